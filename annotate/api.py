@@ -1,0 +1,37 @@
+"""The program as a library."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from annotate.pipeline import Analysis, Annotation, analyse
+from annotate.settings import Settings
+from annotate.tracks.table import to_table
+
+
+def annotate_video(path: str | os.PathLike[str], settings: Settings | None = None) -> pd.DataFrame:
+    """Annotates one video and returns its report as a table; nothing is written.
+
+    One row a face and block, ordered by start, then face, with the columns of the CSV report (see the README); a video
+    without faces gives a table without rows.
+
+    Raises:
+        MediaError: the file is no video that can be used.
+        ModelError: the settings' model does not keep the contract.
+        FFmpegError: there is no usable ffmpeg.
+    """
+    analysis = Analysis.open(Path(path), settings)
+    return to_table(analyse(analysis), analysis.classifier.contract.class_names)
+
+
+def iterate_annotations(path: str | os.PathLike[str], settings: Settings | None = None) -> Iterator[Annotation]:
+    """Yields annotations of one video as its blocks complete: a face's own in order, faces as they come.
+
+    The decoder ends when the iterator is closed or dropped. It uses one thread, so that a damaged video gives the same
+    every time. Errors as for `annotate_video`, those of opening at once.
+    """
+    return iter(Analysis.open(Path(path), settings, threads=1))

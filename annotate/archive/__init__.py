@@ -1,0 +1,1 @@
+"""Many videos: finding them, deciding what is to be done, doing it, collecting what failed."""

@@ -1,0 +1,139 @@
+"""Finding the videos of an archive."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+VIDEO_ENDINGS = frozenset(
+    (
+        "3g2 3gp amv asf avi divx dv f4v flv gif gxf h264 hevc ivf m1v m2p m2t m2ts m2v m4v mjpeg mjpg mkv mod mov mp4 mpe "
+        "mpeg mpg mpv mts mxf nut ogm ogv qt rm rmvb tod ts vob webm wmv wtv y4m"
+    ).split()
+)
+"""Endings by which files of a directory are taken for videos, in any case."""
+
+OUTPUT_MARK = ".emotions"
+"""What names of this program's outputs have before their ending; files so named are never input."""
+
+_TYPESCRIPT_ENDING = "ts"
+_TRANSPORT_PACKET_BYTES = (188, 192)
+_SYNC_BYTE = 0x47
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which files of a directory are taken.
+
+    ``include`` and ``exclude`` are shell patterns, matched against a file's name and against its path below the
+    directory; with ``include`` a file must match one of them, and may match none of ``exclude``.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    follow_links: bool = False
+
+    def takes(self, relative: Path) -> bool:
+        """Whether the patterns let a file through."""
+        names = (relative.name, relative.as_posix())
+        wanted = not self.include or _matches(names, self.include)
+        return wanted and not _matches(names, self.exclude)
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """A path that could not be walked, with a sentence that says why."""
+
+    path: Path
+    reason: str
+
+
+def walk(paths: Iterable[Path], selection: Selection | None = None) -> Iterator[Path | Obstacle]:
+    """Videos below ``paths``, each once: in the order given, sorted by name within a directory.
+
+    A path that is a file is taken whatever its ending, unless it is an output of this program. Hidden files and
+    directories are left out, links to files are followed, links to directories only if the selection says so.
+    """
+    selection = selection or Selection()
+    seen: set[str] = set()
+    for path in paths:
+        for found in _walk_one(path, selection):
+            key = os.path.abspath(found.path if isinstance(found, Obstacle) else found)
+            if key not in seen:
+                seen.add(key)
+                yield found
+
+
+def is_output(name: str) -> bool:
+    """Whether a file's name says that this program made it.
+
+    >>> is_output("movie.emotions.csv"), is_output("movie.emotions.en.srt"), is_output("movie.mp4")
+    (True, True, False)
+    """
+    stem = Path(name).stem
+    return stem.endswith(OUTPUT_MARK) or Path(stem).stem.endswith(OUTPUT_MARK)
+
+
+def _walk_one(path: Path, selection: Selection) -> Iterator[Path | Obstacle]:
+    try:
+        is_directory = path.is_dir()
+        exists = path.exists() or path.is_symlink()
+    except (OSError, ValueError) as error:
+        yield Obstacle(path, f"{path}: cannot be looked at ({error})")
+        return
+    if is_directory:
+        yield from _walk_directory(path, path, selection, set())
+    elif not exists:
+        yield Obstacle(path, f"{path}: no such file or directory; check the name")
+    elif not is_output(path.name) and selection.takes(Path(path.name)):
+        yield path
+
+
+def _walk_directory(
+    root: Path, folder: Path, selection: Selection, above: set[tuple[int, int]]
+) -> Iterator[Path | Obstacle]:
+    try:
+        status = folder.stat()
+        entries = sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name))
+    except OSError as error:
+        yield Obstacle(folder, f"{folder}: the directory cannot be read ({error.strerror}); check its permissions")
+        return
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        path = folder / entry.name
+        if entry.is_dir():
+            if selection.follow_links or not entry.is_symlink():
+                yield from _walk_directory(root, path, selection, above | {here})
+        elif _is_video_name(entry.name) and _is_usable(path) and selection.takes(path.relative_to(root)):
+            yield path
+
+
+def _is_video_name(name: str) -> bool:
+    return Path(name).suffix[1:].lower() in VIDEO_ENDINGS and not is_output(name)
+
+
+def _is_usable(path: Path) -> bool:
+    """Leaves out sockets and pipes, and TypeScript sources, which share their ending with MPEG transport streams."""
+    if path.is_symlink() and not path.exists():
+        return True
+    if not path.is_file():
+        return False
+    if path.suffix[1:].lower() != _TYPESCRIPT_ENDING:
+        return True
+    try:
+        with path.open("rb") as file:
+            start = file.read(2 * max(_TRANSPORT_PACKET_BYTES))
+    except OSError:
+        return True
+    return b"\0" in start or not start or start[0] == _SYNC_BYTE
+
+
+def _matches(names: Iterable[str], patterns: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns for name in names)

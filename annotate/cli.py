@@ -1,0 +1,215 @@
+"""The commands: they parse, call and report, and decide nothing."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+from click_default_group import DefaultGroup
+
+from annotate import console
+from annotate.archive.plan import FORMATS, Wanted
+from annotate.archive.run import Outcome, Status, annotate_archive
+from annotate.archive.walk import Obstacle, Selection, walk
+from annotate.emotions.labels import WORDS
+from annotate.errors import AnnotateError, ModelError, ReportError
+from annotate.reports.summary import find_reports, summarize_report, to_frame
+from annotate.settings import MAX_MIN_FACE, MIN_MIN_FACE, Settings
+from annotate.tracks.files import write_whole
+from annotate.version import VERSION
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+_QUIET = "annotate.quiet"
+_DEFAULT_COMMAND = "(annotate)"
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+logger = logging.getLogger(__name__)
+
+
+class _CommandGroup(DefaultGroup):  # type: ignore[misc]
+    """Shows the default command's usage and options as its own, and never its name."""
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return ["[OPTIONS] PATH... | COMMAND [ARGUMENTS]..."]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        default = self.commands[_DEFAULT_COMMAND]
+        own = [parameter.name for parameter in self.get_params(ctx)]
+        options = [part for part in default.params if isinstance(part, click.Option) and part.name not in own]
+        records = [record for part in [*self.get_params(ctx), *options] if (record := part.get_help_record(ctx)) is not None]
+        with formatter.section("Options"):
+            formatter.write_dl(sorted(records, key=lambda record: record[0].startswith(("--version", "-h", "-v", "-q"))))
+        self.format_commands(ctx, formatter)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return ("" if name == _DEFAULT_COMMAND else name), command, rest
+
+
+def _verbosity(command: _Command) -> _Command:
+    """``-v`` and ``-q``, accepted before and after a command's name."""
+
+    def make_verbose(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+
+    def make_quiet(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            ctx.meta[_QUIET] = True
+
+    quiet = click.option(
+        "-q", "--quiet", is_flag=True, expose_value=False, callback=make_quiet, help="Report failures only."
+    )
+    verbose = click.option(
+        "-v", "--verbose", is_flag=True, expose_value=False, callback=make_verbose, help="Tell more, with tracebacks."
+    )
+    return verbose(quiet(command))
+
+
+def _parse_formats(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown or not names:
+        raise click.BadParameter(
+            f"{value!r} is not a list of formats; choose from {', '.join(FORMATS)}, separated by commas."
+        )
+    return names
+
+
+@click.group(
+    cls=_CommandGroup,
+    default=_DEFAULT_COMMAND,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@_verbosity
+@click.version_option(VERSION, prog_name="annotate")
+def main() -> None:
+    """Give videos an emotion track.
+
+    Annotates every video below each PATH (a directory or a file): finds and follows faces, says which emotion each shows
+    over every 20 frames, and writes a table and a subtitle track beside the video. Videos that are done are skipped, so a
+    run can be repeated. A directory that is called like a command is reached as ./NAME.
+    """
+
+
+@click.command(_DEFAULT_COMMAND, hidden=True)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "formats",
+    metavar="LIST",
+    default=",".join(FORMATS),
+    show_default=True,
+    callback=_parse_formats,
+    help=f"Formats to write: {', '.join(FORMATS)} (csv always is).",
+)
+@click.option(
+    "--lang", "language", type=click.Choice(sorted(WORDS)), default="en", show_default=True, help="Language of subtitles."
+)
+@click.option("--force", is_flag=True, help="Annotate finished videos again.")
+@click.option("--include", metavar="GLOB", multiple=True, help="Take only files whose name or path matches.")
+@click.option("--exclude", metavar="GLOB", multiple=True, help="Leave out files whose name or path matches.")
+@click.option("--follow-links", is_flag=True, help="Walk into linked directories.")
+@click.option(
+    "--min-face",
+    type=click.FloatRange(MIN_MIN_FACE, MAX_MIN_FACE),
+    default=Settings.min_face,
+    show_default=True,
+    help="Smallest face, as a fraction of the picture's shorter side.",
+)
+@click.option("--model", metavar="FILE.onnx", type=click.Path(path_type=Path), help="Another model (see the README).")
+@_verbosity
+@click.pass_context
+def annotate_command(
+    ctx: click.Context,
+    paths: tuple[Path, ...],
+    formats: tuple[str, ...],
+    language: str,
+    force: bool,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    follow_links: bool,
+    min_face: float,
+    model: Path | None,
+) -> None:
+    """Annotate every video below each PATH."""
+    quiet = bool(ctx.meta.get(_QUIET))
+    found = list(walk(paths, Selection(include, exclude, follow_links)))
+    if not found:
+        _say_none_found(paths, quiet=quiet)
+        return
+    display = console.Display(len(found), quiet=quiet)
+    outcomes: list[Outcome] = []
+    interrupted = False
+    try:
+        settings = Settings(min_face=min_face, model=model)
+        for outcome in annotate_archive(found, settings, Wanted(formats, language, force), display.watcher):
+            outcomes.append(outcome)
+            display.finish(outcome)
+    except KeyboardInterrupt:
+        interrupted = True
+    except AnnotateError as error:
+        display.close()
+        _fail(error)
+    finally:
+        display.close()
+    if not quiet:
+        console.print_text(console.closing_table(outcomes))
+    if interrupted:
+        console.say(f"interrupted: {len(found) - len(outcomes)} left to do; run the same command again to go on")
+        ctx.exit(EXIT_INTERRUPTED)
+    ctx.exit(EXIT_FAILED if any(outcome.status is Status.FAILED for outcome in outcomes) else 0)
+
+
+@click.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", metavar="FILE.csv", type=click.Path(path_type=Path), help="Write the table as CSV too.")
+@_verbosity
+@click.pass_context
+def summarize(ctx: click.Context, paths: tuple[Path, ...], output: Path | None) -> None:
+    """Sum up the reports of annotated videos: a row a video, totals last."""
+    summaries, failed = [], False
+    try:
+        for found in find_reports(paths):
+            try:
+                if isinstance(found, Obstacle):
+                    raise ReportError(found.reason)
+                summaries.append(summarize_report(found))
+            except ReportError as error:
+                failed = True
+                console.say(f"left out: {error}")
+        if summaries:
+            frame = to_frame(summaries)
+            if output is not None:
+                write_whole(output, frame.to_csv(index=False, lineterminator="\n"))
+            if not ctx.meta.get(_QUIET):
+                console.print_text(console.summary_table(frame))
+        elif not failed:
+            console.say(f"no reports below {_listed(paths)}; `annotate {_listed(paths)}` makes them")
+    except AnnotateError as error:
+        _fail(error)
+    ctx.exit(EXIT_FAILED if failed else 0)
+
+
+main.add_command(annotate_command)
+main.add_command(summarize)
+
+
+def _say_none_found(paths: tuple[Path, ...], *, quiet: bool) -> None:
+    if not quiet:
+        console.say(f"no videos below {_listed(paths)}: files are taken by their endings, such as .mp4, .mkv or .mov")
+
+
+def _listed(paths: tuple[Path, ...]) -> str:
+    return " ".join(str(path) for path in paths)
+
+
+def _fail(error: AnnotateError) -> NoReturn:
+    logger.info("failed", exc_info=True)
+    console.say(f"Error: {error}")
+    sys.exit(EXIT_USAGE if isinstance(error, ModelError) else EXIT_FAILED)

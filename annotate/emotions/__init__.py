@@ -1,0 +1,1 @@
+"""The emotions, their words, and the ONNX model that tells them apart."""

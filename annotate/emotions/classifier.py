@@ -1,0 +1,110 @@
+"""The ONNX model as a small callable."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from annotate.emotions.contract import INPUT_NAME, OUTPUT_NAME, Contract
+from annotate.errors import ModelError
+
+DEFAULT_MODEL = "model.onnx"
+_WHITE = np.float32(255)
+_PROVIDERS = ["CPUExecutionProvider"]
+_HASH_DIGITS = 16
+_SUM_TOLERANCE = 1e-3
+
+logger = logging.getLogger(__name__)
+
+
+class Classifier:
+    """Blocks in, probabilities out.
+
+    One thread, so that results do not depend on the number of cores.
+
+    Raises:
+        ModelError: the file is missing, is no ONNX model, or does not keep the contract.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        name, content = _read(path)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(content, options, providers=_PROVIDERS)
+        except Exception as error:  # onnxruntime's errors share no base of their own
+            first_line = str(error).splitlines()[0]
+            raise ModelError(f"{name}: expected an ONNX model, but onnxruntime cannot load it ({first_line})") from error
+        self.contract = _contract(name, self._session)
+        self.model_hash = hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
+        self._name = name
+        logger.info("model %s, %s, on %s", name, self.model_hash, self._session.get_providers()[0])
+
+    def __call__(self, blocks: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities (N, classes) of blocks (N, frames, size, size) uint8.
+
+        Raises:
+            ModelError: the model's output is not a distribution over its classes.
+        """
+        (output,) = self._session.run([OUTPUT_NAME], {INPUT_NAME: blocks.astype(np.float32) / _WHITE})
+        probabilities: NDArray[np.float32] = output
+        expected = (len(blocks), len(self.contract.class_names))
+        if probabilities.shape != expected:
+            raise ModelError(f"{self._name}: expected output of shape {expected}, found {probabilities.shape}")
+        if not np.all(np.abs(probabilities.sum(1) - 1) < _SUM_TOLERANCE) or probabilities.min(initial=0) < 0:
+            raise ModelError(f"{self._name}: expected probabilities that sum to 1, found {probabilities[0].tolist()}")
+        return probabilities
+
+
+@functools.cache
+def load_classifier(path: Path | None = None) -> Classifier:
+    """A classifier that is loaded once a process; errors as for `Classifier`."""
+    return Classifier(path)
+
+
+def _read(path: Path | None) -> tuple[str, bytes]:
+    if path is None:
+        return "the installed model", (resources.files("annotate.emotions") / DEFAULT_MODEL).read_bytes()
+    try:
+        return str(path), path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: the model cannot be read ({error.strerror}); check --model") from None
+
+
+def _contract(name: str, session: onnxruntime.InferenceSession) -> Contract:
+    try:
+        contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
+    except KeyError as error:
+        raise ModelError(f"{name}: expected the metadata property {error}, found none; export it with the model") from None
+    except ValueError as error:
+        raise ModelError(f"{name}: expected usable metadata, found that {error}") from None
+    sides = (contract.block_frames, contract.crop_size_px, contract.crop_size_px)
+    for nodes, wanted_name, wanted_sides in (
+        (session.get_inputs(), INPUT_NAME, sides),
+        (session.get_outputs(), OUTPUT_NAME, (len(contract.class_names),)),
+    ):
+        found = [f"{node.name} {node.type} {node.shape}" for node in nodes]
+        if len(nodes) != 1 or not _fits(nodes[0], wanted_name, wanted_sides):
+            wanted = f"{wanted_name} tensor(float) {['N', *wanted_sides]}"
+            raise ModelError(f"{name}: expected {wanted}, found {', '.join(found)}")
+    return contract
+
+
+def _fits(node: onnxruntime.NodeArg, name: str, sides: Sequence[int]) -> bool:
+    if node.name != name or node.type != "tensor(float)" or len(node.shape) != len(sides) + 1:
+        return False
+    batch, *others = node.shape
+    return not isinstance(batch, int) and all(
+        side == wanted or not isinstance(side, int) for side, wanted in zip(others, sides, strict=True)
+    )

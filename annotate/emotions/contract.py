@@ -1,0 +1,74 @@
+"""What a model file promises: shapes and preprocessing, kept in the ONNX file's own metadata.
+
+Input ``blocks`` float32 (N, 20, 80, 80), gray pixels / 255; output ``probabilities`` float32 (N, 7). How crops are cut is
+told by the metadata properties below, so that a model goes with its own preprocessing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from annotate.emotions.labels import EMOTIONS
+
+BLOCK_FRAMES = 20
+CROP_SIZE_PX = 80
+CROP_MARGIN = 0.1
+FRAME_RATE = 30.0
+
+INPUT_NAME = "blocks"
+OUTPUT_NAME = "probabilities"
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The part of the contract that a model file states about itself."""
+
+    class_names: tuple[str, ...] = EMOTIONS
+    block_frames: int = BLOCK_FRAMES
+    crop_size_px: int = CROP_SIZE_PX
+    crop_margin: float = CROP_MARGIN
+    """What is added on each side of a face's box, as a fraction of its longer side."""
+    frame_rate: float = FRAME_RATE
+    """Most frames a second the model was made for."""
+
+    def to_metadata(self) -> dict[str, str]:
+        """As metadata properties of an ONNX file.
+
+        >>> Contract.from_metadata(Contract().to_metadata()) == Contract()
+        True
+        """
+        return {
+            "class_names": ",".join(self.class_names),
+            "block_frames": str(self.block_frames),
+            "crop_size_px": str(self.crop_size_px),
+            "crop_margin": str(self.crop_margin),
+            "frame_rate": str(self.frame_rate),
+        }
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Contract:
+        """Reads metadata properties.
+
+        Raises:
+            KeyError: a property is missing; the key is its name.
+            ValueError: a property has a value that cannot be used; the message names it.
+        """
+        values = {name: metadata[name] for name in cls().to_metadata()}
+        names = tuple(name.strip() for name in values["class_names"].split(","))
+        if len(set(names)) != len(names) or not all(names):
+            raise ValueError(f"class_names is {values['class_names']!r}")
+        try:
+            contract = cls(
+                names,
+                int(values["block_frames"]),
+                int(values["crop_size_px"]),
+                float(values["crop_margin"]),
+                float(values["frame_rate"]),
+            )
+        except ValueError as error:
+            raise ValueError(f"a metadata property is not a number ({error})") from None
+        in_range = contract.block_frames > 0 and contract.crop_size_px > 0 and contract.frame_rate > 0
+        if not in_range or not -0.5 < contract.crop_margin < 10:
+            raise ValueError(f"a metadata property is out of range in {values}")
+        return contract

@@ -1,0 +1,64 @@
+"""What can go wrong, as one tree.
+
+::
+
+    AnnotateError                 anything this program reports in one sentence
+    ├── FFmpegError               ffmpeg is missing or too old
+    ├── ModelError                a model file does not keep the contract
+    ├── SettingsError             an option has a value that cannot be used
+    ├── MediaError                one video cannot be used
+    │   ├── UnreadableError       it cannot be opened as a file
+    │   ├── NotAVideoError        it is not a video, or damaged beyond opening
+    │   ├── NoVideoStreamError    it opens, but holds no pictures
+    │   └── DecodingError         it opens, but not one frame could be decoded
+    ├── OutputError               a result cannot be written
+    └── ReportError               a CSV report cannot be read
+
+Each message is one sentence that names the file, the cause and the way out.
+"""
+
+from __future__ import annotations
+
+
+class AnnotateError(Exception):
+    """Base of every error that reaches the user as a sentence."""
+
+
+class FFmpegError(AnnotateError):
+    """ffmpeg is missing or too old."""
+
+
+class ModelError(AnnotateError):
+    """A model file does not keep the contract."""
+
+
+class SettingsError(AnnotateError, ValueError):
+    """An option has a value that cannot be used."""
+
+
+class MediaError(AnnotateError):
+    """One video cannot be used; the others can."""
+
+
+class UnreadableError(MediaError):
+    """The file cannot be opened."""
+
+
+class NotAVideoError(MediaError):
+    """The file is not a video, or damaged beyond opening."""
+
+
+class NoVideoStreamError(MediaError):
+    """The file opens, but holds no pictures."""
+
+
+class DecodingError(MediaError):
+    """The file opens, but not one frame could be decoded."""
+
+
+class OutputError(AnnotateError):
+    """A result cannot be written."""
+
+
+class ReportError(AnnotateError):
+    """A CSV report cannot be read."""

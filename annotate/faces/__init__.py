@@ -1,0 +1,1 @@
+"""Finding faces, following them through a shot, and cutting them out."""

@@ -1,0 +1,157 @@
+"""Cutting tracks into blocks of frames for the classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.emotions.contract import Contract
+from annotate.faces.box import Box
+from annotate.faces.crop import crop
+from annotate.faces.track import Sighting, TrackEnd
+from annotate.timeline import Span
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive analysed frames of one face.
+
+    ``pixels`` is (block frames, size, size) uint8 in full range; ``box`` the mean over the block, in pixels of the
+    picture analysed. ``frames`` counts real frames, not padding; ``detections`` those the face was detected in;
+    ``overlap`` those the block before already had. ``face_id`` counts from 1, ``number`` counts a face's blocks from 0.
+    """
+
+    face_id: int
+    number: int
+    first_frame: int
+    last_frame: int
+    span: Span
+    box: Box
+    face_score: float
+    frames: int
+    detections: int
+    overlap: int
+    pixels: NDArray[np.uint8]
+
+
+@dataclass
+class BlockReport:
+    """What became of the tracks: filled in while blocks are delivered."""
+
+    faces: int = 0
+    dropped_tracks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Cropped:
+    """A sighting whose picture has been cut down to the face, so that the picture can go."""
+
+    index: int
+    last_index: int
+    span: Span
+    box: Box
+    score: float
+    detected: bool
+    pixels: NDArray[np.uint8]
+
+
+@dataclass
+class _Pending:
+    """A track's frames since its last block, and that block's, of which its last may need some again."""
+
+    frames: list[_Cropped] = field(default_factory=list)
+    blocks: int = 0
+
+
+def cut_blocks(
+    events: Iterable[Sighting | TrackEnd], contract: Contract, min_track_frames: int, report: BlockReport
+) -> Iterator[Block]:
+    """Blocks of all faces, each as soon as it is complete.
+
+    What is left at the end of a track that has filled a block is covered by one more block that ends with the track; a
+    shorter track gives one block padded by repeating its last crop, and one of fewer than ``min_track_frames`` none.
+    Faces are numbered from 1 in order of appearance, dropped tracks not counted: a block waits until it is known which
+    of the earlier tracks are kept.
+    """
+    waiting: dict[int, list[Block]] = {}
+    ended: set[int] = set()
+    numbers: dict[int, int] = {}
+    undecided = 0
+    for track, blocks, has_ended in _track_blocks(events, contract, min_track_frames):
+        if has_ended:
+            ended.add(track)
+        if track in numbers:
+            for block in blocks:
+                yield replace(block, face_id=numbers[track])
+            continue
+        waiting.setdefault(track, []).extend(blocks)
+        while waiting.get(undecided) or undecided in ended:
+            held = waiting.pop(undecided, [])
+            if held:
+                report.faces += 1
+                numbers[undecided] = report.faces
+                for block in held:
+                    yield replace(block, face_id=report.faces)
+            else:
+                report.dropped_tracks += 1
+            undecided += 1
+
+
+def _track_blocks(
+    events: Iterable[Sighting | TrackEnd], contract: Contract, min_track_frames: int
+) -> Iterator[tuple[int, list[Block], bool]]:
+    """For every event that completes something: the track, its new blocks, and whether it has ended."""
+    size = contract.block_frames
+    tracks: dict[int, _Pending] = {}
+    for event in events:
+        if isinstance(event, TrackEnd):
+            pending = tracks.pop(event.track)
+            yield event.track, _last_block(pending, size, min_track_frames), True
+            continue
+        pending = tracks.setdefault(event.track, _Pending())
+        pending.frames.append(_cropped(event, contract))
+        fresh = len(pending.frames) - (size if pending.blocks else 0)
+        if fresh == size:
+            del pending.frames[:-size]
+            block = _block(pending, size, overlap=0)
+            pending.blocks += 1
+            yield event.track, [block], False
+
+
+def _cropped(sighting: Sighting, contract: Contract) -> _Cropped:
+    frame = sighting.frame
+    pixels = crop(frame.image, sighting.box, contract.crop_margin, contract.crop_size_px)
+    return _Cropped(frame.index, frame.last_index, frame.span, sighting.box, sighting.score, sighting.detected, pixels)
+
+
+def _last_block(pending: _Pending, size: int, min_track_frames: int) -> list[Block]:
+    if not pending.blocks:
+        return [_block(pending, size, overlap=0)] if len(pending.frames) >= min_track_frames else []
+    fresh = len(pending.frames) - size
+    if not fresh:
+        return []
+    del pending.frames[:-size]
+    return [_block(pending, size, overlap=size - fresh)]
+
+
+def _block(pending: _Pending, size: int, overlap: int) -> Block:
+    frames = pending.frames
+    first, last = frames[0], frames[-1]
+    boxes = np.array([(seen.box.x, seen.box.y, seen.box.width, seen.box.height) for seen in frames])
+    padded = frames + [last] * (size - len(frames))
+    return Block(
+        face_id=0,
+        number=pending.blocks,
+        first_frame=first.index,
+        last_frame=last.last_index,
+        span=Span(first.span.start_ms, last.span.end_ms),
+        box=Box(*boxes.mean(0).tolist()),
+        face_score=float(np.mean([seen.score for seen in frames])),
+        frames=len(frames),
+        detections=sum(seen.detected for seen in frames),
+        overlap=overlap,
+        pixels=np.stack([seen.pixels for seen in padded]),
+    )

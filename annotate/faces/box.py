@@ -1,0 +1,58 @@
+"""Rectangles around faces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels, fractions allowed; ``x`` and ``y`` are its upper left corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def scaled(self, factor: float) -> Box:
+        """The same rectangle on a picture ``factor`` times as large.
+
+        >>> Box(1, 2, 3, 4).scaled(2)
+        Box(x=2, y=4, width=6, height=8)
+        """
+        return Box(self.x * factor, self.y * factor, self.width * factor, self.height * factor)
+
+    def towards(self, other: Box, share: float) -> Box:
+        """The rectangle ``share`` (0..1) of the way to ``other``.
+
+        >>> Box(0, 0, 10, 10).towards(Box(10, 20, 30, 10), 0.5)
+        Box(x=5.0, y=10.0, width=20.0, height=10.0)
+        """
+        return Box(
+            self.x + (other.x - self.x) * share,
+            self.y + (other.y - self.y) * share,
+            self.width + (other.width - self.width) * share,
+            self.height + (other.height - self.height) * share,
+        )
+
+
+def overlaps(boxes: list[Box], others: list[Box]) -> NDArray[np.float64]:
+    """Intersection over union of every box with every other one, (len(boxes), len(others)).
+
+    >>> overlaps([Box(0, 0, 2, 2)], [Box(1, 0, 2, 2), Box(5, 5, 1, 1)]).round(3).tolist()
+    [[0.333, 0.0]]
+    """
+    first, second = _corners(boxes)[:, None], _corners(others)[None, :]
+    sides = np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2])
+    shared = np.clip(sides, 0, None).prod(-1)
+    areas = [(corners[..., 2:] - corners[..., :2]).prod(-1) for corners in (first, second)]
+    result: NDArray[np.float64] = shared / np.maximum(areas[0] + areas[1] - shared, 1e-9)
+    return result
+
+
+def _corners(boxes: list[Box]) -> NDArray[np.float64]:
+    corners = [(box.x, box.y, box.x + box.width, box.y + box.height) for box in boxes]
+    return np.array(corners, np.float64).reshape(-1, 4)

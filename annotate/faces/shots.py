@@ -1,0 +1,116 @@
+"""Which frames are analysed, where shots begin, and when faces are looked for."""
+
+from __future__ import annotations
+
+import statistics
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.faces.detect import Face
+from annotate.media.decode import Frame
+from annotate.settings import Settings
+from annotate.timeline import MS_PER_S, Span
+
+THUMBNAIL_SHORT_SIDE_PX = 48
+CUT_DISTANCE = 0.45
+"""Least structural distance between neighbouring frames of two shots."""
+
+CUT_RATIO = 3.0
+"""A cut differs this many times more than the frames before it did; steady fast motion does not."""
+
+_CONTRAST_FLOOR = (0.03 * 219) ** 2
+_RECENT_FRAMES = 8
+_USUAL_FRAMES = 25
+_GAP_INTERVALS = 3
+
+
+@dataclass(frozen=True)
+class Observation:
+    """An analysed frame: whether it begins a shot, and the faces found if it was looked at (else None)."""
+
+    frame: Frame
+    begins_shot: bool
+    faces: tuple[Face, ...] | None
+
+
+def thin(frames: Iterable[Frame], max_frame_rate: float) -> Iterator[Frame]:
+    """Leaves out frames that follow the last kept one too soon; a kept frame's span and last index cover them.
+
+    Sources up to one frame a second above ``max_frame_rate`` pass whole, their stamps being rounded to milliseconds.
+    """
+    least_interval_ms = int(MS_PER_S / (max_frame_rate + 1))
+    kept: Frame | None = None
+    for frame in frames:
+        if kept is None:
+            kept = frame
+        elif frame.span.start_ms - kept.span.start_ms >= least_interval_ms:
+            yield kept
+            kept = frame
+        else:
+            kept = replace(kept, last_index=frame.last_index, span=Span(kept.span.start_ms, frame.span.end_ms))
+    if kept is not None:
+        yield kept
+
+
+def observe(
+    frames: Iterable[Frame], detect: Callable[[NDArray[np.uint8]], tuple[Face, ...]], settings: Settings
+) -> Iterator[Observation]:
+    """Looks for faces at moments on a grid of time, and at the first and last frame of every shot."""
+    previous: tuple[Frame, bool, bool] | None = None
+    last_moment = -1
+    for frame, begins_shot in mark_shots(frames, settings.gap_ms):
+        if previous is not None:
+            earlier, began, wanted = previous
+            yield Observation(earlier, began, detect(earlier.image) if wanted or begins_shot else None)
+        moment = frame.span.start_ms // settings.look_interval_ms
+        previous = frame, begins_shot, begins_shot or moment != last_moment
+        last_moment = moment
+    if previous is not None:
+        earlier, began, _ = previous
+        yield Observation(earlier, began, detect(earlier.image))
+
+
+def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bool]]:
+    """Tells for each frame whether it begins a shot: at the start, at a cut, after an unusual gap in time."""
+    differences: deque[float] = deque(maxlen=_RECENT_FRAMES)
+    intervals: deque[int] = deque(maxlen=_USUAL_FRAMES)
+    last_start_ms, last_thumbnail = 0, None
+    for frame in frames:
+        thumbnail = _thumbnail(frame.image)
+        if last_thumbnail is None:
+            begins = True
+        else:
+            interval_ms = frame.span.start_ms - last_start_ms
+            usual_ms = statistics.median(intervals) if intervals else interval_ms
+            difference = structural_distance(last_thumbnail, thumbnail)
+            usual_difference = sum(differences) / len(differences) if differences else 0.0
+            is_cut = difference >= max(CUT_DISTANCE, CUT_RATIO * usual_difference)
+            is_gap = interval_ms > max(gap_ms, _GAP_INTERVALS * usual_ms)
+            begins = is_cut or is_gap
+            intervals.append(interval_ms)
+            if begins:
+                differences.clear()
+            else:
+                differences.append(difference)
+        yield frame, begins
+        last_start_ms, last_thumbnail = frame.span.start_ms, thumbnail
+
+
+def structural_distance(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """0 for pictures of the same structure, 1 for unrelated, up to 2 for opposite ones.
+
+    One minus the contrast-structure term of SSIM (Wang et al., IEEE TIP 2004) over the whole thumbnail: a flash changes
+    it little, and pictures without contrast differ in nothing.
+    """
+    first, second = first - first.mean(), second - second.mean()
+    shared = 2 * float((first * second).mean()) + _CONTRAST_FLOOR
+    return 1 - shared / (float(first.var()) + float(second.var()) + _CONTRAST_FLOOR)
+
+
+def _thumbnail(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    step = max(1, min(image.shape) // THUMBNAIL_SHORT_SIDE_PX)
+    return image[step // 2 :: step, step // 2 :: step].astype(np.float32)

@@ -1,0 +1,110 @@
+"""Following faces from look to look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import lap
+import numpy as np
+
+from annotate.faces.box import Box, overlaps
+from annotate.faces.detect import Face
+from annotate.faces.shots import Observation
+from annotate.media.decode import Frame
+from annotate.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A track's face in one frame: detected there, or interpolated between two detections.
+
+    ``track`` counts tracks from 0 in order of their first frame (then from left to right).
+    """
+
+    track: int
+    frame: Frame
+    box: Box
+    score: float
+    detected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrackEnd:
+    """No more sightings of this track will come."""
+
+    track: int
+
+
+@dataclass(eq=False)
+class _Track:
+    number: int
+    frame: Frame
+    face: Face
+    unseen: list[Frame] = field(default_factory=list)
+    missed: bool = False
+
+    def has_timed_out(self, frame: Frame, timeout_ms: int) -> bool:
+        """Whether the face was missed and has by ``frame`` not been detected for longer than the timeout."""
+        return self.missed and frame.span.start_ms - self.frame.span.start_ms > timeout_ms
+
+
+def follow(observations: Iterable[Observation], settings: Settings) -> Iterator[Sighting | TrackEnd]:
+    """Joins detections into tracks: by overlap of boxes, the assignment with the largest total overlap.
+
+    A frame between two detections of a track gets the box in between, linear in time. A track ends with its shot, or
+    when its face has not been detected for longer than the timeout; its last sighting is its last detection. Frames are
+    held only as long as a track waits for its next detection.
+    """
+    tracks: list[_Track] = []
+    count = 0
+    for observation in observations:
+        frame = observation.frame
+        if observation.begins_shot:
+            yield from _end(tracks)
+            tracks = []
+        for track in tracks:
+            track.unseen.append(frame)
+        if observation.faces is None:
+            continue
+        timed_out = [track for track in tracks if track.has_timed_out(frame, settings.track_timeout_ms)]
+        yield from _end(timed_out)
+        tracks = [track for track in tracks if track not in timed_out]
+        matches = _assign(tracks, observation.faces, settings.track_overlap)
+        for position, track in enumerate(tracks):
+            if position in matches:
+                yield from _advance(track, frame, observation.faces[matches[position]])
+            else:
+                track.missed = True
+        taken = set(matches.values())
+        for number, face in enumerate(observation.faces):
+            if number not in taken:
+                tracks.append(_Track(count, frame, face))
+                yield Sighting(count, frame, face.box, face.score, detected=True)
+                count += 1
+    yield from _end(tracks)
+
+
+def _assign(tracks: list[_Track], faces: tuple[Face, ...], least_overlap: float) -> dict[int, int]:
+    """Position of each continued track -> number of the face that continues it (Jonker & Volgenant, 1987)."""
+    if not tracks or not faces:
+        return {}
+    costs = 1 - overlaps([track.face.box for track in tracks], [face.box for face in faces])
+    _, of_tracks, _ = lap.lapjv(costs, extend_cost=True, cost_limit=1 - least_overlap)
+    return {position: int(number) for position, number in enumerate(np.asarray(of_tracks)) if number >= 0}
+
+
+def _advance(track: _Track, frame: Frame, face: Face) -> Iterator[Sighting]:
+    start_ms, whole_ms = track.frame.span.start_ms, frame.span.start_ms - track.frame.span.start_ms
+    for between in track.unseen[:-1]:
+        share = (between.span.start_ms - start_ms) / whole_ms
+        box = track.face.box.towards(face.box, share)
+        score = track.face.score + (face.score - track.face.score) * share
+        yield Sighting(track.number, between, box, score, detected=False)
+    yield Sighting(track.number, frame, face.box, face.score, detected=True)
+    track.frame, track.face, track.unseen, track.missed = frame, face, [], False
+
+
+def _end(tracks: list[_Track]) -> Iterator[TrackEnd]:
+    for track in tracks:
+        yield TrackEnd(track.number)

@@ -1,0 +1,82 @@
+"""Finding an ffmpeg that is new enough."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+import imageio_ffmpeg
+
+from annotate.errors import FFmpegError
+
+MIN_VERSION = (5, 1)
+"""The first release with ``-fps_mode``."""
+
+_VERSION = re.compile(r"^ffmpeg version (n?(\d+)\.(\d+)\S*|\S+)")
+_TIMEOUT_S = 30
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FFmpeg:
+    """A usable ffmpeg: its path and the version it states."""
+
+    path: str
+    version: str
+
+
+@functools.cache
+def find_ffmpeg() -> FFmpeg:
+    """The system's ffmpeg if it is new enough, else the one that imageio-ffmpeg installs.
+
+    Raises:
+        FFmpegError: there is neither.
+    """
+    found = []
+    system = shutil.which("ffmpeg")
+    for path in (system, _bundled()):
+        if path is None:
+            continue
+        version = _version(path)
+        if version is None:
+            found.append(f"{path} does not run")
+        elif not _is_new_enough(version):
+            found.append(f"{path} is version {version}")
+        else:
+            logger.info("using ffmpeg %s at %s", version, path)
+            return FFmpeg(path, version)
+    needed = ".".join(map(str, MIN_VERSION))
+    trouble = "; ".join(found) or "none was found"
+    raise FFmpegError(
+        f"ffmpeg {needed} or newer is needed, but {trouble}: install it, "
+        "or run `pip install --force-reinstall imageio-ffmpeg`"
+    )
+
+
+def _bundled() -> str | None:
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError:
+        return None
+
+
+def _version(path: str) -> str | None:
+    try:
+        answer = subprocess.run(  # noqa: S603
+            [path, "-version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = _VERSION.match(answer.stdout.decode("utf-8", "replace"))
+    return match[1] if match else None
+
+
+def _is_new_enough(version: str) -> bool:
+    """Builds from development branches state no number; they are taken as new."""
+    match = re.match(r"n?(\d+)\.(\d+)", version)
+    return match is None or (int(match[1]), int(match[2])) >= MIN_VERSION

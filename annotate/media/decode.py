@@ -1,0 +1,275 @@
+"""Frames of a video with their true times: one ffmpeg process, owned by one generator."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import subprocess
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import ffmpeg
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.errors import DecodingError
+from annotate.media.binary import find_ffmpeg
+from annotate.media.probe import Video
+from annotate.media.source import open_input, without_addresses
+from annotate.timeline import MS_PER_S, Span
+
+DISTINCT_WARNINGS = 20
+"""How many different complaints of a decoder are kept; the rest is counted."""
+
+_PLANAR_8_BIT = "yuv420p|yuv422p|yuv444p|gray"
+_PIPE_BYTES = 1 << 20
+_FALLBACK_FRAME_MS = 40
+_TERMINATE_TIMEOUT_S = 5
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture as it was shown.
+
+    ``index`` counts the frames ffmpeg delivers, from 0; ``last_index`` is the last of those that this picture stands
+    for (the same, unless faster frames were left out after it). ``image`` is (height, width) uint8 luma in limited
+    range, 16..235. ``span`` ends where the next frame begins.
+    """
+
+    index: int
+    last_index: int
+    span: Span
+    image: NDArray[np.uint8]
+
+
+@dataclass
+class DecodingReport:
+    """What is known of a decoding when it has ended: filled in while frames are delivered."""
+
+    frames: int = 0
+    end_ms: int = 0
+    warnings: Counter[str] = field(default_factory=Counter)
+    warning_count: int = 0
+
+    @property
+    def end_s(self) -> float:
+        """Where the last delivered frame ends, in seconds."""
+        return self.end_ms / MS_PER_S
+
+
+def decode(
+    video: Video, size_px: tuple[int, int], *, threads: int = 1, report: DecodingReport | None = None
+) -> Generator[Frame, None, None]:
+    """Delivers every frame of ``video`` as luma of ``size_px`` (width, height), upright, deinterlaced where needed.
+
+    Two outputs of one process are read: raw pictures, and one line a frame with its presentation time and duration in
+    milliseconds. Nothing is duplicated or dropped to make a constant rate. The process runs in a session of its own,
+    so that a Ctrl-C in the terminal does not look like the end of the video, and it is gone when the generator is.
+
+    Raises:
+        DecodingError: not one frame could be decoded. What is missing after the first frame is told by ``report``.
+    """
+    report = DecodingReport() if report is None else report
+    width, height = size_px
+    with _stamp_channel() as (stamp_target, inherited, stamp_lines):
+        process = subprocess.Popen(  # noqa: S603
+            _command(video, size_px, threads, stamp_target),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+            pass_fds=inherited,
+        )
+        complaints = threading.Thread(target=_collect_complaints, args=(process.stderr, report), daemon=True)
+        complaints.start()
+        try:
+            stamps = stamp_lines(process)
+            assert process.stdout is not None
+            _widen_pipe(process.stdout)
+            yield from _spanned(_pictures(process.stdout, width, height), stamps, report)
+            process.wait()
+        finally:
+            _end(process)
+            complaints.join(_TERMINATE_TIMEOUT_S)
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+    if not report.frames:
+        reason = next(iter(report.warnings), f"ffmpeg ended with status {process.returncode}")
+        raise DecodingError(f"{video.path}: no frame could be decoded ({reason}); the file is damaged or its codec unknown")
+
+
+def _command(video: Video, size_px: tuple[int, int], threads: int, stamp_target: str) -> list[str]:
+    """Stamps first: an ffmpeg that works its outputs in turn has then told a frame's time before it hands it over.
+
+    ``framecrc`` of frames passed by reference costs nothing and tells time and duration; the copy of sound into nothing
+    keeps the container's start as zero, which MPEG-TS otherwise forgets.
+    """
+    width, height = size_px
+    source = open_input(video.path, threads=threads)
+    stream = f"0:{video.stream}"
+    picture_filter = ",".join(
+        [
+            "bwdif=mode=send_frame:deint=interlaced",
+            f"scale={width}:{height}:flags=area:out_range=limited",
+            f"format={_PLANAR_8_BIT}",
+            "extractplanes=y",
+        ]
+    )
+    stamps = source.output(
+        stamp_target,
+        map=stream,
+        format="framecrc",
+        vcodec="wrapped_avframe",
+        enc_time_base="1:1000",
+        fps_mode="passthrough",
+        flush_packets=1,
+    )
+    pictures = source.output(
+        "pipe:1", map=stream, format="rawvideo", vcodec="rawvideo", vf=picture_filter, fps_mode="passthrough"
+    )
+    clock = ffmpeg.output(source["v"], source["a?"], "pipe:2", format="null", codec="copy")
+    both = ffmpeg.merge_outputs(stamps, pictures, clock)
+    options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-y")
+    return list(both.global_args(*options).compile(cmd=find_ffmpeg().path))
+
+
+def _pictures(pipe: IO[bytes], width: int, height: int) -> Iterator[NDArray[np.uint8]]:
+    """Whole pictures (height, width) from the pipe; a rest shorter than one is what a killed decoder leaves."""
+    while True:
+        picture = np.empty((height, width), np.uint8)
+        room = memoryview(picture.data).cast("B")
+        filled = 0
+        while filled < len(room):
+            count = pipe.readinto(room[filled:])  # type: ignore[attr-defined]
+            if not count:
+                return
+            filled += count
+        yield picture
+
+
+def _spanned(
+    pictures: Iterator[NDArray[np.uint8]], stamps: Iterator[tuple[int, int]], report: DecodingReport
+) -> Iterator[Frame]:
+    """Pairs pictures with their stamps; a frame lasts until the next, the last one for its own duration."""
+    held: tuple[int, NDArray[np.uint8]] | None = None
+    interval_ms = duration_ms = 0
+    for picture in pictures:
+        stamp = next(stamps, None)
+        if stamp is None:
+            report.warnings["pictures without a time at the end were left out"] += 1
+            report.warning_count += 1
+            break
+        start_ms, duration_ms = stamp
+        if held is not None:
+            held_start_ms, held_picture = held
+            start_ms = max(start_ms, held_start_ms + 1)
+            interval_ms = start_ms - held_start_ms
+            yield _frame(report, Span(held_start_ms, start_ms), held_picture)
+        held = start_ms, picture
+    if held is not None:
+        held_start_ms, held_picture = held
+        last_ms = duration_ms if duration_ms > 0 else interval_ms or _FALLBACK_FRAME_MS
+        yield _frame(report, Span(held_start_ms, held_start_ms + last_ms), held_picture)
+
+
+def _frame(report: DecodingReport, span: Span, picture: NDArray[np.uint8]) -> Frame:
+    index = report.frames
+    report.frames += 1
+    report.end_ms = span.end_ms
+    return Frame(index, index, span, picture)
+
+
+def _parse_stamp(line: str) -> tuple[int, int] | None:
+    """Time and duration in ms from a line of framecrc: stream, dts, pts, duration, size, checksum."""
+    if line.startswith("#"):
+        return None
+    parts = line.split(",")
+    return (int(parts[2]), int(parts[3])) if len(parts) >= 4 else None
+
+
+@contextlib.contextmanager
+def _stamp_channel() -> Iterator[tuple[str, tuple[int, ...], Any]]:
+    """Where ffmpeg writes stamps: a pipe of its own, or a temporary file where processes inherit no descriptors.
+
+    Gives ffmpeg's name for it, the descriptors to inherit, and a function from the running process to the stamps.
+    """
+    if os.name == "posix":
+        reading, writing = os.pipe()
+        with os.fdopen(reading, encoding="ascii", errors="replace") as lines, os.fdopen(writing, "wb") as kept_open:
+            drains: list[threading.Thread] = []
+
+            def from_pipe(_: subprocess.Popen[bytes]) -> Iterator[tuple[int, int]]:
+                kept_open.close()
+                stamps: queue.SimpleQueue[tuple[int, int] | None] = queue.SimpleQueue()
+                drains.append(threading.Thread(target=_drain, args=(lines, stamps), daemon=True))
+                drains[0].start()
+                return iter(stamps.get, None)
+
+            yield f"pipe:{writing}", (writing,), from_pipe
+            for thread in drains:
+                thread.join(_TERMINATE_TIMEOUT_S)
+    else:  # pragma: no cover
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "stamps"
+            yield str(path), (), lambda process: _from_file(path, process)
+
+
+def _drain(lines: IO[str], stamps: queue.SimpleQueue[tuple[int, int] | None]) -> None:
+    for line in lines:
+        if stamp := _parse_stamp(line):
+            stamps.put(stamp)
+    stamps.put(None)
+
+
+def _from_file(path: Path, process: subprocess.Popen[bytes]) -> Iterator[tuple[int, int]]:  # pragma: no cover
+    while not path.exists() and process.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.01)
+    with path.open(encoding="ascii", errors="replace") as lines:
+        partial = ""
+        while True:
+            ended = process.poll() is not None
+            partial += lines.readline()
+            if partial.endswith("\n"):
+                if stamp := _parse_stamp(partial):
+                    yield stamp
+                partial = ""
+            elif ended:
+                return
+            else:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(0.005)
+
+
+def _collect_complaints(pipe: IO[bytes], report: DecodingReport) -> None:
+    """Reads stderr to its end: a full pipe would stop the decoder. Keeps a bounded number of different lines."""
+    for raw in pipe:
+        line = without_addresses(raw.decode("utf-8", "replace"))
+        if line:
+            report.warning_count += 1
+            if line in report.warnings or len(report.warnings) < DISTINCT_WARNINGS:
+                report.warnings[line] += 1
+
+
+def _widen_pipe(pipe: IO[bytes]) -> None:
+    """Lets a whole frame wait in the pipe, where the system can (Linux)."""
+    try:
+        import fcntl
+
+        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    except (ImportError, AttributeError, OSError):
+        return
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.kill()
+    process.wait()

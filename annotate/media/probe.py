@@ -1,0 +1,139 @@
+"""What a file holds, as ffmpeg itself says it: ffprobe is not needed."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from annotate.errors import NotAVideoError, NoVideoStreamError, UnreadableError
+from annotate.media.binary import find_ffmpeg
+from annotate.media.source import open_input, without_addresses
+
+_STREAM = re.compile(r"^\s+Stream #0:(?P<index>\d+)\S*: (?P<kind>\w+): (?P<details>.*)$")
+_PICTURE = re.compile(r", (?P<width>\d+)x(?P<height>\d+)(?: \[?SAR (?P<across>\d+):(?P<down>\d+))?")
+_FRAME_RATE = re.compile(r"(?P<rate>[\d.]+)(?P<thousand>k?) fps")
+_ROTATION = re.compile(r"rotation of (?P<degrees>-?[\d.]+) degrees")
+_DURATION = re.compile(r"^\s+Duration: (?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>[\d.]+)")
+_NO_OUTPUT = "At least one output file must be specified"
+_TIMEOUT_S = 120
+
+
+@dataclass(frozen=True)
+class Video:
+    """A file's first real video stream.
+
+    ``width_px`` and ``height_px`` are those of the displayed picture: turned upright, and stretched so that its pixels
+    are square. ``duration_s`` is the container's word, None if it has none; so is ``frame_rate``.
+    """
+
+    path: Path
+    stream: int
+    width_px: int
+    height_px: int
+    duration_s: float | None
+    frame_rate: float | None
+
+    @property
+    def short_side_px(self) -> int:
+        """The shorter side of the displayed picture."""
+        return min(self.width_px, self.height_px)
+
+
+def probe(path: Path) -> Video:
+    """Asks ffmpeg what ``path`` holds.
+
+    Raises:
+        UnreadableError: the file cannot be opened or is empty.
+        NotAVideoError: ffmpeg knows no container like it.
+        NoVideoStreamError: there are streams, but none with pictures (cover art does not count).
+    """
+    check_readable(path)
+    command = open_input(path).output("pipe:").compile(cmd=find_ffmpeg().path)
+    asking = [*command[: command.index("-i") + 2], "-hide_banner", "-nostdin"]
+    try:
+        answer = subprocess.run(  # noqa: S603
+            asking, stdin=subprocess.DEVNULL, capture_output=True, start_new_session=True, timeout=_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise NotAVideoError(f"{path}: ffmpeg found no end reading its header; try to convert it first") from None
+    return parse_description(path, answer.stderr.decode("utf-8", "replace"))
+
+
+def check_readable(path: Path) -> None:
+    """Opens the file once, so that what is wrong with it as a file is said plainly.
+
+    Raises:
+        UnreadableError: it does not exist, is no file, may not be read or is empty.
+    """
+    try:
+        with path.open("rb") as file:
+            first = file.read(1)
+    except FileNotFoundError:
+        raise UnreadableError(f"{path}: no such file; check the name") from None
+    except IsADirectoryError:
+        raise UnreadableError(f"{path}: is a directory, not a video file") from None
+    except OSError as error:
+        raise UnreadableError(f"{path}: cannot be read ({os.strerror(error.errno or 0)}); check its permissions") from None
+    if not first:
+        raise UnreadableError(f"{path}: the file is empty; copy it again from its source")
+
+
+def parse_description(path: Path, text: str) -> Video:
+    """Reads the text that ``ffmpeg -i`` writes on stderr; errors as for `probe`."""
+    duration_s: float | None = None
+    kinds: list[str] = []
+    pictures: dict[str, str] | None = None
+    degrees = 0.0
+    in_pictures = False
+    for line in text.splitlines():
+        if match := _DURATION.match(line):
+            duration_s = int(match["hours"]) * 3600 + int(match["minutes"]) * 60 + float(match["seconds"])
+        elif match := _STREAM.match(line):
+            kinds.append(match["kind"].lower())
+            in_pictures = pictures is None and _holds_pictures(match)
+            if in_pictures:
+                pictures = match.groupdict()
+        elif in_pictures and (match := _ROTATION.search(line)):
+            degrees = float(match["degrees"])
+    if pictures is None:
+        raise _no_pictures(path, text, kinds)
+    width_px, height_px = _displayed_size(pictures["details"], degrees)
+    rate = _FRAME_RATE.search(pictures["details"])
+    frame_rate = float(rate["rate"]) * (1000 if rate["thousand"] else 1) if rate else None
+    return Video(path, int(pictures["index"]), width_px, height_px, duration_s, frame_rate)
+
+
+def _holds_pictures(stream: re.Match[str]) -> bool:
+    if stream["kind"] != "Video" or "(attached pic)" in stream["details"]:
+        return False
+    size = _PICTURE.search(stream["details"])
+    return size is not None and int(size["width"]) > 0 and int(size["height"]) > 0
+
+
+def _displayed_size(details: str, degrees: float) -> tuple[int, int]:
+    """Width and height as players show them: pixels of other shapes are stretched along their longer side."""
+    size = _PICTURE.search(details)
+    assert size is not None
+    width, height = int(size["width"]), int(size["height"])
+    across, down = int(size["across"] or 1), int(size["down"] or 1)
+    if across > down > 0:
+        width = round(width * across / down)
+    elif down > across > 0:
+        height = round(height * down / across)
+    quarter_turned = math.isclose(abs(degrees) % 180, 90, abs_tol=1)
+    return (height, width) if quarter_turned else (width, height)
+
+
+def _no_pictures(path: Path, text: str, kinds: list[str]) -> NotAVideoError | NoVideoStreamError:
+    if "audio" in kinds:
+        return NoVideoStreamError(f"{path}: holds sound but no pictures; leave it out with --exclude")
+    if kinds:
+        return NoVideoStreamError(f"{path}: holds no readable video stream; it may be damaged or not a video")
+    lines = [without_addresses(line) for line in text.splitlines() if line.strip() and _NO_OUTPUT not in line]
+    reasons = [line for line in lines if not line.startswith(("Input #", "Error opening input", "file:"))]
+    reason = reasons[-1] if reasons else "unknown format"
+    return NotAVideoError(f"{path}: not a video that can be opened ({reason}); check that the file is whole")

@@ -1,0 +1,37 @@
+"""How a file is handed to ffmpeg so that it can open that file and nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+
+CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,mpeg,mpegvideo,flv,live_flv,asf,asf_o,gif,ogg,h264,hevc,m4v,dv,"
+    "mxf,mxf_opatom,nut,rm,wtv,ivf,gxf,obu,av1,yuv4mpegpipe,vc1,dirac"
+)
+"""Demuxers that read pictures from the one file they are given: no playlists, no scripts, no lists of pictures."""
+
+PROTOCOLS = "file"
+
+_ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
+
+
+def open_input(path: Path, **options: Any) -> Any:
+    """ffmpeg-python's input for a local file, restricted to the containers and protocols above.
+
+    The white lists must stand before ``-i``; ``file:`` keeps names like ``a:b.mp4`` or ``-x.mp4`` from being read as
+    anything but names.
+    """
+    return ffmpeg.input(f"file:{path}", format_whitelist=CONTAINERS, protocol_whitelist=PROTOCOLS, **options)
+
+
+def without_addresses(line: str) -> str:
+    """A line of ffmpeg's, without the memory addresses that differ from run to run.
+
+    >>> without_addresses("[h264 @ 0x55e0c0] no frame!")
+    '[h264] no frame!'
+    """
+    return _ADDRESS.sub("", line.strip())

@@ -1,0 +1,175 @@
+"""One video: frames in, annotations out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from annotate.emotions.classifier import Classifier, load_classifier
+from annotate.faces.blocks import Block, BlockReport, cut_blocks
+from annotate.faces.box import Box
+from annotate.faces.detect import FaceDetector, looking_short_side_px
+from annotate.faces.shots import observe, thin
+from annotate.faces.track import follow
+from annotate.media.decode import DecodingReport, Frame, decode
+from annotate.media.probe import Video, probe
+from annotate.settings import Settings
+from annotate.timeline import Span
+
+ANALYSIS_VERSION = 1
+"""Raised whenever the same video, model and settings give other results than before."""
+
+BATCH_BLOCKS = 8
+"""Blocks classified together: by their order, never by time, so that every run batches alike."""
+
+AUTOMATIC_THREADS = 0
+
+_SHORTFALL_S = 0.5
+_SHORTFALL_SHARE = 0.02
+
+Progress = Callable[[float], None]
+"""Called with the seconds of video analysed so far."""
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What one face shows over one block.
+
+    ``box`` is the mean over the block, in pixels of the displayed picture; ``probabilities`` are in the order of
+    ``class_names``. The other fields are those of `annotate.faces.blocks.Block`.
+    """
+
+    face_id: int
+    block: int
+    first_frame: int
+    last_frame: int
+    span: Span
+    box: Box
+    face_score: float
+    frames: int
+    detections: int
+    overlap: int
+    class_names: tuple[str, ...]
+    probabilities: tuple[float, ...]
+
+    @property
+    def emotion(self) -> str:
+        """The most probable emotion."""
+        return self.class_names[self.probabilities.index(self.confidence)]
+
+    @property
+    def confidence(self) -> float:
+        """Its probability."""
+        return max(self.probabilities)
+
+
+@dataclass
+class Analysis:
+    """The annotating of one video: iterate it for annotations, then read what is known of the whole.
+
+    Annotations come as blocks complete; a face's own are in order. Iterating decodes once; iterate anew to do it again.
+    """
+
+    video: Video
+    settings: Settings
+    classifier: Classifier
+    threads: int = AUTOMATIC_THREADS
+    progress: Progress | None = None
+    decoding: DecodingReport = field(default_factory=DecodingReport)
+    blocks: BlockReport = field(default_factory=BlockReport)
+
+    @classmethod
+    def open(cls, path: Path, settings: Settings | None = None, *, threads: int = AUTOMATIC_THREADS) -> Analysis:
+        """Probes ``path`` and loads the model; ``threads`` are the decoder's, 0 for as many as there are cores.
+
+        Raises:
+            MediaError: the file is no video that can be used.
+            ModelError: the settings' model does not keep the contract.
+            FFmpegError: there is no usable ffmpeg.
+        """
+        settings = settings or Settings()
+        classifier = load_classifier(settings.model)
+        return cls(probe(path), settings, classifier, threads)
+
+    def __iter__(self) -> Iterator[Annotation]:
+        """Decodes the video and yields annotations.
+
+        Raises:
+            DecodingError: not one frame could be decoded.
+        """
+        self.decoding, self.blocks = DecodingReport(), BlockReport()
+        contract = self.classifier.contract
+        size_px = analysed_size_px(self.video, self.settings.min_face)
+        across, down = self.video.width_px / size_px[0], self.video.height_px / size_px[1]
+        frames = decode(self.video, size_px, threads=self.threads, report=self.decoding)
+        try:
+            thinned = thin(self._reported(frames), min(self.settings.max_frame_rate, contract.frame_rate))
+            observations = observe(thinned, FaceDetector(self.settings.min_face), self.settings)
+            events = follow(observations, self.settings)
+            blocks = cut_blocks(events, contract, self.settings.min_track_frames, self.blocks)
+            yield from _classified(blocks, self.classifier, across, down)
+        finally:
+            frames.close()
+
+    @property
+    def missing_s(self) -> float:
+        """Seconds that the container promises beyond the last decoded frame; 0 if no more than usual inaccuracy."""
+        promised_s = self.video.duration_s
+        if promised_s is None:
+            return 0.0
+        missing_s = promised_s - self.decoding.end_s
+        return missing_s if missing_s > max(_SHORTFALL_S, _SHORTFALL_SHARE * promised_s) else 0.0
+
+    def _reported(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            if self.progress is not None:
+                self.progress(frame.span.end_s)
+            yield frame
+
+
+def analyse(analysis: Analysis) -> list[Annotation]:
+    """All annotations of a video, ordered by start, then face.
+
+    A video whose decoding with several threads brought complaints is decoded again with one: damaged pictures differ
+    from run to run otherwise. Errors as for iterating an `Analysis`.
+    """
+    annotations = list(analysis)
+    if analysis.decoding.warning_count and analysis.threads != 1:
+        analysis.threads = 1
+        annotations = list(analysis)
+    return sorted(annotations, key=lambda annotation: (annotation.span.start_ms, annotation.face_id, annotation.block))
+
+
+def analysed_size_px(video: Video, min_face: float) -> tuple[int, int]:
+    """Width and height of the pictures that are decoded: the displayed size, or smaller where the detector needs less.
+
+    >>> analysed_size_px(Video(Path("a.mp4"), 0, 1920, 1080, None, None), 0.15)
+    (949, 534)
+    """
+    factor = min(1.0, looking_short_side_px(min_face) / video.short_side_px)
+    return max(1, round(video.width_px * factor)), max(1, round(video.height_px * factor))
+
+
+def _classified(blocks: Iterator[Block], classifier: Classifier, across: float, down: float) -> Iterator[Annotation]:
+    names = classifier.contract.class_names
+    while batch := list(itertools.islice(blocks, BATCH_BLOCKS)):
+        for block, row in zip(batch, classifier(np.stack([block.pixels for block in batch])), strict=True):
+            box = Box(block.box.x * across, block.box.y * down, block.box.width * across, block.box.height * down)
+            yield Annotation(
+                block.face_id,
+                block.number,
+                block.first_frame,
+                block.last_frame,
+                block.span,
+                box,
+                block.face_score,
+                block.frames,
+                block.detections,
+                block.overlap,
+                names,
+                tuple(row.tolist()),
+            )

@@ -1,0 +1,52 @@
+"""What decides the result of annotating one video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from annotate.errors import SettingsError
+
+MIN_MIN_FACE, MAX_MIN_FACE = 0.02, 0.9
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options that change what is found. How much runs at once, formats and languages are not among them.
+
+    Raises:
+        SettingsError: a value is outside its range.
+    """
+
+    min_face: float = 0.15
+    """Smallest face to find, as a fraction of the picture's shorter side."""
+
+    look_interval_ms: int = 200
+    """Faces are looked for once in every such step of time, and at the first and last frame of a shot."""
+
+    max_frame_rate: float = 30.0
+    """Sources more than a frame a second faster are thinned to at most this many frames a second."""
+
+    track_timeout_ms: int = 1000
+    """A track ends when its face has not been detected for longer than this."""
+
+    track_overlap: float = 0.3
+    """Least intersection over union of a face's box with the last of its track."""
+
+    min_track_frames: int = 5
+    """Shorter tracks are dropped."""
+
+    gap_ms: int = 1000
+    """Tracks end where no frame is shown for longer than this, if that is unusual for the video."""
+
+    model: Path | None = None
+    """ONNX file under the model's contract; None for the one that is installed with the program."""
+
+    def __post_init__(self) -> None:
+        if not MIN_MIN_FACE <= self.min_face <= MAX_MIN_FACE:
+            raise SettingsError(f"min_face must lie between {MIN_MIN_FACE} and {MAX_MIN_FACE}, not {self.min_face}")
+        for name in ("look_interval_ms", "max_frame_rate", "track_timeout_ms", "min_track_frames", "gap_ms"):
+            if not getattr(self, name) > 0:
+                raise SettingsError(f"{name} must be greater than 0, not {getattr(self, name)}")
+        if not 0 < self.track_overlap < 1:
+            raise SettingsError(f"track_overlap must lie between 0 and 1, not {self.track_overlap}")

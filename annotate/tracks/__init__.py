@@ -1,0 +1,1 @@
+"""What is written beside a video: one writer a format; making cues is apart from formatting them."""

@@ -1,0 +1,76 @@
+"""Writing files whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from annotate.errors import OutputError
+
+TEMPORARY_PREFIX = ".annotate-"
+TEMPORARY_SUFFIX = ".tmp"
+
+_MODE = 0o666
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes UTF-8 ``text`` under a temporary name in the same folder and renames it into place.
+
+    What stood there is replaced, a symbolic link too: nothing is written through it.
+
+    Raises:
+        OutputError: it cannot be written; what stood there still does.
+    """
+    temporary: str | None = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(TEMPORARY_SUFFIX, TEMPORARY_PREFIX, path.parent)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        _apply_usual_mode(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(_sentence(path, error)) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+
+def check_writable(folder: Path) -> None:
+    """Tries whether files can be made in ``folder``, before hours are spent on what goes there.
+
+    Raises:
+        OutputError: they cannot.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix=TEMPORARY_PREFIX, suffix=TEMPORARY_SUFFIX):
+            return
+    except OSError as error:
+        raise OutputError(_sentence(folder, error)) from None
+
+
+def remove(path: Path) -> None:
+    """Removes a file if it is there.
+
+    Raises:
+        OutputError: it is there and cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(_sentence(path, error)) from None
+
+
+def _sentence(path: Path, error: OSError) -> str:
+    return f"{path}: cannot be written ({error.strerror}); check the folder's permissions and the space left"
+
+
+def _apply_usual_mode(path: str) -> None:
+    """Temporary files are private; a report is not."""
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(path, _MODE & ~mask)

@@ -1,0 +1,115 @@
+"""The meta file: what made the outputs, by which a later run knows whether they still hold."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from annotate.settings import Settings
+
+HASHED_PART_BYTES = 1 << 20
+_HASH_DIGITS = 32
+
+
+@dataclass(frozen=True)
+class Source:
+    """A video file as it was when it was annotated; ``hash`` is of its first and last megabyte."""
+
+    name: str
+    size_bytes: int
+    mtime_ns: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class Meta:
+    """The content of ``*.emotions.meta.json``.
+
+    ``outputs`` maps a file's name to its hash, or to None where there was nothing to write (no cues). Of the decoder's
+    ``warnings`` each stands with its count.
+    """
+
+    analysis_version: int
+    program: str
+    model_hash: str
+    settings: Mapping[str, Any]
+    source: Source
+    frames: int
+    duration_s: float
+    missing_s: float
+    faces: int
+    dropped_tracks: int
+    warnings: Mapping[str, int]
+    ffmpeg: str
+    outputs: Mapping[str, str | None] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """As the text of the file."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
+
+
+def read_meta(path: Path) -> Meta | None:
+    """Reads a meta file; None if it is missing, damaged or of another shape."""
+    try:
+        content = json.loads(path.read_bytes())
+        meta = Meta(**{**content, "source": Source(**content["source"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    well_formed = isinstance(meta.outputs, dict) and isinstance(meta.settings, dict)
+    return meta if well_formed and isinstance(meta.duration_s, int | float) else None
+
+
+def settings_that_matter(settings: Settings) -> dict[str, Any]:
+    """Settings as they stand in a meta file; the model is there by its hash."""
+    values = asdict(settings)
+    del values["model"]
+    return values
+
+
+def describe_source(path: Path) -> Source:
+    """Size, time and hash of a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    status = path.stat()
+    return Source(_plain(path.name), status.st_size, status.st_mtime_ns, _hash_ends(path, status.st_size))
+
+
+def is_unchanged(source: Source, path: Path) -> bool:
+    """Whether ``path`` still is the file described: same size and time, or same size and hash if it was moved.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    status = path.stat()
+    if status.st_size != source.size_bytes:
+        return False
+    return status.st_mtime_ns == source.mtime_ns or _hash_ends(path, status.st_size) == source.hash
+
+
+def is_named(source: Source, path: Path) -> bool:
+    """Whether ``path`` has the name of the file described."""
+    return source.name == _plain(path.name)
+
+
+def hash_content(content: bytes) -> str:
+    """Hash of an output, as meta files have it."""
+    return hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
+
+
+def _hash_ends(path: Path, size_bytes: int) -> str:
+    with path.open("rb") as file:
+        content = file.read(HASHED_PART_BYTES)
+        file.seek(max(len(content), size_bytes - HASHED_PART_BYTES))
+        content += file.read(HASHED_PART_BYTES)
+    return hash_content(content)
+
+
+def _plain(name: str) -> str:
+    """A name that JSON can hold: bytes that are not UTF-8 escaped."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,0 +1,94 @@
+"""What happens to a face between a labelled still and the network: the spread of crops met at run time."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from annotate.emotions.contract import CROP_SIZE_PX
+
+MAX_TURN_DEGREES = 14.0
+MAX_SHIFT = 0.08
+"""Largest shift as a fraction of the crop: dlib's box jumps between pyramid levels by about that much."""
+MIN_SCALE, MAX_SCALE = 0.82, 1.18
+
+
+def augment(faces: Tensor, random: torch.Generator) -> Tensor:
+    """Faces (N, 1, h, w) in 0..1 as varied crops (N, 1, CROP_SIZE_PX, CROP_SIZE_PX) in 0..1.
+
+    Mirrored, turned, shifted, scaled and sheared; lit otherwise; some of low resolution, some noisy, some with a part
+    covered, some cut out of their background as masked training faces are.
+    """
+    faces = _move(faces, random)
+    faces = _light(faces, random)
+    faces = _lower_resolution(faces, random, share=0.35)
+    faces = _mask_background(faces, random, share=0.08)
+    faces = _cover(faces, random, share=0.3)
+    noise = torch.randn(faces.shape, generator=random) * 0.04 * _uniform(faces, random, 0, 1) ** 2
+    return (faces + noise).clamp(0, 1)
+
+
+def frame_plainly(faces: Tensor) -> Tensor:
+    """Faces (N, 1, h, w) as crops (N, 1, CROP_SIZE_PX, CROP_SIZE_PX), as evaluation sees them."""
+    return functional.interpolate(faces, (CROP_SIZE_PX, CROP_SIZE_PX), mode="bilinear", antialias=True)
+
+
+def _uniform(faces: Tensor, random: torch.Generator, low: float, high: float) -> Tensor:
+    return torch.rand((len(faces), 1, 1, 1), generator=random) * (high - low) + low
+
+
+def _move(faces: Tensor, random: torch.Generator) -> Tensor:
+    def draw(low: float, high: float) -> Tensor:
+        return _uniform(faces, random, low, high).flatten()
+
+    turn = draw(-1, 1) * math.radians(MAX_TURN_DEGREES)
+    scale = 1 / draw(MIN_SCALE, MAX_SCALE)
+    stretch = draw(0.94, 1.06)
+    mirror = torch.where(draw(0, 1) < 0.5, -1.0, 1.0)
+    cos, sin = torch.cos(turn) * scale, torch.sin(turn) * scale
+    across, down = draw(-2, 2) * MAX_SHIFT, draw(-2, 2) * MAX_SHIFT
+    rows = torch.stack([cos * mirror * stretch, -sin, across, sin * mirror, cos / stretch, down], 1)
+    grid = functional.affine_grid(rows.view(-1, 2, 3), [len(faces), 1, CROP_SIZE_PX, CROP_SIZE_PX], align_corners=False)
+    return functional.grid_sample(faces, grid, padding_mode="border", align_corners=False)
+
+
+def _light(faces: Tensor, random: torch.Generator) -> Tensor:
+    faces = faces.clamp(1e-3, 1) ** torch.exp(_uniform(faces, random, -0.5, 0.5))
+    mean = faces.mean((2, 3), keepdim=True)
+    faces = (faces - mean) * _uniform(faces, random, 0.6, 1.4) + mean + _uniform(faces, random, -0.15, 0.15)
+    ramp = torch.linspace(-0.5, 0.5, faces.shape[-1])
+    faces = faces + ramp * _uniform(faces, random, -0.25, 0.25) + ramp[:, None] * _uniform(faces, random, -0.25, 0.25)
+    return faces.clamp(0, 1)
+
+
+def _lower_resolution(faces: Tensor, random: torch.Generator, share: float) -> Tensor:
+    chosen = torch.rand(len(faces), generator=random) < share
+    if not chosen.any():
+        return faces
+    side = int(torch.randint(20, 64, (1,), generator=random))
+    small = functional.interpolate(faces[chosen], (side, side), mode="bilinear", antialias=True)
+    faces = faces.clone()
+    faces[chosen] = functional.interpolate(small, faces.shape[2:], mode="bilinear")
+    return faces
+
+
+def _cover(faces: Tensor, random: torch.Generator, share: float) -> Tensor:
+    side = faces.shape[-1]
+    axis = torch.arange(side).float()
+    centre_x, centre_y = (_uniform(faces, random, 0, side) for _ in range(2))
+    half_width, half_height = (_uniform(faces, random, 4, side * 0.22) for _ in range(2))
+    inside = ((axis - centre_x).abs() < half_width) & ((axis[:, None] - centre_y).abs() < half_height)
+    inside = inside & (_uniform(faces, random, 0, 1) < share)
+    return torch.where(inside, _uniform(faces, random, 0, 1), faces)
+
+
+def _mask_background(faces: Tensor, random: torch.Generator, share: float) -> Tensor:
+    side = faces.shape[-1]
+    axis = (torch.arange(side) - side / 2 + 0.5) / (side / 2)
+    radius = _uniform(faces, random, 0.75, 0.95)
+    outside = (axis / radius) ** 2 + (axis[:, None] / radius / 1.1) ** 2 > 1
+    outside = outside & (_uniform(faces, random, 0, 1) < share)
+    return torch.where(outside, 0.0, faces)

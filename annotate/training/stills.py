@@ -1,0 +1,199 @@
+"""Labelled still faces as arrays: loading, cleaning, splitting.
+
+A still is a square gray face of ``CANVAS_PX`` pixels framed as the annotating program frames a face: dlib's box plus
+the crop margin. Two kinds of source are read, both ``.npz`` files of research sets that are not part of this project:
+
+* FER2013 pixels with FER+ votes: ``pixels`` (N, 48, 48) uint8, ``split`` (0 train, 1 public test, 2 private test),
+  ``votes`` (N, V) of the raters, ``vote_names`` (V,), ``fer2013_label`` (N,) in our class order, -1 unknown.
+  Barsoum et al., "Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label Distribution",
+  ICMI 2016. FER2013 was framed by a Haar detector; dlib's box on it is on average 0.845 of the picture's side.
+* Web faces cut to the hull of the face on black: ``jpeg`` (all files end to end), ``offset`` (N + 1,), ``label`` (N,).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch.nn import functional
+
+from annotate.emotions.labels import EMOTIONS
+
+CANVAS_PX = 96
+"""Side of a stored still; more than a crop, so that augmentation has something to sample from."""
+
+HULL_TO_CROP = 1.2
+"""A crop is this much larger than the face's hull: dlib's box is about the hull, and the margin is 0.1 on each side."""
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+
+_DARK = 14
+_FLOOD_STEPS = 32
+
+
+@dataclass(frozen=True)
+class Stills:
+    """Faces with target distributions.
+
+    ``pixels`` (N, CANVAS_PX, CANVAS_PX) uint8; ``targets`` (N, 7) float32, rows sum to 1; ``masked`` (N,) bool, true
+    where the background was black and has been filled.
+    """
+
+    pixels: NDArray[np.uint8]
+    targets: NDArray[np.float32]
+    masked: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The most likely class of each still (N,)."""
+        labels: NDArray[np.int64] = self.targets.argmax(1).astype(np.int64)
+        return labels
+
+    def __add__(self, other: Stills) -> Stills:
+        return Stills(
+            np.concatenate([self.pixels, other.pixels]),
+            np.concatenate([self.targets, other.targets]),
+            np.concatenate([self.masked, other.masked]),
+        )
+
+    def take(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> Stills:
+        """The stills at ``index``."""
+        return Stills(self.pixels[index], self.targets[index], self.masked[index])
+
+
+def load_ferplus(path: Path, split: int, *, original_label_weight: float = 0.3, keep_copies: bool = False) -> Stills:
+    """FER+ faces of one split with soft targets.
+
+    A target is the raters' votes over our seven classes, blended with the original FER2013 label. Faces that most
+    raters could not place (contempt, unknown, no face) are left out. Of identical pictures one is kept, and none that
+    also stands in a later split: a test picture never trains.
+    """
+    with np.load(path) as archive:
+        pixels, splits = archive["pixels"], archive["split"]
+        votes, names = archive["votes"].astype(np.float32), [str(name) for name in archive["vote_names"]]
+        original = archive["fer2013_label"]
+    ours = votes[:, [names.index(emotion) for emotion in EMOTIONS]]
+    usable = (ours.sum(1) > 0.5 * np.maximum(votes.sum(1), 1)) & (splits == split)
+    if not keep_copies:
+        usable &= _first_of_its_kind(pixels, splits, split)
+    targets = ours[usable] / ours[usable].sum(1, keepdims=True)
+    known = original[usable] >= 0
+    blend = targets[known] * (1 - original_label_weight)
+    blend[np.arange(len(blend)), original[usable][known]] += original_label_weight
+    targets[known] = blend
+    return Stills(enlarge(pixels[usable]), targets, np.zeros(int(usable.sum()), bool))
+
+
+def load_ferplus_majority(path: Path, split: int) -> Stills:
+    """FER+ faces of one split whose label more than half of all raters agree on, as one-hot targets, without copies.
+
+    Copies of pictures in earlier splits are left out too, so that nothing that trained a model is counted in its test.
+    """
+    with np.load(path) as archive:
+        pixels, splits = archive["pixels"], archive["split"]
+        votes, names = archive["votes"].astype(np.float32), [str(name) for name in archive["vote_names"]]
+    ours = votes[:, [names.index(emotion) for emotion in EMOTIONS]]
+    earlier = {_digest(face) for face in pixels[splits < split]}
+    usable = (splits == split) & (ours.max(1) > 0.5 * votes.sum(1)) & _first_within(pixels, splits == split)
+    usable &= np.array([_digest(face) not in earlier for face in pixels])
+    targets = np.eye(len(EMOTIONS), dtype=np.float32)[ours[usable].argmax(1)]
+    return Stills(enlarge(pixels[usable]), targets, np.zeros(len(targets), bool))
+
+
+def load_webfaces(path: Path, part: int, *, label_smoothing: float = 0.15, seed: int = 0) -> Stills:
+    """Web faces on black, placed as a crop frames them, the background filled with a blurred other face.
+
+    One in twenty goes to ``VALIDATION``, the rest to ``TRAIN``, by a hash of the face's coarse gradients, so that
+    near-copies stay on one side. The labels are noisy, hence the smoothing.
+    """
+    with np.load(path) as archive:
+        stream, offset, labels = archive["jpeg"].tobytes(), archive["offset"], archive["label"]
+    faces = [Image.open(io.BytesIO(stream[start:end])).convert("L") for start, end in itertools.pairwise(offset)]
+    chosen = np.array([(_difference_hash(face) % 20 == 0) == (part == VALIDATION) for face in faces])
+    pixels = np.stack([_on_canvas(face) for face, wanted in zip(faces, chosen, strict=True) if wanted])
+    classes = len(EMOTIONS)
+    targets = np.full((len(pixels), classes), label_smoothing / classes, np.float32)
+    targets[np.arange(len(pixels)), labels[chosen]] += 1 - label_smoothing
+    return Stills(fill_background(pixels, seed=seed), targets, np.ones(len(pixels), bool))
+
+
+def enlarge(faces: NDArray[np.uint8], size_px: int = CANVAS_PX) -> NDArray[np.uint8]:
+    """Faces (N, h, w) uint8 as (N, size_px, size_px) uint8, bilinear."""
+    parts = [
+        functional.interpolate(torch.from_numpy(part)[:, None].float(), (size_px, size_px), mode="bilinear")
+        for part in np.array_split(faces, max(1, len(faces) // 1024))
+    ]
+    return torch.cat(parts)[:, 0].round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def fill_background(faces: NDArray[np.uint8], *, seed: int = 0, black_share: float = 0.1) -> NDArray[np.uint8]:
+    """Fills what is black and touches the border with a blurred, shuffled face of the same set; a share stays black."""
+    random = np.random.default_rng(seed)
+    filled = faces.copy()
+    for part in np.array_split(np.arange(len(faces)), max(1, len(faces) // 512)):
+        face = torch.from_numpy(faces[part])[:, None].float()
+        dark = (face < _DARK).float()
+        coarse_dark = functional.avg_pool2d(dark, 2).round()
+        coarse = coarse_dark.clone()
+        coarse[:, :, 1:-1, 1:-1] = 0
+        for _ in range(_FLOOD_STEPS):
+            coarse = functional.max_pool2d(coarse, 3, 1, 1) * coarse_dark
+        near = functional.interpolate(functional.max_pool2d(coarse, 3, 1, 1), scale_factor=2.0)
+        background = functional.max_pool2d(dark * near, 3, 1, 1)
+        donor = torch.from_numpy(faces[random.permutation(len(faces))[: len(part)]])[:, None].float()
+        blurred = _blur(donor) / _blur((donor >= _DARK).float()).clamp(min=0.05)
+        stays = torch.from_numpy(random.random(len(part)) < black_share).float()[:, None, None, None]
+        background = background * (1 - stays)
+        mixed = face * (1 - background) + blurred.clamp(0, 255) * background
+        filled[part] = mixed.round().to(torch.uint8)[:, 0].numpy()
+    return filled
+
+
+def _blur(faces: torch.Tensor) -> torch.Tensor:
+    coarse = functional.avg_pool2d(faces, 16)
+    return functional.interpolate(coarse, faces.shape[2:], mode="bilinear")
+
+
+def _on_canvas(face: Image.Image) -> NDArray[np.uint8]:
+    inner = round(CANVAS_PX / HULL_TO_CROP)
+    canvas = np.zeros((CANVAS_PX, CANVAS_PX), np.uint8)
+    start = (CANVAS_PX - inner) // 2
+    canvas[start : start + inner, start : start + inner] = np.asarray(face.resize((inner, inner), Image.Resampling.BOX))
+    return canvas
+
+
+def _difference_hash(face: Image.Image) -> int:
+    small = np.asarray(face.resize((7, 6), Image.Resampling.BOX), np.int16)
+    bits = (small[:, 1:] > small[:, :-1]).tobytes()
+    return int.from_bytes(hashlib.sha256(bits).digest()[:4], "big")
+
+
+def _digest(face: NDArray[np.uint8]) -> bytes:
+    return hashlib.sha256(face.tobytes()).digest()
+
+
+def _first_within(pixels: NDArray[np.uint8], among: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    seen: set[bytes] = set()
+    first = np.zeros(len(pixels), bool)
+    for index in np.flatnonzero(among):
+        digest = _digest(pixels[index])
+        first[index] = digest not in seen
+        seen.add(digest)
+    return first
+
+
+def _first_of_its_kind(pixels: NDArray[np.uint8], splits: NDArray[np.integer], split: int) -> NDArray[np.bool_]:
+    later = {_digest(face) for face in pixels[splits > split]}
+    first = _first_within(pixels, splits == split)
+    first &= np.array([_digest(face) not in later for face in pixels])
+    return first
