@@ -17,6 +17,7 @@ from tqdm import tqdm
 from annotate.archive.run import Outcome, Status, Watcher
 
 _NAME_COLUMNS = 40
+_RESULT_COLUMNS = 60
 _VIDEO_BAR = "{desc} {percentage:3.0f}%|{bar}| {postfix}"
 _ARCHIVE_BAR = "{desc} {n_fmt}/{total_fmt} |{bar}| {elapsed}<{remaining}"
 _COUNTED = (
@@ -125,7 +126,10 @@ def closing_table(outcomes: Sequence[Outcome]) -> str:
     counts = Counter(outcome.status for outcome in outcomes)
     totals = ", ".join(f"{counts[status]} {text}" for status, text in _COUNTED if counts[status])
     plural = "video" if len(outcomes) == 1 else "videos"
-    head = f"{tabulate(rows, ('video', 'length', 'faces', 'mostly', 'result'), disable_numparse=True)}\n\n" if rows else ""
+    headers = ("video", "length", "faces", "mostly", "result")
+    widths = (None, None, None, None, _RESULT_COLUMNS)
+    table = tabulate(rows, headers, disable_numparse=True, maxcolwidths=widths) if rows else ""
+    head = f"{table}\n\n" if rows else ""
     return f"{head}{len(outcomes)} {plural}: {totals}."
 
 

@@ -107,7 +107,8 @@ class Analysis:
         across, down = self.video.width_px / size_px[0], self.video.height_px / size_px[1]
         frames = decode(self.video, size_px, threads=self.threads, report=self.decoding)
         try:
-            thinned = thin(self._reported(frames), min(self.settings.max_frame_rate, contract.frame_rate))
+            max_frame_rate = min(self.settings.max_frame_rate, contract.frame_rate)
+            thinned = thin(self._reported(frames), self.video.frame_rate, max_frame_rate)
             observations = observe(thinned, FaceDetector(self.settings.min_face), self.settings)
             events = follow(observations, self.settings)
             blocks = cut_blocks(events, contract, self.settings.min_track_frames, self.blocks)

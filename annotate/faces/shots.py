@@ -37,11 +37,15 @@ class Observation:
     faces: tuple[Face, ...] | None
 
 
-def thin(frames: Iterable[Frame], max_frame_rate: float) -> Iterator[Frame]:
+def thin(frames: Iterable[Frame], frame_rate: float | None, max_frame_rate: float) -> Iterator[Frame]:
     """Leaves out frames that follow the last kept one too soon; a kept frame's span and last index cover them.
 
-    Sources up to one frame a second above ``max_frame_rate`` pass whole, their stamps being rounded to milliseconds.
+    Sources whose ``frame_rate`` is up to one frame a second above ``max_frame_rate`` pass whole, however uneven their
+    frames: thinning evens out what is too fast everywhere, not what comes in bursts.
     """
+    if frame_rate is not None and frame_rate <= max_frame_rate + 1:
+        yield from frames
+        return
     least_interval_ms = int(MS_PER_S / (max_frame_rate + 1))
     kept: Frame | None = None
     for frame in frames:

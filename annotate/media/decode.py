@@ -28,6 +28,11 @@ DISTINCT_WARNINGS = 20
 """How many different complaints of a decoder are kept; the rest is counted."""
 
 _PLANAR_8_BIT = "yuv420p|yuv422p|yuv444p|gray"
+_TIMING = {"fps_mode": "passthrough", "enc_time_base": "1:1000"}
+_OWN_OUTPUTS = ("[rawvideo", "[framecrc", "[null")
+"""Complaints of these are about our outputs' clocks, not about the video."""
+
+_MIN_DEINTERLACED_PX = 16
 _PIPE_BYTES = 1 << 20
 _FALLBACK_FRAME_MS = 40
 _TERMINATE_TIMEOUT_S = 5
@@ -107,34 +112,21 @@ def decode(
 
 
 def _command(video: Video, size_px: tuple[int, int], threads: int, stamp_target: str) -> list[str]:
-    """Stamps first: an ffmpeg that works its outputs in turn has then told a frame's time before it hands it over.
+    """One chain of filters, whose result goes two ways, so that every picture has its own stamp.
 
+    Stamps come first: an ffmpeg that works its outputs in turn has then told a frame's time before it hands it over.
     ``framecrc`` of frames passed by reference costs nothing and tells time and duration; the copy of sound into nothing
     keeps the container's start as zero, which MPEG-TS otherwise forgets.
     """
     width, height = size_px
     source = open_input(video.path, threads=threads)
-    stream = f"0:{video.stream}"
-    picture_filter = ",".join(
-        [
-            "bwdif=mode=send_frame:deint=interlaced",
-            f"scale={width}:{height}:flags=area:out_range=limited",
-            f"format={_PLANAR_8_BIT}",
-            "extractplanes=y",
-        ]
-    )
-    stamps = source.output(
-        stamp_target,
-        map=stream,
-        format="framecrc",
-        vcodec="wrapped_avframe",
-        enc_time_base="1:1000",
-        fps_mode="passthrough",
-        flush_packets=1,
-    )
-    pictures = source.output(
-        "pipe:1", map=stream, format="rawvideo", vcodec="rawvideo", vf=picture_filter, fps_mode="passthrough"
-    )
+    chain = source[str(video.stream)]
+    if video.short_side_px >= _MIN_DEINTERLACED_PX:
+        chain = chain.filter("bwdif", mode="send_frame", deint="interlaced")
+    chain = chain.filter("scale", width, height, flags="area", out_range="limited")
+    ways = chain.filter("format", _PLANAR_8_BIT).filter("extractplanes", "y").split()
+    stamps = ways[0].output(stamp_target, format="framecrc", vcodec="wrapped_avframe", flush_packets=1, **_TIMING)
+    pictures = ways[1].output("pipe:1", format="rawvideo", vcodec="rawvideo", **_TIMING)
     clock = ffmpeg.output(source["v"], source["a?"], "pipe:2", format="null", codec="copy")
     both = ffmpeg.merge_outputs(stamps, pictures, clock)
     options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-y")
@@ -253,7 +245,7 @@ def _collect_complaints(pipe: IO[bytes], report: DecodingReport) -> None:
     """Reads stderr to its end: a full pipe would stop the decoder. Keeps a bounded number of different lines."""
     for raw in pipe:
         line = without_addresses(raw.decode("utf-8", "replace"))
-        if line:
+        if line and not line.startswith(_OWN_OUTPUTS):
             report.warning_count += 1
             if line in report.warnings or len(report.warnings) < DISTINCT_WARNINGS:
                 report.warnings[line] += 1

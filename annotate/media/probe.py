@@ -18,7 +18,8 @@ _PICTURE = re.compile(r", (?P<width>\d+)x(?P<height>\d+)(?: \[?SAR (?P<across>\d
 _FRAME_RATE = re.compile(r"(?P<rate>[\d.]+)(?P<thousand>k?) fps")
 _ROTATION = re.compile(r"rotation of (?P<degrees>-?[\d.]+) degrees")
 _DURATION = re.compile(r"^\s+Duration: (?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>[\d.]+)")
-_NO_OUTPUT = "At least one output file must be specified"
+_COMPONENT = re.compile(r"^\[[^\]]*\] ")
+_UNINFORMATIVE = ("At least one output file", "Error opening input", "file:", "Input #")
 _TIMEOUT_S = 120
 
 
@@ -133,7 +134,7 @@ def _no_pictures(path: Path, text: str, kinds: list[str]) -> NotAVideoError | No
         return NoVideoStreamError(f"{path}: holds sound but no pictures; leave it out with --exclude")
     if kinds:
         return NoVideoStreamError(f"{path}: holds no readable video stream; it may be damaged or not a video")
-    lines = [without_addresses(line) for line in text.splitlines() if line.strip() and _NO_OUTPUT not in line]
-    reasons = [line for line in lines if not line.startswith(("Input #", "Error opening input", "file:"))]
-    reason = reasons[-1] if reasons else "unknown format"
+    lines = [_COMPONENT.sub("", without_addresses(line)) for line in text.splitlines()]
+    reasons = [line for line in lines if line and not line.startswith(_UNINFORMATIVE)]
+    reason = reasons[-1] if reasons else "no known format"
     return NotAVideoError(f"{path}: not a video that can be opened ({reason}); check that the file is whole")

@@ -99,15 +99,32 @@ def load_ferplus_majority(path: Path, split: int) -> Stills:
 
     Copies of pictures in earlier splits are left out too, so that nothing that trained a model is counted in its test.
     """
+    return _load_ferplus_hard(path, split, strict=True)
+
+
+def load_ferplus_most_frequent(path: Path, split: int) -> Stills:
+    """FER+ faces of one split by their most frequent vote, if that is one of our classes; otherwise as above."""
+    return _load_ferplus_hard(path, split, strict=False)
+
+
+def _load_ferplus_hard(path: Path, split: int, *, strict: bool) -> Stills:
     with np.load(path) as archive:
         pixels, splits = archive["pixels"], archive["split"]
         votes, names = archive["votes"].astype(np.float32), [str(name) for name in archive["vote_names"]]
     ours = votes[:, [names.index(emotion) for emotion in EMOTIONS]]
+    needed = 0.5 * votes.sum(1) if strict else votes.max(1) - 0.5
     earlier = {_digest(face) for face in pixels[splits < split]}
-    usable = (splits == split) & (ours.max(1) > 0.5 * votes.sum(1)) & _first_within(pixels, splits == split)
+    usable = (splits == split) & (ours.max(1) > needed) & _first_within(pixels, splits == split)
     usable &= np.array([_digest(face) not in earlier for face in pixels])
-    targets = np.eye(len(EMOTIONS), dtype=np.float32)[ours[usable].argmax(1)]
-    return Stills(enlarge(pixels[usable]), targets, np.zeros(len(targets), bool))
+    return _one_hot(enlarge(pixels[usable]), ours[usable].argmax(1))
+
+
+def load_ckplus(path: Path) -> Stills:
+    """CK+ faces (``pixels`` (N, 48, 48), ``label`` in our class order, 7 for contempt, which is left out)."""
+    with np.load(path) as archive:
+        pixels, labels = archive["pixels"], archive["label"]
+    ours = labels < len(EMOTIONS)
+    return _one_hot(enlarge(pixels[ours]), labels[ours])
 
 
 def load_webfaces(path: Path, part: int, *, label_smoothing: float = 0.15, seed: int = 0) -> Stills:
@@ -162,6 +179,11 @@ def fill_background(faces: NDArray[np.uint8], *, seed: int = 0, black_share: flo
 def _blur(faces: torch.Tensor) -> torch.Tensor:
     coarse = functional.avg_pool2d(faces, 16)
     return functional.interpolate(coarse, faces.shape[2:], mode="bilinear")
+
+
+def _one_hot(pixels: NDArray[np.uint8], labels: NDArray[np.integer]) -> Stills:
+    targets = np.eye(len(EMOTIONS), dtype=np.float32)[labels]
+    return Stills(pixels, targets, np.zeros(len(pixels), bool))
 
 
 def _on_canvas(face: Image.Image) -> NDArray[np.uint8]:

@@ -13,12 +13,14 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
 from annotate.emotions.labels import EMOTIONS
 from annotate.training.augmentation import augment, frame_plainly
+from annotate.training.metrics import accuracy, balanced_accuracy
 from annotate.training.network import FrameNetwork
 from annotate.training.stills import TRAIN, VALIDATION, Stills, load_ferplus, load_webfaces
 
@@ -39,30 +41,20 @@ class TrainingSettings:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Score:
-    """Accuracy and balanced accuracy (mean recall of the classes present), 0..1."""
-
-    accuracy: float
-    balanced: float
+def score(predicted: NDArray[np.int64], truth: NDArray[np.int64]) -> dict[str, float]:
+    """What validation looks at."""
+    return {"accuracy": accuracy(predicted, truth), "balanced": balanced_accuracy(predicted, truth)}
 
 
-def score(predicted: np.ndarray, truth: np.ndarray) -> Score:
-    """Compares predicted with true classes, both (N,) int."""
-    recalls = [
-        float((predicted[truth == label] == label).mean()) for label in range(len(EMOTIONS)) if (truth == label).any()
-    ]
-    return Score(float((predicted == truth).mean()), float(np.mean(recalls)))
-
-
-def predict(network: FrameNetwork, pixels: np.ndarray, batch_size: int = 256) -> np.ndarray:
+def predict(network: FrameNetwork, pixels: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
     """Logits (N, 7) float32 of stills (N, h, w) uint8, framed plainly."""
     network.eval()
     outputs = []
     with torch.inference_mode():
         for start in range(0, len(pixels), batch_size):
             outputs.append(network(frame_plainly(_as_input(pixels[start : start + batch_size]))))
-    return torch.cat(outputs).numpy()
+    logits: NDArray[np.float32] = torch.cat(outputs).numpy()
+    return logits
 
 
 def train(training: Stills, validation: dict[str, Stills], folder: Path, settings: TrainingSettings) -> FrameNetwork:
@@ -100,8 +92,11 @@ def train(training: Stills, validation: dict[str, Stills], folder: Path, setting
             _move_average(average, network, settings.average_decay)
             losses.append(loss.item())
             batches.set_postfix(loss=f"{np.mean(losses[-100:]):.3f}", refresh=False)
-        scores = {name: score(predict(average, part.pixels).argmax(1), part.labels) for name, part in validation.items()}
-        mean = float(np.mean([(part.accuracy + part.balanced) / 2 for part in scores.values()]))
+        scores = {
+            name: score(predict(average, part.pixels).argmax(1).astype(np.int64), part.labels)
+            for name, part in validation.items()
+        }
+        mean = float(np.mean([list(figures.values()) for figures in scores.values()]))
         _log(folder / "log.csv", epoch, float(np.mean(losses)), time.monotonic() - started, scores)
         if mean > best:
             best = mean
@@ -114,7 +109,7 @@ def train(training: Stills, validation: dict[str, Stills], folder: Path, setting
     return average
 
 
-def _as_input(pixels: np.ndarray) -> Tensor:
+def _as_input(pixels: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(pixels)[:, None].float() / 255
 
 
@@ -159,10 +154,10 @@ def _move_average(average: FrameNetwork, network: FrameNetwork, decay: float) ->
                 kept.copy_(current)
 
 
-def _log(path: Path, epoch: int, loss: float, duration_s: float, scores: dict[str, Score]) -> None:
+def _log(path: Path, epoch: int, loss: float, duration_s: float, scores: dict[str, dict[str, float]]) -> None:
     row: dict[str, object] = {"epoch": epoch + 1, "loss": round(loss, 4), "duration_s": round(duration_s)}
     for name, result in scores.items():
-        row |= {f"{name}_accuracy": round(result.accuracy, 4), f"{name}_balanced": round(result.balanced, 4)}
+        row |= {f"{name}_{figure}": round(value, 4) for figure, value in result.items()}
     new = not path.exists()
     with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, row.keys())

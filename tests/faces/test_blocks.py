@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotate.emotions.contract import Contract
+from annotate.faces.blocks import Block, BlockReport, cut_blocks
+from annotate.faces.box import Box
+from annotate.faces.track import Sighting, TrackEnd
+from annotate.media.decode import Frame
+from annotate.timeline import Span
+
+CONTRACT = Contract(crop_size_px=4)
+FRAME_MS = 40
+
+
+def frame(index: int) -> Frame:
+    """A flat picture whose brightness is its number."""
+    return Frame(index, index, Span(index * FRAME_MS, (index + 1) * FRAME_MS), np.full((8, 8), 16 + index % 200, np.uint8))
+
+
+def sighting(track: int, index: int, *, detected: bool = True, x: float = 0) -> Sighting:
+    return Sighting(track, frame(index), Box(x, 0, 4, 4), 1.0, detected)
+
+
+def events_of(spans: list[tuple[int, int]]) -> Iterator[Sighting | TrackEnd]:
+    """Tracks as (first frame, length), frame by frame as a tracker tells of them."""
+    for index in range(max(first + length for first, length in spans) + 1):
+        for track, (first, length) in enumerate(spans):
+            if index == first + length:
+                yield TrackEnd(track)
+            if first <= index < first + length:
+                yield sighting(track, index)
+
+
+def blocks_of(spans: list[tuple[int, int]], report: BlockReport | None = None) -> list[Block]:
+    return list(cut_blocks(events_of(spans), CONTRACT, 5, report or BlockReport()))
+
+
+def test_whole_blocks() -> None:
+    blocks = blocks_of([(3, 40)])
+    assert [(block.first_frame, block.last_frame, block.frames, block.overlap) for block in blocks] == [
+        (3, 22, 20, 0),
+        (23, 42, 20, 0),
+    ]
+    assert [block.span for block in blocks] == [Span(120, 920), Span(920, 1720)]
+    assert [block.number for block in blocks] == [0, 1]
+
+
+def test_the_rest_of_a_track_is_covered_by_a_block_that_ends_with_it() -> None:
+    first, last = blocks_of([(0, 27)])
+    assert (last.first_frame, last.last_frame, last.frames, last.overlap) == (7, 26, 20, 13)
+    assert last.span == Span(280, 1080)
+    assert np.array_equal(first.pixels[7:], last.pixels[:13])
+
+
+@pytest.mark.parametrize("length", [5, 12, 19])
+def test_short_tracks_are_padded_with_their_last_crop(length: int) -> None:
+    (block,) = blocks_of([(0, length)])
+    assert (block.frames, block.overlap, block.last_frame) == (length, 0, length - 1)
+    assert block.span == Span(0, length * FRAME_MS)
+    assert block.pixels.shape == (20, 4, 4)
+    assert (block.pixels[length:] == block.pixels[length - 1]).all()
+    assert (block.pixels[length - 1] != block.pixels[length - 2]).all()
+
+
+def test_shorter_tracks_are_dropped_counted_and_take_no_number() -> None:
+    report = BlockReport()
+    blocks = blocks_of([(0, 4), (1, 30), (2, 3), (3, 20)], report)
+    assert {block.face_id for block in blocks} == {1, 2}
+    assert [block.first_frame for block in blocks if block.number == 0] == [1, 3]
+    assert (report.faces, report.dropped_tracks) == (2, 2)
+
+
+def test_faces_are_numbered_by_appearance_not_by_completion() -> None:
+    """The first track's first block is complete last."""
+    blocks = blocks_of([(0, 15), (1, 5), (2, 6)])
+    assert [(block.face_id, block.first_frame) for block in blocks] == [(1, 0), (2, 1), (3, 2)]
+
+
+def test_box_score_and_detections_are_of_the_block() -> None:
+    events = [sighting(0, index, detected=index % 5 == 0, x=index) for index in range(20)]
+    (block,) = cut_blocks([*events, TrackEnd(0)], CONTRACT, 5, BlockReport())
+    assert (block.detections, block.box, block.face_score) == (4, Box(9.5, 0, 4, 4), 1.0)
+
+
+def test_frames_left_out_belong_to_the_block() -> None:
+    """Of 60 frames a second every second one is analysed; the other goes with it."""
+    frames = [Frame(2 * index, 2 * index + 1, Span(index * 33, (index + 1) * 33), frame(0).image) for index in range(20)]
+    events = [Sighting(0, each, Box(0, 0, 4, 4), 1.0, True) for each in frames]
+    (block,) = cut_blocks([*events, TrackEnd(0)], CONTRACT, 5, BlockReport())
+    assert (block.first_frame, block.last_frame, block.span) == (0, 39, Span(0, 660))
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 90)), min_size=1, max_size=5))
+def test_no_frame_is_lost_or_in_two_blocks_outside_overlap(spans: list[tuple[int, int]]) -> None:
+    spans = sorted(spans, key=lambda span: span[0])
+    report = BlockReport()
+    blocks = blocks_of(spans, report)
+    kept = [span for span in spans if span[1] >= 5]
+    assert report.faces == len(kept)
+    assert report.dropped_tracks == len(spans) - len(kept)
+    for face_id, (first, length) in enumerate(kept, 1):
+        own = [block for block in blocks if block.face_id == face_id]
+        covered = [index for block in own for index in range(block.first_frame + block.overlap, block.last_frame + 1)]
+        assert covered == list(range(first, first + length))
+        assert [block.number for block in own] == list(range(len(own)))
+        assert all(block.frames == block.last_frame - block.first_frame + 1 for block in own)
+        assert all(block.overlap == 0 for block in own[:-1])
+        assert all(block.frames == 20 for block in own if len(own) > 1)

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from annotate.faces.detect import Face
+from annotate.faces.shots import Observation, mark_shots, observe, structural_distance, thin
+from annotate.media.decode import Frame, decode
+from annotate.media.probe import probe
+from annotate.settings import Settings
+from annotate.timeline import Span
+from tests.media import make_face_picture, make_from_pictures, make_pattern
+
+GRAY = np.full((60, 80), 120, np.uint8)
+
+
+def frames_at(times_ms: Iterable[int], image: NDArray[np.uint8] = GRAY) -> list[Frame]:
+    stamps = [*times_ms]
+    ends = [*stamps[1:], stamps[-1] + 40]
+    return [
+        Frame(index, index, Span(start, end), image) for index, (start, end) in enumerate(zip(stamps, ends, strict=True))
+    ]
+
+
+def stamps_of(rate: float, count: int) -> list[int]:
+    return [round(number * 1000 / rate) for number in range(count)]
+
+
+@pytest.mark.parametrize("rate", [5, 23.976, 25, 29.97, 30, 31])
+def test_usual_rates_are_analysed_frame_by_frame(rate: float) -> None:
+    frames = frames_at(stamps_of(rate, 200))
+    assert list(thin(frames, rate, 30)) == frames
+
+
+@pytest.mark.parametrize(("rate", "analysed_rate"), [(50, 25), (59.94, 29.97), (60, 30), (120, 30), (240, 30)])
+def test_fast_sources_are_thinned(rate: float, analysed_rate: float) -> None:
+    thinned = list(thin(frames_at(stamps_of(rate, 1000)), rate, 30))
+    seconds = 1000 / rate
+    assert len(thinned) == pytest.approx(seconds * analysed_rate, abs=2)
+
+
+def test_bursts_of_a_slow_source_are_kept() -> None:
+    frames = frames_at(time_ms + jitter for time_ms in range(0, 4000, 80) for jitter in (0, 10))
+    assert list(thin(frames, 25.0, 30)) == frames
+
+
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=60))
+def test_thinned_frames_cover_all_of_the_time(intervals: list[int]) -> None:
+    frames = frames_at(np.cumsum(intervals).tolist())
+    thinned = list(thin(frames, None, 30))
+    assert thinned[0].span.start_ms == frames[0].span.start_ms
+    assert thinned[-1].span.end_ms == frames[-1].span.end_ms
+    assert [frame.span.end_ms for frame in thinned[:-1]] == [frame.span.start_ms for frame in thinned[1:]]
+    assert [frame.last_index + 1 for frame in thinned[:-1]] == [frame.index for frame in thinned[1:]]
+    assert all(frame.span.duration_ms >= 32 for frame in thinned[:-1])
+
+
+def test_distance_of_pictures() -> None:
+    random = np.random.default_rng(0)
+    first, second = (random.normal(120, 40, (30, 40)).astype(np.float32) for _ in range(2))
+    assert structural_distance(first, first) == pytest.approx(0, abs=1e-6)
+    assert structural_distance(first, second) == pytest.approx(1, abs=0.1)
+    assert structural_distance(first, 240 - first) == pytest.approx(2, abs=0.1)
+    assert structural_distance(first, first * 1.6 + 30) < 0.15
+    assert structural_distance(np.full((30, 40), 16, np.float32), np.full((30, 40), 235, np.float32)) == 0
+
+
+def shot_starts(path: Path) -> list[int]:
+    video = probe(path)
+    frames = decode(video, (video.width_px, video.height_px))
+    return [frame.index for frame, begins in mark_shots(frames, 1000) if begins]
+
+
+def test_hard_cuts_are_found_on_their_frame(tmp_path: Path, face_picture: Path) -> None:
+    mirrored = make_face_picture(tmp_path / "mirrored.png", filters="hflip,crop=iw*0.7:ih*0.7:0:ih*0.1")
+    pictures = [(face_picture, 1.0), (mirrored, 0.6), (face_picture, 0.4)]
+    assert shot_starts(make_from_pictures(tmp_path / "cuts.mp4", pictures)) == [0, 25, 40]
+
+
+def test_motion_noise_flash_and_fade_are_no_cuts(tmp_path: Path, face_picture: Path) -> None:
+    for number, filters in enumerate(
+        [
+            "noise=alls=30:allf=t",
+            "eq=brightness='if(between(n,10,12),0.3,0)':eval=frame",
+            "fade=in:0:25,fade=out:25:25",
+            "rotate='0.15*sin(n/3)'",
+        ]
+    ):
+        path = make_from_pictures(tmp_path / f"{number}.mp4", [(face_picture, 2)], filters=filters)
+        assert shot_starts(path) == [0], filters
+    assert shot_starts(make_pattern(tmp_path / "pattern.mp4", duration_s=4, size="320x240")) == [0]
+
+
+def test_an_unusual_gap_begins_a_shot() -> None:
+    steady = list(range(0, 2000, 40))
+    times = [*steady, 3500, 3540, 4400, 4440]
+    assert [frame.span.start_ms for frame, begins in mark_shots(frames_at(times), 1000) if begins] == [0, 3500]
+
+
+def test_slow_sources_have_long_intervals_everywhere() -> None:
+    times = [0, 2000, 4000, 6000, 11500, 13500, 20500]
+    assert [frame.span.start_ms for frame, begins in mark_shots(frames_at(times), 1000) if begins] == [0, 20500]
+
+
+def looked_at(frames: list[Frame]) -> list[int]:
+    def no_faces(image: NDArray[np.uint8]) -> tuple[Face, ...]:
+        return ()
+
+    observations: list[Observation] = list(observe(frames, no_faces, Settings()))
+    assert [observation.frame for observation in observations] == frames
+    return [observation.frame.span.start_ms for observation in observations if observation.faces is not None]
+
+
+def test_moments_lie_on_a_grid_of_time() -> None:
+    assert looked_at(frames_at(range(0, 1001, 40))) == [0, 200, 400, 600, 800, 1000]
+    assert looked_at(frames_at(range(0, 1000, 33))) == [0, 231, 429, 627, 825, 990]
+    assert looked_at(frames_at(range(0, 1500, 250))) == [0, 250, 500, 750, 1000, 1250]
+
+
+def test_moments_do_not_depend_on_where_one_begins() -> None:
+    whole = frames_at(range(0, 4000, 40))
+    part = [moment for moment in looked_at(whole[33:]) if moment >= 1400]
+    assert part == [moment for moment in looked_at(whole) if moment >= 1400]
+
+
+def test_first_and_last_frame_of_a_shot_are_looked_at() -> None:
+    random = np.random.default_rng(0)
+    pictures = [random.integers(16, 235, (60, 80)).astype(np.uint8) for _ in range(2)]
+    frames = frames_at(range(0, 600, 40))
+    cut = [Frame(frame.index, frame.last_index, frame.span, pictures[frame.index >= 7]) for frame in frames]
+    assert looked_at(cut) == [0, 200, 240, 280, 400, 560]

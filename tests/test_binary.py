@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from annotate.errors import FFmpegError
+from annotate.media import binary
+
+
+def script(path: Path, version: str) -> str:
+    path.write_text(f"#!/bin/sh\necho 'ffmpeg version {version} Copyright (c) the FFmpeg developers'\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_search() -> Iterator[None]:
+    binary.find_ffmpeg.cache_clear()
+    yield
+    binary.find_ffmpeg.cache_clear()
+
+
+@pytest.mark.parametrize("version", ["5.1", "5.1.9-0+deb12u1", "n9.0.2-17-g2a571b6068-20260930", "10.0", "N-112233-gabcdef"])
+def test_a_new_system_ffmpeg_is_taken(version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = script(tmp_path / "ffmpeg", version)
+    monkeypatch.setattr(binary.shutil, "which", lambda name: path)
+    monkeypatch.setattr(binary, "_bundled", lambda: None)
+    assert binary.find_ffmpeg() == binary.FFmpeg(path, version)
+
+
+@pytest.mark.parametrize("version", ["4.4.2", "5.0.1", "n4.4"])
+def test_an_old_one_gives_way_to_the_bundled_one(version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, bundled = script(tmp_path / "ffmpeg", version), script(tmp_path / "bundled", "7.1")
+    monkeypatch.setattr(binary.shutil, "which", lambda name: old)
+    monkeypatch.setattr(binary, "_bundled", lambda: bundled)
+    assert binary.find_ffmpeg().path == bundled
+
+
+def test_too_old_is_said_with_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = script(tmp_path / "ffmpeg", "4.4.2")
+    monkeypatch.setattr(binary.shutil, "which", lambda name: old)
+    monkeypatch.setattr(binary, "_bundled", lambda: None)
+    with pytest.raises(FFmpegError, match=r"ffmpeg 5\.1 or newer is needed, but .*ffmpeg is version 4\.4\.2: install it"):
+        binary.find_ffmpeg()
+
+
+def test_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binary.shutil, "which", lambda name: None)
+    monkeypatch.setattr(binary, "_bundled", lambda: None)
+    with pytest.raises(FFmpegError, match="none was found: install it"):
+        binary.find_ffmpeg()
+
+
+def test_one_that_does_not_run_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, bundled = tmp_path / "ffmpeg", script(tmp_path / "bundled", "7.1")
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(binary.shutil, "which", lambda name: str(broken))
+    monkeypatch.setattr(binary, "_bundled", lambda: bundled)
+    assert binary.find_ffmpeg().path == bundled
+
+
+def test_the_installed_package_brings_one() -> None:
+    path = binary._bundled()
+    assert path is not None
+    version = binary._version(path)
+    assert version is not None
+    assert binary._is_new_enough(version)
