@@ -18,7 +18,7 @@ from annotate.archive.run import Outcome, Status, Watcher
 
 _NAME_COLUMNS = 40
 _RESULT_COLUMNS = 60
-_VIDEO_BAR = "{desc} {percentage:3.0f}%|{bar}| {postfix}"
+_VIDEO_BAR = "{desc} {percentage:3.0f}%|{bar}| "
 _ARCHIVE_BAR = "{desc} {n_fmt}/{total_fmt} |{bar}| {elapsed}<{remaining}"
 _COUNTED = (
     (Status.ANNOTATED, "annotated"),
@@ -65,7 +65,9 @@ class Display:
         self._archive: tqdm[Any] | None = None
         self._video: tqdm[Any] | None = None
         if self._has_bars:
-            self._archive = tqdm(total=total, desc="videos", bar_format=_ARCHIVE_BAR, file=sys.stderr, dynamic_ncols=True)
+            self._archive = tqdm(
+                total=total, desc="videos", bar_format=_ARCHIVE_BAR, leave=False, file=sys.stderr, dynamic_ncols=True
+            )
         self.watcher = Watcher(self._begin, self._advance)
 
     def finish(self, outcome: Outcome) -> None:
@@ -101,7 +103,7 @@ class Display:
 
     def _advance(self, analysed_s: float) -> None:
         if self._video is not None:
-            self._video.set_postfix_str(_speed(analysed_s, time.monotonic() - self._started_s), refresh=False)
+            self._video.bar_format = _VIDEO_BAR + _speed(analysed_s, time.monotonic() - self._started_s)
             self._video.update(min(analysed_s, self._video.total or analysed_s) - self._video.n)
 
     def _close_video(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice, takewhile
 
 from annotate.timeline import Span
 from annotate.tracks.pieces import Piece
@@ -118,8 +120,11 @@ class _Likelihood:
             self._of_face.setdefault(block.face_id, []).append(block)
 
     def __call__(self, lines: Sequence[Line], span: Span) -> float:
-        total = 0.0
-        for line in lines:
-            for block in self._of_face[line.face_id]:
-                total += (block.span & span).duration_ms * block.probabilities[line.emotion]
+        total = sum(self._of_line(line, span) for line in lines)
         return total / (len(lines) * span.duration_ms)
+
+    def _of_line(self, line: Line, span: Span) -> float:
+        blocks = self._of_face[line.face_id]
+        first = bisect_right(blocks, span.start_ms, key=lambda block: block.span.end_ms)
+        during = takewhile(lambda block: block.span.start_ms < span.end_ms, islice(blocks, first, None))
+        return sum((block.span & span).duration_ms * block.probabilities[line.emotion] for block in during)

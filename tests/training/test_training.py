@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from annotate.emotions.classifier import Classifier
+from annotate.emotions.contract import Contract
+from annotate.training.augmentation import augment
+from annotate.training.evaluate import classify_stills, report
+from annotate.training.export import TOLERANCE, export
+from annotate.training.network import BlockNetwork, FrameNetwork
+from annotate.training.stills import CANVAS_PX, Stills
+from annotate.training.train import TrainingSettings, train
+
+
+def two_kinds(count: int, seed: int = 0) -> Stills:
+    """Noisy stills of two classes that anyone could tell apart: bright above, bright below."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 2, count) * 3
+    pixels = random.integers(60, 120, (count, CANVAS_PX, CANVAS_PX)).astype(np.uint8)
+    for number, label in enumerate(labels):
+        half = slice(0, CANVAS_PX // 2) if label else slice(CANVAS_PX // 2, CANVAS_PX)
+        pixels[number, half] += 100
+    return Stills(pixels, np.eye(7, dtype=np.float32)[labels], np.zeros(count, bool))
+
+
+def test_augmented_crops_are_crops_and_repeat() -> None:
+    faces = torch.rand(16, 1, CANVAS_PX, CANVAS_PX)
+    first, second = (augment(faces, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert first.shape == (16, 1, 80, 80)
+    assert (first >= 0).all()
+    assert (first <= 1).all()
+    assert torch.equal(first, second)
+    assert not torch.equal(first, augment(faces, torch.Generator().manual_seed(2)))
+
+
+def test_a_network_learns_goes_on_after_a_kill_and_is_exported(tmp_path: Path) -> None:
+    training, validation = two_kinds(512), two_kinds(64, seed=1)
+    settings = TrainingSettings(epochs=3, batch_size=32, average_decay=0.9)
+    train(training, {"own": validation}, tmp_path / "run", TrainingSettings(epochs=1, batch_size=32, average_decay=0.9))
+    network = train(training, {"own": validation}, tmp_path / "run", settings)
+    log = (tmp_path / "run" / "log.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in log] == ["epoch", "1", "2", "3"]
+    path = tmp_path / "model.onnx"
+    assert export(BlockNetwork(network), path) < TOLERANCE
+    classifier = Classifier(path)
+    assert classifier.contract == Contract()
+    probabilities = classify_stills(classifier, validation.pixels)
+    assert (probabilities.argmax(1) == validation.labels).mean() > 0.95
+    text = report(probabilities, validation.labels)
+    assert "balanced accuracy" in text
+    assert "happiness" in text
+
+
+def test_a_block_is_the_mean_of_its_frames_softened(tmp_path: Path) -> None:
+    frames = FrameNetwork().eval()
+    blocks = torch.rand(2, 20, 80, 80)
+    with torch.inference_mode():
+        logits = frames(blocks[:, ::2].reshape(-1, 1, 80, 80)).reshape(2, 10, 7).mean(1)
+        found = BlockNetwork(frames, temperature=2.0).eval()(blocks)
+    assert found.numpy() == pytest.approx(torch.softmax(logits / 2, 1).numpy(), abs=1e-5)
