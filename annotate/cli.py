@@ -16,7 +16,7 @@ from annotate.archive.plan import FORMATS, Wanted
 from annotate.archive.run import Outcome, Status, annotate_archive
 from annotate.archive.walk import Obstacle, Selection, walk
 from annotate.emotions.labels import WORDS
-from annotate.errors import AnnotateError, ModelError, ReportError
+from annotate.errors import AnnotateError, ModelError, ReportError, SettingsError
 from annotate.reports.summary import find_reports, summarize_report, to_frame
 from annotate.settings import MAX_MIN_FACE, MIN_MIN_FACE, Settings
 from annotate.tracks.files import write_whole
@@ -31,8 +31,28 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 logger = logging.getLogger(__name__)
 
 
+class _DefaultContext(click.Context):
+    """Names the default command as people call it: by the program's name alone."""
+
+    @property
+    def command_path(self) -> str:
+        return super().command_path.rstrip()
+
+
+class _DefaultCommand(click.Command):
+    context_class = _DefaultContext
+
+
 class _CommandGroup(DefaultGroup):  # type: ignore[misc]
     """Shows the default command's usage and options as its own, and never its name."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Hands a ``--`` on to the default command, for which everything behind it is a path."""
+        end = args.index("--") if "--" in args else 0
+        if args[end : end + 1] == ["--"] and all(argument.startswith("-") for argument in args[:end]):
+            args = [*args[:end], "--", *args[end:]]
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         return ["[OPTIONS] PATH... | COMMAND [ARGUMENTS]..."]
@@ -97,7 +117,7 @@ def main() -> None:
     """
 
 
-@click.command(_DEFAULT_COMMAND, hidden=True)
+@click.command(_DEFAULT_COMMAND, cls=_DefaultCommand, hidden=True)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--format",
@@ -182,6 +202,7 @@ def summarize(ctx: click.Context, paths: tuple[Path, ...], output: Path | None) 
                 summaries.append(summarize_report(found))
             except ReportError as error:
                 failed = True
+                logger.info("%s left out", found, exc_info=True)
                 console.say(f"left out: {error}")
         if summaries:
             frame = to_frame(summaries)
@@ -189,7 +210,7 @@ def summarize(ctx: click.Context, paths: tuple[Path, ...], output: Path | None) 
                 write_whole(output, frame.to_csv(index=False, lineterminator="\n"))
             if not ctx.meta.get(_QUIET):
                 console.print_text(console.summary_table(frame))
-        elif not failed:
+        elif not failed and not ctx.meta.get(_QUIET):
             console.say(f"no reports below {_listed(paths)}; `annotate {_listed(paths)}` makes them")
     except AnnotateError as error:
         _fail(error)
@@ -212,4 +233,4 @@ def _listed(paths: tuple[Path, ...]) -> str:
 def _fail(error: AnnotateError) -> NoReturn:
     logger.info("failed", exc_info=True)
     console.say(f"Error: {error}")
-    sys.exit(EXIT_USAGE if isinstance(error, ModelError) else EXIT_FAILED)
+    sys.exit(EXIT_USAGE if isinstance(error, ModelError | SettingsError) else EXIT_FAILED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 from annotate.archive.walk import OUTPUT_MARK
 from annotate.pipeline import ANALYSIS_VERSION
 from annotate.settings import Settings
-from annotate.tracks.meta import Meta, hash_content, is_named, is_unchanged, read_meta, settings_that_matter
+from annotate.tracks.meta import Meta, hash_content, is_named, is_unchanged, plain_name, read_meta, settings_that_matter
 
 FORMATS = ("csv", "srt")
 """Formats that can be asked for; csv and meta are always written."""
@@ -69,15 +70,21 @@ def name_outputs(videos: Sequence[Path]) -> dict[Path, Outputs]:
     as long as it is there, or one that sorts before it. Then it writes ``name.ending.emotions.*``. Names that differ in
     the case of letters only count as one.
     """
-    claimed: set[str] = set()
     names: dict[Path, Outputs] = {}
+    claimed: dict[str, Path] = {}
     for video in sorted(videos):
-        candidates = [Outputs(video.with_name(base)) for base in (video.stem, video.name, video.name + video.suffix)]
-        free = [outputs for outputs in candidates if _key(outputs) not in claimed]
-        usable = [outputs for outputs in free if _may_write(video, outputs)] or free[-1:]
-        own = [outputs for outputs in usable if (meta := read_meta(outputs.meta)) and is_named(meta.source, video)]
-        names[video] = (own or usable)[0]
-        claimed.add(_key(names[video]))
+        for outputs in _usual_names(video):
+            if _key(outputs) not in claimed and _owns(video, outputs):
+                claimed[_key(outputs)] = video
+                names[video] = outputs
+                break
+    for video in sorted(set(videos) - set(names)):
+        further = (Outputs(video.with_name(f"{video.name}.{number}")) for number in itertools.count(2))
+        for outputs in itertools.chain(_usual_names(video), further):
+            if _key(outputs) not in claimed and not _belongs_to_another(video, outputs):
+                claimed[_key(outputs)] = video
+                names[video] = outputs
+                break
     return names
 
 
@@ -93,7 +100,7 @@ def decide(video: Path, outputs: Outputs, wanted: Wanted, settings: Settings, mo
     missing = [path for path in outputs.tracks(wanted).values() if not _is_there(meta, path)]
     if not missing:
         return Task.SKIP, meta
-    is_whole = meta.outputs.get(outputs.csv.name) == hash_content(outputs.csv.read_bytes())
+    is_whole = meta.outputs.get(plain_name(outputs.csv)) == hash_content(outputs.csv.read_bytes())
     return (Task.CONVERT, meta) if is_whole else (Task.ANNOTATE, None)
 
 
@@ -107,19 +114,29 @@ def _holds(meta: Meta, video: Path, settings: Settings, model_hash: str) -> bool
 
 
 def _is_there(meta: Meta, path: Path) -> bool:
-    return path.name in meta.outputs and (meta.outputs[path.name] is None or path.exists())
+    name = plain_name(path)
+    return name in meta.outputs and (meta.outputs[name] is None or path.exists())
 
 
 def _key(outputs: Outputs) -> str:
     return os.path.abspath(outputs.base).casefold()
 
 
-def _may_write(video: Path, outputs: Outputs) -> bool:
-    """Whether no other video that is still there owns these names."""
+def _usual_names(video: Path) -> list[Outputs]:
+    return [Outputs(video.with_name(video.stem)), Outputs(video.with_name(video.name))]
+
+
+def _owns(video: Path, outputs: Outputs) -> bool:
+    meta = read_meta(outputs.meta)
+    return meta is not None and is_named(meta.source, video)
+
+
+def _belongs_to_another(video: Path, outputs: Outputs) -> bool:
+    """Whether a meta file says that another video, which is still there, wrote under these names."""
     meta = read_meta(outputs.meta)
     if meta is None or is_named(meta.source, video):
-        return True
+        return False
     try:
-        return not video.with_name(meta.source.name).exists()
-    except ValueError:
-        return True
+        return video.with_name(meta.source.name).exists()
+    except (OSError, ValueError):
+        return False

@@ -21,7 +21,7 @@ from annotate.settings import Settings
 from annotate.timeline import MS_PER_S
 from annotate.tracks.cues import make_cues
 from annotate.tracks.files import check_writable, remove, write_whole
-from annotate.tracks.meta import Meta, describe_source, hash_content, settings_that_matter
+from annotate.tracks.meta import Meta, describe_source, hash_content, plain_name, settings_that_matter
 from annotate.tracks.pieces import dominant_emotion, pieces
 from annotate.tracks.subtitles import to_srt
 from annotate.tracks.table import format_table, parse_table, to_table
@@ -98,7 +98,7 @@ def _annotate_one(
         task, meta = decide(path, outputs, wanted, settings, model_hash)
         if task is Task.SKIP and meta is not None:
             return Outcome(path, Status.SKIPPED, meta.duration_s, meta.faces)
-        check_writable(path.parent)
+        check_writable(outputs.meta)
         if task is Task.CONVERT and meta is not None:
             _write_tracks(parse_table(outputs.csv.read_bytes()), meta, outputs, wanted)
             return Outcome(path, Status.CONVERTED, meta.duration_s, meta.faces)
@@ -108,7 +108,7 @@ def _annotate_one(
     remove(outputs.meta)
     text = format_table(table)
     write_whole(outputs.csv, text)
-    _write_tracks(table, replace(meta, outputs={outputs.csv.name: hash_content(text.encode())}), outputs, wanted)
+    _write_tracks(table, replace(meta, outputs={plain_name(outputs.csv): hash_content(text.encode())}), outputs, wanted)
     status = Status.ANNOTATED if meta.faces else Status.NO_FACES
     return Outcome(path, status, meta.duration_s, meta.faces, dominant_emotion(pieces(table)), _remark(meta))
 
@@ -143,11 +143,11 @@ def _write_tracks(table: pd.DataFrame, meta: Meta, outputs: Outputs, wanted: Wan
     for path in outputs.tracks(wanted).values():
         if not cues:
             remove(path)
-            written[path.name] = None
+            written[plain_name(path)] = None
             continue
         text = to_srt(cues, wanted.language)
         write_whole(path, text)
-        written[path.name] = hash_content(text.encode())
+        written[plain_name(path)] = hash_content(text.encode())
     write_whole(outputs.meta, replace(meta, outputs=written).to_json())
 
 

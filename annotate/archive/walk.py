@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,13 @@ VIDEO_ENDINGS = frozenset(
 OUTPUT_MARK = ".emotions"
 """What names of this program's outputs have before their ending; files so named are never input."""
 
+_OUTPUT_NAME = re.compile(re.escape(OUTPUT_MARK) + r"(\.(meta|labels|[a-z]{2,3}))?\.[^.]+$")
 _TYPESCRIPT_ENDING = "ts"
-_TRANSPORT_PACKET_BYTES = (188, 192)
-_SYNC_BYTE = 0x47
+_TRANSPORT_PACKETS = ((0, 188), (4, 192))
+"""Where the sync byte stands in a packet, and a packet's length, in plain and in time-stamped transport streams."""
+
+_SYNC_BYTE = b"\x47"
+_SNIFFED_BYTES = 400
 
 
 @dataclass(frozen=True)
@@ -72,9 +77,10 @@ def is_output(name: str) -> bool:
 
     >>> is_output("movie.emotions.csv"), is_output("movie.emotions.en.srt"), is_output("movie.mp4")
     (True, True, False)
+    >>> is_output("holiday.emotions.part1.mp4")
+    False
     """
-    stem = Path(name).stem
-    return stem.endswith(OUTPUT_MARK) or Path(stem).stem.endswith(OUTPUT_MARK)
+    return _OUTPUT_NAME.search(name) is not None
 
 
 def _walk_one(path: Path, selection: Selection) -> Iterator[Path | Obstacle]:
@@ -108,11 +114,19 @@ def _walk_directory(
         if entry.name.startswith("."):
             continue
         path = folder / entry.name
-        if entry.is_dir():
+        if _is_directory(entry):
             if selection.follow_links or not entry.is_symlink():
                 yield from _walk_directory(root, path, selection, above | {here})
         elif _is_video_name(entry.name) and _is_usable(path) and selection.takes(path.relative_to(root)):
             yield path
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    """A link that leads nowhere, or round in a circle, is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _is_video_name(name: str) -> bool:
@@ -129,10 +143,12 @@ def _is_usable(path: Path) -> bool:
         return True
     try:
         with path.open("rb") as file:
-            start = file.read(2 * max(_TRANSPORT_PACKET_BYTES))
+            start = file.read(_SNIFFED_BYTES)
     except OSError:
         return True
-    return b"\0" in start or not start or start[0] == _SYNC_BYTE
+    if not start or b"\0" in start:
+        return True
+    return any(start[at : at + length + 1 : length] == _SYNC_BYTE * 2 for at, length in _TRANSPORT_PACKETS)
 
 
 def _matches(names: Iterable[str], patterns: Iterable[str]) -> bool:

@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.errors import DecodingError
-from annotate.media.binary import find_ffmpeg
 from annotate.media.probe import Video
-from annotate.media.source import open_input, without_addresses
+from annotate.media.source import command_line, open_input, without_addresses
 from annotate.timeline import MS_PER_S, Span
 
 DISTINCT_WARNINGS = 20
@@ -119,7 +118,7 @@ def _command(video: Video, size_px: tuple[int, int], threads: int, stamp_target:
     keeps the container's start as zero, which MPEG-TS otherwise forgets.
     """
     width, height = size_px
-    source = open_input(video.path, threads=threads)
+    source = open_input(threads=threads)
     chain = source[str(video.stream)]
     if video.short_side_px >= _MIN_DEINTERLACED_PX:
         chain = chain.filter("bwdif", mode="send_frame", deint="interlaced")
@@ -130,7 +129,7 @@ def _command(video: Video, size_px: tuple[int, int], threads: int, stamp_target:
     clock = ffmpeg.output(source["v"], source["a?"], "pipe:2", format="null", codec="copy")
     both = ffmpeg.merge_outputs(stamps, pictures, clock)
     options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-y")
-    return list(both.global_args(*options).compile(cmd=find_ffmpeg().path))
+    return command_line(both.global_args(*options), video.path)
 
 
 def _pictures(pipe: IO[bytes], width: int, height: int) -> Iterator[NDArray[np.uint8]]:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotate.errors import NotAVideoError, NoVideoStreamError, UnreadableError
-from annotate.media.binary import find_ffmpeg
-from annotate.media.source import open_input, without_addresses
+from annotate.media.source import command_line, open_input, without_addresses
 
 _STREAM = re.compile(r"^\s+Stream #0:(?P<index>\d+)\S*: (?P<kind>\w+): (?P<details>.*)$")
 _PICTURE = re.compile(r", (?P<width>\d+)x(?P<height>\d+)(?: \[?SAR (?P<across>\d+):(?P<down>\d+))?")
@@ -53,7 +52,7 @@ def probe(path: Path) -> Video:
         NoVideoStreamError: there are streams, but none with pictures (cover art does not count).
     """
     check_readable(path)
-    command = open_input(path).output("pipe:").compile(cmd=find_ffmpeg().path)
+    command = command_line(open_input().output("pipe:"), path)
     asking = [*command[: command.index("-i") + 2], "-hide_banner", "-nostdin"]
     try:
         answer = subprocess.run(  # noqa: S603
@@ -71,6 +70,8 @@ def check_readable(path: Path) -> None:
         UnreadableError: it does not exist, is no file, may not be read or is empty.
     """
     try:
+        if not (path.is_file() or path.is_dir()) and path.exists():
+            raise UnreadableError(f"{path}: is no file but a device or a pipe; leave it out with --exclude")
         with path.open("rb") as file:
             first = file.read(1)
     except FileNotFoundError:

@@ -8,6 +8,8 @@ from typing import Any
 
 import ffmpeg
 
+from annotate.media.binary import find_ffmpeg
+
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,mpeg,mpegvideo,flv,live_flv,asf,asf_o,gif,ogg,h264,hevc,m4v,dv,"
     "mjpeg,mxf,mxf_opatom,nut,rm,wtv,ivf,gxf,obu,av1,yuv4mpegpipe,vc1,dirac"
@@ -16,16 +18,30 @@ CONTAINERS = (
 
 PROTOCOLS = "file"
 
+_INPUT = "file:INPUT"
+
 _ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
 
 
-def open_input(path: Path, **options: Any) -> Any:
-    """ffmpeg-python's input for a local file, restricted to the containers and protocols above.
+def open_input(**options: Any) -> Any:
+    """ffmpeg-python's input, restricted to the containers and protocols above; `command_line` says which file it is.
 
-    The white lists must stand before ``-i``; ``file:`` keeps names like ``a:b.mp4`` or ``-x.mp4`` from being read as
-    anything but names.
+    The white lists must stand before ``-i``, where ffmpeg-python puts an input's options.
     """
-    return ffmpeg.input(f"file:{path}", format_whitelist=CONTAINERS, protocol_whitelist=PROTOCOLS, **options)
+    return ffmpeg.input(_INPUT, format_whitelist=CONTAINERS, protocol_whitelist=PROTOCOLS, **options)
+
+
+def command_line(outputs: Any, path: Path) -> list[str]:
+    """The arguments that run ffmpeg-python's ``outputs`` on the local file ``path``.
+
+    The name is put in at the end, since ffmpeg-python takes none that is not UTF-8; ``file:`` keeps names like
+    ``a:b.mp4`` or ``-x.mp4`` from being read as anything but names.
+
+    Raises:
+        FFmpegError: there is no usable ffmpeg.
+    """
+    command = outputs.compile(cmd=find_ffmpeg().path)
+    return [f"file:{path}" if argument == _INPUT else argument for argument in command]
 
 
 def without_addresses(line: str) -> str:

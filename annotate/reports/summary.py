@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import pandas as pd
 
 from annotate.archive.walk import OUTPUT_MARK, Obstacle
 from annotate.emotions.labels import EMOTIONS
-from annotate.tracks.meta import read_meta
+from annotate.tracks.meta import is_named, read_meta
 from annotate.tracks.pieces import covered_s, pieces, seconds_by_emotion
 from annotate.tracks.table import read_table
 
@@ -32,19 +33,39 @@ class VideoSummary:
 
 
 def find_reports(paths: Iterable[Path]) -> Iterator[Path | Obstacle]:
-    """The CSV reports below ``paths``, sorted within each; a video stands for its own report."""
+    """The CSV reports below ``paths``, each once, sorted within each; a video stands for its own report.
+
+    Hidden files and directories are left out.
+    """
+    seen: set[str] = set()
     for path in paths:
-        if path.is_dir():
-            yield from sorted(path.rglob(f"*{REPORT_ENDING}"))
-        elif path.name.endswith(REPORT_ENDING) and path.exists():
-            yield path
-        else:
-            beside = [path.with_name(base + REPORT_ENDING) for base in (path.name, path.stem)]
-            found = [report for report in beside if report.exists()]
-            if found:
-                yield found[0]
-            else:
-                yield Obstacle(path, f"{path}: no report; make one with `annotate {path}`")
+        for found in _find_in(path):
+            key = os.path.abspath(found.path if isinstance(found, Obstacle) else found)
+            if key not in seen:
+                seen.add(key)
+                yield found
+
+
+def _find_in(path: Path) -> Iterator[Path | Obstacle]:
+    if path.is_dir():
+        for report in sorted(path.rglob(f"*{REPORT_ENDING}")):
+            if not any(part.startswith(".") for part in report.relative_to(path).parts):
+                yield report
+    elif path.name.endswith(REPORT_ENDING) and path.exists():
+        yield path
+    else:
+        beside = [path.with_name(base + REPORT_ENDING) for base in (path.name, path.stem)]
+        own = [report for report in beside if report.exists() and _may_be_of(report, path)]
+        yield own[0] if own else Obstacle(path, f"{path}: no report; make one with `annotate {path}`")
+
+
+def _may_be_of(report: Path, video: Path) -> bool:
+    meta = read_meta(_meta_beside(report))
+    return meta is None or is_named(meta.source, video)
+
+
+def _meta_beside(report: Path) -> Path:
+    return report.with_name(report.name.removesuffix(REPORT_ENDING) + META_ENDING)
 
 
 def summarize_report(path: Path) -> VideoSummary:
@@ -55,7 +76,7 @@ def summarize_report(path: Path) -> VideoSummary:
     """
     table = read_table(path)
     parts = pieces(table)
-    meta = read_meta(path.with_name(path.name.removesuffix(REPORT_ENDING) + META_ENDING))
+    meta = read_meta(_meta_beside(path))
     last_s = max((piece.span.end_s for piece in parts), default=0.0)
     return VideoSummary(
         video=str(path.with_name(meta.source.name if meta else path.name.removesuffix(REPORT_ENDING))),

@@ -105,10 +105,16 @@ def _lengthened(cues: list[Cue], likelihood: _Likelihood, end_ms: int) -> list[C
             start_ms = min(cue.span.start_ms, max(before_ms, stop_ms - MIN_CUE_MS))
             done.append(Cue(Span(start_ms, stop_ms), cue.lines))
         else:
-            likelier = max(neighbours, key=lambda neighbour: likelihood(neighbour.lines, cue.span))
+            likelier = max(neighbours, key=lambda neighbour: _closeness(neighbour, cue, likelihood))
             stack = done if done and likelier is done[-1] else coming
             stack[-1] = Cue(likelier.span | cue.span, likelier.lines)
     return done
+
+
+def _closeness(neighbour: Cue, cue: Cue, likelihood: _Likelihood) -> tuple[float, int]:
+    """How well a neighbour's text fits during a cue: its likelihood, then how many faces they have in common."""
+    faces = {line.face_id for line in cue.lines}
+    return likelihood(neighbour.lines, cue.span), sum(line.face_id in faces for line in neighbour.lines)
 
 
 class _Likelihood:

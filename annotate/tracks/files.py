@@ -40,17 +40,23 @@ def write_whole(path: Path, text: str) -> None:
                 os.unlink(temporary)
 
 
-def check_writable(folder: Path) -> None:
-    """Tries whether files can be made in ``folder``, before hours are spent on what goes there.
+def check_writable(path: Path) -> None:
+    """Tries whether ``path`` could be written, before hours are spent on what goes there.
 
     Raises:
-        OutputError: they cannot.
+        OutputError: its folder takes no files, or not of such a name.
     """
     try:
-        with tempfile.TemporaryFile(dir=folder, prefix=TEMPORARY_PREFIX, suffix=TEMPORARY_SUFFIX):
+        path.lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise OutputError(_sentence(path, error)) from None
+    try:
+        with tempfile.TemporaryFile(dir=path.parent, prefix=TEMPORARY_PREFIX, suffix=TEMPORARY_SUFFIX):
             return
     except OSError as error:
-        raise OutputError(_sentence(folder, error)) from None
+        raise OutputError(_sentence(path.parent, error)) from None
 
 
 def remove(path: Path) -> None:
@@ -66,7 +72,7 @@ def remove(path: Path) -> None:
 
 
 def _sentence(path: Path, error: OSError) -> str:
-    return f"{path}: cannot be written ({error.strerror}); check the folder's permissions and the space left"
+    return f"{path}: cannot be written ({error.strerror}); check permissions and the space left"
 
 
 def _apply_usual_mode(path: str) -> None:

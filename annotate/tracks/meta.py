@@ -29,8 +29,8 @@ class Source:
 class Meta:
     """The content of ``*.emotions.meta.json``.
 
-    ``outputs`` maps a file's name to its hash, or to None where there was nothing to write (no cues). Of the decoder's
-    ``warnings`` each stands with its count.
+    ``outputs`` maps a file's name (as `plain_name` gives it) to its hash, or to None where there was nothing to write
+    (no cues). Of the decoder's ``warnings`` each stands with its count.
     """
 
     analysis_version: int
@@ -59,8 +59,16 @@ def read_meta(path: Path) -> Meta | None:
         meta = Meta(**{**content, "source": Source(**content["source"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    well_formed = isinstance(meta.outputs, dict) and isinstance(meta.settings, dict)
-    return meta if well_formed and isinstance(meta.duration_s, int | float) else None
+    well_formed = (
+        isinstance(meta.outputs, dict)
+        and isinstance(meta.settings, dict)
+        and isinstance(meta.duration_s, int | float)
+        and isinstance(meta.faces, int)
+        and isinstance(meta.source.name, str)
+        and isinstance(meta.source.size_bytes, int)
+        and isinstance(meta.source.mtime_ns, int)
+    )
+    return meta if well_formed else None
 
 
 def settings_that_matter(settings: Settings) -> dict[str, Any]:
@@ -77,7 +85,7 @@ def describe_source(path: Path) -> Source:
         OSError: it cannot be read.
     """
     status = path.stat()
-    return Source(_plain(path.name), status.st_size, status.st_mtime_ns, _hash_ends(path, status.st_size))
+    return Source(plain_name(path), status.st_size, status.st_mtime_ns, _hash_ends(path, status.st_size))
 
 
 def is_unchanged(source: Source, path: Path) -> bool:
@@ -94,7 +102,12 @@ def is_unchanged(source: Source, path: Path) -> bool:
 
 def is_named(source: Source, path: Path) -> bool:
     """Whether ``path`` has the name of the file described."""
-    return source.name == _plain(path.name)
+    return source.name == plain_name(path)
+
+
+def plain_name(path: Path) -> str:
+    """A file's name as JSON can hold it: bytes that are not UTF-8 escaped."""
+    return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def hash_content(content: bytes) -> str:
@@ -108,8 +121,3 @@ def _hash_ends(path: Path, size_bytes: int) -> str:
         file.seek(max(len(content), size_bytes - HASHED_PART_BYTES))
         content += file.read(HASHED_PART_BYTES)
     return hash_content(content)
-
-
-def _plain(name: str) -> str:
-    """A name that JSON can hold: bytes that are not UTF-8 escaped."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from annotate.errors import ReportError
@@ -106,9 +107,12 @@ def parse_table(content: bytes) -> pd.DataFrame:
         raise ValueError(f"the column {missing[0]} is missing")
     numbers = [name for name in table.columns if name != "emotion"]
     try:
-        return table.astype({name: (int if name in _WHOLE else float) for name in numbers} | {"emotion": str})
-    except ValueError:
-        raise ValueError("a number is missing") from None
+        table = table.astype({name: (int if name in _WHOLE else float) for name in numbers} | {"emotion": str})
+    except (ValueError, OverflowError):
+        raise ValueError("a number is missing or too large") from None
+    if not np.isfinite(table[numbers].to_numpy(float)).all():
+        raise ValueError("a number is missing")
+    return table
 
 
 def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:
