@@ -5,25 +5,30 @@
 >>> for annotation in annotate.iterate_annotations("movie.mp4"): ...  # doctest: +SKIP
 """
 
-from annotate.api import annotate_video, iterate_annotations
-from annotate.errors import (
-    AnnotateError,
-    DecodingError,
-    FFmpegError,
-    MediaError,
-    ModelError,
-    NotAVideoError,
-    NoVideoStreamError,
-    OutputError,
-    ReportError,
-    SettingsError,
-    UnreadableError,
-)
-from annotate.faces.box import Box
-from annotate.pipeline import Annotation
-from annotate.settings import Settings
-from annotate.timeline import Span
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from annotate.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from annotate.api import annotate_video, iterate_annotations
+    from annotate.errors import (
+        AnnotateError,
+        DecodingError,
+        FFmpegError,
+        MediaError,
+        ModelError,
+        NotAVideoError,
+        NoVideoStreamError,
+        OutputError,
+        ReportError,
+        SettingsError,
+        UnreadableError,
+    )
+    from annotate.faces.box import Box
+    from annotate.pipeline import Annotation
+    from annotate.settings import Settings
+    from annotate.timeline import Span
 
 __all__ = [
     "AnnotateError",
@@ -45,3 +50,19 @@ __all__ = [
     "annotate_video",
     "iterate_annotations",
 ]
+
+_HOMES = {
+    "Annotation": "annotate.pipeline",
+    "Box": "annotate.faces.box",
+    "Settings": "annotate.settings",
+    "Span": "annotate.timeline",
+    "annotate_video": "annotate.api",
+    "iterate_annotations": "annotate.api",
+}
+"""Where names live that are loaded when they are asked for: pandas, dlib and onnxruntime take most of a second."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES.get(name, "annotate.errors")), name)

@@ -1,4 +1,7 @@
-"""The commands: they parse, call and report, and decide nothing."""
+"""The commands: they parse, call and report, and decide nothing.
+
+What takes long to load is loaded by the command that needs it, so that help is there at once.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,12 @@ import click
 from click_default_group import DefaultGroup
 
 from annotate import console
+from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import FORMATS, Wanted
-from annotate.archive.run import Outcome, Status, annotate_archive
 from annotate.archive.walk import Obstacle, Selection, walk
 from annotate.emotions.labels import WORDS
 from annotate.errors import AnnotateError, ModelError, ReportError, SettingsError
-from annotate.reports.summary import find_reports, summarize_report, to_frame
 from annotate.settings import MAX_MIN_FACE, MIN_MIN_FACE, Settings
-from annotate.tracks.files import write_whole
 from annotate.version import VERSION
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -158,6 +159,8 @@ def annotate_command(
     model: Path | None,
 ) -> None:
     """Annotate every video below each PATH."""
+    from annotate.archive.run import annotate_archive
+
     quiet = bool(ctx.meta.get(_QUIET))
     found = list(walk(paths, Selection(include, exclude, follow_links)))
     if not found:
@@ -193,6 +196,9 @@ def annotate_command(
 @click.pass_context
 def summarize(ctx: click.Context, paths: tuple[Path, ...], output: Path | None) -> None:
     """Sum up the reports of annotated videos: a row a video, totals last."""
+    from annotate.reports.summary import find_reports, summarize_report, to_frame
+    from annotate.tracks.files import write_whole
+
     summaries, failed = [], False
     try:
         for found in find_reports(paths):

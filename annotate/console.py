@@ -7,14 +7,16 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import pandas as pd
 from tabulate import tabulate
 from tqdm import tqdm
 
-from annotate.archive.run import Outcome, Status, Watcher
+from annotate.archive.outcome import Outcome, Status, Watcher
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NAME_COLUMNS = 40
 _RESULT_COLUMNS = 60

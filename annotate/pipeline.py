@@ -20,9 +20,6 @@ from annotate.media.probe import Video, probe
 from annotate.settings import Settings
 from annotate.timeline import Span
 
-ANALYSIS_VERSION = 1
-"""Raised whenever the same video, model and settings give other results than before."""
-
 BATCH_BLOCKS = 8
 """Blocks classified together: by their order, never by time, so that every run batches alike."""
 

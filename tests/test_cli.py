@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from annotate import cli
-from annotate.archive.run import Outcome, Status
+from annotate.archive.outcome import Outcome, Status
 from annotate.cli import main
 from annotate.emotions.labels import WORDS
 from annotate.version import VERSION
@@ -326,7 +325,7 @@ def test_interrupted_it_says_what_is_left(folder: Path, monkeypatch: pytest.Monk
 
     for name in "bc":
         shutil.copy(folder / "videos/a.mp4", folder / f"videos/{name}.mp4")
-    monkeypatch.setattr(cli, "annotate_archive", interrupted)
+    monkeypatch.setattr("annotate.archive.run.annotate_archive", interrupted)
     answer = run("videos")
     assert answer.status == 130
     assert answer.last_line == "1 video: 1 without faces."

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotate import console
-from annotate.archive.run import Outcome, Status
+from annotate.archive.outcome import Outcome, Status
 from annotate.console import Display, clock, closing_table, print_text, printable, say, summary_table
 from annotate.reports.summary import VideoSummary, to_frame
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotate.archive.walk import OUTPUT_MARK
-from annotate.pipeline import ANALYSIS_VERSION
 from annotate.settings import Settings
 from annotate.tracks.meta import Meta, hash_content, is_named, is_unchanged, plain_name, read_meta, settings_that_matter
+from annotate.version import ANALYSIS_VERSION
 
 FORMATS = ("csv", "srt")
 """Formats that can be asked for; csv and meta are always written."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import enum
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
+from annotate.archive.outcome import Outcome, Status, Watcher
 from annotate.archive.plan import Outputs, Task, Wanted, decide, name_outputs
 from annotate.archive.walk import Obstacle
 from annotate.emotions.classifier import load_classifier
 from annotate.errors import AnnotateError, UnreadableError
 from annotate.media.binary import find_ffmpeg
 from annotate.media.probe import check_readable
-from annotate.pipeline import ANALYSIS_VERSION, Analysis, analyse
+from annotate.pipeline import Analysis, analyse
 from annotate.settings import Settings
 from annotate.timeline import MS_PER_S
 from annotate.tracks.cues import make_cues
@@ -25,41 +25,9 @@ from annotate.tracks.meta import Meta, describe_source, hash_content, plain_name
 from annotate.tracks.pieces import dominant_emotion, pieces
 from annotate.tracks.subtitles import to_srt
 from annotate.tracks.table import format_table, parse_table, to_table
-from annotate.version import VERSION
+from annotate.version import ANALYSIS_VERSION, VERSION
 
 logger = logging.getLogger(__name__)
-
-
-class Status(enum.Enum):
-    """How a video came out."""
-
-    ANNOTATED = "annotated"
-    NO_FACES = "no faces"
-    CONVERTED = "formats added"
-    SKIPPED = "up to date"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one video; ``reason`` says why it failed, or what is to be known of the result."""
-
-    path: Path
-    status: Status
-    duration_s: float = 0.0
-    faces: int = 0
-    emotion: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Watcher:
-    """Functions that are told how a run goes."""
-
-    begun: Callable[[Path, float | None], None] = lambda path, duration_s: None
-    """A video is begun; its length in seconds if known."""
-    advanced: Callable[[float], None] = lambda analysed_s: None
-    """So many seconds of it have been analysed."""
 
 
 def annotate_archive(

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotate.archive.plan import Outputs, Task, Wanted, decide, name_outputs
-from annotate.pipeline import ANALYSIS_VERSION
 from annotate.settings import Settings
 from annotate.tracks.meta import Meta, describe_source, hash_content, settings_that_matter
+from annotate.version import ANALYSIS_VERSION
 
 MODEL_HASH = "0123456789abcdef"
 SETTINGS = Settings()

@@ -14,17 +14,19 @@ import numpy as np
 import pysubs2
 import pytest
 
+from annotate.archive.outcome import Outcome, Status, Watcher
 from annotate.archive.plan import Wanted
-from annotate.archive.run import Outcome, Status, Watcher, annotate_archive
+from annotate.archive.run import annotate_archive
 from annotate.archive.walk import Obstacle, walk
 from annotate.emotions.classifier import DEFAULT_MODEL, Classifier, load_classifier
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import ModelError
-from annotate.pipeline import ANALYSIS_VERSION, Analysis
+from annotate.pipeline import Analysis
 from annotate.settings import Settings
 from annotate.tracks.meta import describe_source, hash_content, read_meta, settings_that_matter
 from annotate.tracks.pieces import dominant_emotion, pieces
 from annotate.tracks.table import read_table
+from annotate.version import ANALYSIS_VERSION
 from tests.media import H264, make_pattern
 
 NAMES = ["0.mp4", "empty.mp4", "face.mp4", "text.mp4"]
