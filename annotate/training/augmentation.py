@@ -16,18 +16,19 @@ MAX_SHIFT = 0.08
 MIN_SCALE, MAX_SCALE = 0.82, 1.18
 
 
-def augment(faces: Tensor, random: torch.Generator) -> Tensor:
+def augment(faces: Tensor, random: torch.Generator, strength: float = 1.0) -> Tensor:
     """Faces (N, 1, h, w) in 0..1 as varied crops (N, 1, CROP_SIZE_PX, CROP_SIZE_PX) in 0..1.
 
     Mirrored, turned, shifted, scaled and sheared; lit otherwise; some of low resolution, some noisy, some with a part
-    covered, some cut out of their background as masked training faces are.
+    covered, some cut out of their background as masked training faces are. ``strength`` (0..1) scales all of it but
+    movement.
     """
     faces = _move(faces, random)
-    faces = _light(faces, random)
-    faces = _lower_resolution(faces, random, share=0.35)
-    faces = _mask_background(faces, random, share=0.08)
-    faces = _cover(faces, random, share=0.3)
-    noise = torch.randn(faces.shape, generator=random) * 0.04 * _uniform(faces, random, 0, 1) ** 2
+    faces = _light(faces, random, strength)
+    faces = _lower_resolution(faces, random, share=0.35 * strength)
+    faces = _mask_background(faces, random, share=0.08 * strength)
+    faces = _cover(faces, random, share=0.3 * strength)
+    noise = torch.randn(faces.shape, generator=random) * 0.04 * strength * _uniform(faces, random, 0, 1) ** 2
     return (faces + noise).clamp(0, 1)
 
 
@@ -55,12 +56,17 @@ def _move(faces: Tensor, random: torch.Generator) -> Tensor:
     return functional.grid_sample(faces, grid, padding_mode="border", align_corners=False)
 
 
-def _light(faces: Tensor, random: torch.Generator) -> Tensor:
-    faces = faces.clamp(1e-3, 1) ** torch.exp(_uniform(faces, random, -0.5, 0.5))
+def _light(faces: Tensor, random: torch.Generator, strength: float) -> Tensor:
+    faces = faces.clamp(1e-3, 1) ** torch.exp(_uniform(faces, random, -0.5, 0.5) * strength)
     mean = faces.mean((2, 3), keepdim=True)
-    faces = (faces - mean) * _uniform(faces, random, 0.6, 1.4) + mean + _uniform(faces, random, -0.15, 0.15)
+    faces = (
+        (faces - mean) * (1 + _uniform(faces, random, -0.4, 0.4) * strength)
+        + mean
+        + _uniform(faces, random, -0.15, 0.15) * strength
+    )
     ramp = torch.linspace(-0.5, 0.5, faces.shape[-1])
-    faces = faces + ramp * _uniform(faces, random, -0.25, 0.25) + ramp[:, None] * _uniform(faces, random, -0.25, 0.25)
+    across, down = (_uniform(faces, random, -0.25, 0.25) * strength for _ in range(2))
+    faces = faces + ramp * across + ramp[:, None] * down
     return faces.clamp(0, 1)
 
 

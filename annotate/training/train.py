@@ -38,6 +38,8 @@ class TrainingSettings:
     average_decay: float = 0.998
     """Decay of the running mean of weights that is kept as the result (Polyak averaging)."""
     warmup_share: float = 0.05
+    augmentation: float = 1.0
+    """Strength of what spoils a crop: low resolution, covers, noise, light; movement is not weakened."""
     seed: int = 0
 
 
@@ -57,14 +59,21 @@ def predict(network: FrameNetwork, pixels: NDArray[np.uint8], batch_size: int = 
     return logits
 
 
-def train(training: Stills, validation: dict[str, Stills], folder: Path, settings: TrainingSettings) -> FrameNetwork:
+def train(
+    training: Stills,
+    validation: dict[str, Stills],
+    folder: Path,
+    settings: TrainingSettings,
+    initial: FrameNetwork | None = None,
+) -> FrameNetwork:
     """Trains a network, keeping ``last.pt`` (to go on after a kill), ``best.pt`` and ``log.csv`` in ``folder``.
 
-    The best epoch is the one whose mean over the validation sets of accuracy and balanced accuracy is highest.
+    The best epoch is the one whose mean over the validation sets of accuracy and balanced accuracy is highest. Training
+    goes on from ``initial`` if it is given.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
-    network = FrameNetwork()
+    network = copy.deepcopy(initial) if initial is not None else FrameNetwork()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(_parameter_groups(network, settings.weight_decay), lr=settings.learning_rate)
@@ -122,7 +131,9 @@ def _batches(stills: Stills, settings: TrainingSettings, epoch: int) -> Iterator
     order = chooser.choice(len(stills), len(stills), p=weights / weights.sum())
     for start in range(0, len(order) - settings.batch_size + 1, settings.batch_size):
         index = order[start : start + settings.batch_size]
-        faces = augment(_as_input(stills.pixels[index]), random).contiguous(memory_format=torch.channels_last)
+        faces = augment(_as_input(stills.pixels[index]), random, settings.augmentation).contiguous(
+            memory_format=torch.channels_last
+        )
         yield faces, torch.from_numpy(stills.targets[index])
 
 
@@ -170,13 +181,22 @@ def _log(path: Path, epoch: int, loss: float, duration_s: float, scores: dict[st
 @click.option("--ferplus", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--webfaces", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--epochs", type=int, default=TrainingSettings.epochs, show_default=True)
+@click.option("--learning-rate", type=float, default=TrainingSettings.learning_rate, show_default=True)
+@click.option("--augmentation", type=float, default=TrainingSettings.augmentation, show_default=True)
+@click.option("--initial", type=click.Path(exists=True, path_type=Path), help="Weights to go on from.")
 @click.option("-o", "--output", "folder", type=click.Path(file_okay=False, path_type=Path), required=True)
-def main(ferplus: Path, webfaces: Path, epochs: int, folder: Path) -> None:
+def main(
+    ferplus: Path, webfaces: Path, epochs: int, learning_rate: float, augmentation: float, initial: Path | None, folder: Path
+) -> None:
     """Trains the default model's network; export it with ``python -m annotate.training.export``."""
     training = load_ferplus(ferplus, TRAIN) + load_webfaces(webfaces, TRAIN)
     validation = {"ferplus": load_ferplus(ferplus, VALIDATION), "webfaces": load_webfaces(webfaces, VALIDATION)}
     click.echo(f"{len(training)} training stills, {', '.join(f'{len(v)} {k}' for k, v in validation.items())} to validate")
-    train(training, validation, folder, TrainingSettings(epochs=epochs))
+    network = FrameNetwork()
+    if initial is not None:
+        network.load_state_dict(torch.load(initial, weights_only=True))
+    settings = TrainingSettings(epochs=epochs, learning_rate=learning_rate, augmentation=augmentation)
+    train(training, validation, folder, settings, network)
 
 
 if __name__ == "__main__":

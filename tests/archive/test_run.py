@@ -245,7 +245,7 @@ def test_interrupted_between_report_and_meta_the_next_run_annotates_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("annotate.archive.run.make_cues", interrupt)
+        patch.setattr("annotate.archive.job.make_cues", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(done, force=True)
     assert statuses(run(done)) == {"empty.mp4": Status.NO_FACES, "face.mp4": Status.SKIPPED}
@@ -312,3 +312,17 @@ def test_another_model_annotates_again(done: Path, tmp_path_factory: pytest.Temp
     assert meta is not None
     assert [outcome.status for outcome in outcomes] == [Status.NO_FACES]
     assert meta.model_hash == Classifier(path).model_hash != load_classifier().model_hash
+
+
+def test_a_fault_of_the_program_ends_one_video_only(
+    tmp_path: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise RuntimeError("a bug")
+
+    for name in "ab":
+        shutil.copy(empty_clip, tmp_path / f"{name}.mp4")
+    monkeypatch.setattr("annotate.archive.job.analyse", fail)
+    outcomes = list(run(tmp_path))
+    assert [outcome.status for outcome in outcomes] == [Status.FAILED] * 2
+    assert outcomes[0].reason.startswith(f"{tmp_path / 'a.mp4'}: an error of this program (RuntimeError: a bug)")

@@ -1,0 +1,126 @@
+"""One video, from what is to be done to its files in place: the unit of work that executors are given."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from annotate.archive.outcome import Outcome, Status
+from annotate.archive.plan import Outputs, Task, Wanted, decide
+from annotate.errors import AnnotateError, UnreadableError
+from annotate.media.binary import find_ffmpeg
+from annotate.media.probe import check_readable
+from annotate.pipeline import Analysis, analyse
+from annotate.settings import Settings
+from annotate.timeline import MS_PER_S
+from annotate.tracks.cues import make_cues
+from annotate.tracks.files import check_writable, remove, write_whole
+from annotate.tracks.meta import Meta, describe_source, hash_content, plain_name, settings_that_matter
+from annotate.tracks.pieces import dominant_emotion, pieces
+from annotate.tracks.subtitles import to_srt
+from annotate.tracks.table import format_table, parse_table, to_table
+from annotate.version import ANALYSIS_VERSION, VERSION
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[float, float | None], None]
+"""Told the seconds of a video that are analysed, and its length if known."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A video and everything that says what becomes of it; ``threads`` are the decoder's, 0 for one a core."""
+
+    path: Path
+    outputs: Outputs
+    settings: Settings
+    wanted: Wanted
+    model_hash: str
+    threads: int = 1
+
+
+def run_job(job: Job, progress: Progress | None = None) -> Outcome:
+    """Does what is to be done for a video and tells how it came out; whatever goes wrong is told too, not raised."""
+    try:
+        return _run(job, progress)
+    except AnnotateError as error:
+        logger.info("%s failed", job.path, exc_info=True)
+        return Outcome(job.path, Status.FAILED, reason=str(error))
+    except Exception as error:
+        logger.info("%s failed", job.path, exc_info=True)
+        reason = f"{job.path}: an error of this program ({type(error).__name__}: {error}); please report it with -v's output"
+        return Outcome(job.path, Status.FAILED, reason=reason)
+
+
+def _run(job: Job, progress: Progress | None) -> Outcome:
+    path, outputs = job.path, job.outputs
+    check_readable(path)
+    try:
+        task, meta = decide(path, outputs, job.wanted, job.settings, job.model_hash)
+        if task is Task.SKIP and meta is not None:
+            return Outcome(path, Status.SKIPPED, meta.duration_s, meta.faces)
+        check_writable(outputs.meta)
+        if task is Task.CONVERT and meta is not None:
+            _write_tracks(parse_table(outputs.csv.read_bytes()), meta, outputs, job.wanted)
+            return Outcome(path, Status.CONVERTED, meta.duration_s, meta.faces)
+        table, meta = _analyse(job, progress)
+    except OSError as error:
+        raise UnreadableError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    remove(outputs.meta)
+    text = format_table(table)
+    write_whole(outputs.csv, text)
+    _write_tracks(table, replace(meta, outputs={plain_name(outputs.csv): hash_content(text.encode())}), outputs, job.wanted)
+    status = Status.ANNOTATED if meta.faces else Status.NO_FACES
+    return Outcome(path, status, meta.duration_s, meta.faces, dominant_emotion(pieces(table)), _remark(meta))
+
+
+def _analyse(job: Job, progress: Progress | None) -> tuple[pd.DataFrame, Meta]:
+    source = describe_source(job.path)
+    analysis = Analysis.open(job.path, job.settings, threads=job.threads)
+    duration_s = analysis.video.duration_s
+    if progress is not None:
+        report = progress
+        report(0.0, duration_s)
+        analysis.progress = lambda analysed_s: report(analysed_s, duration_s)
+    annotations = analyse(analysis)
+    meta = Meta(
+        analysis_version=ANALYSIS_VERSION,
+        program=f"annotate {VERSION}",
+        model_hash=analysis.classifier.model_hash,
+        settings=settings_that_matter(job.settings),
+        source=source,
+        frames=analysis.decoding.frames,
+        duration_s=analysis.decoding.end_s,
+        missing_s=round(analysis.missing_s, 3),
+        faces=analysis.blocks.faces,
+        dropped_tracks=analysis.blocks.dropped_tracks,
+        warnings=dict(analysis.decoding.warnings),
+        ffmpeg=find_ffmpeg().version,
+    )
+    return to_table(annotations, analysis.classifier.contract.class_names), meta
+
+
+def _write_tracks(table: pd.DataFrame, meta: Meta, outputs: Outputs, wanted: Wanted) -> None:
+    """Writes the asked-for tracks, then the meta file."""
+    cues = make_cues(pieces(table), round(meta.duration_s * MS_PER_S))
+    written = dict(meta.outputs)
+    for path in outputs.tracks(wanted).values():
+        if not cues:
+            remove(path)
+            written[plain_name(path)] = None
+            continue
+        text = to_srt(cues, wanted.language)
+        write_whole(path, text)
+        written[plain_name(path)] = hash_content(text.encode())
+    write_whole(outputs.meta, replace(meta, outputs=written).to_json())
+
+
+def _remark(meta: Meta) -> str:
+    if meta.missing_s:
+        return f"damaged: the last {meta.missing_s:.1f} s could not be decoded"
+    count = sum(meta.warnings.values())
+    return f"damaged: the decoder complained {count} times" if count else ""
