@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         OutputError,
         ReportError,
         SettingsError,
+        TooLargeError,
         UnreadableError,
     )
     from annotate.faces.box import Box
@@ -45,6 +46,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Span",
+    "TooLargeError",
     "UnreadableError",
     "__version__",
     "annotate_video",

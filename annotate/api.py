@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from annotate.pipeline import Analysis, Annotation, analyse
-from annotate.settings import Settings
+from annotate.settings import Limits, Settings
 from annotate.tracks.table import to_table
 
 
@@ -34,4 +34,4 @@ def iterate_annotations(path: str | os.PathLike[str], settings: Settings | None 
     The decoder ends when the iterator is closed or dropped. It uses one thread, so that a damaged video gives the same
     every time. Errors as for `annotate_video`, those of opening at once.
     """
-    return iter(Analysis.open(Path(path), settings, threads=1))
+    return iter(Analysis.open(Path(path), settings, limits=Limits(threads=1)))

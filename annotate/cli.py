@@ -5,25 +5,31 @@ What takes long to load is loaded by the command that needs it, so that help is 
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 import click
 from click_default_group import DefaultGroup
 
 from annotate import console
+from annotate.archive.mirror import mirror
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import FORMATS, Wanted
 from annotate.archive.walk import Obstacle, Selection, walk
 from annotate.emotions.labels import WORDS
 from annotate.errors import AnnotateError, ModelError, ReportError, SettingsError
-from annotate.settings import MAX_MIN_FACE, MIN_MIN_FACE, Settings
+from annotate.settings import MAX_MIN_FACE, MIN_MIN_FACE, Limits, Settings
 from annotate.version import VERSION
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 
 _QUIET = "annotate.quiet"
 _DEFAULT_COMMAND = "(annotate)"
@@ -144,6 +150,32 @@ def main() -> None:
     help="Smallest face, as a fraction of the picture's shorter side.",
 )
 @click.option("--model", metavar="FILE.onnx", type=click.Path(path_type=Path), help="Another model (see the README).")
+@click.option("--jobs", metavar="N", type=click.IntRange(1), help="Videos worked on at once.  [default: one a core]")
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write outputs to a tree of their own.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done with every video, and why.")
+@click.option("--log", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Append a JSON line a video.")
+@click.option(
+    "--stall-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    default=Limits.stall_timeout_s,
+    show_default=True,
+    help="End a video whose decoder gives nothing for so long.",
+)
+@click.option(
+    "--max-pixels",
+    metavar="N",
+    type=click.IntRange(1),
+    default=Limits.max_pixels,
+    show_default=True,
+    help="Refuse videos with larger pictures.",
+)
 @_verbosity
 @click.pass_context
 def annotate_command(
@@ -157,35 +189,61 @@ def annotate_command(
     follow_links: bool,
     min_face: float,
     model: Path | None,
+    jobs: int | None,
+    output: Path | None,
+    dry_run: bool,
+    log: Path | None,
+    stall_timeout: float,
+    max_pixels: int,
 ) -> None:
     """Annotate every video below each PATH."""
-    from annotate.archive.run import annotate_archive
+    from annotate.archive.run import annotate_archive, plan_archive
+    from annotate.archive.workers import ProcessWorkers
 
     quiet = bool(ctx.meta.get(_QUIET))
     found = list(walk(paths, Selection(include, exclude, follow_links)))
     if not found:
         _say_none_found(paths, quiet=quiet)
         return
-    display = console.Display(len(found), quiet=quiet)
-    outcomes: list[Outcome] = []
-    interrupted = False
     try:
-        settings = Settings(min_face=min_face, model=model)
-        for outcome in annotate_archive(found, settings, Wanted(formats, language, force), display.watcher):
-            outcomes.append(outcome)
-            display.finish(outcome)
-    except KeyboardInterrupt:
-        interrupted = True
+        settings, wanted = Settings(min_face=min_face, model=model), Wanted(formats, language, force)
+        videos = [entry for entry in found if isinstance(entry, Path)]
+        folders = mirror(videos, paths, output) if output is not None else None
+        if dry_run:
+            for path, what in plan_archive(found, settings, wanted, folders=folders):
+                console.print_text(console.printable(f"{path}: {what}"))
+            return
+    except AnnotateError as error:
+        _fail(error)
+    places = [entry.path if isinstance(entry, Obstacle) else entry for entry in found]
+    display = console.Display(places, quiet=quiet)
+    workers = ProcessWorkers(jobs or _cores(), display.advance)
+    outcomes: list[Outcome] = []
+    exit_status = 0
+    try:
+        _interrupt_on_sigterm()
+        limits = Limits(stall_timeout_s=stall_timeout, max_pixels=max_pixels)
+        run = annotate_archive(found, settings, wanted, workers, limits=limits, folders=folders)
+        with contextlib.closing(run), console.open_log(log) as write_log:
+            for outcome in run:
+                outcomes.append(outcome)
+                write_log(outcome)
+                if outcome.trace:
+                    logger.info("%s", console.printable(outcome.trace, keep="\n"))
+                display.finish(outcome)
+    except KeyboardInterrupt as interruption:
+        exit_status = EXIT_TERMINATED if isinstance(interruption, _Terminated) else EXIT_INTERRUPTED
     except AnnotateError as error:
         display.close()
         _fail(error)
     finally:
         display.close()
     if not quiet:
-        console.print_text(console.closing_table(outcomes))
-    if interrupted:
+        order = {path: number for number, path in enumerate(places)}
+        console.print_text(console.closing_table(sorted(outcomes, key=lambda outcome: order[outcome.path])))
+    if exit_status:
         console.say(f"interrupted: {len(found) - len(outcomes)} left to do; run the same command again to go on")
-        ctx.exit(EXIT_INTERRUPTED)
+        ctx.exit(exit_status)
     ctx.exit(EXIT_FAILED if any(outcome.status is Status.FAILED for outcome in outcomes) else 0)
 
 
@@ -225,6 +283,22 @@ def summarize(ctx: click.Context, paths: tuple[Path, ...], output: Path | None) 
 
 main.add_command(annotate_command)
 main.add_command(summarize)
+
+
+class _Terminated(KeyboardInterrupt):
+    """The process was asked to end."""
+
+
+def _interrupt_on_sigterm() -> None:
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        raise _Terminated
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, interrupt)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _say_none_found(paths: tuple[Path, ...], *, quiet: bool) -> None:

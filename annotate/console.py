@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
+import json
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,31 +17,34 @@ import click
 from tabulate import tabulate
 from tqdm import tqdm
 
-from annotate.archive.outcome import Outcome, Status, Watcher
+from annotate.archive.outcome import Outcome, Status
+from annotate.errors import OutputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _NAME_COLUMNS = 40
 _RESULT_COLUMNS = 60
-_VIDEO_BAR = "{desc} {percentage:3.0f}%|{bar}| "
-_ARCHIVE_BAR = "{desc} {n_fmt}/{total_fmt} |{bar}| {elapsed}<{remaining}"
+_REDRAW_INTERVAL_S = 0.1
 _COUNTED = (
     (Status.ANNOTATED, "annotated"),
     (Status.NO_FACES, "without faces"),
     (Status.CONVERTED, "given further formats"),
     (Status.SKIPPED, "up to date"),
+    (Status.BUSY, "in another run's work"),
     (Status.FAILED, "failed"),
 )
 
 
-def printable(text: object) -> str:
-    """Text that does nothing to a terminal: control characters and broken bytes escaped.
+def printable(text: object, keep: str = "") -> str:
+    """Text that does nothing to a terminal: control characters, but those to ``keep``, and broken bytes escaped.
 
     >>> printable("a\\x1b[31m\\n")
     'a\\\\x1b[31m\\\\n'
     """
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text))
+    shown = "".join(
+        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode() for char in str(text)
+    )
     return shown.encode("utf-8", "backslashreplace").decode()
 
 
@@ -58,60 +65,120 @@ def say(message: object) -> None:
 
 
 class Display:
-    """Shows a run: two bars on a terminal, a line a video elsewhere, nothing but failures when quiet."""
+    """Shows a run: two bars on a terminal, a line a video elsewhere, nothing but failures when quiet.
 
-    def __init__(self, total: int, *, quiet: bool) -> None:
+    The archive's bar moves with the bytes of the videos done, which are known beforehand and go with their lengths.
+    """
+
+    def __init__(self, paths: Sequence[Path], *, quiet: bool) -> None:
         self._quiet = quiet
-        self._has_bars = not quiet and sys.stderr.isatty()
+        self._sizes = {path: _size_bytes(path) for path in paths}
+        self._left = len(paths)
+        self._counts: Counter[Status] = Counter()
+        self._in_work: dict[Path, tuple[float, float | None]] = {}
+        self._finished: set[Path] = set()
+        self._begun_s: dict[Path, float] = {}
+        self._drawn_s = 0.0
+        self._analysed_s = 0.0
+        self._bytes_done = 0
         self._started_s = time.monotonic()
+        self._lock = threading.Lock()
         self._archive: tqdm[Any] | None = None
         self._video: tqdm[Any] | None = None
-        if self._has_bars:
-            self._archive = tqdm(
-                total=total, desc="videos", bar_format=_ARCHIVE_BAR, leave=False, file=sys.stderr, dynamic_ncols=True
-            )
-        self.watcher = Watcher(self._begin, self._advance)
+        if not quiet and sys.stderr.isatty():
+            self._archive = self._bar(total=sum(self._sizes.values()), position=0)
+            self._video = self._bar(total=1, position=1)
+
+    def advance(self, path: Path, done_s: float, duration_s: float | None) -> None:
+        """So many seconds of a video are analysed, of so many if that is known."""
+        with self._lock:
+            if path in self._finished:
+                return
+            now_s = time.monotonic()
+            is_due = path not in self._begun_s or now_s - self._drawn_s >= _REDRAW_INTERVAL_S
+            self._begun_s.setdefault(path, now_s)
+            self._in_work[path] = (done_s, duration_s)
+            if is_due:
+                self._redraw()
 
     def finish(self, outcome: Outcome) -> None:
         """A video is done."""
-        self._close_video()
-        if self._archive is not None:
-            self._archive.update()
-        if outcome.status is Status.FAILED:
-            say(f"failed: {outcome.reason}")
-        elif not self._quiet and not self._has_bars and outcome.status is not Status.SKIPPED:
-            say(f"{outcome.path}: {', '.join(_facts(outcome, time.monotonic() - self._started_s))}")
+        with self._lock:
+            self._finished.add(outcome.path)
+            self._in_work.pop(outcome.path, None)
+            begun_s = self._begun_s.pop(outcome.path, None)
+            self._counts[outcome.status] += 1
+            self._left -= 1
+            self._bytes_done += self._sizes.get(outcome.path, 0)
+            if outcome.status in (Status.ANNOTATED, Status.NO_FACES):
+                self._analysed_s += outcome.duration_s
+            if outcome.status is Status.FAILED:
+                say(f"failed: {outcome.reason}")
+            elif not self._quiet and self._archive is None and outcome.status is not Status.SKIPPED:
+                elapsed_s = time.monotonic() - begun_s if begun_s is not None else None
+                say(f"{outcome.path}: {', '.join(_facts(outcome, elapsed_s))}")
+            self._redraw()
 
     def close(self) -> None:
         """Removes the bars."""
-        self._close_video()
-        if self._archive is not None:
-            self._archive.close()
+        for bar in (self._video, self._archive):
+            if bar is not None:
+                bar.close()
 
-    def _begin(self, path: Path, duration_s: float | None) -> None:
-        self._started_s = time.monotonic()
-        if self._has_bars:
-            name = printable(path.name)
+    def _bar(self, total: int, position: int) -> tqdm[Any]:
+        return tqdm(total=total, position=position, bar_format="{desc}", leave=False, file=sys.stderr, dynamic_ncols=True)
+
+    def _redraw(self) -> None:
+        if self._archive is None or self._video is None:
+            return
+        self._drawn_s = time.monotonic()
+        analysed_s = self._analysed_s + sum(done_s for done_s, _ in self._in_work.values())
+        partly = sum(
+            done_s / duration_s * self._sizes.get(path, 0)
+            for path, (done_s, duration_s) in self._in_work.items()
+            if duration_s
+        )
+        failed = self._counts[Status.FAILED]
+        done = sum(self._counts.values()) - failed
+        self._archive.bar_format = (
+            f"{done} done, {failed} failed, {self._left} left {{percentage:3.0f}}%|{{bar}}| "
+            f"{clock(analysed_s)} at {_speed(analysed_s, self._drawn_s - self._started_s)}, {{remaining}} to go"
+        )
+        self._archive.n = min(self._bytes_done + round(partly), self._archive.total or 0)
+        self._archive.refresh()
+        if self._in_work:
+            path, (done_s, duration_s) = next(iter(self._in_work.items()))
+            name = printable(path.name).replace("{", "{{").replace("}", "}}")
             shown = name if len(name) <= _NAME_COLUMNS else f"{name[: _NAME_COLUMNS - 1]}…"
-            self._video = tqdm(
-                total=duration_s,
-                desc=shown,
-                bar_format=_VIDEO_BAR,
-                leave=False,
-                file=sys.stderr,
-                dynamic_ncols=True,
-                position=1,
-            )
+            self._video.bar_format = f"{shown} {{percentage:3.0f}}%|{{bar}}| {clock(done_s)}"
+            self._video.total = total_s = duration_s or done_s or 1.0
+            self._video.n = min(done_s, total_s)
+        self._video.refresh()
 
-    def _advance(self, analysed_s: float) -> None:
-        if self._video is not None:
-            self._video.bar_format = _VIDEO_BAR + _speed(analysed_s, time.monotonic() - self._started_s)
-            self._video.update(min(analysed_s, self._video.total or analysed_s) - self._video.n)
 
-    def _close_video(self) -> None:
-        if self._video is not None:
-            self._video.close()
-            self._video = None
+@contextlib.contextmanager
+def open_log(path: Path | None) -> Iterator[Callable[[Outcome], None]]:
+    """Gives a function that appends a JSON line for an outcome to ``path``, if there is one.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if path is None:
+        yield lambda outcome: None
+        return
+    try:
+        file = path.open("a", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); check --log") from None
+
+    def write(outcome: Outcome) -> None:
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        line = {"time": now, **vars(outcome), "path": str(outcome.path), "status": outcome.status.value}
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        file.flush()
+
+    with file:
+        yield write
 
 
 def closing_table(outcomes: Sequence[Outcome]) -> str:
@@ -163,10 +230,11 @@ def print_text(text: str) -> None:
     click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def _facts(outcome: Outcome, elapsed_s: float) -> Iterable[str]:
+def _facts(outcome: Outcome, elapsed_s: float | None) -> Iterable[str]:
     yield outcome.status.value
-    yield f"{clock(outcome.duration_s)} long"
-    if outcome.status in (Status.ANNOTATED, Status.NO_FACES):
+    if outcome.duration_s:
+        yield f"{clock(outcome.duration_s)} long"
+    if elapsed_s is not None:
         yield _speed(outcome.duration_s, elapsed_s)
     if outcome.faces:
         yield f"{outcome.faces} {'face' if outcome.faces == 1 else 'faces'}"
@@ -174,6 +242,13 @@ def _facts(outcome: Outcome, elapsed_s: float) -> Iterable[str]:
         yield f"mostly {outcome.emotion}"
     if outcome.reason:
         yield outcome.reason
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _speed(analysed_s: float, elapsed_s: float) -> str:

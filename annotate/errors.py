@@ -10,7 +10,8 @@
     │   ├── UnreadableError       it cannot be opened as a file
     │   ├── NotAVideoError        it is not a video, or damaged beyond opening
     │   ├── NoVideoStreamError    it opens, but holds no pictures
-    │   └── DecodingError         it opens, but not one frame could be decoded
+    │   ├── TooLargeError         its pictures are larger than allowed
+    │   └── DecodingError         not one frame could be decoded, or the decoder hung
     ├── OutputError               a result cannot be written
     └── ReportError               a CSV report cannot be read
 
@@ -52,8 +53,12 @@ class NoVideoStreamError(MediaError):
     """The file opens, but holds no pictures."""
 
 
+class TooLargeError(MediaError):
+    """The pictures are larger than allowed."""
+
+
 class DecodingError(MediaError):
-    """The file opens, but not one frame could be decoded."""
+    """The file opens, but not one frame could be decoded, or the decoder hung."""
 
 
 class OutputError(AnnotateError):

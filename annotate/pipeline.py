@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,11 @@ from annotate.faces.shots import observe, thin
 from annotate.faces.track import follow
 from annotate.media.decode import DecodingReport, Frame, decode
 from annotate.media.probe import Video, probe
-from annotate.settings import Settings
+from annotate.settings import ALL_CORES, Limits, Settings
 from annotate.timeline import Span
 
 BATCH_BLOCKS = 8
 """Blocks classified together: by their order, never by time, so that every run batches alike."""
-
-AUTOMATIC_THREADS = 0
 
 _SHORTFALL_S = 0.5
 _SHORTFALL_SHARE = 0.02
@@ -74,14 +72,14 @@ class Analysis:
     video: Video
     settings: Settings
     classifier: Classifier
-    threads: int = AUTOMATIC_THREADS
+    limits: Limits = ALL_CORES
     progress: Progress | None = None
     decoding: DecodingReport = field(default_factory=DecodingReport)
     blocks: BlockReport = field(default_factory=BlockReport)
 
     @classmethod
-    def open(cls, path: Path, settings: Settings | None = None, *, threads: int = AUTOMATIC_THREADS) -> Analysis:
-        """Probes ``path`` and loads the model; ``threads`` are the decoder's, 0 for as many as there are cores.
+    def open(cls, path: Path, settings: Settings | None = None, *, limits: Limits = ALL_CORES) -> Analysis:
+        """Probes ``path`` and loads the model.
 
         Raises:
             MediaError: the file is no video that can be used.
@@ -90,7 +88,7 @@ class Analysis:
         """
         settings = settings or Settings()
         classifier = load_classifier(settings.model)
-        return cls(probe(path), settings, classifier, threads)
+        return cls(probe(path, limits.max_pixels), settings, classifier, limits)
 
     def __iter__(self) -> Iterator[Annotation]:
         """Decodes the video and yields annotations.
@@ -102,7 +100,7 @@ class Analysis:
         contract = self.classifier.contract
         size_px = analysed_size_px(self.video, self.settings.min_face)
         across, down = self.video.width_px / size_px[0], self.video.height_px / size_px[1]
-        frames = decode(self.video, size_px, threads=self.threads, report=self.decoding)
+        frames = decode(self.video, size_px, limits=self.limits, report=self.decoding)
         try:
             max_frame_rate = min(self.settings.max_frame_rate, contract.frame_rate)
             thinned = thin(self._reported(frames), self.video.frame_rate, max_frame_rate)
@@ -136,8 +134,8 @@ def analyse(analysis: Analysis) -> list[Annotation]:
     from run to run otherwise. Errors as for iterating an `Analysis`.
     """
     annotations = list(analysis)
-    if analysis.decoding.warning_count and analysis.threads != 1:
-        analysis.threads = 1
+    if analysis.decoding.warning_count and analysis.limits.threads != 1:
+        analysis.limits = replace(analysis.limits, threads=1)
         annotations = list(analysis)
     return sorted(annotations, key=lambda annotation: (annotation.span.start_ms, annotation.face_id, annotation.block))
 

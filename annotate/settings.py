@@ -10,6 +10,28 @@ from annotate.errors import SettingsError
 MIN_MIN_FACE, MAX_MIN_FACE = 0.02, 0.9
 
 
+AUTOMATIC_THREADS = 0
+"""As many decoding threads as there are cores."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Options that bound the work on one video and change nothing in what is found."""
+
+    threads: int = 1
+    """Decoding threads."""
+
+    stall_timeout_s: float = 60.0
+    """A decoder that delivers nothing for longer than this is ended."""
+
+    max_pixels: int = 40_000_000
+    """Videos with larger pictures are refused; the default is enough for 8K."""
+
+
+ONE_CORE = Limits()
+ALL_CORES = Limits(AUTOMATIC_THREADS)
+
+
 @dataclass(frozen=True)
 class Settings:
     """Options that change what is found. How much runs at once, formats and languages are not among them.

@@ -319,7 +319,7 @@ def test_names_of_missing_files_are_escaped(folder: Path, command: tuple[str, ..
 
 
 def test_interrupted_it_says_what_is_left(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(found: list[Path], *arguments: object) -> Iterator[Outcome]:
+    def interrupted(found: list[Path], *arguments: object, **options: object) -> Iterator[Outcome]:
         yield Outcome(found[0], Status.NO_FACES, 1.0)
         raise KeyboardInterrupt
 

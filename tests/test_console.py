@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from annotate import console
 from annotate.archive.outcome import Outcome, Status
-from annotate.console import Display, clock, closing_table, print_text, printable, say, summary_table
+from annotate.console import Display, clock, closing_table, open_log, print_text, printable, say, summary_table
+from annotate.errors import OutputError
 from annotate.reports.summary import VideoSummary, to_frame
 
 ANNOTATED = Outcome(Path("a.mp4"), Status.ANNOTATED, 65.0, 2, "fear")
@@ -139,9 +141,10 @@ def test_text_the_output_cannot_hold_is_escaped(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.usefixtures("ten_seconds_a_step")
 def test_elsewhere_than_on_a_terminal_a_line_a_video(capsys: pytest.CaptureFixture[str]) -> None:
-    display = Display(len(ALL), quiet=False)
+    display = Display([outcome.path for outcome in ALL], quiet=False)
     for outcome in ALL:
-        display.watcher.begun(outcome.path, outcome.duration_s)
+        if outcome in (ANNOTATED, NO_FACES):
+            display.advance(outcome.path, 0.0, outcome.duration_s)
         display.finish(outcome)
     display.close()
     assert capsys.readouterr() == (
@@ -154,10 +157,9 @@ def test_elsewhere_than_on_a_terminal_a_line_a_video(capsys: pytest.CaptureFixtu
 
 
 def test_quiet_shows_failures_only(capsys: pytest.CaptureFixture[str]) -> None:
-    display = Display(len(ALL), quiet=True)
+    display = Display([outcome.path for outcome in ALL], quiet=True)
     for outcome in ALL:
-        display.watcher.begun(outcome.path, outcome.duration_s)
-        display.watcher.advanced(1.0)
+        display.advance(outcome.path, 1.0, outcome.duration_s)
         display.finish(outcome)
     display.close()
     assert capsys.readouterr() == ("", "failed: e.mp4: the file is empty; copy it again from its source\n")
@@ -165,40 +167,72 @@ def test_quiet_shows_failures_only(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_quiet_shows_no_bars_on_a_terminal_either(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal())
-    display = Display(1, quiet=True)
-    display.watcher.begun(Path("a.mp4"), 10.0)
+    display = Display([ANNOTATED.path], quiet=True)
+    display.advance(ANNOTATED.path, 1.0, 10.0)
     display.finish(ANNOTATED)
     display.close()
     assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
 
 
-@pytest.mark.usefixtures("ten_seconds_a_step")
-@pytest.mark.parametrize(("duration_s", "percentage"), [(10.0, " 50%|"), (None, "|")])
-def test_two_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch, duration_s: float | None, percentage: str) -> None:
+def test_two_bars_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The archive's bar goes by bytes: half of the second video, which is three times the first."""
+    first, second = tmp_path / "first.mp4", tmp_path / "sec\x1bond.mp4"
+    first.write_bytes(bytes(100))
+    second.write_bytes(bytes(300))
     monkeypatch.setattr(sys, "stderr", Terminal())
-    display = Display(2, quiet=False)
-    display.watcher.begun(Path("a\x1b.mp4"), duration_s)
-    display.watcher.advanced(5.0)
+    monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=iter([0.0, *[4.0] * 50]).__next__))
+    display = Display([first, second], quiet=False)
+    display.finish(Outcome(first, Status.ANNOTATED, 10.0))
+    display.advance(second, 30.0, 60.0)
     say("bars are drawn again below a sentence")
-    begun = sys.stderr.getvalue()  # type: ignore[attr-defined]
-    assert "videos 0/2 " in begun
-    assert r"a\x1b.mp4" in begun
-    assert percentage in begun
-    assert "0.5x real time" in begun
-    display.finish(ANNOTATED)
-    display.finish(FAILED)
+    shown = sys.stderr.getvalue()  # type: ignore[attr-defined]
+    assert "1 done, 0 failed, 1 left  62%|" in shown
+    assert "0:40 at 10.0x real time" in shown
+    assert r"sec\x1bond.mp4  50%|" in shown
+    display.finish(Outcome(second, Status.FAILED, reason="it is empty"))
     display.close()
-    ended = sys.stderr.getvalue().removeprefix(begun)  # type: ignore[attr-defined]
-    assert "failed: e.mp4: the file is empty" in ended
-    assert "annotated" not in ended
-    assert "videos 2/2 " in ended
+    ended = sys.stderr.getvalue().removeprefix(shown)  # type: ignore[attr-defined]
+    assert "failed: it is empty" in ended
+    assert "1 done, 1 failed, 0 left 100%|" in ended
     assert ended.rsplit("\r", 1)[-1].strip() == ""
+
+
+def test_a_video_of_unknown_length_has_a_bar_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    path = Path("{a}.mp4")
+    display = Display([path], quiet=False)
+    display.advance(path, 5.0, None)
+    display.close()
+    assert "{a}.mp4 100%|" in sys.stderr.getvalue()  # type: ignore[attr-defined]
 
 
 def test_long_names_are_cut_on_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal())
-    display = Display(1, quiet=False)
-    display.watcher.begun(Path(f"{'x' * 60}.mp4"), 10.0)
+    display = Display([Path(f"{'x' * 60}.mp4")], quiet=False)
+    display.advance(Path(f"{'x' * 60}.mp4"), 1.0, 10.0)
     display.close()
     assert f"{'x' * 39}…" in sys.stderr.getvalue()  # type: ignore[attr-defined]
     assert "x" * 40 not in sys.stderr.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_log_has_a_line_a_video(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    for outcome in ALL[:2]:
+        with open_log(path) as write:
+            write(outcome)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(line["path"], line["status"], line["duration_s"], line["faces"]) for line in lines] == [
+        ("a.mp4", "annotated", 65.0, 2),
+        ("b.mp4", "no faces", 3725.4, 0),
+    ]
+    assert lines[0]["time"].endswith("+00:00")
+
+
+def test_a_log_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="check --log"), open_log(tmp_path / "missing" / "run.jsonl"):
+        pass
+
+
+def test_without_a_log_nothing_is_written() -> None:
+    with open_log(None) as write:
+        assert write(ANNOTATED) is None

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotate.errors import DecodingError
+from annotate.errors import DecodingError, TooLargeError
 from annotate.media import decode as decode_module
+from annotate.media.binary import FFmpeg
 from annotate.media.decode import DecodingReport, Frame, decode
 from annotate.media.probe import Video, probe
+from annotate.settings import Limits
 from tests.media import H264, file_url, make_frames_at, make_from_pictures, make_pattern, run_ffmpeg
 
 Maker = Callable[[Path], Path]
@@ -203,14 +205,14 @@ def running_children() -> list[str]:
 def test_ffmpeg_is_gone_when_the_generator_is(tmp_path: Path) -> None:
     path = make_pattern(tmp_path / "long.mp4", duration_s=20)
     video = probe(path)
-    descriptors = len(os.listdir("/proc/self/fd"))
+    descriptors, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
     frames = decode(video, (160, 120))
     next(frames)
     assert running_children()
     frames.close()
     assert not running_children()
     assert len(os.listdir("/proc/self/fd")) == descriptors
-    assert threading.active_count() == 1
+    assert threading.active_count() == threads
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at the process table")
@@ -249,3 +251,23 @@ def test_names_are_only_names(empty_clip: Path, tmp_path: Path, monkeypatch: pyt
         Path(name).write_bytes(empty_clip.read_bytes())
         assert len(decode_all(Path(name))) == 25
     assert file_url(Path("a:b.mp4")) == "file:a:b.mp4"
+
+
+def test_a_decoder_that_hangs_is_ended(empty_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ffmpeg that opens its outputs and then does nothing."""
+    video = probe(empty_clip)
+    hanging = tmp_path / "ffmpeg"
+    hanging.write_text("#!/bin/sh\nexec sleep 60\n")
+    hanging.chmod(0o755)
+    monkeypatch.setattr("annotate.media.source.find_ffmpeg", lambda: FFmpeg(str(hanging), "5.1"))
+    started_s = time.monotonic()
+    with pytest.raises(DecodingError, match=r"empty\.mp4: the decoder gave nothing for 0\.3 s and was ended"):
+        list(decode(video, (160, 120), limits=Limits(stall_timeout_s=0.3)))
+    assert time.monotonic() - started_s < 30
+
+
+def test_pictures_that_are_too_large_are_refused(tmp_path: Path) -> None:
+    path = make_pattern(tmp_path / "large.mp4", size="640x480", duration_s=0.1)
+    assert probe(path, max_pixels=640 * 480).width_px == 640
+    with pytest.raises(TooLargeError, match=r"large\.mp4: its pictures have more than 307199 pixels"):
+        probe(path, max_pixels=640 * 480 - 1)

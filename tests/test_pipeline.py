@@ -6,7 +6,7 @@ import pytest
 
 import annotate
 from annotate.pipeline import Analysis, Annotation, analyse, analysed_size_px
-from annotate.settings import Settings
+from annotate.settings import Limits, Settings
 from annotate.timeline import Span
 from tests.media import SHARED_CLIPS, make_face_picture, make_from_pictures, make_pattern
 
@@ -92,7 +92,7 @@ def test_two_faces_on_screen(tmp_path: Path, face_picture: Path) -> None:
 
 
 def test_decoding_threads_do_not_change_the_result(face_clip: Path) -> None:
-    one, many = (analyse(Analysis.open(face_clip, threads=threads)) for threads in (1, 4))
+    one, many = (analyse(Analysis.open(face_clip, limits=Limits(threads))) for threads in (1, 4))
     assert one == many
 
 
@@ -102,11 +102,11 @@ def test_complaints_of_many_threads_are_decoded_again_with_one(tmp_path: Path, f
     for start in (len(data) // 3, len(data) // 2):
         data[start : start + 2000] = bytes(2000)
     path.write_bytes(data)
-    analysis = Analysis.open(path, threads=4)
+    analysis = Analysis.open(path, limits=Limits(4))
     annotations = analyse(analysis)
-    assert analysis.threads == 1
+    assert analysis.limits.threads == 1
     assert analysis.decoding.warning_count > 0
-    assert annotations == analyse(Analysis.open(path, threads=1))
+    assert annotations == analyse(Analysis.open(path, limits=Limits(1)))
 
 
 def test_a_truncated_video_tells_what_is_missing(tmp_path: Path) -> None:

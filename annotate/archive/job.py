@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import logging
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
+from annotate.archive.claim import claim
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import Outputs, Task, Wanted, decide
 from annotate.errors import AnnotateError, UnreadableError
 from annotate.media.binary import find_ffmpeg
 from annotate.media.probe import check_readable
 from annotate.pipeline import Analysis, analyse
-from annotate.settings import Settings
+from annotate.settings import ONE_CORE, Limits, Settings
 from annotate.timeline import MS_PER_S
 from annotate.tracks.cues import make_cues
-from annotate.tracks.files import check_writable, remove, write_whole
+from annotate.tracks.files import check_writable, make_folder, remove, write_whole
 from annotate.tracks.meta import Meta, describe_source, hash_content, plain_name, settings_that_matter
 from annotate.tracks.pieces import dominant_emotion, pieces
 from annotate.tracks.subtitles import to_srt
 from annotate.tracks.table import format_table, parse_table, to_table
 from annotate.version import ANALYSIS_VERSION, VERSION
-
-logger = logging.getLogger(__name__)
 
 Progress = Callable[[float, float | None], None]
 """Told the seconds of a video that are analysed, and its length if known."""
@@ -33,14 +32,14 @@ Progress = Callable[[float, float | None], None]
 
 @dataclass(frozen=True)
 class Job:
-    """A video and everything that says what becomes of it; ``threads`` are the decoder's, 0 for one a core."""
+    """A video and everything that says what becomes of it."""
 
     path: Path
     outputs: Outputs
     settings: Settings
     wanted: Wanted
     model_hash: str
-    threads: int = 1
+    limits: Limits = ONE_CORE
 
 
 def run_job(job: Job, progress: Progress | None = None) -> Outcome:
@@ -48,39 +47,46 @@ def run_job(job: Job, progress: Progress | None = None) -> Outcome:
     try:
         return _run(job, progress)
     except AnnotateError as error:
-        logger.info("%s failed", job.path, exc_info=True)
-        return Outcome(job.path, Status.FAILED, reason=str(error))
-    except Exception as error:
-        logger.info("%s failed", job.path, exc_info=True)
+        return Outcome(job.path, Status.FAILED, reason=str(error), trace=traceback.format_exc())
+    except Exception as error:  # noqa: BLE001  (a fault of ours with one video must not end a run over thousands)
         reason = f"{job.path}: an error of this program ({type(error).__name__}: {error}); please report it with -v's output"
-        return Outcome(job.path, Status.FAILED, reason=reason)
+        return Outcome(job.path, Status.FAILED, reason=reason, trace=traceback.format_exc())
 
 
 def _run(job: Job, progress: Progress | None) -> Outcome:
+    check_readable(job.path)
+    make_folder(job.outputs.meta.parent)
+    check_writable(job.outputs.meta)
+    with claim(job.outputs) as scratch:
+        if scratch is None:
+            return Outcome(job.path, Status.BUSY, reason=f"{job.path}: another run is at it; it is left to that one")
+        try:
+            return _run_claimed(job, progress, scratch)
+        except OSError as error:
+            raise UnreadableError(f"{job.path}: cannot be read ({error.strerror}); check its permissions") from error
+
+
+def _run_claimed(job: Job, progress: Progress | None, scratch: Path) -> Outcome:
     path, outputs = job.path, job.outputs
-    check_readable(path)
-    try:
-        task, meta = decide(path, outputs, job.wanted, job.settings, job.model_hash)
-        if task is Task.SKIP and meta is not None:
-            return Outcome(path, Status.SKIPPED, meta.duration_s, meta.faces)
-        check_writable(outputs.meta)
-        if task is Task.CONVERT and meta is not None:
-            _write_tracks(parse_table(outputs.csv.read_bytes()), meta, outputs, job.wanted)
-            return Outcome(path, Status.CONVERTED, meta.duration_s, meta.faces)
-        table, meta = _analyse(job, progress)
-    except OSError as error:
-        raise UnreadableError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    decision = decide(path, outputs, job.wanted, job.settings, job.model_hash)
+    meta = decision.meta
+    if decision.task is Task.SKIP and meta is not None:
+        return Outcome(path, Status.SKIPPED, meta.duration_s, meta.faces)
+    if decision.task is Task.CONVERT and meta is not None:
+        _write_tracks(parse_table(outputs.csv.read_bytes()), meta, job, scratch)
+        return Outcome(path, Status.CONVERTED, meta.duration_s, meta.faces)
+    table, meta = _analyse(job, progress)
     remove(outputs.meta)
     text = format_table(table)
-    write_whole(outputs.csv, text)
-    _write_tracks(table, replace(meta, outputs={plain_name(outputs.csv): hash_content(text.encode())}), outputs, job.wanted)
+    write_whole(outputs.csv, text, scratch)
+    _write_tracks(table, replace(meta, outputs={plain_name(outputs.csv): hash_content(text.encode())}), job, scratch)
     status = Status.ANNOTATED if meta.faces else Status.NO_FACES
     return Outcome(path, status, meta.duration_s, meta.faces, dominant_emotion(pieces(table)), _remark(meta))
 
 
 def _analyse(job: Job, progress: Progress | None) -> tuple[pd.DataFrame, Meta]:
     source = describe_source(job.path)
-    analysis = Analysis.open(job.path, job.settings, threads=job.threads)
+    analysis = Analysis.open(job.path, job.settings, limits=job.limits)
     duration_s = analysis.video.duration_s
     if progress is not None:
         report = progress
@@ -104,19 +110,19 @@ def _analyse(job: Job, progress: Progress | None) -> tuple[pd.DataFrame, Meta]:
     return to_table(annotations, analysis.classifier.contract.class_names), meta
 
 
-def _write_tracks(table: pd.DataFrame, meta: Meta, outputs: Outputs, wanted: Wanted) -> None:
+def _write_tracks(table: pd.DataFrame, meta: Meta, job: Job, scratch: Path) -> None:
     """Writes the asked-for tracks, then the meta file."""
     cues = make_cues(pieces(table), round(meta.duration_s * MS_PER_S))
     written = dict(meta.outputs)
-    for path in outputs.tracks(wanted).values():
+    for path in job.outputs.tracks(job.wanted).values():
         if not cues:
             remove(path)
             written[plain_name(path)] = None
             continue
-        text = to_srt(cues, wanted.language)
-        write_whole(path, text)
+        text = to_srt(cues, job.wanted.language)
+        write_whole(path, text, scratch)
         written[plain_name(path)] = hash_content(text.encode())
-    write_whole(outputs.meta, replace(meta, outputs=written).to_json())
+    write_whole(job.outputs.meta, replace(meta, outputs=written).to_json(), scratch)
 
 
 def _remark(meta: Meta) -> str:

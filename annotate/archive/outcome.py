@@ -1,9 +1,8 @@
-"""How videos come out, and who is told meanwhile."""
+"""How videos come out."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +14,16 @@ class Status(enum.Enum):
     NO_FACES = "no faces"
     CONVERTED = "formats added"
     SKIPPED = "up to date"
+    BUSY = "another run is at it"
     FAILED = "failed"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one video; ``reason`` says why it failed, or what is to be known of the result."""
+    """What became of one video.
+
+    ``reason`` says why it failed, or what is to be known of the result; ``trace`` is the traceback of a failure.
+    """
 
     path: Path
     status: Status
@@ -28,13 +31,4 @@ class Outcome:
     faces: int = 0
     emotion: str = ""
     reason: str = ""
-
-
-@dataclass(frozen=True)
-class Watcher:
-    """Functions that are told how a run goes."""
-
-    begun: Callable[[Path, float | None], None] = lambda path, duration_s: None
-    """A video is begun; its length in seconds if known."""
-    advanced: Callable[[float], None] = lambda analysed_s: None
-    """So many seconds of it have been analysed."""
+    trace: str = ""

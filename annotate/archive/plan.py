@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +21,9 @@ FORMATS = ("csv", "srt")
 class Task(enum.Enum):
     """What is to be done for a video."""
 
-    SKIP = "everything asked for is there"
-    CONVERT = "formats are missing and can be made from the CSV"
-    ANNOTATE = "it is to be annotated"
+    SKIP = "skip"
+    CONVERT = "add formats"
+    ANNOTATE = "annotate"
 
 
 @dataclass(frozen=True)
@@ -63,24 +63,27 @@ class Outputs:
         return self.base.with_name(f"{self.base.name}{OUTPUT_MARK}{ending}")
 
 
-def name_outputs(videos: Sequence[Path]) -> dict[Path, Outputs]:
-    """Names for the outputs of all videos.
+def name_outputs(videos: Sequence[Path], folders: Mapping[Path, Path] | None = None) -> dict[Path, Outputs]:
+    """Names for the outputs of all videos, beside them, or in those of ``folders`` that are given.
 
     A video writes ``stem.emotions.*``, unless another one of its folder does: the one that an existing meta file names,
     as long as it is there, or one that sorts before it. Then it writes ``name.ending.emotions.*``. Names that differ in
     the case of letters only count as one.
     """
+    folders = folders or {}
+    usual = {video: _usual_names(video, folders.get(video, video.parent)) for video in videos}
     names: dict[Path, Outputs] = {}
     claimed: dict[str, Path] = {}
     for video in sorted(videos):
-        for outputs in _usual_names(video):
+        for outputs in usual[video]:
             if _key(outputs) not in claimed and _owns(video, outputs):
                 claimed[_key(outputs)] = video
                 names[video] = outputs
                 break
     for video in sorted(set(videos) - set(names)):
-        further = (Outputs(video.with_name(f"{video.name}.{number}")) for number in itertools.count(2))
-        for outputs in itertools.chain(_usual_names(video), further):
+        longest = usual[video][-1].base
+        further = (Outputs(longest.with_name(f"{longest.name}.{number}")) for number in itertools.count(2))
+        for outputs in itertools.chain(usual[video], further):
             if _key(outputs) not in claimed and not _belongs_to_another(video, outputs):
                 claimed[_key(outputs)] = video
                 names[video] = outputs
@@ -88,29 +91,47 @@ def name_outputs(videos: Sequence[Path]) -> dict[Path, Outputs]:
     return names
 
 
-def decide(video: Path, outputs: Outputs, wanted: Wanted, settings: Settings, model_hash: str) -> tuple[Task, Meta | None]:
-    """What is to be done for a video, and the meta file that stands, if it still holds.
+@dataclass(frozen=True)
+class Decision:
+    """What is to be done for a video and why; ``meta`` is what stands, unless the video is to be annotated."""
+
+    task: Task
+    reason: str
+    meta: Meta | None = None
+
+
+def decide(video: Path, outputs: Outputs, wanted: Wanted, settings: Settings, model_hash: str) -> Decision:
+    """What is to be done for a video.
 
     Raises:
         OSError: the video cannot be read.
     """
-    meta = None if wanted.force else read_meta(outputs.meta)
-    if meta is None or not _holds(meta, video, settings, model_hash) or not outputs.csv.exists():
-        return Task.ANNOTATE, None
-    missing = [path for path in outputs.tracks(wanted).values() if not _is_there(meta, path)]
+    meta = read_meta(outputs.meta)
+    if meta is None:
+        return Decision(Task.ANNOTATE, "not annotated yet")
+    if wanted.force:
+        return Decision(Task.ANNOTATE, "forced")
+    if change := _change(meta, video, settings, model_hash):
+        return Decision(Task.ANNOTATE, change)
+    if not outputs.csv.exists():
+        return Decision(Task.ANNOTATE, "its report is gone")
+    missing = [name for name, path in outputs.tracks(wanted).items() if not _is_there(meta, path)]
     if not missing:
-        return Task.SKIP, meta
-    is_whole = meta.outputs.get(plain_name(outputs.csv)) == hash_content(outputs.csv.read_bytes())
-    return (Task.CONVERT, meta) if is_whole else (Task.ANNOTATE, None)
+        return Decision(Task.SKIP, "up to date", meta)
+    if meta.outputs.get(plain_name(outputs.csv)) != hash_content(outputs.csv.read_bytes()):
+        return Decision(Task.ANNOTATE, "its report has been changed")
+    return Decision(Task.CONVERT, f"{', '.join(missing)} missing", meta)
 
 
-def _holds(meta: Meta, video: Path, settings: Settings, model_hash: str) -> bool:
-    return (
-        meta.analysis_version == ANALYSIS_VERSION
-        and meta.model_hash == model_hash
-        and meta.settings == settings_that_matter(settings)
-        and is_unchanged(meta.source, video)
-    )
+def _change(meta: Meta, video: Path, settings: Settings, model_hash: str) -> str:
+    """Why a meta file does not hold any more; empty if it does."""
+    if meta.analysis_version != ANALYSIS_VERSION:
+        return "made by another version of the analysis"
+    if meta.model_hash != model_hash:
+        return "made with another model"
+    if meta.settings != settings_that_matter(settings):
+        return "made with other settings"
+    return "" if is_unchanged(meta.source, video) else "the video has changed"
 
 
 def _is_there(meta: Meta, path: Path) -> bool:
@@ -122,8 +143,8 @@ def _key(outputs: Outputs) -> str:
     return os.path.abspath(outputs.base).casefold()
 
 
-def _usual_names(video: Path) -> list[Outputs]:
-    return [Outputs(video.with_name(video.stem)), Outputs(video.with_name(video.name))]
+def _usual_names(video: Path, folder: Path) -> list[Outputs]:
+    return [Outputs(folder / video.stem), Outputs(folder / video.name)]
 
 
 def _owns(video: Path, outputs: Outputs) -> bool:

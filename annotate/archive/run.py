@@ -2,47 +2,160 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from dataclasses import replace
 from pathlib import Path
 
-from annotate.archive.job import Job, run_job
-from annotate.archive.outcome import Outcome, Status, Watcher
-from annotate.archive.plan import Wanted, name_outputs
+from annotate.archive.job import Job
+from annotate.archive.outcome import Outcome, Status
+from annotate.archive.plan import Task, Wanted, decide, name_outputs
 from annotate.archive.walk import Obstacle
+from annotate.archive.workers import InlineWorkers, Workers
 from annotate.emotions.classifier import load_classifier
 from annotate.media.binary import find_ffmpeg
-from annotate.pipeline import AUTOMATIC_THREADS
-from annotate.settings import Settings
+from annotate.settings import AUTOMATIC_THREADS, ONE_CORE, Limits, Settings
+
+_WAITING_PER_WORKER = 2
 
 
 def annotate_archive(
     found: Iterable[Path | Obstacle],
     settings: Settings | None = None,
     wanted: Wanted | None = None,
-    watcher: Watcher | None = None,
-) -> Iterator[Outcome]:
-    """Annotates videos as `annotate.archive.walk.walk` finds them, and tells what became of each.
+    workers: Workers | None = None,
+    *,
+    limits: Limits | None = None,
+    folders: Mapping[Path, Path] | None = None,
+) -> Generator[Outcome, None, None]:
+    """Annotates videos as `annotate.archive.walk.walk` finds them, and tells what became of each, as they are done.
+
+    Without ``workers`` this process does it all. A single video gets all cores; of several, each gets one. Outputs are
+    written beside the videos, or to the ``folders`` given for them.
 
     Raises:
         ModelError: the settings' model does not keep the contract.
         FFmpegError: there is no usable ffmpeg.
     """
-    settings, wanted, watcher = settings or Settings(), wanted or Wanted(), watcher or Watcher()
+    settings, wanted, workers = settings or Settings(), wanted or Wanted(), workers or InlineWorkers()
     model_hash = load_classifier(settings.model).model_hash
     find_ffmpeg()
-    entries = list(found)
-    names = name_outputs([entry for entry in entries if isinstance(entry, Path)])
-    for entry in entries:
+    limits = limits or ONE_CORE
+    jobs = []
+    for entry in _jobs(found, folders, settings, wanted, model_hash, limits):
         if isinstance(entry, Obstacle):
             yield Outcome(entry.path, Status.FAILED, reason=entry.reason)
+            continue
+        finished = _finished(entry)
+        if finished is not None:
+            yield finished
         else:
-            yield _annotate_one(Job(entry, names[entry], settings, wanted, model_hash, AUTOMATIC_THREADS), watcher)
+            jobs.append(entry)
+    if len(jobs) == 1 or workers.width == 1:
+        jobs = [replace(job, limits=replace(limits, threads=AUTOMATIC_THREADS)) for job in jobs]
+    try:
+        yield from run_jobs(jobs, workers)
+    finally:
+        workers.close()
 
 
-def _annotate_one(job: Job, watcher: Watcher) -> Outcome:
-    def report(analysed_s: float, duration_s: float | None) -> None:
-        if analysed_s == 0:
-            watcher.begun(job.path, duration_s)
-        watcher.advanced(analysed_s)
+def plan_archive(
+    found: Iterable[Path | Obstacle],
+    settings: Settings | None = None,
+    wanted: Wanted | None = None,
+    *,
+    folders: Mapping[Path, Path] | None = None,
+) -> Iterator[tuple[Path, str]]:
+    """What `annotate_archive` would do with each video and why, in words; nothing is done.
 
-    return run_job(job, report)
+    Raises:
+        ModelError: the settings' model does not keep the contract.
+    """
+    settings, wanted = settings or Settings(), wanted or Wanted()
+    model_hash = load_classifier(settings.model).model_hash
+    for entry in _jobs(found, folders, settings, wanted, model_hash, ONE_CORE):
+        if isinstance(entry, Obstacle):
+            yield entry.path, f"fail: {entry.reason}"
+            continue
+        try:
+            decision = decide(entry.path, entry.outputs, wanted, settings, model_hash)
+            yield entry.path, f"{decision.task.value}: {decision.reason}"
+        except OSError as error:
+            yield entry.path, f"fail: {error.strerror}"
+
+
+def run_jobs(jobs: Iterable[Job], workers: Workers) -> Iterator[Outcome]:
+    """Outcomes of jobs as they are done; a bounded number of jobs is handed over at a time.
+
+    When a worker dies, whichever job it had is among those handed over: each of them is done again alone, and one that
+    kills its worker again is reported. The others lose nothing.
+    """
+    coming: Iterator[Job] = iter(jobs)
+    limit = workers.width * _WAITING_PER_WORKER if workers.width > 1 else 1
+    pending: dict[Future[Outcome], Job] = {}
+    while True:
+        for job in itertools.islice(coming, limit - len(pending)):
+            try:
+                pending[workers.submit(job)] = job
+            except BrokenExecutor:
+                coming = itertools.chain([job], coming)
+                break
+        if not pending:
+            refused = next(coming, None)
+            if refused is None:
+                return
+            workers.restart()
+            coming = itertools.chain([refused], coming)
+            continue
+        done, _ = wait(pending, return_when=FIRST_COMPLETED)
+        suspects = []
+        for future in [future for future in pending if future in done]:
+            job = pending.pop(future)
+            try:
+                yield future.result()
+            except BrokenExecutor:
+                suspects.append(job)
+        if suspects:
+            suspects += pending.values()
+            pending.clear()
+            for job in suspects:
+                workers.restart()
+                yield _alone(job, workers)
+
+
+def _alone(job: Job, workers: Workers) -> Outcome:
+    try:
+        return workers.submit(job).result()
+    except BrokenExecutor:
+        workers.restart()
+        reason = f"{job.path}: its worker process died twice (out of memory, or a fault in a decoder); look at it by itself"
+        return Outcome(job.path, Status.FAILED, reason=reason)
+
+
+def _jobs(
+    found: Iterable[Path | Obstacle],
+    folders: Mapping[Path, Path] | None,
+    settings: Settings,
+    wanted: Wanted,
+    model_hash: str,
+    limits: Limits,
+) -> Iterator[Job | Obstacle]:
+    entries = list(found)
+    names = name_outputs([entry for entry in entries if isinstance(entry, Path)], folders)
+    for entry in entries:
+        if isinstance(entry, Obstacle):
+            yield entry
+        else:
+            yield Job(entry, names[entry], settings, wanted, model_hash, limits)
+
+
+def _finished(job: Job) -> Outcome | None:
+    """The outcome of a video for which there is nothing to do; None if there is, or if it cannot be told."""
+    try:
+        decision = decide(job.path, job.outputs, job.wanted, job.settings, job.model_hash)
+    except OSError:
+        return None
+    if decision.task is not Task.SKIP or decision.meta is None:
+        return None
+    return Outcome(job.path, Status.SKIPPED, decision.meta.duration_s, decision.meta.faces)

@@ -6,8 +6,10 @@ The detector is a linear classifier over histograms of oriented gradients in a s
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import dlib
 import numpy as np
@@ -38,12 +40,18 @@ def looking_short_side_px(min_face: float) -> int:
     return math.ceil(WINDOW_PX / min_face)
 
 
+@functools.cache
+def _load_detector() -> Any:
+    """Loaded once a process: unpacking it takes half a second."""
+    return dlib.get_frontal_face_detector()
+
+
 class FaceDetector:
     """Finds faces of at least ``min_face`` of the picture's shorter side."""
 
     def __init__(self, min_face: float) -> None:
         self._short_side_px = looking_short_side_px(min_face)
-        self._detector = dlib.get_frontal_face_detector()
+        self._detector = _load_detector()
 
     def __call__(self, image: NDArray[np.uint8]) -> tuple[Face, ...]:
         """Faces in a gray picture (height, width) uint8, from left to right."""

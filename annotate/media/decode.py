@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import select
 import subprocess
 import tempfile
 import threading
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from annotate.errors import DecodingError
 from annotate.media.probe import Video
 from annotate.media.source import command_line, open_input, without_addresses
+from annotate.settings import ONE_CORE, Limits
 from annotate.timeline import MS_PER_S, Span
 
 DISTINCT_WARNINGS = 20
@@ -68,7 +70,7 @@ class DecodingReport:
 
 
 def decode(
-    video: Video, size_px: tuple[int, int], *, threads: int = 1, report: DecodingReport | None = None
+    video: Video, size_px: tuple[int, int], *, limits: Limits = ONE_CORE, report: DecodingReport | None = None
 ) -> Generator[Frame, None, None]:
     """Delivers every frame of ``video`` as luma of ``size_px`` (width, height), upright, deinterlaced where needed.
 
@@ -77,13 +79,13 @@ def decode(
     so that a Ctrl-C in the terminal does not look like the end of the video, and it is gone when the generator is.
 
     Raises:
-        DecodingError: not one frame could be decoded. What is missing after the first frame is told by ``report``.
+        DecodingError: not one frame could be decoded, or the decoder hung. What else is missing is told by ``report``.
     """
     report = DecodingReport() if report is None else report
     width, height = size_px
     with _stamp_channel() as (stamp_target, inherited, stamp_lines):
         process = subprocess.Popen(  # noqa: S603
-            _command(video, size_px, threads, stamp_target),
+            _command(video, size_px, limits, stamp_target),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -97,7 +99,7 @@ def decode(
             stamps = stamp_lines(process)
             assert process.stdout is not None
             _widen_pipe(process.stdout)
-            yield from _spanned(_pictures(process.stdout, width, height), stamps, report)
+            yield from _spanned(_pictures(process.stdout, width, height, video.path, limits.stall_timeout_s), stamps, report)
             process.wait()
         finally:
             _end(process)
@@ -110,7 +112,7 @@ def decode(
         raise DecodingError(f"{video.path}: no frame could be decoded ({reason}); the file is damaged or its codec unknown")
 
 
-def _command(video: Video, size_px: tuple[int, int], threads: int, stamp_target: str) -> list[str]:
+def _command(video: Video, size_px: tuple[int, int], limits: Limits, stamp_target: str) -> list[str]:
     """One chain of filters, whose result goes two ways, so that every picture has its own stamp.
 
     Stamps come first: an ffmpeg that works its outputs in turn has then told a frame's time before it hands it over.
@@ -118,7 +120,7 @@ def _command(video: Video, size_px: tuple[int, int], threads: int, stamp_target:
     keeps the container's start as zero, which MPEG-TS otherwise forgets.
     """
     width, height = size_px
-    source = open_input(threads=threads)
+    source = open_input(threads=limits.threads, max_pixels=limits.max_pixels)
     chain = source[str(video.stream)]
     if video.short_side_px >= _MIN_DEINTERLACED_PX:
         chain = chain.filter("bwdif", mode="send_frame", deint="interlaced")
@@ -132,13 +134,18 @@ def _command(video: Video, size_px: tuple[int, int], threads: int, stamp_target:
     return command_line(both.global_args(*options), video.path)
 
 
-def _pictures(pipe: IO[bytes], width: int, height: int) -> Iterator[NDArray[np.uint8]]:
+def _pictures(pipe: IO[bytes], width: int, height: int, path: Path, stall_timeout_s: float) -> Iterator[NDArray[np.uint8]]:
     """Whole pictures (height, width) from the pipe; a rest shorter than one is what a killed decoder leaves."""
     while True:
         picture = np.empty((height, width), np.uint8)
         room = memoryview(picture.data).cast("B")
         filled = 0
         while filled < len(room):
+            if os.name == "posix" and not select.select([pipe], [], [], stall_timeout_s)[0]:
+                raise DecodingError(
+                    f"{path}: the decoder gave nothing for {stall_timeout_s:g} s and was ended; "
+                    "the file is damaged, or its disk slow (--stall-timeout)"
+                )
             count = pipe.readinto(room[filled:])  # type: ignore[attr-defined]
             if not count:
                 return

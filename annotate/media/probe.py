@@ -9,8 +9,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotate.errors import NotAVideoError, NoVideoStreamError, UnreadableError
+from annotate.errors import NotAVideoError, NoVideoStreamError, TooLargeError, UnreadableError
 from annotate.media.source import command_line, open_input, without_addresses
+from annotate.settings import Limits
 
 _STREAM = re.compile(r"^\s+Stream #0:(?P<index>\d+)\S*: (?P<kind>\w+): (?P<details>.*)$")
 _PICTURE = re.compile(r", (?P<width>\d+)x(?P<height>\d+)(?: \[?SAR (?P<across>\d+):(?P<down>\d+))?")
@@ -19,6 +20,7 @@ _ROTATION = re.compile(r"rotation of (?P<degrees>-?[\d.]+) degrees")
 _DURATION = re.compile(r"^\s+Duration: (?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>[\d.]+)")
 _COMPONENT = re.compile(r"^\[[^\]]*\] ")
 _UNINFORMATIVE = ("At least one output file", "Error opening input", "file:", "Input #")
+_TOO_LARGE = "exceeds specified max pixel count"
 _TIMEOUT_S = 120
 
 
@@ -43,16 +45,17 @@ class Video:
         return min(self.width_px, self.height_px)
 
 
-def probe(path: Path) -> Video:
+def probe(path: Path, max_pixels: int = Limits.max_pixels) -> Video:
     """Asks ffmpeg what ``path`` holds.
 
     Raises:
         UnreadableError: the file cannot be opened or is empty.
         NotAVideoError: ffmpeg knows no container like it.
         NoVideoStreamError: there are streams, but none with pictures (cover art does not count).
+        TooLargeError: its pictures have more than ``max_pixels`` pixels.
     """
     check_readable(path)
-    command = command_line(open_input().output("pipe:"), path)
+    command = command_line(open_input(max_pixels=max_pixels).output("pipe:"), path)
     asking = [*command[: command.index("-i") + 2], "-hide_banner", "-nostdin"]
     try:
         answer = subprocess.run(  # noqa: S603
@@ -60,7 +63,13 @@ def probe(path: Path) -> Video:
         )
     except subprocess.TimeoutExpired:
         raise NotAVideoError(f"{path}: ffmpeg found no end reading its header; try to convert it first") from None
-    return parse_description(path, answer.stderr.decode("utf-8", "replace"))
+    text = answer.stderr.decode("utf-8", "replace")
+    if _TOO_LARGE in text:
+        raise _too_large(path, max_pixels)
+    video = parse_description(path, text)
+    if video.width_px * video.height_px > max_pixels:
+        raise _too_large(path, max_pixels)
+    return video
 
 
 def check_readable(path: Path) -> None:
@@ -107,6 +116,10 @@ def parse_description(path: Path, text: str) -> Video:
     rate = _FRAME_RATE.search(pictures["details"])
     frame_rate = float(rate["rate"]) * (1000 if rate["thousand"] else 1) if rate else None
     return Video(path, int(pictures["index"]), width_px, height_px, duration_s, frame_rate)
+
+
+def _too_large(path: Path, max_pixels: int) -> TooLargeError:
+    return TooLargeError(f"{path}: its pictures have more than {max_pixels} pixels; allow more with --max-pixels")
 
 
 def _holds_pictures(stream: re.Match[str]) -> bool:

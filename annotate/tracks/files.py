@@ -15,17 +15,18 @@ TEMPORARY_SUFFIX = ".tmp"
 _MODE = 0o666
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes UTF-8 ``text`` under a temporary name in the same folder and renames it into place.
+def write_whole(path: Path, text: str, scratch: Path | None = None) -> None:
+    """Writes UTF-8 ``text`` under a temporary name and renames it into place.
 
-    What stood there is replaced, a symbolic link too: nothing is written through it.
+    The temporary file lies in ``scratch``, a folder of the same disk, or else beside ``path``. What stood there is
+    replaced, a symbolic link too: nothing is written through it.
 
     Raises:
         OutputError: it cannot be written; what stood there still does.
     """
     temporary: str | None = None
     try:
-        descriptor, temporary = tempfile.mkstemp(TEMPORARY_SUFFIX, TEMPORARY_PREFIX, path.parent)
+        descriptor, temporary = tempfile.mkstemp(TEMPORARY_SUFFIX, TEMPORARY_PREFIX, scratch or path.parent)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
@@ -57,6 +58,18 @@ def check_writable(path: Path) -> None:
             return
     except OSError as error:
         raise OutputError(_sentence(path.parent, error)) from None
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder and those above it, if they are not there.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(_sentence(path, error)) from None
 
 
 def remove(path: Path) -> None:

@@ -176,11 +176,12 @@ def test_same_names_whether_or_not_others_are_asked_for(tmp_path: Path) -> None:
 
 def test_a_fresh_video_is_annotated(tmp_path: Path) -> None:
     (video,) = make(tmp_path, "a.mp4")
-    assert decide(video, Outputs(tmp_path / "a"), Wanted(), SETTINGS, MODEL_HASH) == (Task.ANNOTATE, None)
+    assert decide(video, Outputs(tmp_path / "a"), Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
 
 
 def test_a_finished_one_is_skipped(movie: tuple[Path, Outputs]) -> None:
-    task, meta = decide(*movie, Wanted(), SETTINGS, MODEL_HASH)
+    decision = decide(*movie, Wanted(), SETTINGS, MODEL_HASH)
+    task, meta = decision.task, decision.meta
     assert task is Task.SKIP
     assert meta is not None
     assert (meta.faces, meta.duration_s) == (1, 2.0)
@@ -188,29 +189,30 @@ def test_a_finished_one_is_skipped(movie: tuple[Path, Outputs]) -> None:
 
 def test_a_renamed_folder_changes_nothing(movie: tuple[Path, Outputs], tmp_path: Path) -> None:
     moved = tmp_path.rename(tmp_path.with_name(f"{tmp_path.name}-moved"))
-    assert decide(moved / "movie.mp4", Outputs(moved / "movie"), Wanted(), SETTINGS, MODEL_HASH)[0] is Task.SKIP
+    assert decide(moved / "movie.mp4", Outputs(moved / "movie"), Wanted(), SETTINGS, MODEL_HASH).task is Task.SKIP
 
 
 def test_force_annotates_again(movie: tuple[Path, Outputs]) -> None:
-    assert decide(*movie, Wanted(force=True), SETTINGS, MODEL_HASH) == (Task.ANNOTATE, None)
+    assert decide(*movie, Wanted(force=True), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
 
 
 @pytest.mark.parametrize("wanted", [Wanted(), Wanted(("srt",))])
 def test_missing_subtitles_are_converted(movie: tuple[Path, Outputs], wanted: Wanted) -> None:
     movie[1].subtitles("srt", "en").unlink()
-    task, meta = decide(*movie, wanted, SETTINGS, MODEL_HASH)
+    decision = decide(*movie, wanted, SETTINGS, MODEL_HASH)
+    task, meta = decision.task, decision.meta
     assert task is Task.CONVERT
     assert meta is not None
     assert meta.source.name == "movie.mp4"
 
 
 def test_another_language_is_converted(movie: tuple[Path, Outputs]) -> None:
-    assert decide(*movie, Wanted(language="ru"), SETTINGS, MODEL_HASH)[0] is Task.CONVERT
+    assert decide(*movie, Wanted(language="ru"), SETTINGS, MODEL_HASH).task is Task.CONVERT
 
 
 def test_subtitles_not_asked_for_may_be_missing(movie: tuple[Path, Outputs]) -> None:
     movie[1].subtitles("srt", "en").unlink()
-    assert decide(*movie, Wanted(("csv",), "ru"), SETTINGS, MODEL_HASH)[0] is Task.SKIP
+    assert decide(*movie, Wanted(("csv",), "ru"), SETTINGS, MODEL_HASH).task is Task.SKIP
 
 
 def test_subtitles_without_cues_are_there_without_a_file(tmp_path: Path) -> None:
@@ -219,12 +221,12 @@ def test_subtitles_without_cues_are_there_without_a_file(tmp_path: Path) -> None
     known = {outputs.csv.name: hash_content(REPORT), outputs.subtitles("srt", "en").name: None}
     annotated(video, outputs, outputs=known)
     outputs.subtitles("srt", "en").unlink()
-    assert decide(video, outputs, Wanted(), SETTINGS, MODEL_HASH)[0] is Task.SKIP
+    assert decide(video, outputs, Wanted(), SETTINGS, MODEL_HASH).task is Task.SKIP
 
 
 def test_somebody_elses_subtitles_of_that_name_are_not_taken_for_ours(movie: tuple[Path, Outputs]) -> None:
     movie[1].subtitles("srt", "ru").write_text("somebody's own")
-    assert decide(*movie, Wanted(language="ru"), SETTINGS, MODEL_HASH)[0] is Task.CONVERT
+    assert decide(*movie, Wanted(language="ru"), SETTINGS, MODEL_HASH).task is Task.CONVERT
 
 
 @pytest.mark.parametrize(
@@ -232,50 +234,50 @@ def test_somebody_elses_subtitles_of_that_name_are_not_taken_for_ours(movie: tup
     [(Settings(min_face=0.2), MODEL_HASH), (Settings(look_interval_ms=100), MODEL_HASH), (SETTINGS, "another")],
 )
 def test_other_settings_or_model_annotate_again(movie: tuple[Path, Outputs], settings: Settings, model_hash: str) -> None:
-    assert decide(*movie, Wanted(), settings, model_hash) == (Task.ANNOTATE, None)
+    assert decide(*movie, Wanted(), settings, model_hash).task is Task.ANNOTATE
 
 
 def test_the_models_path_does_not_matter(movie: tuple[Path, Outputs]) -> None:
-    assert decide(*movie, Wanted(), Settings(model=Path("copy.onnx")), MODEL_HASH)[0] is Task.SKIP
+    assert decide(*movie, Wanted(), Settings(model=Path("copy.onnx")), MODEL_HASH).task is Task.SKIP
 
 
 def test_another_analysis_version_annotates_again(movie: tuple[Path, Outputs]) -> None:
     annotated(*movie, analysis_version=ANALYSIS_VERSION + 1)
-    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH)[0] is Task.ANNOTATE
+    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
 
 
 def test_another_program_version_does_not(movie: tuple[Path, Outputs]) -> None:
     annotated(*movie, program="annotate 99.0")
-    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH)[0] is Task.SKIP
+    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.SKIP
 
 
 def test_a_changed_source_annotates_again(movie: tuple[Path, Outputs]) -> None:
     video, _ = movie
     video.write_bytes(video.read_bytes()[::-1])
     os.utime(video, ns=(0, 1))
-    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH) == (Task.ANNOTATE, None)
+    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
 
 
 def test_a_source_copied_with_its_outputs_is_skipped(movie: tuple[Path, Outputs]) -> None:
     os.utime(movie[0], ns=(0, 1))
-    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH)[0] is Task.SKIP
+    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.SKIP
 
 
 def test_a_missing_report_annotates_again(movie: tuple[Path, Outputs]) -> None:
     movie[1].csv.unlink()
-    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH) == (Task.ANNOTATE, None)
+    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
 
 
 def test_nothing_is_converted_from_a_damaged_report(movie: tuple[Path, Outputs]) -> None:
     movie[1].csv.write_bytes(REPORT[:-2])
     movie[1].subtitles("srt", "en").unlink()
-    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH) == (Task.ANNOTATE, None)
+    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", json.dumps({"source": {}})])
 def test_a_damaged_meta_file_annotates_again(movie: tuple[Path, Outputs], text: str) -> None:
     movie[1].meta.write_text(text)
-    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH) == (Task.ANNOTATE, None)
+    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
 
 
 def test_a_source_that_is_gone_raises(movie: tuple[Path, Outputs]) -> None:

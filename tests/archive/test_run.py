@@ -14,10 +14,11 @@ import numpy as np
 import pysubs2
 import pytest
 
-from annotate.archive.outcome import Outcome, Status, Watcher
+from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import Wanted
 from annotate.archive.run import annotate_archive
 from annotate.archive.walk import Obstacle, walk
+from annotate.archive.workers import InlineWorkers
 from annotate.emotions.classifier import DEFAULT_MODEL, Classifier, load_classifier
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import ModelError
@@ -282,14 +283,12 @@ def test_a_name_too_long_for_outputs_fails_alone(tmp_path: Path, empty_clip: Pat
     assert "File name too long" in first.reason
 
 
-def test_a_watcher_is_told_of_videos_and_seconds(tmp_path: Path, empty_clip: Path) -> None:
-    shutil.copy(empty_clip, tmp_path / "a.mp4")
-    begun: list[tuple[Path, float | None]] = []
-    seconds: list[float] = []
-    watcher = Watcher(lambda path, duration_s: begun.append((path, duration_s)), seconds.append)
-    list(annotate_archive([tmp_path / "a.mp4"], watcher=watcher))
-    assert begun == [(tmp_path / "a.mp4", 1.0)]
-    assert seconds == [number * 40 / 1000 for number in range(1, 26)]
+def test_progress_is_told_in_seconds_of_video(tmp_path: Path, empty_clip: Path) -> None:
+    told: list[tuple[Path, float, float | None]] = []
+    path = shutil.copy(empty_clip, tmp_path / "a.mp4")
+    list(annotate_archive([path], workers=InlineWorkers(lambda *news: told.append(news))))
+    assert {(path, length_s) for path, _, length_s in told} == {(tmp_path / "a.mp4", 1.0)}
+    assert [done_s for _, done_s, _ in told] == pytest.approx([0.04 * number for number in range(26)])
 
 
 def test_a_model_that_does_not_fit_is_said_before_anything_is_done(tmp_path: Path, empty_clip: Path) -> None:

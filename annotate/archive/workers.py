@@ -1,0 +1,165 @@
+"""Who does the jobs: this process, or worker processes on this machine, behind the interface of concurrent.futures."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol
+
+from annotate.archive.job import Job, run_job
+from annotate.archive.outcome import Outcome
+
+Advance = Callable[[Path, float, float | None], None]
+"""Told of a video how many seconds are analysed, and its length if known."""
+
+KILL_AFTER_S = 2.0
+_REPORT_INTERVAL_S = 0.2
+_LISTEN_INTERVAL_S = 0.05
+_PARENT_CHECK_INTERVAL_S = 1.0
+
+
+class Workers(Protocol):
+    """An executor that takes ``width`` jobs at once, and can be made anew when its processes have died."""
+
+    width: int
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        """Hands over a job."""
+
+    def restart(self) -> None:
+        """Makes new workers in place of broken ones."""
+
+    def close(self) -> None:
+        """Ends all workers, whatever they are doing, with their children."""
+
+
+class InlineWorkers:
+    """Jobs are done by this process, when they are handed over."""
+
+    width = 1
+
+    def __init__(self, advance: Advance | None = None) -> None:
+        self._advance = advance
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        """Does the job."""
+        advance = self._advance
+        future: Future[Outcome] = Future()
+        progress = None if advance is None else lambda done_s, duration_s: advance(job.path, done_s, duration_s)
+        future.set_result(run_job(job, progress))
+        return future
+
+    def restart(self) -> None:
+        """There is nothing to make anew."""
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
+class ProcessWorkers:
+    """``width`` processes that are started afresh, not copied, so that they inherit no threads and no open files."""
+
+    def __init__(self, width: int, advance: Advance | None = None) -> None:
+        self.width = width
+        self._advance = advance
+        self._context = multiprocessing.get_context("spawn")
+        self._executor: Executor | None = None
+        self._pids: set[int] = set()
+        self._closed = threading.Event()
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        """Hands a job to a worker; workers are started when they are needed."""
+        if self._executor is None:
+            self._start()
+        assert self._executor is not None
+        return self._executor.submit(_work, job)
+
+    def restart(self) -> None:
+        """Ends what is left of the workers; the next job starts new ones."""
+        self.close()
+
+    def close(self) -> None:
+        """Asks the workers to end, which ends their decoders, and kills those that do not."""
+        if self._executor is None:
+            return
+        workers = [process for process in multiprocessing.active_children() if process.pid in self._pids]
+        for process in workers:
+            process.terminate()
+        deadline_s = time.monotonic() + KILL_AFTER_S
+        for process in workers:
+            process.join(max(0.0, deadline_s - time.monotonic()))
+            if process.is_alive():
+                process.kill()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._closed.set()
+        self._executor = None
+
+    def _start(self) -> None:
+        self._closed = threading.Event()
+        messages = self._context.SimpleQueue()
+        self._pids = set()
+        self._executor = ProcessPoolExecutor(
+            self.width, mp_context=self._context, initializer=_begin, initargs=(messages, os.getpid())
+        )
+        threading.Thread(target=self._listen, args=(messages, self._closed), daemon=True).start()
+
+    def _listen(self, messages: Any, closed: threading.Event) -> None:
+        """Looks again and again: a worker killed while it spoke must not keep anybody waiting."""
+        while not closed.is_set():
+            if messages.empty():
+                closed.wait(_LISTEN_INTERVAL_S)
+                continue
+            message = messages.get()
+            if isinstance(message, int):
+                self._pids.add(message)
+            elif self._advance is not None:
+                self._advance(*message)
+
+
+_report: Callable[[Path, float, float | None], None] = lambda path, done_s, duration_s: None  # noqa: E731
+
+
+def _begin(messages: Any, parent: int) -> None:
+    """Prepares a worker: the parent alone hears Ctrl-C; a worker ends when told to, and when its parent is gone."""
+    global _report
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    messages.put(os.getpid())
+
+    def report(path: Path, done_s: float, duration_s: float | None) -> None:
+        messages.put((path, done_s, duration_s))
+
+    _report = report
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_PARENT_CHECK_INTERVAL_S)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(KILL_AFTER_S)
+    os._exit(1)
+
+
+def _work(job: Job) -> Outcome:
+    """Does a job in a worker. When the worker is told to end, the job is unwound first: its decoder and files go."""
+    last_s = -_REPORT_INTERVAL_S
+
+    def progress(done_s: float, duration_s: float | None) -> None:
+        nonlocal last_s
+        now_s = time.monotonic()
+        if done_s == 0 or now_s - last_s >= _REPORT_INTERVAL_S:
+            last_s = now_s
+            _report(job.path, done_s, duration_s)
+
+    try:
+        return run_job(job, progress)
+    except SystemExit:
+        os._exit(1)  # the pool's own loop would go on with the next job

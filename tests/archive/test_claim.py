@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from annotate.archive.claim import claim
+from annotate.archive.plan import Outputs
+from annotate.errors import OutputError
+
+
+def hold(base: Path, ready: Connection) -> None:
+    """Claims, says so, and waits for its death."""
+    with claim(Outputs(base)) as scratch:
+        assert scratch is not None
+        (scratch / "unfinished.csv").write_text("half")
+        ready.send(scratch)
+        ready.recv()
+
+
+def test_a_claim_gives_an_empty_folder_and_leaves_nothing(tmp_path: Path) -> None:
+    with claim(Outputs(tmp_path / "movie")) as scratch:
+        assert scratch is not None
+        assert os.listdir(scratch) == []
+        assert scratch.parent == tmp_path
+        (scratch / "unfinished.csv").touch()
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_is_claimed_cannot_be_claimed_again(tmp_path: Path) -> None:
+    with claim(Outputs(tmp_path / "movie")) as first, claim(Outputs(tmp_path / "MOVIE")) as second:
+        assert first is not None
+        assert second is None
+    with claim(Outputs(tmp_path / "movie")) as third:
+        assert third is not None
+
+
+def test_other_videos_are_free(tmp_path: Path) -> None:
+    with claim(Outputs(tmp_path / "one")) as first, claim(Outputs(tmp_path / "two")) as second:
+        assert first is not None
+        assert second is not None
+        assert first != second
+
+
+def test_a_killed_claim_is_free_and_its_leavings_are_removed(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=hold, args=(tmp_path / "movie", theirs))
+    process.start()
+    scratch = ours.recv()
+    somebodys = tmp_path / ".annotate-notes.tmp"
+    somebodys.touch()
+    with claim(Outputs(tmp_path / "movie")) as busy:
+        assert busy is None
+    process.kill()
+    process.join()
+    assert os.listdir(scratch) == ["unfinished.csv"]
+    with claim(Outputs(tmp_path / "movie")) as free:
+        assert free == scratch
+        assert os.listdir(scratch) == []
+    assert os.listdir(tmp_path) == [somebodys.name]
+
+
+def test_a_folder_that_takes_no_files(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be written"), claim(Outputs(tmp_path / "file" / "movie")):
+        pass
