@@ -18,6 +18,7 @@ from annotate.media.binary import find_ffmpeg
 from annotate.settings import AUTOMATIC_THREADS, ONE_CORE, Limits, Settings
 
 _WAITING_PER_WORKER = 2
+_TRIES_ALONE = 2
 
 
 def annotate_archive(
@@ -88,8 +89,8 @@ def plan_archive(
 def run_jobs(jobs: Iterable[Job], workers: Workers) -> Iterator[Outcome]:
     """Outcomes of jobs as they are done; a bounded number of jobs is handed over at a time.
 
-    When a worker dies, whichever job it had is among those handed over: each of them is done again alone, and one that
-    kills its worker again is reported. The others lose nothing.
+    When a worker dies, whichever job it had is among those handed over: each of them is done again alone, and one whose
+    worker dies then too, twice, is reported. The others lose nothing.
     """
     coming: Iterator[Job] = iter(jobs)
     limit = workers.width * _WAITING_PER_WORKER if workers.width > 1 else 1
@@ -120,17 +121,20 @@ def run_jobs(jobs: Iterable[Job], workers: Workers) -> Iterator[Outcome]:
             suspects += pending.values()
             pending.clear()
             for job in suspects:
-                workers.restart()
                 yield _alone(job, workers)
 
 
 def _alone(job: Job, workers: Workers) -> Outcome:
-    try:
-        return workers.submit(job).result()
-    except BrokenExecutor:
+    """Does a suspect by itself, once more if its worker dies: it may not have been the one that died before."""
+    for _ in range(_TRIES_ALONE):
         workers.restart()
-        reason = f"{job.path}: its worker process died twice (out of memory, or a fault in a decoder); look at it by itself"
-        return Outcome(job.path, Status.FAILED, reason=reason)
+        try:
+            return workers.submit(job).result()
+        except BrokenExecutor:
+            continue
+    workers.restart()
+    reason = f"{job.path}: its worker process died, alone too (out of memory, or a fault in a decoder); look at it by itself"
+    return Outcome(job.path, Status.FAILED, reason=reason)
 
 
 def _jobs(
