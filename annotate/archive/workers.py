@@ -71,7 +71,7 @@ class ProcessWorkers:
         self._advance = advance
         self._context = multiprocessing.get_context("spawn")
         self._executor: Executor | None = None
-        self._pids: set[int] = set()
+        self._others: set[int | None] = set()
         self._closed = threading.Event()
 
     def submit(self, job: Job) -> Future[Outcome]:
@@ -89,7 +89,7 @@ class ProcessWorkers:
         """Asks the workers to end, which ends their decoders, and kills those that do not."""
         if self._executor is None:
             return
-        workers = [process for process in multiprocessing.active_children() if process.pid in self._pids]
+        workers = [process for process in multiprocessing.active_children() if process.pid not in self._others]
         for process in workers:
             process.terminate()
         deadline_s = time.monotonic() + KILL_AFTER_S
@@ -104,7 +104,7 @@ class ProcessWorkers:
     def _start(self) -> None:
         self._closed = threading.Event()
         messages = self._context.SimpleQueue()
-        self._pids = set()
+        self._others = {process.pid for process in multiprocessing.active_children()}
         self._executor = ProcessPoolExecutor(
             self.width, mp_context=self._context, initializer=_begin, initargs=(messages, os.getpid())
         )
@@ -116,11 +116,9 @@ class ProcessWorkers:
             if messages.empty():
                 closed.wait(_LISTEN_INTERVAL_S)
                 continue
-            message = messages.get()
-            if isinstance(message, int):
-                self._pids.add(message)
-            elif self._advance is not None:
-                self._advance(*message)
+            news = messages.get()
+            if self._advance is not None:
+                self._advance(*news)
 
 
 _report: Callable[[Path, float, float | None], None] = lambda path, done_s, duration_s: None  # noqa: E731
@@ -132,7 +130,6 @@ def _begin(messages: Any, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    messages.put(os.getpid())
 
     def report(path: Path, done_s: float, duration_s: float | None) -> None:
         messages.put((path, done_s, duration_s))

@@ -20,6 +20,9 @@ from annotate.faces.box import Box
 WINDOW_PX = 80
 """Side of the smallest face the detector can find."""
 
+MAX_FACES = 200
+"""Of more detections in one picture the surest are kept: noise must not take all memory."""
+
 _MIN_PICTURE_PX = 32
 
 
@@ -67,4 +70,5 @@ class FaceDetector:
             Face(Box(found.left() * across, found.top() * down, found.width() * across, found.height() * down), score)
             for found, score in zip(rectangles, scores, strict=True)
         ]
-        return tuple(sorted(faces, key=lambda face: (face.box.x, face.box.y)))
+        surest = sorted(faces, key=lambda face: -face.score)[:MAX_FACES]
+        return tuple(sorted(surest, key=lambda face: (face.box.x, face.box.y)))

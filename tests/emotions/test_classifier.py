@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from annotate.emotions.classifier import Classifier, load_classifier
@@ -80,3 +81,13 @@ def test_what_is_no_distribution_is_refused(tmp_path: Path) -> None:
     broken = Classifier(write_model(tmp_path / "broken.onnx", weight=float("nan")))
     with pytest.raises(ModelError, match=r"broken\.onnx: expected probabilities that sum to 1, found \[nan"):
         broken(blocks(1))
+
+
+def test_a_model_whose_weights_lie_elsewhere_is_refused(tmp_path: Path) -> None:
+    """External data could name any file of the disk."""
+    path = write_model(tmp_path / "model.onnx")
+    model = onnx.load(path)
+    onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    assert (tmp_path / "weights.bin").exists()
+    with pytest.raises(ModelError, match=r"model\.onnx: expected an ONNX model, but onnxruntime cannot load it"):
+        Classifier(path)

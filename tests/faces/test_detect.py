@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from annotate.faces import detect
 from annotate.faces.detect import FaceDetector
 from annotate.media.decode import decode
 from annotate.media.probe import probe
@@ -38,3 +39,13 @@ def test_min_face_decides_what_is_small(face_clip: Path) -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (3, 2), (40, 900)])
 def test_tiny_and_thin_pictures_have_no_faces(shape: tuple[int, int]) -> None:
     assert FaceDetector(0.15)(np.zeros(shape, np.uint8)) == ()
+
+
+def test_of_too_many_faces_the_surest_are_kept(face_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    face = picture(face_clip, (320, 240))
+    both = np.hstack([face, 126 + (face.astype(int) - 126) // 3]).astype(np.uint8)
+    detector = FaceDetector(0.15)
+    faces = detector(both)
+    assert len(faces) == 2
+    monkeypatch.setattr(detect, "MAX_FACES", 1)
+    assert detector(both) == (max(faces, key=lambda found: found.score),)
