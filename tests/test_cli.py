@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from annotate.archive.outcome import Outcome, Status
+from annotate.archive.workers import InlineWorkers
 from annotate.cli import main
 from annotate.emotions.labels import WORDS
 from annotate.version import VERSION
@@ -35,6 +36,12 @@ class Answer:
     def last_line(self) -> str:
         """The totals, where a table was printed."""
         return self.output.splitlines()[-1]
+
+
+@pytest.fixture(autouse=True)
+def _without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting workers takes seconds; what they do is tested with them, and in a process of its own below."""
+    monkeypatch.setattr("annotate.archive.workers.ProcessWorkers", lambda width, advance: InlineWorkers(advance))
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def archive(tmp_path: Path, face_picture: Path) -> Path:
     """Four videos, each of which takes some seconds."""
     folder = tmp_path / "archive"
     folder.mkdir()
-    first = make_from_pictures(folder / "0.mp4", [(face_picture, 20)], size=(640, 480))
+    first = make_from_pictures(folder / "0.mp4", [(face_picture, 10)], size=(640, 480))
     for number in range(1, 4):
         shutil.copy2(first, folder / f"{number}.mp4")
     return folder
