@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 
 from annotate.archive.plan import Outputs
 from annotate.errors import OutputError
+from annotate.tracks.files import TEMPORARY_PREFIX, sentence
 
-_PREFIX = ".annotate-"
 _KEY_DIGITS = 16
 
 
@@ -29,7 +29,7 @@ def claim(outputs: Outputs) -> Iterator[Path | None]:
         OutputError: the folder takes no files.
     """
     key = hashlib.sha256(os.fsencode(outputs.base.name.casefold())).hexdigest()[:_KEY_DIGITS]
-    lock_path, scratch = (outputs.base.with_name(f"{_PREFIX}{key}.{ending}") for ending in ("lock", "tmp"))
+    lock_path, scratch = (outputs.base.with_name(f"{TEMPORARY_PREFIX}{key}.{ending}") for ending in ("lock", "tmp"))
     lock = FileLock(lock_path, timeout=0)
     try:
         lock.acquire()
@@ -37,12 +37,13 @@ def claim(outputs: Outputs) -> Iterator[Path | None]:
         yield None
         return
     except OSError as error:
-        raise OutputError(
-            f"{outputs.base.parent}: cannot be written ({error.strerror}); check permissions and the space left"
-        ) from None
+        raise OutputError(sentence(outputs.base.parent, error)) from None
     try:
         shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
+        try:
+            scratch.mkdir()
+        except OSError as error:
+            raise OutputError(sentence(outputs.base.parent, error)) from None
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -34,7 +34,7 @@ def write_whole(path: Path, text: str, scratch: Path | None = None) -> None:
         _apply_usual_mode(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        raise OutputError(_sentence(path, error)) from error
+        raise OutputError(sentence(path, error)) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -52,12 +52,12 @@ def check_writable(path: Path) -> None:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise OutputError(_sentence(path, error)) from None
+        raise OutputError(sentence(path, error)) from None
     try:
         with tempfile.TemporaryFile(dir=path.parent, prefix=TEMPORARY_PREFIX, suffix=TEMPORARY_SUFFIX):
             return
     except OSError as error:
-        raise OutputError(_sentence(path.parent, error)) from None
+        raise OutputError(sentence(path.parent, error)) from None
 
 
 def make_folder(path: Path) -> None:
@@ -69,7 +69,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(_sentence(path, error)) from None
+        raise OutputError(sentence(path, error)) from None
 
 
 def remove(path: Path) -> None:
@@ -81,10 +81,11 @@ def remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(_sentence(path, error)) from None
+        raise OutputError(sentence(path, error)) from None
 
 
-def _sentence(path: Path, error: OSError) -> str:
+def sentence(path: Path, error: OSError) -> str:
+    """Says what could not be written, why, and what to look at."""
     return f"{path}: cannot be written ({error.strerror}); check permissions and the space left"
 
 

@@ -68,3 +68,20 @@ def test_a_folder_that_takes_no_files(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be written"), claim(Outputs(tmp_path / "file" / "movie")):
         pass
+
+
+def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = Path.mkdir
+
+    def refuse(path: Path, *arguments: int, **options: bool) -> None:
+        if path.suffix == ".tmp":
+            raise OSError(28, "No space left on device")
+        make(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with (
+        pytest.raises(OutputError, match=r"cannot be written \(No space left on device\)"),
+        claim(Outputs(tmp_path / "movie")),
+    ):
+        pass
+    assert os.listdir(tmp_path) == []
