@@ -20,12 +20,13 @@ import click
 from click_default_group import DefaultGroup
 
 from annotate import console
-from annotate.archive.mirror import mirror
+from annotate.archive.check import check_archive, remove_stale
+from annotate.archive.mirror import mirror, output_trees
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import FORMATS, Wanted
 from annotate.archive.walk import Obstacle, Selection, walk
 from annotate.emotions.labels import WORDS
-from annotate.errors import AnnotateError, ModelError, ReportError, SettingsError
+from annotate.errors import AnnotateError, ModelError, OutputError, ReportError, SettingsError
 from annotate.settings import MAX_MIN_FACE, MIN_MIN_FACE, Limits, Settings
 from annotate.version import VERSION
 
@@ -124,8 +125,24 @@ def main() -> None:
     """
 
 
+def _selection(command: _Command) -> _Command:
+    """The paths of an archive and the options that say which of its files are meant."""
+    for decorate in (
+        click.option("--follow-links", is_flag=True, help="Walk into linked directories."),
+        click.option("--exclude", metavar="GLOB", multiple=True, help="Leave out files whose name or path matches."),
+        click.option("--include", metavar="GLOB", multiple=True, help="Take only files whose name or path matches."),
+        click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path)),
+    ):
+        command = decorate(command)
+    return command
+
+
+def _output_folder(help_text: str) -> Callable[[_Command], _Command]:
+    return click.option("-o", "--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help=help_text)
+
+
 @click.command(_DEFAULT_COMMAND, cls=_DefaultCommand, hidden=True)
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_selection
 @click.option(
     "--format",
     "formats",
@@ -139,9 +156,6 @@ def main() -> None:
     "--lang", "language", type=click.Choice(sorted(WORDS)), default="en", show_default=True, help="Language of subtitles."
 )
 @click.option("--force", is_flag=True, help="Annotate finished videos again.")
-@click.option("--include", metavar="GLOB", multiple=True, help="Take only files whose name or path matches.")
-@click.option("--exclude", metavar="GLOB", multiple=True, help="Leave out files whose name or path matches.")
-@click.option("--follow-links", is_flag=True, help="Walk into linked directories.")
 @click.option(
     "--min-face",
     type=click.FloatRange(MIN_MIN_FACE, MAX_MIN_FACE),
@@ -151,13 +165,7 @@ def main() -> None:
 )
 @click.option("--model", metavar="FILE.onnx", type=click.Path(path_type=Path), help="Another model (see the README).")
 @click.option("--jobs", metavar="N", type=click.IntRange(1), help="Videos worked on at once.  [default: one a core]")
-@click.option(
-    "-o",
-    "--output",
-    metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Write outputs to a tree of their own.",
-)
+@_output_folder("Write outputs to a tree of their own.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done with every video, and why.")
 @click.option("--log", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Append a JSON line a video.")
 @click.option(
@@ -219,7 +227,7 @@ def annotate_command(
     display = console.Display(places, quiet=quiet)
     workers = ProcessWorkers(jobs or _cores(), display.advance)
     outcomes: list[Outcome] = []
-    exit_status = 0
+    exit_status, log_failed = 0, False
     try:
         _interrupt_on_sigterm()
         limits = Limits(stall_timeout_s=stall_timeout, max_pixels=max_pixels)
@@ -227,7 +235,8 @@ def annotate_command(
         with contextlib.closing(run), console.open_log(log) as write_log:
             for outcome in run:
                 outcomes.append(outcome)
-                write_log(outcome)
+                if not log_failed:
+                    log_failed = not _logged(outcome, write_log)
                 if outcome.trace:
                     logger.info("%s", console.printable(outcome.trace, keep="\n"))
                 display.finish(outcome)
@@ -244,7 +253,43 @@ def annotate_command(
     if exit_status:
         console.say(f"interrupted: {len(found) - len(outcomes)} left to do; run the same command again to go on")
         ctx.exit(exit_status)
-    ctx.exit(EXIT_FAILED if any(outcome.status is Status.FAILED for outcome in outcomes) else 0)
+    ctx.exit(EXIT_FAILED if log_failed or any(outcome.status is Status.FAILED for outcome in outcomes) else 0)
+
+
+@click.command()
+@_selection
+@_output_folder("The tree of their own to which outputs were written.")
+@click.option("--delete-stale", is_flag=True, help="Remove what this program made and what serves no more.")
+@_verbosity
+@click.pass_context
+def check(
+    ctx: click.Context,
+    paths: tuple[Path, ...],
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    follow_links: bool,
+    output: Path | None,
+    delete_stale: bool,
+) -> None:
+    """Verify the outputs of an archive: what is missing, stale, foreign or damaged."""
+    found = list(walk(paths, Selection(include, exclude, follow_links)))
+    videos = [entry for entry in found if isinstance(entry, Path)]
+    findings = []
+    try:
+        folders = mirror(videos, paths, output) if output is not None else None
+        for finding in check_archive(found, output_trees(paths, output), folders):
+            findings.append(finding)
+            console.print_text(console.finding_line(finding))
+            if delete_stale:
+                for path in remove_stale(finding):
+                    console.print_text(console.printable(f"{path}: deleted"))
+    except AnnotateError as error:
+        _fail(error)
+    if not found and not findings:
+        _say_none_found(paths, quiet=bool(ctx.meta.get(_QUIET)))
+    elif not ctx.meta.get(_QUIET):
+        console.print_text(console.check_totals(len(videos), findings))
+    ctx.exit(EXIT_FAILED if findings else 0)
 
 
 @click.command()
@@ -282,7 +327,18 @@ def summarize(ctx: click.Context, paths: tuple[Path, ...], output: Path | None) 
 
 
 main.add_command(annotate_command)
+main.add_command(check)
 main.add_command(summarize)
+
+
+def _logged(outcome: Outcome, write_log: Callable[[Outcome], None]) -> bool:
+    """Whether the log took it; if not, that is said, and the run goes on without a log."""
+    try:
+        write_log(outcome)
+    except OutputError as error:
+        console.say(f"Error: {error}; the run goes on without it")
+        return False
+    return True
 
 
 class _Terminated(KeyboardInterrupt):

@@ -17,6 +17,7 @@ import click
 from tabulate import tabulate
 from tqdm import tqdm
 
+from annotate.archive.check import Fault, Finding
 from annotate.archive.outcome import Outcome, Status
 from annotate.errors import OutputError
 
@@ -161,7 +162,7 @@ def open_log(path: Path | None) -> Iterator[Callable[[Outcome], None]]:
     """Gives a function that appends a JSON line for an outcome to ``path``, if there is one.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, now or when the function is called.
     """
     if path is None:
         yield lambda outcome: None
@@ -174,11 +175,17 @@ def open_log(path: Path | None) -> Iterator[Callable[[Outcome], None]]:
     def write(outcome: Outcome) -> None:
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         line = {"time": now, **vars(outcome), "path": str(outcome.path), "status": outcome.status.value}
-        file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        file.flush()
+        try:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.flush()
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror}); check the space left on its disk") from None
 
-    with file:
+    try:
         yield write
+    finally:
+        with contextlib.suppress(OSError):
+            file.close()
 
 
 def closing_table(outcomes: Sequence[Outcome]) -> str:
@@ -202,6 +209,18 @@ def closing_table(outcomes: Sequence[Outcome]) -> str:
     table = tabulate(rows, headers, disable_numparse=True, maxcolwidths=widths) if rows else ""
     head = f"{table}\n\n" if rows else ""
     return f"{head}{len(outcomes)} {plural}: {totals}."
+
+
+def finding_line(finding: Finding) -> str:
+    """What is wrong with a file, in a line."""
+    return printable(f"{finding.path}: {finding.fault.value}: {finding.reason}")
+
+
+def check_totals(videos: int, findings: Sequence[Finding]) -> str:
+    """The last line of a check."""
+    counts = Counter(finding.fault for finding in findings)
+    totals = ", ".join(f"{counts[fault]} {fault.value}" for fault in Fault if counts[fault])
+    return f"{videos} {'video' if videos == 1 else 'videos'} checked: {totals or 'all is well'}."
 
 
 def summary_table(frame: pd.DataFrame) -> str:

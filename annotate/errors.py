@@ -10,7 +10,7 @@
     │   ├── UnreadableError       it cannot be opened as a file
     │   ├── NotAVideoError        it is not a video, or damaged beyond opening
     │   ├── NoVideoStreamError    it opens, but holds no pictures
-    │   ├── TooLargeError         its pictures are larger than allowed
+    │   ├── TooLargeError         its pictures, or the number of its streams, are larger than allowed
     │   └── DecodingError         not one frame could be decoded, or the decoder hung
     ├── OutputError               a result cannot be written
     └── ReportError               a CSV report cannot be read
@@ -54,7 +54,7 @@ class NoVideoStreamError(MediaError):
 
 
 class TooLargeError(MediaError):
-    """The pictures are larger than allowed."""
+    """The pictures, or the number of streams, are larger than allowed."""
 
 
 class DecodingError(MediaError):

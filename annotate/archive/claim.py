@@ -5,17 +5,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from annotate.archive.plan import Outputs
 from annotate.errors import OutputError
-from annotate.tracks.files import TEMPORARY_PREFIX, sentence
+from annotate.tracks.files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, sentence
 
 _KEY_DIGITS = 16
+_LOCK_SUFFIX = ".lock"
+_NAME = re.compile(f"{re.escape(TEMPORARY_PREFIX)}([0-9a-f]{{{_KEY_DIGITS}}})({_LOCK_SUFFIX}|{TEMPORARY_SUFFIX})")
 
 
 @contextlib.contextmanager
@@ -28,25 +32,97 @@ def claim(outputs: Outputs) -> Iterator[Path | None]:
     Raises:
         OutputError: the folder takes no files.
     """
-    key = hashlib.sha256(os.fsencode(outputs.base.name.casefold())).hexdigest()[:_KEY_DIGITS]
-    lock_path, scratch = (outputs.base.with_name(f"{TEMPORARY_PREFIX}{key}.{ending}") for ending in ("lock", "tmp"))
-    lock = FileLock(lock_path, timeout=0)
+    place = _Place.of(outputs)
+    with _hold(place) as held:
+        if not held:
+            yield None
+            return
+        place.clear()
+        try:
+            place.scratch.mkdir()
+        except OSError as error:
+            raise OutputError(sentence(place.folder, error)) from None
+        try:
+            yield place.scratch
+        finally:
+            place.clear()
+
+
+def abandoned(folder: Path) -> list[Path]:
+    """What killed runs left in ``folder``: temporary files of claims that nobody holds. Nothing is removed."""
+    found = []
+    for place in _places(folder):
+        paths = [path for path in (place.lock, place.scratch) if path.exists()]
+        with contextlib.suppress(OutputError), _hold(place, keep_lock=place.lock in paths) as held:
+            if held:
+                found += paths
+    return found
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Removes from ``folder`` what killed runs left, and nothing else; tells what that was."""
+    swept = abandoned(folder)
+    for place in _places(folder):
+        with contextlib.suppress(OutputError), _hold(place) as held:
+            if held:
+                place.clear()
+    return [path for path in swept if not path.exists()]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a claim's temporary files lie: ``key`` stands for the outputs' name."""
+
+    folder: Path
+    key: str
+
+    @classmethod
+    def of(cls, outputs: Outputs) -> _Place:
+        name = os.fsencode(outputs.base.name.casefold())
+        return cls(outputs.base.parent, hashlib.sha256(name).hexdigest()[:_KEY_DIGITS])
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / f"{TEMPORARY_PREFIX}{self.key}{_LOCK_SUFFIX}"
+
+    @property
+    def scratch(self) -> Path:
+        return self.folder / f"{TEMPORARY_PREFIX}{self.key}{TEMPORARY_SUFFIX}"
+
+    def clear(self) -> None:
+        """Removes the folder of unfinished files."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def _places(folder: Path) -> list[_Place]:
+    """The claims that have temporary files in ``folder``."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return []
+    matches = [match for name in names if (match := _NAME.fullmatch(name))]
+    return [_Place(folder, key) for key in sorted({match[1] for match in matches})]
+
+
+@contextlib.contextmanager
+def _hold(place: _Place, *, keep_lock: bool = False) -> Iterator[bool]:
+    """Holds a claim's lock, unless another run does; its file is removed afterwards.
+
+    Raises:
+        OutputError: the folder takes no files.
+    """
+    lock = FileLock(place.lock, timeout=0)
     try:
         lock.acquire()
     except Timeout:
-        yield None
+        yield False
         return
     except OSError as error:
-        raise OutputError(sentence(outputs.base.parent, error)) from None
+        raise OutputError(sentence(place.folder, error)) from None
     try:
-        shutil.rmtree(scratch, ignore_errors=True)
-        try:
-            scratch.mkdir()
-        except OSError as error:
-            raise OutputError(sentence(outputs.base.parent, error)) from None
-        yield scratch
+        yield True
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            lock_path.unlink()
+        if not keep_lock:
+            with contextlib.suppress(OSError):
+                place.lock.unlink()
         lock.release()

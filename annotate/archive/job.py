@@ -93,6 +93,8 @@ def _analyse(job: Job, progress: Progress | None) -> tuple[pd.DataFrame, Meta]:
         report(0.0, duration_s)
         analysis.progress = lambda analysed_s: report(analysed_s, duration_s)
     annotations = analyse(analysis)
+    if describe_source(job.path) != source:
+        raise UnreadableError(f"{job.path}: has changed while it was read; annotate it again when it is complete")
     meta = Meta(
         analysis_version=ANALYSIS_VERSION,
         program=f"annotate {VERSION}",

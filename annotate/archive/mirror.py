@@ -16,16 +16,36 @@ def mirror(videos: Sequence[Path], paths: Sequence[Path], target: Path) -> dict[
     Raises:
         SettingsError: videos of two roots would be written to the same place.
     """
-    roots = list(dict.fromkeys(path if path.is_dir() else path.parent for path in paths))
+    trees = _mirrored(paths, target)
     folders: dict[Path, Path] = {}
     taken: dict[tuple[Path, str], Path] = {}
     for video in videos:
-        root = max((root for root in roots if video.is_relative_to(root)), key=lambda root: len(root.parts))
-        named = target / root.resolve().name if len(roots) > 1 else target
-        folders[video] = named / video.parent.relative_to(root)
+        root = max((root for root in trees if video.is_relative_to(root)), key=lambda root: len(root.parts))
+        folders[video] = trees[root] / video.parent.relative_to(root)
         other = taken.setdefault((folders[video], video.name.casefold()), video)
         if other != video:
             raise SettingsError(
                 f"{other} and {video} would both be written to {folders[video]}; run them apart, each with its own -o"
             )
     return folders
+
+
+def output_trees(paths: Sequence[Path], target: Path | None) -> dict[Path, list[Path]]:
+    """Directories with outputs of whole directories among ``paths``, each with the directories they are of.
+
+    Without a ``target``, outputs lie beside the videos.
+    """
+    roots = [path for path in paths if path.is_dir()]
+    if target is None:
+        return {root: [root] for root in roots}
+    mirrored = _mirrored(paths, target)
+    trees: dict[Path, list[Path]] = {}
+    for root in roots:
+        trees.setdefault(mirrored[root], []).append(root)
+    return trees
+
+
+def _mirrored(paths: Sequence[Path], target: Path) -> dict[Path, Path]:
+    """The folder below ``target`` for each root: the directories among ``paths``, and those of its files."""
+    roots = list(dict.fromkeys(path if path.is_dir() else path.parent for path in paths))
+    return {root: target / root.resolve().name if len(roots) > 1 else target for root in roots}

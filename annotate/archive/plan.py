@@ -59,6 +59,11 @@ class Outputs:
         """The asked-for formats that are made from the report."""
         return {name: self.subtitles(name, wanted.language) for name in wanted.formats if name != "csv"}
 
+    @property
+    def mark(self) -> str:
+        """What the names of all outputs begin with."""
+        return f"{self.base.name}{OUTPUT_MARK}."
+
     def _named(self, ending: str) -> Path:
         return self.base.with_name(f"{self.base.name}{OUTPUT_MARK}{ending}")
 

@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import replace
 from pathlib import Path
 
+from annotate.archive.claim import sweep
 from annotate.archive.job import Job
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import Task, Wanted, decide, name_outputs
@@ -33,7 +34,7 @@ def annotate_archive(
     """Annotates videos as `annotate.archive.walk.walk` finds them, and tells what became of each, as they are done.
 
     Without ``workers`` this process does it all. A single video gets all cores; of several, each gets one. Outputs are
-    written beside the videos, or to the ``folders`` given for them.
+    written beside the videos, or to the ``folders`` given for them. What killed runs left there is removed first.
 
     Raises:
         ModelError: the settings' model does not keep the contract.
@@ -42,9 +43,11 @@ def annotate_archive(
     settings, wanted, workers = settings or Settings(), wanted or Wanted(), workers or InlineWorkers()
     model_hash = load_classifier(settings.model).model_hash
     find_ffmpeg()
-    limits = limits or ONE_CORE
+    entries = list(_jobs(found, folders, settings, wanted, model_hash, limits or ONE_CORE))
+    for folder in dict.fromkeys(entry.outputs.base.parent for entry in entries if isinstance(entry, Job)):
+        sweep(folder)
     jobs = []
-    for entry in _jobs(found, folders, settings, wanted, model_hash, limits):
+    for entry in entries:
         if isinstance(entry, Obstacle):
             yield Outcome(entry.path, Status.FAILED, reason=entry.reason)
             continue
@@ -54,7 +57,7 @@ def annotate_archive(
         else:
             jobs.append(entry)
     if len(jobs) == 1 or workers.width == 1:
-        jobs = [replace(job, limits=replace(limits, threads=AUTOMATIC_THREADS)) for job in jobs]
+        jobs = [replace(job, limits=replace(job.limits, threads=AUTOMATIC_THREADS)) for job in jobs]
     try:
         yield from run_jobs(jobs, workers)
     finally:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from annotate.errors import DecodingError
 from annotate.media.probe import Video
-from annotate.media.source import command_line, open_input, without_addresses
+from annotate.media.source import command_line, memory_options, open_input, without_addresses
 from annotate.settings import ONE_CORE, Limits
 from annotate.timeline import MS_PER_S, Span
 
@@ -130,7 +130,7 @@ def _command(video: Video, size_px: tuple[int, int], limits: Limits, stamp_targe
     pictures = ways[1].output("pipe:1", format="rawvideo", vcodec="rawvideo", **_TIMING)
     clock = ffmpeg.output(source["v"], source["a?"], "pipe:2", format="null", codec="copy")
     both = ffmpeg.merge_outputs(stamps, pictures, clock)
-    options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-y")
+    options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-y", *memory_options(video.pixels))
     return command_line(both.global_args(*options), video.path)
 
 

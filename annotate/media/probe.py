@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotate.errors import NotAVideoError, NoVideoStreamError, TooLargeError, UnreadableError
-from annotate.media.source import command_line, open_input, without_addresses
+from annotate.media.source import MAX_STREAMS, command_line, memory_options, open_input, without_addresses
 from annotate.settings import Limits
 
 _STREAM = re.compile(r"^\s+Stream #0:(?P<index>\d+)\S*: (?P<kind>\w+): (?P<details>.*)$")
@@ -21,6 +21,7 @@ _DURATION = re.compile(r"^\s+Duration: (?P<hours>\d+):(?P<minutes>\d+):(?P<secon
 _COMPONENT = re.compile(r"^\[[^\]]*\] ")
 _UNINFORMATIVE = ("At least one output file", "Error opening input", "file:", "Input #")
 _TOO_LARGE = "exceeds specified max pixel count"
+_TOO_MANY = "exceeds max_streams"
 _TIMEOUT_S = 120
 
 
@@ -44,6 +45,11 @@ class Video:
         """The shorter side of the displayed picture."""
         return min(self.width_px, self.height_px)
 
+    @property
+    def pixels(self) -> int:
+        """How many the displayed picture has."""
+        return self.width_px * self.height_px
+
 
 def probe(path: Path, max_pixels: int = Limits.max_pixels) -> Video:
     """Asks ffmpeg what ``path`` holds.
@@ -52,11 +58,11 @@ def probe(path: Path, max_pixels: int = Limits.max_pixels) -> Video:
         UnreadableError: the file cannot be opened or is empty.
         NotAVideoError: ffmpeg knows no container like it.
         NoVideoStreamError: there are streams, but none with pictures (cover art does not count).
-        TooLargeError: its pictures have more than ``max_pixels`` pixels.
+        TooLargeError: its pictures have more than ``max_pixels`` pixels, or it has more than ``MAX_STREAMS`` streams.
     """
     check_readable(path)
     command = command_line(open_input(max_pixels=max_pixels).output("pipe:"), path)
-    asking = [*command[: command.index("-i") + 2], "-hide_banner", "-nostdin"]
+    asking = [*command[: command.index("-i") + 2], "-hide_banner", "-nostdin", *memory_options()]
     try:
         answer = subprocess.run(  # noqa: S603
             asking, stdin=subprocess.DEVNULL, capture_output=True, start_new_session=True, timeout=_TIMEOUT_S, check=False
@@ -66,8 +72,10 @@ def probe(path: Path, max_pixels: int = Limits.max_pixels) -> Video:
     text = answer.stderr.decode("utf-8", "replace")
     if _TOO_LARGE in text:
         raise _too_large(path, max_pixels)
+    if _TOO_MANY in text:
+        raise TooLargeError(f"{path}: has more than {MAX_STREAMS} streams; copy the one with pictures to a file of its own")
     video = parse_description(path, text)
-    if video.width_px * video.height_px > max_pixels:
+    if video.pixels > max_pixels:
         raise _too_large(path, max_pixels)
     return video
 

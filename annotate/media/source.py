@@ -18,6 +18,14 @@ CONTAINERS = (
 
 PROTOCOLS = "file"
 
+MAX_STREAMS = 256
+"""Files with more are refused; a whole television transponder has about a hundred."""
+
+MAX_BLOCK_BYTES = 64_000_000
+"""The largest piece of memory ffmpeg may take at once, pictures aside: attachments are read into memory whole."""
+
+_MAX_BYTES_PER_PIXEL = 8
+
 _INPUT = "file:INPUT"
 
 _ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
@@ -28,7 +36,18 @@ def open_input(**options: Any) -> Any:
 
     The white lists must stand before ``-i``, where ffmpeg-python puts an input's options.
     """
-    return ffmpeg.input(_INPUT, format_whitelist=CONTAINERS, protocol_whitelist=PROTOCOLS, **options)
+    return ffmpeg.input(
+        _INPUT, format_whitelist=CONTAINERS, protocol_whitelist=PROTOCOLS, max_streams=MAX_STREAMS, **options
+    )
+
+
+def memory_options(pixels: int = 0) -> tuple[str, str]:
+    """Global options by which ffmpeg takes no piece of memory larger than pictures of ``pixels`` pixels need.
+
+    >>> memory_options(1920 * 1080)
+    ('-max_alloc', '80588800')
+    """
+    return "-max_alloc", str(MAX_BLOCK_BYTES + _MAX_BYTES_PER_PIXEL * pixels)
 
 
 def command_line(outputs: Any, path: Path) -> list[str]:

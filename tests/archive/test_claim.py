@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from annotate.archive.claim import claim
+from annotate.archive.claim import abandoned, claim, sweep
 from annotate.archive.plan import Outputs
 from annotate.errors import OutputError
 
@@ -62,6 +62,33 @@ def test_a_killed_claim_is_free_and_its_leavings_are_removed(tmp_path: Path) -> 
         assert free == scratch
         assert os.listdir(scratch) == []
     assert os.listdir(tmp_path) == [somebodys.name]
+
+
+def test_sweeping_removes_what_killed_runs_left_and_nothing_else(tmp_path: Path) -> None:
+    left = tmp_path / ".annotate-0123456789abcdef.tmp"
+    left.mkdir()
+    (left / "unfinished.csv").write_text("half")
+    locked = tmp_path / ".annotate-fedcba9876543210.lock"
+    locked.touch()
+    for name in (".annotate-0123456789abcde.tmp", ".annotate-0123456789abcdef.tmp.bak", ".annotate-notes.lock", "a.lock"):
+        (tmp_path / name).touch()
+    with claim(Outputs(tmp_path / "movie")) as scratch:
+        assert scratch is not None
+        assert abandoned(tmp_path) == [left, locked]
+        assert sweep(tmp_path) == [left, locked]
+        assert scratch.exists()
+        assert abandoned(tmp_path) == []
+    assert len(os.listdir(tmp_path)) == 4
+    assert sweep(tmp_path / "nowhere") == []
+
+
+def test_a_link_in_place_of_leavings_is_not_followed(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file").touch()
+    (tmp_path / ".annotate-0123456789abcdef.tmp").symlink_to(precious)
+    sweep(tmp_path)
+    assert (precious / "file").exists()
 
 
 def test_a_folder_that_takes_no_files(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from annotate.archive.workers import InlineWorkers
 from annotate.emotions.classifier import DEFAULT_MODEL, Classifier, load_classifier
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import ModelError
-from annotate.pipeline import Analysis
+from annotate.pipeline import Analysis, Annotation, analyse
 from annotate.settings import Settings
 from annotate.tracks.meta import describe_source, hash_content, read_meta, settings_that_matter
 from annotate.tracks.pieces import dominant_emotion, pieces
@@ -237,6 +237,73 @@ def test_a_full_disk_fails_one_video_and_leaves_no_meta(
     assert outcome.status is Status.FAILED
     assert outcome.reason.startswith(f"{report}: cannot be written (No space left on device)")
     assert os.listdir(tmp_path) == ["a.mp4"]
+
+
+def test_leavings_of_killed_runs_are_removed_where_all_is_done(done: Path) -> None:
+    left = done / ".annotate-0123456789abcdef.tmp"
+    left.mkdir()
+    assert set(statuses(run(done)).values()) == {Status.SKIPPED}
+    assert not left.exists()
+
+
+def test_a_video_that_grows_while_it_is_read_fails_and_is_done_by_the_next_run(
+    tmp_path: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = shutil.copy(empty_clip, tmp_path / "a.mp4")
+
+    def analyse_and_grow(analysis: Analysis) -> list[Annotation]:
+        annotations = analyse(analysis)
+        with path.open("ab") as file:
+            file.write(b"\0")
+        return annotations
+
+    with monkeypatch.context() as patch:
+        patch.setattr("annotate.archive.job.analyse", analyse_and_grow)
+        (outcome,) = run(tmp_path)
+    assert outcome.status is Status.FAILED
+    assert outcome.reason == f"{path}: has changed while it was read; annotate it again when it is complete"
+    assert os.listdir(tmp_path) == ["a.mp4"]
+    assert run(tmp_path)[0].status is Status.NO_FACES
+
+
+def test_a_video_deleted_while_it_is_read_fails_and_leaves_nothing(
+    tmp_path: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = shutil.copy(empty_clip, tmp_path / "a.mp4")
+
+    def analyse_and_delete(analysis: Analysis) -> list[Annotation]:
+        annotations = analyse(analysis)
+        path.unlink()
+        return annotations
+
+    monkeypatch.setattr("annotate.archive.job.analyse", analyse_and_delete)
+    (outcome,) = run(tmp_path)
+    assert outcome.reason == f"{path}: cannot be read (No such file or directory); check its permissions"
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_disk_that_fills_up_while_a_report_is_written_costs_one_video(
+    done: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of the video before is lost but its meta file, so that the next run does it again; the others go on."""
+    synchronise, calls = os.fsync, []
+
+    def fail_once(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 1:
+            raise OSError(28, "No space left on device")
+        synchronise(descriptor)
+
+    before = (done / "empty.emotions.csv").read_bytes()
+    monkeypatch.setattr(os, "fsync", fail_once)
+    first, second = run(done, force=True)
+    assert first.reason == f"{done / 'empty.emotions.csv'}: cannot be written (No space left on device); " + (
+        "check permissions and the space left"
+    )
+    assert second.status is Status.ANNOTATED
+    assert (done / "empty.emotions.csv").read_bytes() == before
+    assert not any(name.startswith(".annotate") for name in os.listdir(done))
+    assert statuses(run(done)) == {"empty.mp4": Status.NO_FACES, "face.mp4": Status.SKIPPED}
 
 
 def test_interrupted_between_report_and_meta_the_next_run_annotates_again(

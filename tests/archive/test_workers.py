@@ -22,6 +22,8 @@ from annotate.settings import Settings
 from tests.media import make_from_pictures
 
 DEADLY, DEADLY_ONCE = "deadly.mp4", "deadly_once.mp4"
+ENDS_WITHIN_S = 3.0
+"""After a signal, as SECURITY.md promises."""
 
 
 def die_or_do(job: Job) -> Outcome:
@@ -136,9 +138,13 @@ def leavings(archive: Path) -> list[str]:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_everything_and_leaves_nothing(archive: Path, number: signal.Signals, status: int) -> None:
     process = begin(archive)
+    family = descendants(process.pid)
+    started_s = time.monotonic()
     process.send_signal(number)
     output, errors = process.communicate(timeout=30)
     assert process.returncode == status
+    assert time.monotonic() - started_s < ENDS_WITHIN_S
+    assert not set(family) & set(all_arguments())
     assert "interrupted: 4 left to do" in errors
     assert "0 videos" in output
     assert "Traceback" not in errors
