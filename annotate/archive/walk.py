@@ -130,7 +130,7 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_video_name(name: str) -> bool:
-    return Path(name).suffix[1:].lower() in VIDEO_ENDINGS and not is_output(name)
+    return os.path.splitext(name)[1][1:].lower() in VIDEO_ENDINGS and not is_output(name)
 
 
 def _is_usable(path: Path) -> bool:

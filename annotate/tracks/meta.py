@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +73,7 @@ def read_meta(path: Path) -> Meta | None:
 
 def settings_that_matter(settings: Settings) -> dict[str, Any]:
     """Settings as they stand in a meta file; the model is there by its hash."""
-    values = asdict(settings)
-    del values["model"]
-    return values
+    return {part.name: getattr(settings, part.name) for part in fields(settings) if part.name != "model"}
 
 
 def describe_source(path: Path) -> Source:

@@ -1,0 +1,1 @@
+"""Measurements, each a programme of its own; nothing here is a test."""
