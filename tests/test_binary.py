@@ -7,6 +7,9 @@ import pytest
 
 from annotate.errors import FFmpegError
 from annotate.media import binary
+from annotate.media.binary import FFmpeg
+from annotate.media.decode import decode
+from annotate.media.probe import probe
 
 
 def script(path: Path, version: str) -> str:
@@ -68,3 +71,13 @@ def test_the_installed_package_brings_one() -> None:
     version = binary._version(path)
     assert version is not None
     assert binary._is_new_enough(version)
+
+
+def test_an_ffmpeg_that_goes_while_a_run_goes_on_is_named(empty_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = probe(empty_clip)
+    monkeypatch.setattr("annotate.media.source.find_ffmpeg", lambda: FFmpeg("/nowhere/ffmpeg", "5.1"))
+    said = r"/nowhere/ffmpeg: cannot be started any more \(No such file or directory\); install it and run again"
+    with pytest.raises(FFmpegError, match=said):
+        probe(empty_clip)
+    with pytest.raises(FFmpegError, match=said):
+        next(decode(video, (160, 120)))

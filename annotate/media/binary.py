@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import imageio_ffmpeg
@@ -56,6 +58,19 @@ def find_ffmpeg() -> FFmpeg:
         f"ffmpeg {needed} or newer is needed, but {trouble}: install it, "
         "or run `pip install --force-reinstall imageio-ffmpeg`"
     )
+
+
+@contextlib.contextmanager
+def runnable(command: Sequence[str]) -> Iterator[None]:
+    """Around the start of ``command``, whose program may be gone since it was found: runs take days.
+
+    Raises:
+        FFmpegError: it does not start.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise FFmpegError(f"{command[0]}: cannot be started any more ({error.strerror}); install it and run again") from None
 
 
 def _bundled() -> str | None:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.errors import DecodingError
+from annotate.media.binary import runnable
 from annotate.media.probe import Video
 from annotate.media.source import command_line, memory_options, open_input, without_addresses
 from annotate.settings import ONE_CORE, Limits
@@ -80,19 +81,22 @@ def decode(
 
     Raises:
         DecodingError: not one frame could be decoded, or the decoder hung. What else is missing is told by ``report``.
+        FFmpegError: there is no usable ffmpeg.
     """
     report = DecodingReport() if report is None else report
     width, height = size_px
     with _stamp_channel() as (stamp_target, inherited, stamp_lines):
-        process = subprocess.Popen(  # noqa: S603
-            _command(video, size_px, limits, stamp_target),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-            pass_fds=inherited,
-        )
+        command = _command(video, size_px, limits, stamp_target)
+        with runnable(command):
+            process = subprocess.Popen(  # noqa: S603
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,
+                pass_fds=inherited,
+            )
         complaints = threading.Thread(target=_collect_complaints, args=(process.stderr, report), daemon=True)
         complaints.start()
         try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotate.errors import NotAVideoError, NoVideoStreamError, TooLargeError, UnreadableError
+from annotate.media.binary import runnable
 from annotate.media.source import MAX_STREAMS, command_line, memory_options, open_input, without_addresses
 from annotate.settings import Limits
 
@@ -59,14 +60,21 @@ def probe(path: Path, max_pixels: int = Limits.max_pixels) -> Video:
         NotAVideoError: ffmpeg knows no container like it.
         NoVideoStreamError: there are streams, but none with pictures (cover art does not count).
         TooLargeError: its pictures have more than ``max_pixels`` pixels, or it has more than ``MAX_STREAMS`` streams.
+        FFmpegError: there is no usable ffmpeg.
     """
     check_readable(path)
     command = command_line(open_input(max_pixels=max_pixels).output("pipe:"), path)
     asking = [*command[: command.index("-i") + 2], "-hide_banner", "-nostdin", *memory_options()]
     try:
-        answer = subprocess.run(  # noqa: S603
-            asking, stdin=subprocess.DEVNULL, capture_output=True, start_new_session=True, timeout=_TIMEOUT_S, check=False
-        )
+        with runnable(asking):
+            answer = subprocess.run(  # noqa: S603
+                asking,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                start_new_session=True,
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
     except subprocess.TimeoutExpired:
         raise NotAVideoError(f"{path}: ffmpeg found no end reading its header; try to convert it first") from None
     text = answer.stderr.decode("utf-8", "replace")
