@@ -1,6 +1,21 @@
-"""``python -m annotate``."""
+"""Starts the program: by its own name, and as ``python -m annotate``."""
 
-from annotate.cli import main
+from __future__ import annotations
+
+import sys
+
+EXIT_INTERRUPTED = 130
+
+
+def run() -> None:
+    """Runs the command line; a Ctrl-C while it is still being loaded is no traceback."""
+    try:
+        from annotate.cli import main
+
+        main()
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+
 
 if __name__ == "__main__":
-    main()
+    run()

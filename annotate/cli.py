@@ -74,6 +74,14 @@ class _CommandGroup(DefaultGroup):  # type: ignore[misc]
             formatter.write_dl(sorted(records, key=lambda record: record[0].startswith(("--version", "-h", "-v", "-q"))))
         self.format_commands(ctx, formatter)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Ends with the usual status when it is interrupted anywhere."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interruption:
+            console.say("interrupted")
+            ctx.exit(_status_of(interruption))
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
         return ("" if name == _DEFAULT_COMMAND else name), command, rest
@@ -241,7 +249,7 @@ def annotate_command(
                     logger.info("%s", console.printable(outcome.trace, keep="\n"))
                 display.finish(outcome)
     except KeyboardInterrupt as interruption:
-        exit_status = EXIT_TERMINATED if isinstance(interruption, _Terminated) else EXIT_INTERRUPTED
+        exit_status = _status_of(interruption)
     except AnnotateError as error:
         display.close()
         _fail(error)
@@ -343,6 +351,10 @@ def _logged(outcome: Outcome, write_log: Callable[[Outcome], None]) -> bool:
 
 class _Terminated(KeyboardInterrupt):
     """The process was asked to end."""
+
+
+def _status_of(interruption: KeyboardInterrupt) -> int:
+    return EXIT_TERMINATED if isinstance(interruption, _Terminated) else EXIT_INTERRUPTED
 
 
 def _interrupt_on_sigterm() -> None:

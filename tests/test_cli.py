@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from annotate.__main__ import run as start
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.workers import InlineWorkers
 from annotate.cli import main
@@ -375,6 +376,25 @@ def test_interrupted_it_says_what_is_left(folder: Path, monkeypatch: pytest.Monk
     assert answer.status == 130
     assert answer.last_line == "1 video: 1 without faces."
     assert answer.errors.splitlines()[-1] == "interrupted: 2 left to do; run the same command again to go on"
+
+
+def test_interrupted_while_looking_for_videos(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: object) -> Iterator[Path]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("annotate.cli.walk", interrupted)
+    answer = run("videos")
+    assert (answer.status, answer.output, answer.errors) == (130, "", "interrupted\n")
+
+
+def test_interrupted_while_it_is_being_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("annotate.cli.main", interrupted)
+    with pytest.raises(SystemExit) as end:
+        start()
+    assert end.value.code == 130
 
 
 def test_as_a_process(folder: Path) -> None:
