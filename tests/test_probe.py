@@ -96,6 +96,12 @@ def test_the_end_of_a_file_cut_off(face_picture: Path, tmp_path: Path) -> None:
         probe(cut)
 
 
+def test_a_container_whose_streams_are_gone() -> None:
+    text = "[avi @ 0x1] header missing\nInput #0, avi, from 'file:hollow.avi':\n  Duration: N/A, bitrate: N/A\nCodec AVOption x\n"
+    with pytest.raises(NoVideoStreamError, match=r"hollow\.avi: holds no readable video stream; it may be damaged"):
+        parse_description(Path("hollow.avi"), text)
+
+
 def test_the_first_of_two_video_streams(tmp_path: Path) -> None:
     small, large = make_pattern(tmp_path / "small.mp4"), make_pattern(tmp_path / "large.mp4", size="320x240")
     both = tmp_path / "both.mkv"

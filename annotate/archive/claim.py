@@ -19,6 +19,9 @@ from annotate.tracks.files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, sentence
 
 _KEY_DIGITS = 16
 _LOCK_SUFFIX = ".lock"
+_PATIENCE_S = 0.2
+"""A run that sweeps holds locks for a moment."""
+
 _NAME = re.compile(f"{re.escape(TEMPORARY_PREFIX)}([0-9a-f]{{{_KEY_DIGITS}}})({_LOCK_SUFFIX}|{TEMPORARY_SUFFIX})")
 
 
@@ -33,7 +36,7 @@ def claim(outputs: Outputs) -> Iterator[Path | None]:
         OutputError: the folder takes no files.
     """
     place = _Place.of(outputs)
-    with _hold(place) as held:
+    with _hold(place, patience_s=_PATIENCE_S) as held:
         if not held:
             yield None
             return
@@ -105,13 +108,13 @@ def _places(folder: Path) -> list[_Place]:
 
 
 @contextlib.contextmanager
-def _hold(place: _Place, *, keep_lock: bool = False) -> Iterator[bool]:
-    """Holds a claim's lock, unless another run does; its file is removed afterwards.
+def _hold(place: _Place, *, keep_lock: bool = False, patience_s: float = 0.0) -> Iterator[bool]:
+    """Holds a claim's lock, unless another run does for longer than the patience; its file is removed afterwards.
 
     Raises:
         OutputError: the folder takes no files.
     """
-    lock = FileLock(place.lock, timeout=0)
+    lock = FileLock(place.lock, timeout=patience_s)
     try:
         lock.acquire()
     except Timeout:

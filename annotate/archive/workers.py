@@ -128,7 +128,6 @@ def _begin(messages: Any, parent: int) -> None:
     """Prepares a worker: the parent alone hears Ctrl-C; a worker ends when told to, and when its parent is gone."""
     global _report
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
     def report(path: Path, done_s: float, duration_s: float | None) -> None:
@@ -138,6 +137,7 @@ def _begin(messages: Any, parent: int) -> None:
 
 
 def _end_with(parent: int) -> None:
+    time.sleep(_PARENT_CHECK_INTERVAL_S)
     while os.getppid() == parent:
         time.sleep(_PARENT_CHECK_INTERVAL_S)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -156,7 +156,10 @@ def _work(job: Job) -> Outcome:
             last_s = now_s
             _report(job.path, done_s, duration_s)
 
+    usual = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         return run_job(job, progress)
     except SystemExit:
         os._exit(1)  # the pool's own loop would go on with the next job
+    finally:
+        signal.signal(signal.SIGTERM, usual)

@@ -20,7 +20,8 @@ _FRAME_RATE = re.compile(r"(?P<rate>[\d.]+)(?P<thousand>k?) fps")
 _ROTATION = re.compile(r"rotation of (?P<degrees>-?[\d.]+) degrees")
 _DURATION = re.compile(r"^\s+Duration: (?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>[\d.]+)")
 _COMPONENT = re.compile(r"^\[[^\]]*\] ")
-_UNINFORMATIVE = ("At least one output file", "Error opening input", "file:", "Input #")
+_OPENED = re.compile(r"^Input #0", re.MULTILINE)
+_UNINFORMATIVE = ("At least one output file", "Error opening input", "file:")
 _TOO_LARGE = "exceeds specified max pixel count"
 _TOO_MANY = "exceeds max_streams"
 _TIMEOUT_S = 120
@@ -162,7 +163,7 @@ def _displayed_size(details: str, degrees: float) -> tuple[int, int]:
 def _no_pictures(path: Path, text: str, kinds: list[str]) -> NotAVideoError | NoVideoStreamError:
     if "audio" in kinds:
         return NoVideoStreamError(f"{path}: holds sound but no pictures; leave it out with --exclude")
-    if kinds:
+    if kinds or _OPENED.search(text):
         return NoVideoStreamError(f"{path}: holds no readable video stream; it may be damaged or not a video")
     lines = [_COMPONENT.sub("", without_addresses(line)) for line in text.splitlines()]
     reasons = [line for line in lines if line and not line.startswith(_UNINFORMATIVE)]
