@@ -97,7 +97,7 @@ def test_the_end_of_a_file_cut_off(face_picture: Path, tmp_path: Path) -> None:
 
 
 def test_a_container_whose_streams_are_gone() -> None:
-    text = "[avi @ 0x1] header missing\nInput #0, avi, from 'file:hollow.avi':\n  Duration: N/A, bitrate: N/A\nCodec AVOption x\n"
+    text = "Input #0, avi, from 'file:hollow.avi':\n  Duration: N/A, bitrate: N/A\nCodec AVOption max_pixels x\n"
     with pytest.raises(NoVideoStreamError, match=r"hollow\.avi: holds no readable video stream; it may be damaged"):
         parse_description(Path("hollow.avi"), text)
 
