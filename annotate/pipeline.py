@@ -12,8 +12,9 @@ import numpy as np
 from annotate.emotions.classifier import Classifier, load_classifier
 from annotate.faces.blocks import Block, BlockReport, cut_blocks
 from annotate.faces.box import Box
-from annotate.faces.detect import FaceDetector, looking_short_side_px
-from annotate.faces.shots import observe, thin
+from annotate.faces.detect import UNSCALED, FaceDetector, looking_short_side_px
+from annotate.faces.look import observe
+from annotate.faces.shots import thin
 from annotate.faces.track import follow
 from annotate.media.decode import DecodingReport, Frame, decode
 from annotate.media.probe import Video, probe
@@ -147,6 +148,8 @@ def analysed_size_px(video: Video, min_face: float) -> tuple[int, int]:
     (949, 534)
     """
     factor = min(1.0, looking_short_side_px(min_face) / video.short_side_px)
+    if factor > 1 - UNSCALED:
+        factor = 1.0
     return max(1, round(video.width_px * factor)), max(1, round(video.height_px * factor))
 
 

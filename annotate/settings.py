@@ -46,6 +46,9 @@ class Settings:
     look_interval_ms: int = 200
     """Faces are looked for once in every such step of time, and at the first and last frame of a shot."""
 
+    search_interval_ms: int = 1000
+    """In every such step, and at both ends of a shot, the whole picture is searched; else the places of known faces."""
+
     max_frame_rate: float = 30.0
     """Sources more than a frame a second faster are thinned to at most this many frames a second."""
 
@@ -67,7 +70,14 @@ class Settings:
     def __post_init__(self) -> None:
         if not MIN_MIN_FACE <= self.min_face <= MAX_MIN_FACE:
             raise SettingsError(f"min_face must lie between {MIN_MIN_FACE} and {MAX_MIN_FACE}, not {self.min_face}")
-        for name in ("look_interval_ms", "max_frame_rate", "track_timeout_ms", "min_track_frames", "gap_ms"):
+        for name in (
+            "look_interval_ms",
+            "search_interval_ms",
+            "max_frame_rate",
+            "track_timeout_ms",
+            "min_track_frames",
+            "gap_ms",
+        ):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"{name} must be greater than 0, not {getattr(self, name)}")
         if not 0 < self.track_overlap < 1:

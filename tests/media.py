@@ -14,10 +14,10 @@ SHARED_CLIPS = Path(__file__).parent.parent.parent / "shared" / "clips"
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "18", "-pix_fmt", "yuv420p")
 
 
-def run_ffmpeg(*arguments: str | Path) -> None:
+def run_ffmpeg(*arguments: str | Path, timeout_s: float = 120) -> None:
     """Runs ffmpeg with ``arguments`` and fails with what it said."""
     command = [find_ffmpeg().path, "-hide_banner", "-nostdin", "-y", "-loglevel", "error", *map(str, arguments)]
-    answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s)
     assert answer.returncode == 0, answer.stderr
 
 

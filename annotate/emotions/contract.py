@@ -31,6 +31,8 @@ class Contract:
     """What is added on each side of a face's box, as a fraction of its longer side."""
     frame_rate: float = FRAME_RATE
     """Most frames a second the model was made for."""
+    frame_stride: int = 1
+    """The model looks at every so many-th frame of a block, from the first; what the others hold is of no account."""
 
     def to_metadata(self) -> dict[str, str]:
         """As metadata properties of an ONNX file.
@@ -44,6 +46,7 @@ class Contract:
             "crop_size_px": str(self.crop_size_px),
             "crop_margin": str(self.crop_margin),
             "frame_rate": str(self.frame_rate),
+            "frame_stride": str(self.frame_stride),
         }
 
     @classmethod
@@ -54,7 +57,7 @@ class Contract:
             KeyError: a property is missing; the key is its name.
             ValueError: a property has a value that cannot be used; the message names it.
         """
-        values = {name: metadata[name] for name in cls().to_metadata()}
+        values = {name: metadata[name] for name in cls().to_metadata() if name != "frame_stride"}
         names = tuple(name.strip() for name in values["class_names"].split(","))
         if len(set(names)) != len(names) or not all(names):
             raise ValueError(f"class_names is {values['class_names']!r}")
@@ -65,10 +68,11 @@ class Contract:
                 int(values["crop_size_px"]),
                 float(values["crop_margin"]),
                 float(values["frame_rate"]),
+                int(metadata.get("frame_stride", "1")),
             )
         except ValueError as error:
             raise ValueError(f"a metadata property is not a number ({error})") from None
-        in_range = contract.block_frames > 0 and contract.crop_size_px > 0 and contract.frame_rate > 0
+        in_range = min(contract.block_frames, contract.crop_size_px, contract.frame_rate, contract.frame_stride) > 0
         if not in_range or not -0.5 < contract.crop_margin < 10:
             raise ValueError(f"a metadata property is out of range in {values}")
         return contract

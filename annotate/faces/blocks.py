@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from annotate.emotions.contract import Contract
 from annotate.faces.box import Box
-from annotate.faces.crop import crop
+from annotate.faces.crop import Patch, take_patch
 from annotate.faces.track import Sighting, TrackEnd
 from annotate.timeline import Span
 
@@ -19,7 +19,8 @@ from annotate.timeline import Span
 class Block:
     """Consecutive analysed frames of one face.
 
-    ``pixels`` is (block frames, size, size) uint8 in full range; ``box`` the mean over the block, in pixels of the
+    ``pixels`` is (block frames, size, size) uint8 in full range; where the model looks at every so many-th frame only, the
+    others repeat those. ``box`` the mean over the block, in pixels of the
     picture analysed. ``frames`` counts real frames, not padding; ``detections`` those the face was detected in;
     ``overlap`` those the block before already had. ``face_id`` counts from 1, ``number`` counts a face's blocks from 0.
     """
@@ -47,7 +48,7 @@ class BlockReport:
 
 @dataclass(frozen=True, slots=True)
 class _Cropped:
-    """A sighting whose picture has been cut down to the face, so that the picture can go."""
+    """A sighting whose picture has been cut down to the face's surroundings, so that the picture can go."""
 
     index: int
     last_index: int
@@ -55,7 +56,7 @@ class _Cropped:
     box: Box
     score: float
     detected: bool
-    pixels: NDArray[np.uint8]
+    patch: Patch
 
 
 @dataclass
@@ -109,39 +110,39 @@ def _track_blocks(
     for event in events:
         if isinstance(event, TrackEnd):
             pending = tracks.pop(event.track)
-            yield event.track, _last_block(pending, size, min_track_frames), True
+            yield event.track, _last_block(pending, contract, min_track_frames), True
             continue
         pending = tracks.setdefault(event.track, _Pending())
         pending.frames.append(_cropped(event, contract))
         fresh = len(pending.frames) - (size if pending.blocks else 0)
         if fresh == size:
             del pending.frames[:-size]
-            block = _block(pending, size, overlap=0)
+            block = _block(pending, contract, overlap=0)
             pending.blocks += 1
             yield event.track, [block], False
 
 
 def _cropped(sighting: Sighting, contract: Contract) -> _Cropped:
     frame = sighting.frame
-    pixels = crop(frame.image, sighting.box, contract.crop_margin, contract.crop_size_px)
-    return _Cropped(frame.index, frame.last_index, frame.span, sighting.box, sighting.score, sighting.detected, pixels)
+    patch = take_patch(frame.image, sighting.box, contract.crop_margin, contract.crop_size_px)
+    return _Cropped(frame.index, frame.last_index, frame.span, sighting.box, sighting.score, sighting.detected, patch)
 
 
-def _last_block(pending: _Pending, size: int, min_track_frames: int) -> list[Block]:
+def _last_block(pending: _Pending, contract: Contract, min_track_frames: int) -> list[Block]:
+    size = contract.block_frames
     if not pending.blocks:
-        return [_block(pending, size, overlap=0)] if len(pending.frames) >= min_track_frames else []
+        return [_block(pending, contract, overlap=0)] if len(pending.frames) >= min_track_frames else []
     fresh = len(pending.frames) - size
     if not fresh:
         return []
     del pending.frames[:-size]
-    return [_block(pending, size, overlap=size - fresh)]
+    return [_block(pending, contract, overlap=size - fresh)]
 
 
-def _block(pending: _Pending, size: int, overlap: int) -> Block:
+def _block(pending: _Pending, contract: Contract, overlap: int) -> Block:
     frames = pending.frames
     first, last = frames[0], frames[-1]
     boxes = np.array([(seen.box.x, seen.box.y, seen.box.width, seen.box.height) for seen in frames])
-    padded = frames + [last] * (size - len(frames))
     return Block(
         face_id=0,
         number=pending.blocks,
@@ -153,5 +154,13 @@ def _block(pending: _Pending, size: int, overlap: int) -> Block:
         frames=len(frames),
         detections=sum(seen.detected for seen in frames),
         overlap=overlap,
-        pixels=np.stack([seen.pixels for seen in padded]),
+        pixels=_pixels([seen.patch for seen in frames], contract),
     )
+
+
+def _pixels(patches: Sequence[Patch], contract: Contract) -> NDArray[np.uint8]:
+    """The crops the model looks at, each repeated up to the next; the last patch goes on to the block's end."""
+    pixels = np.empty((contract.block_frames, contract.crop_size_px, contract.crop_size_px), np.uint8)
+    for start in range(0, contract.block_frames, contract.frame_stride):
+        pixels[start : start + contract.frame_stride] = patches[min(start, len(patches) - 1)].crop()
+    return pixels

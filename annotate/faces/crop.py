@@ -9,6 +9,7 @@ for enlarged faces is linear interpolation.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,24 @@ BLACK, WHITE = 16, 235
 FULL_RANGE = 255
 
 
-def crop(image: NDArray[np.uint8], box: Box, margin: float, size_px: int) -> NDArray[np.uint8]:
-    """A face as (size_px, size_px) uint8 in full range, from limited-range luma (height, width) uint8.
+@dataclass(frozen=True)
+class Patch:
+    """What a crop is made from: the part of a picture that it needs, and its windows (2, size_px) along both axes."""
+
+    part: NDArray[np.uint8]
+    rows: NDArray[np.float64]
+    columns: NDArray[np.float64]
+
+    def crop(self) -> NDArray[np.uint8]:
+        """The face as (size_px, size_px) uint8 in full range."""
+        luma = _means(_means(self.part, self.rows).T, self.columns).T
+        full = (luma - BLACK) * (FULL_RANGE / (WHITE - BLACK))
+        pixels: NDArray[np.uint8] = np.rint(full).clip(0, FULL_RANGE).astype(np.uint8)
+        return pixels
+
+
+def take_patch(image: NDArray[np.uint8], box: Box, margin: float, size_px: int) -> Patch:
+    """What the crop of a face needs of a picture (height, width) uint8 in limited range; the picture can go then.
 
     ``margin`` is the part of the box's longer side that is added on each side.
     """
@@ -31,10 +48,12 @@ def crop(image: NDArray[np.uint8], box: Box, margin: float, size_px: int) -> NDA
     left = box.x + box.width / 2 - side / 2
     top = box.y + box.height / 2 - side / 2
     part, rows, columns = _needed(image, _windows(top, side, size_px), _windows(left, side, size_px))
-    luma = _means(_means(part, rows).T, columns).T
-    full = (luma - BLACK) * (FULL_RANGE / (WHITE - BLACK))
-    pixels: NDArray[np.uint8] = np.rint(full).clip(0, FULL_RANGE).astype(np.uint8)
-    return pixels
+    return Patch(part.copy(), rows, columns)
+
+
+def crop(image: NDArray[np.uint8], box: Box, margin: float, size_px: int) -> NDArray[np.uint8]:
+    """A face as (size_px, size_px) uint8 in full range; see `take_patch`."""
+    return take_patch(image, box, margin, size_px).crop()
 
 
 def _windows(start: float, length: float, size_px: int) -> NDArray[np.float64]:

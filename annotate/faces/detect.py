@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,21 @@ WINDOW_PX = 80
 MAX_FACES = 200
 """Of more detections in one picture the surest are kept: noise must not take all memory."""
 
+NEAR_FACE_PX = 96
+"""Least size of a known face on the picture in which it is looked for again: it may have become a sixth smaller."""
+
+REACH = 1.0
+"""How far around a known face it is looked for, as a part of its size."""
+
+UNSCALED = 0.03
+"""A picture that is this near to the size wanted is taken as it is."""
+
 _MIN_PICTURE_PX = 32
+_LEVEL_PARTS = 6
+_LEVEL_RATIO = _LEVEL_PARTS / (_LEVEL_PARTS - 1)
+"""Each level of the detector's pyramid is a sixth smaller than the one before."""
+
+_CELL_PX = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +47,11 @@ class Face:
 
     box: Box
     score: float
+
+    def moved(self, across_px: float, down_px: float) -> Face:
+        """The same face on a larger picture, of which this one's begins at that point."""
+        box = self.box
+        return Face(Box(box.x + across_px, box.y + down_px, box.width, box.height), self.score)
 
 
 def looking_short_side_px(min_face: float) -> int:
@@ -58,17 +78,114 @@ class FaceDetector:
 
     def __call__(self, image: NDArray[np.uint8]) -> tuple[Face, ...]:
         """Faces in a gray picture (height, width) uint8, from left to right."""
-        height, width = image.shape
-        if min(height, width) < 2:
+        if min(image.shape) < 2:
             return ()
-        factor = self._short_side_px / min(height, width)
+        return _surest(self._search(image, self._factor(image)))
+
+    def near(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Face, ...]:
+        """Faces in the surroundings of ``boxes`` (at least one), from left to right.
+
+        A region is searched from that level of the detector's pyramid on at which its smallest box is a little larger
+        than the window, and aligned with the cells there, so that a search of the whole picture finds the same boxes.
+        """
+        factor = self._factor(image)
+        found: list[Face] = []
+        for region in merged_surroundings(boxes, image.shape):
+            levels = max(0, math.floor(math.log(region.smallest_px * factor / NEAR_FACE_PX, _LEVEL_RATIO)))
+            cell_px = _CELL_PX * _LEVEL_RATIO**levels / factor
+            top, left = (round(part.start // cell_px * cell_px) for part in (region.rows, region.columns))
+            part = image[top : region.rows.stop, left : region.columns.stop]
+            if min(part.shape) >= 2:
+                found += (face.moved(left, top) for face in self._search(part, factor, levels))
+        return _surest(found)
+
+    def _factor(self, image: NDArray[np.uint8]) -> float:
+        factor = self._short_side_px / min(image.shape)
+        return 1.0 if abs(factor - 1) < UNSCALED else factor
+
+    def _search(self, image: NDArray[np.uint8], factor: float, levels: int = 0) -> list[Face]:
+        """Faces in a picture scaled by ``factor``, the finest ``levels`` of its pyramid left out."""
+        height, width = image.shape
+        coarse = _shrunk(image, max(1, int(1 / factor)))
         rows, columns = (max(_MIN_PICTURE_PX, round(side * factor)) for side in (height, width))
-        scaled = image if (rows, columns) == (height, width) else dlib.resize_image(image, rows, columns)
-        rectangles, scores, _ = self._detector.run(scaled, 0, 0.0)
+        scaled = coarse if (rows, columns) == coarse.shape else dlib.resize_image(coarse, rows, columns)
         across, down = width / columns, height / rows
-        faces = [
-            Face(Box(found.left() * across, found.top() * down, found.width() * across, found.height() * down), score)
-            for found, score in zip(rectangles, scores, strict=True)
-        ]
-        surest = sorted(faces, key=lambda face: -face.score)[:MAX_FACES]
-        return tuple(sorted(surest, key=lambda face: (face.box.x, face.box.y)))
+        pyramid = dlib.pyramid_down(_LEVEL_PARTS)
+        for _ in range(levels):
+            scaled = pyramid(scaled)
+        rectangles, scores, _ = self._detector.run(scaled, 0, 0.0)
+        faces = []
+        for found, score in zip(rectangles, scores, strict=True):
+            place = pyramid.rect_up(dlib.drectangle(found), levels)
+            box = Box(place.left() * across, place.top() * down, place.width() * across, place.height() * down)
+            faces.append(Face(box, score))
+        return faces
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of a picture, as slices of its rows and columns, and the side of the smallest face expected in it."""
+
+    rows: slice
+    columns: slice
+    smallest_px: float
+
+
+def merged_surroundings(boxes: Sequence[Box], shape: tuple[int, int]) -> list[Region]:
+    """The surroundings of boxes in a picture of ``shape`` (height, width); what overlaps becomes one region.
+
+    >>> merged_surroundings([Box(100, 100, 80, 80), Box(150, 100, 100, 100)], (400, 400))
+    [Region(rows=slice(0, 300, None), columns=slice(20, 350, None), smallest_px=80)]
+    """
+    height, width = shape
+    regions: list[Region] = []
+    for box in boxes:
+        side = max(box.width, box.height)
+        reach = REACH * side
+        grown = Region(
+            _within(box.y - reach, box.y + box.height + reach, height),
+            _within(box.x - reach, box.x + box.width + reach, width),
+            side,
+        )
+        while touching := [region for region in regions if _overlap(region, grown)]:
+            regions = [region for region in regions if region not in touching]
+            for region in touching:
+                grown = Region(
+                    _union(region.rows, grown.rows),
+                    _union(region.columns, grown.columns),
+                    min(region.smallest_px, grown.smallest_px),
+                )
+        regions.append(grown)
+    return regions
+
+
+def _within(start: float, end: float, limit: int) -> slice:
+    return slice(min(max(math.floor(start), 0), limit), min(max(math.ceil(end), 0), limit))
+
+
+def _overlap(first: Region, second: Region) -> bool:
+    return all(
+        one.start < other.stop and other.start < one.stop
+        for one, other in ((first.rows, second.rows), (first.columns, second.columns))
+    )
+
+
+def _union(first: slice, second: slice) -> slice:
+    return slice(min(first.start, second.start), max(first.stop, second.stop))
+
+
+def _shrunk(image: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
+    """A picture at a whole fraction of its size, each pixel the mean of ``times`` x ``times``."""
+    if times == 1:
+        return np.ascontiguousarray(image)
+    rows, columns = (side // times * times for side in image.shape)
+    sums = np.zeros((rows // times, columns // times), np.uint32)
+    for row in range(times):
+        for column in range(times):
+            sums += image[row:rows:times, column:columns:times]
+    return (sums // times**2).astype(np.uint8)
+
+
+def _surest(faces: Sequence[Face]) -> tuple[Face, ...]:
+    surest = sorted(faces, key=lambda face: -face.score)[:MAX_FACES]
+    return tuple(sorted(surest, key=lambda face: (face.box.x, face.box.y)))

@@ -1,18 +1,16 @@
-"""Which frames are analysed, where shots begin, and when faces are looked for."""
+"""Which frames are analysed, and where shots begin."""
 
 from __future__ import annotations
 
 import statistics
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.faces.detect import Face
 from annotate.media.decode import Frame
-from annotate.settings import Settings
 from annotate.timeline import MS_PER_S, Span
 
 THUMBNAIL_SHORT_SIDE_PX = 48
@@ -26,15 +24,6 @@ _CONTRAST_FLOOR = (0.03 * 219) ** 2
 _RECENT_FRAMES = 8
 _USUAL_FRAMES = 25
 _GAP_INTERVALS = 3
-
-
-@dataclass(frozen=True)
-class Observation:
-    """An analysed frame: whether it begins a shot, and the faces found if it was looked at (else None)."""
-
-    frame: Frame
-    begins_shot: bool
-    faces: tuple[Face, ...] | None
 
 
 def thin(frames: Iterable[Frame], frame_rate: float | None, max_frame_rate: float) -> Iterator[Frame]:
@@ -58,24 +47,6 @@ def thin(frames: Iterable[Frame], frame_rate: float | None, max_frame_rate: floa
             kept = replace(kept, last_index=frame.last_index, span=Span(kept.span.start_ms, frame.span.end_ms))
     if kept is not None:
         yield kept
-
-
-def observe(
-    frames: Iterable[Frame], detect: Callable[[NDArray[np.uint8]], tuple[Face, ...]], settings: Settings
-) -> Iterator[Observation]:
-    """Looks for faces at moments on a grid of time, and at the first and last frame of every shot."""
-    previous: tuple[Frame, bool, bool] | None = None
-    last_moment = -1
-    for frame, begins_shot in mark_shots(frames, settings.gap_ms):
-        if previous is not None:
-            earlier, began, wanted = previous
-            yield Observation(earlier, began, detect(earlier.image) if wanted or begins_shot else None)
-        moment = frame.span.start_ms // settings.look_interval_ms
-        previous = frame, begins_shot, begins_shot or moment != last_moment
-        last_moment = moment
-    if previous is not None:
-        earlier, began, _ = previous
-        yield Observation(earlier, began, detect(earlier.image))
 
 
 def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bool]]:

@@ -7,9 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from annotate.faces import detect
+from annotate.faces.box import Box, overlaps
 from annotate.faces.detect import FaceDetector
 from annotate.media.decode import decode
 from annotate.media.probe import probe
+
+ONE_LEVEL = 0.65
+"""Boxes that differ by one level of the detector's pyramid overlap by (5/6)^2."""
 
 
 def picture(path: Path, size_px: tuple[int, int]) -> NDArray[np.uint8]:
@@ -39,6 +43,29 @@ def test_min_face_decides_what_is_small(face_clip: Path) -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (3, 2), (40, 900)])
 def test_tiny_and_thin_pictures_have_no_faces(shape: tuple[int, int]) -> None:
     assert FaceDetector(0.15)(np.zeros(shape, np.uint8)) == ()
+
+
+@pytest.mark.parametrize("scale", [0.8, 1, 3])
+def test_a_known_face_is_found_again_near_by_as_in_the_whole_picture(face_clip: Path, scale: float) -> None:
+    large = np.full((720, 1280), 100, np.uint8)
+    face = picture(face_clip, (round(320 * scale), round(240 * scale)))
+    large[: face.shape[0], 200 : 200 + face.shape[1]] = face[:720]
+    detector = FaceDetector(0.1)
+    (whole,) = detector(large)
+    moved = Box(whole.box.x + 0.4 * whole.box.width, whole.box.y, whole.box.width, whole.box.height)
+    for expected in (whole.box, moved):
+        (near,) = detector.near(large, [expected])
+        assert overlaps([near.box], [whole.box])[0, 0] > ONE_LEVEL
+    assert detector.near(large, [Box(whole.box.x + 3 * whole.box.width, 500, whole.box.width, whole.box.height)]) == ()
+    assert detector.near(large, [Box(5000, 5000, 50, 50)]) == ()
+
+
+def test_two_known_faces_side_by_side_are_found_once_each(face_clip: Path) -> None:
+    face = picture(face_clip, (320, 240))
+    both = np.hstack([face, face])
+    detector = FaceDetector(0.15)
+    faces = detector(both)
+    assert len(faces) == len(detector.near(both, [found.box for found in faces])) == 2
 
 
 def test_of_too_many_faces_the_surest_are_kept(face_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:

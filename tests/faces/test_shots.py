@@ -9,11 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from annotate.faces.detect import Face
-from annotate.faces.shots import Observation, mark_shots, observe, structural_distance, thin
+from annotate.faces.shots import mark_shots, structural_distance, thin
 from annotate.media.decode import Frame, decode
 from annotate.media.probe import probe
-from annotate.settings import Settings
 from annotate.timeline import Span
 from tests.media import make_face_picture, make_from_pictures, make_pattern
 
@@ -106,32 +104,3 @@ def test_an_unusual_gap_begins_a_shot() -> None:
 def test_slow_sources_have_long_intervals_everywhere() -> None:
     times = [0, 2000, 4000, 6000, 11500, 13500, 20500]
     assert [frame.span.start_ms for frame, begins in mark_shots(frames_at(times), 1000) if begins] == [0, 20500]
-
-
-def looked_at(frames: list[Frame]) -> list[int]:
-    def no_faces(image: NDArray[np.uint8]) -> tuple[Face, ...]:
-        return ()
-
-    observations: list[Observation] = list(observe(frames, no_faces, Settings()))
-    assert [observation.frame for observation in observations] == frames
-    return [observation.frame.span.start_ms for observation in observations if observation.faces is not None]
-
-
-def test_moments_lie_on_a_grid_of_time() -> None:
-    assert looked_at(frames_at(range(0, 1001, 40))) == [0, 200, 400, 600, 800, 1000]
-    assert looked_at(frames_at(range(0, 1000, 33))) == [0, 231, 429, 627, 825, 990]
-    assert looked_at(frames_at(range(0, 1500, 250))) == [0, 250, 500, 750, 1000, 1250]
-
-
-def test_moments_do_not_depend_on_where_one_begins() -> None:
-    whole = frames_at(range(0, 4000, 40))
-    part = [moment for moment in looked_at(whole[33:]) if moment >= 1400]
-    assert part == [moment for moment in looked_at(whole) if moment >= 1400]
-
-
-def test_first_and_last_frame_of_a_shot_are_looked_at() -> None:
-    random = np.random.default_rng(0)
-    pictures = [random.integers(16, 235, (60, 80)).astype(np.uint8) for _ in range(2)]
-    frames = frames_at(range(0, 600, 40))
-    cut = [Frame(frame.index, frame.last_index, frame.span, pictures[frame.index >= 7]) for frame in frames]
-    assert looked_at(cut) == [0, 200, 240, 280, 400, 560]

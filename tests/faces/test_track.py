@@ -5,7 +5,7 @@ import pytest
 
 from annotate.faces.box import Box
 from annotate.faces.detect import Face
-from annotate.faces.shots import Observation
+from annotate.faces.look import Observation
 from annotate.faces.track import Sighting, TrackEnd, follow
 from annotate.media.decode import Frame
 from annotate.settings import Settings

@@ -1,0 +1,139 @@
+"""When and where faces are looked for.
+
+A look at the whole picture is dear, and a face seldom moves far in a fifth of a second. So the whole picture is searched
+once in a while, the surroundings of known faces in between, and when a search of the whole finds a face that was not
+known, its surroundings are searched backwards in time as well, to where it appeared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.faces.box import Box, overlaps
+from annotate.faces.detect import Face
+from annotate.faces.shots import mark_shots
+from annotate.media.decode import Frame
+from annotate.settings import Settings
+
+SAME_FACE_OVERLAP = 0.3
+"""Least intersection over union of two boxes of one face in looks that follow each other."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """An analysed frame: whether it begins a shot, and the faces found if it was looked at (else None)."""
+
+    frame: Frame
+    begins_shot: bool
+    faces: tuple[Face, ...] | None
+
+
+class Detector(Protocol):
+    """Finds faces in gray pictures (height, width) uint8, from left to right."""
+
+    def __call__(self, image: NDArray[np.uint8]) -> tuple[Face, ...]:
+        """Faces anywhere."""
+
+    def near(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Face, ...]:
+        """Faces in the surroundings of ``boxes``."""
+
+
+def observe(frames: Iterable[Frame], detector: Detector, settings: Settings) -> Iterator[Observation]:
+    """Looks for faces at moments on a grid of time, and at the first and last frame of every shot.
+
+    The whole picture is searched at the ends of a shot and at moments on a coarser grid; frames are held from one such
+    moment to the next. What is found does not depend on what was before the latest of them.
+    """
+    shot: _Shot | None = None
+    for frame, begins_shot in mark_shots(frames, settings.gap_ms):
+        if begins_shot or shot is None:
+            if shot is not None:
+                yield from shot.end()
+            shot = _Shot(detector, settings)
+        yield from shot.add(frame)
+    if shot is not None:
+        yield from shot.end()
+
+
+class _Shot:
+    """The looks within one shot; ``_held`` are the frames since the whole picture was last searched."""
+
+    def __init__(self, detector: Detector, settings: Settings) -> None:
+        self._detector = detector
+        self._settings = settings
+        self._held: list[Observation] = []
+        self._known: list[Box] = []
+        self._last_ms: int | None = None
+
+    def add(self, frame: Frame) -> Iterator[Observation]:
+        """Takes a frame and gives those of which all is known."""
+        begins_shot = self._last_ms is None
+        if self._enters_new(frame, self._settings.search_interval_ms):
+            yield from self._search(frame, begins_shot)
+        elif self._enters_new(frame, self._settings.look_interval_ms):
+            self._held.append(Observation(frame, begins_shot, self._look(frame)))
+        else:
+            self._held.append(Observation(frame, begins_shot, None))
+        self._last_ms = frame.span.start_ms
+
+    def end(self) -> Iterator[Observation]:
+        """Gives what is held: the shot's last frame is searched as a whole."""
+        if self._held:
+            last = self._held.pop()
+            yield from self._search(last.frame, last.begins_shot)
+
+    def _enters_new(self, frame: Frame, step_ms: int) -> bool:
+        """Whether a frame is the first of the shot in its step of time."""
+        return self._last_ms is None or frame.span.start_ms // step_ms != self._last_ms // step_ms
+
+    def _look(self, frame: Frame) -> tuple[Face, ...]:
+        """Searches around the known faces; one that is not found now is looked for in its place again."""
+        if not self._known:
+            return ()
+        faces = self._detector.near(frame.image, self._known)
+        boxes = [face.box for face in faces]
+        self._known = boxes + _without(self._known, boxes)
+        return faces
+
+    def _search(self, frame: Frame, begins_shot: bool) -> Iterator[Observation]:
+        faces = self._detector(frame.image)
+        boxes = [face.box for face in faces]
+        for box in _without(boxes, self._known):
+            self._look_back(box)
+        yield from self._held
+        yield Observation(frame, begins_shot, faces)
+        self._held, self._known = [], boxes
+
+    def _look_back(self, box: Box) -> None:
+        """Follows a face that was not known back through the frames held that were looked at."""
+        for number in reversed(range(len(self._held))):
+            observation = self._held[number]
+            if observation.faces is None:
+                continue
+            here = _like(self._detector.near(observation.frame.image, [box]), box)
+            if not here or _like(observation.faces, here[0].box):
+                return
+            faces = sorted((*observation.faces, here[0]), key=lambda face: (face.box.x, face.box.y))
+            self._held[number] = replace(observation, faces=tuple(faces))
+            box = here[0].box
+
+
+def _without(boxes: Sequence[Box], others: Sequence[Box]) -> list[Box]:
+    """The boxes that overlap none of the others."""
+    if not boxes or not others:
+        return list(boxes)
+    alone = overlaps(list(boxes), list(others)).max(1) < SAME_FACE_OVERLAP
+    return [box for box, is_alone in zip(boxes, alone, strict=True) if is_alone]
+
+
+def _like(faces: Sequence[Face], box: Box) -> list[Face]:
+    """Faces that may be the one of ``box``, the likeliest first."""
+    if not faces:
+        return []
+    shares = overlaps([box], [face.box for face in faces])[0]
+    return [faces[number] for number in np.argsort(-shares, kind="stable") if shares[number] >= SAME_FACE_OVERLAP]

@@ -1,0 +1,52 @@
+"""Clips for benchmarks, made from the sample videos: moving grain and an archive's bit rates, 25 frames a second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.media import SAMPLES, file_url, run_ffmpeg
+
+RATE = 25
+_GRAIN = "noise=alls=8:allf=t"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What a benchmark's clip shows: ``samples`` side by side, in a picture of that size."""
+
+    name: str
+    samples: tuple[str, ...]
+    width_px: int
+    height_px: int
+    megabits: int
+    codec: str = "libx264"
+
+
+CLIPS = (
+    Clip("540p, one face", ("portrait.mp4",), 960, 540, 3),
+    Clip("720p, one face", ("portrait.mp4",), 1280, 720, 5),
+    Clip("1080p, three faces", ("portrait.mp4", "two_faces.mp4"), 1920, 1080, 8),
+    Clip("720p, no face", ("no_face.mp4",), 1280, 720, 5),
+    Clip("720p HEVC, one face", ("portrait.mp4",), 1280, 720, 5, "libx265"),
+)
+
+
+def make_clip(clip: Clip, folder: Path, duration_s: float) -> Path:
+    """Writes a clip of that length."""
+    path = folder / f"{clip.name.replace(', ', '_').replace(' ', '_')}.mp4"
+    inputs: list[str | Path] = []
+    parts = []
+    width_px = clip.width_px // len(clip.samples)
+    for number, sample in enumerate(clip.samples):
+        inputs += ["-stream_loop", "-1", "-t", str(duration_s), "-i", SAMPLES / sample]
+        parts.append(
+            f"[{number}:v]scale={width_px}:{clip.height_px}:force_original_aspect_ratio=increase,"
+            f"crop={width_px}:{clip.height_px},setsar=1,fps={RATE}[p{number}]"
+        )
+    joined = "".join(f"[p{number}]" for number in range(len(clip.samples)))
+    stacked = f"{joined}hstack=inputs={len(clip.samples)}[s]" if len(clip.samples) > 1 else f"{joined}null[s]"
+    graph = ";".join([*parts, stacked, f"[s]{_GRAIN},format=yuv420p[out]"])
+    options = ("-c:v", clip.codec, "-preset", "medium", "-b:v", f"{clip.megabits}M", "-t", str(duration_s))
+    run_ffmpeg(*inputs, "-filter_complex", graph, "-map", "[out]", *options, file_url(path), timeout_s=1800)
+    return path

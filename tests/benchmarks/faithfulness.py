@@ -1,0 +1,131 @@
+"""What looking seldom costs: ``python -m tests.benchmarks.faithfulness VIDEO...``.
+
+The faces that the program follows, with few looks and boxes interpolated between them, against those of detection on
+every frame: the share of face-seconds that is found, and how well boxes agree. Without arguments, the sample videos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+from tabulate import tabulate
+from tqdm import tqdm
+
+from annotate.archive.walk import walk
+from annotate.errors import AnnotateError
+from annotate.faces.box import Box, overlaps
+from annotate.faces.detect import FaceDetector
+from annotate.faces.look import Observation, observe
+from annotate.faces.shots import mark_shots, thin
+from annotate.faces.track import Sighting, follow
+from annotate.media.decode import Frame, decode
+from annotate.media.probe import probe
+from annotate.pipeline import analysed_size_px
+from annotate.settings import Settings
+from annotate.timeline import MS_PER_S
+from tests.media import SAMPLES
+
+LEAST_OVERLAP = 0.3
+_MAX_FRAMES = 3000
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Milliseconds of faces by detection on every frame, of these found, of others found, and overlaps of boxes."""
+
+    name: str
+    true_ms: int
+    found_ms: int
+    more_ms: int
+    overlaps: tuple[float, ...]
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+def main(paths: tuple[Path, ...]) -> None:
+    """Compare and print a table, a row a video with faces and one for all."""
+    videos = [found for found in walk(paths or (SAMPLES,)) if isinstance(found, Path)]
+    comparisons = []
+    for path in tqdm(videos, disable=None):
+        try:
+            comparisons.append(compare(path))
+        except AnnotateError as error:
+            click.echo(f"left out: {error}", err=True)
+    whole = Comparison(
+        "all",
+        sum(part.true_ms for part in comparisons),
+        sum(part.found_ms for part in comparisons),
+        sum(part.more_ms for part in comparisons),
+        tuple(overlap for part in comparisons for overlap in part.overlaps),
+    )
+    rows = [_row(part) for part in (*comparisons, whole) if part.true_ms or part.more_ms]
+    headers = ("video", "face-seconds", "found", "found besides", "median overlap", "a tenth below")
+    print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
+
+
+def compare(path: Path) -> Comparison:
+    """The program's faces in a video (its first frames) against detection on every frame."""
+    settings = Settings()
+    video = probe(path)
+    stream = thin(decode(video, analysed_size_px(video, settings.min_face)), video.frame_rate, settings.max_frame_rate)
+    frames = [frame for _, frame in zip(range(_MAX_FRAMES), stream, strict=False)]
+    detector = FaceDetector(settings.min_face)
+    truth = _boxes(_everywhere(frames, detector, settings), settings)
+    ours = _boxes(observe(frames, detector, settings), settings)
+    true_ms = found_ms = more_ms = 0
+    shares: list[float] = []
+    for frame in frames:
+        expected, found = truth.get(frame.index, []), ours.get(frame.index, [])
+        matched = [share for share in _matches(expected, found) if share >= LEAST_OVERLAP]
+        true_ms += len(expected) * frame.span.duration_ms
+        found_ms += len(matched) * frame.span.duration_ms
+        more_ms += max(0, len(found) - len(matched)) * frame.span.duration_ms
+        shares += matched
+    return Comparison(path.name, true_ms, found_ms, more_ms, tuple(shares))
+
+
+def _everywhere(frames: Iterable[Frame], detector: FaceDetector, settings: Settings) -> Iterator[Observation]:
+    for frame, begins_shot in mark_shots(frames, settings.gap_ms):
+        yield Observation(frame, begins_shot, detector(frame.image))
+
+
+def _boxes(observations: Iterable[Observation], settings: Settings) -> dict[int, list[Box]]:
+    """Boxes by frame, of tracks that are long enough to be kept."""
+    tracks: dict[int, list[Sighting]] = {}
+    for event in follow(observations, settings):
+        if isinstance(event, Sighting):
+            tracks.setdefault(event.track, []).append(event)
+    boxes: dict[int, list[Box]] = {}
+    for sightings in tracks.values():
+        if len(sightings) >= settings.min_track_frames:
+            for sighting in sightings:
+                boxes.setdefault(sighting.frame.index, []).append(sighting.box)
+    return boxes
+
+
+def _matches(expected: Sequence[Box], found: Sequence[Box]) -> Sequence[float]:
+    """For each box expected, its largest overlap with one that was found."""
+    if not expected or not found:
+        return []
+    largest: list[float] = overlaps(list(expected), list(found)).max(1).tolist()
+    return largest
+
+
+def _row(part: Comparison) -> tuple[str, ...]:
+    shares = part.overlaps or (float("nan"),)
+    return (
+        part.name,
+        f"{part.true_ms / MS_PER_S:.1f}",
+        f"{part.found_ms / part.true_ms:.1%}" if part.true_ms else "",
+        f"{part.more_ms / MS_PER_S:.1f}",
+        f"{np.median(shares):.3f}",
+        f"{np.percentile(shares, 10):.3f}",
+    )
+
+
+if __name__ == "__main__":
+    main()
