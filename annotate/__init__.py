@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from annotate.api import annotate_video, iterate_annotations
     from annotate.errors import (
         AnnotateError,
+        DatasetError,
         DecodingError,
         FFmpegError,
         MediaError,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         ReportError,
         SettingsError,
         TooLargeError,
+        TrainingError,
         UnreadableError,
     )
     from annotate.faces.box import Box
@@ -35,6 +37,7 @@ __all__ = [
     "AnnotateError",
     "Annotation",
     "Box",
+    "DatasetError",
     "DecodingError",
     "FFmpegError",
     "MediaError",
@@ -47,6 +50,7 @@ __all__ = [
     "SettingsError",
     "Span",
     "TooLargeError",
+    "TrainingError",
     "UnreadableError",
     "__version__",
     "annotate_video",

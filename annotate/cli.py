@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
@@ -32,8 +33,11 @@ from annotate.version import VERSION
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 
-_QUIET = "annotate.quiet"
+QUIET = "annotate.quiet"
 _DEFAULT_COMMAND = "(annotate)"
+_LATER = dict.fromkeys(("dataset", "train", "evaluate"), "annotate.training.commands")
+"""Commands that are imported when they are asked for, from where they are."""
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 logger = logging.getLogger(__name__)
@@ -53,6 +57,16 @@ class _DefaultCommand(click.Command):
 
 class _CommandGroup(DefaultGroup):  # type: ignore[misc]
     """Shows the default command's usage and options as its own, and never its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *_LATER])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _LATER:
+            later: click.Command = getattr(import_module(_LATER[cmd_name]), cmd_name)
+            return later
+        found: click.Command | None = super().get_command(ctx, cmd_name)
+        return found
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Hands a ``--`` on to the default command, for which everything behind it is a path."""
@@ -87,7 +101,7 @@ class _CommandGroup(DefaultGroup):  # type: ignore[misc]
         return ("" if name == _DEFAULT_COMMAND else name), command, rest
 
 
-def _verbosity(command: _Command) -> _Command:
+def verbosity(command: _Command) -> _Command:
     """``-v`` and ``-q``, accepted before and after a command's name."""
 
     def make_verbose(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -96,7 +110,7 @@ def _verbosity(command: _Command) -> _Command:
 
     def make_quiet(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if value:
-            ctx.meta[_QUIET] = True
+            ctx.meta[QUIET] = True
 
     quiet = click.option(
         "-q", "--quiet", is_flag=True, expose_value=False, callback=make_quiet, help="Report failures only."
@@ -122,7 +136,7 @@ def _parse_formats(ctx: click.Context, parameter: click.Parameter, value: str) -
     default=_DEFAULT_COMMAND,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@_verbosity
+@verbosity
 @click.version_option(VERSION, prog_name="annotate")
 def main() -> None:
     """Give videos an emotion track.
@@ -192,7 +206,7 @@ def _output_folder(help_text: str) -> Callable[[_Command], _Command]:
     show_default=True,
     help="Refuse videos with larger pictures.",
 )
-@_verbosity
+@verbosity
 @click.pass_context
 def annotate_command(
     ctx: click.Context,
@@ -216,7 +230,7 @@ def annotate_command(
     from annotate.archive.run import annotate_archive, plan_archive
     from annotate.archive.workers import ProcessWorkers
 
-    quiet = bool(ctx.meta.get(_QUIET))
+    quiet = bool(ctx.meta.get(QUIET))
     found = list(walk(paths, Selection(include, exclude, follow_links)))
     if not found:
         _say_none_found(paths, quiet=quiet)
@@ -230,7 +244,7 @@ def annotate_command(
                 console.print_text(console.printable(f"{path}: {what}"))
             return
     except AnnotateError as error:
-        _fail(error)
+        fail(error)
     places = [entry.path if isinstance(entry, Obstacle) else entry for entry in found]
     display = console.Display(places, quiet=quiet)
     workers = ProcessWorkers(jobs or _cores(), display.advance)
@@ -252,7 +266,7 @@ def annotate_command(
         exit_status = _status_of(interruption)
     except AnnotateError as error:
         display.close()
-        _fail(error)
+        fail(error)
     finally:
         display.close()
     if not quiet:
@@ -268,7 +282,7 @@ def annotate_command(
 @_selection
 @_output_folder("The tree of their own to which outputs were written.")
 @click.option("--delete-stale", is_flag=True, help="Remove what this program made and what serves no more.")
-@_verbosity
+@verbosity
 @click.pass_context
 def check(
     ctx: click.Context,
@@ -292,10 +306,10 @@ def check(
                 for path in remove_stale(finding):
                     console.print_text(console.printable(f"{path}: deleted"))
     except AnnotateError as error:
-        _fail(error)
+        fail(error)
     if not found and not findings:
-        _say_none_found(paths, quiet=bool(ctx.meta.get(_QUIET)))
-    elif not ctx.meta.get(_QUIET):
+        _say_none_found(paths, quiet=bool(ctx.meta.get(QUIET)))
+    elif not ctx.meta.get(QUIET):
         console.print_text(console.check_totals(len(videos), findings))
     ctx.exit(EXIT_FAILED if findings else 0)
 
@@ -303,7 +317,7 @@ def check(
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", metavar="FILE.csv", type=click.Path(path_type=Path), help="Write the table as CSV too.")
-@_verbosity
+@verbosity
 @click.pass_context
 def summarize(ctx: click.Context, paths: tuple[Path, ...], output: Path | None) -> None:
     """Sum up the reports of annotated videos: a row a video, totals last."""
@@ -325,12 +339,12 @@ def summarize(ctx: click.Context, paths: tuple[Path, ...], output: Path | None) 
             frame = to_frame(summaries)
             if output is not None:
                 write_whole(output, frame.to_csv(index=False, lineterminator="\n"))
-            if not ctx.meta.get(_QUIET):
+            if not ctx.meta.get(QUIET):
                 console.print_text(console.summary_table(frame))
-        elif not failed and not ctx.meta.get(_QUIET):
+        elif not failed and not ctx.meta.get(QUIET):
             console.say(f"no reports below {_listed(paths)}; `annotate {_listed(paths)}` makes them")
     except AnnotateError as error:
-        _fail(error)
+        fail(error)
     ctx.exit(EXIT_FAILED if failed else 0)
 
 
@@ -378,7 +392,7 @@ def _listed(paths: tuple[Path, ...]) -> str:
     return " ".join(str(path) for path in paths)
 
 
-def _fail(error: AnnotateError) -> NoReturn:
+def fail(error: AnnotateError) -> NoReturn:
     logger.info("failed", exc_info=True)
     console.say(f"Error: {error}")
     sys.exit(EXIT_USAGE if isinstance(error, ModelError | SettingsError) else EXIT_FAILED)

@@ -13,7 +13,9 @@
     │   ├── TooLargeError         its pictures, or the number of its streams, are larger than allowed
     │   └── DecodingError         not one frame could be decoded, or the decoder hung
     ├── OutputError               a result cannot be written
-    └── ReportError               a CSV report cannot be read
+    ├── ReportError               a CSV report cannot be read
+    ├── DatasetError              labels, stills or a set of blocks cannot be used
+    └── TrainingError             a model cannot be trained, or a picture of it drawn, with what is there
 
 Each message is one sentence that names the file, the cause and the way out.
 """
@@ -67,3 +69,11 @@ class OutputError(AnnotateError):
 
 class ReportError(AnnotateError):
     """A CSV report cannot be read."""
+
+
+class DatasetError(AnnotateError):
+    """Labels, stills or a set of blocks cannot be used."""
+
+
+class TrainingError(AnnotateError):
+    """A model cannot be trained, or a picture of it drawn, with what is there."""

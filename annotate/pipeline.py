@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from annotate.emotions.classifier import Classifier, load_classifier
+from annotate.emotions.contract import Contract
 from annotate.faces.blocks import Block, BlockReport, cut_blocks
 from annotate.faces.box import Box
 from annotate.faces.detect import UNSCALED, FaceDetector, looking_short_side_px
 from annotate.faces.look import observe
 from annotate.faces.shots import thin
-from annotate.faces.track import follow
+from annotate.faces.track import Sighting, TrackEnd, follow
 from annotate.media.decode import DecodingReport, Frame, decode
 from annotate.media.probe import Video, probe
 from annotate.settings import ALL_CORES, Limits, Settings
@@ -103,10 +104,7 @@ class Analysis:
         across, down = self.video.width_px / size_px[0], self.video.height_px / size_px[1]
         frames = decode(self.video, size_px, limits=self.limits, report=self.decoding)
         try:
-            max_frame_rate = min(self.settings.max_frame_rate, contract.frame_rate)
-            thinned = thin(self._reported(frames), self.video.frame_rate, max_frame_rate)
-            observations = observe(thinned, FaceDetector(self.settings.min_face), self.settings)
-            events = follow(observations, self.settings)
+            events = find_faces(self._reported(frames), self.video, contract, self.settings)
             blocks = cut_blocks(events, contract, self.settings.min_track_frames, self.blocks)
             yield from _classified(blocks, self.classifier, across, down)
         finally:
@@ -139,6 +137,16 @@ def analyse(analysis: Analysis) -> list[Annotation]:
         analysis.limits = replace(analysis.limits, threads=1)
         annotations = list(analysis)
     return sorted(annotations, key=lambda annotation: (annotation.span.start_ms, annotation.face_id, annotation.block))
+
+
+def find_faces(
+    frames: Iterable[Frame], video: Video, contract: Contract, settings: Settings
+) -> Iterator[Sighting | TrackEnd]:
+    """The faces in a video's frames, thinned to the rate the contract allows, followed from frame to frame."""
+    max_frame_rate = min(settings.max_frame_rate, contract.frame_rate)
+    thinned = thin(frames, video.frame_rate, max_frame_rate)
+    observations = observe(thinned, FaceDetector(settings.min_face), settings)
+    return follow(observations, settings)
 
 
 def analysed_size_px(video: Video, min_face: float) -> tuple[int, int]:

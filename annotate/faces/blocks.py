@@ -47,7 +47,7 @@ class BlockReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Cropped:
+class Cropped:
     """A sighting whose picture has been cut down to the face's surroundings, so that the picture can go."""
 
     index: int
@@ -63,7 +63,7 @@ class _Cropped:
 class _Pending:
     """A track's frames since its last block, and that block's, of which its last may need some again."""
 
-    frames: list[_Cropped] = field(default_factory=list)
+    frames: list[Cropped] = field(default_factory=list)
     blocks: int = 0
 
 
@@ -113,7 +113,7 @@ def _track_blocks(
             yield event.track, _last_block(pending, contract, min_track_frames), True
             continue
         pending = tracks.setdefault(event.track, _Pending())
-        pending.frames.append(_cropped(event, contract))
+        pending.frames.append(cut_face(event, contract))
         fresh = len(pending.frames) - (size if pending.blocks else 0)
         if fresh == size:
             del pending.frames[:-size]
@@ -122,10 +122,11 @@ def _track_blocks(
             yield event.track, [block], False
 
 
-def _cropped(sighting: Sighting, contract: Contract) -> _Cropped:
+def cut_face(sighting: Sighting, contract: Contract) -> Cropped:
+    """A sighting's face as the contract frames it."""
     frame = sighting.frame
     patch = take_patch(frame.image, sighting.box, contract.crop_margin, contract.crop_size_px)
-    return _Cropped(frame.index, frame.last_index, frame.span, sighting.box, sighting.score, sighting.detected, patch)
+    return Cropped(frame.index, frame.last_index, frame.span, sighting.box, sighting.score, sighting.detected, patch)
 
 
 def _last_block(pending: _Pending, contract: Contract, min_track_frames: int) -> list[Block]:
@@ -140,12 +141,18 @@ def _last_block(pending: _Pending, contract: Contract, min_track_frames: int) ->
 
 
 def _block(pending: _Pending, contract: Contract, overlap: int) -> Block:
-    frames = pending.frames
+    return join_frames(pending.frames, contract, number=pending.blocks, overlap=overlap)
+
+
+def join_frames(
+    frames: Sequence[Cropped], contract: Contract, *, face_id: int = 0, number: int = 0, overlap: int = 0
+) -> Block:
+    """Consecutive frames of one face, as many as a block has or fewer, as a block; the last goes on to its end."""
     first, last = frames[0], frames[-1]
     boxes = np.array([(seen.box.x, seen.box.y, seen.box.width, seen.box.height) for seen in frames])
     return Block(
-        face_id=0,
-        number=pending.blocks,
+        face_id=face_id,
+        number=number,
         first_frame=first.index,
         last_frame=last.last_index,
         span=Span(first.span.start_ms, last.span.end_ms),

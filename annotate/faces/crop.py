@@ -33,10 +33,13 @@ class Patch:
 
     def crop(self) -> NDArray[np.uint8]:
         """The face as (size_px, size_px) uint8 in full range."""
-        luma = _means(_means(self.part, self.rows).T, self.columns).T
-        full = (luma - BLACK) * (FULL_RANGE / (WHITE - BLACK))
+        full = (self.resampled() - BLACK) * (FULL_RANGE / (WHITE - BLACK))
         pixels: NDArray[np.uint8] = np.rint(full).clip(0, FULL_RANGE).astype(np.uint8)
         return pixels
+
+    def resampled(self) -> NDArray[np.float64]:
+        """The same square, its values (size_px, size_px) as they are in the picture."""
+        return _means(_means(self.part, self.rows).T, self.columns).T
 
 
 def take_patch(image: NDArray[np.uint8], box: Box, margin: float, size_px: int) -> Patch:
