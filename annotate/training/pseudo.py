@@ -13,6 +13,7 @@ of the eyes for a few frames; light (gamma, contrast, brightness, a slope across
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -97,8 +98,8 @@ def compress(frames: Tensor, quality: Tensor) -> Tensor:
     factor = torch.where(quality < 50, 50 / quality, 2 - quality / 50)
     table = (steps * factor[..., None, None]).round().clamp(min=1)[:, :, None, None]
     tiles = (frames * 255 - 128).view(count, times, height // _DCT_PX, _DCT_PX, width // _DCT_PX, _DCT_PX).transpose(3, 4)
-    spectrum = cosines @ tiles @ cosines.T
-    tiles = cosines.T @ ((spectrum / table).round() * table) @ cosines
+    spectrum = _both_ways(tiles, cosines.T)
+    tiles = _both_ways((spectrum / table).round() * table, cosines)
     return ((tiles.transpose(3, 4).reshape(count, times, height, width) + 128) / 255).clamp(0, 1)
 
 
@@ -148,13 +149,17 @@ def _blink(frames: Tensor, draw: _Paths) -> Tensor:
     """For a few frames the eyes go over into what is around them, as lids of the skin's shade would."""
     moment = draw.uniform(0, BLOCK_FRAMES)
     times = torch.arange(BLOCK_FRAMES).to(frames)
-    closed = (1 - (times - moment).abs() / (BLINK_FRAMES / 2)).clamp(0, 1) * draw.chosen(BLINK_SHARE)
+    closed = (1 - (times - moment).abs() / (BLINK_FRAMES / 2)).clamp(0, 1)
+    return _change_chosen(frames, draw.chosen(BLINK_SHARE), _with_lids, closed)
+
+
+def _with_lids(frames: Tensor, closed: Tensor) -> Tensor:
     down = (torch.arange(CROP_SIZE_PX).to(frames) + 0.5) / CROP_SIZE_PX
     band = (1.5 - 1.5 * (down - EYES_CENTRE).abs() / EYES_HALF_HEIGHT).clamp(0, 1)
     weight = closed[..., None, None] * band[:, None]
     half = round(EYES_HALF_HEIGHT * CROP_SIZE_PX)
     around = functional.avg_pool2d(functional.pad(frames, (0, 0, half, half), mode="replicate"), (2 * half + 1, 1), 1)
-    return frames + (around - frames) * weight
+    return torch.lerp(frames, around, weight)
 
 
 def _light(frames: Tensor, draw: _Paths, spread: Spread) -> Tensor:
@@ -168,25 +173,35 @@ def _light(frames: Tensor, draw: _Paths, spread: Spread) -> Tensor:
 
 
 def _blur(frames: Tensor, draw: _Paths, spread: Spread) -> Tensor:
-    weight = draw.path(spread.blur).abs().clamp(0, 1) * draw.chosen(BLUR_SHARE)
-    reach = BLUR_PX // 2
-    padded = functional.pad(frames, (reach,) * 4, mode="replicate")
-    return frames + (functional.avg_pool2d(padded, BLUR_PX, 1) - frames) * weight[..., None, None]
+    weight = draw.path(spread.blur).abs().clamp(0, 1)
+    return _change_chosen(frames, draw.chosen(BLUR_SHARE), _blurred, weight)
+
+
+def _blurred(frames: Tensor, weight: Tensor) -> Tensor:
+    padded = functional.pad(frames, (BLUR_PX // 2,) * 4, mode="replicate")
+    means = functional.avg_pool2d(functional.avg_pool2d(padded, (BLUR_PX, 1), 1), (1, BLUR_PX), 1)
+    return torch.lerp(frames, means, weight[..., None, None])
 
 
 def _compress(frames: Tensor, draw: _Paths) -> Tensor:
     quality = draw.uniform(MIN_QUALITY, MAX_QUALITY) * torch.exp(draw.path((0.0, 0.3)))
-    chosen = draw.chosen(COMPRESSION_SHARE)[:, 0] > 0
-    if not chosen.any():
-        return frames
-    frames = frames.clone()
-    frames[chosen] = compress(frames[chosen], quality[chosen].clamp(1, 100))
-    return frames
+    return _change_chosen(frames, draw.chosen(COMPRESSION_SHARE), compress, quality.clamp(1, 100))
+
+
+def _change_chosen(frames: Tensor, chosen: Tensor, change: Callable[[Tensor, Tensor], Tensor], amount: Tensor) -> Tensor:
+    """Changes some blocks, each by its own amount (N, 20)."""
+    numbers = torch.nonzero(chosen[:, 0])[:, 0]
+    return frames.index_copy(0, numbers, change(frames[numbers], amount[numbers])) if len(numbers) else frames
 
 
 def _add_noise(frames: Tensor, draw: _Paths) -> Tensor:
     amount = draw.uniform(0, MAX_NOISE) * draw.chosen(NOISE_SHARE)
     return frames + draw.normal(*frames.shape[1:]) * amount[..., None, None]
+
+
+def _both_ways(tiles: Tensor, matrix: Tensor) -> Tensor:
+    """``matrix.T @ tiles @ matrix`` as two large products instead of many small ones."""
+    return ((tiles @ matrix).transpose(-1, -2).contiguous() @ matrix).transpose(-1, -2)
 
 
 def _cosines() -> Tensor:

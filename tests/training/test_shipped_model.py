@@ -1,0 +1,56 @@
+"""The installed model on a set that is built on the spot from the project's own sample videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from annotate.cli import main
+from annotate.emotions.classifier import load_classifier
+from annotate.training.dataset import open_dataset
+from annotate.training.judge import judge, predict
+from tests.media import SAMPLES
+
+FLOOR = 0.9
+"""Least accuracy: the samples are easy, and whatever knows them less is broken."""
+
+LABELS = """video,start,end,emotion
+portrait.mp4,0,1,happy
+portrait.mp4,4.6,5.6,neutral
+cut.mp4,1,2.4,happy
+cut.mp4,2.4,3.4,surprise
+phone.mov,0,1,surprise
+"""
+
+
+@pytest.fixture
+def sample_set(tmp_path: Path) -> Path:
+    (tmp_path / "labels.csv").write_text(LABELS)
+    arguments = [
+        "dataset",
+        "build",
+        f"{tmp_path}/labels.csv",
+        str(SAMPLES),
+        "-o",
+        f"{tmp_path}/blocks",
+        "--most-blocks",
+        "1",
+    ]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    return tmp_path / "blocks"
+
+
+def test_the_installed_model_knows_the_sample_videos(sample_set: Path) -> None:
+    dataset = open_dataset(sample_set)
+    assert len(dataset) == len(LABELS.splitlines()) - 1
+    probabilities = predict(load_classifier(), dataset, dataset.rows("all"))
+    videos = dataset.origins["video"].to_numpy(object)
+    judgement = judge(probabilities, dataset.labels, videos, dataset.contract.class_names)
+    assert judgement.videos == 3
+    assert judgement.figures["accuracy"].value >= FLOOR
+    answer = CliRunner().invoke(main, ["evaluate", str(sample_set), "--split", "all"])
+    assert answer.exit_code == 0
+    assert f"accuracy                    {judgement.figures['accuracy'].value:.3f} [" in answer.output
