@@ -309,7 +309,7 @@ def evaluate(
         from annotate.training.pictures import draw_confusion
 
         draw_confusion(judgement, output)
-    console.print_text(judgement_text(judgement))
+    console.print_text(judgement_text(judgement, stills=opened.holds_stills))
     if other is not None:
         console.print_text(f"\n{comparison_text(compare(probabilities, other, truth, videos))}")
 

@@ -25,7 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from annotate.emotions.contract import Contract
-from annotate.errors import DatasetError, OutputError
+from annotate.errors import DatasetError, OutputError, SettingsError
 from annotate.tracks.files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, make_folder, sentence
 from annotate.version import VERSION
 
@@ -66,7 +66,7 @@ class Split:
     A key's part follows from its hash and ``seed`` alone, so that further videos move nobody.
 
     Raises:
-        DatasetError: the shares are no parts of a whole.
+        SettingsError: the shares are no parts of a whole.
     """
 
     validation: float = 0.15
@@ -75,7 +75,7 @@ class Split:
 
     def __post_init__(self) -> None:
         if self.validation < 0 or self.test < 0 or self.validation + self.test > 1:
-            raise DatasetError(f"--validation {self.validation:g} and --test {self.test:g} must be shares of one whole")
+            raise SettingsError(f"--validation {self.validation:g} and --test {self.test:g} must be shares of one whole")
 
     def part(self, video: str, subject: str = "") -> str:
         """The part that holds all blocks of a subject, or of a video where the subject is not known."""

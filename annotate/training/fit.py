@@ -54,6 +54,8 @@ class FitSettings:
     patience: int = 6
     """Training ends when validation has not improved for so many epochs."""
     batch_size: int = 32
+    least_steps: int = 20
+    """An epoch of a small set draws its blocks several times over: one of a step or two would tell validation nothing."""
     learning_rate: float = 1e-3
     """The highest; it rises over the first steps and falls along a cosine (Loshchilov and Hutter, ICLR 2017)."""
     weight_decay: float = 0.02
@@ -102,8 +104,10 @@ class Run:
         with torch.random.fork_rng():
             torch.manual_seed(settings.seed)
             self.network = ARCHITECTURES[settings.architecture]().to(self.device)
-        self._optimizer = torch.optim.AdamW(_parameter_groups(self.network, settings.weight_decay), settings.learning_rate)
-        self._steps = max(1, len(self._training) // settings.batch_size)
+        self._optimizer = torch.optim.AdamW(
+            self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self._steps = max(settings.least_steps, len(self._training) // settings.batch_size)
         factor = _warm_cosine(self._steps * settings.epochs, settings.warmup_share)
         self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, factor)
         make_folder(folder)
@@ -146,10 +150,10 @@ class Run:
         """Writes the best epoch's network, calibrated on validation, as ONNX; returns its difference from torch.
 
         Raises:
-            TrainingError: the file does not give what torch gives.
+            TrainingError: the best checkpoint is gone, or the file does not give what torch gives.
             OutputError: it cannot be written.
         """
-        self.network.load_state_dict(torch.load(self._folder / BEST_NAME, weights_only=True, map_location=self.device))
+        self.network.load_state_dict(self._load(BEST_NAME))
         self.network.temperature.fill_(fit_temperature(*self._validated()))
         network = self.network.cpu()
         try:
@@ -202,19 +206,22 @@ class Run:
         write_whole(self._folder / LOG_NAME, _as_csv(self.history))
 
     def _resume(self) -> None:
-        path = self._folder / CHECKPOINT_NAME
-        if not path.exists():
+        if not (self._folder / CHECKPOINT_NAME).exists():
             return
-        try:
-            state = torch.load(path, weights_only=True, map_location=self.device)
-            identity = state["identity"]
-        except Exception as error:
-            raise TrainingError(f"{path}: the checkpoint cannot be read; remove {self._folder} to begin anew") from error
-        if identity != self._identity:
+        state = self._load(CHECKPOINT_NAME)
+        if state.get("identity") != self._identity:
             raise TrainingError(f"{self._folder}: holds a run with other settings or sets; remove it or give another -o")
         for name, part in (("network", self.network), ("optimizer", self._optimizer), ("schedule", self._schedule)):
             part.load_state_dict(state[name])
         self.history = [Epoch(**epoch) for epoch in state["history"]]
+
+    def _load(self, name: str) -> dict[str, Any]:
+        path = self._folder / name
+        try:
+            state: dict[str, Any] = torch.load(path, weights_only=True, map_location=self.device)
+        except Exception as error:
+            raise TrainingError(f"{path}: the checkpoint cannot be read; remove {self._folder} to begin anew") from error
+        return state
 
 
 class _Source:
@@ -274,15 +281,6 @@ def _identity(datasets: Sequence[Dataset], settings: FitSettings) -> str:
     """Tells runs apart that must not be mixed."""
     tables = [hashlib.sha256((dataset.path / ORIGINS_NAME).read_bytes()).hexdigest() for dataset in datasets]
     return json.dumps({"settings": asdict(settings), "sets": tables}, sort_keys=True)
-
-
-def _parameter_groups(network: Architecture, weight_decay: float) -> list[dict[str, object]]:
-    """Weights decay, biases and scales do not."""
-    parameters = list(network.parameters())
-    return [
-        {"params": [part for part in parameters if part.ndim > 1], "weight_decay": weight_decay},
-        {"params": [part for part in parameters if part.ndim <= 1], "weight_decay": 0.0},
-    ]
 
 
 def _warm_cosine(steps: int, warmup_share: float) -> Callable[[int], float]:

@@ -21,6 +21,8 @@ from annotate.training.metrics import CALIBRATION_BINS, RESAMPLES, Interval
 
 BATCH_BLOCKS = 8
 INTERVAL_PERCENT = (2.5, 97.5)
+DRAWN_TOGETHER = 50
+"""Draws whose weights are in memory at a time."""
 
 Values = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -187,8 +189,13 @@ CLASS_FIGURES = {"precision": precision, "recall": recall, "F1": f1}
 def _whole_and_drawn(tallied: Tally, seed: int) -> tuple[Tally, Tally]:
     """The sums over all videos, and over videos drawn with replacement ``RESAMPLES`` times."""
     videos = len(tallied.confusion)
-    weights = np.random.default_rng(seed).multinomial(videos, np.full(videos, 1 / videos), RESAMPLES)
-    return tallied.summed(np.ones((1, videos))), tallied.summed(weights.astype(float))
+    random, shares = np.random.default_rng(seed), np.full(videos, 1 / videos)
+    drawn = [
+        tallied.summed(random.multinomial(videos, shares, DRAWN_TOGETHER).astype(float))
+        for _ in range(RESAMPLES // DRAWN_TOGETHER)
+    ]
+    together = Tally(np.concatenate([each.confusion for each in drawn]), np.concatenate([each.bins for each in drawn]))
+    return tallied.summed(np.ones((1, videos))), together
 
 
 def _interval(value: Values, drawn: Values) -> Interval:

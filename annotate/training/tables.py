@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pandas as pd
 from tabulate import tabulate
 
-from annotate.training.build import BuildReport, count
+from annotate.training.build import BuildReport
+from annotate.training.build import count as count_faults
 from annotate.training.dataset import PARTS, Dataset, Origin
 from annotate.training.judge import Comparison, Judgement
 from annotate.training.metrics import Interval
@@ -29,10 +30,11 @@ def class_table(origins: pd.DataFrame, class_names: Sequence[str]) -> str:
 def dataset_text(dataset: Dataset) -> str:
     """What a set holds."""
     origins = dataset.origins
-    kind = "stills" if dataset.holds_stills else "blocks"
+    kind = "still" if dataset.holds_stills else "block"
     subjects = origins.loc[origins["subject"] != "", "subject"].nunique()
     sides = " x ".join(str(side) for side in dataset.pixels.shape[1:])
-    head = f"{len(dataset)} {kind} of {sides} pixels, {origins['video'].nunique()} videos, {subjects} known subjects"
+    videos = number_of(origins["video"].nunique(), "image" if dataset.holds_stills else "video")
+    head = f"{number_of(len(dataset), kind)} of {sides} pixels, {videos}, {number_of(subjects, 'known subject')}"
     return f"{class_table(origins, dataset.contract.class_names)}\n\n{head}."
 
 
@@ -43,13 +45,14 @@ def origins_table(origins: Sequence[Origin], class_names: Sequence[str]) -> str:
 
 def build_totals(report: BuildReport) -> str:
     """The last line of a build: what was read, what was left out and why."""
-    left_out = ", ".join(f"{number} {fault.value}" for fault, number in count(report.omissions).items())
-    videos = f"{report.videos} {'video' if report.videos == 1 else 'videos'}"
-    return f"{report.pieces} labelled pieces, {videos}: {len(report.origins)} blocks; left out: {left_out or 'nothing'}."
+    left_out = ", ".join(f"{number} {fault.value}" for fault, number in count_faults(report.omissions).items())
+    read = f"{number_of(report.pieces, 'labelled piece')}, {number_of(report.videos, 'video')}"
+    return f"{read}: {number_of(len(report.origins), 'block')}; left out: {left_out or 'nothing'}."
 
 
-def judgement_text(judgement: Judgement) -> str:
+def judgement_text(judgement: Judgement, *, stills: bool = False) -> str:
     """Figures with their intervals, those of each class, and the confusion matrix."""
+    block, video = ("still", "image") if stills else ("block", "video")
     figures = [(name, shown(interval)) for name, interval in judgement.figures.items()]
     rows = [
         (emotion, int(judgement.confusion[label].sum()), *(shown(interval) for interval in own.values()))
@@ -59,11 +62,17 @@ def judgement_text(judgement: Judgement) -> str:
     called = [(name, *row) for name, row in zip(names, judgement.confusion.tolist(), strict=True)]
     tables = (
         tabulate(figures, disable_numparse=True),
-        tabulate(rows, ("class", "blocks", "precision", "recall", "F1"), disable_numparse=True),
+        tabulate(rows, ("class", f"{block}s", "precision", "recall", "F1"), disable_numparse=True),
         tabulate(called, ("is \\ called", *names)),
     )
-    head = f"{judgement.blocks} blocks of {judgement.videos} videos, with 95 % intervals from drawing videos again:"
+    what = f"{number_of(judgement.blocks, block)} of {number_of(judgement.videos, video)}"
+    head = f"{what}, with 95 % intervals from drawing {video}s again:"
     return "\n\n".join((head, *tables))
+
+
+def number_of(count: int, noun: str) -> str:
+    """A number and its noun: ``1 video``, ``2 videos``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def comparison_text(comparison: Comparison) -> str:

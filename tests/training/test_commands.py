@@ -63,7 +63,7 @@ def test_build_lists_what_is_left_out_and_shows_what_is_there(tmp_path: Path, fa
     assert f"left out: {labels}: line 5: the emotion 'glad' is none of" in said
     assert "left out: nowhere 0-1 s (happiness): no such video below" in said
     shown, _ = run("dataset", "show", blocks)
-    assert shown.endswith("2 blocks of 20 x 80 x 80 pixels, 1 videos, 0 known subjects.\n")
+    assert shown.endswith("2 blocks of 20 x 80 x 80 pixels, 1 video, 0 known subjects.\n")
     _, refused = run(*arguments, status=1)
     assert refused == f"Error: {blocks}: is there already; remove it or give another name with -o\n"
     assert "'glad' is none of" in run(*arguments[:-1], tmp_path / "other", "--extra", "glad", status=2)[1]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate.emotions.contract import Contract
-from annotate.errors import DatasetError, OutputError
+from annotate.errors import DatasetError, OutputError, SettingsError
 from annotate.training.dataset import (
     ORIGIN_COLUMNS,
     PARTS,
@@ -139,7 +139,7 @@ def test_a_split_is_stable_and_goes_by_subject_or_else_by_video(keys: list[str],
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_shares_of_a_split(validation: float, test: float) -> None:
     if validation + test > 1:
-        with pytest.raises(DatasetError, match="must be shares of one whole"):
+        with pytest.raises(SettingsError, match="must be shares of one whole"):
             Split(validation, test)
         return
     split = Split(validation, test)

@@ -20,7 +20,7 @@ from annotate.training.fit import Epoch, FitSettings, Run
 from annotate.training.judge import predict
 from tests.training.conftest import MakeDataset
 
-SETTINGS = FitSettings(architecture="recurrent", epochs=3, batch_size=4, learning_rate=3e-3, augmentation=0.2)
+SETTINGS = FitSettings(architecture="recurrent", epochs=3, batch_size=4, least_steps=2, learning_rate=3e-3, augmentation=0.2)
 
 
 def without_times(history: list[Epoch]) -> list[tuple[float, ...]]:
@@ -94,7 +94,7 @@ def test_blocks_and_stills_are_mixed_learnt_and_judged(make_dataset: MakeDataset
     moving = make_dataset("blocks", [0, 3] * 8, parts=["train"] * 12 + ["validation"] * 4)
     still = make_dataset("faces", [0, 3] * 8, parts=["train"] * 12 + ["validation"] * 4, frames=1, seed=1)
     fresh = make_dataset("fresh", [0, 3] * 4, parts=["test"] * 8, seed=2)
-    run = Run([moving, still], tmp_path / "run", FitSettings(**{**vars(SETTINGS), "epochs": 6}))
+    run = Run([moving, still], tmp_path / "run", FitSettings(**{**vars(SETTINGS), "epochs": 2, "least_steps": 18}))
     list(run.epochs())
     run.export(tmp_path / "model.onnx")
     probabilities = predict(Classifier(tmp_path / "model.onnx"), fresh, fresh.rows("test"))
