@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -244,6 +245,8 @@ def train(ctx: click.Context, blocks: tuple[Path, ...], output: Path, **options:
     """
     try:
         from annotate.training.fit import CURVE_NAME, FitSettings, Run
+
+        import_module("matplotlib.figure")
     except ImportError as error:
         raise TrainingError(f"{error.name} is missing for training: pip install 'annotate[training]'") from error
     from annotate.training.dataset import open_dataset

@@ -27,7 +27,7 @@ from torch.nn import functional
 from annotate.emotions.contract import Contract
 from annotate.errors import DatasetError, OutputError, TrainingError
 from annotate.tracks.files import make_folder, sentence, write_whole
-from annotate.training.architectures import ARCHITECTURES, Architecture, fit_temperature
+from annotate.training.architectures import ARCHITECTURES, fit_temperature
 from annotate.training.dataset import ORIGINS_NAME, TRAIN, VALIDATION, Dataset
 from annotate.training.export import export
 from annotate.training.metrics import accuracy, balanced_accuracy
