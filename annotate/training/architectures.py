@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,6 +11,8 @@ from torch.nn import functional
 from annotate.emotions.contract import BLOCK_FRAMES, CROP_SIZE_PX
 from annotate.emotions.labels import EMOTIONS
 from annotate.training.network import MIN_SPREAD, BlockNetwork, FrameNetwork
+
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.4, 10.0
 
 _LEAST_PROBABILITY = 1e-30
 
@@ -116,7 +120,10 @@ def evened(blocks: Tensor) -> Tensor:
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature at which logits (N, 7) are most likely to give ``labels`` (N,) (Guo et al., ICML 2017)."""
-    tried = torch.logspace(-1, 1, 201)
+    """The temperature at which logits (N, 7) are most likely to give ``labels`` (N,) (Guo et al., ICML 2017).
+
+    No less than ``MIN_TEMPERATURE``: a few labels that are all met would ask for none at all.
+    """
+    tried = torch.logspace(math.log10(MIN_TEMPERATURE), math.log10(MAX_TEMPERATURE), 201)
     losses = [float(functional.cross_entropy(logits / temperature, labels)) for temperature in tried]
     return float(tried[losses.index(min(losses))])
