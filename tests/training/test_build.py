@@ -50,9 +50,9 @@ def frames_of(found: PieceBlocks) -> list[tuple[int, int, int]]:
 def changing_clip(media: Path, face_picture: Path) -> Path:
     """A second of two faces, then 0.8 s of one: faces 1, 2 and 3."""
     both = make_from_pictures(
-        media / "both.mp4", [(face_picture, 1)], size=(320, 240), filters="split[a][b];[b]hflip[c];[a][c]hstack"
+        media / "both.mp4", [(face_picture, 1)], size=(320, 240), filters="split[a][b];[b]hflip[c];[a][c]vstack"
     )
-    one = make_from_pictures(media / "one.mp4", [(face_picture, 0.8)], filters="pad=640:240")
+    one = make_from_pictures(media / "one.mp4", [(face_picture, 0.8)], filters="pad=320:480")
     path = media / "changing.mp4"
     run_ffmpeg("-i", both, "-i", one, "-filter_complex", "[0][1]concat=n=2:v=1[out]", "-map", "[out]", *H264, path)
     return path

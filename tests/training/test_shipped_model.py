@@ -18,7 +18,7 @@ FLOOR = 0.9
 
 LABELS = """video,start,end,emotion
 portrait.mp4,0,1,happy
-portrait.mp4,4.6,5.6,neutral
+portrait.mp4,4.4,5.2,neutral
 cut.mp4,1,2.4,happy
 cut.mp4,2.4,3.4,surprise
 phone.mov,0,1,surprise
