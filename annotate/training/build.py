@@ -187,7 +187,8 @@ def _finished(piece: _Collected, lengths: dict[int, int], contract: Contract, mi
     crops, size = piece.crops[track], contract.block_frames
     starts = range(0, max(1, len(crops) - size + 1), STEP_FRAMES)
     blocks = [
-        join_frames(crops[start : start + size], contract, face_id=face_id, number=number) for number, start in enumerate(starts)
+        join_frames(crops[start : start + size], contract, face_id=face_id, number=number)
+        for number, start in enumerate(starts)
     ]
     return PieceBlocks(piece.place, tuple(blocks))
 

@@ -8,7 +8,7 @@ tables of counts that add up over videos, so that a thousand draws cost one prod
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -79,8 +79,8 @@ def predict(
         DatasetError: the model was made for other blocks than these, or there are none.
         ModelError: its output is no distribution.
     """
-    if classifier.contract != dataset.contract:
-        raise DatasetError(f"{dataset.path}: {_disagreement(classifier, dataset)}; build the set for the model's contract")
+    if disagreement := "; ".join(_differences(classifier, dataset)):
+        raise DatasetError(f"{dataset.path}: {disagreement}; build the set for the model's contract")
     if not len(rows):
         raise DatasetError(f"{dataset.path}: no block is in this part; see `annotate dataset show`, or give --split all")
     outputs = []
@@ -215,12 +215,10 @@ def _sum_ratio(above: Values, below: Values) -> Values:
     return ratio
 
 
-def _disagreement(classifier: Classifier, dataset: Dataset) -> str:
-    return "; ".join(_differences(classifier, dataset))
-
-
 def _differences(classifier: Classifier, dataset: Dataset) -> Iterator[str]:
-    for name, wanted in classifier.contract.to_metadata().items():
-        found = dataset.contract.to_metadata()[name]
+    """What the model and the set disagree on; a set has all frames, whichever of them the model looks at."""
+    given = dataset.contract.to_metadata()
+    for name, wanted in replace(classifier.contract, frame_stride=dataset.contract.frame_stride).to_metadata().items():
+        found = given[name]
         if found != wanted:
             yield f"its {name} is {found}, the model's {wanted}"
