@@ -216,6 +216,21 @@ def test_ffmpeg_is_gone_when_the_generator_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at the process table")
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_no_thread_is_left_reading_when_the_generator_ends_early(empty_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse_slowly(line: str) -> tuple[int, int] | None:
+        time.sleep(0.02)
+        return parse(line)
+
+    parse = decode_module._parse_stamp
+    monkeypatch.setattr(decode_module, "_parse_stamp", parse_slowly)
+    before = threading.active_count()
+    frames = decode(probe(empty_clip), (160, 120))
+    next(frames)
+    frames.close()
+    assert threading.active_count() == before
+
+
 def test_ffmpeg_runs_in_a_session_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[subprocess.Popen[bytes]] = []
     start = subprocess.Popen

@@ -215,9 +215,11 @@ def _stamp_channel() -> Iterator[tuple[str, tuple[int, ...], Any]]:
                 drains[0].start()
                 return iter(stamps.get, None)
 
-            yield f"pipe:{writing}", (writing,), from_pipe
-            for thread in drains:
-                thread.join(_TERMINATE_TIMEOUT_S)
+            try:
+                yield f"pipe:{writing}", (writing,), from_pipe
+            finally:
+                for thread in drains:
+                    thread.join(_TERMINATE_TIMEOUT_S)
     else:  # pragma: no cover
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "stamps"

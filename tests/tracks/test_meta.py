@@ -125,6 +125,7 @@ def test_the_model_is_no_setting_and_all_others_are() -> None:
     assert values == {
         "min_face": 0.2,
         "look_interval_ms": 200,
+        "search_interval_ms": 1000,
         "max_frame_rate": 30.0,
         "track_timeout_ms": 1000,
         "track_overlap": 0.3,
