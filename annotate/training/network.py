@@ -52,7 +52,7 @@ class _Residual(nn.Module):
 
 
 class FrameNetwork(nn.Module):
-    """Crops (N, 1, CROP_SIZE_PX, CROP_SIZE_PX) in 0..1 to logits (N, 7); 1.1 M parameters, 51 M multiply-adds a crop."""
+    """Crops (N, 1, CROP_SIZE_PX, CROP_SIZE_PX) in 0..1 to logits (N, 7); 1.1 M parameters, 58 M multiply-adds a crop."""
 
     def __init__(self, dropout: float = 0.3) -> None:
         super().__init__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,11 @@ def sample_set(tmp_path: Path) -> Path:
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     return tmp_path / "blocks"
+
+
+def test_the_card_is_about_the_installed_model() -> None:
+    card = resources.files("annotate.emotions").joinpath("MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"`{load_classifier().model_hash}`" in card
 
 
 def test_the_installed_model_knows_the_sample_videos(sample_set: Path) -> None:
