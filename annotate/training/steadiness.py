@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from annotate.emotions.classifier import Classifier
+from annotate.emotions.contract import Contract
 from annotate.faces.box import Box
 from annotate.faces.crop import crop
-from annotate.faces.detect import FaceDetector
-from annotate.faces.shots import observe, thin
-from annotate.faces.track import Sighting, follow
+from annotate.faces.track import Sighting
 from annotate.media.decode import decode
 from annotate.media.probe import probe
-from annotate.pipeline import BATCH_BLOCKS, analysed_size_px
+from annotate.pipeline import BATCH_BLOCKS, analysed_size_px, find_faces
 from annotate.settings import Settings
 
 SHIFT_PX = 2
@@ -91,12 +90,11 @@ def compare(crops: NDArray[np.uint8], classifier: Classifier) -> Steadiness:
     return Steadiness(len(plain) * (crops.shape[1] - 1), changed_by_shift, len(delayed), changed_by_delay)
 
 
-def _sightings(path: Path, settings: Settings, frame_rate: float) -> Iterator[Sighting]:
+def _sightings(path: Path, settings: Settings, contract: Contract) -> Iterator[Sighting]:
     video = probe(path)
     frames = decode(video, analysed_size_px(video, settings.min_face))
     try:
-        thinned = thin(frames, video.frame_rate, min(settings.max_frame_rate, frame_rate))
-        for event in follow(observe(thinned, FaceDetector(settings.min_face), settings), settings):
+        for event in find_faces(frames, video, contract, settings):
             if isinstance(event, Sighting):
                 yield event
     finally:
