@@ -65,7 +65,7 @@ def measure(path: Path, classifier: Classifier, settings: Settings | None = None
     """
     contract = classifier.contract
     tracks: dict[int, list[NDArray[np.uint8]]] = {}
-    for sighting in _sightings(path, settings or Settings(), contract.frame_rate):
+    for sighting in _sightings(path, settings or Settings(), contract):
         views = [sighting.box, *(_shifted(sighting.box, contract.crop_margin, contract.crop_size_px))]
         crops = [crop(sighting.frame.image, box, contract.crop_margin, contract.crop_size_px) for box in views]
         tracks.setdefault(sighting.track, []).append(np.stack(crops))
