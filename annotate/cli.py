@@ -159,6 +159,15 @@ def _selection(command: _Command) -> _Command:
     return command
 
 
+min_face_option = click.option(
+    "--min-face",
+    type=click.FloatRange(MIN_MIN_FACE, MAX_MIN_FACE),
+    default=Settings.min_face,
+    show_default=True,
+    help="Smallest face, as a fraction of the picture's shorter side.",
+)
+
+
 def _output_folder(help_text: str) -> Callable[[_Command], _Command]:
     return click.option("-o", "--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help=help_text)
 
@@ -178,13 +187,7 @@ def _output_folder(help_text: str) -> Callable[[_Command], _Command]:
     "--lang", "language", type=click.Choice(sorted(WORDS)), default="en", show_default=True, help="Language of subtitles."
 )
 @click.option("--force", is_flag=True, help="Annotate finished videos again.")
-@click.option(
-    "--min-face",
-    type=click.FloatRange(MIN_MIN_FACE, MAX_MIN_FACE),
-    default=Settings.min_face,
-    show_default=True,
-    help="Smallest face, as a fraction of the picture's shorter side.",
-)
+@min_face_option
 @click.option("--model", metavar="FILE.onnx", type=click.Path(path_type=Path), help="Another model (see the README).")
 @click.option("--jobs", metavar="N", type=click.IntRange(1), help="Videos worked on at once.  [default: one a core]")
 @_output_folder("Write outputs to a tree of their own.")

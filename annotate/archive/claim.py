@@ -55,7 +55,7 @@ def abandoned(folder: Path) -> list[Path]:
     """What killed runs left in ``folder``: temporary files of claims that nobody holds. Nothing is removed."""
     found = []
     for place in _places(folder):
-        paths = [path for path in (place.lock, place.scratch) if path.exists()]
+        paths = place.leavings()
         with contextlib.suppress(OutputError), _hold(place, keep_lock=place.lock in paths) as held:
             if held:
                 found += paths
@@ -64,11 +64,13 @@ def abandoned(folder: Path) -> list[Path]:
 
 def sweep(folder: Path) -> list[Path]:
     """Removes from ``folder`` what killed runs left, and nothing else; tells what that was."""
-    swept = abandoned(folder)
+    swept = []
     for place in _places(folder):
+        paths = place.leavings()
         with contextlib.suppress(OutputError), _hold(place) as held:
             if held:
                 place.clear()
+                swept += paths
     return [path for path in swept if not path.exists()]
 
 
@@ -91,6 +93,10 @@ class _Place:
     @property
     def scratch(self) -> Path:
         return self.folder / f"{TEMPORARY_PREFIX}{self.key}{TEMPORARY_SUFFIX}"
+
+    def leavings(self) -> list[Path]:
+        """What is there."""
+        return [path for path in (self.lock, self.scratch) if path.exists()]
 
     def clear(self) -> None:
         """Removes the folder of unfinished files."""

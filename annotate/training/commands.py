@@ -16,9 +16,9 @@ import click
 from tqdm import tqdm
 
 from annotate import console
-from annotate.cli import EXIT_FAILED, EXIT_INTERRUPTED, QUIET, fail, verbosity
+from annotate.cli import EXIT_FAILED, EXIT_INTERRUPTED, QUIET, fail, min_face_option, verbosity
 from annotate.errors import AnnotateError, TrainingError
-from annotate.settings import MAX_MIN_FACE, MIN_MIN_FACE, Settings
+from annotate.settings import Settings
 
 ARCHITECTURE_NAMES = ("frames", "cnn3d", "recurrent")
 PART_NAMES = ("train", "validation", "test", "all")
@@ -81,13 +81,7 @@ def dataset() -> None:
     "[default: those with fewer pieces than the median]",
 )
 @click.option("--most-blocks", type=click.IntRange(1), default=4, show_default=True, help="Most blocks of a piece of these.")
-@click.option(
-    "--min-face",
-    type=click.FloatRange(MIN_MIN_FACE, MAX_MIN_FACE),
-    default=Settings.min_face,
-    show_default=True,
-    help="Smallest face, as a fraction of the picture's shorter side.",
-)
+@min_face_option
 @_split_options
 @verbosity
 @click.pass_context
