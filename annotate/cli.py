@@ -39,7 +39,6 @@ _LATER = dict.fromkeys(("dataset", "train", "evaluate"), "annotate.training.comm
 """Commands that are imported when they are asked for, from where they are."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
 logger = logging.getLogger(__name__)
 
 
@@ -297,7 +296,7 @@ def check(
     delete_stale: bool,
 ) -> None:
     """Verify the outputs of an archive: what is missing, stale, foreign or damaged."""
-    found = list(walk(paths, Selection(include, exclude, follow_links)))
+    found, quiet = list(walk(paths, Selection(include, exclude, follow_links))), bool(ctx.meta.get(QUIET))
     videos = [entry for entry in found if isinstance(entry, Path)]
     findings = []
     try:
@@ -311,8 +310,8 @@ def check(
     except AnnotateError as error:
         fail(error)
     if not found and not findings:
-        _say_none_found(paths, quiet=bool(ctx.meta.get(QUIET)))
-    elif not ctx.meta.get(QUIET):
+        _say_none_found(paths, quiet=quiet)
+    elif not quiet:
         console.print_text(console.check_totals(len(videos), findings))
     ctx.exit(EXIT_FAILED if findings else 0)
 
