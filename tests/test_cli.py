@@ -383,7 +383,7 @@ def test_interrupted_while_looking_for_videos(folder: Path, monkeypatch: pytest.
     def interrupted(*arguments: object) -> Iterator[Path]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("annotate.cli.walk", interrupted)
+    monkeypatch.setattr("annotate.commands.archive.walk", interrupted)
     answer = run("videos")
     assert (answer.status, answer.output, answer.errors) == (130, "", "interrupted\n")
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from annotate.archive.walk import VIDEO_ENDINGS
-from annotate.cli import annotate_command
+from annotate.commands.archive import annotate_command
 from annotate.emotions.labels import EMOTIONS
 from annotate.tracks.table import PLACE_COLUMNS
 

@@ -16,7 +16,7 @@ import click
 from tqdm import tqdm
 
 from annotate import console
-from annotate.cli import EXIT_FAILED, EXIT_INTERRUPTED, QUIET, fail, min_face_option, verbosity
+from annotate.commands.shared import EXIT_FAILED, EXIT_INTERRUPTED, QUIET, fail, min_face_option, verbosity
 from annotate.errors import AnnotateError, TrainingError
 from annotate.settings import Settings
 

@@ -1,0 +1,230 @@
+"""Annotating an archive, and verifying what was made of it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from annotate import console
+from annotate.archive.check import check_archive, remove_stale
+from annotate.archive.mirror import mirror, output_trees
+from annotate.archive.outcome import Outcome, Status
+from annotate.archive.plan import FORMATS, Wanted
+from annotate.archive.walk import Obstacle, Selection, walk
+from annotate.commands.shared import (
+    EXIT_FAILED,
+    QUIET,
+    Terminated,
+    fail,
+    min_face_option,
+    output_folder,
+    say_none_found,
+    selection,
+    status_of,
+    verbosity,
+)
+from annotate.emotions.labels import WORDS
+from annotate.errors import AnnotateError, OutputError
+from annotate.settings import Limits, Settings
+
+DEFAULT_COMMAND = "(annotate)"
+
+logger = logging.getLogger(__name__)
+
+
+class _DefaultContext(click.Context):
+    """Names the default command as people call it: by the program's name alone."""
+
+    @property
+    def command_path(self) -> str:
+        return super().command_path.rstrip()
+
+
+class _DefaultCommand(click.Command):
+    context_class = _DefaultContext
+
+
+def _parse_formats(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown or not names:
+        raise click.BadParameter(
+            f"{value!r} is not a list of formats; choose from {', '.join(FORMATS)}, separated by commas."
+        )
+    return names
+
+
+@click.command(DEFAULT_COMMAND, cls=_DefaultCommand, hidden=True)
+@selection
+@click.option(
+    "--format",
+    "formats",
+    metavar="LIST",
+    default=",".join(FORMATS),
+    show_default=True,
+    callback=_parse_formats,
+    help=f"Formats to write: {', '.join(FORMATS)} (csv always is).",
+)
+@click.option(
+    "--lang", "language", type=click.Choice(sorted(WORDS)), default="en", show_default=True, help="Language of subtitles."
+)
+@click.option("--force", is_flag=True, help="Annotate finished videos again.")
+@min_face_option
+@click.option("--model", metavar="FILE.onnx", type=click.Path(path_type=Path), help="Another model (see the README).")
+@click.option("--jobs", metavar="N", type=click.IntRange(1), help="Videos worked on at once.  [default: one a core]")
+@output_folder("Write outputs to a tree of their own.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done with every video, and why.")
+@click.option("--log", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Append a JSON line a video.")
+@click.option(
+    "--stall-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    default=Limits.stall_timeout_s,
+    show_default=True,
+    help="End a video whose decoder gives nothing for so long.",
+)
+@click.option(
+    "--max-pixels",
+    metavar="N",
+    type=click.IntRange(1),
+    default=Limits.max_pixels,
+    show_default=True,
+    help="Refuse videos with larger pictures.",
+)
+@verbosity
+@click.pass_context
+def annotate_command(
+    ctx: click.Context,
+    paths: tuple[Path, ...],
+    formats: tuple[str, ...],
+    language: str,
+    force: bool,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    follow_links: bool,
+    min_face: float,
+    model: Path | None,
+    jobs: int | None,
+    output: Path | None,
+    dry_run: bool,
+    log: Path | None,
+    stall_timeout: float,
+    max_pixels: int,
+) -> None:
+    """Annotate every video below each PATH."""
+    from annotate.archive.run import annotate_archive, plan_archive
+    from annotate.archive.workers import ProcessWorkers
+
+    quiet = bool(ctx.meta.get(QUIET))
+    found = list(walk(paths, Selection(include, exclude, follow_links)))
+    if not found:
+        say_none_found(paths, quiet=quiet)
+        return
+    try:
+        settings, wanted = Settings(min_face=min_face, model=model), Wanted(formats, language, force)
+        videos = [entry for entry in found if isinstance(entry, Path)]
+        folders = mirror(videos, paths, output) if output is not None else None
+        if dry_run:
+            for path, what in plan_archive(found, settings, wanted, folders=folders):
+                console.print_text(console.printable(f"{path}: {what}"))
+            return
+    except AnnotateError as error:
+        fail(error)
+    places = [entry.path if isinstance(entry, Obstacle) else entry for entry in found]
+    display = console.Display(places, quiet=quiet)
+    workers = ProcessWorkers(jobs or _cores(), display.advance)
+    outcomes: list[Outcome] = []
+    exit_status, log_failed = 0, False
+    try:
+        _interrupt_on_sigterm()
+        limits = Limits(stall_timeout_s=stall_timeout, max_pixels=max_pixels)
+        run = annotate_archive(found, settings, wanted, workers, limits=limits, folders=folders)
+        with contextlib.closing(run), console.open_log(log) as write_log:
+            for outcome in run:
+                outcomes.append(outcome)
+                if not log_failed:
+                    log_failed = not _logged(outcome, write_log)
+                if outcome.trace:
+                    logger.info("%s", console.printable(outcome.trace, keep="\n"))
+                display.finish(outcome)
+    except KeyboardInterrupt as interruption:
+        exit_status = status_of(interruption)
+    except AnnotateError as error:
+        display.close()
+        fail(error)
+    finally:
+        display.close()
+    if not quiet:
+        order = {path: number for number, path in enumerate(places)}
+        console.print_text(console.closing_table(sorted(outcomes, key=lambda outcome: order[outcome.path])))
+    if exit_status:
+        console.say(f"interrupted: {len(found) - len(outcomes)} left to do; run the same command again to go on")
+        ctx.exit(exit_status)
+    ctx.exit(EXIT_FAILED if log_failed or any(outcome.status is Status.FAILED for outcome in outcomes) else 0)
+
+
+@click.command()
+@selection
+@output_folder("The tree of their own to which outputs were written.")
+@click.option("--delete-stale", is_flag=True, help="Remove what this program made and what serves no more.")
+@verbosity
+@click.pass_context
+def check(
+    ctx: click.Context,
+    paths: tuple[Path, ...],
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    follow_links: bool,
+    output: Path | None,
+    delete_stale: bool,
+) -> None:
+    """Verify the outputs of an archive: what is missing, stale, foreign or damaged."""
+    found, quiet = list(walk(paths, Selection(include, exclude, follow_links))), bool(ctx.meta.get(QUIET))
+    videos = [entry for entry in found if isinstance(entry, Path)]
+    findings = []
+    try:
+        folders = mirror(videos, paths, output) if output is not None else None
+        for finding in check_archive(found, output_trees(paths, output), folders):
+            findings.append(finding)
+            console.print_text(console.finding_line(finding))
+            if delete_stale:
+                for path in remove_stale(finding):
+                    console.print_text(console.printable(f"{path}: deleted"))
+    except AnnotateError as error:
+        fail(error)
+    if not found and not findings:
+        say_none_found(paths, quiet=quiet)
+    elif not quiet:
+        console.print_text(console.check_totals(len(videos), findings))
+    ctx.exit(EXIT_FAILED if findings else 0)
+
+
+def _logged(outcome: Outcome, write_log: Callable[[Outcome], None]) -> bool:
+    """Whether the log took it; if not, that is said, and the run goes on without a log."""
+    try:
+        write_log(outcome)
+    except OutputError as error:
+        console.say(f"Error: {error}; the run goes on without it")
+        return False
+    return True
+
+
+def _interrupt_on_sigterm() -> None:
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        raise Terminated
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, interrupt)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

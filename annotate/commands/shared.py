@@ -1,0 +1,90 @@
+"""What commands share: options, exit statuses, and how they end."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from annotate import console
+from annotate.errors import AnnotateError, ModelError, SettingsError
+from annotate.settings import MAX_MIN_FACE, MIN_MIN_FACE, Settings
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
+
+QUIET = "annotate.quiet"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+logger = logging.getLogger(__name__)
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end."""
+
+
+def verbosity(command: Command) -> Command:
+    """``-v`` and ``-q``, accepted before and after a command's name."""
+
+    def make_verbose(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+
+    def make_quiet(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            ctx.meta[QUIET] = True
+
+    quiet = click.option(
+        "-q", "--quiet", is_flag=True, expose_value=False, callback=make_quiet, help="Report failures only."
+    )
+    verbose = click.option(
+        "-v", "--verbose", is_flag=True, expose_value=False, callback=make_verbose, help="Tell more, with tracebacks."
+    )
+    return verbose(quiet(command))
+
+
+def selection(command: Command) -> Command:
+    """The paths of an archive and the options that say which of its files are meant."""
+    for decorate in (
+        click.option("--follow-links", is_flag=True, help="Walk into linked directories."),
+        click.option("--exclude", metavar="GLOB", multiple=True, help="Leave out files whose name or path matches."),
+        click.option("--include", metavar="GLOB", multiple=True, help="Take only files whose name or path matches."),
+        click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path)),
+    ):
+        command = decorate(command)
+    return command
+
+
+min_face_option = click.option(
+    "--min-face",
+    type=click.FloatRange(MIN_MIN_FACE, MAX_MIN_FACE),
+    default=Settings.min_face,
+    show_default=True,
+    help="Smallest face, as a fraction of the picture's shorter side.",
+)
+
+
+def output_folder(help_text: str) -> Callable[[Command], Command]:
+    return click.option("-o", "--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help=help_text)
+
+
+def status_of(interruption: KeyboardInterrupt) -> int:
+    return EXIT_TERMINATED if isinstance(interruption, Terminated) else EXIT_INTERRUPTED
+
+
+def say_none_found(paths: tuple[Path, ...], *, quiet: bool) -> None:
+    if not quiet:
+        console.say(f"no videos below {listed(paths)}: files are taken by their endings, such as .mp4, .mkv or .mov")
+
+
+def listed(paths: tuple[Path, ...]) -> str:
+    return " ".join(str(path) for path in paths)
+
+
+def fail(error: AnnotateError) -> NoReturn:
+    logger.info("failed", exc_info=True)
+    console.say(f"Error: {error}")
+    sys.exit(EXIT_USAGE if isinstance(error, ModelError | SettingsError) else EXIT_FAILED)
