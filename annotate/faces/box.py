@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_LEAST_AREA = 1e-9
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -45,12 +47,30 @@ def overlaps(boxes: list[Box], others: list[Box]) -> NDArray[np.float64]:
     >>> overlaps([Box(0, 0, 2, 2)], [Box(1, 0, 2, 2), Box(5, 5, 1, 1)]).round(3).tolist()
     [[0.333, 0.0]]
     """
+    shared = _shared(boxes, others)
+    result: NDArray[np.float64] = shared / np.maximum(_areas(boxes)[:, None] + _areas(others) - shared, _LEAST_AREA)
+    return result
+
+
+def shares_within(boxes: list[Box], others: list[Box]) -> NDArray[np.float64]:
+    """The part (0..1) of every box that lies within every other one, (len(boxes), len(others)).
+
+    >>> shares_within([Box(0, 0, 2, 2)], [Box(1, 0, 9, 9), Box(0, 0, 3, 3)]).tolist()
+    [[0.5, 1.0]]
+    """
+    result: NDArray[np.float64] = _shared(boxes, others) / np.maximum(_areas(boxes)[:, None], _LEAST_AREA)
+    return result
+
+
+def _shared(boxes: list[Box], others: list[Box]) -> NDArray[np.float64]:
     first, second = _corners(boxes)[:, None], _corners(others)[None, :]
     sides = np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2])
-    shared = np.clip(sides, 0, None).prod(-1)
-    areas = [(corners[..., 2:] - corners[..., :2]).prod(-1) for corners in (first, second)]
-    result: NDArray[np.float64] = shared / np.maximum(areas[0] + areas[1] - shared, 1e-9)
-    return result
+    shared: NDArray[np.float64] = np.clip(sides, 0, None).prod(-1)
+    return shared
+
+
+def _areas(boxes: list[Box]) -> NDArray[np.float64]:
+    return np.array([box.width * box.height for box in boxes], np.float64)
 
 
 def _corners(boxes: list[Box]) -> NDArray[np.float64]:

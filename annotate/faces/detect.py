@@ -16,7 +16,7 @@ import dlib
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.faces.box import Box
+from annotate.faces.box import Box, overlaps
 
 WINDOW_PX = 80
 """Side of the smallest face the detector can find."""
@@ -26,6 +26,12 @@ MAX_FACES = 200
 
 NEAR_FACE_PX = 96
 """Least size of a known face on the picture in which it is looked for again: it may have become a sixth smaller."""
+
+WEAK_SCORE = -0.3
+"""Least score of a detection where a face is known to be: the detector's own threshold is for places anywhere."""
+
+WEAK_OVERLAP = 0.5
+"""Least intersection over union of such a detection with the known face."""
 
 REACH = 1.0
 """How far around a known face it is looked for, as a part of its size."""
@@ -87,6 +93,7 @@ class FaceDetector:
 
         A region is searched from that level of the detector's pyramid on at which its smallest box is a little larger
         than the window, and aligned with the cells there, so that a search of the whole picture finds the same boxes.
+        In the place of one of ``boxes`` a detection may be weak, so that a face that turns or laughs is not lost.
         """
         factor = self._factor(image)
         found: list[Face] = []
@@ -96,14 +103,14 @@ class FaceDetector:
             top, left = (round(part.start // cell_px * cell_px) for part in (region.rows, region.columns))
             part = image[top : region.rows.stop, left : region.columns.stop]
             if min(part.shape) >= 2:
-                found += (face.moved(left, top) for face in self._search(part, factor, levels))
-        return _surest(found)
+                found += (face.moved(left, top) for face in self._search(part, factor, levels, WEAK_SCORE))
+        return _surest([face for face in found if face.score >= 0 or _is_at(face.box, boxes)])
 
     def _factor(self, image: NDArray[np.uint8]) -> float:
         factor = self._short_side_px / min(image.shape)
         return 1.0 if abs(factor - 1) < UNSCALED else factor
 
-    def _search(self, image: NDArray[np.uint8], factor: float, levels: int = 0) -> list[Face]:
+    def _search(self, image: NDArray[np.uint8], factor: float, levels: int = 0, least_score: float = 0.0) -> list[Face]:
         """Faces in a picture scaled by ``factor``, the finest ``levels`` of its pyramid left out."""
         height, width = image.shape
         coarse = _shrunk(image, max(1, int(1 / factor)))
@@ -113,13 +120,17 @@ class FaceDetector:
         pyramid = dlib.pyramid_down(_LEVEL_PARTS)
         for _ in range(levels):
             scaled = pyramid(scaled)
-        rectangles, scores, _ = self._detector.run(scaled, 0, 0.0)
+        rectangles, scores, _ = self._detector.run(scaled, 0, least_score)
         faces = []
         for found, score in zip(rectangles, scores, strict=True):
             place = pyramid.rect_up(dlib.drectangle(found), levels)
             box = Box(place.left() * across, place.top() * down, place.width() * across, place.height() * down)
             faces.append(Face(box, score))
         return faces
+
+
+def _is_at(box: Box, places: Sequence[Box]) -> bool:
+    return bool(overlaps([box], list(places)).max() >= WEAK_OVERLAP)
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def observe(frames: Iterable[Frame], detector: Detector, settings: Settings) -> 
     """Looks for faces at moments on a grid of time, and at the first and last frame of every shot.
 
     The whole picture is searched at the ends of a shot and at moments on a coarser grid; frames are held from one such
-    moment to the next. What is found does not depend on what was before the latest of them.
+    moment to the next. What is found does not depend on what was before the shot.
     """
     shot: _Shot | None = None
     for frame, begins_shot in mark_shots(frames, settings.gap_ms):
@@ -68,6 +68,7 @@ class _Shot:
         self._settings = settings
         self._held: list[Observation] = []
         self._known: list[Box] = []
+        self._seen_ms: dict[Box, int] = {}
         self._last_ms: int | None = None
 
     def add(self, frame: Frame) -> Iterator[Observation]:
@@ -92,22 +93,35 @@ class _Shot:
         return self._last_ms is None or frame.span.start_ms // step_ms != self._last_ms // step_ms
 
     def _look(self, frame: Frame) -> tuple[Face, ...]:
-        """Searches around the known faces; one that is not found now is looked for in its place again."""
+        """Searches around the known faces."""
         if not self._known:
             return ()
         faces = self._detector.near(frame.image, self._known)
-        boxes = [face.box for face in faces]
-        self._known = boxes + _without(self._known, boxes)
+        self._remember(faces, frame)
         return faces
+
+    def _remember(self, faces: Sequence[Face], frame: Frame) -> None:
+        """Takes ``faces`` as known; one that is not among them is looked for in its place until its track has ended."""
+        now_ms, boxes = frame.span.start_ms, [face.box for face in faces]
+        oldest_ms = now_ms - self._settings.track_timeout_ms
+        lost = [box for box in _without(self._known, boxes) if self._seen_ms[box] >= oldest_ms]
+        self._seen_ms = {**{box: self._seen_ms[box] for box in lost}, **dict.fromkeys(boxes, now_ms)}
+        self._known = boxes + lost
 
     def _search(self, frame: Frame, begins_shot: bool) -> Iterator[Observation]:
         faces = self._detector(frame.image)
         boxes = [face.box for face in faces]
+        if lost := _without(self._known, boxes):
+            again = self._detector.near(frame.image, lost)
+            apart = _without([face.box for face in again], boxes)
+            faces = _from_left((*faces, *(face for face in again if face.box in apart)))
+            boxes = [face.box for face in faces]
         for box in _without(boxes, self._known):
             self._look_back(box)
         yield from self._held
         yield Observation(frame, begins_shot, faces)
-        self._held, self._known = [], boxes
+        self._held = []
+        self._remember(faces, frame)
 
     def _look_back(self, box: Box) -> None:
         """Follows a face that was not known back through the frames held that were looked at."""
@@ -118,8 +132,7 @@ class _Shot:
             here = _like(self._detector.near(observation.frame.image, [box]), box)
             if not here or _like(observation.faces, here[0].box):
                 return
-            faces = sorted((*observation.faces, here[0]), key=lambda face: (face.box.x, face.box.y))
-            self._held[number] = replace(observation, faces=tuple(faces))
+            self._held[number] = replace(observation, faces=_from_left((*observation.faces, here[0])))
             box = here[0].box
 
 
@@ -129,6 +142,10 @@ def _without(boxes: Sequence[Box], others: Sequence[Box]) -> list[Box]:
         return list(boxes)
     alone = overlaps(list(boxes), list(others)).max(1) < SAME_FACE_OVERLAP
     return [box for box, is_alone in zip(boxes, alone, strict=True) if is_alone]
+
+
+def _from_left(faces: Sequence[Face]) -> tuple[Face, ...]:
+    return tuple(sorted(faces, key=lambda face: (face.box.x, face.box.y)))
 
 
 def _like(faces: Sequence[Face], box: Box) -> list[Face]:

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 import lap
 import numpy as np
 
-from annotate.faces.box import Box, overlaps
+from annotate.faces.box import Box, overlaps, shares_within
 from annotate.faces.detect import Face
 from annotate.faces.look import Observation
 from annotate.media.decode import Frame
 from annotate.settings import Settings
+
+WITHIN_SHARE = 0.75
+"""A detection of which so much lies within a followed face starts no track of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ def follow(observations: Iterable[Observation], settings: Settings) -> Iterator[
 
     A frame between two detections of a track gets the box in between, linear in time. A track ends with its shot, or
     when its face has not been detected for longer than the timeout; its last sighting is its last detection. Frames are
-    held only as long as a track waits for its next detection.
+    held only as long as a track waits for its next detection. A detection within a followed face starts no track.
     """
     tracks: list[_Track] = []
     count = 0
@@ -77,11 +80,11 @@ def follow(observations: Iterable[Observation], settings: Settings) -> Iterator[
             else:
                 track.missed = True
         taken = set(matches.values())
-        for number, face in enumerate(observation.faces):
-            if number not in taken:
-                tracks.append(_Track(count, frame, face))
-                yield Sighting(count, frame, face.box, face.score, detected=True)
-                count += 1
+        new = [face for number, face in enumerate(observation.faces) if number not in taken]
+        for face in _outermost(new, [track.face.box for track in tracks]):
+            tracks.append(_Track(count, frame, face))
+            yield Sighting(count, frame, face.box, face.score, detected=True)
+            count += 1
     yield from _end(tracks)
 
 
@@ -92,6 +95,17 @@ def _assign(tracks: list[_Track], faces: tuple[Face, ...], least_overlap: float)
     costs = 1 - overlaps([track.face.box for track in tracks], [face.box for face in faces])
     _, of_tracks, _ = lap.lapjv(costs, extend_cost=True, cost_limit=1 - least_overlap)
     return {position: int(number) for position, number in enumerate(np.asarray(of_tracks)) if number >= 0}
+
+
+def _outermost(faces: list[Face], followed: list[Box]) -> list[Face]:
+    """The faces that lie neither within a followed face nor within a larger one of their own: a mouth is no second face."""
+    if not faces:
+        return []
+    boxes = [face.box for face in faces]
+    within = shares_within(boxes, followed + boxes) >= WITHIN_SHARE
+    areas = np.array([box.width * box.height for box in boxes])
+    within[:, len(followed) :] &= areas[:, None] < areas
+    return [face for face, inside in zip(faces, within.tolist(), strict=True) if not any(inside)]
 
 
 def _advance(track: _Track, frame: Frame, face: Face) -> Iterator[Sighting]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from annotate.faces import detect
 from annotate.faces.box import Box, overlaps
-from annotate.faces.detect import FaceDetector
+from annotate.faces.detect import WEAK_OVERLAP, WEAK_SCORE, FaceDetector
 from annotate.media.decode import decode
 from annotate.media.probe import probe
 
@@ -76,3 +76,18 @@ def test_of_too_many_faces_the_surest_are_kept(face_clip: Path, monkeypatch: pyt
     assert len(faces) == 2
     monkeypatch.setattr(detect, "MAX_FACES", 1)
     assert detector(both) == (max(faces, key=lambda found: found.score),)
+
+
+def test_a_known_face_may_be_weaker_than_one_found_anywhere(face_clip: Path) -> None:
+    """Under more and more noise the face is still found where it was, and there only."""
+    image = picture(face_clip, (640, 480))
+    detector = FaceDetector(0.15)
+    (known,) = detector(image)
+    noise = np.random.default_rng(0).integers(0, 256, image.shape)
+    noisy = ((image * share + noise * (1 - share)).astype(np.uint8) for share in np.arange(1.0, 0.0, -0.02))
+    pairs = ((picture, found) for picture in noisy for found in detector.near(picture, [known.box]))
+    weakened, weak = next((picture, found) for picture, found in pairs if found.score < 0)
+    assert weak.score >= WEAK_SCORE
+    assert overlaps([weak.box], [known.box])[0, 0] >= WEAK_OVERLAP
+    beside = Box(known.box.x + known.box.width / 2, known.box.y, known.box.width, known.box.height)
+    assert all(face.score >= 0 for face in detector.near(weakened, [beside]))

@@ -129,14 +129,36 @@ def test_both_ends_of_every_shot_are_searched() -> None:
     assert list(boxes(observations)) == [0, 200, 240, 280, 400, 520, 560]
 
 
-def test_what_is_found_does_not_depend_on_where_one_begins() -> None:
+def test_what_is_found_in_a_shot_does_not_depend_on_what_was_before() -> None:
     def truth(time_ms: int) -> list[Box]:
         return [Box(10 + time_ms / 100, 10, 20, 20), *([THERE] if time_ms % 700 < 350 else [])]
 
-    whole = frames_at(range(0, 4000, 40))
-    part = [replace(frame) for frame in whole if frame.span.start_ms >= 1000]
+    whole = frames_at(range(0, 4000, 40), 2000)
+    part = [replace(frame) for frame in whole if frame.span.start_ms >= 2000]
     found = boxes(observed(whole, truth)[0])
-    assert boxes(observed(part, truth)[0]) == {moment: here for moment, here in found.items() if moment >= 1000}
+    assert boxes(observed(part, truth)[0]) == {moment: here for moment, here in found.items() if moment >= 2000}
+
+
+def test_a_weak_face_is_kept_where_one_is_known_and_not_found_elsewhere() -> None:
+    """The oracle finds THERE only near by, as the detector does with a face below its threshold."""
+
+    class Weak(Oracle):
+        def __call__(self, image: NDArray[np.uint8]) -> tuple[Face, ...]:
+            return tuple(face for face in super().__call__(image) if self._time_ms(image) < 200 or face.box != THERE)
+
+    weak = Weak(lambda time_ms: [HERE, THERE])
+    found = boxes(observe(frames_at(range(0, 3001, 40)), weak, Settings()))
+    assert found == {moment: [HERE, THERE] for moment in range(0, 3001, 200)}
+    later = Weak(lambda time_ms: [HERE, *([THERE] if time_ms >= 400 else [])])
+    assert set(map(tuple, boxes(observe(frames_at(range(0, 3001, 40)), later, Settings())).values())) == {(HERE,)}
+
+
+def test_a_lost_face_is_looked_for_over_a_search_and_no_longer_than_its_track_lasts() -> None:
+    def hiding(time_ms: int) -> list[Box]:
+        return [] if time_ms > 600 else [HERE]
+
+    _, oracle = observed(frames_at(range(0, 3001, 40)), hiding)
+    assert oracle.near_looks == [200, 400, 600, 800, 1000, 1200, 1400, 1600, 1800]
 
 
 def test_frames_are_held_for_a_second_only() -> None:

@@ -89,6 +89,18 @@ def test_a_cut_ends_all_tracks() -> None:
     assert {event.track for event in events if isinstance(event, TrackEnd)} == {0, 1, 2}
 
 
+def test_a_mouth_is_no_second_face() -> None:
+    whole, mouth, beside = face(0, size=200), face(50, 100, size=90), face(150, 100, size=90)
+    found = {0: (whole, mouth), 5: (mouth,), 10: (whole, mouth), 15: (whole, beside)}
+    assert frames_by_track(list(follow(observations(found, 16), Settings()))) == {0: list(range(16)), 1: [15]}
+
+
+def test_what_was_within_a_face_is_followed_once_that_has_gone() -> None:
+    found = {0: (face(0, size=200),), **{index: (face(50, 50, size=90),) for index in range(5, 60, 5)}}
+    tracks = frames_by_track(list(follow(observations(found, 60), Settings())))
+    assert tracks == {0: [0], 1: list(range(30, 56))}
+
+
 def test_tracks_are_numbered_from_left_to_right() -> None:
     events = list(follow(observations({0: (face(0), face(300), face(600))}, 1), Settings()))
     assert [event.box.x for event in events if isinstance(event, Sighting)] == [0, 300, 600]
