@@ -86,10 +86,11 @@ class Analysis:
         Raises:
             MediaError: the file is no video that can be used.
             ModelError: the settings' model does not keep the contract.
+            SettingsError: the limits' provider cannot be had.
             FFmpegError: there is no usable ffmpeg.
         """
         settings = settings or Settings()
-        classifier = load_classifier(settings.model)
+        classifier = load_classifier(settings.model, limits.provider)
         return cls(probe(path, limits.max_pixels), settings, classifier, limits)
 
     def __iter__(self) -> Iterator[Annotation]:

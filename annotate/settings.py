@@ -10,13 +10,18 @@ from annotate.errors import SettingsError
 MIN_MIN_FACE, MAX_MIN_FACE = 0.02, 0.9
 
 
+NO_HWACCEL = "none"
+CPU = "cpu"
+PROVIDERS = {CPU: "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+"""onnxruntime's providers by the names that people use."""
+
 AUTOMATIC_THREADS = 0
 """As many decoding threads as there are cores."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Options that bound the work on one video and change nothing in what is found."""
+    """Options that say with what means a video is worked on and bound them; they do not decide what is looked for."""
 
     threads: int = 1
     """Decoding threads."""
@@ -26,6 +31,12 @@ class Limits:
 
     max_pixels: int = 40_000_000
     """Videos with larger pictures are refused; the default is enough for 8K."""
+
+    hwaccel: str = NO_HWACCEL
+    """ffmpeg's way of decoding by hardware, one that works here (see `annotate.media.hardware.choose_hwaccel`)."""
+
+    provider: str = CPU
+    """What the network runs on, a key of ``PROVIDERS``; probabilities may differ in the sixth digit between them."""
 
 
 ONE_CORE = Limits()

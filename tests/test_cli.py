@@ -161,6 +161,14 @@ def test_help_shows_the_options_of_annotating_and_the_commands(flag: str) -> Non
     assert "(annotate)" not in answer.output
 
 
+def test_hardware_that_is_not_there_is_told_and_a_wrong_name_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annotate.media.hardware._works", lambda name: False)
+    answer = run(str(folder), "--hwaccel", "auto")
+    assert "--hwaccel auto: no such device can be opened here; decoding in software" in answer.errors
+    assert answer.status == 0
+    assert run(str(folder), "--hwaccel", "steam").status == 2
+
+
 def test_help_of_a_command() -> None:
     answer = run("summarize", "--help")
     assert answer.status == 0

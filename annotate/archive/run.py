@@ -41,9 +41,10 @@ def annotate_archive(
         FFmpegError: there is no usable ffmpeg.
     """
     settings, wanted, workers = settings or Settings(), wanted or Wanted(), workers or InlineWorkers()
-    model_hash = load_classifier(settings.model).model_hash
+    limits = limits or ONE_CORE
+    model_hash = load_classifier(settings.model, limits.provider).model_hash
     find_ffmpeg()
-    entries = list(_jobs(found, folders, settings, wanted, model_hash, limits or ONE_CORE))
+    entries = list(_jobs(found, folders, settings, wanted, model_hash, limits))
     for folder in dict.fromkeys(entry.outputs.base.parent for entry in entries if isinstance(entry, Job)):
         sweep(folder)
     jobs = []

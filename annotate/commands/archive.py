@@ -34,7 +34,8 @@ from annotate.commands.shared import (
 )
 from annotate.emotions.labels import WORDS
 from annotate.errors import AnnotateError, OutputError
-from annotate.settings import Limits, Settings
+from annotate.media.hardware import choose_hwaccel
+from annotate.settings import NO_HWACCEL, PROVIDERS, Limits, Settings
 
 DEFAULT_COMMAND = "(annotate)"
 
@@ -100,6 +101,20 @@ def _parse_formats(ctx: click.Context, parameter: click.Parameter, value: str) -
     show_default=True,
     help="Refuse videos with larger pictures.",
 )
+@click.option(
+    "--hwaccel",
+    metavar="auto|none|NAME",
+    default=Limits.hwaccel,
+    show_default=True,
+    help="Decode by hardware, in one of ffmpeg's ways; without a device, in software.",
+)
+@click.option(
+    "--provider",
+    type=click.Choice(sorted(PROVIDERS)),
+    default=Limits.provider,
+    show_default=True,
+    help="What the network runs on.",
+)
 @verbosity
 @click.pass_context
 def annotate_command(
@@ -119,6 +134,8 @@ def annotate_command(
     log: Path | None,
     stall_timeout: float,
     max_pixels: int,
+    hwaccel: str,
+    provider: str,
 ) -> None:
     """Annotate every video below each PATH."""
     from annotate.archive.run import annotate_archive, plan_archive
@@ -137,8 +154,13 @@ def annotate_command(
             for path, what in plan_archive(found, settings, wanted, folders=folders):
                 console.print_text(console.printable(f"{path}: {what}"))
             return
+        limits = Limits(
+            stall_timeout_s=stall_timeout, max_pixels=max_pixels, hwaccel=choose_hwaccel(hwaccel), provider=provider
+        )
     except AnnotateError as error:
         fail(error)
+    if limits.hwaccel == NO_HWACCEL != hwaccel:
+        console.say(f"--hwaccel {hwaccel}: no such device can be opened here; decoding in software")
     places = [entry.path if isinstance(entry, Obstacle) else entry for entry in found]
     display = console.Display(places, quiet=quiet)
     workers = ProcessWorkers(jobs or _cores(), display.advance)
@@ -146,7 +168,6 @@ def annotate_command(
     exit_status, log_failed = 0, False
     try:
         _interrupt_on_sigterm()
-        limits = Limits(stall_timeout_s=stall_timeout, max_pixels=max_pixels)
         run = annotate_archive(found, settings, wanted, workers, limits=limits, folders=folders)
         with contextlib.closing(run), console.open_log(log) as write_log:
             for outcome in run:

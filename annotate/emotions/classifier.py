@@ -14,11 +14,11 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from annotate.emotions.contract import INPUT_NAME, OUTPUT_NAME, Contract
-from annotate.errors import ModelError
+from annotate.errors import ModelError, SettingsError
+from annotate.settings import CPU, PROVIDERS
 
 DEFAULT_MODEL = "model.onnx"
 _WHITE = np.float32(255)
-_PROVIDERS = ["CPUExecutionProvider"]
 _HASH_DIGITS = 16
 _SUM_TOLERANCE = 1e-3
 
@@ -28,13 +28,16 @@ logger = logging.getLogger(__name__)
 class Classifier:
     """Blocks in, probabilities out.
 
-    One thread, so that results do not depend on the number of cores.
+    One thread, so that results do not depend on the number of cores. ``provider`` is a key of
+    `annotate.settings.PROVIDERS`; another one is never taken in its place.
 
     Raises:
         ModelError: the file is missing, is no ONNX model, or does not keep the contract.
+        SettingsError: the provider cannot be had here.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, provider: str = CPU) -> None:
+        _check_offered(provider)
         name, content = _read(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -42,14 +45,17 @@ class Classifier:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=_PROVIDERS)
+            self._session = onnxruntime.InferenceSession(content, options, providers=[PROVIDERS[provider]])
         except Exception as error:  # onnxruntime's errors share no base of their own
             first_line = str(error).splitlines()[0]
             raise ModelError(f"{name}: expected an ONNX model, but onnxruntime cannot load it ({first_line})") from error
+        used = self._session.get_providers()[0]
+        if used != PROVIDERS[provider]:
+            raise SettingsError(f"--provider {provider}: onnxruntime cannot use it here and took {used}; choose cpu")
         self.contract = _contract(name, self._session)
         self.model_hash = hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
         self._name = name
-        logger.info("model %s, %s, on %s", name, self.model_hash, self._session.get_providers()[0])
+        logger.info("model %s, %s, on %s", name, self.model_hash, used)
 
     def __call__(self, blocks: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities (N, classes) of blocks (N, frames, size, size) uint8.
@@ -68,9 +74,18 @@ class Classifier:
 
 
 @functools.cache
-def load_classifier(path: Path | None = None) -> Classifier:
+def load_classifier(path: Path | None = None, provider: str = CPU) -> Classifier:
     """A classifier that is loaded once a process; errors as for `Classifier`."""
-    return Classifier(path)
+    return Classifier(path, provider)
+
+
+def _check_offered(provider: str) -> None:
+    offered = onnxruntime.get_available_providers()
+    if PROVIDERS[provider] not in offered:
+        raise SettingsError(
+            f"--provider {provider}: this onnxruntime has no {PROVIDERS[provider]} (only {', '.join(offered)}); "
+            "install onnxruntime-gpu in its place, or choose cpu"
+        )
 
 
 def _read(path: Path | None) -> tuple[str, bytes]:

@@ -23,7 +23,7 @@ from annotate.errors import DecodingError
 from annotate.media.binary import runnable
 from annotate.media.probe import Video
 from annotate.media.source import command_line, memory_options, open_input, without_addresses
-from annotate.settings import ONE_CORE, Limits
+from annotate.settings import NO_HWACCEL, ONE_CORE, Limits
 from annotate.timeline import MS_PER_S, Span
 
 DISTINCT_WARNINGS = 20
@@ -124,7 +124,8 @@ def _command(video: Video, size_px: tuple[int, int], limits: Limits, stamp_targe
     keeps the container's start as zero, which MPEG-TS otherwise forgets.
     """
     width, height = size_px
-    source = open_input(threads=limits.threads, max_pixels=limits.max_pixels)
+    hardware = {} if limits.hwaccel == NO_HWACCEL else {"hwaccel": limits.hwaccel}
+    source = open_input(threads=limits.threads, max_pixels=limits.max_pixels, **hardware)
     chain = source[str(video.stream)]
     if video.short_side_px >= _MIN_DEINTERLACED_PX:
         chain = chain.filter("bwdif", mode="send_frame", deint="interlaced")

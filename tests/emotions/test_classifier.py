@@ -9,7 +9,7 @@ import pytest
 from annotate.emotions.classifier import Classifier, load_classifier
 from annotate.emotions.contract import Contract
 from annotate.emotions.labels import EMOTIONS
-from annotate.errors import ModelError
+from annotate.errors import ModelError, SettingsError
 from tests.emotions.models import write_model
 
 
@@ -91,3 +91,16 @@ def test_a_model_whose_weights_lie_elsewhere_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "weights.bin").exists()
     with pytest.raises(ModelError, match=r"model\.onnx: expected an ONNX model, but onnxruntime cannot load it"):
         Classifier(path)
+
+
+def test_a_provider_that_is_not_there_is_refused_and_none_taken_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(SettingsError, match=r"^--provider cuda: this onnxruntime has no CUDAExecutionProvider"):
+        Classifier(provider="cuda")
+    offered = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: offered)
+    with (
+        pytest.warns(UserWarning, match="not in available"),
+        pytest.raises(SettingsError, match=r"cannot use it here and took CPUExecutionProvider; choose cpu"),
+    ):
+        Classifier(provider="cuda")
