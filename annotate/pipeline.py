@@ -11,7 +11,7 @@ import numpy as np
 
 from annotate.emotions.classifier import Classifier, load_classifier
 from annotate.emotions.contract import Contract
-from annotate.faces.blocks import Block, BlockReport, cut_blocks
+from annotate.faces.blocks import Block, BlockReport, Detection, cut_blocks
 from annotate.faces.box import Box
 from annotate.faces.detect import UNSCALED, FaceDetector, looking_short_side_px
 from annotate.faces.look import observe
@@ -52,6 +52,8 @@ class Annotation:
     overlap: int
     class_names: tuple[str, ...]
     probabilities: tuple[float, ...]
+    detected: tuple[Detection, ...] = ()
+    """The detections, boxes in pixels of the displayed picture, in frames that the face's block before did not have."""
 
     @property
     def emotion(self) -> str:
@@ -166,18 +168,19 @@ def _classified(blocks: Iterator[Block], classifier: Classifier, across: float, 
     names = classifier.contract.class_names
     while batch := list(itertools.islice(blocks, BATCH_BLOCKS)):
         for block, row in zip(batch, classifier(np.stack([block.pixels for block in batch])), strict=True):
-            box = Box(block.box.x * across, block.box.y * down, block.box.width * across, block.box.height * down)
+            detected = (replace(seen, box=seen.box.scaled(across, down)) for seen in block.detected)
             yield Annotation(
                 block.face_id,
                 block.number,
                 block.first_frame,
                 block.last_frame,
                 block.span,
-                box,
+                block.box.scaled(across, down),
                 block.face_score,
                 block.frames,
                 block.detections,
                 block.overlap,
                 names,
                 tuple(row.tolist()),
+                tuple(detected),
             )

@@ -15,6 +15,14 @@ from annotate.faces.track import Sighting, TrackEnd
 from annotate.timeline import Span
 
 
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """Where a face was when the detector looked and saw it; time in milliseconds."""
+
+    time_ms: int
+    box: Box
+
+
 @dataclass(frozen=True)
 class Block:
     """Consecutive analysed frames of one face.
@@ -23,6 +31,7 @@ class Block:
     others repeat those. ``box`` the mean over the block, in pixels of the
     picture analysed. ``frames`` counts real frames, not padding; ``detections`` those the face was detected in;
     ``overlap`` those the block before already had. ``face_id`` counts from 1, ``number`` counts a face's blocks from 0.
+    ``detected`` are the detections in the frames that the block before did not have.
     """
 
     face_id: int
@@ -35,6 +44,7 @@ class Block:
     frames: int
     detections: int
     overlap: int
+    detected: tuple[Detection, ...]
     pixels: NDArray[np.uint8]
 
 
@@ -161,6 +171,7 @@ def join_frames(
         frames=len(frames),
         detections=sum(seen.detected for seen in frames),
         overlap=overlap,
+        detected=tuple(Detection(seen.span.start_ms, seen.box) for seen in frames[overlap:] if seen.detected),
         pixels=_pixels([seen.patch for seen in frames], contract),
     )
 

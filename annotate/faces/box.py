@@ -19,13 +19,14 @@ class Box:
     width: float
     height: float
 
-    def scaled(self, factor: float) -> Box:
-        """The same rectangle on a picture ``factor`` times as large.
+    def scaled(self, across: float, down: float | None = None) -> Box:
+        """The same rectangle on a picture ``across`` times as wide and ``down`` times as high, or as much.
 
         >>> Box(1, 2, 3, 4).scaled(2)
         Box(x=2, y=4, width=6, height=8)
         """
-        return Box(self.x * factor, self.y * factor, self.width * factor, self.height * factor)
+        down = across if down is None else down
+        return Box(self.x * across, self.y * down, self.width * across, self.height * down)
 
     def towards(self, other: Box, share: float) -> Box:
         """The rectangle ``share`` (0..1) of the way to ``other``.

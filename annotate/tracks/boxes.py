@@ -1,0 +1,138 @@
+"""Boxes that follow faces: one row a detection, kept beside the report; in between a box is linear in time."""
+
+from __future__ import annotations
+
+import io
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from annotate.errors import ReportError
+from annotate.faces.blocks import Detection
+from annotate.faces.box import Box
+from annotate.pipeline import Annotation
+from annotate.timeline import MS_PER_S, Span
+
+COLUMNS = ("face_id", "time", "x", "y", "width", "height")
+
+_TIME_DECIMALS = 3
+_BOX_DECIMALS = 0
+_LEAST_DIFFERENCE_PX = 1.0
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a face's way on which its box changes evenly, from ``first`` to ``last``."""
+
+    span: Span
+    first: Box
+    last: Box
+
+
+class BoxPaths:
+    """Where every face of a video was detected, in pixels of the displayed picture, by face and time."""
+
+    def __init__(self, detections: Iterable[tuple[int, Detection]]) -> None:
+        self._ways: dict[int, list[Detection]] = {}
+        for face_id, detection in sorted(detections, key=lambda pair: (pair[0], pair[1].time_ms)):
+            self._ways.setdefault(face_id, []).append(detection)
+
+    def at(self, face_id: int, time_ms: int) -> Box | None:
+        """A face's box at a time; before its first and after its last detection it is that one's, None without any."""
+        way = self._ways.get(face_id)
+        if not way:
+            return None
+        after = bisect_right(way, time_ms, key=lambda detection: detection.time_ms)
+        if after == 0 or after == len(way):
+            return way[max(0, after - 1)].box
+        before, behind = way[after - 1], way[after]
+        return before.box.towards(behind.box, (time_ms - before.time_ms) / (behind.time_ms - before.time_ms))
+
+    def segments(self, face_id: int, span: Span) -> Iterator[Segment]:
+        """A face's way during a span, in as few even stretches as give every detection's box to a pixel."""
+        inner = [
+            detection.time_ms for detection in self._ways.get(face_id, ()) if span.start_ms < detection.time_ms < span.end_ms
+        ]
+        moments = [span.start_ms, *inner, span.end_ms]
+        boxes = [box for moment in moments if (box := self.at(face_id, moment)) is not None]
+        start = 0
+        while boxes and start < len(moments) - 1:
+            end = start + 1
+            while end + 1 < len(moments) and _is_even(moments[start : end + 2], boxes[start : end + 2]):
+                end += 1
+            yield Segment(Span(moments[start], moments[end]), boxes[start], boxes[end])
+            start = end
+
+    def __iter__(self) -> Iterator[tuple[int, Detection]]:
+        for face_id, way in self._ways.items():
+            for detection in way:
+                yield face_id, detection
+
+    def __bool__(self) -> bool:
+        return bool(self._ways)
+
+
+def paths_of(annotations: Iterable[Annotation]) -> BoxPaths:
+    """The detections of all annotations of a video."""
+    return BoxPaths((annotation.face_id, seen) for annotation in annotations for seen in annotation.detected)
+
+
+def format_boxes(paths: BoxPaths) -> str:
+    """As the text of a CSV file: time in seconds with three decimals, boxes in whole pixels."""
+    lines = [",".join(COLUMNS)]
+    for face_id, seen in paths:
+        box = seen.box
+        sides = ",".join(f"{side:.{_BOX_DECIMALS}f}" for side in (box.x, box.y, box.width, box.height))
+        lines.append(f"{face_id},{seen.time_ms / MS_PER_S:.{_TIME_DECIMALS}f},{sides}")
+    return "\n".join(lines) + "\n"
+
+
+def read_boxes(path: Path) -> BoxPaths:
+    """Reads a file of boxes back.
+
+    Raises:
+        ReportError: it cannot be read, or is none of this program's.
+    """
+    try:
+        return parse_boxes(path.read_bytes())
+    except OSError as error:
+        raise ReportError(f"{path}: the boxes cannot be read ({error.strerror}); annotate the video again") from None
+    except ValueError as error:
+        raise ReportError(f"{path}: not a whole file of boxes ({error}); annotate the video again") from None
+
+
+def parse_boxes(content: bytes) -> BoxPaths:
+    """The boxes in a file's bytes.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not content.endswith(b"\n"):
+        raise ValueError("its last line is cut off")
+    table = pd.read_csv(io.BytesIO(content), keep_default_na=False)
+    if tuple(table.columns) != COLUMNS:
+        raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
+    try:
+        rows = table.to_numpy(float)
+    except ValueError:
+        raise ValueError("a number is missing") from None
+    if not np.isfinite(rows).all():
+        raise ValueError("a number is missing")
+    return BoxPaths(
+        (int(face_id), Detection(round(time_s * MS_PER_S), Box(*sides))) for face_id, time_s, *sides in rows.tolist()
+    )
+
+
+def _is_even(moments: Sequence[int], boxes: Sequence[Box]) -> bool:
+    """Whether the boxes between the first and the last lie, to a pixel, where an even change puts them."""
+    whole_ms = moments[-1] - moments[0]
+    for moment, box in zip(moments[1:-1], boxes[1:-1], strict=True):
+        even = boxes[0].towards(boxes[-1], (moment - moments[0]) / whole_ms)
+        sides = (even.x - box.x, even.y - box.y, even.width - box.width, even.height - box.height)
+        if max(map(abs, sides)) > _LEAST_DIFFERENCE_PX:
+            return False
+    return True
