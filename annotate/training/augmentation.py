@@ -16,14 +16,14 @@ MAX_SHIFT = 0.08
 MIN_SCALE, MAX_SCALE = 0.82, 1.18
 
 
-def augment(faces: Tensor, random: torch.Generator, strength: float = 1.0) -> Tensor:
-    """Faces (N, 1, h, w) in 0..1 as varied crops (N, 1, CROP_SIZE_PX, CROP_SIZE_PX) in 0..1.
+def augment(faces: Tensor, random: torch.Generator, strength: float = 1.0, size_px: int = CROP_SIZE_PX) -> Tensor:
+    """Faces (N, 1, h, w) in 0..1 as varied crops (N, 1, size_px, size_px) in 0..1.
 
     Mirrored, turned, shifted, scaled and sheared; lit otherwise; some of low resolution, some noisy, some with a part
     covered, some cut out of their background as masked training faces are. ``strength`` (0..1) scales all of it but
     movement.
     """
-    faces = _move(faces, random)
+    faces = _move(faces, random, size_px)
     faces = _light(faces, random, strength)
     faces = _lower_resolution(faces, random, share=0.35 * strength)
     faces = _mask_background(faces, random, share=0.08 * strength)
@@ -41,7 +41,7 @@ def _uniform(faces: Tensor, random: torch.Generator, low: float, high: float) ->
     return torch.rand((len(faces), 1, 1, 1), generator=random) * (high - low) + low
 
 
-def _move(faces: Tensor, random: torch.Generator) -> Tensor:
+def _move(faces: Tensor, random: torch.Generator, size_px: int) -> Tensor:
     def draw(low: float, high: float) -> Tensor:
         return _uniform(faces, random, low, high).flatten()
 
@@ -52,7 +52,7 @@ def _move(faces: Tensor, random: torch.Generator) -> Tensor:
     cos, sin = torch.cos(turn) * scale, torch.sin(turn) * scale
     across, down = draw(-2, 2) * MAX_SHIFT, draw(-2, 2) * MAX_SHIFT
     rows = torch.stack([cos * mirror * stretch, -sin, across, sin * mirror, cos / stretch, down], 1)
-    grid = functional.affine_grid(rows.view(-1, 2, 3), [len(faces), 1, CROP_SIZE_PX, CROP_SIZE_PX], align_corners=False)
+    grid = functional.affine_grid(rows.view(-1, 2, 3), [len(faces), 1, size_px, size_px], align_corners=False)
     return functional.grid_sample(faces, grid, padding_mode="border", align_corners=False)
 
 
@@ -74,7 +74,8 @@ def _lower_resolution(faces: Tensor, random: torch.Generator, share: float) -> T
     chosen = torch.rand(len(faces), generator=random) < share
     if not chosen.any():
         return faces
-    side = int(torch.randint(20, 64, (1,), generator=random))
+    share_of_side = float(torch.rand(1, generator=random)) * 0.55 + 0.25
+    side = round(share_of_side * faces.shape[-1])
     small = functional.interpolate(faces[chosen], (side, side), mode="bilinear", antialias=True)
     faces = faces.clone()
     faces[chosen] = functional.interpolate(small, faces.shape[2:], mode="bilinear")
@@ -85,7 +86,7 @@ def _cover(faces: Tensor, random: torch.Generator, share: float) -> Tensor:
     side = faces.shape[-1]
     axis = torch.arange(side).float()
     centre_x, centre_y = (_uniform(faces, random, 0, side) for _ in range(2))
-    half_width, half_height = (_uniform(faces, random, 4, side * 0.22) for _ in range(2))
+    half_width, half_height = (_uniform(faces, random, side * 0.05, side * 0.22) for _ in range(2))
     inside = ((axis - centre_x).abs() < half_width) & ((axis[:, None] - centre_y).abs() < half_height)
     inside = inside & (_uniform(faces, random, 0, 1) < share)
     return torch.where(inside, _uniform(faces, random, 0, 1), faces)

@@ -34,6 +34,9 @@ HULL_TO_CROP = 1.2
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
+_LEAST_VOTE_SHARE = 0.11
+"""Votes for a class below this share are taken for slips: one rater of ten."""
+
 _DARK = 14
 _FLOOD_STEPS = 32
 
@@ -71,12 +74,12 @@ class Stills:
         return Stills(self.pixels[index], self.targets[index], self.masked[index])
 
 
-def load_ferplus(path: Path, split: int, *, original_label_weight: float = 0.3, keep_copies: bool = False) -> Stills:
+def load_ferplus(path: Path, split: int, *, original_label_weight: float = 0.0, keep_copies: bool = False) -> Stills:
     """FER+ faces of one split with soft targets.
 
-    A target is the raters' votes over our seven classes, blended with the original FER2013 label. Faces that most
-    raters could not place (contempt, unknown, no face) are left out. Of identical pictures one is kept, and none that
-    also stands in a later split: a test picture never trains.
+    A target is the raters' votes over our seven classes, without those that one rater in ten gave, blended with the
+    original FER2013 label if it is given weight. Faces that most raters could not place (contempt, unknown, no face) are
+    left out. Of identical pictures one is kept, and none that also stands in a later split: a test picture never trains.
     """
     with np.load(path) as archive:
         pixels, splits = archive["pixels"], archive["split"]
@@ -87,6 +90,8 @@ def load_ferplus(path: Path, split: int, *, original_label_weight: float = 0.3, 
     if not keep_copies:
         usable &= _first_of_its_kind(pixels, splits, split)
     targets = ours[usable] / ours[usable].sum(1, keepdims=True)
+    targets[targets < _LEAST_VOTE_SHARE] = 0
+    targets /= targets.sum(1, keepdims=True)
     known = original[usable] >= 0
     blend = targets[known] * (1 - original_label_weight)
     blend[np.arange(len(blend)), original[usable][known]] += original_label_weight
@@ -127,7 +132,7 @@ def load_ckplus(path: Path) -> Stills:
     return _one_hot(enlarge(pixels[ours]), labels[ours])
 
 
-def load_webfaces(path: Path, part: int, *, label_smoothing: float = 0.15, seed: int = 0) -> Stills:
+def load_webfaces(path: Path, part: int, *, label_smoothing: float = 0.1, seed: int = 0) -> Stills:
     """Web faces on black, placed as a crop frames them, the background filled with a blurred other face.
 
     One in twenty goes to ``VALIDATION``, the rest to ``TRAIN``, by a hash of the face's coarse gradients, so that
