@@ -15,6 +15,7 @@ from annotate.archive.plan import Outputs, Task, Wanted, decide
 from annotate.errors import AnnotateError, UnreadableError
 from annotate.media.binary import find_ffmpeg
 from annotate.media.probe import check_readable
+from annotate.parallel import Cores
 from annotate.pipeline import Analysis, analyse
 from annotate.settings import ONE_CORE, Limits, Settings
 from annotate.timeline import MS_PER_S
@@ -42,10 +43,13 @@ class Job:
     limits: Limits = ONE_CORE
 
 
-def run_job(job: Job, progress: Progress | None = None) -> Outcome:
-    """Does what is to be done for a video and tells how it came out; whatever goes wrong is told too, not raised."""
+def run_job(job: Job, progress: Progress | None = None, cores: Cores | None = None) -> Outcome:
+    """Does what is to be done for a video and tells how it came out; whatever goes wrong is told too, not raised.
+
+    Parts of a long video are worked on at once by those of ``cores`` that are free.
+    """
     try:
-        return _run(job, progress)
+        return _run(job, progress, cores)
     except AnnotateError as error:
         return Outcome(job.path, Status.FAILED, reason=str(error), trace=traceback.format_exc())
     except Exception as error:  # noqa: BLE001  (a fault of ours with one video must not end a run over thousands)
@@ -53,7 +57,7 @@ def run_job(job: Job, progress: Progress | None = None) -> Outcome:
         return Outcome(job.path, Status.FAILED, reason=reason, trace=traceback.format_exc())
 
 
-def _run(job: Job, progress: Progress | None) -> Outcome:
+def _run(job: Job, progress: Progress | None, cores: Cores | None) -> Outcome:
     check_readable(job.path)
     make_folder(job.outputs.meta.parent)
     check_writable(job.outputs.meta)
@@ -61,12 +65,12 @@ def _run(job: Job, progress: Progress | None) -> Outcome:
         if scratch is None:
             return Outcome(job.path, Status.BUSY, reason=f"{job.path}: another run is at it; it is left to that one")
         try:
-            return _run_claimed(job, progress, scratch)
+            return _run_claimed(job, progress, cores, scratch)
         except OSError as error:
             raise UnreadableError(f"{job.path}: cannot be read ({error.strerror}); check its permissions") from error
 
 
-def _run_claimed(job: Job, progress: Progress | None, scratch: Path) -> Outcome:
+def _run_claimed(job: Job, progress: Progress | None, cores: Cores | None, scratch: Path) -> Outcome:
     path, outputs = job.path, job.outputs
     decision = decide(path, outputs, job.wanted, job.settings, job.model_hash)
     meta = decision.meta
@@ -75,7 +79,7 @@ def _run_claimed(job: Job, progress: Progress | None, scratch: Path) -> Outcome:
     if decision.task is Task.CONVERT and meta is not None:
         _write_tracks(parse_table(outputs.csv.read_bytes()), meta, job, scratch)
         return Outcome(path, Status.CONVERTED, meta.duration_s, meta.faces)
-    table, meta = _analyse(job, progress)
+    table, meta = _analyse(job, progress, cores)
     remove(outputs.meta)
     text = format_table(table)
     write_whole(outputs.csv, text, scratch)
@@ -84,7 +88,7 @@ def _run_claimed(job: Job, progress: Progress | None, scratch: Path) -> Outcome:
     return Outcome(path, status, meta.duration_s, meta.faces, dominant_emotion(pieces(table)), _remark(meta))
 
 
-def _analyse(job: Job, progress: Progress | None) -> tuple[pd.DataFrame, Meta]:
+def _analyse(job: Job, progress: Progress | None, cores: Cores | None) -> tuple[pd.DataFrame, Meta]:
     source = describe_source(job.path)
     analysis = Analysis.open(job.path, job.settings, limits=job.limits)
     duration_s = analysis.video.duration_s
@@ -92,7 +96,7 @@ def _analyse(job: Job, progress: Progress | None) -> tuple[pd.DataFrame, Meta]:
         report = progress
         report(0.0, duration_s)
         analysis.progress = lambda analysed_s: report(analysed_s, duration_s)
-    annotations = analyse(analysis)
+    annotations = analyse(analysis, cores)
     if describe_source(job.path) != source:
         raise UnreadableError(f"{job.path}: has changed while it was read; annotate it again when it is complete")
     meta = Meta(

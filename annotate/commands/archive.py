@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import signal
 import threading
 from collections.abc import Callable
@@ -35,7 +34,7 @@ from annotate.commands.shared import (
 from annotate.emotions.labels import WORDS
 from annotate.errors import AnnotateError, OutputError
 from annotate.media.hardware import choose_hwaccel
-from annotate.settings import NO_HWACCEL, PROVIDERS, Limits, Settings
+from annotate.settings import NO_HWACCEL, PROVIDERS, Limits, Settings, available_cores
 
 DEFAULT_COMMAND = "(annotate)"
 
@@ -163,7 +162,7 @@ def annotate_command(
         console.say(f"--hwaccel {hwaccel}: no such device can be opened here; decoding in software")
     places = [entry.path if isinstance(entry, Obstacle) else entry for entry in found]
     display = console.Display(places, quiet=quiet)
-    workers = ProcessWorkers(jobs or _cores(), display.advance)
+    workers = ProcessWorkers(jobs or available_cores(), display.advance)
     outcomes: list[Outcome] = []
     exit_status, log_failed = 0, False
     try:
@@ -245,7 +244,3 @@ def _interrupt_on_sigterm() -> None:
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, interrupt)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,6 +8,7 @@ import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -23,10 +24,13 @@ from annotate.training.augmentation import augment, frame_plainly
 from annotate.training.evaluate import classify_stills
 from annotate.training.metrics import accuracy, balanced_accuracy
 from annotate.training.network import LOOK_SIZE_PX, FrameNetwork
+from annotate.training.restore import restore
 from annotate.training.stills import TRAIN, VALIDATION, Stills, load_ferplus, load_ferplus_majority, load_webfaces
 
 STILL_PX = 60
 """Side that training stills are shrunk to: a little more than the network looks at, and quick to move about."""
+
+_SAMPLED_BATCHES = 8
 
 
 @dataclass(frozen=True)
@@ -87,16 +91,25 @@ def predict(network: FrameNetwork, pixels: NDArray[np.uint8], batch_size: int = 
 
 
 def train(
-    training: dict[str, tuple[Stills, float]], validation: dict[str, Stills], folder: Path, settings: TrainingSettings
+    training: dict[str, tuple[Stills, float]],
+    validation: dict[str, Stills],
+    folder: Path,
+    settings: TrainingSettings,
+    initial: Path | None = None,
 ) -> FrameNetwork:
     """Trains a network, keeping ``last.pt`` (to go on after a kill), ``best.pt`` and ``log.csv`` in ``folder``.
 
     ``training`` holds sets and the share of a batch that comes from each. The best round is the one whose mean over the
-    validation sets of accuracy and balanced accuracy is highest.
+    validation sets of accuracy and balanced accuracy is highest. Training begins with the network of the exported file
+    ``initial``, if it is given.
+
+    Raises:
+        TrainingError: ``initial`` holds another network.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
-    network = FrameNetwork()
+    drawn = _Batches(training, settings)
+    network = FrameNetwork() if initial is None else restore(initial, drawn.sample())
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(_parameter_groups(network, settings.weight_decay), lr=settings.learning_rate)
@@ -107,7 +120,6 @@ def train(
         for name, part in (("network", network), ("average", average), ("optimizer", optimizer)):
             part.load_state_dict(state[name])
         done, best, over = state["rounds"], state["best"], state["over"]
-    drawn = _Batches(training, settings)
     while over < 1:
         started_s, over_before, losses = time.monotonic(), over, []
         drawn.start_round(done)
@@ -176,6 +188,11 @@ class _Batches:
         self._weights = [_balanced(stills.labels, settings.balance) for stills, _ in sets.values()]
         self._counts = [round(share * settings.batch_size) for _, share in sets.values()]
 
+    def sample(self) -> Tensor:
+        """Crops (N, 1, h, w) as training ends with them, for statistics."""
+        self.start_round(0)
+        return torch.cat([self.draw(over=1)[0] for _ in range(_SAMPLED_BATCHES)])
+
     def start_round(self, number: int) -> None:
         seed = self._settings.seed * 1000 + number
         self._chooser, self._random = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
@@ -201,8 +218,9 @@ class _Batches:
 
 def _balanced(labels: NDArray[np.int64], balance: float) -> NDArray[np.float64]:
     frequency = np.bincount(labels, minlength=len(EMOTIONS)) / len(labels)
-    weights: NDArray[np.float64] = np.maximum(frequency[labels], 1e-9) ** -balance
-    return weights / weights.sum()
+    weights = np.maximum(frequency[labels], 1e-9) ** -balance
+    shares: NDArray[np.float64] = weights / weights.sum()
+    return shares
 
 
 def _parameter_groups(network: FrameNetwork, weight_decay: float) -> list[dict[str, object]]:
@@ -243,7 +261,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--web-share", type=float, default=0.38, show_default=True, help="Share of a batch that is web faces.")
 @click.option("--teacher", type=_FILE, help="A model whose judgement is mixed into the web faces' noisy labels.")
 @click.option("--teacher-weight", type=float, default=0.4, show_default=True, help="The share of its judgement.")
+@click.option("--initial", type=_FILE, help="An exported network of this shape to begin with.")
 @click.option("--minutes", type=float, default=TrainingSettings.minutes, show_default=True)
+@click.option("--learning-rate", type=float, default=TrainingSettings.learning_rate, show_default=True)
+@click.option("--balance", type=float, default=TrainingSettings.balance, show_default=True, help="Of the classes, 0 to 1.")
+@click.option("--augmentation", type=float, default=TrainingSettings.augmentation, show_default=True)
+@click.option("--small-share", type=float, default=TrainingSettings.small_share, show_default=True)
 @click.option("-o", "--output", "folder", type=click.Path(file_okay=False, path_type=Path), required=True)
 def main(
     ferplus: Path,
@@ -251,8 +274,9 @@ def main(
     web_share: float,
     teacher: Path | None,
     teacher_weight: float,
-    minutes: float,
+    initial: Path | None,
     folder: Path,
+    **settings: Any,
 ) -> None:
     """Trains the default model's network; export it with ``python -m annotate.training.export``."""
     web = load_webfaces(webfaces, TRAIN)
@@ -265,7 +289,7 @@ def main(
     validation = {"ferplus": load_ferplus_majority(ferplus, VALIDATION), "webfaces": load_webfaces(webfaces, VALIDATION)}
     click.echo(", ".join(f"{len(stills)} {name} stills" for name, (stills, _) in sets.items()) + " to train with")
     click.echo(", ".join(f"{len(stills)} {name} stills" for name, stills in validation.items()) + " to validate with")
-    train(sets, validation, folder, TrainingSettings(minutes=minutes))
+    train(sets, validation, folder, TrainingSettings(**settings), initial)
 
 
 if __name__ == "__main__":
