@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,13 +55,13 @@ def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bo
     intervals: deque[int] = deque(maxlen=_USUAL_FRAMES)
     last_start_ms, last_thumbnail = 0, None
     for frame in frames:
-        thumbnail = _thumbnail(frame.image)
+        thumbnail = _Thumbnail.of(frame.image)
         if last_thumbnail is None:
             begins = True
         else:
             interval_ms = frame.span.start_ms - last_start_ms
             usual_ms = statistics.median(intervals) if intervals else interval_ms
-            difference = structural_distance(last_thumbnail, thumbnail)
+            difference = last_thumbnail.distance(thumbnail)
             usual_difference = sum(differences) / len(differences) if differences else 0.0
             is_cut = difference >= max(CUT_DISTANCE, CUT_RATIO * usual_difference)
             is_gap = interval_ms > max(gap_ms, _GAP_INTERVALS * usual_ms)
@@ -78,20 +78,37 @@ def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bo
 def continues(last: Frame, frame: Frame, gap_ms: int) -> bool:
     """Whether a frame goes on with the shot of the one before it, as far as these two alone tell."""
     is_near = frame.span.start_ms - last.span.start_ms <= gap_ms
-    return is_near and structural_distance(_thumbnail(last.image), _thumbnail(frame.image)) < CUT_DISTANCE
+    return is_near and structural_distance(last.image, frame.image) < CUT_DISTANCE
 
 
-def structural_distance(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """0 for pictures of the same structure, 1 for unrelated, up to 2 for opposite ones.
+def structural_distance(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+    """0 for pictures (height, width) of the same structure, 1 for unrelated, up to 2 for opposite ones.
 
-    One minus the contrast-structure term of SSIM (Wang et al., IEEE TIP 2004) over the whole thumbnail: a flash changes
-    it little, and pictures without contrast differ in nothing.
+    One minus the contrast-structure term of SSIM (Wang et al., IEEE TIP 2004) over the whole of their thumbnails: a flash
+    changes it little, and pictures without contrast differ in nothing.
     """
-    first, second = first - first.mean(), second - second.mean()
-    shared = 2 * float((first * second).mean()) + _CONTRAST_FLOOR
-    return 1 - shared / (float(first.var()) + float(second.var()) + _CONTRAST_FLOOR)
+    return _Thumbnail.of(first).distance(_Thumbnail.of(second))
 
 
-def _thumbnail(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    step = max(1, min(image.shape) // THUMBNAIL_SHORT_SIDE_PX)
-    return image[step // 2 :: step, step // 2 :: step].astype(np.float32)
+@dataclass(frozen=True, slots=True)
+class _Thumbnail:
+    """A few thousand of a picture's pixels, less their mean, in one row; ``variance`` is theirs."""
+
+    pixels: NDArray[np.float32]
+    variance: float
+
+    @classmethod
+    def of(cls, image: NDArray[np.uint8]) -> _Thumbnail:
+        step = max(1, min(image.shape) // THUMBNAIL_SHORT_SIDE_PX)
+        pixels = image[step // 2 :: step, step // 2 :: step].astype(np.float32).ravel()
+        pixels -= pixels.mean()
+        return cls(pixels, _mean_product(pixels, pixels))
+
+    def distance(self, other: _Thumbnail) -> float:
+        shared = 2 * _mean_product(self.pixels, other.pixels) + _CONTRAST_FLOOR
+        return 1 - shared / (self.variance + other.variance + _CONTRAST_FLOOR)
+
+
+def _mean_product(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """By einsum, which starts no threads as a matrix product may."""
+    return float(np.einsum("i,i->", first, second)) / len(first)
