@@ -30,7 +30,8 @@ class Meta:
     """The content of ``*.emotions.meta.json``.
 
     ``outputs`` maps a file's name (as `plain_name` gives it) to its hash, or to None where there was nothing to write
-    (no cues). Of the decoder's ``warnings`` each stands with its count.
+    (no cues). Of the decoder's ``warnings`` each stands with its count. ``width_px`` and ``height_px`` are those of the
+    displayed picture; analysis versions before 4 did not tell them.
     """
 
     analysis_version: int
@@ -45,6 +46,8 @@ class Meta:
     dropped_tracks: int
     warnings: Mapping[str, int]
     ffmpeg: str
+    width_px: int = 0
+    height_px: int = 0
     outputs: Mapping[str, str | None] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -64,6 +67,8 @@ def read_meta(path: Path) -> Meta | None:
         and isinstance(meta.settings, dict)
         and isinstance(meta.duration_s, int | float)
         and isinstance(meta.faces, int)
+        and isinstance(meta.width_px, int)
+        and isinstance(meta.height_px, int)
         and isinstance(meta.source.name, str)
         and isinstance(meta.source.size_bytes, int)
         and isinstance(meta.source.mtime_ns, int)

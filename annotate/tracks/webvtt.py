@@ -1,0 +1,104 @@
+"""WebVTT for browsers: a cue stands at its face and has a class for its emotion (W3C, "WebVTT", 2019), by webvtt-py."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import webvtt
+from webvtt.models import Timestamp
+
+from annotate.emotions.palette import colour, ink
+from annotate.faces.box import Box
+from annotate.timeline import Span
+from annotate.tracks.boxes import BoxPaths
+from annotate.tracks.cues import MIN_CUE_MS, Cue, are_together
+from annotate.tracks.report import Report
+from annotate.tracks.subtitles import label
+
+_LINE_SHARE = 0.07
+"""Height of a cue in a player's usual style, a font of 5 % of the picture's height, as a share of that."""
+
+_LETTER_SHARE = 0.03
+"""Width of its letters, on the wide side, as a share of the picture's height."""
+
+_WHOLE_PERCENT = 100.0
+_FARTHEST = 0.5
+"""A cue follows its face when that has moved by more than this part of its width from where the cue stands."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where cues may stand: the displayed picture."""
+
+    width_px: int
+    height_px: int
+
+    def settings(self, box: Box | None, text: str) -> str:
+        """Cue settings that put ``text`` above a box, moved so far that it does not leave the picture."""
+        if box is None or not self.width_px or not self.height_px:
+            return ""
+        text_share = len(text) * _LETTER_SHARE * self.height_px / self.width_px
+        line = min(max(0.0, box.y / self.height_px - _LINE_SHARE), 1 - _LINE_SHARE)
+        position = max(0.0, min(box.x / self.width_px, 1 - text_share))
+        return f"line:{_WHOLE_PERCENT * line:.1f}% position:{_WHOLE_PERCENT * position:.1f}% align:start"
+
+
+def write(report: Report, language: str) -> str | None:
+    """A report as a WebVTT file, None without cues."""
+    cues = report.face_cues
+    if not cues:
+        return None
+    numbered = are_together(cues)
+    place = Place(report.meta.width_px, report.meta.height_px)
+    captions = []
+    for cue in cues:
+        (line,) = cue.lines
+        text = label(line, language, numbered=numbered)
+        for span, box in _stays(cue, report.boxes):
+            tagged = f"<c.{class_name(line.emotion)}>{escape(text, quote=False)}</c>"
+            captions.append(_caption(span, tagged, place.settings(box, text)))
+    captions.sort(key=lambda caption: caption.start)
+    emotions = sorted({line.emotion for cue in cues for line in cue.lines})
+    return f"{webvtt.WebVTT(captions=captions, styles=[webvtt.Style(_style(emotions))]).content}\n"
+
+
+def class_name(emotion: str) -> str:
+    """An emotion as the name of a class in cues and in their style.
+
+    >>> class_name("fear"), class_name("not sure. 2>1")
+    ('fear', 'not-sure--2-1')
+    """
+    return re.sub(r"[^\w-]", "-", emotion)
+
+
+def _caption(span: Span, text: str, settings: str) -> webvtt.Caption:
+    start, end = (str(Timestamp.from_seconds(seconds)) for seconds in (span.start_s, span.end_s))
+    return webvtt.Caption(start, end, text, settings=settings or None)
+
+
+def _style(emotions: Sequence[str]) -> str:
+    return "\n".join(
+        f"::cue(.{class_name(emotion)}) {{ background-color: {colour(emotion)}; color: {ink(emotion)}; }}"
+        for emotion in emotions
+    )
+
+
+def _stays(cue: Cue, boxes: BoxPaths) -> Iterator[tuple[Span, Box | None]]:
+    """A cue in parts, none shorter than a cue may be, over each of which its face stays about where it was first."""
+    face_id = cue.lines[0].face_id
+    start_ms, end_ms = cue.span.start_ms, cue.span.end_ms
+    place = boxes.at(face_id, start_ms)
+    for segment in boxes.segments(face_id, cue.span):
+        moment_ms = segment.span.start_ms
+        is_long = moment_ms - start_ms >= MIN_CUE_MS and end_ms - moment_ms >= MIN_CUE_MS
+        if place is not None and is_long and _distance(place, segment.first) > _FARTHEST * place.width:
+            yield Span(start_ms, moment_ms), place
+            start_ms, place = moment_ms, segment.first
+    yield Span(start_ms, end_ms), place
+
+
+def _distance(box: Box, other: Box) -> float:
+    return max(abs(box.x - other.x), abs(box.y - other.y))
