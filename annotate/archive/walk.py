@@ -72,6 +72,13 @@ def walk(paths: Iterable[Path], selection: Selection | None = None) -> Iterator[
                 yield found
 
 
+def folders_below(tree: Path) -> Iterator[Path]:
+    """``tree`` and the directories below it, hidden and linked ones left out, as when walking for videos."""
+    for folder, below, _ in os.walk(tree):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        yield Path(folder)
+
+
 def is_output(name: str) -> bool:
     """Whether a file's name says that this program made it.
 

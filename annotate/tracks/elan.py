@@ -36,7 +36,7 @@ def write(report: Report, language: str) -> str | None:
     eaf.add_language(_LANGUAGE, *_LANGUAGE_DEFINITION)
     eaf.add_controlled_vocabulary(_VOCABULARY)
     eaf.add_cv_description(_VOCABULARY, _LANGUAGE, "what people who are shown such a face tend to call it")
-    entries = {_within_xml(name): f"cveid_{name_number}" for name_number, name in enumerate(class_names_of(report.table))}
+    entries = {_within_xml(name): f"cveid_{number}" for number, name in enumerate(class_names_of(report.table))}
     for name, entry in entries.items():
         eaf.add_cv_entry(_VOCABULARY, entry, [(name, _LANGUAGE, WORDS["ru"].get(name))])
     properties = {"LINGUISTIC_TYPE_ID": _TYPE, "TIME_ALIGNABLE": "true", "GRAPHIC_REFERENCES": "false"}
@@ -49,6 +49,8 @@ def write(report: Report, language: str) -> str | None:
     eaf.remove_tier("default")
     eaf.remove_linguistic_type("default-lt")
     document = Elan.to_adocument(eaf)
+    for order in document.iter("TIME_ORDER"):
+        order[:] = sorted(order, key=lambda slot: int(slot.get("TIME_VALUE", "0")))
     for annotation in document.iter("ALIGNABLE_ANNOTATION"):
         annotation.set("CVE_REF", entries[annotation.findtext("ANNOTATION_VALUE", "")])
     return f"{_DECLARATION}{ElementTree.tostring(document, encoding='unicode')}\n"

@@ -87,7 +87,7 @@ def write(report: Report, language: str) -> str | None:
         for segment in report.boxes.segments(line.face_id, cue.span):
             if segment.span.end_ms <= MAX_REPRESENTABLE_TIME:
                 file.events += _draw(canvas, segment, line.emotion, text)
-    return file.to_string("ass") if file.events else None
+    return file.to_string("ass", header_notice=report.meta.program) if file.events else None
 
 
 def _draw(canvas: Canvas, segment: Segment, emotion: str, text: str) -> Iterator[pysubs2.SSAEvent]:
@@ -100,9 +100,7 @@ def _draw(canvas: Canvas, segment: Segment, emotion: str, text: str) -> Iterator
 
 
 def _event(segment: Segment, layer: int, style: str, text: str) -> pysubs2.SSAEvent:
-    return pysubs2.SSAEvent(
-        start=segment.span.start_ms, end=segment.span.end_ms, layer=layer, style=style, text=text
-    )
+    return pysubs2.SSAEvent(start=segment.span.start_ms, end=segment.span.end_ms, layer=layer, style=style, text=text)
 
 
 def _moved(start: tuple[float, float], end: tuple[float, float]) -> str:
@@ -136,7 +134,8 @@ def _style(canvas: Canvas, emotion: str, border: int) -> pysubs2.SSAStyle:
 
 
 def _colour(rgb: str, transparency: int = 0) -> pysubs2.Color:
-    return pysubs2.Color(*bytes.fromhex(rgb[1:]), transparency)
+    red, green, blue = bytes.fromhex(rgb[1:])
+    return pysubs2.Color(red, green, blue, transparency)
 
 
 def _box_style(emotion: str) -> str:

@@ -18,13 +18,9 @@ from annotate.tracks.cues import MIN_CUE_MS, Cue, are_together
 from annotate.tracks.report import Report
 from annotate.tracks.subtitles import label
 
-_LINE_SHARE = 0.07
-"""Height of a cue in a player's usual style, a font of 5 % of the picture's height, as a share of that."""
+_LINE_SHARE, _LETTER_SHARE = 0.07, 0.03
+"""Height of a cue and width of its letters, on the wide side, in a browser's usual style, as shares of a picture's shorter side."""
 
-_LETTER_SHARE = 0.03
-"""Width of its letters, on the wide side, as a share of the picture's height."""
-
-_WHOLE_PERCENT = 100.0
 _FARTHEST = 0.5
 """A cue follows its face when that has moved by more than this part of its width from where the cue stands."""
 
@@ -37,13 +33,21 @@ class Place:
     height_px: int
 
     def settings(self, box: Box | None, text: str) -> str:
-        """Cue settings that put ``text`` above a box, moved so far that it does not leave the picture."""
+        """Cue settings that put ``text`` above a box, moved so far that it does not leave the picture.
+
+        The text ends where the box does: a cue aligned at its end reaches from the picture's left edge to its position,
+        and only of such cues browsers agree where they are, those too that still follow the draft of 2013.
+        """
         if box is None or not self.width_px or not self.height_px:
             return ""
-        text_share = len(text) * _LETTER_SHARE * self.height_px / self.width_px
-        line = min(max(0.0, box.y / self.height_px - _LINE_SHARE), 1 - _LINE_SHARE)
-        position = max(0.0, min(box.x / self.width_px, 1 - text_share))
-        return f"line:{_WHOLE_PERCENT * line:.1f}% position:{_WHOLE_PERCENT * position:.1f}% align:start"
+        short_px = min(self.width_px, self.height_px)
+        text_share, line_share = (
+            len(text) * _LETTER_SHARE * short_px / self.width_px,
+            _LINE_SHARE * short_px / self.height_px,
+        )
+        line = min(max(0.0, box.y / self.height_px - line_share), 1 - line_share)
+        position = max(min(1.0, text_share), min((box.x + box.width) / self.width_px, 1.0))
+        return f"line:{line:.1%} position:{position:.1%} align:end"
 
 
 def write(report: Report, language: str) -> str | None:
@@ -80,10 +84,11 @@ def _caption(span: Span, text: str, settings: str) -> webvtt.Caption:
 
 
 def _style(emotions: Sequence[str]) -> str:
-    return "\n".join(
+    rules = (
         f"::cue(.{class_name(emotion)}) {{ background-color: {colour(emotion)}; color: {ink(emotion)}; }}"
         for emotion in emotions
     )
+    return "\n".join(("::cue { background-color: transparent; }", *rules))
 
 
 def _stays(cue: Cue, boxes: BoxPaths) -> Iterator[tuple[Span, Box | None]]:
