@@ -157,7 +157,7 @@ def test_help_shows_the_options_of_annotating_and_the_commands(flag: str) -> Non
     assert [option for option in options.split() if answer.output.count(f"{option} ") < 1] == []
     assert answer.output.count("--quiet") == 1
     commands = re.findall(r"^  (\w+) ", answer.output.split("Commands:\n")[1], re.MULTILINE)
-    assert commands == ["check", "dataset", "evaluate", "summarize", "train"]
+    assert commands == ["check", "convert", "dataset", "evaluate", "summarize", "train"]
     assert "(annotate)" not in answer.output
 
 
@@ -268,7 +268,7 @@ def test_a_directory_without_videos_is_a_sentence(folder: Path, paths: tuple[str
         (("--min-face", "1"), "--min-face"),
         (("--min-face", "small"), "--min-face"),
         (("--min-face", "nan"), "min.face"),
-        (("--format", "vtt2"), "'vtt2' is not a list of formats; choose from csv, srt, separated by commas."),
+        (("--format", "vtt2"), "'vtt2' is not a list of formats; choose from csv, srt, vtt, .* otio, separated by commas."),
         (("--format", ""), "--format"),
         (("--format", ","), "--format"),
         (("--lang", "xx"), "--lang"),

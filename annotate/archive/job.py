@@ -12,18 +12,18 @@ from annotate.archive.claim import claim
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import Decision, Outputs, Task, Wanted, decide, decide_conversion
 from annotate.archive.walk import is_output
-from annotate.errors import AnnotateError, OutputError, ReportError, UnreadableError
+from annotate.errors import AnnotateError, OutputError, UnreadableError
 from annotate.media.binary import find_ffmpeg
 from annotate.media.probe import check_readable
 from annotate.pipeline import Analysis, analyse
 from annotate.settings import ONE_CORE, Limits, Settings
-from annotate.tracks.boxes import BoxPaths, format_boxes, parse_boxes, paths_of
+from annotate.tracks.boxes import BoxPaths, format_boxes, parse_boxes, paths_of, read_boxes
 from annotate.tracks.files import check_writable, make_folder, remove, write_whole
 from annotate.tracks.formats import write_track
 from annotate.tracks.meta import Meta, describe_source, hash_content, plain_name, read_meta, settings_that_matter
 from annotate.tracks.pieces import dominant_emotion
 from annotate.tracks.report import Report
-from annotate.tracks.table import format_table, parse_table, to_table
+from annotate.tracks.table import format_table, read_table, to_table
 from annotate.version import ANALYSIS_VERSION, VERSION
 
 Progress = Callable[[float, float | None], None]
@@ -141,15 +141,11 @@ def _read_report(job: Job, meta: Meta) -> Report:
     """A report that stands and is as it was written.
 
     Raises:
-        ReportError: it was not written by this program.
+        ReportError: it is not as this program writes it.
     """
     outputs = job.outputs
-    try:
-        table = parse_table(outputs.csv.read_bytes())
-        boxes = parse_boxes(outputs.boxes.read_bytes()) if meta.outputs.get(plain_name(outputs.boxes)) else BoxPaths(())
-    except ValueError as error:
-        raise ReportError(f"{outputs.csv}: not a report of this program ({error}); annotate the video again") from None
-    return Report(table, meta, boxes, _way_to_video(job))
+    boxes = read_boxes(outputs.boxes) if meta.outputs.get(plain_name(outputs.boxes)) else BoxPaths(())
+    return Report(read_table(outputs.csv), meta, boxes, _way_to_video(job))
 
 
 def _way_to_video(job: Job) -> str:

@@ -130,8 +130,8 @@ def decide(video: Path, outputs: Outputs, wanted: Wanted, settings: Settings, mo
         return Decision(Task.ANNOTATE, change)
     if not outputs.csv.exists():
         return Decision(Task.ANNOTATE, "its report is gone")
-    if not _is_there(meta, outputs.boxes):
-        return Decision(Task.ANNOTATE, "its boxes are gone")
+    if _is_gone(meta, outputs.boxes):
+        return Decision(Task.ANNOTATE, "its file of boxes is gone")
     decision = _conversion(meta, outputs, wanted)
     if decision.task is Task.CONVERT and (fault := _fault(meta, outputs)):
         return Decision(Task.ANNOTATE, fault)
@@ -175,9 +175,9 @@ def _fault(meta: Meta, outputs: Outputs) -> str:
         OSError: it cannot be read.
     """
     for path, what in ((outputs.csv, "its report"), (outputs.boxes, "its file of boxes")):
-        known = meta.outputs.get(plain_name(path))
-        if known is not None and not path.exists():
+        if _is_gone(meta, path):
             return f"{what} is gone"
+        known = meta.outputs.get(plain_name(path))
         if known is not None and known != hash_content(path.read_bytes()):
             return f"{what} has been changed"
     return ""
@@ -198,6 +198,10 @@ def _is_there(meta: Meta, path: Path) -> bool:
     """Whether what a meta file knows of is there, or was nothing to write."""
     name = plain_name(path)
     return name in meta.outputs and (meta.outputs[name] is None or path.exists())
+
+
+def _is_gone(meta: Meta, path: Path) -> bool:
+    return meta.outputs.get(plain_name(path)) is not None and not path.exists()
 
 
 def _key(outputs: Outputs) -> str:

@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 
 from pympi import Elan
 
-from annotate.emotions.labels import WORDS
 from annotate.tracks.report import Report
 from annotate.tracks.table import class_names_of
 
@@ -38,7 +37,7 @@ def write(report: Report, language: str) -> str | None:
     eaf.add_cv_description(_VOCABULARY, _LANGUAGE, "what people who are shown such a face tend to call it")
     entries = {_within_xml(name): f"cveid_{number}" for number, name in enumerate(class_names_of(report.table))}
     for name, entry in entries.items():
-        eaf.add_cv_entry(_VOCABULARY, entry, [(name, _LANGUAGE, WORDS["ru"].get(name))])
+        eaf.add_cv_entry(_VOCABULARY, entry, [(name, _LANGUAGE, None)])
     properties = {"LINGUISTIC_TYPE_ID": _TYPE, "TIME_ALIGNABLE": "true", "GRAPHIC_REFERENCES": "false"}
     eaf.add_linguistic_type(_TYPE, param_dict=properties | {"CONTROLLED_VOCABULARY_REF": _VOCABULARY})
     for face_id, pieces in faces.items():

@@ -46,9 +46,9 @@ class Meta:
     dropped_tracks: int
     warnings: Mapping[str, int]
     ffmpeg: str
+    outputs: Mapping[str, str | None] = field(default_factory=dict)
     width_px: int = 0
     height_px: int = 0
-    outputs: Mapping[str, str | None] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """As the text of the file."""

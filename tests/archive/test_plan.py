@@ -71,8 +71,8 @@ def movie(tmp_path: Path) -> tuple[Path, Outputs]:
 
 def test_names_of_outputs(tmp_path: Path) -> None:
     outputs = Outputs(tmp_path / "movie")
-    names = [outputs.csv.name, outputs.meta.name, outputs.track("srt", "ru").name]
-    assert names == ["movie.emotions.csv", "movie.emotions.meta.json", "movie.emotions.ru.srt"]
+    names = [outputs.csv.name, outputs.meta.name, outputs.boxes.name, outputs.track("srt", "ru").name]
+    assert names == [f"movie.emotions.{ending}" for ending in ("csv", "meta.json", "boxes.csv", "ru.srt")]
     assert outputs.csv.parent == tmp_path
     assert outputs.tracks(Wanted(("csv", "srt"), "en")) == {"srt": tmp_path / "movie.emotions.en.srt"}
     assert outputs.tracks(Wanted(("csv",))) == {}
