@@ -9,7 +9,6 @@ def write(report: Report, language: str) -> str | None:
     """A report as a label track, ordered by start, None without faces."""
     pieces = sorted(report.pieces, key=lambda piece: (piece.span.start_ms, piece.face_id))
     lines = [
-        f"{piece.span.start_s:.6f}\t{piece.span.end_s:.6f}\tface {piece.face_id}: {' '.join(piece.emotion.split())}\n"
-        for piece in pieces
+        f"{piece.span.start_s:.6f}\t{piece.span.end_s:.6f}\tface {piece.face_id}: {piece.emotion}\n" for piece in pieces
     ]
     return "".join(lines) or None

@@ -35,7 +35,7 @@ def write(report: Report, language: str) -> str | None:
     eaf.add_language(_LANGUAGE, *_LANGUAGE_DEFINITION)
     eaf.add_controlled_vocabulary(_VOCABULARY)
     eaf.add_cv_description(_VOCABULARY, _LANGUAGE, "what people who are shown such a face tend to call it")
-    entries = {_within_xml(name): f"cveid_{number}" for number, name in enumerate(class_names_of(report.table))}
+    entries = {name: f"cveid_{number}" for number, name in enumerate(class_names_of(report.table))}
     for name, entry in entries.items():
         eaf.add_cv_entry(_VOCABULARY, entry, [(name, _LANGUAGE, None)])
     properties = {"LINGUISTIC_TYPE_ID": _TYPE, "TIME_ALIGNABLE": "true", "GRAPHIC_REFERENCES": "false"}
@@ -44,7 +44,7 @@ def write(report: Report, language: str) -> str | None:
         tier = f"face {face_id}"
         eaf.add_tier(tier, ling=_TYPE)
         for piece in pieces:
-            eaf.add_annotation(tier, piece.span.start_ms, piece.span.end_ms, _within_xml(piece.emotion))
+            eaf.add_annotation(tier, piece.span.start_ms, piece.span.end_ms, piece.emotion)
     eaf.remove_tier("default")
     eaf.remove_linguistic_type("default-lt")
     document = Elan.to_adocument(eaf)

@@ -57,8 +57,8 @@ class Canvas:
     def label_corner(self, box: Box, text: str) -> tuple[float, float]:
         """Where the lower left corner of a label's letters is: above a box, moved so far that all is in the picture."""
         text_px = len(text) * self.font_px * _LETTER_SHARE
-        x = max(self.line_px, min(box.x, self.width_px - text_px - self.line_px))
-        y = max(self.font_px + self.line_px, min(box.y - 2 * self.line_px, self.height_px - self.line_px))
+        x = max(2 * self.line_px, min(box.x, self.width_px - text_px - 2 * self.line_px))
+        y = max(self.font_px + 2 * self.line_px, min(box.y - 2 * self.line_px, self.height_px - 2 * self.line_px))
         return x, y
 
 
@@ -157,4 +157,4 @@ def _plain(text: str) -> str:
     >>> _plain("{fear}" + chr(92) + "N")
     '(fear)/N'
     """
-    return " ".join(text.translate({ord("{"): "(", ord("}"): ")", ord("\\"): "/"}).split())
+    return text.translate({ord("{"): "(", ord("}"): ")", ord("\\"): "/"})

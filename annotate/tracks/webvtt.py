@@ -19,10 +19,10 @@ from annotate.tracks.report import Report
 from annotate.tracks.subtitles import label
 
 _LINE_SHARE, _LETTER_SHARE = 0.07, 0.03
-"""Height of a cue and width of its letters, on the wide side, in a browser's usual style, as shares of a picture's shorter side."""
+"""Height of a cue and width of its letters as browsers draw them, on the wide side: shares of a picture's shorter side."""
 
-_FARTHEST = 0.5
-"""A cue follows its face when that has moved by more than this part of its width from where the cue stands."""
+_FARTHEST, _STEP_MS = 0.5, 100
+"""A cue follows its face when that has moved by more than this part of its width from where the cue stands; how often to look."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,10 @@ def write(report: Report, language: str) -> str | None:
 def class_name(emotion: str) -> str:
     """An emotion as the name of a class in cues and in their style.
 
-    >>> class_name("fear"), class_name("not sure. 2>1")
-    ('fear', 'not-sure--2-1')
+    >>> class_name("fear"), class_name("2>1, I guess")
+    ('fear', '_2-1--I-guess')
     """
-    return re.sub(r"[^\w-]", "-", emotion)
+    return re.sub(r"^(?=-?\d)", "_", re.sub(r"[^\w-]", "-", emotion))
 
 
 def _caption(span: Span, text: str, settings: str) -> webvtt.Caption:
@@ -95,13 +95,14 @@ def _stays(cue: Cue, boxes: BoxPaths) -> Iterator[tuple[Span, Box | None]]:
     """A cue in parts, none shorter than a cue may be, over each of which its face stays about where it was first."""
     face_id = cue.lines[0].face_id
     start_ms, end_ms = cue.span.start_ms, cue.span.end_ms
-    place = boxes.at(face_id, start_ms)
-    for segment in boxes.segments(face_id, cue.span):
-        moment_ms = segment.span.start_ms
-        is_long = moment_ms - start_ms >= MIN_CUE_MS and end_ms - moment_ms >= MIN_CUE_MS
-        if place is not None and is_long and _distance(place, segment.first) > _FARTHEST * place.width:
+    place, moment_ms = boxes.at(face_id, start_ms), start_ms + MIN_CUE_MS
+    while place is not None and moment_ms <= end_ms - MIN_CUE_MS:
+        box = boxes.at(face_id, moment_ms)
+        if box is not None and _distance(place, box) > _FARTHEST * place.width:
             yield Span(start_ms, moment_ms), place
-            start_ms, place = moment_ms, segment.first
+            start_ms, place, moment_ms = moment_ms, box, moment_ms + MIN_CUE_MS
+        else:
+            moment_ms += _STEP_MS
     yield Span(start_ms, end_ms), place
 
 

@@ -35,10 +35,15 @@ CLIPPED = {1: [(0, 801), (801, 1602), (1602, 2403), (2403, 2804)], 2: [(2000, 29
 
 
 def make_report(
-    *, video: str = "movie.mp4", size_px: tuple[int, int] = SIZE_PX, classes: tuple[str, ...] = EMOTIONS, faces: int = 2
+    *,
+    video: str = "movie.mp4",
+    size_px: tuple[int, int] = SIZE_PX,
+    classes: tuple[str, ...] = EMOTIONS,
+    faces: int = 2,
+    blocks: tuple[tuple[int, int, int, int, str, int], ...] = BLOCKS,
 ) -> Report:
     """The report, as it is read back from its files; of a model with other names for the same ``classes``."""
-    annotations = [_annotation(*block, classes) for block in BLOCKS if block[0] <= faces]
+    annotations = [_annotation(*block, classes) for block in blocks if block[0] <= faces]
     annotations.sort(key=lambda annotation: (annotation.span.start_ms, annotation.face_id))
     meta = Meta(
         analysis_version=ANALYSIS_VERSION,
@@ -64,7 +69,7 @@ def box_at(face_id: int, time_ms: int) -> Box:
     """Where a face is."""
     if face_id == 1:
         return Box(FIRST_FACE.x + MOVED * time_ms / 1000, FIRST_FACE.y, FIRST_FACE.width, FIRST_FACE.height)
-    return Box(540, 5, 90, 90)
+    return Box(540, 20, 90, 90)
 
 
 def _annotation(
