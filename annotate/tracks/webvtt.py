@@ -22,7 +22,7 @@ _LINE_SHARE, _LETTER_SHARE = 0.07, 0.03
 """Height of a cue and width of its letters as browsers draw them, on the wide side: shares of a picture's shorter side."""
 
 _FARTHEST, _STEP_MS = 0.5, 100
-"""A cue follows its face when that has moved by more than this part of its width from where the cue stands; how often to look."""
+"""A cue follows its face when that has moved by more than this part of its width, which is looked at so often."""
 
 
 @dataclass(frozen=True)
