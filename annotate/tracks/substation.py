@@ -26,7 +26,7 @@ _SQUARE = "m 0 0 l 100 0 100 100 0 100"
 _FONT_SHARE, _LINE_SHARE = 1 / 18, 1 / 150
 """Height of letters and width of lines, as shares of the picture's shorter side."""
 
-_LETTER_SHARE = 0.6
+_LETTER_SHARE = 0.55
 """Width of letters, on the wide side, as a share of their height."""
 
 _BOX_LAYER, _LABEL_LAYER = 0, 1

@@ -138,7 +138,7 @@ boxes = st.builds(Box, *(st.integers(-500, 4500) for _ in range(2)), *(st.intege
 def test_no_label_leaves_the_picture(size_px: tuple[int, int], box: Box) -> None:
     canvas = Canvas(*size_px)
     x, y = canvas.label_corner(box, "1: fear")
-    width_px = 7 * canvas.font_px * 0.6
+    width_px = 7 * canvas.font_px * 0.55
     assert canvas.line_px < x < size_px[0] - width_px - canvas.line_px
     assert canvas.font_px + canvas.line_px < y < size_px[1] - canvas.line_px
 
