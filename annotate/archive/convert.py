@@ -111,6 +111,7 @@ def _without_videos(
         for path, meta in loose:
             name = meta.source.name
             if name not in present and name == Path(name).name and selection.takes(place / name):
+                known.add(path)
                 yield archives[0] / place / name, path
 
 

@@ -138,14 +138,18 @@ def parse_boxes(content: bytes) -> BoxPaths:
 
 
 def _stretches(way: Sequence[Detection], tremble: float) -> Iterator[tuple[int, int]]:
-    """First and last index of the stretches, each as long as can be, on which boxes change evenly, from end to end."""
+    """First and last index of the stretches on which boxes change evenly, from end to end; each found by bisection."""
     start = 0
     while start < len(way) - 1:
-        end = start + 1
-        while end + 1 < len(way) and end - start < _LONGEST_STRETCH and _is_even(way[start : end + 2], tremble):
-            end += 1
-        yield start, end
-        start = end
+        even, uneven = 1, 1 + min(_LONGEST_STRETCH, len(way) - 1 - start)
+        while uneven - even > 1:
+            tried = (even + uneven) // 2
+            if _is_even(way[start : start + tried + 1], tremble):
+                even = tried
+            else:
+                uneven = tried
+        yield start, start + even
+        start += even
 
 
 def _is_even(way: Sequence[Detection], tremble: float) -> bool:
