@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
 from annotate.pipeline import Analysis, Annotation, analyse
-from annotate.settings import Limits, Settings
+from annotate.settings import Limits, Settings, available_cores
 from annotate.tracks.table import to_table
 
 
@@ -25,7 +26,7 @@ def annotate_video(path: str | os.PathLike[str], settings: Settings | None = Non
         FFmpegError: there is no usable ffmpeg.
     """
     analysis = Analysis.open(Path(path), settings)
-    return to_table(analyse(analysis), analysis.classifier.contract.class_names)
+    return to_table(analyse(analysis, threading.Semaphore(available_cores() - 1)), analysis.classifier.contract.class_names)
 
 
 def iterate_annotations(path: str | os.PathLike[str], settings: Settings | None = None) -> Iterator[Annotation]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from annotate.faces.shots import thin
 from annotate.faces.track import Sighting, TrackEnd, follow
 from annotate.media.decode import DecodingReport, Frame, decode
 from annotate.media.probe import Video, probe
+from annotate.parallel import Cores, annotate_parts
+from annotate.parts import FrameMark, Joiner, Part, PartEnd, PartStart
 from annotate.settings import ALL_CORES, Limits, Settings
 from annotate.timeline import Span
 
@@ -101,15 +104,37 @@ class Analysis:
         Raises:
             DecodingError: not one frame could be decoded.
         """
-        self.decoding, self.blocks = DecodingReport(), BlockReport()
+        self.decoding = DecodingReport()
+        joiner = Joiner(self.settings.track_overlap)
+        yield from joiner.join(self.stream(self.decoding, progress=self.progress))
+        self.blocks = BlockReport(joiner.faces, joiner.dropped_tracks)
+
+    def stream(
+        self, report: DecodingReport, first: int = 0, end: int | None = None, progress: Progress | None = None
+    ) -> Iterator[PartStart | Annotation | PartEnd]:
+        """The parts of the video from number ``first`` up to ``end``, or all from there, each numbered by itself.
+
+        Raises:
+            DecodingError: not one frame could be decoded.
+        """
         contract = self.classifier.contract
         size_px = analysed_size_px(self.video, self.settings.min_face)
         across, down = self.video.width_px / size_px[0], self.video.height_px / size_px[1]
-        frames = decode(self.video, size_px, limits=self.limits, report=self.decoding)
+        part_s = self.settings.part_s
+        start_s, end_s = first * part_s, math.inf if end is None else end * part_s
+        frames = decode(self.video, size_px, limits=self.limits, report=report, start_s=start_s)
         try:
-            events = find_faces(self._reported(frames), self.video, contract, self.settings)
-            blocks = cut_blocks(events, contract, self.settings.min_track_frames, self.blocks)
-            yield from _classified(blocks, self.classifier, across, down)
+            coming = (frame for frame in _reported(frames, progress) if frame.span.start_s >= start_s)
+            frame = next(coming, None)
+            while frame is not None and frame.span.start_s < end_s:
+                part, own = Part(frame, coming, part_s), BlockReport()
+                yield PartStart(FrameMark.of(frame))
+                looked_at = part.looked_at(analysed_frames(part, self.video, contract, self.settings))
+                events = find_faces(looked_at, self.settings)
+                blocks = cut_blocks(events, contract, self.settings.min_track_frames, own)
+                yield from _classified(blocks, self.classifier, across, down)
+                yield part.end(own.faces, own.dropped_tracks, self.settings.gap_ms)
+                frame = part.following
         finally:
             frames.close()
 
@@ -122,34 +147,37 @@ class Analysis:
         missing_s = promised_s - self.decoding.end_s
         return missing_s if missing_s > max(_SHORTFALL_S, _SHORTFALL_SHARE * promised_s) else 0.0
 
-    def _reported(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        for frame in frames:
-            if self.progress is not None:
-                self.progress(frame.span.end_s)
-            yield frame
+
+def _reported(frames: Iterable[Frame], progress: Progress | None) -> Iterator[Frame]:
+    for frame in frames:
+        if progress is not None:
+            progress(frame.span.end_s)
+        yield frame
 
 
-def analyse(analysis: Analysis) -> list[Annotation]:
-    """All annotations of a video, ordered by start, then face.
+def analyse(analysis: Analysis, cores: Cores | None = None) -> list[Annotation]:
+    """All annotations of a video, ordered by start, then face; parts of a long one are worked on at once by free ``cores``.
 
-    A video whose decoding with several threads brought complaints is decoded again with one: damaged pictures differ
-    from run to run otherwise. Errors as for iterating an `Analysis`.
+    A video whose decoding with several threads or in parts brought complaints is decoded again with one: damaged pictures
+    differ from run to run otherwise. Errors as for iterating an `Analysis`.
     """
-    annotations = list(analysis)
+    annotations = None if cores is None else annotate_parts(analysis, cores)
+    if annotations is None:
+        annotations = list(analysis)
     if analysis.decoding.warning_count and analysis.limits.threads != 1:
         analysis.limits = replace(analysis.limits, threads=1)
         annotations = list(analysis)
     return sorted(annotations, key=lambda annotation: (annotation.span.start_ms, annotation.face_id, annotation.block))
 
 
-def find_faces(
-    frames: Iterable[Frame], video: Video, contract: Contract, settings: Settings
-) -> Iterator[Sighting | TrackEnd]:
-    """The faces in a video's frames, thinned to the rate the contract allows, followed from frame to frame."""
-    max_frame_rate = min(settings.max_frame_rate, contract.frame_rate)
-    thinned = thin(frames, video.frame_rate, max_frame_rate)
-    observations = observe(thinned, FaceDetector(settings.min_face), settings)
-    return follow(observations, settings)
+def analysed_frames(frames: Iterable[Frame], video: Video, contract: Contract, settings: Settings) -> Iterator[Frame]:
+    """The frames that are analysed: all, or thinned to the rate that the contract allows."""
+    return thin(frames, video.frame_rate, min(settings.max_frame_rate, contract.frame_rate))
+
+
+def find_faces(frames: Iterable[Frame], settings: Settings) -> Iterator[Sighting | TrackEnd]:
+    """The faces in analysed frames, followed from frame to frame."""
+    return follow(observe(frames, FaceDetector(settings.min_face), settings), settings)
 
 
 def analysed_size_px(video: Video, min_face: float) -> tuple[int, int]:

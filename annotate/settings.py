@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,11 @@ PROVIDERS = {CPU: "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 AUTOMATIC_THREADS = 0
 """As many decoding threads as there are cores."""
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,10 @@ class Settings:
     gap_ms: int = 1000
     """Tracks end where no frame is shown for longer than this, if that is unusual for the video."""
 
+    part_s: int = 300
+    """At every such step of a video's time shots begin anew, so that what is found does not depend on what was before, and
+    parts can be worked on at once. Five minutes are a whole number of blocks at the usual rates."""
+
     model: Path | None = None
     """ONNX file under the model's contract; None for the one that is installed with the program."""
 
@@ -88,6 +98,7 @@ class Settings:
             "track_timeout_ms",
             "min_track_frames",
             "gap_ms",
+            "part_s",
         ):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"{name} must be greater than 0, not {getattr(self, name)}")

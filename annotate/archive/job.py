@@ -15,6 +15,7 @@ from annotate.archive.walk import is_output
 from annotate.errors import AnnotateError, OutputError, UnreadableError
 from annotate.media.binary import find_ffmpeg
 from annotate.media.probe import check_readable
+from annotate.parallel import Cores
 from annotate.pipeline import Analysis, analyse
 from annotate.settings import ONE_CORE, Limits, Settings
 from annotate.tracks.boxes import BoxPaths, format_boxes, parse_boxes, paths_of, read_boxes
@@ -51,10 +52,13 @@ class Job:
         return decide(self.path, self.outputs, self.wanted, self.settings, self.model_hash)
 
 
-def run_job(job: Job, progress: Progress | None = None) -> Outcome:
-    """Does what is to be done for a video and tells how it came out; whatever goes wrong is told too, not raised."""
+def run_job(job: Job, progress: Progress | None = None, cores: Cores | None = None) -> Outcome:
+    """Does what is to be done for a video and tells how it came out; whatever goes wrong is told too, not raised.
+
+    Parts of a long video are worked on at once by those of ``cores`` that are free.
+    """
     try:
-        return _run(job, progress)
+        return _run(job, progress, cores)
     except AnnotateError as error:
         return Outcome(job.path, Status.FAILED, reason=str(error), trace=traceback.format_exc())
     except Exception as error:  # noqa: BLE001  (a fault of ours with one video must not end a run over thousands)
@@ -62,7 +66,7 @@ def run_job(job: Job, progress: Progress | None = None) -> Outcome:
         return Outcome(job.path, Status.FAILED, reason=reason, trace=traceback.format_exc())
 
 
-def _run(job: Job, progress: Progress | None) -> Outcome:
+def _run(job: Job, progress: Progress | None, cores: Cores | None) -> Outcome:
     if not job.from_report:
         check_readable(job.path)
         make_folder(job.outputs.meta.parent)
@@ -71,7 +75,7 @@ def _run(job: Job, progress: Progress | None) -> Outcome:
         if scratch is None:
             return Outcome(job.path, Status.BUSY, reason=f"{job.path}: another run is at it; it is left to that one")
         try:
-            return _run_claimed(job, progress, scratch)
+            return _run_claimed(job, progress, cores, scratch)
         except OSError as error:
             raise UnreadableError(unreadable(error, job.path)) from error
 
@@ -81,7 +85,7 @@ def unreadable(error: OSError, path: Path) -> str:
     return f"{error.filename or path}: cannot be read ({error.strerror}); check its permissions"
 
 
-def _run_claimed(job: Job, progress: Progress | None, scratch: Path) -> Outcome:
+def _run_claimed(job: Job, progress: Progress | None, cores: Cores | None, scratch: Path) -> Outcome:
     path, outputs = job.path, job.outputs
     decision = job.decision
     meta = decision.meta
@@ -94,7 +98,7 @@ def _run_claimed(job: Job, progress: Progress | None, scratch: Path) -> Outcome:
     for track in outputs.tracks(job.wanted).values():
         if earlier is not None and not _is_ours(track, earlier):
             raise _foreign(track)
-    report = _analyse(job, progress)
+    report = _analyse(job, progress, cores)
     remove(outputs.meta)
     texts = {outputs.csv: format_table(report.table), outputs.boxes: format_boxes(report.boxes) if report.boxes else None}
     meta = _write(texts, report.meta, scratch)
@@ -105,7 +109,7 @@ def _run_claimed(job: Job, progress: Progress | None, scratch: Path) -> Outcome:
     return Outcome(path, status, meta.duration_s, meta.faces, dominant_emotion(report.pieces), _remark(meta))
 
 
-def _analyse(job: Job, progress: Progress | None) -> Report:
+def _analyse(job: Job, progress: Progress | None, cores: Cores | None) -> Report:
     """A video's report, with boxes as they are read back."""
     source = describe_source(job.path)
     analysis = Analysis.open(job.path, job.settings, limits=job.limits)
@@ -114,7 +118,7 @@ def _analyse(job: Job, progress: Progress | None) -> Report:
         report = progress
         report(0.0, duration_s)
         analysis.progress = lambda analysed_s: report(analysed_s, duration_s)
-    annotations = analyse(analysis)
+    annotations = analyse(analysis, cores)
     if describe_source(job.path) != source:
         raise UnreadableError(f"{job.path}: has changed while it was read; annotate it again when it is complete")
     meta = Meta(

@@ -35,7 +35,8 @@ def annotate_archive(
     """Annotates videos as `annotate.archive.walk.walk` finds them, and tells what became of each, as they are done.
 
     Without ``workers`` this process does it all. A single video gets all cores; of several, each gets one. Outputs are
-    written beside the videos, or to the ``folders`` given for them. What killed runs left there is removed first.
+    written beside the videos, or to the ``folders`` given for them. What killed runs left there is removed first. The
+    largest files are begun first; parts of a long one are worked on by cores that have no other video.
 
     Raises:
         ModelError: the settings' model does not keep the contract.
@@ -60,6 +61,7 @@ def annotate_archive(
             yield finished
         else:
             jobs.append(entry)
+    jobs.sort(key=_size, reverse=True)
     if len(jobs) == 1 or workers.width == 1:
         jobs = [replace(job, limits=replace(job.limits, threads=AUTOMATIC_THREADS)) for job in jobs]
     try:
@@ -161,6 +163,14 @@ def _jobs(
             yield entry
         else:
             yield Job(entry, names[entry], settings, wanted, model_hash, limits)
+
+
+def _size(job: Job) -> int:
+    """Bytes of a video: what takes longest is begun first, so that no core waits for it in the end."""
+    try:
+        return job.path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _finished(job: Job) -> Outcome | None:

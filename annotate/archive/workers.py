@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 
 from annotate.archive.job import Job, run_job
 from annotate.archive.outcome import Outcome
+from annotate.parallel import Cores
 
 Advance = Callable[[Path, float, float | None], None]
 """Told of a video how many seconds are analysed, and its length if known."""
@@ -106,7 +108,10 @@ class ProcessWorkers:
         messages = self._context.SimpleQueue()
         self._others = {process.pid for process in multiprocessing.active_children()}
         self._executor = ProcessPoolExecutor(
-            self.width, mp_context=self._context, initializer=_begin, initargs=(messages, os.getpid())
+            self.width,
+            mp_context=self._context,
+            initializer=_begin,
+            initargs=(messages, self._context.Semaphore(self.width) if self.width > 1 else None, os.getpid()),
         )
         threading.Thread(target=self._listen, args=(messages, self._closed), daemon=True).start()
 
@@ -122,11 +127,16 @@ class ProcessWorkers:
 
 
 _report: Callable[[Path, float, float | None], None] = lambda path, done_s, duration_s: None  # noqa: E731
+_cores: Cores | None = None
 
 
-def _begin(messages: Any, parent: int) -> None:
-    """Prepares a worker: the parent alone hears Ctrl-C; a worker ends when told to, and when its parent is gone."""
-    global _report
+def _begin(messages: Any, cores: Cores | None, parent: int) -> None:
+    """Prepares a worker: the parent alone hears Ctrl-C; a worker ends when told to, and when its parent is gone.
+
+    ``cores`` are as many as there are workers; each takes one for a job, and for a long video those that nobody has.
+    """
+    global _report, _cores
+    _cores = cores
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
@@ -158,7 +168,8 @@ def _work(job: Job) -> Outcome:
 
     usual = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
-        return run_job(job, progress)
+        with _cores or contextlib.nullcontext():
+            return run_job(job, progress, _cores)
     except SystemExit:
         os._exit(1)  # the pool's own loop would go on with the next job
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import signal
 import threading
 from collections.abc import Callable, Generator, Sequence
@@ -19,6 +18,7 @@ from annotate.archive.outcome import Outcome, Status
 from annotate.commands.shared import EXIT_FAILED, QUIET, Command, Terminated, fail, status_of
 from annotate.emotions.labels import WORDS
 from annotate.errors import AnnotateError, OutputError
+from annotate.settings import available_cores
 from annotate.tracks.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def show_run(
 
     quiet = bool(ctx.meta.get(QUIET))
     display = console.Display(places, quiet=quiet)
-    workers = ProcessWorkers(jobs or _cores(), display.advance)
+    workers = ProcessWorkers(jobs or available_cores(), display.advance)
     outcomes: list[Outcome] = []
     exit_status, log_failed = 0, False
     try:
@@ -109,7 +109,3 @@ def _interrupt_on_sigterm() -> None:
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, interrupt)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

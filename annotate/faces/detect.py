@@ -6,8 +6,8 @@ The detector is a linear classifier over histograms of oriented gradients in a s
 
 from __future__ import annotations
 
-import functools
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,10 +69,14 @@ def looking_short_side_px(min_face: float) -> int:
     return math.ceil(WINDOW_PX / min_face)
 
 
-@functools.cache
+_own = threading.local()
+
+
 def _load_detector() -> Any:
-    """Loaded once a process: unpacking it takes half a second."""
-    return dlib.get_frontal_face_detector()
+    """Loaded once a thread: it keeps the picture it searches, and unpacking it takes half a second."""
+    if not hasattr(_own, "detector"):
+        _own.detector = dlib.get_frontal_face_detector()
+    return _own.detector
 
 
 class FaceDetector:

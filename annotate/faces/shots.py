@@ -75,6 +75,12 @@ def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bo
         last_start_ms, last_thumbnail = frame.span.start_ms, thumbnail
 
 
+def continues(last: Frame, frame: Frame, gap_ms: int) -> bool:
+    """Whether a frame goes on with the shot of the one before it, as far as these two alone tell."""
+    is_near = frame.span.start_ms - last.span.start_ms <= gap_ms
+    return is_near and structural_distance(_thumbnail(last.image), _thumbnail(frame.image)) < CUT_DISTANCE
+
+
 def structural_distance(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     """0 for pictures of the same structure, 1 for unrelated, up to 2 for opposite ones.
 

@@ -34,6 +34,13 @@ _TIMING = {"fps_mode": "passthrough", "enc_time_base": "1:1000"}
 _OWN_OUTPUTS = ("[rawvideo", "[framecrc", "[null")
 """Complaints of these are about our outputs' clocks, not about the video."""
 
+SOUGHT_IN = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
+"""Containers that know where their frames are, so that decoding can begin anywhere."""
+
+_LEAD_S = 1
+"""So much earlier decoding begins, in whole seconds, which are exact in every clock: a time may be rounded up, and a picture
+may need the one before it to be deinterlaced."""
+
 _MIN_DEINTERLACED_PX = 16
 _PIPE_BYTES = 1 << 20
 _FALLBACK_FRAME_MS = 40
@@ -71,9 +78,17 @@ class DecodingReport:
 
 
 def decode(
-    video: Video, size_px: tuple[int, int], *, limits: Limits = ONE_CORE, report: DecodingReport | None = None
+    video: Video,
+    size_px: tuple[int, int],
+    *,
+    limits: Limits = ONE_CORE,
+    report: DecodingReport | None = None,
+    start_s: int = 0,
 ) -> Generator[Frame, None, None]:
     """Delivers every frame of ``video`` as luma of ``size_px`` (width, height), upright, deinterlaced where needed.
+
+    From ``start_s`` on and a little before, if it is given: in containers of ``SOUGHT_IN`` with the times, and as a rule
+    the pictures, that a decoding from the start would give; indices count from 0 all the same.
 
     Two outputs of one process are read: raw pictures, and one line a frame with its presentation time and duration in
     milliseconds. Nothing is duplicated or dropped to make a constant rate. The process runs in a session of its own,
@@ -86,7 +101,8 @@ def decode(
     report = DecodingReport() if report is None else report
     width, height = size_px
     with _stamp_channel() as (stamp_target, inherited, stamp_lines):
-        command = _command(video, size_px, limits, stamp_target)
+        sought_s = max(0, start_s - _LEAD_S)
+        command = _command(video, size_px, limits, stamp_target, sought_s)
         with runnable(command):
             process = subprocess.Popen(  # noqa: S603
                 command,
@@ -103,7 +119,8 @@ def decode(
             stamps = stamp_lines(process)
             assert process.stdout is not None
             _widen_pipe(process.stdout)
-            yield from _spanned(_pictures(process.stdout, width, height, video.path, limits.stall_timeout_s), stamps, report)
+            pictures = _pictures(process.stdout, width, height, video.path, limits.stall_timeout_s)
+            yield from _spanned(pictures, stamps, report, sought_s * MS_PER_S)
             process.wait()
         finally:
             _end(process)
@@ -116,7 +133,7 @@ def decode(
         raise DecodingError(f"{video.path}: no frame could be decoded ({reason}); the file is damaged or its codec unknown")
 
 
-def _command(video: Video, size_px: tuple[int, int], limits: Limits, stamp_target: str) -> list[str]:
+def _command(video: Video, size_px: tuple[int, int], limits: Limits, stamp_target: str, sought_s: int) -> list[str]:
     """One chain of filters, whose result goes two ways, so that every picture has its own stamp.
 
     Stamps come first: an ffmpeg that works its outputs in turn has then told a frame's time before it hands it over.
@@ -124,8 +141,10 @@ def _command(video: Video, size_px: tuple[int, int], limits: Limits, stamp_targe
     keeps the container's start as zero, which MPEG-TS otherwise forgets.
     """
     width, height = size_px
-    hardware = {} if limits.hwaccel == NO_HWACCEL else {"hwaccel": limits.hwaccel}
-    source = open_input(threads=limits.threads, max_pixels=limits.max_pixels, **hardware)
+    further: dict[str, str | int] = {} if limits.hwaccel == NO_HWACCEL else {"hwaccel": limits.hwaccel}
+    if sought_s:
+        further["ss"] = sought_s
+    source = open_input(threads=limits.threads, max_pixels=limits.max_pixels, **further)
     chain = source[str(video.stream)]
     if video.short_side_px >= _MIN_DEINTERLACED_PX:
         chain = chain.filter("bwdif", mode="send_frame", deint="interlaced")
@@ -159,9 +178,10 @@ def _pictures(pipe: IO[bytes], width: int, height: int, path: Path, stall_timeou
 
 
 def _spanned(
-    pictures: Iterator[NDArray[np.uint8]], stamps: Iterator[tuple[int, int]], report: DecodingReport
+    pictures: Iterator[NDArray[np.uint8]], stamps: Iterator[tuple[int, int]], report: DecodingReport, sought_ms: int
 ) -> Iterator[Frame]:
-    """Pairs pictures with their stamps; a frame lasts until the next, the last one for its own duration."""
+    """Pairs pictures with their stamps, which count from ``sought_ms``; a frame lasts until the next, the last one for its
+    own duration."""
     held: tuple[int, NDArray[np.uint8]] | None = None
     interval_ms = duration_ms = 0
     for picture in pictures:
@@ -170,7 +190,7 @@ def _spanned(
             report.warnings["pictures without a time at the end were left out"] += 1
             report.warning_count += 1
             break
-        start_ms, duration_ms = stamp
+        start_ms, duration_ms = stamp[0] + sought_ms, stamp[1]
         if held is not None:
             held_start_ms, held_picture = held
             start_ms = max(start_ms, held_start_ms + 1)

@@ -20,7 +20,7 @@ _FRAME_RATE = re.compile(r"(?P<rate>[\d.]+)(?P<thousand>k?) fps")
 _ROTATION = re.compile(r"rotation of (?P<degrees>-?[\d.]+) degrees")
 _DURATION = re.compile(r"^\s+Duration: (?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>[\d.]+)")
 _COMPONENT = re.compile(r"^\[[^\]]*\] ")
-_OPENED = re.compile(r"^Input #0", re.MULTILINE)
+_OPENED = re.compile(r"^Input #0, (?P<container>.*), from ", re.MULTILINE)
 _UNINFORMATIVE = ("At least one output file", "Error opening input", "file:")
 _TOO_LARGE = "exceeds specified max pixel count"
 _TOO_MANY = "exceeds max_streams"
@@ -32,7 +32,8 @@ class Video:
     """A file's first real video stream.
 
     ``width_px`` and ``height_px`` are those of the displayed picture: turned upright, and stretched so that its pixels
-    are square. ``duration_s`` is the container's word, None if it has none; so is ``frame_rate``.
+    are square. ``duration_s`` is the container's word, None if it has none; so is ``frame_rate``. ``container`` is what
+    ffmpeg calls its kind.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Video:
     height_px: int
     duration_s: float | None
     frame_rate: float | None
+    container: str = ""
 
     @property
     def short_side_px(self) -> int:
@@ -132,7 +134,9 @@ def parse_description(path: Path, text: str) -> Video:
     width_px, height_px = _displayed_size(pictures["details"], degrees)
     rate = _FRAME_RATE.search(pictures["details"])
     frame_rate = float(rate["rate"]) * (1000 if rate["thousand"] else 1) if rate else None
-    return Video(path, int(pictures["index"]), width_px, height_px, duration_s, frame_rate)
+    opened = _OPENED.search(text)
+    container = opened["container"] if opened else ""
+    return Video(path, int(pictures["index"]), width_px, height_px, duration_s, frame_rate, container)
 
 
 def _too_large(path: Path, max_pixels: int) -> TooLargeError:

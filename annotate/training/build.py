@@ -15,7 +15,7 @@ from annotate.faces.blocks import Block, Cropped, cut_face, join_frames
 from annotate.faces.track import Sighting, TrackEnd
 from annotate.media.decode import Frame, decode
 from annotate.media.probe import probe
-from annotate.pipeline import analysed_size_px, find_faces
+from annotate.pipeline import analysed_frames, analysed_size_px, find_faces
 from annotate.settings import Limits, Settings
 from annotate.training.dataset import DatasetWriter, Origin, Split, write_dataset
 from annotate.training.labels import Fault, Labels, Omission, Piece, sparse_classes, without_ending
@@ -112,7 +112,7 @@ def cut_pieces(
     size_px = analysed_size_px(video, annotating.min_face)
     with closing(decode(video, size_px, limits=Limits(threads=1))) as frames:
         watched = _watch(frames, lambda done_s: progress(path, done_s, video.duration_s) if progress else None)
-        events = find_faces(watched, video, contract, annotating)
+        events = find_faces(analysed_frames(watched, video, contract, annotating), annotating)
         yield from _collect(events, places, most_blocks, contract, annotating.min_track_frames)
 
 

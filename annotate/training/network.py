@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,12 @@ from annotate.emotions.labels import EMOTIONS
 
 LOOK_SIZE_PX = 48
 """What the network looks at: a crop is shrunk to this side, which keeps what faces in most footage have to show."""
+
+VIEWS = ((0.9, False), (1.1, True), (1.0, False), (1.0, True), (1.05, False))
+"""How the looks at a block see their crops, in turn: the share of the crop's side, and whether mirrored.
+
+Several views of a face are judged better than one (a face's size in its crop is not exact), and the looks are there anyway.
+"""
 
 STEM_CHANNELS = 32
 STAGES = ((32, 1), (80, 2), (192, 2))
@@ -72,7 +80,7 @@ class FrameNetwork(nn.Module):
             for block in range(blocks):
                 stages.append(_Residual(inputs, channels, stride=2 if number and not block else 1))
                 inputs = channels
-        self.register_buffer("shrink", _shrinking(CROP_SIZE_PX, LOOK_SIZE_PX), persistent=False)
+        self.register_buffer("shrink", viewing(1.0), persistent=False)
         self.features = nn.Sequential(
             nn.Conv2d(1, STEM_CHANNELS, 5, 2, 2, bias=False),
             nn.BatchNorm2d(STEM_CHANNELS),
@@ -93,27 +101,38 @@ class FrameNetwork(nn.Module):
 class BlockNetwork(nn.Module):
     """Blocks (N, 20, 80, 80) in 0..1 to probabilities (N, 7): the mean of the frames' logits, softmax at a temperature.
 
-    ``frame_stride`` 4 looks at every fourth frame: neighbouring frames say nearly the same. Of these, every second one is
-    mirrored, which gives the better judgement of two views at the price of one.
+    ``frame_stride`` 4 looks at every fourth frame: neighbouring frames say nearly the same. Each look has a view of its own,
+    of ``VIEWS``, which gives the better judgement of several views at the price of one.
     """
+
+    rows: Tensor
+    columns: Tensor
 
     def __init__(self, frames: FrameNetwork, *, temperature: float = 1.0, frame_stride: int = 4) -> None:
         super().__init__()
         self.frames = frames
         self.temperature = temperature
         self.frame_stride = frame_stride
+        self.looks = len(range(0, BLOCK_FRAMES, frame_stride))
+        views = list(itertools.islice(itertools.cycle(VIEWS), self.looks))
+        self.register_buffer("rows", torch.stack([viewing(share) for share, _ in views]), persistent=False)
+        columns = [viewing(share).flip(0) if mirrored else viewing(share) for share, mirrored in views]
+        self.register_buffer("columns", torch.stack(columns).transpose(1, 2), persistent=False)
 
     def forward(self, blocks: Tensor) -> Tensor:
-        plain = blocks[:, :: 2 * self.frame_stride]
-        mirrored = blocks[:, self.frame_stride :: 2 * self.frame_stride].flip(3)
-        crops = torch.cat([plain, mirrored], 1).reshape(-1, 1, CROP_SIZE_PX, CROP_SIZE_PX)
-        logits = self.frames(crops).reshape(-1, BLOCK_FRAMES // self.frame_stride, len(EMOTIONS))
+        looks = self.rows @ blocks[:, :: self.frame_stride] @ self.columns
+        logits = self.frames(looks.reshape(-1, 1, LOOK_SIZE_PX, LOOK_SIZE_PX)).reshape(-1, self.looks, len(EMOTIONS))
         return torch.softmax(logits.mean(1) / self.temperature, 1)
 
 
-def _shrinking(side: int, smaller: int) -> Tensor:
-    """The matrix (smaller, side) that shrinks one axis by a triangle filter, as antialiased bilinear scaling does."""
-    scale = side / smaller
-    centres = (torch.arange(smaller) + 0.5) * scale - 0.5
-    weights = (1 - (torch.arange(side) - centres[:, None]).abs() / scale).clamp(min=0)
-    return weights / weights.sum(1, keepdim=True)
+def viewing(share: float, side: int = CROP_SIZE_PX, smaller: int = LOOK_SIZE_PX) -> Tensor:
+    """The matrix (smaller, side) that looks at the middle ``share`` of one axis, shrunk by a triangle filter.
+
+    So does antialiased bilinear scaling. Beyond the axis its ends go on.
+    """
+    step = side * share / smaller
+    centres = (torch.arange(smaller) + 0.5 - smaller / 2) * step + (side - 1) / 2
+    places = torch.arange(-side, 2 * side)
+    weights = (1 - (places - centres[:, None]).abs() / max(step, 1)).clamp(min=0)
+    folded = torch.zeros(smaller, side).index_add_(1, places.clamp(0, side - 1), weights)
+    return folded / folded.sum(1, keepdim=True)

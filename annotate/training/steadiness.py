@@ -22,7 +22,7 @@ from annotate.faces.crop import crop
 from annotate.faces.track import Sighting
 from annotate.media.decode import decode
 from annotate.media.probe import probe
-from annotate.pipeline import BATCH_BLOCKS, analysed_size_px, find_faces
+from annotate.pipeline import BATCH_BLOCKS, analysed_frames, analysed_size_px, find_faces
 from annotate.settings import Settings
 
 SHIFT_PX = 2
@@ -94,7 +94,7 @@ def _sightings(path: Path, settings: Settings, contract: Contract) -> Iterator[S
     video = probe(path)
     frames = decode(video, analysed_size_px(video, settings.min_face))
     try:
-        for event in find_faces(frames, video, contract, settings):
+        for event in find_faces(analysed_frames(frames, video, contract, settings), settings):
             if isinstance(event, Sighting):
                 yield event
     finally:

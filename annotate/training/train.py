@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import csv
 import math
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -23,18 +23,21 @@ from annotate.training.augmentation import augment, frame_plainly
 from annotate.training.evaluate import classify_stills
 from annotate.training.metrics import accuracy, balanced_accuracy
 from annotate.training.network import LOOK_SIZE_PX, FrameNetwork
+from annotate.training.restore import restore
 from annotate.training.stills import TRAIN, VALIDATION, Stills, load_ferplus, load_ferplus_majority, load_webfaces
 
 STILL_PX = 60
 """Side that training stills are shrunk to: a little more than the network looks at, and quick to move about."""
+
+_SAMPLED_BATCHES = 8
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
     """What a training run can be told; the defaults are those of the shipped model (see its card)."""
 
-    minutes: float = 85
-    """How long it trains; the rate of learning, the size of crops and the augmentation follow the share that is over."""
+    steps: int = 12_000
+    """Batches; the rate of learning, the size of crops and the augmentation follow the share of them that is over."""
     batch_size: int = 128
     round_steps: int = 500
     """Batches between two looks at validation, each with a checkpoint."""
@@ -47,23 +50,23 @@ class TrainingSettings:
     warmup_share: float = 0.03
     small_size_px: int = 36
     small_share: float = 0.5
-    """The first share of the time sees crops of ``small_size_px``, which are quick; the rest LOOK_SIZE_PX."""
+    """The first share of the steps sees crops of ``small_size_px``, which are quick; the rest LOOK_SIZE_PX."""
     augmentation: float = 0.5
     """Strength of what spoils a crop: low resolution, covers, noise, light; movement is not weakened."""
     calm_share: float = 0.25
-    """The last share of the time has half the augmentation."""
+    """The last share of the steps has half the augmentation."""
     seed: int = 0
 
     def size_px(self, over: float) -> int:
-        """Side of the crops when the share ``over`` (0..1) of the time is over."""
+        """Side of the crops when the share ``over`` (0..1) of the steps is over."""
         return self.small_size_px if over < self.small_share else LOOK_SIZE_PX
 
     def strength(self, over: float) -> float:
-        """Strength of the augmentation when the share ``over`` (0..1) of the time is over."""
+        """Strength of the augmentation when the share ``over`` (0..1) of the steps is over."""
         return self.augmentation if over < 1 - self.calm_share else self.augmentation / 2
 
     def rate(self, over: float) -> float:
-        """The learning rate when the share ``over`` (0..1) of the time is over: a warm-up, then a cosine."""
+        """The learning rate when the share ``over`` (0..1) of the steps is over: a warm-up, then a cosine."""
         if over < self.warmup_share:
             return self.learning_rate * max(over / self.warmup_share, 0.01)
         along = min((over - self.warmup_share) / (1 - self.warmup_share), 1)
@@ -87,36 +90,43 @@ def predict(network: FrameNetwork, pixels: NDArray[np.uint8], batch_size: int = 
 
 
 def train(
-    training: dict[str, tuple[Stills, float]], validation: dict[str, Stills], folder: Path, settings: TrainingSettings
+    training: dict[str, tuple[Stills, float]],
+    validation: dict[str, Stills],
+    folder: Path,
+    settings: TrainingSettings,
+    initial: Path | None = None,
 ) -> FrameNetwork:
     """Trains a network, keeping ``last.pt`` (to go on after a kill), ``best.pt`` and ``log.csv`` in ``folder``.
 
     ``training`` holds sets and the share of a batch that comes from each. The best round is the one whose mean over the
-    validation sets of accuracy and balanced accuracy is highest.
+    validation sets of accuracy and balanced accuracy is highest. Training begins with the network of the exported file
+    ``initial``, if it is given.
+
+    Raises:
+        TrainingError: ``initial`` holds another network.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
-    network = FrameNetwork()
+    drawn = _Batches(training, settings)
+    network = FrameNetwork() if initial is None else restore(initial, drawn.sample())
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(_parameter_groups(network, settings.weight_decay), lr=settings.learning_rate)
     last = folder / "last.pt"
-    done, best, over = 0, 0.0, 0.0
+    done, best = 0, 0.0
     if last.exists():
         state = torch.load(last, weights_only=True)
         for name, part in (("network", network), ("average", average), ("optimizer", optimizer)):
             part.load_state_dict(state[name])
-        done, best, over = state["rounds"], state["best"], state["over"]
-    drawn = _Batches(training, settings)
-    while over < 1:
-        started_s, over_before, losses = time.monotonic(), over, []
+        done, best = state["rounds"], state["best"]
+    for start in range(done * settings.round_steps, settings.steps, settings.round_steps):
+        losses: list[float] = []
         drawn.start_round(done)
         network.train()
-        bar = tqdm(range(settings.round_steps), desc=f"round {done + 1}", mininterval=10)
-        for _ in bar:
-            over = over_before + (time.monotonic() - started_s) / 60 / settings.minutes
-            if over >= 1:
-                break
+        end = min(start + settings.round_steps, settings.steps)
+        bar = tqdm(range(start, end), desc=f"round {done + 1}", mininterval=10)
+        for step in bar:
+            over = step / settings.steps
             for group in optimizer.param_groups:
                 group["lr"] = settings.rate(over)
             faces, targets = drawn.draw(over)
@@ -134,12 +144,12 @@ def train(
             for name, part in validation.items()
         }
         mean = float(np.mean([list(figures.values()) for figures in scores.values()]))
-        _log(folder / "log.csv", done, over, float(np.mean(losses)), scores)
+        _log(folder / "log.csv", done, end, float(np.mean(losses)), scores)
         if mean > best:
             best = mean
             torch.save(average.state_dict(), folder / "best.pt")
         state = {"network": network.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
-        state |= {"rounds": done, "best": best, "over": over}
+        state |= {"rounds": done, "best": best}
         torch.save(state, last.with_suffix(".tmp"))
         last.with_suffix(".tmp").replace(last)
     average.load_state_dict(torch.load(folder / "best.pt", weights_only=True))
@@ -176,6 +186,11 @@ class _Batches:
         self._weights = [_balanced(stills.labels, settings.balance) for stills, _ in sets.values()]
         self._counts = [round(share * settings.batch_size) for _, share in sets.values()]
 
+    def sample(self) -> Tensor:
+        """Crops (N, 1, h, w) as training ends with them, for statistics."""
+        self.start_round(0)
+        return torch.cat([self.draw(over=1)[0] for _ in range(_SAMPLED_BATCHES)])
+
     def start_round(self, number: int) -> None:
         seed = self._settings.seed * 1000 + number
         self._chooser, self._random = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
@@ -201,8 +216,9 @@ class _Batches:
 
 def _balanced(labels: NDArray[np.int64], balance: float) -> NDArray[np.float64]:
     frequency = np.bincount(labels, minlength=len(EMOTIONS)) / len(labels)
-    weights: NDArray[np.float64] = np.maximum(frequency[labels], 1e-9) ** -balance
-    return weights / weights.sum()
+    weights = np.maximum(frequency[labels], 1e-9) ** -balance
+    shares: NDArray[np.float64] = weights / weights.sum()
+    return shares
 
 
 def _parameter_groups(network: FrameNetwork, weight_decay: float) -> list[dict[str, object]]:
@@ -222,8 +238,8 @@ def _move_average(average: FrameNetwork, network: FrameNetwork, decay: float) ->
                 kept.copy_(current)
 
 
-def _log(path: Path, number: int, over: float, loss: float, scores: dict[str, dict[str, float]]) -> None:
-    row: dict[str, object] = {"round": number, "over": round(over, 4), "loss": round(loss, 4)}
+def _log(path: Path, number: int, steps: int, loss: float, scores: dict[str, dict[str, float]]) -> None:
+    row: dict[str, object] = {"round": number, "steps": steps, "loss": round(loss, 4)}
     for name, result in scores.items():
         row |= {f"{name}_{figure}": round(value, 4) for figure, value in result.items()}
     new = not path.exists()
@@ -243,7 +259,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--web-share", type=float, default=0.38, show_default=True, help="Share of a batch that is web faces.")
 @click.option("--teacher", type=_FILE, help="A model whose judgement is mixed into the web faces' noisy labels.")
 @click.option("--teacher-weight", type=float, default=0.4, show_default=True, help="The share of its judgement.")
-@click.option("--minutes", type=float, default=TrainingSettings.minutes, show_default=True)
+@click.option("--initial", type=_FILE, help="An exported network of this shape to begin with.")
+@click.option("--steps", type=int, default=TrainingSettings.steps, show_default=True)
+@click.option("--learning-rate", type=float, default=TrainingSettings.learning_rate, show_default=True)
+@click.option("--balance", type=float, default=TrainingSettings.balance, show_default=True, help="Of the classes, 0 to 1.")
+@click.option("--augmentation", type=float, default=TrainingSettings.augmentation, show_default=True)
+@click.option("--small-share", type=float, default=TrainingSettings.small_share, show_default=True)
 @click.option("-o", "--output", "folder", type=click.Path(file_okay=False, path_type=Path), required=True)
 def main(
     ferplus: Path,
@@ -251,8 +272,9 @@ def main(
     web_share: float,
     teacher: Path | None,
     teacher_weight: float,
-    minutes: float,
+    initial: Path | None,
     folder: Path,
+    **settings: Any,
 ) -> None:
     """Trains the default model's network; export it with ``python -m annotate.training.export``."""
     web = load_webfaces(webfaces, TRAIN)
@@ -265,7 +287,7 @@ def main(
     validation = {"ferplus": load_ferplus_majority(ferplus, VALIDATION), "webfaces": load_webfaces(webfaces, VALIDATION)}
     click.echo(", ".join(f"{len(stills)} {name} stills" for name, (stills, _) in sets.items()) + " to train with")
     click.echo(", ".join(f"{len(stills)} {name} stills" for name, stills in validation.items()) + " to validate with")
-    train(sets, validation, folder, TrainingSettings(minutes=minutes))
+    train(sets, validation, folder, TrainingSettings(**settings), initial)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from annotate.emotions.contract import Contract
 from annotate.training.augmentation import augment
 from annotate.training.evaluate import classify_stills, report
 from annotate.training.export import TOLERANCE, export
-from annotate.training.network import BlockNetwork, FrameNetwork
+from annotate.training.network import VIEWS, BlockNetwork, FrameNetwork, viewing
 from annotate.training.stills import CANVAS_PX, Stills
 from annotate.training.train import TrainingSettings, train
 
@@ -39,15 +40,16 @@ def test_augmented_crops_are_crops_and_repeat() -> None:
 
 def test_a_network_learns_goes_on_after_a_kill_and_is_exported(tmp_path: Path) -> None:
     training, validation = two_kinds(512), two_kinds(64, seed=1)
-    settings = TrainingSettings(epochs=3, batch_size=32, average_decay=0.9)
-    train(training, {"own": validation}, tmp_path / "run", TrainingSettings(epochs=1, batch_size=32, average_decay=0.9))
-    network = train(training, {"own": validation}, tmp_path / "run", settings)
+    settings = TrainingSettings(steps=40, round_steps=16, batch_size=32, average_decay=0.9)
+    sets = {"more": (training, 0.75), "less": (two_kinds(64, seed=2), 0.25)}
+    train(sets, {"own": validation}, tmp_path / "run", replace(settings, steps=16))
+    network = train(sets, {"own": validation}, tmp_path / "run", settings)
     log = (tmp_path / "run" / "log.csv").read_text().splitlines()
-    assert [line.split(",")[0] for line in log] == ["epoch", "1", "2", "3"]
+    assert [line.split(",")[:2] for line in log] == [["round", "steps"], ["1", "16"], ["2", "32"], ["3", "40"]]
     path = tmp_path / "model.onnx"
     assert export(BlockNetwork(network), path) < TOLERANCE
     classifier = Classifier(path)
-    assert classifier.contract == Contract(frame_stride=2)
+    assert classifier.contract == Contract(frame_stride=4)
     probabilities = classify_stills(classifier, validation.pixels)
     assert (probabilities.argmax(1) == validation.labels).mean() > 0.95
     text = report(probabilities, validation.labels)
@@ -56,11 +58,13 @@ def test_a_network_learns_goes_on_after_a_kill_and_is_exported(tmp_path: Path) -
 
 
 def test_a_block_is_the_mean_of_its_frames_softened() -> None:
-    """Of every second frame, and of these every second one mirrored."""
     frames = FrameNetwork().eval()
     blocks = torch.rand(2, 20, 80, 80)
     with torch.inference_mode():
-        looked_at = [blocks[:, index] if index % 4 == 0 else blocks[:, index].flip(2) for index in range(0, 20, 2)]
-        logits = torch.stack([frames(crops[:, None]) for crops in looked_at]).mean(0)
+        views = [
+            viewing(share) @ (blocks[:, 4 * look].flip(2) if mirrored else blocks[:, 4 * look]) @ viewing(share).T
+            for look, (share, mirrored) in enumerate(VIEWS)
+        ]
+        logits = torch.stack([frames(view[:, None]) for view in views]).mean(0)
         found = BlockNetwork(frames, temperature=2.0).eval()(blocks)
     assert found.numpy() == pytest.approx(torch.softmax(logits / 2, 1).numpy(), abs=1e-5)

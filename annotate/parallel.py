@@ -1,0 +1,144 @@
+"""The parts of one long video worked on at once, by threads of one process.
+
+Decoding is another process's work, and detecting and classifying release Python's lock, so that threads are enough.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+from collections import deque
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol
+
+from annotate.errors import DecodingError
+from annotate.faces.blocks import BlockReport
+from annotate.media.decode import SOUGHT_IN, DecodingReport
+from annotate.parts import Joiner, PartEnd, PartStart, is_seamless
+
+if TYPE_CHECKING:
+    from annotate.pipeline import Analysis, Annotation
+
+
+class Cores(Protocol):
+    """Cores that may be used besides the one this thread has, as a semaphore of `threading` or `multiprocessing`."""
+
+    def acquire(self, block: bool = True, /) -> bool:
+        """Takes one, if one is free."""
+
+    def release(self) -> None:
+        """Gives one back."""
+
+    def __enter__(self) -> bool | None:
+        """Waits for one."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """Gives it back."""
+
+
+def annotate_parts(analysis: Analysis, cores: Cores) -> list[Annotation] | None:
+    """A long video's annotations, its parts worked on at once by as many threads as there are free cores.
+
+    The result is the one that iterating the analysis gives. None if the video is short, its container does not tell where
+    frames are, or what was decoded part by part is not certain to be what a decoding from the start gives: that is then to
+    be done with one thread, as for everything damaged.
+    """
+    video = analysis.video
+    count = math.ceil((video.duration_s or 0) / analysis.settings.part_s)
+    if count < 2 or video.container not in SOUGHT_IN:
+        return None
+    streams = _Crew(analysis, cores, count).work()
+    if streams is None or not is_seamless(streams):
+        analysis.limits = replace(analysis.limits, threads=1)
+        return None
+    joiner = Joiner(analysis.settings.track_overlap)
+    annotations = [annotation for stream in streams for annotation in joiner.join(stream)]
+    analysis.decoding = DecodingReport(joiner.frames, joiner.end_ms)
+    analysis.blocks = BlockReport(joiner.faces, joiner.dropped_tracks)
+    return annotations
+
+
+class _Crew:
+    """Threads that take a video's parts from its start on; this thread is one of them."""
+
+    def __init__(self, analysis: Analysis, cores: Cores, count: int) -> None:
+        self._analysis = replace(analysis, limits=replace(analysis.limits, threads=1))
+        self._cores = cores
+        self._streams: list[list[PartStart | Annotation | PartEnd]] = [[] for _ in range(count)]
+        self._coming = deque(range(count))
+        self._done_s = [0.0] * count
+        self._given_up = threading.Event()
+        self._error: BaseException | None = None
+
+    def work(self) -> list[list[PartStart | Annotation | PartEnd]] | None:
+        """What each part gave; None if a decoder complained."""
+        helpers: list[threading.Thread] = []
+        try:
+            while (number := self._next()) is not None:
+                for _ in range(len(self._coming)):
+                    if not self._cores.acquire(False):
+                        break
+                    helpers.append(threading.Thread(target=self._help, daemon=True))
+                    helpers[-1].start()
+                self._do(number)
+        except BaseException:
+            self._given_up.set()
+            raise
+        finally:
+            for helper in helpers:
+                helper.join()
+        if self._error is not None:
+            raise self._error
+        return None if self._given_up.is_set() else self._streams
+
+    def _next(self) -> int | None:
+        with contextlib.suppress(IndexError):
+            if not self._given_up.is_set():
+                return self._coming.popleft()
+        return None
+
+    def _help(self) -> None:
+        """Works while there are parts; after each the core is offered to others first."""
+        try:
+            while True:
+                try:
+                    number = self._next()
+                    if number is None:
+                        return
+                    self._do(number)
+                finally:
+                    self._cores.release()
+                if not self._cores.acquire(False):
+                    return
+        except BaseException as error:  # noqa: BLE001  (it is raised where the crew was asked to work)
+            self._error = error
+            self._given_up.set()
+
+    def _do(self, number: int) -> None:
+        report, start_s = DecodingReport(), number * self._analysis.settings.part_s
+        end = number + 1 if number + 1 < len(self._streams) else None
+
+        def progress(time_s: float) -> None:
+            if self._given_up.is_set():
+                raise _GivenUp
+            self._done_s[number] = max(0.0, time_s - start_s)
+            if self._analysis.progress is not None:
+                self._analysis.progress(sum(self._done_s))
+
+        try:
+            self._streams[number] += self._analysis.stream(report, number, end, progress)
+        except _GivenUp:
+            return
+        except DecodingError:
+            if not number:
+                raise
+        if report.warning_count:
+            self._given_up.set()
+
+
+class _GivenUp(Exception):  # noqa: N818  (it ends a thread's work, and is no error)
+    """Another thread has found that the parts do not serve."""
