@@ -31,7 +31,7 @@ class Meta:
 
     ``outputs`` maps a file's name (as `plain_name` gives it) to its hash, or to None where there was nothing to write
     (no cues). Of the decoder's ``warnings`` each stands with its count. ``width_px`` and ``height_px`` are those of the
-    displayed picture; analysis versions before 4 did not tell them.
+    displayed picture; analysis versions before 5 did not tell them.
     """
 
     analysis_version: int
