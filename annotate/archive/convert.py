@@ -49,7 +49,7 @@ def find_reports(
             entries.append(Obstacle(path, f"{path}: there is no whole meta file beside it; annotate its video again"))
         elif meta_path not in known:
             known.add(meta_path)
-            entries.append(_job(path.with_name(Path(meta.source.name).name), _outputs_of(meta_path), wanted))
+            entries.append(_job(path.parent / Path(meta.source.name).name, _outputs_of(meta_path), wanted))
     for tree, archives in output_trees(others, target).items():
         for video, meta_path in _without_videos(tree, archives, selection, known):
             entries.append(_job(video, _outputs_of(meta_path), wanted))
@@ -110,7 +110,7 @@ def _without_videos(
         present = {plain_name(path) for archive in archives for path in _listed(archive / place)}
         for path, meta in loose:
             name = meta.source.name
-            if name not in present and name == Path(name).name and selection.takes(place / name):
+            if name and name not in present and name == Path(name).name and selection.takes(place / name):
                 known.add(path)
                 yield archives[0] / place / name, path
 

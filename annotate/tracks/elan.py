@@ -19,6 +19,9 @@ _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _TYPE, _VOCABULARY, _LANGUAGE = "emotion of a face", "emotions", "eng"
 _LANGUAGE_DEFINITION = ("http://cdb.iso.org/lg/CDB-00138502-001", "English (eng)")
 _NS_PER_S = 1_000_000_000
+_LAST_TIME_S = 253_402_300_799
+"""The last second of the year 9999."""
+
 _SOME_VIDEO = "video/*"
 
 
@@ -56,8 +59,9 @@ def write(report: Report, language: str) -> str | None:
 
 
 def _date(time_ns: int) -> str:
-    moment = datetime.datetime.fromtimestamp(time_ns // _NS_PER_S, datetime.timezone.utc)
-    return moment.isoformat(timespec="seconds")
+    """A moment as the schema wants it; disks hold times that no calendar has."""
+    time_s = min(max(0, time_ns // _NS_PER_S), _LAST_TIME_S)
+    return datetime.datetime.fromtimestamp(time_s, datetime.timezone.utc).isoformat(timespec="seconds")
 
 
 def _media_type(path: str) -> str:

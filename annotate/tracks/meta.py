@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -66,6 +67,7 @@ def read_meta(path: Path) -> Meta | None:
         isinstance(meta.outputs, dict)
         and isinstance(meta.settings, dict)
         and isinstance(meta.duration_s, int | float)
+        and math.isfinite(meta.duration_s)
         and isinstance(meta.faces, int)
         and isinstance(meta.width_px, int)
         and isinstance(meta.height_px, int)

@@ -35,16 +35,14 @@ class Place:
     def settings(self, box: Box | None, text: str) -> str:
         """Cue settings that put ``text`` above a box, moved so far that it does not leave the picture.
 
-        The text ends where the box does: a cue aligned at its end reaches from the picture's left edge to its position,
-        and only of such cues browsers agree where they are, those too that still follow the draft of 2013.
+        The text ends where the box does: a cue aligned at its end reaches from the picture's left edge to its position.
+        Of others browsers do not agree where they begin, since some move a cue to the left by a share of its own width.
         """
         if box is None or not self.width_px or not self.height_px:
             return ""
         short_px = min(self.width_px, self.height_px)
-        text_share, line_share = (
-            len(text) * _LETTER_SHARE * short_px / self.width_px,
-            _LINE_SHARE * short_px / self.height_px,
-        )
+        text_share = len(text) * _LETTER_SHARE * short_px / self.width_px
+        line_share = _LINE_SHARE * short_px / self.height_px
         line = min(max(0.0, box.y / self.height_px - line_share), 1 - line_share)
         position = max(min(1.0, text_share), min((box.x + box.width) / self.width_px, 1.0))
         return f"line:{line:.1%} position:{position:.1%} align:end"
@@ -57,14 +55,13 @@ def write(report: Report, language: str) -> str | None:
         return None
     numbered = are_together(cues)
     place = Place(report.meta.width_px, report.meta.height_px)
-    captions = []
+    parts = []
     for cue in cues:
         (line,) = cue.lines
         text = label(line, language, numbered=numbered)
-        for span, box in _stays(cue, report.boxes):
-            tagged = f"<c.{class_name(line.emotion)}>{escape(text, quote=False)}</c>"
-            captions.append(_caption(span, tagged, place.settings(box, text)))
-    captions.sort(key=lambda caption: caption.start)
+        tagged = f"<c.{class_name(line.emotion)}>{escape(text, quote=False)}</c>"
+        parts += [(span, line.face_id, tagged, place.settings(box, text)) for span, box in _stays(cue, report.boxes)]
+    captions = [_caption(span, tagged, settings) for span, _, tagged, settings in sorted(parts)]
     emotions = sorted({line.emotion for cue in cues for line in cue.lines})
     return f"{webvtt.WebVTT(captions=captions, styles=[webvtt.Style(_style(emotions))]).content}\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -200,6 +201,19 @@ def test_a_report_given_by_name_without_its_meta_file_is_a_sentence(done: Path) 
     (outcome,) = convert(done / "face.emotions.csv")
     assert outcome.status is Status.FAILED
     assert "there is no whole meta file beside it" in outcome.reason
+
+
+@pytest.mark.parametrize("name", ["", "..", "../face.mp4", "a\0b", "/etc/passwd"])
+def test_a_meta_file_that_names_no_video_beside_it_is_a_sentence_or_left_out(done: Path, name: str) -> None:
+    (done / "face.mp4").unlink()
+    path = done / "face.emotions.meta.json"
+    content = json.loads(path.read_text())
+    content["source"]["name"] = name
+    path.write_text(json.dumps(content))
+    outcomes = [*convert(done, formats=("json",)), *convert(done / "face.emotions.csv", formats=("eaf",))]
+    assert all(
+        outcome.status is not Status.FAILED or "an error of this program" not in outcome.reason for outcome in outcomes
+    )
 
 
 def test_paths_that_are_not_there_are_failures_in_their_place(done: Path) -> None:

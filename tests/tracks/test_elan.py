@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -56,6 +57,22 @@ def test_the_vocabulary_is_that_of_the_model_and_every_annotation_refers_to_it(p
 def test_the_video_is_linked_from_where_the_file_is(tmp_path: Path, video: str, kind: str) -> None:
     (media,) = Elan.Eaf(str(written(tmp_path, video=video))).media_descriptors
     assert (media["RELATIVE_MEDIA_URL"], media["MIME_TYPE"]) == (f"./{video}", kind)
+
+
+@pytest.mark.parametrize(
+    ("time_ns", "date"),
+    [
+        (1_700_000_000_123_456_789, "2023-11-14T22:13:20+00:00"),
+        (-(10**18), "1970-01-01T00:00:00+00:00"),
+        (10**30, "9999-12-31T23:59:59+00:00"),
+    ],
+)
+def test_its_date_is_the_videos_as_far_as_calendars_go(time_ns: int, date: str) -> None:
+    report = make_report()
+    source = replace(report.meta.source, mtime_ns=time_ns)
+    text = write(replace(report, meta=replace(report.meta, source=source)), "en")
+    assert text is not None
+    assert f'DATE="{date}"' in text
 
 
 def test_what_xml_cannot_hold_is_replaced(tmp_path: Path) -> None:
