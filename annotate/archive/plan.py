@@ -157,7 +157,7 @@ def decide_conversion(video: Path, outputs: Outputs, wanted: Wanted) -> Decision
     elif video.exists() and not is_unchanged(meta.source, video):
         fault = "the video has changed since"
     if fault:
-        raise ReportError(f"{outputs.csv}: {fault}; run `annotate {video}` again first")
+        raise ReportError(f"{outputs.csv}: {fault}; run `annotate --force {video}` first")
     return _conversion(meta, outputs, wanted)
 
 

@@ -154,7 +154,7 @@ def test_a_report_that_no_longer_holds_is_refused_with_a_sentence(
     before = contents(done)
     (face,) = [outcome for outcome in convert(done, formats=("vtt",)) if outcome.path.name == "face.mp4"]
     assert face.status is Status.FAILED
-    again = f"run `annotate {done / 'face.mp4'}` again first"
+    again = f"run `annotate --force {done / 'face.mp4'}` first"
     assert face.reason == f"{done / 'face.emotions.csv'}: {reason}; {again}"
     assert {name for name in contents(done) if name.startswith("face")} == {
         name for name in before if name.startswith("face")
