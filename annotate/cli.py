@@ -17,6 +17,7 @@ from annotate.commands.shared import status_of, verbosity
 from annotate.version import VERSION
 
 _WHERE = {
+    **dict.fromkeys(("convert",), "annotate.commands.convert"),
     **dict.fromkeys(("summarize",), "annotate.commands.reports"),
     **dict.fromkeys(("dataset", "train", "evaluate"), "annotate.training.commands"),
 }

@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import pysubs2
+
 from annotate.media.binary import find_ffmpeg
 
 SAMPLES = Path(__file__).parent.parent / "sample_videos"
@@ -19,6 +21,21 @@ def run_ffmpeg(*arguments: str | Path, timeout_s: float = 120) -> None:
     command = [find_ffmpeg().path, "-hide_banner", "-nostdin", "-y", "-loglevel", "error", *map(str, arguments)]
     answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s)
     assert answer.returncode == 0, answer.stderr
+
+
+def ask_ffmpeg(*arguments: str | Path, folder: Path | None = None) -> bytes:
+    """What ffmpeg writes to its standard output; whatever it says it fails with."""
+    command = [find_ffmpeg().path, "-hide_banner", "-nostdin", "-loglevel", "warning", *map(str, arguments), "-"]
+    answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, cwd=folder)
+    assert (answer.returncode, answer.stderr) == (0, b"")
+    return answer.stdout
+
+
+def read_cues(path: Path) -> list[tuple[int, int, str]]:
+    """Start and end in milliseconds and plain text of a subtitle file's cues, as ffmpeg understands them."""
+    text = ask_ffmpeg("-i", file_url(path), "-f", "srt").decode()
+    cues = pysubs2.SSAFile.from_string(text, format_="srt")
+    return [(cue.start, cue.end, cue.plaintext) for cue in cues]
 
 
 def file_url(path: Path) -> str:

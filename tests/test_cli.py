@@ -157,7 +157,7 @@ def test_help_shows_the_options_of_annotating_and_the_commands(flag: str) -> Non
     assert [option for option in options.split() if answer.output.count(f"{option} ") < 1] == []
     assert answer.output.count("--quiet") == 1
     commands = re.findall(r"^  (\w+) ", answer.output.split("Commands:\n")[1], re.MULTILINE)
-    assert commands == ["check", "dataset", "evaluate", "summarize", "train"]
+    assert commands == ["check", "convert", "dataset", "evaluate", "summarize", "train"]
     assert "(annotate)" not in answer.output
 
 
@@ -268,7 +268,7 @@ def test_a_directory_without_videos_is_a_sentence(folder: Path, paths: tuple[str
         (("--min-face", "1"), "--min-face"),
         (("--min-face", "small"), "--min-face"),
         (("--min-face", "nan"), "min.face"),
-        (("--format", "vtt2"), "'vtt2' is not a list of formats; choose from csv, srt, separated by commas."),
+        (("--format", "vtt2"), "'vtt2' is not a list of formats; choose from csv, srt, vtt, .* otio, separated by commas."),
         (("--format", ""), "--format"),
         (("--format", ","), "--format"),
         (("--lang", "xx"), "--lang"),
@@ -287,7 +287,7 @@ def test_wrong_usage_is_told_how_it_is_right(folder: Path) -> None:
     assert run("videos", "--nonsense").errors.startswith(usage)
 
 
-@pytest.mark.parametrize("arguments", [(), ("summarize",), ("--force",)])
+@pytest.mark.parametrize("arguments", [(), ("summarize",), ("convert", "--format", "vtt"), ("--force",)])
 def test_no_path_is_wrong_usage(arguments: tuple[str, ...]) -> None:
     assert run(*arguments).status == 2
 
@@ -363,6 +363,54 @@ def test_check_where_there_is_nothing(folder: Path) -> None:
     answer = run("check", "empty")
     assert (answer.status, answer.output, answer.errors) == (0, "", NOTHING_FOUND.format("empty"))
     assert "nowhere: unreadable: no such file" in run("check", "nowhere").output
+
+
+def test_convert_makes_formats_and_says_what_became_of_every_video(folder: Path, face_clip: Path) -> None:
+    shutil.copy(face_clip, folder / "videos/face.mp4")
+    run("videos/face.mp4", "--format", "csv")
+    answer = run("convert", "videos", "--format", "VTT,ass, textgrid", "--lang", "ru")
+    assert answer.status == 1
+    assert answer.errors.splitlines() == [
+        "failed: videos/a.mp4: not annotated yet; run `annotate videos/a.mp4` first",
+        "videos/face.mp4: formats added, 0:02 long, 1 face",
+    ]
+    assert answer.last_line == "2 videos: 1 given further formats, 1 failed."
+    made = {f"face.emotions.{ending}" for ending in ("ru.vtt", "ru.ass", "TextGrid")}
+    assert made <= set(names(folder / "videos"))
+    again = run("convert", "videos", "--format", "vtt", "--lang", "ru", "--exclude", "a.*")
+    assert again == Answer(0, "1 video: 1 up to date.\n", "")
+
+
+def test_convert_into_a_tree_of_its_own(folder: Path) -> None:
+    run("videos", "-o", "results")
+    assert run("convert", "videos", "--format", "json").status == 1
+    assert run("convert", "-q", "videos", "-o", "results", "--format", "json") == Answer(0, "", "")
+    assert names(folder / "results") == [f"a.emotions.{ending}" for ending in ("csv", "json", "meta.json")]
+
+
+def test_convert_where_there_is_nothing(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    expected = "no reports below empty; `annotate empty` makes them\n"
+    assert run("convert", "empty", "--format", "json") == Answer(0, "", expected)
+    assert run("convert", "nowhere", "--format", "json").status == 1
+
+
+@pytest.mark.parametrize("arguments", [(), ("--format", "doc"), ("--format", "json", "--lang", "xx"), ("--force",)])
+def test_convert_needs_formats_that_there_are(folder: Path, arguments: tuple[str, ...]) -> None:
+    answer = run("convert", "videos", *arguments)
+    assert (answer.status, answer.output) == (2, "")
+    assert names(folder / "videos") == ["a.mp4"]
+
+
+@pytest.mark.parametrize("command", [(), ("convert",)])
+def test_a_missing_library_is_wrong_usage_before_anything_is_done(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setitem(sys.modules, "opentimelineio", None)
+    answer = run(*command, "videos", "--format", "vtt,otio")
+    sentence = "the format otio needs opentimelineio, which is not installed; `pip install opentimelineio` adds it"
+    assert answer == Answer(2, "", f"Error: {sentence}\n")
+    assert names(folder / "videos") == ["a.mp4"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from annotate.archive.walk import VIDEO_ENDINGS
 from annotate.commands.archive import annotate_command
+from annotate.commands.convert import convert
 from annotate.emotions.labels import EMOTIONS
+from annotate.tracks.boxes import COLUMNS
+from annotate.tracks.formats import FORMATS, TRACKS
 from annotate.tracks.table import PLACE_COLUMNS
 
 ROOT = Path(__file__).parent.parent
@@ -28,13 +31,27 @@ def test_every_ending_is_listed() -> None:
 
 
 def test_every_option_is_explained() -> None:
-    options = {name for option in annotate_command.params for name in option.opts if name.startswith("-")}
+    parameters = [*annotate_command.params, *convert.params]
+    options = {name for option in parameters for name in option.opts if name.startswith("-")}
     long_ones = {name for name in options if name.startswith("--")} - {"--verbose", "--quiet", "--output"}
     assert [name for name in sorted(long_ones) if f"`{name}" not in README] == []
 
 
 def test_every_column_is_explained() -> None:
-    table = README[README.index("| column | meaning |") : README.index("## Commands")]
+    table = README[README.index("| column | meaning |") : README.index("## Formats")]
     described = set(re.findall(r"`(\w+)`", table))
-    assert set(PLACE_COLUMNS) <= described
+    assert {*PLACE_COLUMNS, *COLUMNS} <= described
     assert {EMOTIONS[0], EMOTIONS[-1]} <= described
+
+
+def test_every_format_is_in_the_table_with_its_file() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| `(\.emotions\S+)` \|", README, re.MULTILINE))
+    expected = {name: f".emotions{kind.ending.format(language='en')}" for name, kind in TRACKS.items()}
+    assert rows == {"csv": ".emotions.csv", **expected}
+    assert tuple(rows) == FORMATS
+
+
+def test_what_is_linked_is_there() -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import enum
 import functools
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from annotate.archive.claim import abandoned, sweep
 from annotate.archive.plan import Outputs, name_outputs
-from annotate.archive.walk import Obstacle, is_output
+from annotate.archive.walk import Obstacle, folders_below, is_output
 from annotate.tracks.files import remove
 from annotate.tracks.meta import Meta, hash_content, is_unchanged, plain_name, read_meta
 from annotate.version import ANALYSIS_VERSION
@@ -58,7 +57,7 @@ def check_archive(
     for video in sorted(names):
         yield from check.video(video, names[video])
     for tree, archives in trees.items():
-        for folder in _folders(tree):
+        for folder in folders_below(tree):
             yield from check.folder(folder, [archive / folder.relative_to(tree) for archive in archives])
 
 
@@ -152,10 +151,3 @@ def _by_plain_name(folder: Path) -> dict[str, Path]:
         return {plain_name(path): path for path in sorted(folder.iterdir())}
     except OSError:
         return {}
-
-
-def _folders(tree: Path) -> Iterator[Path]:
-    """``tree`` and the directories below it, hidden and linked ones left out, as when walking for videos."""
-    for folder, below, _ in os.walk(tree):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        yield Path(folder)

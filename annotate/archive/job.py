@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pandas as pd
-
 from annotate.archive.claim import claim
 from annotate.archive.outcome import Outcome, Status
-from annotate.archive.plan import Outputs, Task, Wanted, decide
-from annotate.errors import AnnotateError, UnreadableError
+from annotate.archive.plan import Decision, Outputs, Task, Wanted, decide, decide_conversion
+from annotate.archive.walk import is_output
+from annotate.errors import AnnotateError, OutputError, UnreadableError
 from annotate.media.binary import find_ffmpeg
 from annotate.media.probe import check_readable
 from annotate.parallel import Cores
 from annotate.pipeline import Analysis, analyse
 from annotate.settings import ONE_CORE, Limits, Settings
-from annotate.timeline import MS_PER_S
-from annotate.tracks.cues import make_cues
+from annotate.tracks.boxes import BoxPaths, format_boxes, parse_boxes, paths_of, read_boxes
 from annotate.tracks.files import check_writable, make_folder, remove, write_whole
-from annotate.tracks.meta import Meta, describe_source, hash_content, plain_name, settings_that_matter
-from annotate.tracks.pieces import dominant_emotion, pieces
-from annotate.tracks.subtitles import to_srt
-from annotate.tracks.table import format_table, parse_table, to_table
+from annotate.tracks.formats import write_track
+from annotate.tracks.meta import Meta, describe_source, hash_content, plain_name, read_meta, settings_that_matter
+from annotate.tracks.pieces import dominant_emotion
+from annotate.tracks.report import Report
+from annotate.tracks.table import format_table, read_table, to_table
 from annotate.version import ANALYSIS_VERSION, VERSION
 
 Progress = Callable[[float, float | None], None]
@@ -41,6 +41,15 @@ class Job:
     wanted: Wanted
     model_hash: str
     limits: Limits = ONE_CORE
+    from_report: bool = False
+    """Formats are to be made from the report alone, whatever settings and model made that; the video is not needed."""
+
+    @property
+    def decision(self) -> Decision:
+        """What is to be done. Errors as for `annotate.archive.plan.decide` and `decide_conversion`."""
+        if self.from_report:
+            return decide_conversion(self.path, self.outputs, self.wanted)
+        return decide(self.path, self.outputs, self.wanted, self.settings, self.model_hash)
 
 
 def run_job(job: Job, progress: Progress | None = None, cores: Cores | None = None) -> Outcome:
@@ -58,8 +67,9 @@ def run_job(job: Job, progress: Progress | None = None, cores: Cores | None = No
 
 
 def _run(job: Job, progress: Progress | None, cores: Cores | None) -> Outcome:
-    check_readable(job.path)
-    make_folder(job.outputs.meta.parent)
+    if not job.from_report:
+        check_readable(job.path)
+        make_folder(job.outputs.meta.parent)
     check_writable(job.outputs.meta)
     with claim(job.outputs) as scratch:
         if scratch is None:
@@ -67,28 +77,40 @@ def _run(job: Job, progress: Progress | None, cores: Cores | None) -> Outcome:
         try:
             return _run_claimed(job, progress, cores, scratch)
         except OSError as error:
-            raise UnreadableError(f"{job.path}: cannot be read ({error.strerror}); check its permissions") from error
+            raise UnreadableError(unreadable(error, job.path)) from error
+
+
+def unreadable(error: OSError, path: Path) -> str:
+    """Says what could not be read, ``path`` unless the error names something else, and why."""
+    return f"{error.filename or path}: cannot be read ({error.strerror}); check its permissions"
 
 
 def _run_claimed(job: Job, progress: Progress | None, cores: Cores | None, scratch: Path) -> Outcome:
     path, outputs = job.path, job.outputs
-    decision = decide(path, outputs, job.wanted, job.settings, job.model_hash)
+    decision = job.decision
     meta = decision.meta
     if decision.task is Task.SKIP and meta is not None:
         return Outcome(path, Status.SKIPPED, meta.duration_s, meta.faces)
     if decision.task is Task.CONVERT and meta is not None:
-        _write_tracks(parse_table(outputs.csv.read_bytes()), meta, job, scratch)
+        _write_tracks(_read_report(job, meta), decision.missing, meta, job, scratch)
         return Outcome(path, Status.CONVERTED, meta.duration_s, meta.faces)
-    table, meta = _analyse(job, progress, cores)
+    earlier = read_meta(outputs.meta)
+    for track in outputs.tracks(job.wanted).values():
+        if earlier is not None and not _is_ours(track, earlier):
+            raise _foreign(track)
+    report = _analyse(job, progress, cores)
     remove(outputs.meta)
-    text = format_table(table)
-    write_whole(outputs.csv, text, scratch)
-    _write_tracks(table, replace(meta, outputs={plain_name(outputs.csv): hash_content(text.encode())}), job, scratch)
+    texts = {outputs.csv: format_table(report.table), outputs.boxes: format_boxes(report.boxes) if report.boxes else None}
+    meta = _write(texts, report.meta, scratch)
+    meta = _write_tracks(replace(report, meta=meta), tuple(outputs.tracks(job.wanted)), None, job, scratch)
+    if earlier is not None:
+        _remove_outdated(outputs, earlier, meta)
     status = Status.ANNOTATED if meta.faces else Status.NO_FACES
-    return Outcome(path, status, meta.duration_s, meta.faces, dominant_emotion(pieces(table)), _remark(meta))
+    return Outcome(path, status, meta.duration_s, meta.faces, dominant_emotion(report.pieces), _remark(meta))
 
 
-def _analyse(job: Job, progress: Progress | None, cores: Cores | None) -> tuple[pd.DataFrame, Meta]:
+def _analyse(job: Job, progress: Progress | None, cores: Cores | None) -> Report:
+    """A video's report, with boxes as they are read back."""
     source = describe_source(job.path)
     analysis = Analysis.open(job.path, job.settings, limits=job.limits)
     duration_s = analysis.video.duration_s
@@ -112,23 +134,84 @@ def _analyse(job: Job, progress: Progress | None, cores: Cores | None) -> tuple[
         dropped_tracks=analysis.blocks.dropped_tracks,
         warnings=dict(analysis.decoding.warnings),
         ffmpeg=find_ffmpeg().version,
+        width_px=analysis.video.width_px,
+        height_px=analysis.video.height_px,
     )
-    return to_table(annotations, analysis.classifier.contract.class_names), meta
+    boxes = parse_boxes(format_boxes(paths_of(annotations).thinned()).encode())
+    return Report(to_table(annotations, analysis.classifier.contract.class_names), meta, boxes, _way_to_video(job))
 
 
-def _write_tracks(table: pd.DataFrame, meta: Meta, job: Job, scratch: Path) -> None:
-    """Writes the asked-for tracks, then the meta file."""
-    cues = make_cues(pieces(table), round(meta.duration_s * MS_PER_S))
-    written = dict(meta.outputs)
-    for path in job.outputs.tracks(job.wanted).values():
-        if not cues:
+def _read_report(job: Job, meta: Meta) -> Report:
+    """A report that stands and is as it was written.
+
+    Raises:
+        ReportError: it is not as this program writes it.
+    """
+    outputs = job.outputs
+    boxes = read_boxes(outputs.boxes) if meta.outputs.get(plain_name(outputs.boxes)) else BoxPaths(())
+    return Report(read_table(outputs.csv), meta, boxes, _way_to_video(job))
+
+
+def _way_to_video(job: Job) -> str:
+    """From the outputs' folder, with slashes; the video's whole path if there is none."""
+    try:
+        return Path(os.path.relpath(job.path, job.outputs.base.parent)).as_posix()
+    except ValueError:
+        return job.path.absolute().as_posix()
+
+
+def _write_tracks(report: Report, names: Iterable[str], earlier: Meta | None, job: Job, scratch: Path) -> Meta:
+    """Writes tracks of a report, then the meta file, and gives that.
+
+    With an ``earlier`` meta file, files of these names that it does not know are left alone, unless they are the very
+    tracks, written by a run that was killed before it could say so.
+
+    Raises:
+        OutputError: one of them is somebody else's, or cannot be written; then no other is.
+    """
+    texts: dict[Path, str | None] = {}
+    for name in names:
+        path = job.outputs.track(name, job.wanted.language)
+        texts[path] = text = write_track(name, report, job.wanted.language)
+        if earlier is not None and not _is_ours(path, earlier) and not _is_written(path, text):
+            raise _foreign(path)
+    meta = _write(texts, report.meta, scratch)
+    write_whole(job.outputs.meta, meta.to_json(), scratch)
+    return meta
+
+
+def _write(texts: Mapping[Path, str | None], meta: Meta, scratch: Path) -> Meta:
+    """Writes files, removes those there is nothing to write for, and gives a meta file's content that knows of them."""
+    known: dict[str, str | None] = {}
+    for path, text in texts.items():
+        if text is None:
             remove(path)
-            written[plain_name(path)] = None
-            continue
-        text = to_srt(cues, job.wanted.language)
-        write_whole(path, text, scratch)
-        written[plain_name(path)] = hash_content(text.encode())
-    write_whole(job.outputs.meta, replace(meta, outputs=written).to_json(), scratch)
+        else:
+            write_whole(path, text, scratch)
+        known[plain_name(path)] = None if text is None else hash_content(text.encode())
+    return replace(meta, outputs={**meta.outputs, **known})
+
+
+def _is_ours(path: Path, earlier: Meta) -> bool:
+    """Whether nothing but what an earlier run wrote is lost if something else is written to ``path``."""
+    return earlier.outputs.get(plain_name(path)) is not None or not os.path.lexists(path)
+
+
+def _is_written(path: Path, text: str | None) -> bool:
+    return text is not None and not path.is_symlink() and path.is_file() and path.read_bytes() == text.encode()
+
+
+def _foreign(path: Path) -> OutputError:
+    return OutputError(f"{path}: not written, since a file is there that this program did not make; move it away")
+
+
+def _remove_outdated(outputs: Outputs, earlier: Meta, meta: Meta) -> None:
+    """Removes what an earlier run wrote in formats that were not asked for again: it is of the earlier report."""
+    for name, known in earlier.outputs.items():
+        path = outputs.meta.with_name(Path(name).name)
+        is_mine = name == path.name and is_output(name) and name not in meta.outputs and not path.is_symlink()
+        if is_mine and path.is_file() and hash_content(path.read_bytes()) == known:
+            remove(path)
 
 
 def _remark(meta: Meta) -> str:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotate.archive.walk import OUTPUT_MARK
+from annotate.errors import ReportError
 from annotate.settings import Settings
+from annotate.tracks.formats import DEFAULT_FORMATS, TRACKS
 from annotate.tracks.meta import Meta, hash_content, is_named, is_unchanged, plain_name, read_meta, settings_that_matter
 from annotate.version import ANALYSIS_VERSION
 
-FORMATS = ("csv", "srt")
-"""Formats that can be asked for; csv and meta are always written."""
+REPORT_ENDING, META_ENDING = f"{OUTPUT_MARK}.csv", f"{OUTPUT_MARK}.meta.json"
 
 
 class Task(enum.Enum):
@@ -30,7 +31,7 @@ class Task(enum.Enum):
 class Wanted:
     """What is asked for besides the analysis itself."""
 
-    formats: tuple[str, ...] = FORMATS
+    formats: tuple[str, ...] = DEFAULT_FORMATS
     language: str = "en"
     force: bool = False
 
@@ -44,20 +45,25 @@ class Outputs:
     @property
     def csv(self) -> Path:
         """The report."""
-        return self._named(".csv")
+        return self.base.with_name(f"{self.base.name}{REPORT_ENDING}")
 
     @property
     def meta(self) -> Path:
         """What made them."""
-        return self._named(".meta.json")
+        return self.base.with_name(f"{self.base.name}{META_ENDING}")
 
-    def subtitles(self, format_name: str, language: str) -> Path:
-        """A subtitle track."""
-        return self._named(f".{language}.{format_name}")
+    @property
+    def boxes(self) -> Path:
+        """Where the faces were, by time."""
+        return self._named(".boxes.csv")
+
+    def track(self, format_name: str, language: str) -> Path:
+        """A track that is made from the report."""
+        return self._named(TRACKS[format_name].ending.format(language=language))
 
     def tracks(self, wanted: Wanted) -> dict[str, Path]:
         """The asked-for formats that are made from the report."""
-        return {name: self.subtitles(name, wanted.language) for name in wanted.formats if name != "csv"}
+        return {name: self.track(name, wanted.language) for name in wanted.formats if name in TRACKS}
 
     @property
     def mark(self) -> str:
@@ -98,11 +104,15 @@ def name_outputs(videos: Sequence[Path], folders: Mapping[Path, Path] | None = N
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done for a video and why; ``meta`` is what stands, unless the video is to be annotated."""
+    """What is to be done for a video and why.
+
+    ``meta`` is what stands, unless the video is to be annotated; ``missing`` are the formats to be made from the report.
+    """
 
     task: Task
     reason: str
     meta: Meta | None = None
+    missing: tuple[str, ...] = ()
 
 
 def decide(video: Path, outputs: Outputs, wanted: Wanted, settings: Settings, model_hash: str) -> Decision:
@@ -120,12 +130,57 @@ def decide(video: Path, outputs: Outputs, wanted: Wanted, settings: Settings, mo
         return Decision(Task.ANNOTATE, change)
     if not outputs.csv.exists():
         return Decision(Task.ANNOTATE, "its report is gone")
-    missing = [name for name, path in outputs.tracks(wanted).items() if not _is_there(meta, path)]
-    if not missing:
-        return Decision(Task.SKIP, "up to date", meta)
-    if meta.outputs.get(plain_name(outputs.csv)) != hash_content(outputs.csv.read_bytes()):
-        return Decision(Task.ANNOTATE, "its report has been changed")
-    return Decision(Task.CONVERT, f"{', '.join(missing)} missing", meta)
+    if _is_gone(meta, outputs.boxes):
+        return Decision(Task.ANNOTATE, "its file of boxes is gone")
+    decision = _conversion(meta, outputs, wanted)
+    if decision.task is Task.CONVERT and (fault := _fault(meta, outputs)):
+        return Decision(Task.ANNOTATE, fault)
+    return decision
+
+
+def decide_conversion(video: Path, outputs: Outputs, wanted: Wanted) -> Decision:
+    """What is to be done for a video of which formats are to be made from its report alone, however it was made.
+
+    The video itself need not be there any more.
+
+    Raises:
+        ReportError: there is no report, or it no longer holds.
+        OSError: the video or the report cannot be read.
+    """
+    meta = read_meta(outputs.meta)
+    if meta is None:
+        what = "its meta file is damaged" if outputs.meta.exists() else "not annotated yet"
+        raise ReportError(f"{video}: {what}; run `annotate {video}` first")
+    fault = _fault(meta, outputs)
+    if meta.analysis_version != ANALYSIS_VERSION:
+        fault = "made by another version of the analysis"
+    elif video.exists() and not is_unchanged(meta.source, video):
+        fault = "the video has changed since"
+    if fault:
+        raise ReportError(f"{outputs.csv}: {fault}; run `annotate --force {video}` first")
+    return _conversion(meta, outputs, wanted)
+
+
+def _conversion(meta: Meta, outputs: Outputs, wanted: Wanted) -> Decision:
+    missing = tuple(name for name, path in outputs.tracks(wanted).items() if not _is_there(meta, path))
+    if missing:
+        return Decision(Task.CONVERT, f"{', '.join(missing)} missing", meta, missing)
+    return Decision(Task.SKIP, "up to date", meta)
+
+
+def _fault(meta: Meta, outputs: Outputs) -> str:
+    """Why nothing can be made from a report; empty if it is as it was written.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    for path, what in ((outputs.csv, "its report"), (outputs.boxes, "its file of boxes")):
+        if _is_gone(meta, path):
+            return f"{what} is gone"
+        known = meta.outputs.get(plain_name(path))
+        if known is not None and known != hash_content(path.read_bytes()):
+            return f"{what} has been changed"
+    return ""
 
 
 def _change(meta: Meta, video: Path, settings: Settings, model_hash: str) -> str:
@@ -140,8 +195,13 @@ def _change(meta: Meta, video: Path, settings: Settings, model_hash: str) -> str
 
 
 def _is_there(meta: Meta, path: Path) -> bool:
+    """Whether what a meta file knows of is there, or was nothing to write."""
     name = plain_name(path)
     return name in meta.outputs and (meta.outputs[name] is None or path.exists())
+
+
+def _is_gone(meta: Meta, path: Path) -> bool:
+    return meta.outputs.get(plain_name(path)) is not None and not path.exists()
 
 
 def _key(outputs: Outputs) -> str:

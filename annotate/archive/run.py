@@ -11,12 +11,13 @@ from pathlib import Path
 from annotate.archive.claim import sweep
 from annotate.archive.job import Job
 from annotate.archive.outcome import Outcome, Status
-from annotate.archive.plan import Task, Wanted, decide, name_outputs
+from annotate.archive.plan import Task, Wanted, name_outputs
 from annotate.archive.walk import Obstacle
 from annotate.archive.workers import InlineWorkers, Workers
 from annotate.emotions.classifier import load_classifier
 from annotate.media.binary import find_ffmpeg
 from annotate.settings import AUTOMATIC_THREADS, ONE_CORE, Limits, Settings
+from annotate.tracks.formats import check_libraries
 
 _WAITING_PER_WORKER = 2
 _TRIES_ALONE = 2
@@ -40,9 +41,11 @@ def annotate_archive(
     Raises:
         ModelError: the settings' model does not keep the contract.
         FFmpegError: there is no usable ffmpeg.
+        SettingsError: a library that a format needs is missing.
     """
     settings, wanted, workers = settings or Settings(), wanted or Wanted(), workers or InlineWorkers()
     limits = limits or ONE_CORE
+    check_libraries(wanted.formats)
     model_hash = load_classifier(settings.model, limits.provider).model_hash
     find_ffmpeg()
     entries = list(_jobs(found, folders, settings, wanted, model_hash, limits))
@@ -78,15 +81,17 @@ def plan_archive(
 
     Raises:
         ModelError: the settings' model does not keep the contract.
+        SettingsError: a library that a format needs is missing.
     """
     settings, wanted = settings or Settings(), wanted or Wanted()
+    check_libraries(wanted.formats)
     model_hash = load_classifier(settings.model).model_hash
     for entry in _jobs(found, folders, settings, wanted, model_hash, ONE_CORE):
         if isinstance(entry, Obstacle):
             yield entry.path, f"fail: {entry.reason}"
             continue
         try:
-            decision = decide(entry.path, entry.outputs, wanted, settings, model_hash)
+            decision = entry.decision
             yield entry.path, f"{decision.task.value}: {decision.reason}"
         except OSError as error:
             yield entry.path, f"fail: {error.strerror}"
@@ -171,7 +176,7 @@ def _size(job: Job) -> int:
 def _finished(job: Job) -> Outcome | None:
     """The outcome of a video for which there is nothing to do; None if there is, or if it cannot be told."""
     try:
-        decision = decide(job.path, job.outputs, job.wanted, job.settings, job.model_hash)
+        decision = job.decision
     except OSError:
         return None
     if decision.task is not Task.SKIP or decision.meta is None:

@@ -20,7 +20,7 @@ VIDEO_ENDINGS = frozenset(
 OUTPUT_MARK = ".emotions"
 """What names of this program's outputs have before their ending; files so named are never input."""
 
-_OUTPUT_NAME = re.compile(re.escape(OUTPUT_MARK) + r"(\.(meta|labels|[a-z]{2,3}))?\.[^.]+$")
+_OUTPUT_NAME = re.compile(re.escape(OUTPUT_MARK) + r"(\.(meta|boxes|labels|[a-z]{2,3}))?\.[^.]+$")
 _TYPESCRIPT_ENDING = "ts"
 _TRANSPORT_PACKETS = ((0, 188), (4, 192))
 """Where the sync byte stands in a packet, and a packet's length, in plain and in time-stamped transport streams."""
@@ -70,6 +70,13 @@ def walk(paths: Iterable[Path], selection: Selection | None = None) -> Iterator[
             if key not in seen:
                 seen.add(key)
                 yield found
+
+
+def folders_below(tree: Path) -> Iterator[Path]:
+    """``tree`` and the directories below it, hidden and linked ones left out, as when walking for videos."""
+    for folder, below, _ in os.walk(tree):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        yield Path(folder)
 
 
 def is_output(name: str) -> bool:

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import signal
-import threading
-from collections.abc import Callable
+from collections.abc import Generator
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from annotate import console
 from annotate.archive.check import check_archive, remove_stale
 from annotate.archive.mirror import mirror, output_trees
-from annotate.archive.outcome import Outcome, Status
-from annotate.archive.plan import FORMATS, Wanted
+from annotate.archive.outcome import Outcome
+from annotate.archive.plan import Wanted
 from annotate.archive.walk import Obstacle, Selection, walk
+from annotate.commands.runs import formats_option, jobs_option, language_option, log_option, show_run
 from annotate.commands.shared import (
     EXIT_FAILED,
     QUIET,
-    Terminated,
     fail,
     min_face_option,
     output_folder,
     say_none_found,
     selection,
-    status_of,
     verbosity,
 )
-from annotate.emotions.labels import WORDS
-from annotate.errors import AnnotateError, OutputError
+from annotate.errors import AnnotateError
 from annotate.media.hardware import choose_hwaccel
-from annotate.settings import NO_HWACCEL, PROVIDERS, Limits, Settings, available_cores
+from annotate.settings import NO_HWACCEL, PROVIDERS, Limits, Settings
+from annotate.tracks.formats import DEFAULT_FORMATS, FORMATS
+
+if TYPE_CHECKING:
+    from annotate.archive.workers import Workers
 
 DEFAULT_COMMAND = "(annotate)"
-
-logger = logging.getLogger(__name__)
 
 
 class _DefaultContext(click.Context):
@@ -53,37 +48,19 @@ class _DefaultCommand(click.Command):
     context_class = _DefaultContext
 
 
-def _parse_formats(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
-    names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
-    unknown = [name for name in names if name not in FORMATS]
-    if unknown or not names:
-        raise click.BadParameter(
-            f"{value!r} is not a list of formats; choose from {', '.join(FORMATS)}, separated by commas."
-        )
-    return names
-
-
 @click.command(DEFAULT_COMMAND, cls=_DefaultCommand, hidden=True)
 @selection
-@click.option(
-    "--format",
-    "formats",
-    metavar="LIST",
-    default=",".join(FORMATS),
-    show_default=True,
-    callback=_parse_formats,
-    help=f"Formats to write: {', '.join(FORMATS)} (csv always is).",
+@formats_option(
+    default=",".join(DEFAULT_FORMATS), show_default=True, help=f"Formats to write: {', '.join(FORMATS)} (csv always is)."
 )
-@click.option(
-    "--lang", "language", type=click.Choice(sorted(WORDS)), default="en", show_default=True, help="Language of subtitles."
-)
+@language_option
 @click.option("--force", is_flag=True, help="Annotate finished videos again.")
 @min_face_option
 @click.option("--model", metavar="FILE.onnx", type=click.Path(path_type=Path), help="Another model (see the README).")
-@click.option("--jobs", metavar="N", type=click.IntRange(1), help="Videos worked on at once.  [default: one a core]")
+@jobs_option
 @output_folder("Write outputs to a tree of their own.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done with every video, and why.")
-@click.option("--log", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Append a JSON line a video.")
+@log_option
 @click.option(
     "--stall-timeout",
     metavar="SECONDS",
@@ -138,7 +115,6 @@ def annotate_command(
 ) -> None:
     """Annotate every video below each PATH."""
     from annotate.archive.run import annotate_archive, plan_archive
-    from annotate.archive.workers import ProcessWorkers
 
     quiet = bool(ctx.meta.get(QUIET))
     found = list(walk(paths, Selection(include, exclude, follow_links)))
@@ -161,35 +137,11 @@ def annotate_command(
     if limits.hwaccel == NO_HWACCEL != hwaccel:
         console.say(f"--hwaccel {hwaccel}: no such device can be opened here; decoding in software")
     places = [entry.path if isinstance(entry, Obstacle) else entry for entry in found]
-    display = console.Display(places, quiet=quiet)
-    workers = ProcessWorkers(jobs or available_cores(), display.advance)
-    outcomes: list[Outcome] = []
-    exit_status, log_failed = 0, False
-    try:
-        _interrupt_on_sigterm()
-        run = annotate_archive(found, settings, wanted, workers, limits=limits, folders=folders)
-        with contextlib.closing(run), console.open_log(log) as write_log:
-            for outcome in run:
-                outcomes.append(outcome)
-                if not log_failed:
-                    log_failed = not _logged(outcome, write_log)
-                if outcome.trace:
-                    logger.info("%s", console.printable(outcome.trace, keep="\n"))
-                display.finish(outcome)
-    except KeyboardInterrupt as interruption:
-        exit_status = status_of(interruption)
-    except AnnotateError as error:
-        display.close()
-        fail(error)
-    finally:
-        display.close()
-    if not quiet:
-        order = {path: number for number, path in enumerate(places)}
-        console.print_text(console.closing_table(sorted(outcomes, key=lambda outcome: order[outcome.path])))
-    if exit_status:
-        console.say(f"interrupted: {len(found) - len(outcomes)} left to do; run the same command again to go on")
-        ctx.exit(exit_status)
-    ctx.exit(EXIT_FAILED if log_failed or any(outcome.status is Status.FAILED for outcome in outcomes) else 0)
+
+    def start(workers: Workers) -> Generator[Outcome, None, None]:
+        return annotate_archive(found, settings, wanted, workers, limits=limits, folders=folders)
+
+    show_run(ctx, places, start, jobs=jobs, log=log)
 
 
 @click.command()
@@ -226,21 +178,3 @@ def check(
     elif not quiet:
         console.print_text(console.check_totals(len(videos), findings))
     ctx.exit(EXIT_FAILED if findings else 0)
-
-
-def _logged(outcome: Outcome, write_log: Callable[[Outcome], None]) -> bool:
-    """Whether the log took it; if not, that is said, and the run goes on without a log."""
-    try:
-        write_log(outcome)
-    except OutputError as error:
-        console.say(f"Error: {error}; the run goes on without it")
-        return False
-    return True
-
-
-def _interrupt_on_sigterm() -> None:
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        raise Terminated
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, interrupt)

@@ -59,7 +59,7 @@ class Contract:
         """
         values = {name: metadata[name] for name in cls().to_metadata() if name != "frame_stride"}
         names = tuple(name.strip() for name in values["class_names"].split(","))
-        if len(set(names)) != len(names) or not all(names):
+        if len(set(names)) != len(names) or not all(name and name.isprintable() for name in names):
             raise ValueError(f"class_names is {values['class_names']!r}")
         try:
             contract = cls(

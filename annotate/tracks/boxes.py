@@ -1,9 +1,9 @@
-"""Boxes that follow faces: one row a detection, kept beside the report; in between a box is linear in time."""
+"""Boxes that follow faces: rows of detections, kept beside the report; in between a box is linear in time."""
 
 from __future__ import annotations
 
 import io
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,11 @@ COLUMNS = ("face_id", "time", "x", "y", "width", "height")
 _TIME_DECIMALS = 3
 _BOX_DECIMALS = 0
 _LEAST_DIFFERENCE_PX = 1.0
+_TREMBLE = 1 / 12
+"""By this part of a face's width a detector's boxes differ from look to look while the face is still."""
+
+_LONGEST_STRETCH = 64
+"""Most detections in an even stretch, so that a face that is still for hours costs no more than one that moves."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +59,23 @@ class BoxPaths:
 
     def segments(self, face_id: int, span: Span) -> Iterator[Segment]:
         """A face's way during a span, in as few even stretches as give every detection's box to a pixel."""
-        inner = [
-            detection.time_ms for detection in self._ways.get(face_id, ()) if span.start_ms < detection.time_ms < span.end_ms
-        ]
-        moments = [span.start_ms, *inner, span.end_ms]
-        boxes = [box for moment in moments if (box := self.at(face_id, moment)) is not None]
-        start = 0
-        while boxes and start < len(moments) - 1:
-            end = start + 1
-            while end + 1 < len(moments) and _is_even(moments[start : end + 2], boxes[start : end + 2]):
-                end += 1
-            yield Segment(Span(moments[start], moments[end]), boxes[start], boxes[end])
-            start = end
+        way = self._ways.get(face_id, [])
+        first, last = self.at(face_id, span.start_ms), self.at(face_id, span.end_ms)
+        if first is None or last is None:
+            return
+        after = bisect_right(way, span.start_ms, key=lambda detection: detection.time_ms)
+        before = bisect_left(way, span.end_ms, key=lambda detection: detection.time_ms)
+        during = [Detection(span.start_ms, first), *way[after:before], Detection(span.end_ms, last)]
+        for start, end in _stretches(during, tremble=0):
+            yield Segment(Span(during[start].time_ms, during[end].time_ms), during[start].box, during[end].box)
+
+    def thinned(self) -> BoxPaths:
+        """Without the detections that an even change between the others gives, but for what a detector trembles by."""
+        kept = []
+        for face_id, way in self._ways.items():
+            ends = [0, *(end for _, end in _stretches(way, tremble=_TREMBLE))]
+            kept += [(face_id, way[end]) for end in ends]
+        return BoxPaths(kept)
 
     def __iter__(self) -> Iterator[tuple[int, Detection]]:
         for face_id, way in self._ways.items():
@@ -127,12 +137,31 @@ def parse_boxes(content: bytes) -> BoxPaths:
     )
 
 
-def _is_even(moments: Sequence[int], boxes: Sequence[Box]) -> bool:
-    """Whether the boxes between the first and the last lie, to a pixel, where an even change puts them."""
-    whole_ms = moments[-1] - moments[0]
-    for moment, box in zip(moments[1:-1], boxes[1:-1], strict=True):
-        even = boxes[0].towards(boxes[-1], (moment - moments[0]) / whole_ms)
+def _stretches(way: Sequence[Detection], tremble: float) -> Iterator[tuple[int, int]]:
+    """First and last index of the stretches on which boxes change evenly, from end to end; each found by bisection."""
+    start = 0
+    while start < len(way) - 1:
+        even, uneven = 1, 1 + min(_LONGEST_STRETCH, len(way) - 1 - start)
+        while uneven - even > 1:
+            tried = (even + uneven) // 2
+            if _is_even(way[start : start + tried + 1], tremble):
+                even = tried
+            else:
+                uneven = tried
+        yield start, start + even
+        start += even
+
+
+def _is_even(way: Sequence[Detection], tremble: float) -> bool:
+    """Whether the boxes between the first and the last lie where an even change puts them.
+
+    They may be off by a pixel, or by the part ``tremble`` of their width if that is more.
+    """
+    first, last = way[0], way[-1]
+    for seen in way[1:-1]:
+        even = first.box.towards(last.box, (seen.time_ms - first.time_ms) / (last.time_ms - first.time_ms))
+        box = seen.box
         sides = (even.x - box.x, even.y - box.y, even.width - box.width, even.height - box.height)
-        if max(map(abs, sides)) > _LEAST_DIFFERENCE_PX:
+        if max(map(abs, sides)) > max(_LEAST_DIFFERENCE_PX, tremble * box.width):
             return False
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import groupby, islice, takewhile
 
 from annotate.timeline import Span
 from annotate.tracks.pieces import Piece
@@ -45,6 +45,28 @@ def make_cues(blocks: Sequence[Piece], end_ms: int) -> list[Cue]:
     """
     cues = _merged(_together(_held(blocks)))
     return _merged(_lengthened(cues, _Likelihood(blocks), end_ms))
+
+
+def make_face_cues(blocks: Sequence[Piece], end_ms: int) -> list[Cue]:
+    """Cues of one face each, as `make_cues` gives them for its pieces alone, ordered by start, then face."""
+    faces = [list(group) for _, group in groupby(blocks, key=lambda block: block.face_id)]
+    cues = [cue for face in faces for cue in make_cues(face, end_ms)]
+    return sorted(cues, key=lambda cue: (cue.span.start_ms, cue.lines[0].face_id))
+
+
+def are_together(cues: Iterable[Cue]) -> bool:
+    """Whether faces are on screen together anywhere in sorted cues, so that they must be told apart.
+
+    >>> alone = Cue(Span(0, 900), (Line(1, "fear"),)), Cue(Span(900, 1800), (Line(2, "anger"),))
+    >>> are_together(alone), are_together([*alone, Cue(Span(1000, 1900), (Line(3, "fear"),))])
+    (False, True)
+    """
+    end_ms = 0
+    for cue in cues:
+        if len(cue.lines) > 1 or cue.span.start_ms < end_ms:
+            return True
+        end_ms = max(end_ms, cue.span.end_ms)
+    return False
 
 
 def _held(blocks: Iterable[Piece]) -> list[tuple[Span, Line]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -30,7 +31,8 @@ class Meta:
     """The content of ``*.emotions.meta.json``.
 
     ``outputs`` maps a file's name (as `plain_name` gives it) to its hash, or to None where there was nothing to write
-    (no cues). Of the decoder's ``warnings`` each stands with its count.
+    (no cues). Of the decoder's ``warnings`` each stands with its count. ``width_px`` and ``height_px`` are those of the
+    displayed picture; analysis versions before 5 did not tell them.
     """
 
     analysis_version: int
@@ -46,6 +48,8 @@ class Meta:
     warnings: Mapping[str, int]
     ffmpeg: str
     outputs: Mapping[str, str | None] = field(default_factory=dict)
+    width_px: int = 0
+    height_px: int = 0
 
     def to_json(self) -> str:
         """As the text of the file."""
@@ -63,7 +67,10 @@ def read_meta(path: Path) -> Meta | None:
         isinstance(meta.outputs, dict)
         and isinstance(meta.settings, dict)
         and isinstance(meta.duration_s, int | float)
+        and math.isfinite(meta.duration_s)
         and isinstance(meta.faces, int)
+        and isinstance(meta.width_px, int)
+        and isinstance(meta.height_px, int)
         and isinstance(meta.source.name, str)
         and isinstance(meta.source.size_bytes, int)
         and isinstance(meta.source.mtime_ns, int)

@@ -7,7 +7,24 @@ from collections.abc import Sequence
 import pysubs2
 
 from annotate.emotions.labels import word
-from annotate.tracks.cues import Cue
+from annotate.tracks.cues import Cue, Line, are_together
+from annotate.tracks.report import Report
+
+
+def write(report: Report, language: str) -> str | None:
+    """A report as a SubRip file, None without cues."""
+    cues = report.cues
+    return to_srt(cues, language) if cues else None
+
+
+def label(line: Line, language: str, *, numbered: bool) -> str:
+    """A face's emotion in the words of a language, after the face's number if it is to be told apart.
+
+    >>> label(Line(2, "fear"), "en", numbered=True), label(Line(2, "fear"), "ru", numbered=False)
+    ('2: fear', 'страх')
+    """
+    text = word(line.emotion, language)
+    return f"{line.face_id}: {text}" if numbered else text
 
 
 def to_srt(cues: Sequence[Cue], language: str) -> str:
@@ -15,13 +32,11 @@ def to_srt(cues: Sequence[Cue], language: str) -> str:
 
     Faces are told apart by their numbers wherever the video shows two of them at once.
     """
-    numbered = any(len(cue.lines) > 1 for cue in cues)
+    numbered = are_together(cues)
     events = []
     for cue in cues:
-        words = [word(line.emotion, language) for line in cue.lines]
-        if numbered:
-            words = [f"{line.face_id}: {text}" for line, text in zip(cue.lines, words, strict=True)]
-        events.append(pysubs2.SSAEvent(start=cue.span.start_ms, end=cue.span.end_ms, text=r"\N".join(words)))
+        labels = [label(line, language, numbered=numbered) for line in cue.lines]
+        events.append(pysubs2.SSAEvent(start=cue.span.start_ms, end=cue.span.end_ms, text=r"\N".join(labels)))
     file = pysubs2.SSAFile()
     file.events = events
     return file.to_string("srt")

@@ -25,7 +25,7 @@ def annotate_by_hand(video: Path, folder: Path | None = None, **changes: object)
     video.write_text(f"the pictures of {plain_name(video)}")
     outputs = Outputs((folder or video.parent) / video.stem)
     outputs.csv.parent.mkdir(parents=True, exist_ok=True)
-    texts = {outputs.csv: f"report of {plain_name(video)}\n", outputs.subtitles("srt", "en"): "1\n"}
+    texts = {outputs.csv: f"report of {plain_name(video)}\n", outputs.track("srt", "en"): "1\n"}
     for path, text in texts.items():
         path.write_text(text)
     meta = Meta(
@@ -82,7 +82,7 @@ def test_what_is_missing(tmp_path: Path) -> None:
 
 def test_subtitles_that_were_never_written_are_not_missing(tmp_path: Path) -> None:
     outputs = annotate_by_hand(tmp_path / "a.mp4")
-    outputs.subtitles("srt", "en").unlink()
+    outputs.track("srt", "en").unlink()
     content = json.loads(outputs.meta.read_text())
     content["outputs"]["a.emotions.en.srt"] = None
     outputs.meta.write_text(json.dumps(content))
@@ -133,7 +133,7 @@ def test_outputs_of_a_video_that_is_gone_are_stale(tmp_path: Path) -> None:
     (finding,) = check(tmp_path)
     assert (finding.path, finding.fault) == (outputs.meta, Fault.STALE)
     assert finding.reason == "its video a.mp4 is gone"
-    assert set(finding.stale) == {outputs.csv, outputs.subtitles("srt", "en"), outputs.meta}
+    assert set(finding.stale) == {outputs.csv, outputs.track("srt", "en"), outputs.meta}
 
 
 def test_outputs_under_names_that_the_video_no_longer_uses_are_stale(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_what_was_changed_by_hand_is_not_deleted_with_the_rest(tmp_path: Path) -
     outputs.csv.write_text("corrected by hand\n")
     (tmp_path / "a.mp4").unlink()
     (finding,) = check(tmp_path)
-    assert set(remove_stale(finding)) == {outputs.subtitles("srt", "en"), outputs.meta}
+    assert set(remove_stale(finding)) == {outputs.track("srt", "en"), outputs.meta}
     assert os.listdir(tmp_path) == [outputs.csv.name]
 
 

@@ -35,7 +35,7 @@ def make(folder: Path, *names: str) -> list[Path]:
 def annotated(video: Path, paths: Outputs, **changes: object) -> None:
     """Leaves beside a video what a run that wrote CSV and English subtitles leaves."""
     paths.csv.write_bytes(REPORT)
-    subtitles = paths.subtitles("srt", "en")
+    subtitles = paths.track("srt", "en")
     subtitles.write_bytes(b"subtitles")
     meta = Meta(
         analysis_version=ANALYSIS_VERSION,
@@ -71,8 +71,8 @@ def movie(tmp_path: Path) -> tuple[Path, Outputs]:
 
 def test_names_of_outputs(tmp_path: Path) -> None:
     outputs = Outputs(tmp_path / "movie")
-    names = [outputs.csv.name, outputs.meta.name, outputs.subtitles("srt", "ru").name]
-    assert names == ["movie.emotions.csv", "movie.emotions.meta.json", "movie.emotions.ru.srt"]
+    names = [outputs.csv.name, outputs.meta.name, outputs.boxes.name, outputs.track("srt", "ru").name]
+    assert names == [f"movie.emotions.{ending}" for ending in ("csv", "meta.json", "boxes.csv", "ru.srt")]
     assert outputs.csv.parent == tmp_path
     assert outputs.tracks(Wanted(("csv", "srt"), "en")) == {"srt": tmp_path / "movie.emotions.en.srt"}
     assert outputs.tracks(Wanted(("csv",))) == {}
@@ -198,7 +198,7 @@ def test_force_annotates_again(movie: tuple[Path, Outputs]) -> None:
 
 @pytest.mark.parametrize("wanted", [Wanted(), Wanted(("srt",))])
 def test_missing_subtitles_are_converted(movie: tuple[Path, Outputs], wanted: Wanted) -> None:
-    movie[1].subtitles("srt", "en").unlink()
+    movie[1].track("srt", "en").unlink()
     decision = decide(*movie, wanted, SETTINGS, MODEL_HASH)
     task, meta = decision.task, decision.meta
     assert task is Task.CONVERT
@@ -211,21 +211,21 @@ def test_another_language_is_converted(movie: tuple[Path, Outputs]) -> None:
 
 
 def test_subtitles_not_asked_for_may_be_missing(movie: tuple[Path, Outputs]) -> None:
-    movie[1].subtitles("srt", "en").unlink()
+    movie[1].track("srt", "en").unlink()
     assert decide(*movie, Wanted(("csv",), "ru"), SETTINGS, MODEL_HASH).task is Task.SKIP
 
 
 def test_subtitles_without_cues_are_there_without_a_file(tmp_path: Path) -> None:
     (video,) = make(tmp_path, "a.mp4")
     outputs = Outputs(tmp_path / "a")
-    known = {outputs.csv.name: hash_content(REPORT), outputs.subtitles("srt", "en").name: None}
+    known = {outputs.csv.name: hash_content(REPORT), outputs.track("srt", "en").name: None}
     annotated(video, outputs, outputs=known)
-    outputs.subtitles("srt", "en").unlink()
+    outputs.track("srt", "en").unlink()
     assert decide(video, outputs, Wanted(), SETTINGS, MODEL_HASH).task is Task.SKIP
 
 
 def test_somebody_elses_subtitles_of_that_name_are_not_taken_for_ours(movie: tuple[Path, Outputs]) -> None:
-    movie[1].subtitles("srt", "ru").write_text("somebody's own")
+    movie[1].track("srt", "ru").write_text("somebody's own")
     assert decide(*movie, Wanted(language="ru"), SETTINGS, MODEL_HASH).task is Task.CONVERT
 
 
@@ -270,7 +270,7 @@ def test_a_missing_report_annotates_again(movie: tuple[Path, Outputs]) -> None:
 
 def test_nothing_is_converted_from_a_damaged_report(movie: tuple[Path, Outputs]) -> None:
     movie[1].csv.write_bytes(REPORT[:-2])
-    movie[1].subtitles("srt", "en").unlink()
+    movie[1].track("srt", "en").unlink()
     assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
 
 

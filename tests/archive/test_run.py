@@ -89,7 +89,7 @@ def test_failures_are_sentences_that_name_the_file(archive: tuple[Path, list[Out
 
 def test_files_written(archive: tuple[Path, list[Outcome]]) -> None:
     faceless = ["empty.emotions.csv", "empty.emotions.meta.json"]
-    face = ["face.emotions.csv", "face.emotions.en.srt", "face.emotions.meta.json"]
+    face = [f"face.emotions.{ending}" for ending in ("boxes.csv", "csv", "en.srt", "meta.json")]
     assert sorted(os.listdir(archive[0])) == sorted([*NAMES, *faceless, *face])
 
 
@@ -133,7 +133,8 @@ def test_meta_tells_what_made_the_outputs(archive: tuple[Path, list[Outcome]]) -
     assert meta.settings == settings_that_matter(Settings())
     assert meta.source == describe_source(folder / "face.mp4")
     assert (meta.frames, meta.duration_s, meta.missing_s, meta.faces, meta.warnings) == (50, 2.0, 0.0, 1, {})
-    outputs = ("face.emotions.csv", "face.emotions.en.srt")
+    assert (meta.width_px, meta.height_px) == (320, 240)
+    outputs = ("face.emotions.csv", "face.emotions.boxes.csv", "face.emotions.en.srt")
     assert meta.outputs == {name: hash_content((folder / name).read_bytes()) for name in outputs}
 
 
@@ -171,7 +172,7 @@ def test_another_language_is_added(done: Path) -> None:
     assert set(statuses(run(done, language="ru")).values()) == {Status.CONVERTED}
     meta = read_meta(done / "face.emotions.meta.json")
     assert meta is not None
-    assert set(meta.outputs) == {"face.emotions.csv", "face.emotions.en.srt", "face.emotions.ru.srt"}
+    assert set(meta.outputs) == {f"face.emotions.{ending}" for ending in ("csv", "boxes.csv", "en.srt", "ru.srt")}
     assert all(hash_content((done / name).read_bytes()) == known for name, known in meta.outputs.items())
     assert not (done / "empty.emotions.ru.srt").exists()
     assert set(statuses([*run(done), *run(done, language="ru")]).values()) == {Status.SKIPPED}
@@ -194,7 +195,8 @@ def test_subtitles_of_faces_that_are_gone_are_removed(done: Path) -> None:
 def test_only_the_formats_asked_for(tmp_path: Path, face_clip: Path) -> None:
     shutil.copy(face_clip, tmp_path / "face.mp4")
     run(tmp_path, formats=("csv",))
-    assert sorted(os.listdir(tmp_path)) == ["face.emotions.csv", "face.emotions.meta.json", "face.mp4"]
+    always = [f"face.emotions.{ending}" for ending in ("boxes.csv", "csv", "meta.json")]
+    assert sorted(os.listdir(tmp_path)) == [*always, "face.mp4"]
 
 
 def test_what_is_missing_of_a_truncated_video_is_told(tmp_path: Path) -> None:
@@ -313,7 +315,7 @@ def test_interrupted_between_report_and_meta_the_next_run_annotates_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("annotate.archive.job.make_cues", interrupt)
+        patch.setattr("annotate.archive.job.write_track", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(done, force=True)
     assert statuses(run(done)) == {"empty.mp4": Status.NO_FACES, "face.mp4": Status.SKIPPED}

@@ -84,7 +84,7 @@ def test_results_do_not_depend_on_the_number_of_jobs(tmp_path: Path, face_clip: 
     for folder, width in ((one, 1), (two, 2)):
         outcomes = list(annotate_archive(walk([folder]), workers=ProcessWorkers(width)))
         assert [outcome.status for outcome in outcomes] == [Status.ANNOTATED] * 2
-    assert len(outputs_of(one)) == 6
+    assert len(outputs_of(one)) == 8
     assert outputs_of(one) == outputs_of(two)
 
 
@@ -166,7 +166,7 @@ def test_after_a_kill_the_workers_end_and_the_next_run_goes_on(archive: Path) ->
     outcomes = list(annotate_archive(walk([archive]), workers=ProcessWorkers(2)))
     assert [outcome.status for outcome in outcomes] == [Status.ANNOTATED] * 2
     assert leavings(archive) == [
-        f"{number}.emotions.{ending}" for number in (0, 1) for ending in ("csv", "en.srt", "meta.json")
+        f"{number}.emotions.{ending}" for number in (0, 1) for ending in ("boxes.csv", "csv", "en.srt", "meta.json")
     ]
 
 
@@ -182,4 +182,4 @@ def test_two_runs_at_once_do_no_video_twice(archive: Path) -> None:
     assert [run.returncode for run in runs] == [0, 0]
     annotated = [line.split(": ")[0] for line in lines if ": annotated" in line]
     assert sorted(annotated) == sorted(str(path) for path in archive.glob("*.mp4"))
-    assert len(leavings(archive)) == 12
+    assert len(leavings(archive)) == 16

@@ -57,6 +57,7 @@ def test_the_hash_tells_models_apart(tmp_path: Path) -> None:
         ({"metadata": {**Contract().to_metadata(), "crop_size_px": "large"}}, "a metadata property is not a number"),
         ({"metadata": {**Contract().to_metadata(), "block_frames": "0"}}, "out of range"),
         ({"metadata": {**Contract().to_metadata(), "class_names": "joy,,fear"}}, "class_names is 'joy,,fear'"),
+        ({"metadata": {**Contract().to_metadata(), "class_names": "joy,\x1b[2J"}}, r"class_names is 'joy,\\x1b\[2J'"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, object], message: str) -> None:

@@ -14,6 +14,7 @@ from annotate.emotions.labels import EMOTIONS, WORDS
 from annotate.timeline import Span
 from annotate.tracks.cues import Cue, Line
 from annotate.tracks.subtitles import to_srt
+from tests.media import read_cues
 
 ONE_FACE = [Cue(Span(0, 1001), (Line(1, "anger"),)), Cue(Span(1001, 3_723_999), (Line(2, "sadness"),))]
 TWO_FACES = [*ONE_FACE, Cue(Span(3_724_000, 3_725_000), (Line(3, "fear"), Line(12, "surprise")))]
@@ -27,6 +28,12 @@ def read(text: str) -> list[tuple[int, int, str]]:
 def test_the_very_text_of_a_file() -> None:
     expected = "1\n00:00:00,000 --> 00:00:01,001\nanger\n\n2\n00:00:01,001 --> 01:02:03,999\nsadness\n"
     assert to_srt(ONE_FACE, "en").strip() == expected.strip()
+
+
+def test_as_ffmpeg_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "movie.emotions.en.srt"
+    path.write_text(to_srt(ONE_FACE, "en"), encoding="utf-8")
+    assert read_cues(path) == [(0, 1001, "anger"), (1001, 3_723_999, "sadness")]
 
 
 def test_faces_are_not_numbered_where_there_is_only_one_at_a_time() -> None:

@@ -1,0 +1,122 @@
+"""Making further formats from the reports of an archive: nothing is decoded, and the videos need not be there any more."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from annotate.archive.claim import sweep
+from annotate.archive.job import Job, unreadable
+from annotate.archive.mirror import mirror, output_trees
+from annotate.archive.outcome import Outcome, Status
+from annotate.archive.plan import META_ENDING, REPORT_ENDING, Outputs, Task, Wanted, name_outputs
+from annotate.archive.run import run_jobs
+from annotate.archive.walk import Obstacle, Selection, folders_below, walk
+from annotate.archive.workers import InlineWorkers, Workers
+from annotate.errors import ReportError
+from annotate.settings import Settings
+from annotate.tracks.formats import check_libraries
+from annotate.tracks.meta import plain_name, read_meta
+
+
+def find_reports(
+    paths: Sequence[Path], wanted: Wanted, selection: Selection | None = None, target: Path | None = None
+) -> list[Job | Obstacle]:
+    """A job for every video below ``paths``, then one for every report there whose video is gone.
+
+    ``target`` is the tree of their own to which outputs were written. A path that is a report stands for itself.
+
+    Raises:
+        SettingsError: a library that a format needs is missing, or videos of two roots have outputs at the same place.
+    """
+    check_libraries(wanted.formats)
+    selection = selection or Selection()
+    named = [path for path in paths if path.name.endswith((REPORT_ENDING, META_ENDING)) and path.is_file()]
+    others = [path for path in paths if path not in named]
+    found = list(walk(others, selection))
+    videos = [entry for entry in found if isinstance(entry, Path)]
+    names = name_outputs(videos, mirror(videos, others, target) if target is not None else None)
+    entries: list[Job | Obstacle] = [
+        entry if isinstance(entry, Obstacle) else _job(entry, names[entry], wanted) for entry in found
+    ]
+    known = {outputs.meta for outputs in names.values()}
+    for path in named:
+        meta_path = path.with_name(path.name.removesuffix(REPORT_ENDING).removesuffix(META_ENDING) + META_ENDING)
+        meta = read_meta(meta_path)
+        if meta is None:
+            entries.append(Obstacle(path, f"{path}: there is no whole meta file beside it; annotate its video again"))
+        elif meta_path not in known:
+            known.add(meta_path)
+            entries.append(_job(path.parent / Path(meta.source.name).name, _outputs_of(meta_path), wanted))
+    for tree, archives in output_trees(others, target).items():
+        for video, meta_path in _without_videos(tree, archives, selection, known):
+            entries.append(_job(video, _outputs_of(meta_path), wanted))
+    return entries
+
+
+def convert_archive(entries: Iterable[Job | Obstacle], workers: Workers | None = None) -> Generator[Outcome, None, None]:
+    """Makes formats from reports as `find_reports` finds them, and tells what became of each video, as they are done.
+
+    Without ``workers`` this process does it all. What killed runs left is removed first.
+    """
+    workers = workers or InlineWorkers()
+    entries = list(entries)
+    for folder in dict.fromkeys(entry.outputs.base.parent for entry in entries if isinstance(entry, Job)):
+        sweep(folder)
+    jobs = []
+    for entry in entries:
+        if isinstance(entry, Obstacle):
+            yield Outcome(entry.path, Status.FAILED, reason=entry.reason)
+            continue
+        try:
+            decision = entry.decision
+        except ReportError as error:
+            yield Outcome(entry.path, Status.FAILED, reason=str(error), trace=traceback.format_exc())
+            continue
+        except OSError as error:
+            reason = unreadable(error, entry.path)
+            yield Outcome(entry.path, Status.FAILED, reason=reason, trace=traceback.format_exc())
+            continue
+        if decision.task is Task.SKIP and decision.meta is not None:
+            yield Outcome(entry.path, Status.SKIPPED, decision.meta.duration_s, decision.meta.faces)
+        else:
+            jobs.append(entry)
+    try:
+        yield from run_jobs(jobs, workers)
+    finally:
+        workers.close()
+
+
+def _job(video: Path, outputs: Outputs, wanted: Wanted) -> Job:
+    return Job(video, outputs, Settings(), wanted, "", from_report=True)
+
+
+def _outputs_of(meta_path: Path) -> Outputs:
+    return Outputs(meta_path.with_name(meta_path.name.removesuffix(META_ENDING)))
+
+
+def _without_videos(
+    tree: Path, archives: Sequence[Path], selection: Selection, known: set[Path]
+) -> Iterator[tuple[Path, Path]]:
+    """Where videos were that are gone from all of ``archives``, and the meta files in ``tree`` that name them."""
+    for folder in folders_below(tree):
+        metas = [folder / name for name in sorted(os.listdir(folder)) if name.endswith(META_ENDING)]
+        loose = [(path, meta) for path in metas if path not in known and (meta := read_meta(path)) is not None]
+        if not loose:
+            continue
+        place = folder.relative_to(tree)
+        present = {plain_name(path) for archive in archives for path in _listed(archive / place)}
+        for path, meta in loose:
+            name = meta.source.name
+            if name and name not in present and name == Path(name).name and selection.takes(place / name):
+                known.add(path)
+                yield archives[0] / place / name, path
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
