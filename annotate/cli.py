@@ -17,7 +17,7 @@ from annotate.commands.shared import status_of, verbosity
 from annotate.version import VERSION
 
 _WHERE = {
-    **dict.fromkeys(("summarize",), "annotate.commands.reports"),
+    **dict.fromkeys(("summarize", "find"), "annotate.commands.reports"),
     **dict.fromkeys(("dataset", "train", "evaluate"), "annotate.training.commands"),
 }
 """Where commands are that are imported when they are asked for."""
