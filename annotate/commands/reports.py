@@ -79,8 +79,8 @@ def summarize(
     ctx: click.Context, paths: tuple[Path, ...], by: str, sort: str | None, top: int | None, output: Path | None
 ) -> None:
     """Sum up the reports of annotated videos: a row a video, totals last."""
+    from annotate.commands.tables import summary_columns
     from annotate.reports.export import encode_table
-    from annotate.reports.shown import summary_columns
     from annotate.reports.summary import Tally, ordered
 
     tally, failures = Tally(by), list[Obstacle]()
@@ -131,8 +131,8 @@ def find(
     output: Path | None,
 ) -> None:
     """Find moments in annotated videos: for how long a face keeps an emotion."""
+    from annotate.commands.tables import moment_columns
     from annotate.reports.moments import Wanted, check_known, classes_of, moments_in
-    from annotate.reports.shown import moment_columns
 
     wanted = Wanted(emotions, min_confidence, min_seconds)
     moments: list[Moment] = []

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from annotate.reports.moments import Moment
 from annotate.reports.read import Report
@@ -70,7 +68,7 @@ def to_otio(moments: Sequence[Moment], rate: float | None = None) -> str:
         first, end = _frames(moment, own)
         whole = round(moment.report.duration_ms * own / MS_PER_S)
         reference = otio.schema.ExternalReference(
-            target_url=_address(moment.report.video_path), available_range=_range(0, max(whole, end), own)
+            target_url=moment.report.video_path.absolute().as_uri(), available_range=_range(0, max(whole, end), own)
         )
         figures = {"face_id": moment.face_id, "emotion": moment.emotion, "confidence": moment.confidence}
         track.append(
@@ -87,7 +85,10 @@ def to_otio(moments: Sequence[Moment], rate: float | None = None) -> str:
 
 
 def to_m3u(moments: Sequence[Moment]) -> str:
-    """A playlist for VLC: an entry a moment, with where to start and to stop in its video."""
+    """A playlist for VLC: an entry a moment, with where to start and to stop in its video.
+
+    Files stand as absolute addresses, which hold any name and let the list lie anywhere.
+    """
     lines = ["#EXTM3U"]
     for moment in moments:
         span = moment.span
@@ -96,7 +97,7 @@ def to_m3u(moments: Sequence[Moment]) -> str:
             f"#EXTINF:{round(span.duration_s)},{_one_line(f'{name}: {_title(moment)}')}",
             f"#EXTVLCOPT:start-time={span.start_s:.3f}",
             f"#EXTVLCOPT:stop-time={span.end_s:.3f}",
-            _address(moment.report.video_path),
+            moment.report.video_path.absolute().as_uri(),
         ]
     return "\n".join([*lines, ""])
 
@@ -125,11 +126,6 @@ def _timecode(frame: int, rate: float) -> str:
 
 def _title(moment: Moment) -> str:
     return f"{moment.emotion}, face {moment.face_id}, confidence {moment.confidence:.2f}"
-
-
-def _address(path: Path) -> str:
-    """A file as an address that holds any name: absolute, so that the list can lie anywhere."""
-    return "file://" + quote(os.fsencode(path.absolute().as_posix()))
 
 
 def _one_line(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,6 @@ from annotate.errors import SettingsError
 from annotate.reports.read import Batch, Report, number_runs
 from annotate.reports.summary import read_with_warnings
 from annotate.timeline import MS_PER_S, Span
-
-COLUMNS = ("video", "face_id", "start_time", "end_time", "duration_s", "emotion", "confidence")
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def moments_in(batch: Batch, wanted: Wanted) -> Iterator[Moment]:
         time_ms=("time_ms", "sum"),
         weighted=("weighted", "sum"),
     )
-    runs = runs[runs["end_ms"] - runs["start_ms"] >= wanted.min_s * MS_PER_S]
+    runs = runs[runs["end_ms"] - runs["start_ms"] >= round(wanted.min_s * MS_PER_S)]
     runs = runs.sort_values(["report", "start_ms", "face_id"])
     confidences = (runs["weighted"] / runs["time_ms"]).round(4)
     columns = [runs[name].tolist() for name in ("report", "face_id", "start_ms", "end_ms", "emotion")]
@@ -68,23 +66,20 @@ def moments_in(batch: Batch, wanted: Wanted) -> Iterator[Moment]:
         yield Moment(batch.reports[number], face_id, Span(start_ms, end_ms), emotion, confidence)
 
 
-def to_table(moments: Iterable[Moment]) -> pd.DataFrame:
+def to_table(moments: Sequence[Moment]) -> pd.DataFrame:
     """Moments as a table, a row each, with times in seconds."""
-    rows = [
-        (
-            moment.report.video,
-            moment.face_id,
-            moment.span.start_s,
-            moment.span.end_s,
-            moment.span.duration_s,
-            moment.emotion,
-            moment.confidence,
-        )
-        for moment in moments
-    ]
-    table = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
-    kinds = {"face_id": np.int64} | dict.fromkeys(("start_time", "end_time", "duration_s", "confidence"), np.float64)
-    return table.astype(kinds | dict.fromkeys(("video", "emotion"), str))
+    spans = [moment.span for moment in moments]
+    return pd.DataFrame(
+        {
+            "video": pd.Series([moment.report.video for moment in moments], dtype=str),
+            "face_id": np.array([moment.face_id for moment in moments], dtype=np.int64),
+            "start_time": np.array([span.start_s for span in spans], dtype=float),
+            "end_time": np.array([span.end_s for span in spans], dtype=float),
+            "duration_s": np.array([span.duration_s for span in spans], dtype=float),
+            "emotion": pd.Series([moment.emotion for moment in moments], dtype=str),
+            "confidence": np.array([moment.confidence for moment in moments], dtype=float),
+        }
+    )
 
 
 def find_moments(

@@ -5,6 +5,7 @@ Taking 100 rows with pandas costs more than hashing and parsing them together wi
 
 from __future__ import annotations
 
+import csv
 import io
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,9 +19,9 @@ import pandas as pd
 
 from annotate.archive.walk import Obstacle
 from annotate.errors import ReportError
-from annotate.reports.find import meta_beside
+from annotate.reports.find import REPORT_ENDING, meta_beside
 from annotate.timeline import MS_PER_S
-from annotate.tracks.meta import Meta, hash_content, plain_name, read_meta
+from annotate.tracks.meta import Meta, hash_content, is_named, plain_name, read_meta
 from annotate.tracks.table import PLACE_COLUMNS, parse_table
 from annotate.version import ANALYSIS_VERSION
 
@@ -31,6 +32,7 @@ Integers = npt.NDArray[np.int64]
 LONGEST_S = 10_000_000
 """No video is longer: what claims to be is refused before memory is taken for its minutes."""
 
+_NO_NAMES = ("", ".", "..")
 _BATCH_BYTES = 16 << 20
 _KINDS: dict[str, Any] = {
     "face_id": np.int64,
@@ -141,15 +143,26 @@ def _read(number: int, path: Path) -> _Content:
 def _describe(path: Path, meta: Meta, header: bytes) -> Report:
     if not 0 <= meta.duration_s <= LONGEST_S:
         raise ReportError(f"{path}: its meta file tells of a video of {meta.duration_s} s; annotate the video again")
-    video_path = path.with_name(meta.source.name)
+    video_path = _video_beside(path, meta)
     return Report(
         path=path,
         video=str(video_path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"),
         video_path=video_path,
         duration_ms=round(meta.duration_s * MS_PER_S),
         frames=meta.frames if isinstance(meta.frames, int) else 0,
-        class_names=tuple(header.decode("utf-8", "backslashreplace").split(",")[len(PLACE_COLUMNS) :]),
+        class_names=tuple(next(csv.reader([header.decode("utf-8", "backslashreplace")]))[len(PLACE_COLUMNS) :]),
     )
+
+
+def _video_beside(path: Path, meta: Meta) -> Path:
+    """The video of a report: by the report's name, where the bytes of a name are whole, or else by the meta file's."""
+    base = path.name.removesuffix(REPORT_ENDING)
+    for name in (base, base + Path(meta.source.name).suffix):
+        if name and is_named(meta.source, path.with_name(name)):
+            return path.with_name(name)
+    if meta.source.name in _NO_NAMES or any(char in meta.source.name for char in "/\0"):
+        raise ReportError(f"{path}: its meta file names no video; annotate the video again")
+    return path.with_name(meta.source.name)
 
 
 def _parse(contents: Sequence[_Content]) -> Iterator[Batch | Obstacle]:

@@ -10,7 +10,7 @@ from pandas.testing import assert_frame_equal
 
 import annotate
 from annotate.pipeline import Annotation
-from annotate.reports.moments import COLUMNS, Moment, Wanted, moments_in, to_table
+from annotate.reports.moments import Moment, Wanted, moments_in, to_table
 from annotate.reports.read import Batch, read_reports
 from tests.reports.samples import CLIP, MOVIE, block, report
 
@@ -66,6 +66,12 @@ def test_the_length_is_that_of_the_whole_moment(tmp_path: Path, min_s: float, st
     assert [moment[1] for moment in found(tmp_path, FEARS, Wanted(["fear"], min_s=min_s))] == starts_ms
 
 
+def test_as_long_as_wanted_is_enough(tmp_path: Path) -> None:
+    """2.007 s are a little more than 2007 ms in floating point."""
+    assert 2.007 * 1000 > 2007
+    assert len(found(tmp_path, [block(1, 0, 0, 2007, "fear")], Wanted(min_s=2.007))) == 1
+
+
 def test_moments_of_any_emotion(tmp_path: Path) -> None:
     """Where the emotion changes, a moment ends and another begins."""
     assert [moment[:4] for moment in found(tmp_path, FEARS, Wanted())] == [
@@ -93,7 +99,7 @@ def test_faces_and_videos_are_kept_apart(tmp_path: Path) -> None:
 
 def test_as_a_table(tmp_path: Path) -> None:
     table = to_table(moments(Wanted(["anger"]), report(tmp_path, "a.mp4", MOVIE)))
-    assert list(table.columns) == list(COLUMNS)
+    assert list(table.columns) == ["video", "face_id", "start_time", "end_time", "duration_s", "emotion", "confidence"]
     video = str(tmp_path / "a.mp4")
     assert table.to_numpy().tolist() == [[video, 1, 0.0, 0.8, 0.8, "anger", 0.5], [video, 2, 1.5, 2.3, 0.8, "anger", 1.0]]
     assert_frame_equal(to_table([]), table.iloc[:0], check_index_type=False)

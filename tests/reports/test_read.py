@@ -19,7 +19,7 @@ from annotate.tracks.pieces import pieces
 from annotate.tracks.table import parse_table
 from tests.reports.samples import CLIP, MOVIE, block, meta_of, report
 
-OTHERS = ("calm", "contempt")
+OTHERS = ("calm", '"very" calm')
 
 
 def batches(*paths: Path) -> list[Batch]:
@@ -149,6 +149,21 @@ def test_a_report_of_another_version_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("duration_s", [-1.0, 1e300, float("nan"), float("inf")])
 def test_a_length_that_cannot_be_is_left_out(tmp_path: Path, duration_s: float) -> None:
     assert "tells of a video of" in reason(report(tmp_path, "a.mp4", CLIP, duration_s=duration_s))
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../b.mp4", "/etc/passwd", "a\0b.mp4"])
+def test_a_name_that_is_none_is_left_out(tmp_path: Path, name: str) -> None:
+    path = report(tmp_path, "a.mp4", CLIP)
+    change_meta(path, source={"name": name, "size_bytes": 1, "mtime_ns": 1, "hash": ""})
+    assert reason(path).startswith("its meta file names no video")
+
+
+@pytest.mark.parametrize("base", ["caf\udce9", "caf\udce9.mp4"])
+def test_a_video_whose_name_is_not_utf_8_is_found_beside_its_report(tmp_path: Path, base: str) -> None:
+    path = report(tmp_path, r"caf\xe9.mp4", CLIP, base=base)
+    (batch,) = batches(path)
+    assert batch.reports[0].video_path == tmp_path / "caf\udce9.mp4"
+    assert batch.reports[0].video == str(tmp_path / r"caf\xe9.mp4")
 
 
 @pytest.mark.parametrize(

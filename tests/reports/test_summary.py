@@ -111,6 +111,13 @@ def test_a_row_a_minute(tmp_path: Path) -> None:
     ]
 
 
+def test_a_face_may_be_seen_longer_than_the_video_lasts(tmp_path: Path) -> None:
+    """By rounding, say; its time counts, in a minute without length."""
+    path = report(tmp_path, "a.mp4", [block(1, 0, 59_500, 60_001, "fear")], duration_s=60.0)
+    found = summary([path], "minute").rows
+    assert cells(found[["minute", "duration_s", "face_s"]]) == [[0, 60.0, 0.5], [1, 0.0, 0.001]]
+
+
 def test_shares_are_of_the_time_of_faces(tmp_path: Path) -> None:
     """Three faces for a second each, one for three: half of the time of faces, though but a second of the video's four."""
     blocks = [block(face, 0, 0, 1000, "fear") for face in (1, 2, 3)] + [block(4, 0, 1000, 4000, "neutral")]

@@ -62,28 +62,31 @@ def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
 def moment_columns(moments: Sequence[Moment]) -> list[Column]:
     """The table of moments."""
     spans = [moment.span for moment in moments]
+    words = {emotion: printable(emotion) for emotion in {moment.emotion for moment in moments}}
     return [
         _names("video", [moment.report.video for moment in moments]),
         Column("face", [str(moment.face_id) for moment in moments], to_right=True),
         Column("start", [clock(span.start_s, 1) for span in spans], to_right=True),
         Column("end", [clock(span.end_s, 1) for span in spans], to_right=True, rank=1),
         Column("seconds", [f"{span.duration_s:.1f}" for span in spans], to_right=True, rank=2),
-        Column("emotion", [printable(moment.emotion) for moment in moments]),
+        Column("emotion", [words[moment.emotion] for moment in moments]),
         Column("confidence", [f"{moment.confidence:.2f}" for moment in moments], to_right=True, rank=3),
     ]
 
 
 def _names(heading: str, paths: Sequence[str], *further: str) -> Column:
     """Paths; where room is scarce, from the folder on that all are in, which is then told once."""
-    full = [*map(printable, paths), *further]
+    names = {path: printable(path) for path in dict.fromkeys(paths)}
+    full = [*(names[path] for path in paths), *further]
     try:
-        common = os.path.commonpath([os.path.dirname(path) for path in paths])
+        common = os.path.commonpath([os.path.dirname(path) for path in names])
     except ValueError:
-        return Column(heading, full, name=True)
+        common = ""
     if not common:
         return Column(heading, full, name=True)
-    below = [*(printable(os.path.relpath(path, common)) for path in paths), *further]
-    return Column(heading, full, (heading, below), f"in {printable(common)}:", name=True)
+    below = {path: printable(os.path.relpath(path, common)) for path in names}
+    short = (heading, [*(below[path] for path in paths), *further])
+    return Column(heading, full, short, f"in {printable(common)}:", name=True)
 
 
 def _whole(value: float) -> str:
