@@ -174,6 +174,8 @@ def test_a_video_whose_name_is_not_utf_8_is_found_beside_its_report(tmp_path: Pa
         ("1.000,4", "-1.000,4", "cannot be"),
         ("face_id", "face", "the column face_id is missing"),
         ("4.000", "four", "a number is missing or too large"),
+        ("1,0,0,0", "99999999999999999999,0,0,0", "a number is missing or too large"),
+        ("surprise", "x" * 200_000, "field larger than field limit"),
     ],
 )
 def test_a_report_that_is_none_is_left_out_and_no_other(tmp_path: Path, old: str, new: str, why: str) -> None:
