@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     )
     from annotate.faces.box import Box
     from annotate.pipeline import Annotation
+    from annotate.reports.moments import find_moments
+    from annotate.reports.summary import summarize
     from annotate.settings import Settings
     from annotate.timeline import Span
 
@@ -54,7 +56,9 @@ __all__ = [
     "UnreadableError",
     "__version__",
     "annotate_video",
+    "find_moments",
     "iterate_annotations",
+    "summarize",
 ]
 
 _HOMES = {
@@ -63,7 +67,9 @@ _HOMES = {
     "Settings": "annotate.settings",
     "Span": "annotate.timeline",
     "annotate_video": "annotate.api",
+    "find_moments": "annotate.reports.moments",
     "iterate_annotations": "annotate.api",
+    "summarize": "annotate.reports.summary",
 }
 """Where names live that are loaded when they are asked for: pandas, dlib and onnxruntime take most of a second."""
 

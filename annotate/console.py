@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import click
 from tabulate import tabulate
@@ -21,8 +21,7 @@ from annotate.archive.check import Fault, Finding
 from annotate.archive.outcome import Outcome, Status
 from annotate.errors import OutputError
 
-if TYPE_CHECKING:
-    import pandas as pd
+Item = TypeVar("Item")
 
 _NAME_COLUMNS = 40
 _RESULT_COLUMNS = 60
@@ -49,20 +48,28 @@ def printable(text: object, keep: str = "") -> str:
     return shown.encode("utf-8", "backslashreplace").decode()
 
 
-def clock(duration_s: float) -> str:
+def clock(duration_s: float, decimals: int = 0) -> str:
     """A length as people write it.
 
-    >>> clock(5.04), clock(3725)
-    ('0:05', '1:02:05')
+    >>> clock(5.04), clock(3725), clock(65.04, 1)
+    ('0:05', '1:02:05', '1:05.0')
     """
-    minutes, seconds = divmod(round(duration_s), 60)
+    whole, part = divmod(round(duration_s * 10**decimals), 10**decimals)
+    minutes, seconds = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+    shown = f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+    return f"{shown}.{part:0{decimals}d}" if decimals else shown
 
 
 def say(message: object) -> None:
     """A sentence on stderr, above the bars if there are any."""
     tqdm.write(printable(message), file=sys.stderr)
+
+
+def progress(items: Sequence[Item], what: str, *, quiet: bool) -> Iterable[Item]:
+    """The items, with a bar on a terminal that tells how many were taken."""
+    hidden = quiet or not sys.stderr.isatty()
+    return tqdm(items, unit=f" {what}", leave=False, disable=hidden, file=sys.stderr, dynamic_ncols=True)
 
 
 class Display:
@@ -221,26 +228,6 @@ def check_totals(videos: int, findings: Sequence[Finding]) -> str:
     counts = Counter(finding.fault for finding in findings)
     totals = ", ".join(f"{counts[fault]} {fault.value}" for fault in Fault if counts[fault])
     return f"{videos} {'video' if videos == 1 else 'videos'} checked: {totals or 'all is well'}."
-
-
-def summary_table(frame: pd.DataFrame) -> str:
-    """A summary for people: lengths as clock times, shares in percent."""
-    shares = list(frame.columns[5:])
-    rows = [
-        (
-            printable(row[0]),
-            clock(row[1]),
-            clock(row[2]),
-            row[3],
-            row[4],
-            *(f"{share:.0%}" if row[4] else "" for share in row[5:]),
-        )
-        for row in frame.itertuples(index=False, name=None)
-    ]
-    headers = ("video", "length", "with face", "faces", "mostly", *shares)
-    return tabulate(
-        rows, headers, disable_numparse=True, colalign=("left", "right", "right", "right", "left", *("right",) * len(shares))
-    )
 
 
 def print_text(text: str) -> None:

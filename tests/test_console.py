@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from annotate import console
 from annotate.archive.outcome import Outcome, Status
-from annotate.console import Display, clock, closing_table, open_log, print_text, printable, say, summary_table
+from annotate.console import Display, clock, closing_table, open_log, print_text, printable, progress, say
 from annotate.errors import OutputError
-from annotate.reports.summary import VideoSummary, to_frame
 
 ANNOTATED = Outcome(Path("a.mp4"), Status.ANNOTATED, 65.0, 2, "fear")
 NO_FACES = Outcome(Path("b.mp4"), Status.NO_FACES, 3725.4, 0, "", "damaged: the last 1.0 s could not be decoded")
@@ -72,6 +71,25 @@ def test_clock(duration_s: float, shown: str) -> None:
     assert clock(duration_s) == shown
 
 
+@pytest.mark.parametrize(("duration_s", "shown"), [(0.04, "0:00.0"), (59.96, "1:00.0"), (3725.25, "1:02:05.2")])
+def test_clock_with_decimals(duration_s: float, shown: str) -> None:
+    assert clock(duration_s, 1) == shown
+
+
+def test_a_bar_tells_how_many_items_were_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert list(progress(range(7), "reports", quiet=False)) == list(range(7))
+    assert "0/7" in sys.stderr.getvalue()  # type: ignore[attr-defined]
+    assert "reports/s" in sys.stderr.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("terminal", "quiet"), [(True, True), (False, False)])
+def test_no_bar_when_quiet_or_elsewhere(terminal: bool, quiet: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal() if terminal else io.StringIO())
+    assert list(progress("abc", "reports", quiet=quiet)) == ["a", "b", "c"]
+    assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
+
+
 def test_say_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     say("one\ntwo")
     assert capsys.readouterr() == ("", "one\\ntwo\n")
@@ -117,18 +135,6 @@ def test_closing_table_breaks_long_reasons() -> None:
 
 def test_closing_table_keeps_names_that_look_like_numbers() -> None:
     assert closing_table([Outcome(Path("1e5"), Status.ANNOTATED, 1.0, 1, "fear")]).splitlines()[2].startswith("1e5 ")
-
-
-def test_summary_table_is_for_people() -> None:
-    frame = to_frame(
-        [VideoSummary("a\n.mp4", 3725.0, 65.0, 2, {"fear": 2.0, "anger": 1.0}), VideoSummary("b.mp4", 5.0, 0.0, 0, {})]
-    )
-    rows = [line.split() for line in summary_table(frame).splitlines()[2:]]
-    assert rows == [
-        [r"a\n.mp4", "1:02:05", "1:05", "2", "fear", "33%", "0%", "67%", "0%", "0%", "0%", "0%"],
-        ["b.mp4", "0:05", "0:00", "0"],
-        ["total", "1:02:10", "1:05", "2", "fear", "33%", "0%", "67%", "0%", "0%", "0%", "0%"],
-    ]
 
 
 def test_text_the_output_cannot_hold_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
+
+import click
+import pytest
 
 from annotate.archive.walk import VIDEO_ENDINGS
 from annotate.commands.archive import annotate_command
 from annotate.commands.convert import convert
+from annotate.commands.reports import LISTS, TABLES, find, summarize
 from annotate.emotions.labels import EMOTIONS
+from annotate.reports.moments import to_table
+from annotate.reports.summary import FIGURES, PLACES
 from annotate.tracks.boxes import COLUMNS
 from annotate.tracks.formats import FORMATS, TRACKS
 from annotate.tracks.table import PLACE_COLUMNS
@@ -30,11 +37,23 @@ def test_every_ending_is_listed() -> None:
     assert set(match[1].split()) == VIDEO_ENDINGS
 
 
-def test_every_option_is_explained() -> None:
-    parameters = [*annotate_command.params, *convert.params]
-    options = {name for option in parameters for name in option.opts if name.startswith("-")}
+@pytest.mark.parametrize("command", [annotate_command, convert, summarize, find])
+def test_every_option_is_explained(command: click.Command) -> None:
+    options = {name for option in command.params for name in option.opts if name.startswith("-")}
     long_ones = {name for name in options if name.startswith("--")} - {"--verbose", "--quiet", "--output"}
     assert [name for name in sorted(long_ones) if f"`{name}" not in README] == []
+
+
+def test_every_column_of_summaries_and_moments_is_explained() -> None:
+    tables = README[README.index("The columns of the file:") : README.index("## As a library")]
+    described = set(re.findall(r"`(\w+)`", tables))
+    assert {*FIGURES, *itertools.chain(*PLACES.values()), *to_table([]).columns} <= described
+
+
+@pytest.mark.parametrize("endings", [TABLES, LISTS])
+def test_every_ending_of_a_file_is_explained(endings: dict[str, str]) -> None:
+    described = README[README.index("### Moments") : README.index("## As a library")]
+    assert [ending for ending in endings if f"`{ending}`" not in described] == []
 
 
 def test_every_column_is_explained() -> None:

@@ -15,8 +15,8 @@ TEMPORARY_SUFFIX = ".tmp"
 _MODE = 0o666
 
 
-def write_whole(path: Path, text: str, scratch: Path | None = None) -> None:
-    """Writes UTF-8 ``text`` under a temporary name and renames it into place.
+def write_whole(path: Path, content: str | bytes, scratch: Path | None = None) -> None:
+    """Writes ``content``, text as UTF-8, under a temporary name and renames it into place.
 
     The temporary file lies in ``scratch``, a folder of the same disk, or else beside ``path``. What stood there is
     replaced, a symbolic link too: nothing is written through it.
@@ -27,8 +27,8 @@ def write_whole(path: Path, text: str, scratch: Path | None = None) -> None:
     temporary: str | None = None
     try:
         descriptor, temporary = tempfile.mkstemp(TEMPORARY_SUFFIX, TEMPORARY_PREFIX, scratch or path.parent)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         _apply_usual_mode(temporary)

@@ -27,7 +27,7 @@ from tabulate import tabulate
 from annotate.media.binary import find_ffmpeg
 from tests.benchmarks.clips import CLIPS, RATE, Clip, make_clip
 from tests.benchmarks.peers import PEERS, measure_peer
-from tests.reliability.processes import running
+from tests.reliability.processes import resident_bytes, running
 
 CORES = len(os.sched_getaffinity(0))
 _SAMPLE_INTERVAL_S = 0.25
@@ -137,8 +137,8 @@ def _annotate(arguments: Sequence[str | Path], folder: Path, measured: Measured,
 
             def watch() -> None:
                 while not over.wait(_SAMPLE_INTERVAL_S):
-                    measured.peak_bytes = max(measured.peak_bytes, sum(map(_resident_bytes, run.family())))
-                    measured.worker_bytes = max(measured.worker_bytes, *map(_resident_bytes, run.workers()), 0)
+                    measured.peak_bytes = max(measured.peak_bytes, sum(map(resident_bytes, run.family())))
+                    measured.worker_bytes = max(measured.worker_bytes, *map(resident_bytes, run.workers()), 0)
 
             thread = threading.Thread(target=watch, daemon=True)
             thread.start()
@@ -157,13 +157,6 @@ def _stages_of(path: Path) -> dict[str, float]:
     answer = subprocess.run(command, check=True, capture_output=True, text=True)
     figures: dict[str, float] = json.loads(answer.stdout)
     return figures
-
-
-def _resident_bytes(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
 
 
 def _speeds(measured: Sequence[Measured]) -> str:

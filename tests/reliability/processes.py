@@ -166,9 +166,9 @@ def _sample(run: Run, workers: Sequence[int]) -> Sample:
         _descriptors(run.process.pid),
         max(map(_descriptors, workers)),
         len(run.family()),
-        _resident_bytes(run.process.pid),
-        max(map(_resident_bytes, workers)),
-        max(map(_resident_bytes, run.decoders()), default=0),
+        resident_bytes(run.process.pid),
+        max(map(resident_bytes, workers)),
+        max(map(resident_bytes, run.decoders()), default=0),
     )
 
 
@@ -191,6 +191,7 @@ def _descriptors(pid: int) -> int:
         return 0
 
 
-def _resident_bytes(pid: int) -> int:
+def resident_bytes(pid: int) -> int:
+    """What a process holds in memory; 0 if it is over."""
     fields = _read(pid, "statm").split()
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if fields else 0
