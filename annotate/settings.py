@@ -60,7 +60,7 @@ class Settings:
     min_face: float = 0.15
     """Smallest face to find, as a fraction of the picture's shorter side."""
 
-    look_interval_ms: int = 200
+    look_interval_ms: int = 250
     """Faces are looked for once in every such step of time, and at the first and last frame of a shot."""
 
     search_interval_ms: int = 1000

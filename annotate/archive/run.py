@@ -35,8 +35,8 @@ def annotate_archive(
     """Annotates videos as `annotate.archive.walk.walk` finds them, and tells what became of each, as they are done.
 
     Without ``workers`` this process does it all. A single video gets all cores; of several, each gets one. Outputs are
-    written beside the videos, or to the ``folders`` given for them. What killed runs left there is removed first. The
-    largest files are begun first; parts of a long one are worked on by cores that have no other video.
+    written beside the videos, or to the ``folders`` given for them. What killed runs left there is removed first. Where
+    several are worked on at once the largest files are begun first, and parts of a long one are taken by cores that are free.
 
     Raises:
         ModelError: the settings' model does not keep the contract.
@@ -61,7 +61,8 @@ def annotate_archive(
             yield finished
         else:
             jobs.append(entry)
-    jobs.sort(key=_size, reverse=True)
+    if workers.width > 1:
+        jobs.sort(key=_size, reverse=True)
     if len(jobs) == 1 or workers.width == 1:
         jobs = [replace(job, limits=replace(job.limits, threads=AUTOMATIC_THREADS)) for job in jobs]
     try:

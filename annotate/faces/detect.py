@@ -33,7 +33,7 @@ WEAK_SCORE = -0.3
 WEAK_OVERLAP = 0.5
 """Least intersection over union of such a detection with the known face."""
 
-REACH = 1.0
+REACH = 0.7
 """How far around a known face it is looked for, as a part of its size."""
 
 UNSCALED = 0.03
@@ -150,7 +150,7 @@ def merged_surroundings(boxes: Sequence[Box], shape: tuple[int, int]) -> list[Re
     """The surroundings of boxes in a picture of ``shape`` (height, width); what overlaps becomes one region.
 
     >>> merged_surroundings([Box(100, 100, 80, 80), Box(150, 100, 100, 100)], (400, 400))
-    [Region(rows=slice(0, 300, None), columns=slice(20, 350, None), smallest_px=80)]
+    [Region(rows=slice(30, 270, None), columns=slice(44, 320, None), smallest_px=80)]
     """
     height, width = shape
     regions: list[Region] = []

@@ -1,6 +1,6 @@
 """When and where faces are looked for.
 
-A look at the whole picture is dear, and a face seldom moves far in a fifth of a second. So the whole picture is searched
+A look at the whole picture is dear, and a face seldom moves far in a quarter of a second. So the whole picture is searched
 once in a while, the surroundings of known faces in between, and when a search of the whole finds a face that was not
 known, its surroundings are searched backwards in time as well, to where it appeared.
 """

@@ -133,7 +133,7 @@ def decode(
         raise DecodingError(f"{video.path}: no frame could be decoded ({reason}); the file is damaged or its codec unknown")
 
 
-def _command(video: Video, size_px: tuple[int, int], limits: Limits, stamp_target: str, sought_s: int) -> list[str]:
+def _command(video: Video, size_px: tuple[int, int], limits: Limits, stamp_target: str, sought_s: int = 0) -> list[str]:
     """One chain of filters, whose result goes two ways, so that every picture has its own stamp.
 
     Stamps come first: an ffmpeg that works its outputs in turn has then told a frame's time before it hands it over.

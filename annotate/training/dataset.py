@@ -37,6 +37,8 @@ PARTS = (TRAIN, VALIDATION, TEST)
 _HASH_BYTES = 8
 _TIME_DECIMALS = 3
 _ODD_NAMES = "surrogateescape"
+_ODD_STRINGS = ("mode.string_storage", "python")
+"""Names of files need not be text; pandas with pyarrow would insist on it."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,8 @@ def open_dataset(path: Path) -> Dataset:
     try:
         details = json.loads((path / META_NAME).read_text(encoding="utf-8"))
         names = dict.fromkeys(("video", "file", "subject"), str)
-        origins = pd.read_csv(path / ORIGINS_NAME, dtype=names, keep_default_na=False, encoding_errors=_ODD_NAMES)
+        with pd.option_context(*_ODD_STRINGS):
+            origins = pd.read_csv(path / ORIGINS_NAME, dtype=names, keep_default_na=False, encoding_errors=_ODD_NAMES)
         pixels = np.load(path / BLOCKS_NAME, mmap_mode="r", allow_pickle=False)
         contract = Contract.from_metadata(details.pop("contract"))
     except (FileNotFoundError, NotADirectoryError):
@@ -222,11 +225,12 @@ def check_new(path: Path) -> None:
 
 
 def _write_tables(folder: Path, origins: Sequence[Origin], contract: Contract, details: Mapping[str, object]) -> None:
-    table = pd.DataFrame([asdict(origin) for origin in origins])
-    table.insert(0, "block", range(len(table)))
-    for name in ("start_time", "end_time"):
-        table[name] = table[name].map(f"{{:.{_TIME_DECIMALS}f}}".format)
-    text = table.to_csv(index=False, lineterminator="\n")
+    with pd.option_context(*_ODD_STRINGS):
+        table = pd.DataFrame([asdict(origin) for origin in origins])
+        table.insert(0, "block", range(len(table)))
+        for name in ("start_time", "end_time"):
+            table[name] = table[name].map(f"{{:.{_TIME_DECIMALS}f}}".format)
+        text = table.to_csv(index=False, lineterminator="\n")
     (folder / ORIGINS_NAME).write_text(text, encoding="utf-8", errors=_ODD_NAMES)
     meta = {"program_version": VERSION, "contract": contract.to_metadata(), **details}
     (folder / META_NAME).write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")

@@ -96,7 +96,8 @@ def train(
     settings: TrainingSettings,
     initial: Path | None = None,
 ) -> FrameNetwork:
-    """Trains a network, keeping ``last.pt`` (to go on after a kill), ``best.pt`` and ``log.csv`` in ``folder``.
+    """Trains a network, keeping ``last.pt`` (to go on after a kill), ``best.pt``, ``final.pt`` and ``log.csv`` in
+    ``folder``.
 
     ``training`` holds sets and the share of a batch that comes from each. The best round is the one whose mean over the
     validation sets of accuracy and balanced accuracy is highest. Training begins with the network of the exported file
@@ -152,6 +153,7 @@ def train(
         state |= {"rounds": done, "best": best}
         torch.save(state, last.with_suffix(".tmp"))
         last.with_suffix(".tmp").replace(last)
+    torch.save(average.state_dict(), folder / "final.pt")
     average.load_state_dict(torch.load(folder / "best.pt", weights_only=True))
     return average
 

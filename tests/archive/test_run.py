@@ -253,7 +253,7 @@ def test_a_video_that_grows_while_it_is_read_fails_and_is_done_by_the_next_run(
 ) -> None:
     path = shutil.copy(empty_clip, tmp_path / "a.mp4")
 
-    def analyse_and_grow(analysis: Analysis) -> list[Annotation]:
+    def analyse_and_grow(analysis: Analysis, cores: object) -> list[Annotation]:
         annotations = analyse(analysis)
         with path.open("ab") as file:
             file.write(b"\0")
@@ -273,7 +273,7 @@ def test_a_video_deleted_while_it_is_read_fails_and_leaves_nothing(
 ) -> None:
     path = shutil.copy(empty_clip, tmp_path / "a.mp4")
 
-    def analyse_and_delete(analysis: Analysis) -> list[Annotation]:
+    def analyse_and_delete(analysis: Analysis, cores: object) -> list[Annotation]:
         annotations = analyse(analysis)
         path.unlink()
         return annotations

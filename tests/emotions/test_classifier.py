@@ -19,7 +19,7 @@ def blocks(count: int, value: int = 128) -> np.ndarray:
 
 def test_the_installed_model_keeps_the_contract() -> None:
     classifier = load_classifier()
-    assert classifier.contract == Contract(EMOTIONS, 20, 80, 0.1, 30.0, frame_stride=2)
+    assert classifier.contract == Contract(EMOTIONS, 20, 80, 0.1, 30.0, frame_stride=4)
     probabilities = classifier(np.random.default_rng(0).integers(0, 256, (3, 20, 80, 80)).astype(np.uint8))
     assert probabilities.shape == (3, 7)
     assert probabilities.sum(1) == pytest.approx(1, abs=1e-5)

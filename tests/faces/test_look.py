@@ -14,6 +14,8 @@ from annotate.media.decode import Frame
 from annotate.settings import Settings
 from annotate.timeline import Span
 
+SETTINGS = Settings(look_interval_ms=200, search_interval_ms=1000)
+
 HERE, THERE = Box(10, 10, 20, 20), Box(60, 10, 20, 20)
 Truth = Callable[[int], Sequence[Box]]
 
@@ -58,7 +60,7 @@ class Oracle:
 def observed(frames: Sequence[Frame], truth: Truth) -> tuple[list[Observation], Oracle]:
     """What is observed of frames in which a truth is shown."""
     oracle = Oracle(truth)
-    observations = list(observe(frames, oracle, Settings()))
+    observations = list(observe(frames, oracle, SETTINGS))
     assert [observation.frame.index for observation in observations] == [frame.index for frame in frames]
     return observations, oracle
 
@@ -147,10 +149,10 @@ def test_a_weak_face_is_kept_where_one_is_known_and_not_found_elsewhere() -> Non
             return tuple(face for face in super().__call__(image) if self._time_ms(image) < 200 or face.box != THERE)
 
     weak = Weak(lambda time_ms: [HERE, THERE])
-    found = boxes(observe(frames_at(range(0, 3001, 40)), weak, Settings()))
+    found = boxes(observe(frames_at(range(0, 3001, 40)), weak, SETTINGS))
     assert found == {moment: [HERE, THERE] for moment in range(0, 3001, 200)}
     later = Weak(lambda time_ms: [HERE, *([THERE] if time_ms >= 400 else [])])
-    assert set(map(tuple, boxes(observe(frames_at(range(0, 3001, 40)), later, Settings())).values())) == {(HERE,)}
+    assert set(map(tuple, boxes(observe(frames_at(range(0, 3001, 40)), later, SETTINGS)).values())) == {(HERE,)}
 
 
 def test_a_lost_face_is_looked_for_over_a_search_and_no_longer_than_its_track_lasts() -> None:
@@ -169,5 +171,5 @@ def test_frames_are_held_for_a_second_only() -> None:
             given.append(frame.span.start_ms)
             yield frame
 
-    for observation in observe(feed(), Oracle(lambda time_ms: [HERE]), Settings()):
-        assert given[-1] - observation.frame.span.start_ms <= Settings().search_interval_ms
+    for observation in observe(feed(), Oracle(lambda time_ms: [HERE]), SETTINGS):
+        assert given[-1] - observation.frame.span.start_ms <= SETTINGS.search_interval_ms

@@ -128,13 +128,14 @@ def test_the_model_is_no_setting_and_all_others_are() -> None:
     values = settings_that_matter(Settings(min_face=0.2, model=Path("model.onnx")))
     assert values == {
         "min_face": 0.2,
-        "look_interval_ms": 200,
+        "look_interval_ms": 250,
         "search_interval_ms": 1000,
         "max_frame_rate": 30.0,
         "track_timeout_ms": 1000,
         "track_overlap": 0.3,
         "min_track_frames": 5,
         "gap_ms": 1000,
+        "part_s": 300,
     }
 
 

@@ -14,7 +14,7 @@ from annotate.errors import DatasetError
 from annotate.faces.blocks import Block, BlockReport, cut_blocks
 from annotate.media.decode import decode
 from annotate.media.probe import probe
-from annotate.pipeline import analysed_size_px, find_faces
+from annotate.pipeline import analysed_frames, analysed_size_px, find_faces
 from annotate.settings import Settings
 from annotate.timeline import Span
 from annotate.training import build as building
@@ -33,7 +33,7 @@ def annotated_blocks(path: Path) -> list[Block]:
     """What annotating shows the classifier."""
     video, settings = probe(path), Settings()
     frames = decode(video, analysed_size_px(video, settings.min_face))
-    events = find_faces(frames, video, Contract(), settings)
+    events = find_faces(analysed_frames(frames, video, Contract(), settings), settings)
     return list(cut_blocks(events, Contract(), settings.min_track_frames, BlockReport()))
 
 
