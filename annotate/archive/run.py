@@ -36,7 +36,7 @@ def annotate_archive(
 
     Without ``workers`` this process does it all. A single video gets all cores; of several, each gets one. Outputs are
     written beside the videos, or to the ``folders`` given for them. What killed runs left there is removed first. Where
-    several are worked on at once the largest files are begun first, and parts of a long one are taken by cores that are free.
+    several are worked on at once the largest files are begun first, and free cores take parts of long ones.
 
     Raises:
         ModelError: the settings' model does not keep the contract.
