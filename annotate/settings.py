@@ -63,7 +63,7 @@ class Settings:
     look_interval_ms: int = 250
     """Faces are looked for once in every such step of time, and at the first and last frame of a shot."""
 
-    search_interval_ms: int = 1000
+    search_interval_ms: int = 2000
     """In every such step, and at both ends of a shot, the whole picture is searched; else the places of known faces."""
 
     max_frame_rate: float = 30.0

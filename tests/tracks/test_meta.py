@@ -129,7 +129,7 @@ def test_the_model_is_no_setting_and_all_others_are() -> None:
     assert values == {
         "min_face": 0.2,
         "look_interval_ms": 250,
-        "search_interval_ms": 1000,
+        "search_interval_ms": 2000,
         "max_frame_rate": 30.0,
         "track_timeout_ms": 1000,
         "track_overlap": 0.3,
