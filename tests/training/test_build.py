@@ -22,7 +22,7 @@ from annotate.training.build import BuildReport, BuildSettings, PieceBlocks, bui
 from annotate.training.dataset import Split, open_dataset
 from annotate.training.labels import Fault, Labels, Omission, Piece
 from annotate.training.library import Place
-from tests.media import H264, make_from_pictures, run_ffmpeg
+from tests.media import H264, SAMPLES, make_from_pictures, run_ffmpeg
 
 HAPPINESS, SADNESS = 3, 5
 SETTINGS = BuildSettings()
@@ -95,13 +95,15 @@ def test_the_face_with_most_frames_in_the_piece_is_taken_and_numbered_as_in_the_
     assert {(1, Span(0, 800)), (3, Span(1000, 1800))} < annotated
 
 
-def test_decoding_ends_with_the_last_piece_and_changes_nothing(face_clip: Path) -> None:
+def test_decoding_ends_with_the_last_piece_and_changes_nothing() -> None:
+    """Frames are held until the whole picture is searched again, 2 s into the 12 s of the clip."""
+    clip = SAMPLES / "portrait.mp4"
     reached_s = []
-    place = Place(Piece("face", "", Span(0, 400), HAPPINESS), "face", face_clip, Span(0, 400))
-    (found,) = cut_pieces(face_clip, [place], [2], SETTINGS, lambda _, done_s, duration_s: reached_s.append(done_s))
+    place = Place(Piece("face", "", Span(0, 400), HAPPINESS), "face", clip, Span(0, 400))
+    (found,) = cut_pieces(clip, [place], [2], SETTINGS, lambda _, done_s, duration_s: reached_s.append(done_s))
     assert frames_of(found) == [(0, 9, 10)]
-    assert 0.4 <= max(reached_s) < 1.5
-    assert (found.blocks[0].pixels[:10] == annotated_blocks(face_clip)[0].pixels[:10]).all()
+    assert 0.4 <= max(reached_s) < 3
+    assert (found.blocks[0].pixels[:10] == annotated_blocks(clip)[0].pixels[:10]).all()
 
 
 @pytest.fixture
