@@ -33,7 +33,8 @@ def test_a_sheet_holds_text_and_numbers_but_no_formula() -> None:
     assert sheet is not None
     cells = [[(cell.value, cell.data_type) for cell in row] for row in sheet.iter_rows()]
     assert cells[0] == [("video", "s"), ("faces", "s"), ("confidence", "s"), ("=calm", "s")]
-    assert [row[0] for row in cells[1:]] == [(name.replace("\r", "\n"), "s") for name in NAMES]
+    names = [(str(row[0][0]).replace("\r", "\n"), row[0][1]) for row in cells[1:]]  # XML without lxml has no returns
+    assert names == [(name.replace("\r", "\n"), "s") for name in NAMES]
     assert [row[1:] for row in cells[1:3]] == [[(0, "n"), (-0.5, "n"), (0.5, "n")], [(1, "n"), (None, "n"), (0.5, "n")]]
     assert [sheet.cell(row, 1).quotePrefix for row in range(2, 9)] == [True] * 6 + [False]
 
