@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from annotate.timeline import Span
 
 HERE, THERE = Box(10, 10, 80, 80), Box(200, 10, 80, 80)
 GRAY = np.full((4, 4), 100, np.uint8)
+STRIPED = np.repeat([[255], [255], [0], [0]], 4, axis=1).astype(np.uint8)
 
 
 def frame(index: int, start_ms: int, image: np.ndarray = GRAY) -> Frame:
@@ -50,14 +50,19 @@ def test_a_part_ends_before_the_first_frame_behind_its_seam() -> None:
     assert [each.index for each in frames] == [8]
 
 
-def test_a_shot_does_not_go_on_over_a_gap_or_a_cut() -> None:
-    striped = np.zeros((4, 4), np.uint8)
-    striped[:2] = 255
-    for following, goes_on in ((frame(1, 2000), True), (frame(1, 3500), False), (frame(1, 2000, striped), False)):
-        part = Part(frame(0, 1960, np.ascontiguousarray(striped.T)), iter([following]), part_s=2)
-        part._first = replace(part._first, image=GRAY) if following.image is GRAY else part._first
-        list(part.looked_at(part))
-        assert part.end(0, 0, gap_ms=1000).goes_on is goes_on
+@pytest.mark.parametrize(
+    ("last", "following", "goes_on"),
+    [
+        (frame(0, 1960), frame(1, 2000), True),
+        (frame(0, 1960), frame(1, 3500), False),
+        (frame(0, 1960, STRIPED), frame(1, 2000, STRIPED), True),
+        (frame(0, 1960, STRIPED), frame(1, 2000, np.ascontiguousarray(STRIPED.T)), False),
+    ],
+)
+def test_a_shot_goes_on_unless_there_is_a_gap_or_a_cut(last: Frame, following: Frame, goes_on: bool) -> None:
+    part = Part(last, iter([following]), part_s=2)
+    assert list(part.looked_at(part)) == [last]
+    assert part.end(0, 0, gap_ms=1000).goes_on is goes_on
 
 
 def test_a_face_seen_on_both_sides_of_a_seam_keeps_its_number() -> None:

@@ -7,12 +7,11 @@ import traceback
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from annotate.archive.claim import sweep
 from annotate.archive.job import Job, unreadable
 from annotate.archive.mirror import mirror, output_trees
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import META_ENDING, REPORT_ENDING, Outputs, Task, Wanted, name_outputs
-from annotate.archive.run import run_jobs
+from annotate.archive.run import run_jobs, settle
 from annotate.archive.walk import Obstacle, Selection, folders_below, walk
 from annotate.archive.workers import InlineWorkers, Workers
 from annotate.errors import ReportError
@@ -62,31 +61,24 @@ def convert_archive(entries: Iterable[Job | Obstacle], workers: Workers | None =
     Without ``workers`` this process does it all. What killed runs left is removed first.
     """
     workers = workers or InlineWorkers()
-    entries = list(entries)
-    for folder in dict.fromkeys(entry.outputs.base.parent for entry in entries if isinstance(entry, Job)):
-        sweep(folder)
-    jobs = []
-    for entry in entries:
-        if isinstance(entry, Obstacle):
-            yield Outcome(entry.path, Status.FAILED, reason=entry.reason)
-            continue
-        try:
-            decision = entry.decision
-        except ReportError as error:
-            yield Outcome(entry.path, Status.FAILED, reason=str(error), trace=traceback.format_exc())
-            continue
-        except OSError as error:
-            reason = unreadable(error, entry.path)
-            yield Outcome(entry.path, Status.FAILED, reason=reason, trace=traceback.format_exc())
-            continue
-        if decision.task is Task.SKIP and decision.meta is not None:
-            yield Outcome(entry.path, Status.SKIPPED, decision.meta.duration_s, decision.meta.faces)
-        else:
-            jobs.append(entry)
+    jobs = yield from settle(entries, _finished)
     try:
         yield from run_jobs(jobs, workers)
     finally:
         workers.close()
+
+
+def _finished(job: Job) -> Outcome | None:
+    """The outcome of a report for which there is nothing to do, or nothing can be done; None if there is work."""
+    try:
+        decision = job.decision
+    except ReportError as error:
+        return Outcome(job.path, Status.FAILED, reason=str(error), trace=traceback.format_exc())
+    except OSError as error:
+        return Outcome(job.path, Status.FAILED, reason=unreadable(error, job.path), trace=traceback.format_exc())
+    if decision.task is not Task.SKIP or decision.meta is None:
+        return None
+    return Outcome(job.path, Status.SKIPPED, decision.meta.duration_s, decision.meta.faces)
 
 
 def _job(video: Path, outputs: Outputs, wanted: Wanted) -> Job:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import replace
 from pathlib import Path
@@ -48,19 +48,7 @@ def annotate_archive(
     check_libraries(wanted.formats)
     model_hash = load_classifier(settings.model, limits.provider).model_hash
     find_ffmpeg()
-    entries = list(_jobs(found, folders, settings, wanted, model_hash, limits))
-    for folder in dict.fromkeys(entry.outputs.base.parent for entry in entries if isinstance(entry, Job)):
-        sweep(folder)
-    jobs = []
-    for entry in entries:
-        if isinstance(entry, Obstacle):
-            yield Outcome(entry.path, Status.FAILED, reason=entry.reason)
-            continue
-        finished = _finished(entry)
-        if finished is not None:
-            yield finished
-        else:
-            jobs.append(entry)
+    jobs = yield from settle(_jobs(found, folders, settings, wanted, model_hash, limits), _finished)
     if workers.width > 1:
         jobs.sort(key=_size, reverse=True)
     if len(jobs) == 1 or workers.width == 1:
@@ -69,6 +57,27 @@ def annotate_archive(
         yield from run_jobs(jobs, workers)
     finally:
         workers.close()
+
+
+def settle(
+    entries: Iterable[Job | Obstacle], finished: Callable[[Job], Outcome | None]
+) -> Generator[Outcome, None, list[Job]]:
+    """Tells the outcomes that are known before any work, and gives the jobs that are left.
+
+    What killed runs left in their folders is removed first. ``finished`` is None for a job that there is work for.
+    """
+    entries = list(entries)
+    for folder in dict.fromkeys(entry.outputs.base.parent for entry in entries if isinstance(entry, Job)):
+        sweep(folder)
+    jobs = []
+    for entry in entries:
+        if isinstance(entry, Obstacle):
+            yield Outcome(entry.path, Status.FAILED, reason=entry.reason)
+        elif (outcome := finished(entry)) is not None:
+            yield outcome
+        else:
+            jobs.append(entry)
+    return jobs
 
 
 def plan_archive(

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from annotate.archive.walk import OUTPUT_MARK, Obstacle
+from annotate.archive.plan import META_ENDING, REPORT_ENDING
+from annotate.archive.walk import Obstacle
 from annotate.tracks.meta import is_named, read_meta
-
-REPORT_ENDING = f"{OUTPUT_MARK}.csv"
-META_ENDING = f"{OUTPUT_MARK}.meta.json"
 
 
 @dataclass

@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from annotate.archive.plan import REPORT_ENDING
 from annotate.archive.walk import Obstacle
 from annotate.errors import ReportError
-from annotate.reports.find import REPORT_ENDING, meta_beside
+from annotate.reports.find import meta_beside
 from annotate.timeline import MS_PER_S
 from annotate.tracks.meta import Meta, hash_content, is_named, plain_name, read_meta
 from annotate.tracks.table import PLACE_COLUMNS, parse_table
