@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import sys
@@ -11,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -65,15 +65,32 @@ class InlineWorkers:
         """There is nothing to end."""
 
 
-class ProcessWorkers:
-    """``width`` processes that are started afresh, not copied, so that they inherit no threads and no open files."""
+class _OwnContext(SpawnContext):
+    """Starts processes afresh and remembers them, so that each of several executors ends its own alone."""
 
-    def __init__(self, width: int, advance: Advance | None = None) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[SpawnProcess] = []
+
+    def Process(self, *args: Any, **options: Any) -> SpawnProcess:  # type: ignore[override]  # noqa: N802
+        """A new process, as executors ask for it."""
+        process = SpawnProcess(*args, **options)
+        self.started.append(process)
+        return process
+
+
+class ProcessWorkers:
+    """``width`` processes that are started afresh, not copied, so that they inherit no threads and no open files.
+
+    With ``niceness`` they and their decoders give way to other processes (see nice(2)).
+    """
+
+    def __init__(self, width: int, advance: Advance | None = None, *, niceness: int = 0) -> None:
         self.width = width
         self._advance = advance
-        self._context = multiprocessing.get_context("spawn")
+        self._niceness = niceness
+        self._context = _OwnContext()
         self._executor: Executor | None = None
-        self._others: set[int | None] = set()
         self._closed = threading.Event()
 
     def submit(self, job: Job) -> Future[Outcome]:
@@ -91,7 +108,7 @@ class ProcessWorkers:
         """Asks the workers to end, which ends their decoders, and kills those that do not."""
         if self._executor is None:
             return
-        workers = [process for process in multiprocessing.active_children() if process.pid not in self._others]
+        workers = [process for process in self._context.started if process.is_alive()]
         for process in workers:
             process.terminate()
         deadline_s = time.monotonic() + KILL_AFTER_S
@@ -106,12 +123,17 @@ class ProcessWorkers:
     def _start(self) -> None:
         self._closed = threading.Event()
         messages = self._context.SimpleQueue()
-        self._others = {process.pid for process in multiprocessing.active_children()}
+        self._context.started.clear()
         self._executor = ProcessPoolExecutor(
             self.width,
             mp_context=self._context,
             initializer=_begin,
-            initargs=(messages, self._context.Semaphore(self.width) if self.width > 1 else None, os.getpid()),
+            initargs=(
+                messages,
+                self._context.Semaphore(self.width) if self.width > 1 else None,
+                os.getpid(),
+                self._niceness,
+            ),
         )
         threading.Thread(target=self._listen, args=(messages, self._closed), daemon=True).start()
 
@@ -130,13 +152,14 @@ _report: Callable[[Path, float, float | None], None] = lambda path, done_s, dura
 _cores: Cores | None = None
 
 
-def _begin(messages: Any, cores: Cores | None, parent: int) -> None:
+def _begin(messages: Any, cores: Cores | None, parent: int, niceness: int) -> None:
     """Prepares a worker: the parent alone hears Ctrl-C; a worker ends when told to, and when its parent is gone.
 
     ``cores`` are as many as there are workers; each takes one for a job, and for a long video those that nobody has.
     """
     global _report, _cores
     _cores = cores
+    os.nice(niceness)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
