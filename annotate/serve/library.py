@@ -258,9 +258,9 @@ class Library:
         decision = known[1]
         if decision.task is not Task.ANNOTATE:
             return replace(video, standing=Standing.ANNOTATED, subject=subject, version=stamps[3] or meta)
-        standing = Standing.STALE if meta else Standing.MISSING
-        version = stamps[3] if standing is Standing.STALE else 0
-        return replace(video, standing=standing, reason=decision.reason, subject=subject, version=version)
+        if not meta:
+            return replace(video, standing=Standing.MISSING, reason="", subject=subject, version=0)
+        return replace(video, standing=Standing.STALE, reason=decision.reason, subject=subject, version=stamps[3])
 
     def _with_figures(self, video: Video) -> Video:
         if not video.version:

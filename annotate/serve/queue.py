@@ -6,7 +6,7 @@ import enum
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,6 +181,11 @@ class Queue:
             )
             self._changed.notify_all()
         return True
+
+    def order_many(self, videos: Iterable[tuple[str, str]], kind: Kind, client: Client) -> int:
+        """Orders for many videos, given with their subjects, all or none; tells how many are new."""
+        with self._transaction():
+            return sum(self.order(video, kind, client, subject) for video, subject in videos)
 
     def find(self, video: str, kind: Kind) -> Order | None:
         """The latest order of a kind for a video."""

@@ -36,7 +36,8 @@ def read_report(video: Video) -> Report:
     try:
         meta = decide_conversion(video.path, outputs, Wanted(())).meta
         assert meta is not None
-        boxes = read_boxes(outputs.boxes) if meta.outputs.get(plain_name(outputs.boxes)) else BoxPaths(())
+        known = meta.outputs.get(plain_name(outputs.boxes))
+        boxes = BoxPaths(()) if known is None else read_boxes(outputs.boxes, known)
         return Report(read_table(outputs.csv), meta, boxes, _way(video.path, outputs))
     except OSError as error:
         raise ReportError(f"{outputs.csv}: cannot be read ({error.strerror})") from None

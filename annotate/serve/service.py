@@ -7,7 +7,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -15,10 +15,12 @@ from filelock import FileLock, Timeout
 from annotate.emotions.classifier import load_classifier
 from annotate.errors import OutputError, SettingsError
 from annotate.media.binary import find_ffmpeg
+from annotate.serve.browse import Tree, make_tree
 from annotate.serve.events import Hub, News
 from annotate.serve.library import Library, Origin, Snapshot, Standing, Video
 from annotate.serve.names import Places, is_id, new_upload_id
 from annotate.serve.playable import Made
+from annotate.serve.player import PlayerData
 from annotate.serve.queue import Client, Kind, Order, Queue, State, Upload
 from annotate.serve.runner import Progress, Runner
 from annotate.serve.settings import ServeSettings
@@ -26,6 +28,7 @@ from annotate.settings import CPU
 from annotate.tracks.files import sentence
 
 _SWEEP_INTERVAL_S = 600.0
+_MOST_TOLD = 100
 _SPARE_BYTES = 256 * 10**6
 """So much space is left on the disk."""
 
@@ -63,9 +66,11 @@ class Service:
         self.queue = Queue(self.places.queue)
         self.library = Library(settings, self.queue, model_hash)
         self.made = Made(self.places)
+        self.player = PlayerData(self.places)
         self.hub = Hub(settings.max_listeners, settings.max_listeners_of_one)
         self.runner = Runner(settings.jobs, self.queue, self.library, model_hash, self._tell, self.made.make)
         self._states: tuple[Snapshot, int, dict[str, tuple[str, str]]] = (Snapshot(), -1, {})
+        self._tree: Tree | None = None
         self._receiving: dict[str, str] = {}
         self._ended = threading.Event()
         self._sweeper = threading.Thread(target=self._sweep_again, daemon=True, name="sweeper")
@@ -123,6 +128,15 @@ class Service:
             self._tell(video.id)
         return new
 
+    def order_all(self, videos: Iterable[Video], client: Client) -> int:
+        """Asks for the annotation of many videos, and tells how many orders are new; they wait behind single ones."""
+        chosen = list(videos)
+        many = Client(client.address, f"{client.cookie} archive")
+        new = self.queue.order_many([(video.id, video.subject) for video in chosen], Kind.ANNOTATE, many)
+        for video in chosen[:_MOST_TOLD]:
+            self._tell(video.id)
+        return new
+
     def remove(self, video: Video) -> None:
         """Removes an upload with all that was made of it, whatever is under way."""
         for kind in Kind:
@@ -154,6 +168,13 @@ class Service:
             states = {video.id: self.state_of(video, orders.get(video.id)) for video in snapshot.videos.values()}
             self._states = snapshot, changes, states
         return self._states[2]
+
+    def tree(self) -> Tree:
+        """The archive as folders; made anew when something has changed."""
+        states = self.states()
+        if self._tree is None or self._tree.states is not states:
+            self._tree = make_tree(self._states[0], states)
+        return self._tree
 
     def state_of(self, video: Video, order: Order | None) -> tuple[str, str]:
         """A video's state in a word, and the reason for it, by the latest order to annotate it."""

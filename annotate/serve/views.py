@@ -65,6 +65,7 @@ class FolderView(BaseModel):
     name: str
     videos: int
     states: dict[str, int]
+    has_folders: bool = Field(description="whether there are folders in it")
 
 
 class ArchiveView(BaseModel):

@@ -1,0 +1,136 @@
+"""The program as a page."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from annotate import console
+from annotate.commands.runs import jobs_option
+from annotate.commands.shared import QUIET, fail, min_face_option, verbosity
+from annotate.errors import AnnotateError, SettingsError
+from annotate.settings import Settings, available_cores
+
+if TYPE_CHECKING:
+    from annotate.serve.settings import ServeSettings
+
+_NEEDED = {
+    "fastapi": "FastAPI",
+    "uvicorn": "uvicorn",
+    "sse_starlette": "sse-starlette",
+    "jinja2": "Jinja2",
+    "platformdirs": "platformdirs",
+}
+_HOST, _PORT = "127.0.0.1", 8765
+
+
+def _parsed(parse: str) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    """A value read by a function of `annotate.serve.settings`."""
+
+    def check(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+        from annotate.serve import settings
+
+        if value is None:
+            return None
+        try:
+            return getattr(settings, parse)(value)
+        except ValueError as error:
+            raise click.BadParameter(f"{error}.") from None
+
+    return check
+
+
+@click.command()
+@click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--data",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where uploads, results and the queue are kept.  [default: the user's data folder]",
+)
+@click.option("--host", default=_HOST, show_default=True, help="Address to listen on; all but this machine's need a token.")
+@click.option("--port", type=click.IntRange(0, 65535), default=_PORT, show_default=True, help="0 is any free one.")
+@click.option("--token", envvar="ANNOTATE_TOKEN", default="", help="What is demanded of clients; made where it is needed.")
+@click.option("--name", "names", metavar="NAME", multiple=True, help="Another name this server is known by.")
+@jobs_option
+@click.option("--write", is_flag=True, help="Write results beside DIR's videos, not to the data folder.")
+@click.option("--follow-links", is_flag=True, help="Take linked directories, and files that lie outside DIR.")
+@click.option("--keep", "keep_s", metavar="TIME", callback=_parsed("parse_duration_s"), help="Remove older uploads (7d).")
+@click.option(
+    "--max-upload",
+    "max_upload_bytes",
+    metavar="SIZE",
+    default="10G",
+    show_default=True,
+    callback=_parsed("parse_size_bytes"),
+    help="Largest upload.",
+)
+@click.option(
+    "--max-uploads", metavar="N", type=click.IntRange(1), default=1000, show_default=True, help="Uploads kept at a time."
+)
+@min_face_option
+@click.option("--model", metavar="FILE.onnx", type=click.Path(path_type=Path), help="Another model (see the README).")
+@verbosity
+@click.pass_context
+def serve(
+    ctx: click.Context,
+    /,
+    directory: Path | None,
+    data: Path | None,
+    jobs: int | None,
+    host: str,
+    token: str,
+    min_face: float,
+    model: Path | None,
+    **options: Any,
+) -> None:
+    """Serve a page where videos go in and their emotions come out, and that shows an archive DIR."""
+    missing = [name for module, name in _NEEDED.items() if find_spec(module) is None]
+    try:
+        if missing:
+            raise SettingsError(f"annotate serve needs {', '.join(missing)}; pip install 'annotate[serve]' brings it")
+        if directory is not None and not directory.is_dir():
+            raise SettingsError(f"{directory}: no such directory; check the name, or leave it out to serve uploads alone")
+        from annotate.serve.settings import ServeSettings, choose_token
+
+        settings = ServeSettings(
+            data=(data or _default_folder()).absolute(),
+            directory=directory.absolute() if directory is not None else None,
+            host=host,
+            token=choose_token(host, token),
+            jobs=jobs or available_cores(),
+            analysis=Settings(min_face=min_face, model=model),
+            **options,
+        )
+        _serve(settings, quiet=bool(ctx.meta.get(QUIET)))
+    except AnnotateError as error:
+        fail(error)
+
+
+def _serve(settings: ServeSettings, *, quiet: bool) -> None:
+    from annotate.serve.server import address_of, bind
+    from annotate.serve.server import serve as serve_until_end
+    from annotate.serve.service import Service
+    from annotate.serve.views import news_of
+
+    with bind(settings) as listening:
+        settings = dataclasses.replace(settings, port=listening.getsockname()[1])
+        service = Service(settings, news_of)
+
+        def ready() -> None:
+            console.print_text(f"annotate is served at {address_of(settings, listening)}")
+            if not quiet:
+                console.say(f"Uploads and results are kept in {settings.data}; Ctrl-C ends the server, and loses nothing.")
+
+        serve_until_end(service, listening, ready)
+
+
+def _default_folder() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("annotate", appauthor=False) / "serve"

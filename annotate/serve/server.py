@@ -1,0 +1,116 @@
+"""Listening: uvicorn, with the bounds on connections that it lacks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from annotate.errors import SettingsError
+from annotate.serve.app import make_app
+from annotate.serve.service import Service
+from annotate.serve.settings import ServeSettings
+
+HEADERS_TIMEOUT_S = 15.0
+"""A connection on which no whole request has come for so long is closed."""
+
+_MOST_CONNECTIONS = 1000
+_GRACE_S = 2
+_BACKLOG = 512
+
+logger = logging.getLogger(__name__)
+
+
+class _Protocol(H11Protocol):
+    """Closes connections on which no request comes, so that many of them hold nothing for long."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._seen: object = None
+        self._timer = self.loop.call_later(HEADERS_TIMEOUT_S, self._close_if_idle)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        super().connection_lost(exc)
+
+    def _close_if_idle(self) -> None:
+        """A cycle is a request with its answer; there is none before the first whole request."""
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and self.cycle is self._seen:
+            self.transport.abort()
+            return
+        self._seen = self.cycle
+        self._timer = self.loop.call_later(HEADERS_TIMEOUT_S, self._close_if_idle)
+
+
+class _Server(uvicorn.Server):
+    """Lets listeners to events go when it is asked to end; they would keep it waiting."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._service = service
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._service.hub.close()
+        super().handle_exit(sig, frame)
+
+
+def bind(settings: ServeSettings) -> socket.socket:
+    """A listening socket; port 0 is any that is free.
+
+    Raises:
+        SettingsError: the address cannot be had.
+    """
+    place = f"{settings.host}:{settings.port}"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        raise SettingsError(f"{place}: cannot be listened on ({error.strerror}); choose another --port or --host") from None
+    return listening
+
+
+def address_of(settings: ServeSettings, listening: socket.socket) -> str:
+    """Where a browser finds the server, with the token if one is demanded."""
+    host, port = listening.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104  (every address of this machine: its name serves)
+        host = socket.gethostname()
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}/" + (f"?token={settings.token}" if settings.token else "")
+
+
+def serve(service: Service, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Serves until the process is asked to end; ``ready`` is called when requests are taken."""
+    config = uvicorn.Config(
+        make_app(service),
+        http=_Protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_graceful_shutdown=_GRACE_S,
+        h11_max_incomplete_event_size=32 * 1024,
+    )
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL if not logger.isEnabledFor(logging.INFO) else logging.INFO)
+    with contextlib.suppress(KeyboardInterrupt):
+        _Server(config, service, ready).run(sockets=[listening])

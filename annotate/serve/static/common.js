@@ -1,0 +1,223 @@
+/* What all pages share: words, elements, numbers, the API, news, and a video's row. */
+
+const page = JSON.parse(document.body.dataset.page);
+export const { language, emotions, maxUploadBytes } = page;
+const RECONNECT_MS = 4000;
+const DONE = ["annotated", "failed", "cancelled", "stale", "missing"];
+
+/* A text in the page's language, its {places} filled. */
+export function word(key, values = {}) {
+  return (page.words[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+}
+
+export function make(name, options = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(options)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key === "text") made.textContent = value;
+    else if (key === "class") made.className = value;
+    else if (key === "onclick") made.addEventListener("click", value);
+    else made.setAttribute(key, value === true ? "" : value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+/* 0:05, 1:02:05, 0:05.0 */
+export function clock(seconds, decimals = 0) {
+  const unit = 10 ** decimals;
+  const parts = Math.round(seconds * unit);
+  const whole = Math.floor(parts / unit);
+  const hours = Math.floor(whole / 3600);
+  const minutes = String(Math.floor(whole / 60) % 60).padStart(hours ? 2 : 1, "0");
+  const text = `${hours ? `${hours}:` : ""}${minutes}:${String(whole % 60).padStart(2, "0")}`;
+  return decimals ? `${text}.${String(parts % unit).padStart(decimals, "0")}` : text;
+}
+
+export function size(bytes) {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  const options = { style: "unit", unit: units[power], maximumFractionDigits: power > 2 ? 1 : 0 };
+  return new Intl.NumberFormat(language, options).format(bytes / 1000 ** power);
+}
+
+export function number(value, decimals = 0) {
+  return new Intl.NumberFormat(language, { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(value);
+}
+
+export function percent(share) {
+  return new Intl.NumberFormat(language, { style: "percent" }).format(share);
+}
+
+export function emotionOf(name) {
+  return emotions.find((emotion) => emotion.name === name) || { name, word: name, colour: "#808080", ink: "#000000" };
+}
+
+export function swatch(name) {
+  const made = make("span", { class: "swatch", "aria-hidden": "true" });
+  made.style.background = emotionOf(name).colour;
+  return made;
+}
+
+/* The API's answer; what went wrong is an Error with the server's sentence and `status`. */
+export async function ask(path, options = {}) {
+  const answer = await fetch(`/api${path}`, options);
+  if (answer.status === 204) return null;
+  const content = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw Object.assign(new Error(content.detail || answer.statusText), { status: answer.status });
+  return content;
+}
+
+export const post = (path) => ask(path, { method: "POST" });
+
+function sayOffline(is) {
+  document.getElementById("offline").hidden = !is;
+}
+
+/* Calls `each` for every video that changes, and `begun` when news flow (again). A hidden page does not listen. */
+export function listen(each, begun, query = "") {
+  let source = null;
+  let timer = 0;
+  function open() {
+    clearTimeout(timer);
+    if (source || document.hidden) return;
+    source = new EventSource(`/api/events${query}`);
+    source.addEventListener("open", () => {
+      sayOffline(false);
+      begun();
+    });
+    source.addEventListener("video", (event) => each(JSON.parse(event.data)));
+    source.addEventListener("error", () => {
+      sayOffline(true);
+      if (source && source.readyState === EventSource.CLOSED) {
+        close();
+        timer = setTimeout(open, RECONNECT_MS);
+      }
+    });
+  }
+  function close() {
+    if (source) source.close();
+    source = null;
+  }
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", open);
+  open();
+}
+
+/* How far something is: a bar and words. */
+export function progressOf(progress) {
+  const { done_s: done, duration_s: length, to_go_s: toGo } = progress;
+  const text = length ? word("progress", { done: clock(done), length: clock(length) }) : word("progressUnknown", { done: clock(done) });
+  const rest = toGo === null || toGo === undefined ? "" : ` · ${word("toGo", { time: clock(Math.ceil(toGo)) })}`;
+  const bar = make("progress", { max: 1, "aria-label": word("running"), value: length ? Math.min(1, done / length) : null });
+  return [bar, make("span", { class: "reason", text: text + rest })];
+}
+
+export function stateOf(video) {
+  const name = video.state === "annotated" && video.faces === 0 ? "noFaces" : video.state;
+  const parts = [make("span", { class: `state ${video.state}`, text: word(name) })];
+  if (video.progress) parts.push(...progressOf(video.progress));
+  if (video.reason) parts.push(make("div", { class: "reason", text: video.reason }));
+  return parts;
+}
+
+function sharesOf(video) {
+  const shares = Object.entries(video.shares).sort((one, other) => other[1] - one[1]);
+  const label = shares.map(([name, share]) => `${emotionOf(name).word} ${percent(share)}`).join(", ");
+  const bar = make("div", { class: "shares", role: "img", "aria-label": label, title: label });
+  for (const [name, share] of shares) {
+    const part = make("span");
+    part.style.width = `${100 * share}%`;
+    part.style.background = emotionOf(name).colour;
+    bar.append(part);
+  }
+  return bar;
+}
+
+export function mostlyOf(video) {
+  return video.emotion ? [make("span", {}, swatch(video.emotion), emotionOf(video.emotion).word), sharesOf(video)] : [];
+}
+
+function guarded(action) {
+  return async (event) => {
+    const button = event.currentTarget;
+    button.disabled = true;
+    try {
+      await action();
+    } catch (error) {
+      alert(error.message);
+    } finally {
+      button.disabled = false;
+    }
+  };
+}
+
+export function actionsOf(video) {
+  const path = `/videos/${video.id}`;
+  const buttons = [];
+  if (["waiting", "running"].includes(video.state)) {
+    buttons.push(make("button", { type: "button", text: word("cancel"), onclick: guarded(() => post(`${path}/cancel`)) }));
+  } else if (["failed", "cancelled", "missing", "stale"].includes(video.state)) {
+    const text = word(video.state === "missing" || video.state === "stale" ? "annotate" : "again");
+    buttons.push(make("button", { type: "button", text, onclick: guarded(() => post(`${path}/annotate`)) }));
+  }
+  if (video.source === "upload" && DONE.includes(video.state)) {
+    const remove = async () => {
+      if (confirm(word("confirmRemove", { name: video.name }))) await ask(path, { method: "DELETE" });
+    };
+    buttons.push(make("button", { type: "button", text: word("remove"), onclick: guarded(remove) }));
+  }
+  return buttons;
+}
+
+export function tableOf(heads, label) {
+  const cells = heads.map(([key, kind]) => make("th", { scope: "col", class: kind, text: key ? word(key) : "" }));
+  const body = make("tbody");
+  const table = make("table", { class: "videos", "aria-label": label }, make("thead", {}, make("tr", {}, ...cells)), body);
+  body.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const row = event.target.closest("tr");
+    if (!step || !row || !event.target.matches(".row-name a")) return;
+    const next = step > 0 ? row.nextElementSibling : row.previousElementSibling;
+    const link = next && next.querySelector(".row-name a");
+    if (link) link.focus();
+    event.preventDefault();
+  });
+  return { table, body };
+}
+
+export const VIDEO_HEADS = [["name"], ["state"], ["length", "number"], ["faces", "number row-faces"], ["mostly"], [""]];
+
+/* A row that can be filled again; cells that have not changed are left alone, so that focus stays where it is. */
+export function videoRow(video, { withFolder = false } = {}) {
+  const link = make("a", { href: `/videos/${video.id}`, dir: "auto" });
+  const where = make("div", { class: "hint" });
+  const cells = {
+    name: make("td", { class: "row-name" }, link, where),
+    state: make("td", { class: "row-state" }),
+    length: make("td", { class: "number" }),
+    faces: make("td", { class: "number row-faces" }),
+    mostly: make("td", { class: "row-mostly" }),
+    actions: make("td", { class: "row-actions" }),
+  };
+  const row = make("tr", { "data-id": video.id }, ...Object.values(cells));
+  const told = {};
+  function put(key, cause, build) {
+    if (told[key] === cause) return;
+    told[key] = cause;
+    cells[key].replaceChildren(...build());
+  }
+  row.fill = (now) => {
+    row.video = now;
+    link.textContent = now.name;
+    where.textContent = withFolder ? now.folder : "";
+    put("state", JSON.stringify([now.state, now.reason, now.progress, now.faces]), () => stateOf(now));
+    put("length", String(now.duration_s), () => [now.duration_s === null ? "" : clock(now.duration_s)]);
+    put("faces", String(now.faces), () => [now.faces === null ? "" : number(now.faces)]);
+    put("mostly", JSON.stringify(now.shares), () => mostlyOf(now));
+    put("actions", now.state, () => actionsOf(now));
+  };
+  row.fill(video);
+  return row;
+}
