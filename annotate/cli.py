@@ -19,6 +19,7 @@ from annotate.version import VERSION
 _WHERE = {
     **dict.fromkeys(("convert",), "annotate.commands.convert"),
     **dict.fromkeys(("summarize", "find"), "annotate.commands.reports"),
+    "report": "annotate.commands.report",
     **dict.fromkeys(("dataset", "train", "evaluate"), "annotate.training.commands"),
 }
 """Where commands are that are imported when they are asked for."""
