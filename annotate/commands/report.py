@@ -63,11 +63,11 @@ def report(ctx: click.Context, paths: tuple[Path, ...], output: Path, no_thumbna
     if contents.reports and not quiet:
         if written.unreachable:
             count = f"{written.unreachable} of {len(contents.reports)}"
-            console.say(f"{output}: {count} videos are not beside their reports, where the page would play them")
+            console.say(f"{output}: not beside their reports, where the page would play them: {count} videos")
         console.print_text(console.printable(f"{output}: {_told(written.contents.reports, len(written.problems))}"))
     ctx.exit(EXIT_FAILED if contents.left_out else 0)
 
 
 def _told(reports: Sequence[object], problems: int) -> str:
     videos = f"{len(reports)} {'video' if len(reports) == 1 else 'videos'}"
-    return f"{videos}, {problems} {'thing' if problems == 1 else 'things'} to look at" if problems else videos
+    return f"{videos}, {problems} {'problem' if problems == 1 else 'problems'}, which it lists" if problems else videos

@@ -20,7 +20,7 @@ MOST_ROWS = 40
 """Of the heat map: places with most time of faces."""
 
 _ROW_PX, _HEAD_PX = 26, 26
-_NAME_COLUMNS = 36
+_NAME_COLUMNS = 28
 _S_PER_MINUTE = 60
 
 
@@ -128,9 +128,9 @@ def _heat_map(contents: Contents) -> Chart:
         },
     }
     layout["yaxis"] |= {"ticks": "outside", "ticklen": 6, "tickcolor": "rgba(0,0,0,0)"}
-    left = len(with_faces) - len(most)
     note = f"The share of each emotion in the time of a {what}'s faces."
-    note += f" The {MOST_ROWS} with most faces; {left} more are left out." if left else ""
+    if len(most) < len(with_faces):
+        note += f" Shown are the {MOST_ROWS} with most time of faces, of {len(with_faces):,}."
     rows = [
         (name, *(f"{share:.1%}" for share in values))
         for name, values in zip(most["name"], shares.to_numpy().tolist(), strict=True)

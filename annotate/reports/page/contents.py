@@ -87,7 +87,7 @@ def collect(paths: Iterable[Path], progress: Progress = iter) -> Contents:
         folders=folders.summary(),
         confidence=confidence.table(),
         left_out=_problems(obstacles, "left out", root),
-        missing=_problems(missing, "not annotated", root),
+        missing=_problems(missing, "missing", root),
         empty=found.empty,
         root=root,
     )
@@ -133,8 +133,8 @@ def _without_report(paths: Sequence[Path], reports: Iterable[Path], obstacles: I
     missing = [entry for entry in found if isinstance(entry, Obstacle)]
     for video, outputs in names.items():
         if os.path.realpath(outputs.csv) not in known:
-            reason = "its report is gone" if outputs.meta.exists() else "not annotated yet"
-            missing.append(Obstacle(video, f"{reason}; annotate it"))
+            reason = "its report is gone; annotate the video again" if outputs.meta.exists() else "not annotated yet"
+            missing.append(Obstacle(video, reason))
     return [obstacle for obstacle in missing if os.path.abspath(obstacle.path) not in listed]
 
 

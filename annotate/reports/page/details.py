@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Generator, Sequence
+import threading
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,16 +39,18 @@ def look_into(
     reports: Sequence[Report], root: Path, *, thumbnails: bool, jobs: int, progress: Progress = iter
 ) -> Generator[Detail, None, None]:
     """The details of reports, in their order; ``root`` is what paths are shown below. Close it to end early."""
-    executor = ThreadPoolExecutor(jobs)
+    executor, over = ThreadPoolExecutor(jobs), threading.Event()
+    pictures = functools.partial(face_thumbnails, is_over=over.is_set) if thumbnails else None
     try:
-        details = executor.map(lambda report: _look_into(report, root, thumbnails=thumbnails), reports)
+        details = executor.map(lambda report: _look_into(report, root, pictures), reports)
         for _ in progress([report.path for report in reports]):
             yield next(details)
     finally:
+        over.set()
         executor.shutdown(cancel_futures=True)
 
 
-def _look_into(report: Report, root: Path, *, thumbnails: bool) -> Detail:
+def _look_into(report: Report, root: Path, pictures: Callable[[Path, TrackReport], dict[int, str]] | None) -> Detail:
     problems: list[tuple[str, str]] = []
     try:
         whole = _read(report.path, problems)
@@ -58,7 +62,7 @@ def _look_into(report: Report, root: Path, *, thumbnails: bool) -> Detail:
         if whole.meta.shortfall:
             problems.append(("incomplete", whole.meta.shortfall))
         is_same = is_there and _is_same(whole.meta, report.video_path, problems)
-        data = player_data(whole, face_thumbnails(report.video_path, whole) if thumbnails and is_same else {})
+        data = player_data(whole, pictures(report.video_path, whole) if pictures and is_same else {})
     name = shown_below(report.video_path, root)
     return Detail(data, tuple(Problem(name, kind, printable(reason)) for kind, reason in problems), is_there)
 

@@ -5,8 +5,8 @@ const AnnotateReport = (() => {
   const LIGHT = { ink: "#1d2126", quiet: "#5b636d", line: "#dfe3e8", low: "#f3f6f9", high: "#1269A9" };
   const DARK = { ink: "#e6e9ec", quiet: "#a3abb5", line: "#3a4149", low: "#20262d", high: "#60C1F7" };
   const VIDEO = "#video-";
-  const NARROW_PX = 500; // narrower charts have the words of their columns upright, which takes:
-  const LABEL_PX = 52;
+  const LETTER_PX = 7.5;
+  const PRINTED_PX = 680; // fits a page of paper
   const TEXT_COLUMNS = new Set([0, 1, 5]);
   const byId = (id) => document.getElementById(id);
   const parse = (id) => JSON.parse(byId(id).textContent);
@@ -98,8 +98,8 @@ const AnnotateReport = (() => {
     byId("detail").hidden = true;
     byId("overview").hidden = false;
     drawCharts();
-    const anchor = location.hash.length > 1 && document.querySelector(`section${CSS.escape(location.hash).replace("\\#", "#")}`);
-    if (anchor) {
+    const anchor = byId(location.hash.slice(1));
+    if (anchor && anchor.matches("section")) {
       anchor.scrollIntoView();
       anchor.focus();
     } else {
@@ -174,13 +174,15 @@ const AnnotateReport = (() => {
       for (const axis of [layout.xaxis, layout.yaxis]) Object.assign(axis, { gridcolor: look.line, zerolinecolor: look.line, linecolor: look.line });
       const place = byId(`chart-${key}`);
       place.dataset.height ??= place.clientHeight;
+      if (isPrinting) layout.width = PRINTED_PX;
       for (const trace of data) {
         if (trace.type !== "heatmap") continue;
         trace.colorscale = [[0, look.low], [1, look.high]];
-        const isNarrow = place.clientWidth < NARROW_PX;
-        if (isNarrow) Object.assign(layout.xaxis, { tickangle: -90 });
-        if (isNarrow) layout.margin.t += LABEL_PX;
-        place.style.height = `${Number(place.dataset.height) + (isNarrow ? LABEL_PX : 0)}px`;
+        const [names, words] = [trace.y, trace.x].map((labels) => LETTER_PX * Math.max(...labels.map((label) => label.length)));
+        const isNarrow = ((isPrinting ? PRINTED_PX : place.clientWidth) - names) / trace.x.length < words;
+        layout.xaxis.tickangle = isNarrow ? -90 : 0;
+        layout.margin.t = isNarrow ? words : layout.margin.t;
+        place.style.height = `${Number(place.dataset.height) + (isNarrow ? words : 0)}px`;
       }
       window.Plotly.react(place, data, layout, { displayModeBar: false, responsive: true });
     }
@@ -209,6 +211,10 @@ const AnnotateReport = (() => {
     });
     byId("search").addEventListener("input", search);
     window.addEventListener("hashchange", route);
+    document.addEventListener("keydown", (event) => {
+      if (!player || event.target !== document.body || event.altKey || event.ctrlKey || event.metaKey) return;
+      if (event.key === "ArrowLeft" || event.key === "ArrowRight") player.jump(event.key === "ArrowLeft" ? -1 : 1);
+    });
     scheme.addEventListener("change", drawCharts);
     window.addEventListener("beforeprint", () => drawCharts((isPrinting = true)));
     window.addEventListener("afterprint", () => drawCharts((isPrinting = false)));

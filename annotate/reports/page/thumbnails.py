@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,17 +32,21 @@ _QUALITY = 72
 logger = logging.getLogger(__name__)
 
 
-def face_thumbnails(path: Path, report: Report, limits: Limits = _LIMITS) -> dict[int, str]:
+def face_thumbnails(
+    path: Path, report: Report, limits: Limits = _LIMITS, is_over: Callable[[], bool] = lambda: False
+) -> dict[int, str]:
     """Pictures of faces by ``face_id``, JPEG as ``data:`` URLs, each from the moment at which the detector was surest.
 
-    Those of the `MOST_FACES` faces that are seen for longest. The first one that cannot be taken is the last one tried.
+    Those of the `MOST_FACES` faces that are seen for longest. The first one that cannot be taken is the last one tried, and
+    no other is begun when ``is_over`` says so.
     """
     pictures: dict[int, str] = {}
     moments = surest_moments(report)
     try:
         video = probe(path, limits.max_pixels) if moments else None
         for face_id, (time_ms, box) in moments.items():
-            assert video is not None
+            if video is None or is_over():
+                break
             pictures[face_id] = _to_url(_picture(video, time_ms, box, limits))
     except AnnotateError:
         logger.info("%s: no more thumbnails", path, exc_info=True)
