@@ -19,7 +19,8 @@ from annotate.version import VERSION
 _WHERE = {
     **dict.fromkeys(("convert",), "annotate.commands.convert"),
     **dict.fromkeys(("summarize", "find"), "annotate.commands.reports"),
-    **dict.fromkeys(("serve",), "annotate.commands.serve"),
+    "serve": "annotate.commands.serve",
+    "report": "annotate.commands.report",
     **dict.fromkeys(("dataset", "train", "evaluate"), "annotate.training.commands"),
 }
 """Where commands are that are imported when they are asked for."""

@@ -133,11 +133,11 @@ class Library:
             return self._snapshot
 
     def add(self, upload: Upload) -> Video:
-        """Takes in an upload, and orders its annotation."""
+        """Takes in an upload, and orders its annotation; it is known before, since its turn may come at once."""
         with self._lock:
-            self._queue.add_upload(upload)
             video = self._with_standing(self._of_upload(upload))
             self._snapshot = replace(self._snapshot, videos={video.id: video, **self._snapshot.videos})
+            self._queue.add_upload(upload)
             return video
 
     def remove(self, video_id: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -85,6 +86,7 @@ Chosen = Annotated[Video, Depends(_video)]
 Offset = Annotated[int, Query(ge=0, description="so many are skipped")]
 Limit = Annotated[int, Query(ge=1, le=_MOST_A_PAGE, description="so many are given at most")]
 Language = Annotated[Literal["en", "ru"], Query(description="of the words in srt, vtt and ass")]
+Modified = Annotated[float | None, Query(ge=0, le=1e11, description="when the file was changed, seconds since 1970")]
 MadeKind = Literal["proxy", "rendered"]
 _KINDS = {"proxy": Kind.PROXY, "rendered": Kind.RENDER}
 
@@ -121,7 +123,7 @@ async def status(service: Served) -> StatusView:
         "requestBody": {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
     },
 )
-async def upload(request: Request, service: Served, name: str) -> VideoDetail:
+async def upload(request: Request, service: Served, name: str, modified_s: Modified = None) -> VideoDetail:
     """It is kept, and its annotation waits for its turn. The answer has the video's id."""
     most_bytes, timeout_s = service.settings.max_upload_bytes, service.settings.body_timeout_s
     length = request.headers.get("content-length", "")
@@ -133,6 +135,8 @@ async def upload(request: Request, service: Served, name: str) -> VideoDetail:
             raise UploadError(413, too_large(most_bytes))
         with service.receiving(client, size_bytes) as (video_id, folder):
             size_bytes = await receive_file(request.stream(), folder / name, most_bytes, timeout_s)
+            if modified_s is not None:
+                os.utime(folder / name, (modified_s, modified_s))
             video = await run_in_threadpool(service.take_up, video_id, name, size_bytes, client)
     except SettingsError as error:
         raise _refused(400, str(error)) from None
@@ -299,19 +303,24 @@ async def moments(
     folder: Annotated[str, Query(description="path in the archive, with slashes")] = "",
     q: Annotated[str, Query(description="words that path or name must have")] = "",
     video: Annotated[str, Query(description="id of the one video that is meant")] = "",
+    source: Literal["", "archive", "upload"] = "",
     offset: Offset = 0,
     limit: Limit = 200,
 ) -> MomentsView:
     """As `annotate find` finds them, in the archive and in what was sent."""
     wanted = Wanted(tuple(emotion or ()), min_confidence, min_seconds)
-    found = await run_in_threadpool(_moments, service, wanted, folder, Search(q), video)
+    found = await run_in_threadpool(_moments, service, wanted, folder, Search(q), video, source)
     return MomentsView(moments=found[offset : offset + limit], total=len(found))
 
 
-def _moments(service: Service, wanted: Wanted, folder: str, search: Search, video_id: str) -> list[MomentView]:
+def _moments(service: Service, wanted: Wanted, folder: str, search: Search, video_id: str, source: str) -> list[MomentView]:
     tree = service.tree()
     videos = tree.below(folder) if folder else tree.snapshot.videos.values()
-    chosen = [video for video in search.find(videos, tree.states) if not video_id or video.id == video_id]
+    chosen = [
+        video
+        for video in search.find(videos, tree.states)
+        if video_id in ("", video.id) and source in ("", video.origin.value)
+    ]
     by_report = {video.outputs.csv: video for video in chosen if video.figures is not None}
     found = list(service.library.index.moments(wanted, by_report.keys()))
     order = {report: number for number, report in enumerate(by_report)}

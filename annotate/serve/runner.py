@@ -195,37 +195,35 @@ class Runner:
                 continue
             slot.begin(order, lambda done_s, duration_s, video=order.video: self._tell(video))  # type: ignore[misc]
             self._tell(order.video)
+            end = self._do(order, slot)
+            slot.end()
             try:
-                self._do(order, slot)
-            finally:
-                slot.end()
-            try:
-                self._library.refresh(order.video)
+                self._library.refresh(order.video)  # before the order counts as done, so that its results are seen then
             except Exception:  # a disk may be gone; the next scan looks again
                 logger.exception("%s could not be looked at", order.video)
+            end()
             self._tell(order.video)
         slot.call_off()
 
-    def _do(self, order: Order, slot: Slot) -> None:
+    def _do(self, order: Order, slot: Slot) -> Callable[[], None]:
+        """Does what is ordered, and gives what then is to be told to the queue."""
+        queue = self._queue
         video = self._library.find(order.video)
         if video is None:
-            self._queue.finish(order, State.FAILED, "the video is not there any more")
-            return
+            return lambda: queue.finish(order, State.FAILED, "the video is not there any more")
         try:
             state, reason = self._annotate(video, slot) if order.kind is Kind.ANNOTATE else self._made(video, order, slot)
         except (Cancelled, CancelledError):
             if self._stopping.is_set():
-                self._queue.put_back(order)
-            else:
-                self._queue.finish(order, State.CANCELLED)
-            return
+                return lambda: queue.put_back(order)
+            return lambda: queue.finish(order, State.CANCELLED)
         except Exception as error:  # a fault of ours with one video must not end the server
             logger.exception("order for %s", order.video)
-            state, reason = State.FAILED, f"an error of this program ({type(error).__name__}); please report it"
+            reason = f"an error of this program ({type(error).__name__}); please report it"
+            return lambda: queue.finish(order, State.FAILED, reason)
         if state is State.WAITING:
-            self._queue.put_back(order, _BUSY_DELAY_S)
-        else:
-            self._queue.finish(order, state, reason)
+            return lambda: queue.put_back(order, _BUSY_DELAY_S)
+        return lambda: queue.finish(order, state, reason)
 
     def _annotate(self, video: Video, slot: Slot) -> tuple[State, str]:
         """Does what the command line would do for the video."""

@@ -65,7 +65,7 @@ _ENGLISH = {
     "seconds": "Seconds",
     "confidence": "Confidence",
     "problems": "Could not be looked at",
-    "downloads": "Take away",
+    "downloads": "Downloads",
     "rendered": "Video with emotions drawn in",
     "makeRendered": "Draw emotions into the video",
     "makeProxy": "Make a copy that plays here",

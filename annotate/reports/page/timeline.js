@@ -10,6 +10,7 @@ const AnnotateTimeline = (() => {
   const AGAIN_MS = 50; // so far behind a change, the one before it is meant; while playing, time goes on meanwhile:
   const AGAIN_WHILE_PLAYING_MS = 800;
   const MOST_IN_TIP = 8;
+  const FOLLOW_MS = 500;
 
   function make(name, options = {}, ...children) {
     const made = document.createElement(name);
@@ -74,6 +75,7 @@ const AnnotateTimeline = (() => {
       this.endMs = Math.max(1, data.end_ms);
       this.nowMs = 0;
       this.zoom = 1;
+      this.width = 1;
       this.rows = [{ name: words.allFaces, lanes: data.lanes }];
       for (const lane of data.lanes) {
         this.rows.push({ name: fill(words.face, { number: lane.face }), lanes: [lane], thumbnail: lane.thumbnail });
@@ -102,7 +104,7 @@ const AnnotateTimeline = (() => {
       this.scroller = make("div", { class: "ap-scroller" }, this.inner);
       this.element = make("div", { class: "ap-timeline", role: "group", "aria-label": this.words.timeline }, this.scroller, this.tip);
       this.element.addEventListener("keydown", (event) => this.onKey(event));
-      this.scroller.addEventListener("scroll", () => this.hideTip(), { passive: true });
+      this.scroller.addEventListener("scroll", () => this.onScroll(), { passive: true });
       this.choose(0);
     }
 
@@ -174,6 +176,7 @@ const AnnotateTimeline = (() => {
     drawTicks() {
       const width = this.rows[0].track.clientWidth;
       if (!width) return;
+      this.width = width;
       const most = Math.max(1, Math.floor(width / TICK_PX));
       const step = STEPS_S.find((each) => this.endMs / 1000 / each <= most) || STEPS_S[STEPS_S.length - 1];
       const marks = [];
@@ -208,7 +211,8 @@ const AnnotateTimeline = (() => {
     }
 
     onKey(event) {
-      if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("button")) return;
+      if (event.altKey || event.ctrlKey || event.metaKey) return;
+      if (event.key === " " && event.target.closest("button")) return;
       const rows = this.rows;
       const steps = { ArrowLeft: -1, ArrowRight: 1 };
       if (event.key in steps) this.jump(steps[event.key], rows[this.chosen]);
@@ -236,7 +240,27 @@ const AnnotateTimeline = (() => {
       const from = direction > 0 ? this.nowMs : this.nowMs - again;
       const last = lastAtMost(changes.length, (index) => changes[index], from);
       const next = direction > 0 ? changes[last + 1] : changes[last] ?? 0;
-      if (next !== undefined) this.actions.seek(next);
+      if (next === undefined) return;
+      this.actions.seek(next);
+      const changed = this.rows.slice(1).filter((each) => each.changes.includes(next));
+      this.reveal(row === this.rows[0] ? changed : [row]);
+    }
+
+    /* Brings one of some rows into sight, unless one is. */
+    reveal(rows) {
+      const { scrollTop, clientHeight, scrollHeight } = this.scroller;
+      if (scrollHeight <= clientHeight || !rows.length) return;
+      const tops = rows.map((row) => row.track.parentElement.offsetTop);
+      const { height } = rows[0].track.getBoundingClientRect();
+      const first = scrollTop + this.rows[0].track.clientHeight;
+      if (!tops.some((top) => top >= first && top + height <= scrollTop + clientHeight)) {
+        this.scroller.scrollTop = tops[0] - (clientHeight - height) / 2;
+      }
+    }
+
+    onScroll() {
+      this.hideTip();
+      this.coverCursor();
     }
 
     onPress(event, number) {
@@ -279,16 +303,24 @@ const AnnotateTimeline = (() => {
       row.track.setAttribute("aria-valuetext", `${clock(this.nowMs)}, ${parts.join(", ") || this.words.nobody}`);
     }
 
-    /* Keeps the cursor in sight where the timeline is wider than its place. */
+    /* Keeps the cursor, and a face that is there now, in sight where not all of the timeline is. */
     follow(always) {
-      if (this.zoom <= 1 && !always) return;
-      const track = this.rows[0].track;
-      const x = track.offsetLeft + (this.nowMs / this.endMs) * track.clientWidth;
-      const left = this.scroller.scrollLeft + track.offsetLeft;
-      const right = this.scroller.scrollLeft + this.scroller.clientWidth;
-      if (x < left || x > right || always) {
-        this.scroller.scrollLeft = x - track.offsetLeft - (right - left) / (always ? 2 : 8);
+      if (this.zoom > 1 || always) {
+        const x = (this.nowMs / this.endMs) * this.width;
+        const { scrollLeft } = this.scroller;
+        const seen = this.width / this.zoom;
+        if (x < scrollLeft || x > scrollLeft + seen || always) this.scroller.scrollLeft = x - seen / (always ? 2 : 8);
       }
+      this.coverCursor();
+      const beat = Math.floor(this.nowMs / FOLLOW_MS);
+      if (beat === this.beat || !this.actions.isPlaying()) return;
+      this.beat = beat;
+      this.reveal(this.rows.slice(1).filter((row) => spanAt(row.lanes[0].spans, this.nowMs)));
+    }
+
+    /* The cursor goes behind the labels. */
+    coverCursor() {
+      this.cursor.hidden = (this.nowMs / this.endMs) * this.width < this.scroller.scrollLeft - 1;
     }
 
     showTipAtNow(row) {

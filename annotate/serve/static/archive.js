@@ -65,7 +65,7 @@ async function show() {
   try {
     const archive = await ask(`/archive?${queryOf(["folder", "q", "emotion", "state"], { limit: length })}`);
     const moments = isMoments
-      ? await ask(`/moments?${queryOf(["folder", "q", "emotion", "min_confidence", "min_seconds"], { limit: length })}`)
+      ? await ask(`/moments?${queryOf(["folder", "q", "emotion", "min_confidence", "min_seconds"], { source: "archive", limit: length })}`)
       : null;
     if (mine !== asked) return;
     showPlace(archive);
@@ -126,9 +126,9 @@ function follow(event, folder) {
 
 function showMoments({ moments, total }) {
   body = null;
-  const heads = [["name"], ["mostly"], ["from", "number"], ["seconds", "number"], ["confidence", "number"]];
-  heads[1][0] = "emotion";
+  const heads = [["name"], ["emotion"], ["from", "number"], ["seconds", "number"], ["confidence", "number"]];
   const { table, body: rows } = tableOf(heads, word("moments"));
+  table.classList.add("moments");
   for (const moment of moments) {
     const href = `/videos/${moment.id}#t=${moment.start_s}`;
     const where = [moment.folder, word("face", { number: moment.face_id })].filter(Boolean).join(" · ");
@@ -138,9 +138,9 @@ function showMoments({ moments, total }) {
         {},
         make("td", { class: "row-name" }, make("a", { href, text: moment.name, dir: "auto" }), make("div", { class: "hint", text: where })),
         make("td", { class: "row-mostly" }, swatch(moment.emotion), emotionOf(moment.emotion).word),
-        make("td", { class: "number", text: clock(moment.start_s, 1) }),
-        make("td", { class: "number", text: number(moment.end_s - moment.start_s, 1) }),
-        make("td", { class: "number", text: percent(moment.confidence) }),
+        make("td", { class: "number row-length", text: clock(moment.start_s, 1) }),
+        make("td", { class: "number row-seconds", text: number(moment.end_s - moment.start_s, 1) }),
+        make("td", { class: "number row-confidence", text: percent(moment.confidence) }),
       ),
     );
   }

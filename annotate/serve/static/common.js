@@ -196,7 +196,7 @@ export function videoRow(video, { withFolder = false } = {}) {
   const cells = {
     name: make("td", { class: "row-name" }, link, where),
     state: make("td", { class: "row-state" }),
-    length: make("td", { class: "number" }),
+    length: make("td", { class: "number row-length" }),
     faces: make("td", { class: "number row-faces" }),
     mostly: make("td", { class: "row-mostly" }),
     actions: make("td", { class: "row-actions" }),

@@ -119,7 +119,7 @@ function sendNext() {
     tidy();
     sendNext();
   });
-  request.open("PUT", `/api/uploads/${encodeURIComponent(file.name)}`);
+  request.open("PUT", `/api/uploads/${encodeURIComponent(file.name)}?modified_s=${Math.max(0, file.lastModified / 1000)}`);
   request.responseType = "json";
   request.send(file);
 }
