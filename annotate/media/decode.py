@@ -41,7 +41,9 @@ _LEAD_S = 1
 """So much earlier decoding begins, in whole seconds, which are exact in every clock: a time may be rounded up, and a picture
 may need the one before it to be deinterlaced."""
 
-_MIN_DEINTERLACED_PX = 16
+MIN_DEINTERLACED_PX = 16
+"""Smaller pictures are not deinterlaced: the filter takes none."""
+
 _PIPE_BYTES = 1 << 20
 _FALLBACK_FRAME_MS = 40
 _TERMINATE_TIMEOUT_S = 5
@@ -146,7 +148,7 @@ def _command(video: Video, size_px: tuple[int, int], limits: Limits, stamp_targe
         further["ss"] = sought_s
     source = open_input(threads=limits.threads, max_pixels=limits.max_pixels, **further)
     chain = source[str(video.stream)]
-    if video.short_side_px >= _MIN_DEINTERLACED_PX:
+    if video.short_side_px >= MIN_DEINTERLACED_PX:
         chain = chain.filter("bwdif", mode="send_frame", deint="interlaced")
     chain = chain.filter("scale", width, height, flags="area", out_range="limited")
     ways = chain.filter("format", _PLANAR_8_BIT).filter("extractplanes", "y").split()
