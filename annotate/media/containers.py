@@ -16,6 +16,7 @@ _MP4_FAMILY, _MATROSKA_FAMILY = "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"
 
 _TEXT_CODECS = {MP4: "mov_text", MATROSKA: "srt"}
 _TEXT = frozenset("mov_text subrip srt ass ssa webvtt text".split())
+_MADE_ANEW = ("text", "tmcd")
 _COPIED = {
     MP4: {
         "video": frozenset("h264 hevc av1 vp9 mpeg4 mpeg2video mpeg1video mjpeg png".split()),
@@ -54,8 +55,8 @@ def coding(stream: Stream, container: str) -> str:
 
 
 def left_out(streams: Iterable[Stream], container: str) -> list[Stream]:
-    """The streams that a container does not take."""
-    return [stream for stream in streams if not coding(stream, container)]
+    """The streams that a container does not take, but for names of chapters and timecodes, which are metadata as well."""
+    return [stream for stream in streams if stream.codec not in _MADE_ANEW and not coding(stream, container)]
 
 
 def text_codec(container: str) -> str:

@@ -23,6 +23,7 @@ _COMPONENT = re.compile(r"^\[[^\]]*\] ")
 _OPENED = re.compile(r"^Input #0, (?P<container>.*), from ", re.MULTILINE)
 _UNINFORMATIVE = ("At least one output file", "Error opening input", "file:")
 _TOO_LARGE = "exceeds specified max pixel count"
+_TAG = re.compile(r"\((?P<tag>\w+) / 0x")
 _COVER = "(attached pic)"
 _TOO_MANY = "exceeds max_streams"
 _TIMEOUT_S = 120
@@ -31,7 +32,7 @@ _TIMEOUT_S = 120
 @dataclass(frozen=True)
 class Stream:
     """One stream of a file: its number, what it holds (``video``, ``audio``, ``subtitle``, ``data`` or ``attachment``) and
-    how that is coded, in ffmpeg's words. ``is_cover`` are still pictures for shelves."""
+    how that is coded, in ffmpeg's words, or of data what its tag says. ``is_cover`` are still pictures for shelves."""
 
     index: int
     kind: str
@@ -157,7 +158,8 @@ def _too_large(path: Path, max_pixels: int) -> TooLargeError:
 
 
 def _stream(match: re.Match[str]) -> Stream:
-    codec = re.split(r"[\s,]", match["details"], maxsplit=1)[0]
+    tag = _TAG.search(match["details"]) if match["kind"] == "Data" else None
+    codec = tag["tag"] if tag else re.split(r"[\s,]", match["details"], maxsplit=1)[0]
     return Stream(int(match["index"]), match["kind"].lower(), codec, _COVER in match["details"])
 
 

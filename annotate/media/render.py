@@ -136,22 +136,19 @@ def mux(
     source = open_input(fflags="+genpts", max_pixels=limits.max_pixels)
     kept = [stream for stream in video.streams if coding(stream, container)]
     options: dict[str, Any] = {"c": COPY, **_codings(kept, container)}
-    further = []
+    further, words = [], []
     first = sum(stream.kind == "subtitle" for stream in kept)
     for number, track in enumerate(tracks, first):
         name = f"track{number}.{track.kind}"
         (target.parent / name).write_text(track.text, encoding="utf-8")
         further.append(ffmpeg.input(f"file:{name}", format=track.kind, protocol_whitelist=PROTOCOLS)["s"])
         options[f"c:s:{number}"] = text_codec(container) if track.kind == "srt" else COPY
-        options[f"metadata:s:s:{number}"] = (
-            f"language={track.language}",
-            f"title={track.title}",
-            f"handler_name={track.title}",
-        )
+        for name, value in (("language", track.language), ("title", track.title), ("handler_name", track.title)):
+            words += [f"-metadata:s:s:{number}", f"{name}={value}"]
         options[f"disposition:s:{number}"] = "default" if number == 0 else "0"
     streams = [source[str(stream.index)] for stream in kept]
     copy = ffmpeg.output(*streams, *further, str(target.name), **options, **_common(container))
-    return _run(copy, video, target, find_ffmpeg().path, limits, progress)
+    return _run(copy, video, target, find_ffmpeg().path, limits, progress, words)
 
 
 def _common(container: str) -> dict[str, Any]:
@@ -173,12 +170,23 @@ def _codings(streams: Sequence[Stream], container: str) -> dict[str, Any]:
 
 
 def _run(
-    outputs: Any, video: Video, target: Path, program: str, limits: Limits, progress: Progress | None
+    outputs: Any,
+    video: Video,
+    target: Path,
+    program: str,
+    limits: Limits,
+    progress: Progress | None,
+    words: Sequence[str] = (),
 ) -> DecodingReport:
-    """Runs ffmpeg in the target's folder until it ends, telling how far it is."""
+    """Runs ffmpeg in the target's folder until it ends, telling how far it is.
+
+    ``words`` are further options of the target, those that stand there more than once: ffmpeg-python takes each once.
+    """
     options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-y", "-progress", "pipe:1")
     outputs = outputs.global_args(*options, *memory_options(video.pixels))
     command = command_line(outputs, video.path.absolute(), program)
+    place = command.index(target.name)
+    command[place:place] = words
     report = DecodingReport()
     with runnable(command):
         process = subprocess.Popen(  # noqa: S603
