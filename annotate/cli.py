@@ -18,6 +18,8 @@ from annotate.version import VERSION
 
 _WHERE = {
     **dict.fromkeys(("convert",), "annotate.commands.convert"),
+    **dict.fromkeys(("render",), "annotate.commands.render"),
+    **dict.fromkeys(("plot",), "annotate.commands.plot"),
     **dict.fromkeys(("summarize", "find"), "annotate.commands.reports"),
     "serve": "annotate.commands.serve",
     "report": "annotate.commands.report",

@@ -32,6 +32,7 @@ _COUNTED = (
     (Status.ANNOTATED, "annotated"),
     (Status.NO_FACES, "without faces"),
     (Status.CONVERTED, "given further formats"),
+    (Status.RENDERED, "rendered"),
     (Status.SKIPPED, "up to date"),
     (Status.BUSY, "in another run's work"),
     (Status.FAILED, "failed"),
@@ -95,7 +96,7 @@ class Display:
             self._counts[outcome.status] += 1
             self._left -= 1
             self._bytes_done += self._sizes.get(outcome.path, 0)
-            if outcome.status in (Status.ANNOTATED, Status.NO_FACES):
+            if outcome.status in (Status.ANNOTATED, Status.NO_FACES, Status.RENDERED):
                 self._analysed_s += outcome.duration_s
             if outcome.status is Status.FAILED:
                 say(f"failed: {outcome.reason}")

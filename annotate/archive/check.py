@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import enum
 import functools
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from annotate.archive.claim import abandoned, sweep
-from annotate.archive.plan import Outputs, name_outputs
+from annotate.archive.plan import META_ENDING, REPORT_ENDING, Outputs, name_outputs
 from annotate.archive.walk import Obstacle, folders_below, is_output
 from annotate.tracks.files import remove
-from annotate.tracks.meta import Meta, hash_content, is_unchanged, plain_name, read_meta
+from annotate.tracks.meta import Meta, hash_file, is_unchanged, plain_name, read_meta
 from annotate.version import ANALYSIS_VERSION
 
 
@@ -126,7 +127,7 @@ class _Check:
     def _compare(self, meta_path: Path, meta: Meta) -> tuple[tuple[Path, ...], list[Finding]]:
         """The files a meta file lists that are as they were written, itself last, and what is wrong with the others."""
         beside = self._beside(meta_path.parent)
-        whole, faults = [], []
+        whole, faults = self._compare_renders(meta_path, meta)
         self._accounted.add(meta_path)
         for name, known in meta.outputs.items():
             path = beside.get(name)
@@ -136,13 +137,40 @@ class _Check:
             elif known is not None and is_output(path.name):
                 self._accounted.add(path)
                 try:
-                    if not path.is_symlink() and hash_content(path.read_bytes()) == known:
+                    if not path.is_symlink() and hash_file(path) == known:
                         whole.append(path)
                     else:
                         faults.append(Finding(path, Fault.DAMAGED, "not as this program wrote it; --force writes it anew"))
                 except OSError as error:
                     faults.append(Finding(path, Fault.UNREADABLE, f"cannot be read ({error.strerror})"))
         return (*whole, meta_path), faults
+
+    def _compare_renders(self, meta_path: Path, meta: Meta) -> tuple[list[Path], list[Finding]]:
+        """The same of copies of the video. One that is not named like an output is never removed, nor missed: it is where
+        somebody wanted it, and theirs to move."""
+        whole, faults = [], []
+        report = meta.outputs.get(plain_name(meta_path).removesuffix(META_ENDING) + REPORT_ENDING)
+        for way, render in meta.renders.items():
+            place = Path(os.path.normpath(meta_path.parent / way))
+            path = self._beside(place.parent).get(place.name)
+            if path is None:
+                if render.report == report and is_output(place.name):
+                    faults.append(Finding(place, Fault.MISSING, "gone; render the video again"))
+                continue
+            self._accounted.add(path)
+            try:
+                if path.is_symlink() or not path.is_file() or hash_file(path) != render.hash:
+                    faults.append(
+                        Finding(path, Fault.DAMAGED, "not as this program wrote it; move it away and render again")
+                    )
+                elif is_output(path.name) and render.report == report:
+                    whole.append(path)
+                elif render.report != report:
+                    ours = (path,) if is_output(path.name) else ()
+                    faults.append(Finding(path, Fault.STALE, "made from an earlier report; render the video again", ours))
+            except OSError as error:
+                faults.append(Finding(path, Fault.UNREADABLE, f"cannot be read ({error.strerror})"))
+        return whole, faults
 
 
 def _by_plain_name(folder: Path) -> dict[str, Path]:

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from annotate.archive.claim import claim
 from annotate.archive.outcome import Outcome, Status
@@ -21,7 +22,7 @@ from annotate.settings import ONE_CORE, Limits, Settings
 from annotate.tracks.boxes import BoxPaths, format_boxes, parse_boxes, paths_of, read_boxes
 from annotate.tracks.files import check_writable, make_folder, remove, write_whole
 from annotate.tracks.formats import write_track
-from annotate.tracks.meta import Meta, describe_source, hash_content, plain_name, read_meta, settings_that_matter
+from annotate.tracks.meta import Meta, describe_source, hash_content, hash_file, plain_name, read_meta, settings_that_matter
 from annotate.tracks.pieces import dominant_emotion
 from annotate.tracks.report import Report
 from annotate.tracks.table import format_table, read_table, to_table
@@ -29,6 +30,25 @@ from annotate.version import ANALYSIS_VERSION, VERSION
 
 Progress = Callable[[float, float | None], None]
 """Told the seconds of a video that are analysed, and its length if known."""
+
+
+class Work(Protocol):
+    """Something to be done for a video; it is handed to worker processes."""
+
+    @property
+    def path(self) -> Path:
+        """The video."""
+
+    @property
+    def outputs(self) -> Outputs:
+        """Names of its outputs."""
+
+    def run(self, progress: Progress | None, cores: Cores | None) -> Outcome:
+        """Does it, and tells how it came out.
+
+        Raises:
+            AnnotateError: it could not be done.
+        """
 
 
 @dataclass(frozen=True)
@@ -51,14 +71,18 @@ class Job:
             return decide_conversion(self.path, self.outputs, self.wanted)
         return decide(self.path, self.outputs, self.wanted, self.settings, self.model_hash)
 
+    def run(self, progress: Progress | None, cores: Cores | None) -> Outcome:
+        """Annotates, or makes formats."""
+        return _run(self, progress, cores)
 
-def run_job(job: Job, progress: Progress | None = None, cores: Cores | None = None) -> Outcome:
+
+def run_job(job: Work, progress: Progress | None = None, cores: Cores | None = None) -> Outcome:
     """Does what is to be done for a video and tells how it came out; whatever goes wrong is told too, not raised.
 
     Parts of a long video are worked on at once by those of ``cores`` that are free.
     """
     try:
-        return _run(job, progress, cores)
+        return job.run(progress, cores)
     except AnnotateError as error:
         return Outcome(job.path, Status.FAILED, reason=str(error), trace=traceback.format_exc())
     except Exception as error:  # noqa: BLE001  (a fault of ours with one video must not end a run over thousands)
@@ -92,13 +116,15 @@ def _run_claimed(job: Job, progress: Progress | None, cores: Cores | None, scrat
     if decision.task is Task.SKIP and meta is not None:
         return Outcome(path, Status.SKIPPED, meta.duration_s, meta.faces)
     if decision.task is Task.CONVERT and meta is not None:
-        _write_tracks(_read_report(job, meta), decision.missing, meta, job, scratch)
+        _write_tracks(read_report(job, meta), decision.missing, meta, job, scratch)
         return Outcome(path, Status.CONVERTED, meta.duration_s, meta.faces)
     earlier = read_meta(outputs.meta)
     for track in outputs.tracks(job.wanted).values():
         if earlier is not None and not _is_ours(track, earlier):
             raise _foreign(track)
     report = _analyse(job, progress, cores)
+    if earlier is not None:
+        report = replace(report, meta=replace(report.meta, renders=earlier.renders))
     remove(outputs.meta)
     texts = {outputs.csv: format_table(report.table), outputs.boxes: format_boxes(report.boxes) if report.boxes else None}
     meta = _write(texts, report.meta, scratch)
@@ -141,7 +167,7 @@ def _analyse(job: Job, progress: Progress | None, cores: Cores | None) -> Report
     return Report(to_table(annotations, analysis.classifier.contract.class_names), meta, boxes, _way_to_video(job))
 
 
-def _read_report(job: Job, meta: Meta) -> Report:
+def read_report(job: Work, meta: Meta) -> Report:
     """A report that stands and is as it was written.
 
     Raises:
@@ -152,7 +178,7 @@ def _read_report(job: Job, meta: Meta) -> Report:
     return Report(read_table(outputs.csv), meta, boxes, _way_to_video(job))
 
 
-def _way_to_video(job: Job) -> str:
+def _way_to_video(job: Work) -> str:
     """From the outputs' folder, with slashes; the video's whole path if there is none."""
     try:
         return Path(os.path.relpath(job.path, job.outputs.base.parent)).as_posix()
@@ -210,5 +236,5 @@ def _remove_outdated(outputs: Outputs, earlier: Meta, meta: Meta) -> None:
     for name, known in earlier.outputs.items():
         path = outputs.meta.with_name(Path(name).name)
         is_mine = name == path.name and is_output(name) and name not in meta.outputs and not path.is_symlink()
-        if is_mine and path.is_file() and hash_content(path.read_bytes()) == known:
+        if is_mine and path.is_file() and hash_file(path) == known:
             remove(path)

@@ -13,6 +13,7 @@ class Status(enum.Enum):
     ANNOTATED = "annotated"
     NO_FACES = "no faces"
     CONVERTED = "formats added"
+    RENDERED = "rendered"
     SKIPPED = "up to date"
     BUSY = "another run is at it"
     FAILED = "failed"

@@ -7,9 +7,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from annotate.archive.claim import sweep
-from annotate.archive.job import Job
+from annotate.archive.job import Job, Work
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import Task, Wanted, name_outputs
 from annotate.archive.walk import Obstacle
@@ -18,6 +19,8 @@ from annotate.emotions.classifier import load_classifier
 from annotate.media.binary import find_ffmpeg
 from annotate.settings import AUTOMATIC_THREADS, ONE_CORE, Limits, Settings
 from annotate.tracks.formats import check_libraries
+
+SomeWork = TypeVar("SomeWork", bound=Work)
 
 _WAITING_PER_WORKER = 2
 _TRIES_ALONE = 2
@@ -50,7 +53,7 @@ def annotate_archive(
     find_ffmpeg()
     jobs = yield from settle(_jobs(found, folders, settings, wanted, model_hash, limits), _finished)
     if workers.width > 1:
-        jobs.sort(key=_size, reverse=True)
+        jobs.sort(key=size_bytes, reverse=True)
     if len(jobs) == 1 or workers.width == 1:
         jobs = [replace(job, limits=replace(job.limits, threads=AUTOMATIC_THREADS)) for job in jobs]
     try:
@@ -60,14 +63,14 @@ def annotate_archive(
 
 
 def settle(
-    entries: Iterable[Job | Obstacle], finished: Callable[[Job], Outcome | None]
-) -> Generator[Outcome, None, list[Job]]:
+    entries: Iterable[SomeWork | Obstacle], finished: Callable[[SomeWork], Outcome | None]
+) -> Generator[Outcome, None, list[SomeWork]]:
     """Tells the outcomes that are known before any work, and gives the jobs that are left.
 
     What killed runs left in their folders is removed first. ``finished`` is None for a job that there is work for.
     """
     entries = list(entries)
-    for folder in dict.fromkeys(entry.outputs.base.parent for entry in entries if isinstance(entry, Job)):
+    for folder in dict.fromkeys(entry.outputs.base.parent for entry in entries if not isinstance(entry, Obstacle)):
         sweep(folder)
     jobs = []
     for entry in entries:
@@ -107,15 +110,15 @@ def plan_archive(
             yield entry.path, f"fail: {error.strerror}"
 
 
-def run_jobs(jobs: Iterable[Job], workers: Workers) -> Iterator[Outcome]:
+def run_jobs(jobs: Iterable[Work], workers: Workers) -> Iterator[Outcome]:
     """Outcomes of jobs as they are done; a bounded number of jobs is handed over at a time.
 
     When a worker dies, whichever job it had is among those handed over: each of them is done again alone, and one whose
     worker dies then too, twice, is reported. The others lose nothing.
     """
-    coming: Iterator[Job] = iter(jobs)
+    coming: Iterator[Work] = iter(jobs)
     limit = workers.width * _WAITING_PER_WORKER if workers.width > 1 else 1
-    pending: dict[Future[Outcome], Job] = {}
+    pending: dict[Future[Outcome], Work] = {}
     while True:
         for job in itertools.islice(coming, limit - len(pending)):
             try:
@@ -145,7 +148,7 @@ def run_jobs(jobs: Iterable[Job], workers: Workers) -> Iterator[Outcome]:
                 yield _alone(job, workers)
 
 
-def _alone(job: Job, workers: Workers) -> Outcome:
+def _alone(job: Work, workers: Workers) -> Outcome:
     """Does a suspect by itself, once more if its worker dies: it may not have been the one that died before."""
     for _ in range(_TRIES_ALONE):
         workers.restart()
@@ -175,7 +178,7 @@ def _jobs(
             yield Job(entry, names[entry], settings, wanted, model_hash, limits)
 
 
-def _size(job: Job) -> int:
+def size_bytes(job: Work) -> int:
     """Bytes of a video: what takes longest is begun first, so that no core waits for it in the end."""
     try:
         return job.path.stat().st_size

@@ -20,7 +20,7 @@ VIDEO_ENDINGS = frozenset(
 OUTPUT_MARK = ".emotions"
 """What names of this program's outputs have before their ending; files so named are never input."""
 
-_OUTPUT_NAME = re.compile(re.escape(OUTPUT_MARK) + r"(\.(meta|boxes|labels|[a-z]{2,3}))?\.[^.]+$")
+_OUTPUT_NAME = re.compile(re.escape(OUTPUT_MARK) + r"(\.(meta|(boxes|soft)(\.[a-z]{2,3})?|labels|[a-z]{2,3}))?\.[^.]+$")
 _TYPESCRIPT_ENDING = "ts"
 _TRANSPORT_PACKETS = ((0, 188), (4, 192))
 """Where the sync byte stands in a packet, and a packet's length, in plain and in time-stamped transport streams."""
@@ -84,8 +84,8 @@ def is_output(name: str) -> bool:
 
     >>> is_output("movie.emotions.csv"), is_output("movie.emotions.en.srt"), is_output("movie.mp4")
     (True, True, False)
-    >>> is_output("holiday.emotions.part1.mp4")
-    False
+    >>> is_output("movie.emotions.boxes.en.mp4"), is_output("holiday.emotions.part1.mp4")
+    (True, False)
     """
     return _OUTPUT_NAME.search(name) is not None
 

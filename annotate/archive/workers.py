@@ -14,7 +14,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any, Protocol
 
-from annotate.archive.job import Job, run_job
+from annotate.archive.job import Work, run_job
 from annotate.archive.outcome import Outcome
 from annotate.parallel import Cores
 
@@ -32,7 +32,7 @@ class Workers(Protocol):
 
     width: int
 
-    def submit(self, job: Job) -> Future[Outcome]:
+    def submit(self, job: Work) -> Future[Outcome]:
         """Hands over a job."""
 
     def restart(self) -> None:
@@ -50,7 +50,7 @@ class InlineWorkers:
     def __init__(self, advance: Advance | None = None) -> None:
         self._advance = advance
 
-    def submit(self, job: Job) -> Future[Outcome]:
+    def submit(self, job: Work) -> Future[Outcome]:
         """Does the job."""
         advance = self._advance
         future: Future[Outcome] = Future()
@@ -93,7 +93,7 @@ class ProcessWorkers:
         self._executor: Executor | None = None
         self._closed = threading.Event()
 
-    def submit(self, job: Job) -> Future[Outcome]:
+    def submit(self, job: Work) -> Future[Outcome]:
         """Hands a job to a worker; workers are started when they are needed."""
         if self._executor is None:
             self._start()
@@ -178,7 +178,7 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _work(job: Job) -> Outcome:
+def _work(job: Work) -> Outcome:
     """Does a job in a worker. When the worker is told to end, the job is unwound first: its decoder and files go."""
     last_s = -_REPORT_INTERVAL_S
 

@@ -18,6 +18,9 @@ from annotate.errors import FFmpegError
 MIN_VERSION = (5, 1)
 """The first release with ``-fps_mode``."""
 
+LIBASS, H264_ENCODER = "ass", "libx264"
+"""The filter that draws subtitles into pictures, and the encoder of the result."""
+
 _VERSION = re.compile(r"^ffmpeg version (n?(\d+)\.(\d+)\S*|\S+)")
 _TIMEOUT_S = 30
 
@@ -58,6 +61,56 @@ def find_ffmpeg() -> FFmpeg:
         f"ffmpeg {needed} or newer is needed, but {trouble}: install it, "
         "or run `pip install --force-reinstall imageio-ffmpeg`"
     )
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """An ffmpeg that draws subtitles into pictures; ``remark`` says why it is not the one that is used otherwise, if so."""
+
+    path: str
+    remark: str = ""
+
+
+@functools.cache
+def find_renderer() -> Renderer:
+    """The ffmpeg of `find_ffmpeg` if it has libass and libx264, else the one that imageio-ffmpeg installs if that has.
+
+    Raises:
+        FFmpegError: there is none that has both.
+    """
+    usual = find_ffmpeg().path
+    trouble = ""
+    for path in dict.fromkeys((usual, _bundled())):
+        if path is None:
+            continue
+        missing = _missing_for_rendering(path)
+        if not missing:
+            return Renderer(path, f"{trouble}; using the one that imageio-ffmpeg brings, {path}" if trouble else "")
+        trouble = f"{trouble}; {path} too" if trouble else f"{path} lacks {missing}, which draw boxes into videos"
+    raise FFmpegError(
+        f"{trouble}: install an ffmpeg that was built with them, or run `pip install --force-reinstall imageio-ffmpeg`"
+    )
+
+
+def _missing_for_rendering(path: str) -> str:
+    """Which of libass and libx264 an ffmpeg lacks, in words; empty if none."""
+    lists = (("-filters", LIBASS, "libass"), ("-encoders", H264_ENCODER, "libx264"))
+    missing = []
+    for option, name, library in lists:
+        try:
+            answer = subprocess.run(  # noqa: S603
+                [path, "-hide_banner", option],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
+            listed = answer.stdout.decode("utf-8", "replace")
+        except (OSError, subprocess.SubprocessError):
+            listed = ""
+        if not re.search(rf"^ \S+\s+{name}\s", listed, re.MULTILINE):
+            missing.append(library)
+    return " and ".join(missing)
 
 
 @contextlib.contextmanager

@@ -115,7 +115,7 @@ def decode(
                 start_new_session=True,
                 pass_fds=inherited,
             )
-        complaints = threading.Thread(target=_collect_complaints, args=(process.stderr, report), daemon=True)
+        complaints = threading.Thread(target=collect_complaints, args=(process.stderr, report), daemon=True)
         complaints.start()
         try:
             stamps = stamp_lines(process)
@@ -276,7 +276,7 @@ def _from_file(path: Path, process: subprocess.Popen[bytes]) -> Iterator[tuple[i
                     process.wait(0.005)
 
 
-def _collect_complaints(pipe: IO[bytes], report: DecodingReport) -> None:
+def collect_complaints(pipe: IO[bytes], report: DecodingReport) -> None:
     """Reads stderr to its end: a full pipe would stop the decoder. Keeps a bounded number of different lines."""
     for raw in pipe:
         line = without_addresses(raw.decode("utf-8", "replace"))

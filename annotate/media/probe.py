@@ -23,8 +23,21 @@ _COMPONENT = re.compile(r"^\[[^\]]*\] ")
 _OPENED = re.compile(r"^Input #0, (?P<container>.*), from ", re.MULTILINE)
 _UNINFORMATIVE = ("At least one output file", "Error opening input", "file:")
 _TOO_LARGE = "exceeds specified max pixel count"
+_TAG = re.compile(r"\((?P<tag>\w+) / 0x")
+_COVER = "(attached pic)"
 _TOO_MANY = "exceeds max_streams"
 _TIMEOUT_S = 120
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One stream of a file: its number, what it holds (``video``, ``audio``, ``subtitle``, ``data`` or ``attachment``) and
+    how that is coded, in ffmpeg's words, or of data what its tag says. ``is_cover`` are still pictures for shelves."""
+
+    index: int
+    kind: str
+    codec: str
+    is_cover: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,7 +46,7 @@ class Video:
 
     ``width_px`` and ``height_px`` are those of the displayed picture: turned upright, and stretched so that its pixels
     are square. ``duration_s`` is the container's word, None if it has none; so is ``frame_rate``. ``container`` is what
-    ffmpeg calls its kind.
+    ffmpeg calls its kind. ``streams`` are all that the file holds.
     """
 
     path: Path
@@ -43,6 +56,7 @@ class Video:
     duration_s: float | None
     frame_rate: float | None
     container: str = ""
+    streams: tuple[Stream, ...] = ()
 
     @property
     def short_side_px(self) -> int:
@@ -115,7 +129,7 @@ def check_readable(path: Path) -> None:
 def parse_description(path: Path, text: str) -> Video:
     """Reads the text that ``ffmpeg -i`` writes on stderr; errors as for `probe`."""
     duration_s: float | None = None
-    kinds: list[str] = []
+    streams: list[Stream] = []
     pictures: dict[str, str] | None = None
     degrees = 0.0
     in_pictures = False
@@ -123,28 +137,34 @@ def parse_description(path: Path, text: str) -> Video:
         if match := _DURATION.match(line):
             duration_s = int(match["hours"]) * 3600 + int(match["minutes"]) * 60 + float(match["seconds"])
         elif match := _STREAM.match(line):
-            kinds.append(match["kind"].lower())
+            streams.append(_stream(match))
             in_pictures = pictures is None and _holds_pictures(match)
             if in_pictures:
                 pictures = match.groupdict()
         elif in_pictures and (match := _ROTATION.search(line)):
             degrees = float(match["degrees"])
     if pictures is None:
-        raise _no_pictures(path, text, kinds)
+        raise _no_pictures(path, text, [stream.kind for stream in streams])
     width_px, height_px = _displayed_size(pictures["details"], degrees)
     rate = _FRAME_RATE.search(pictures["details"])
     frame_rate = float(rate["rate"]) * (1000 if rate["thousand"] else 1) if rate else None
     opened = _OPENED.search(text)
     container = opened["container"] if opened else ""
-    return Video(path, int(pictures["index"]), width_px, height_px, duration_s, frame_rate, container)
+    return Video(path, int(pictures["index"]), width_px, height_px, duration_s, frame_rate, container, tuple(streams))
 
 
 def _too_large(path: Path, max_pixels: int) -> TooLargeError:
     return TooLargeError(f"{path}: its pictures have more than {max_pixels} pixels; allow more with --max-pixels")
 
 
+def _stream(match: re.Match[str]) -> Stream:
+    tag = _TAG.search(match["details"]) if match["kind"] == "Data" else None
+    codec = tag["tag"] if tag else re.split(r"[\s,]", match["details"], maxsplit=1)[0]
+    return Stream(int(match["index"]), match["kind"].lower(), codec, _COVER in match["details"])
+
+
 def _holds_pictures(stream: re.Match[str]) -> bool:
-    if stream["kind"] != "Video" or "(attached pic)" in stream["details"]:
+    if stream["kind"] != "Video" or _COVER in stream["details"]:
         return False
     size = _PICTURE.search(stream["details"])
     return size is not None and int(size["width"]) > 0 and int(size["height"]) > 0

@@ -50,8 +50,8 @@ def memory_options(pixels: int = 0) -> tuple[str, str]:
     return "-max_alloc", str(MAX_BLOCK_BYTES + _MAX_BYTES_PER_PIXEL * pixels)
 
 
-def command_line(outputs: Any, path: Path) -> list[str]:
-    """The arguments that run ffmpeg-python's ``outputs`` on the local file ``path``.
+def command_line(outputs: Any, path: Path, program: str = "") -> list[str]:
+    """The arguments that run ffmpeg-python's ``outputs`` on the local file ``path``, by the ffmpeg at ``program`` if given.
 
     The name is put in at the end, since ffmpeg-python takes none that is not UTF-8; ``file:`` keeps names like
     ``a:b.mp4`` or ``-x.mp4`` from being read as anything but names.
@@ -59,7 +59,7 @@ def command_line(outputs: Any, path: Path) -> list[str]:
     Raises:
         FFmpegError: there is no usable ffmpeg.
     """
-    command = outputs.compile(cmd=find_ffmpeg().path)
+    command = outputs.compile(cmd=program or find_ffmpeg().path)
     return [f"file:{path}" if argument == _INPUT else argument for argument in command]
 
 

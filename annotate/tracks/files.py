@@ -31,7 +31,7 @@ def write_whole(path: Path, content: str | bytes, scratch: Path | None = None) -
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        _apply_usual_mode(temporary)
+        apply_usual_mode(temporary)
         os.replace(temporary, path)
     except OSError as error:
         raise OutputError(sentence(path, error)) from error
@@ -89,7 +89,7 @@ def sentence(path: Path, error: OSError) -> str:
     return f"{path}: cannot be written ({error.strerror}); check permissions and the space left"
 
 
-def _apply_usual_mode(path: str) -> None:
+def apply_usual_mode(path: str | Path) -> None:
     """Temporary files are private; a report is not."""
     mask = os.umask(0)
     os.umask(mask)

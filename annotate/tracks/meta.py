@@ -27,12 +27,24 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Render:
+    """A copy of the video that was made from a report: its ``kind``, the language of its words, the hash of that report's
+    CSV, and its own hash."""
+
+    kind: str
+    language: str
+    report: str
+    hash: str
+
+
+@dataclass(frozen=True)
 class Meta:
     """The content of ``*.emotions.meta.json``.
 
     ``outputs`` maps a file's name (as `plain_name` gives it) to its hash, or to None where there was nothing to write
     (no cues). Of the decoder's ``warnings`` each stands with its count. ``width_px`` and ``height_px`` are those of the
-    displayed picture; analysis versions before 5 did not tell them.
+    displayed picture; analysis versions before 5 did not tell them. ``renders`` maps the way from the meta file's folder to
+    a copy of the video, with slashes and escaped as names are, to what that is.
     """
 
     analysis_version: int
@@ -50,6 +62,7 @@ class Meta:
     outputs: Mapping[str, str | None] = field(default_factory=dict)
     width_px: int = 0
     height_px: int = 0
+    renders: Mapping[str, Render] = field(default_factory=dict)
 
     @property
     def shortfall(self) -> str:
@@ -68,8 +81,9 @@ def read_meta(path: Path) -> Meta | None:
     """Reads a meta file; None if it is missing, damaged or of another shape."""
     try:
         content = json.loads(path.read_bytes())
-        meta = Meta(**{**content, "source": Source(**content["source"])})
-    except (OSError, ValueError, TypeError, KeyError):
+        renders = {way: Render(**render) for way, render in content.get("renders", {}).items()}
+        meta = Meta(**{**content, "source": Source(**content["source"]), "renders": renders})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     well_formed = (
         isinstance(meta.outputs, dict)
@@ -123,12 +137,30 @@ def is_named(source: Source, path: Path) -> bool:
 
 def plain_name(path: Path) -> str:
     """A file's name as JSON can hold it: bytes that are not UTF-8 escaped."""
-    return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return plain_text(path.name)
+
+
+def plain_text(name: str) -> str:
+    """A name or a way as JSON can hold it."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def hash_content(content: bytes) -> str:
     """Hash of an output, as meta files have it."""
     return hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
+
+
+def hash_file(path: Path) -> str:
+    """The same of a file's content, however large that is.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(HASHED_PART_BYTES):
+            digest.update(part)
+    return digest.hexdigest()[:_HASH_DIGITS]
 
 
 def _hash_ends(path: Path, size_bytes: int) -> str:

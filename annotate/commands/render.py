@@ -1,0 +1,96 @@
+"""Copies of videos with boxes and emotions in the pictures, or with subtitle tracks beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from annotate import console
+from annotate.archive.walk import Selection
+from annotate.commands.runs import language_option, log_option, show_run
+from annotate.commands.shared import QUIET, fail, say_none_found, selection, verbosity
+from annotate.errors import AnnotateError
+from annotate.media.containers import CONTAINERS_WRITTEN
+from annotate.settings import Limits, available_cores
+
+_CORES_EACH = 4
+"""So many an encoder keeps busy."""
+
+
+@click.command()
+@selection
+@click.option("--soft", is_flag=True, help="Add subtitle tracks instead, and copy pictures and sound as they are.")
+@language_option
+@click.option(
+    "--container",
+    type=click.Choice(CONTAINERS_WRITTEN),
+    help="Kind of file.  [default: mkv for Matroska and WebM, else mp4; with --soft where all fits]",
+)
+@click.option("--force", is_flag=True, help="Make finished copies again.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE|DIR",
+    type=click.Path(path_type=Path),
+    help="Where one video's copy goes (.mp4, .mkv), or a tree of their own.",
+)
+@click.option("--jobs", metavar="N", type=click.IntRange(1), help="Videos worked on at once.  [default: one for four cores]")
+@log_option
+@click.option(
+    "--stall-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    default=Limits.stall_timeout_s,
+    show_default=True,
+    help="End a video whose decoder gives nothing for so long.",
+)
+@click.option(
+    "--max-pixels",
+    metavar="N",
+    type=click.IntRange(1),
+    default=Limits.max_pixels,
+    show_default=True,
+    help="Refuse videos with larger pictures.",
+)
+@verbosity
+@click.pass_context
+def render(
+    ctx: click.Context,
+    paths: tuple[Path, ...],
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    follow_links: bool,
+    soft: bool,
+    language: str,
+    container: str | None,
+    force: bool,
+    output: Path | None,
+    jobs: int | None,
+    log: Path | None,
+    stall_timeout: float,
+    max_pixels: int,
+) -> None:
+    """Make copies of annotated videos that show boxes around the faces, their emotions and how sure these are.
+
+    The videos themselves are never written to. Copies that are up to date are skipped.
+    """
+    from annotate.archive.render import BOXES, SOFT, Copy, find_renders, render_archive
+    from annotate.media.binary import find_renderer
+
+    quiet = bool(ctx.meta.get(QUIET))
+    try:
+        copy = Copy(SOFT if soft else BOXES, language, container or "", force)
+        limits = Limits(stall_timeout_s=stall_timeout, max_pixels=max_pixels)
+        found = find_renders(paths, copy, Selection(include, exclude, follow_links), output, limits)
+        if not found:
+            say_none_found(paths, quiet=quiet)
+            return
+        remark = "" if soft else find_renderer().remark
+    except AnnotateError as error:
+        fail(error)
+    if remark and not quiet:
+        console.say(remark)
+    places = [entry.path for entry in found]
+    jobs = jobs or max(1, available_cores() // _CORES_EACH)
+    show_run(ctx, places, lambda workers: render_archive(found, workers), jobs=jobs, log=log)

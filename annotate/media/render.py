@@ -1,0 +1,250 @@
+"""Copies of a video with something added: subtitles drawn into its pictures, or tracks of subtitles beside them.
+
+Both write to a folder that is empty but for them, and run there, so that no name of anybody's stands in a filter's options.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import ffmpeg
+
+from annotate.errors import DecodingError, OutputError
+from annotate.media.binary import H264_ENCODER, LIBASS, find_ffmpeg, find_renderer, runnable
+from annotate.media.containers import COPY, MATROSKA, MP4, coding, text_codec
+from annotate.media.decode import MIN_DEINTERLACED_PX, DecodingReport, collect_complaints
+from annotate.media.probe import Stream, Video
+from annotate.media.source import PROTOCOLS, command_line, memory_options, open_input
+from annotate.settings import ONE_CORE, Limits
+
+FONT = "DejaVu Sans"
+"""What is drawn with; a part of it comes with the program, since without any font libass draws nothing, no box either."""
+
+Progress = Callable[[float], None]
+"""Called with the seconds of video done so far."""
+
+_FONTS = Path(__file__).parent / "fonts"
+_CLOCK_PER_S = 720_000
+"""Ticks of the encoder's clock: a common multiple of usual containers' ones and frame rates, so that no time is rounded."""
+
+_QUALITY, _PRESET = 18, "medium"
+"""libx264's constant rate factor at which hardly anybody sees a difference, and its usual pace."""
+
+_ENCODER_THREADS = 4
+"""Always so many: with another number libx264 gives other pictures, and a result is not to depend on the machine."""
+
+_SOUND_CODEC, _SOUND_RATE = "aac", "192k"
+_POLL_S = 0.5
+_LATER = "if(isnan(PREV_OUTPTS),PTS,max(PTS,PREV_OUTPTS+1))"
+"""Times of frames; of two at one time the second comes a tick later, as when frames are analysed."""
+
+_TIME = re.compile(rb"^out_time_us=(\d+)", re.MULTILINE)
+_NO_SPACE = "No space left on device"
+_JOIN_TIMEOUT_S = 5
+
+
+@dataclass(frozen=True)
+class Subtitles:
+    """A track to be added: its text, its kind (``srt`` or ``ass``), language (ISO 639-2) and title."""
+
+    text: str
+    kind: str
+    language: str
+    title: str
+
+
+def burn(
+    video: Video, substation: str | None, target: Path, *, limits: Limits = ONE_CORE, progress: Progress | None = None
+) -> DecodingReport:
+    """Writes ``target``, .mp4 or .mkv, the only file in its folder: the video with an ASS track, if any, drawn into it.
+
+    Pictures are encoded as H.264 and keep their resolution, shape and times; they are upright, and deinterlaced where they
+    are interlaced. Sound, subtitles, chapters and metadata are kept: copied if the container takes them, sound that it does
+    not take as AAC. What the decoder complained of is told.
+
+    Raises:
+        DecodingError: the video cannot be decoded to its end, or the decoder hung.
+        OutputError: there is no space left.
+        FFmpegError: there is no ffmpeg with libass and libx264.
+    """
+    renderer = find_renderer()
+    container = target.suffix[1:]
+    source = open_input(threads=limits.threads, max_pixels=limits.max_pixels)
+    chain = source[str(video.stream)]
+    if video.short_side_px >= MIN_DEINTERLACED_PX:
+        chain = chain.filter("bwdif", mode="send_frame", deint="interlaced")
+    chain = chain.filter("setpts", _LATER)
+    if substation is not None:
+        chain = _drawn_into(chain, video, substation, target.parent)
+    odd = (video.width_px | video.height_px) & 1
+    chain = chain.filter("format", "yuv444p" if odd else "yuv420p")
+    kept = [stream for stream in video.streams if stream.kind in ("audio", "subtitle")]
+    kept = [stream for stream in kept if stream.kind == "audio" or coding(stream, container)]
+    options: dict[str, Any] = {
+        "c:v": H264_ENCODER,
+        "crf": _QUALITY,
+        "preset": _PRESET,
+        "threads:v": _ENCODER_THREADS,
+        "fps_mode": "passthrough",
+        "enc_time_base:v": f"1:{_CLOCK_PER_S}",
+        **_codings(kept, container),
+    }
+    copy = ffmpeg.output(
+        chain, *(source[str(stream.index)] for stream in kept), str(target.name), **options, **_common(container)
+    )
+    clock = ffmpeg.output(source["v"], source["a?"], "pipe:2", format="null", codec="copy")
+    return _run(ffmpeg.merge_outputs(copy, clock), video, target, renderer.path, limits, progress)
+
+
+def _drawn_into(chain: Any, video: Video, substation: str, folder: Path) -> Any:
+    """A chain of filters that ends with what draws a track, whose files are put into the folder."""
+    (folder / "track.ass").write_text(substation, encoding="utf-8")
+    shutil.copytree(_FONTS, folder / "fonts", copy_function=shutil.copyfile)
+    shape = f"{video.width_px}x{video.height_px}"
+    return chain.filter(LIBASS, filename="track.ass", fontsdir="fonts", original_size=shape)
+
+
+def mux(
+    video: Video,
+    tracks: Sequence[Subtitles],
+    target: Path,
+    *,
+    limits: Limits = ONE_CORE,
+    progress: Progress | None = None,
+) -> DecodingReport:
+    """Writes ``target``, .mp4 or .mkv, the only file in its folder: the video's streams as they are, and ``tracks``.
+
+    Streams that the container does not take are left out (see `annotate.media.containers`). The first of the tracks is
+    shown by itself if the video has no subtitles.
+
+    Raises:
+        DecodingError: the video cannot be read to its end, or the container does not take its streams.
+        OutputError: there is no space left.
+        FFmpegError: there is no usable ffmpeg.
+    """
+    container = target.suffix[1:]
+    source = open_input(fflags="+genpts", max_pixels=limits.max_pixels)
+    kept = [stream for stream in video.streams if coding(stream, container)]
+    options: dict[str, Any] = {"c": COPY, **_codings(kept, container)}
+    further, words = [], []
+    first = sum(stream.kind == "subtitle" for stream in kept)
+    for number, track in enumerate(tracks, first):
+        name = f"track{number}.{track.kind}"
+        (target.parent / name).write_text(track.text, encoding="utf-8")
+        further.append(ffmpeg.input(f"file:{name}", format=track.kind, protocol_whitelist=PROTOCOLS)["s"])
+        options[f"c:s:{number}"] = text_codec(container) if track.kind == "srt" else COPY
+        for name, value in (("language", track.language), ("title", track.title), ("handler_name", track.title)):
+            words += [f"-metadata:s:s:{number}", f"{name}={value}"]
+        options[f"disposition:s:{number}"] = "default" if number == 0 else "0"
+    streams = [source[str(stream.index)] for stream in kept]
+    copy = ffmpeg.output(*streams, *further, str(target.name), **options, **_common(container))
+    return _run(copy, video, target, find_ffmpeg().path, limits, progress, words)
+
+
+def _common(container: str) -> dict[str, Any]:
+    """Options of both kinds of copies: nothing in them differs from one run to the next."""
+    muxer = {MP4: {"format": "mp4", "movflags": "+faststart"}, MATROSKA: {"format": "matroska"}}[container]
+    return {"map_metadata": 0, "fflags": "+bitexact", "max_muxing_queue_size": 9999, **muxer}
+
+
+def _codings(streams: Sequence[Stream], container: str) -> dict[str, Any]:
+    """An option for every stream of sound or subtitles."""
+    options: dict[str, Any] = {}
+    for kind, letter in (("audio", "a"), ("subtitle", "s")):
+        for number, stream in enumerate(stream for stream in streams if stream.kind == kind):
+            how = coding(stream, container)
+            options[f"c:{letter}:{number}"] = how or _SOUND_CODEC
+            if not how:
+                options[f"b:{letter}:{number}"] = _SOUND_RATE
+    return options
+
+
+def _run(
+    outputs: Any,
+    video: Video,
+    target: Path,
+    program: str,
+    limits: Limits,
+    progress: Progress | None,
+    words: Sequence[str] = (),
+) -> DecodingReport:
+    """Runs ffmpeg in the target's folder until it ends, telling how far it is.
+
+    ``words`` are further options of the target, those that stand there more than once: ffmpeg-python takes each once.
+    """
+    options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-y", "-progress", "pipe:1")
+    outputs = outputs.global_args(*options, *memory_options(video.pixels))
+    command = command_line(outputs, video.path.absolute(), program)
+    place = command.index(target.name)
+    command[place:place] = words
+    report = DecodingReport()
+    with runnable(command):
+        process = subprocess.Popen(  # noqa: S603
+            command,
+            cwd=target.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+        )
+    complaints = threading.Thread(target=collect_complaints, args=(process.stderr, report), daemon=True)
+    complaints.start()
+    try:
+        assert process.stdout is not None
+        for done_s in _times(process.stdout, video.path, limits.stall_timeout_s):
+            if progress is not None:
+                progress(done_s)
+        process.wait()
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        complaints.join(_JOIN_TIMEOUT_S)
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+    if process.returncode:
+        raise _failure(video.path, target, report, process.returncode)
+    return report
+
+
+def _times(pipe: IO[bytes], path: Path, stall_timeout_s: float) -> Iterator[float]:
+    """Seconds of video that are done, whenever ffmpeg tells them; it does so twice a second, whether it gets on or not."""
+    last, moved_s, rest = b"", time.monotonic(), b""
+    while True:
+        if os.name != "posix" or select.select([pipe], [], [], _POLL_S)[0]:
+            part = pipe.read(1 << 16)
+            if not part:
+                return
+            *reports, rest = re.split(rb"^progress=.*\n", rest + part, flags=re.MULTILINE)
+            if reports:
+                now = re.sub(rb"^(speed|bitrate)=.*$", b"", reports[-1], flags=re.MULTILINE)
+                if now != last:
+                    last, moved_s = now, time.monotonic()
+                if match := _TIME.search(now):
+                    yield int(match[1]) / 1e6
+        if time.monotonic() - moved_s > stall_timeout_s:
+            raise DecodingError(
+                f"{path}: the decoder gave nothing for {stall_timeout_s:g} s and was ended; "
+                "the file is damaged, or its disk slow (--stall-timeout)"
+            )
+
+
+def _failure(path: Path, target: Path, report: DecodingReport, status: int) -> DecodingError | OutputError:
+    if any(_NO_SPACE in line for line in report.warnings):
+        return OutputError(f"{target.parent.parent}: cannot be written ({_NO_SPACE}); make room, and run again")
+    reason = next(iter(report.warnings), f"ffmpeg ended with status {status}").replace("\n", " ")
+    return DecodingError(
+        f"{path}: no whole copy could be made ({reason}); the file is damaged, or holds what ffmpeg cannot copy"
+    )
