@@ -40,6 +40,8 @@ _CLOCK_PER_S = 720_000
 _QUALITY, _PRESET = 18, "medium"
 """libx264's constant rate factor at which hardly anybody sees a difference, and its usual pace."""
 
+_PROXY_QUALITY, _PROXY_PRESET, _PROXY_LONG_SIDE_PX = 23, "veryfast", 1920
+
 _ENCODER_THREADS = 4
 """Always so many: with another number libx264 gives other pictures, and a result is not to depend on the machine."""
 
@@ -248,3 +250,45 @@ def _failure(path: Path, target: Path, report: DecodingReport, status: int) -> D
     return DecodingError(
         f"{path}: no whole copy could be made ({reason}); the file is damaged, or holds what ffmpeg cannot copy"
     )
+
+
+def make_proxy(video: Video, target: Path, *, limits: Limits = ONE_CORE, progress: Progress | None = None) -> DecodingReport:
+    """Writes ``target``, an .mp4 that every browser plays, the only file in its folder.
+
+    Pictures keep their times and shape; they are H.264 in 4:2:0, upright, deinterlaced where they are interlaced, of even
+    sides and at most 1920 pixels along the longer one. The first sound is AAC in stereo. Errors as for `burn`.
+    """
+    renderer = find_renderer()
+    source = open_input(threads=limits.threads, max_pixels=limits.max_pixels)
+    chain = source[str(video.stream)]
+    if video.short_side_px >= MIN_DEINTERLACED_PX:
+        chain = chain.filter("bwdif", mode="send_frame", deint="interlaced")
+    width, height = proxy_size_px(video)
+    chain = chain.filter("setpts", _LATER).filter("scale", width, height).filter("setsar", 1).filter("format", "yuv420p")
+    sounds = [stream for stream in video.streams if stream.kind == "audio"][:1]
+    options: dict[str, Any] = {
+        "c:v": H264_ENCODER,
+        "crf": _PROXY_QUALITY,
+        "preset": _PROXY_PRESET,
+        "threads:v": _ENCODER_THREADS,
+        "fps_mode": "passthrough",
+        "enc_time_base:v": f"1:{_CLOCK_PER_S}",
+        **({"c:a": _SOUND_CODEC, "b:a": _SOUND_RATE, "ac": 2} if sounds else {}),
+    }
+    copy = ffmpeg.output(
+        chain, *(source[str(stream.index)] for stream in sounds), str(target.name), **options, **_common(MP4)
+    )
+    return _run(copy, video, target, renderer.path, limits, progress)
+
+
+def proxy_size_px(video: Video) -> tuple[int, int]:
+    """Width and height of a proxy's pictures.
+
+    >>> proxy_size_px(Video(Path("a.avi"), 0, 3840, 2160, None, None))
+    (1920, 1080)
+    >>> proxy_size_px(Video(Path("a.avi"), 0, 161, 121, None, None))
+    (160, 120)
+    """
+    factor = min(1.0, _PROXY_LONG_SIDE_PX / max(video.width_px, video.height_px))
+    width, height = (max(2, int(side * factor) // 2 * 2) for side in (video.width_px, video.height_px))
+    return width, height

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -16,6 +17,9 @@ from annotate.version import VERSION
 
 _DESCRIPTION = """Videos are sent or lie in an archive; each is annotated in turn, and what is known of it can be had in many
 formats. Where a token is demanded, it is sent as `Authorization: Bearer TOKEN`."""
+
+_SILENT: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
+"""Newer FastAPI tells others of requests if the environment says so; nothing leaves this machine, whatever that says."""
 
 
 def make_app(service: Service) -> FastAPI:
@@ -37,6 +41,7 @@ def make_app(service: Service) -> FastAPI:
         redoc_url=None,
         openapi_url="/api/openapi.json",
         lifespan=lifespan,
+        telemetry=_SILENT,
     )
     app.state.service = service
     app.include_router(pages.router)

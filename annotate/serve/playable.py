@@ -2,35 +2,89 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
+from annotate.archive.job import Progress, read_report
+from annotate.archive.outcome import Outcome, Status
+from annotate.archive.plan import Outputs, Wanted, decide_conversion
 from annotate.errors import OutputError
+from annotate.media.probe import check_readable, probe
+from annotate.media.render import FONT, burn, make_proxy
+from annotate.parallel import Cores
 from annotate.serve.library import Video
 from annotate.serve.names import Places
 from annotate.serve.queue import Kind
-from annotate.serve.runner import Slot
+from annotate.settings import Limits
+from annotate.tracks import substation
+from annotate.tracks.files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, apply_usual_mode, make_folder, remove, sentence
+
+_ENDING = ".mp4"
 
 
 class Made:
-    """Makes such videos into the data folder, and finds them there while they still are of the video as it is."""
+    """Knows where such videos lie in the data folder, while they are of the video and the report as these are."""
 
     def __init__(self, places: Places) -> None:
         self._places = places
 
     def path(self, video: Video, kind: Kind) -> Path:
         """Where it lies, by the state of the video and of its results."""
-        version = video.version if kind is Kind.RENDER else 0
-        return self._places.made / video.id / f"{kind.value}-{video.subject}-{version}.mp4"
+        version = video.version if kind.language else 0
+        return self._places.made / video.id / f"{kind.value}-{video.subject}-{version}{_ENDING}"
 
     def is_there(self, video: Video, kind: Kind) -> bool:
         """Whether it is made."""
         return self.path(video, kind).is_file()
 
-    def make(self, video: Video, kind: Kind, slot: Slot) -> str:
-        """Makes it; gives a remark.
+    def job(self, video: Video, kind: Kind, limits: Limits) -> CopyJob:
+        """What makes it."""
+        return CopyJob(video.path, video.outputs, self.path(video, kind), kind, limits)
 
-        Raises:
-            AnnotateError: it cannot be made.
-            Cancelled: the work was called off.
-        """
-        raise OutputError(f"{video.path}: rendering is not there yet")
+
+@dataclass(frozen=True)
+class CopyJob:
+    """A copy of a video that is to be made; it is done as annotating is, by worker processes."""
+
+    path: Path
+    outputs: Outputs
+    target: Path
+    kind: Kind
+    limits: Limits
+
+    def run(self, progress: Progress | None, cores: Cores | None) -> Outcome:
+        """Makes it, whole or not at all. Errors as for `annotate.archive.job.Work.run`."""
+        check_readable(self.path)
+        make_folder(self.target.parent)
+        video = probe(self.path, self.limits.max_pixels)
+
+        def advance(done_s: float) -> None:
+            if progress is not None:
+                progress(done_s, video.duration_s)
+
+        advance(0.0)
+        try:
+            with tempfile.TemporaryDirectory(TEMPORARY_SUFFIX, TEMPORARY_PREFIX, self.target.parent) as folder:
+                made = Path(folder) / f"copy{_ENDING}"
+                if self.kind.language:
+                    meta = decide_conversion(self.path, self.outputs, Wanted(())).meta
+                    assert meta is not None
+                    report = read_report(self, meta)
+                    drawing = substation.draw(report, self.kind.language, font=FONT, with_bars=True)
+                    complaints = burn(video, drawing, made, limits=self.limits, progress=advance).warning_count
+                else:
+                    complaints = make_proxy(video, made, limits=self.limits, progress=advance).warning_count
+                apply_usual_mode(made)
+                self._remove_earlier()
+                os.replace(made, self.target)
+        except OSError as error:
+            raise OutputError(sentence(self.target, error)) from error
+        remark = f"damaged: the decoder complained {complaints} times" if complaints else ""
+        return Outcome(self.path, Status.RENDERED, video.duration_s or 0.0, reason=remark)
+
+    def _remove_earlier(self) -> None:
+        """Copies of an earlier state serve no more."""
+        for path in self.target.parent.glob(f"{self.kind.value}-*{_ENDING}"):
+            remove(path)

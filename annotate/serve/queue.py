@@ -43,7 +43,13 @@ class Kind(enum.Enum):
 
     ANNOTATE = "annotate"
     PROXY = "proxy"
-    RENDER = "render"
+    RENDER_EN = "rendered.en"
+    RENDER_RU = "rendered.ru"
+
+    @property
+    def language(self) -> str:
+        """The language of what is drawn in, empty where nothing is."""
+        return self.value.partition(".")[2]
 
 
 class State(enum.Enum):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 _CHUNK_BYTES = 1 << 20
 _LEAST_BYTES = 1024
@@ -31,7 +32,7 @@ async def receive_file(body: AsyncIterator[bytes], path: Path, most_bytes: int, 
     """Writes a request's body to a new file, and gives its size.
 
     Raises:
-        UploadError: it is too large, empty or too slow, or the disk is full.
+        UploadError: it is too large, empty, cut off or too slow, or the disk is full.
     """
     try:
         file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), _MODE), "wb")
@@ -50,6 +51,8 @@ async def receive_file(body: AsyncIterator[bytes], path: Path, most_bytes: int, 
                     await run_in_threadpool(file.write, bytes(waiting))
                     waiting.clear()
             await run_in_threadpool(_write_last, file, bytes(waiting))
+        except ClientDisconnect:
+            raise UploadError(400, "the video did not come whole") from None
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise UploadError(507, "the server's disk is full") from None

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-from annotate.archive.plan import Outputs, Wanted, decide_conversion
+from annotate.archive.job import Job
+from annotate.archive.job import read_report as read_report_of
+from annotate.archive.plan import Wanted
 from annotate.errors import ReportError
 from annotate.serve.library import Video
-from annotate.tracks.boxes import BoxPaths, read_boxes
+from annotate.settings import Settings
 from annotate.tracks.formats import REPORT_FORMAT, TRACKS, check_libraries, write_track
-from annotate.tracks.meta import plain_name
 from annotate.tracks.report import Report
-from annotate.tracks.table import read_table
 
 MEDIA_TYPES = {
     "csv": "text/csv",
@@ -32,15 +29,13 @@ def read_report(video: Video) -> Report:
     Raises:
         ReportError: there is none, or it no longer holds.
     """
-    outputs = video.outputs
+    job = Job(video.path, video.outputs, Settings(), Wanted(()), "", from_report=True)
     try:
-        meta = decide_conversion(video.path, outputs, Wanted(())).meta
+        meta = job.decision.meta
         assert meta is not None
-        known = meta.outputs.get(plain_name(outputs.boxes))
-        boxes = BoxPaths(()) if known is None else read_boxes(outputs.boxes, known)
-        return Report(read_table(outputs.csv), meta, boxes, _way(video.path, outputs))
+        return read_report_of(job, meta)
     except OSError as error:
-        raise ReportError(f"{outputs.csv}: cannot be read ({error.strerror})") from None
+        raise ReportError(f"{video.outputs.csv}: cannot be read ({error.strerror})") from None
 
 
 def make_file(video: Video, format_name: str, language: str) -> tuple[str, bytes]:
@@ -65,8 +60,3 @@ def formats_of(video: Video) -> list[str]:
     """The formats there is something to write in: without faces the report and the document alone."""
     has_faces = video.figures is not None and video.figures.faces > 0
     return [REPORT_FORMAT, *(name for name in TRACKS if has_faces or name == "json")]
-
-
-def _way(path: Path, outputs: Outputs) -> str:
-    """From the outputs' folder to the video, with slashes."""
-    return Path(os.path.relpath(path, outputs.base.parent)).as_posix()

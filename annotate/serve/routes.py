@@ -88,7 +88,6 @@ Limit = Annotated[int, Query(ge=1, le=_MOST_A_PAGE, description="so many are giv
 Language = Annotated[Literal["en", "ru"], Query(description="of the words in srt, vtt and ass")]
 Modified = Annotated[float | None, Query(ge=0, le=1e11, description="when the file was changed, seconds since 1970")]
 MadeKind = Literal["proxy", "rendered"]
-_KINDS = {"proxy": Kind.PROXY, "rendered": Kind.RENDER}
 
 
 @router.get("/status", tags=["server"], summary="The server itself")
@@ -174,9 +173,11 @@ async def annotate(request: Request, service: Served, video: Chosen) -> VideoDet
 
 
 @router.post("/videos/{id}/cancel", tags=["videos"], summary="Call off what waits or is under way", responses=_ERRORS)
-async def cancel(service: Served, video: Chosen, what: Literal["annotate", "proxy", "rendered"] = "annotate") -> CountView:
+async def cancel(
+    service: Served, video: Chosen, what: Literal["annotate", "proxy", "rendered"] = "annotate", language: Language = "en"
+) -> CountView:
     """``ordered`` is how much was called off: 0 if it neither waited nor was under way."""
-    kind = _KINDS.get(what, Kind.ANNOTATE)
+    kind = Kind.ANNOTATE if what == "annotate" else _made_kind(what, language)
     return CountView(ordered=int(await run_in_threadpool(service.runner.cancel, video.id, kind)))
 
 
@@ -220,19 +221,23 @@ async def file(video: Chosen) -> FileResponse:
 
 
 @router.post("/videos/{id}/made/{kind}", tags=["results"], summary="Make a copy", status_code=202, responses=_ERRORS)
-async def make(request: Request, service: Served, video: Chosen, kind: MadeKind) -> VideoDetail:
+async def make(request: Request, service: Served, video: Chosen, kind: MadeKind, language: Language = "en") -> VideoDetail:
     """A ``proxy`` is an MP4 that every browser plays; a ``rendered`` one has boxes and emotions drawn in."""
-    if not service.made.is_there(video, _KINDS[kind]):
-        await run_in_threadpool(service.order, video, _KINDS[kind], client_of(request.scope))
+    wanted = _made_kind(kind, language)
+    if not service.made.is_there(video, wanted):
+        await run_in_threadpool(service.order, video, wanted, client_of(request.scope))
     return video_detail(service, video)
 
 
 @router.get("/videos/{id}/made/{kind}", tags=["results"], summary="A copy that was made, also in ranges", responses=_ERRORS)
-async def made(service: Served, video: Chosen, kind: MadeKind, download: bool = False) -> FileResponse:
-    path = service.made.path(video, _KINDS[kind])
+async def made(
+    service: Served, video: Chosen, kind: MadeKind, language: Language = "en", download: bool = False
+) -> FileResponse:
+    wanted = _made_kind(kind, language)
+    path = service.made.path(video, wanted)
     if not path.is_file():
         raise HTTPException(404, "it is not made yet; POST to this address makes it")
-    name = f"{Path(video.name).stem}.{kind}{path.suffix}" if download else None
+    name = f"{Path(video.name).stem}.{wanted.value}{path.suffix}" if download else None
     return _streamed(path, path.suffix, name)
 
 
@@ -369,6 +374,10 @@ def _streamed(path: Path, ending: str, name: str | None = None) -> FileResponse:
         raise HTTPException(404, "the video cannot be read at present") from None
     kind = PLAYED_AS.get(ending.lower(), "application/octet-stream")
     return FileResponse(path, media_type=kind, stat_result=found, headers=headers)
+
+
+def _made_kind(kind: str, language: str) -> Kind:
+    return Kind.PROXY if kind == "proxy" else Kind(f"{kind}.{language}")
 
 
 def _attachment(name: str) -> str:

@@ -10,12 +10,11 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from annotate.archive.job import Job
+from annotate.archive.job import Job, Work
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import Wanted
 from annotate.archive.run import run_jobs
 from annotate.archive.workers import ProcessWorkers
-from annotate.errors import AnnotateError
 from annotate.serve.library import Library, Video
 from annotate.serve.queue import Kind, Order, Queue, State
 from annotate.settings import AUTOMATIC_THREADS, ONE_CORE, Limits, available_cores
@@ -86,7 +85,7 @@ class Slot:
                     self._workers.close()
                 self._workers = ProcessWorkers(count, self._tell, niceness=NICENESS)
 
-    def submit(self, job: Job) -> Future[Outcome]:
+    def submit(self, job: Work) -> Future[Outcome]:
         """Hands the order's job over, unless it was called off."""
         with self._lock:
             if self.called_off.is_set() or self._workers is None:
@@ -131,21 +130,21 @@ class Slot:
             self.advance(done_s, duration_s)
 
 
-Maker = Callable[[Video, Kind, Slot], str]
-"""Makes something of a video other than annotations; gives a remark, or raises an `AnnotateError`."""
+Copier = Callable[[Video, Kind, Limits], Work]
+"""Gives the job that makes a copy of a video."""
 
 
 class Runner:
     """Takes orders in turn and has them done, ``jobs`` at a time; ``tell`` is told of every change of a video."""
 
     def __init__(
-        self, jobs: int, queue: Queue, library: Library, model_hash: str, tell: Callable[[str], None], make: Maker
+        self, jobs: int, queue: Queue, library: Library, model_hash: str, tell: Callable[[str], None], copy: Copier
     ) -> None:
         self._queue = queue
         self._library = library
         self._model_hash = model_hash
         self._tell = tell
-        self._make = make
+        self._copy = copy
         self._slots = [Slot() for _ in range(jobs)]
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -212,48 +211,42 @@ class Runner:
         if video is None:
             return lambda: queue.finish(order, State.FAILED, "the video is not there any more")
         try:
-            state, reason = self._annotate(video, slot) if order.kind is Kind.ANNOTATE else self._made(video, order, slot)
+            outcome = self._outcome(order, video, slot)
         except (Cancelled, CancelledError):
             if self._stopping.is_set():
                 return lambda: queue.put_back(order)
             return lambda: queue.finish(order, State.CANCELLED)
         except Exception as error:  # a fault of ours with one video must not end the server
             logger.exception("order for %s", order.video)
-            reason = f"an error of this program ({type(error).__name__}); please report it"
-            return lambda: queue.finish(order, State.FAILED, reason)
-        if state is State.WAITING:
-            return lambda: queue.put_back(order, _BUSY_DELAY_S)
-        return lambda: queue.finish(order, state, reason)
-
-    def _annotate(self, video: Video, slot: Slot) -> tuple[State, str]:
-        """Does what the command line would do for the video."""
-        busy = self._queue.count(State.RUNNING) + self._queue.count(State.WAITING)
-        cores = available_cores()
-        share = max(1, cores // max(1, min(len(self._slots), busy)))
-        limits = Limits(threads=AUTOMATIC_THREADS) if share == cores else ONE_CORE
-        slot.use_cores(share)
-        settings = self._library.settings.analysis
-        job = Job(video.path, video.target, settings, Wanted(), self._model_hash, limits)
-        outcome = next(iter(run_jobs([job], slot)))
+            fault = f"an error of this program ({type(error).__name__}); please report it"
+            return lambda: queue.finish(order, State.FAILED, fault)
         if outcome.trace:
             logger.info("%s", outcome.trace)
         if outcome.status is Status.BUSY:
-            return State.WAITING, ""
+            return lambda: queue.put_back(order, _BUSY_DELAY_S)
         state = State.FAILED if outcome.status is Status.FAILED else State.DONE
-        return state, without_paths(outcome.reason, video)
+        reason = without_paths(outcome.reason, video)
+        return lambda: queue.finish(order, state, reason)
 
-    def _made(self, video: Video, order: Order, slot: Slot) -> tuple[State, str]:
-        try:
-            return State.DONE, self._make(video, order.kind, slot)
-        except AnnotateError as error:
-            logger.info("%s of %s", order.kind.value, order.video, exc_info=True)
-            return State.FAILED, without_paths(str(error), video)
+    def _job(self, order: Order, video: Video, limits: Limits) -> Work:
+        """What the command line would do for the video, or a copy of it."""
+        if order.kind is not Kind.ANNOTATE:
+            return self._copy(video, order.kind, limits)
+        return Job(video.path, video.target, self._library.settings.analysis, Wanted(), self._model_hash, limits)
+
+    def _outcome(self, order: Order, video: Video, slot: Slot) -> Outcome:
+        """Has it done; one that is alone gets all cores, of several each gets its share."""
+        busy = self._queue.count(State.RUNNING) + self._queue.count(State.WAITING)
+        cores = available_cores()
+        share = max(1, cores // max(1, min(len(self._slots), busy)))
+        slot.use_cores(share)
+        limits = Limits(threads=AUTOMATIC_THREADS) if share == cores else ONE_CORE
+        return next(iter(run_jobs([self._job(order, video, limits)], slot)))
 
 
 def without_paths(text: str, video: Video) -> str:
     """A sentence about a video as people elsewhere may read it: without where things lie on this machine."""
     text = text.removeprefix(f"{video.path}: ")
-    for path in (video.path, *video.path.parents[:1], video.target.base.parent, video.outputs.base.parent):
-        if path.name:
-            text = text.replace(str(path), path.name)
+    for path in (video.path, video.path.parent, video.target.base.parent, video.outputs.base.parent):
+        text = text.replace(str(path), path.name)
     return text.encode("utf-8", "backslashreplace").decode()

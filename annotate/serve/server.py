@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 import socket
 from collections.abc import Callable
 from types import FrameType
@@ -112,5 +113,6 @@ def serve(service: Service, listening: socket.socket, ready: Callable[[], None])
         h11_max_incomplete_event_size=32 * 1024,
     )
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL if not logger.isEnabledFor(logging.INFO) else logging.INFO)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn ends in order, then raises the signal again
     with contextlib.suppress(KeyboardInterrupt):
         _Server(config, service, ready).run(sockets=[listening])

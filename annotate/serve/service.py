@@ -66,9 +66,9 @@ class Service:
         self.queue = Queue(self.places.queue)
         self.library = Library(settings, self.queue, model_hash)
         self.made = Made(self.places)
-        self.player = PlayerData(self.places)
+        self.player = PlayerData()
         self.hub = Hub(settings.max_listeners, settings.max_listeners_of_one)
-        self.runner = Runner(settings.jobs, self.queue, self.library, model_hash, self._tell, self.made.make)
+        self.runner = Runner(settings.jobs, self.queue, self.library, model_hash, self._tell, self.made.job)
         self._states: tuple[Snapshot, int, dict[str, tuple[str, str]]] = (Snapshot(), -1, {})
         self._tree: Tree | None = None
         self._receiving: dict[str, str] = {}

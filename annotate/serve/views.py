@@ -55,7 +55,9 @@ class VideoDetail(VideoView):
 
     formats: list[str] = Field([], description="formats of the result that can be taken away")
     proxy: MadeView = Field(description="a copy that every browser can play")
-    rendered: MadeView = Field(description="a copy with boxes and emotions drawn into its pictures")
+    rendered: dict[str, MadeView] = Field(
+        description="a copy with boxes and emotions drawn into its pictures, by the language of its words"
+    )
 
 
 class FolderView(BaseModel):
@@ -142,8 +144,8 @@ def video_detail(service: Service, video: Video) -> VideoDetail:
     """A video with what can be had of it."""
     facts = _facts(service, video, service.state_of(video, service.queue.find(video.id, Kind.ANNOTATE)))
     formats = formats_of(video) if facts["state"] == "annotated" else []
-    made = {kind: made_view(service, video, kind) for kind in (Kind.PROXY, Kind.RENDER)}
-    return VideoDetail(**facts, formats=formats, proxy=made[Kind.PROXY], rendered=made[Kind.RENDER])
+    rendered = {kind.language: made_view(service, video, kind) for kind in (Kind.RENDER_EN, Kind.RENDER_RU)}
+    return VideoDetail(**facts, formats=formats, proxy=made_view(service, video, Kind.PROXY), rendered=rendered)
 
 
 def made_view(service: Service, video: Video, kind: Kind) -> MadeView:

@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("fastapi", reason="the extra serve is not installed")
-
 from fastapi.testclient import TestClient
 
 from annotate.serve.app import make_app
@@ -22,12 +19,12 @@ from tests.media import run_ffmpeg
 
 Opener = Callable[..., TestClient]
 
-LONG_S = 600.0
+LONG_S = 60.0
 
 
 @pytest.fixture(scope="session")
 def long_clip(media: Path, face_clip: Path) -> Path:
-    """Ten minutes of one face, so that there is time to interrupt its annotation."""
+    """A minute of one face, so that there is time to interrupt its annotation."""
     path = media / "long.mp4"
     run_ffmpeg("-stream_loop", str(round(LONG_S / 2) - 1), "-i", face_clip, "-c", "copy", path)
     return path

@@ -67,7 +67,7 @@ function showDownloads(video) {
     });
     list.replaceChildren(...links);
   }
-  if (video.faces) showMade(document.getElementById("rendered"), video.rendered, "rendered", "makeRendered");
+  if (video.faces) showMade(document.getElementById("rendered"), video.rendered[language], "rendered", "makeRendered");
 }
 
 /* A copy that can be made: the way to ask for it, how far it is, or the way to it. */
@@ -76,12 +76,12 @@ function showMade(element, made, kind, key) {
   if (element.dataset.state === state) return;
   element.dataset.state = state;
   const button = (text, action) => make("button", { type: "button", class: "button plain", text: word(text), onclick: action });
-  const order = () => post(`${path}/made/${kind}`).then(show).catch((error) => alert(error.message));
+  const order = () => post(`${path}/made/${kind}?language=${language}`).then(show).catch((error) => alert(error.message));
   if (made.state === "done" && kind === "rendered") {
-    const href = `/api${path}/made/rendered?download=true`;
+    const href = `/api${path}/made/rendered?language=${language}&download=true`;
     element.replaceChildren(make("a", { class: "button plain", href, download: "", text: word("rendered") }));
   } else if (["waiting", "running"].includes(made.state)) {
-    const cancel = button("cancel", () => post(`${path}/cancel?what=${kind}`));
+    const cancel = button("cancel", () => post(`${path}/cancel?what=${kind}&language=${language}`));
     const text = make("span", { class: `state ${made.state}`, text: `${word(key === "makeProxy" ? "makeProxy" : "rendered")}: ${word(made.state === "waiting" ? "waiting" : "making")}` });
     element.replaceChildren(text, ...(made.progress ? progressOf(made.progress) : []), make("div", { class: "row-actions" }, cancel));
   } else {
