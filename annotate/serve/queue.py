@@ -119,8 +119,15 @@ class Queue:
         self.changes = 0
         """Grows with every change of orders."""
 
+        self._is_stopped = False
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
+
+    def stop(self) -> None:
+        """Gives no more turns; who waits for one is let go."""
+        with self._changed:
+            self._is_stopped = True
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -213,12 +220,13 @@ class Queue:
         """The order whose turn it is, from now on under way; None if there is none for so long."""
         deadline_s = time.monotonic() + timeout_s
         with self._changed:
-            while (order := self._take()) is None:
+            while not self._is_stopped:
+                order = self._take()
                 left_s = deadline_s - time.monotonic()
-                if left_s <= 0:
-                    return None
+                if order is not None or left_s <= 0:
+                    return order
                 self._changed.wait(left_s)
-            return order
+            return None
 
     def finish(self, order: Order, state: State, reason: str = "") -> None:
         """An order has come to its end."""

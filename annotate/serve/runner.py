@@ -159,6 +159,7 @@ class Runner:
     def close(self) -> None:
         """Ends all work; what was under way waits for the next start."""
         self._stopping.set()
+        self._queue.stop()
         for slot in self._slots:
             slot.call_off()
         for thread in self._threads:

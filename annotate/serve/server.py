@@ -18,12 +18,10 @@ from annotate.serve.app import make_app
 from annotate.serve.service import Service
 from annotate.serve.settings import ServeSettings
 
-HEADERS_TIMEOUT_S = 15.0
-"""A connection on which no whole request has come for so long is closed."""
-
 _MOST_CONNECTIONS = 1000
 _GRACE_S = 2
 _BACKLOG = 512
+_MAX_HEADERS_BYTES = 32 * 1024
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +29,12 @@ logger = logging.getLogger(__name__)
 class _Protocol(H11Protocol):
     """Closes connections on which no request comes, so that many of them hold nothing for long."""
 
+    idle_timeout_s = ServeSettings.idle_timeout_s
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._seen: object = None
-        self._timer = self.loop.call_later(HEADERS_TIMEOUT_S, self._close_if_idle)
+        self._timer = self.loop.call_later(self.idle_timeout_s, self._close_if_idle)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
@@ -47,10 +47,10 @@ class _Protocol(H11Protocol):
             self.transport.abort()
             return
         self._seen = self.cycle
-        self._timer = self.loop.call_later(HEADERS_TIMEOUT_S, self._close_if_idle)
+        self._timer = self.loop.call_later(self.idle_timeout_s, self._close_if_idle)
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Lets listeners to events go when it is asked to end; they would keep it waiting."""
 
     def __init__(self, config: uvicorn.Config, service: Service, ready: Callable[[], None]) -> None:
@@ -97,11 +97,12 @@ def address_of(settings: ServeSettings, listening: socket.socket) -> str:
     return f"http://{shown}:{port}/" + (f"?token={settings.token}" if settings.token else "")
 
 
-def serve(service: Service, listening: socket.socket, ready: Callable[[], None]) -> None:
-    """Serves until the process is asked to end; ``ready`` is called when requests are taken."""
+def make_server(service: Service, ready: Callable[[], None]) -> Server:
+    """A server over a service; ``ready`` is called when requests are taken."""
+    protocol = type("Protocol", (_Protocol,), {"idle_timeout_s": service.settings.idle_timeout_s})
     config = uvicorn.Config(
         make_app(service),
-        http=_Protocol,
+        http=protocol,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -110,9 +111,14 @@ def serve(service: Service, listening: socket.socket, ready: Callable[[], None])
         server_header=False,
         limit_concurrency=_MOST_CONNECTIONS,
         timeout_graceful_shutdown=_GRACE_S,
-        h11_max_incomplete_event_size=32 * 1024,
+        h11_max_incomplete_event_size=_MAX_HEADERS_BYTES,
     )
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL if not logger.isEnabledFor(logging.INFO) else logging.INFO)
+    return Server(config, service, ready)
+
+
+def serve(service: Service, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Serves until the process is asked to end."""
+    logging.getLogger("uvicorn.error").setLevel(logging.INFO if logger.isEnabledFor(logging.INFO) else logging.CRITICAL)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn ends in order, then raises the signal again
     with contextlib.suppress(KeyboardInterrupt):
-        _Server(config, service, ready).run(sockets=[listening])
+        make_server(service, ready).run(sockets=[listening])

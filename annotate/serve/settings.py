@@ -57,6 +57,9 @@ class ServeSettings:
     body_timeout_s: float = 30.0
     """A request whose body brings nothing for so long is ended."""
 
+    idle_timeout_s: float = 15.0
+    """A connection on which no whole request has come for so long is closed."""
+
     analysis: Settings = field(default_factory=Settings)
 
     @property

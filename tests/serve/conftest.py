@@ -19,12 +19,12 @@ from tests.media import run_ffmpeg
 
 Opener = Callable[..., TestClient]
 
-LONG_S = 60.0
+LONG_S = 30.0
 
 
 @pytest.fixture(scope="session")
 def long_clip(media: Path, face_clip: Path) -> Path:
-    """A minute of one face, so that there is time to interrupt its annotation."""
+    """Half a minute of one face, so that there is time to interrupt its annotation."""
     path = media / "long.mp4"
     run_ffmpeg("-stream_loop", str(round(LONG_S / 2) - 1), "-i", face_clip, "-c", "copy", path)
     return path
