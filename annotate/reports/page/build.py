@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.errors import SettingsError
-from annotate.reports.page.charts import legend_of, make_charts
+from annotate.reports.page.charts import Chart, legend_of, make_charts
 from annotate.reports.page.contents import Contents, Problem, Progress, collect
 from annotate.reports.page.details import look_into
 from annotate.reports.page.files import Parts, to_json
@@ -70,7 +70,7 @@ def write_page(paths: Sequence[Path], output: Path, options: Options | None = No
     options = options or Options()
     check_packages()
     check_writable(output)
-    contents = collect(paths)
+    contents = collect(paths, progress)
     problems = [*contents.left_out, *contents.missing]
     if not contents.reports:
         return Written(contents, sorted(problems))
@@ -91,19 +91,29 @@ def write_page(paths: Sequence[Path], output: Path, options: Options | None = No
                 urls[row.key] = parts.add(f"AnnotateReport.receive({to_json(row.key)}, {to_json(detail.data)});\n")
             else:
                 inside[row.key] = detail.data
-    plotly = files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")
-    where = {"plotly": "", "plotly_url": parts.add(plotly)} if is_large else {"plotly": plotly, "plotly_url": ""}
-    page = _render(contents, rows, sorted(problems), inside=inside, urls=urls, **where)
+    charts = make_charts(contents)
+    plotly = files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8") if charts else ""
+    page = _render(
+        contents=contents,
+        charts=charts,
+        rows=rows,
+        problems=sorted(problems),
+        inside=inside,
+        urls=urls,
+        plotly="" if is_large else plotly,
+        plotly_url=parts.add(plotly) if is_large and plotly else "",
+    )
     write_whole(output, page)
     parts.sweep()
     return Written(contents, sorted(problems), unreachable)
 
 
 def _render(
+    *,
     contents: Contents,
+    charts: Sequence[Chart],
     rows: Sequence[Row],
     problems: Sequence[Problem],
-    *,
     inside: dict[str, Any],
     urls: dict[str, str],
     plotly: str,
@@ -121,7 +131,6 @@ def _render(
     )
     environment.filters["clock"] = clock
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    charts = make_charts(contents)
     known = inside.keys() | urls.keys()
     return environment.get_template("report.html").render(
         title=contents.root.name or "archive",

@@ -177,7 +177,7 @@ def _confidence(contents: Contents) -> Chart:
     heads = ("confidence", *(printable(emotion) for emotion in emotions))
     rows = [
         (
-            f"{number / BINS:.2f} \N{EN DASH} {(number + 1) / BINS:.2f}",
+            f"{number / BINS:.2f} to {(number + 1) / BINS:.2f}",
             *(f"{minutes[emotion][number]:.2f}" for emotion in emotions),
         )
         for number in range(BINS)
