@@ -1,8 +1,8 @@
 """What the report page of a large archive costs to make and to look at: ``python -m tests.benchmarks.report_page``.
 
 Makes reports with their meta files in a temporary folder and a page of them, opens it in a headless Chromium, scrolls
-through its table, searches, sorts, and opens a video; prints what each took. Needs ``pip install '.[test]'``, and Chromium on
-the path.
+through its table, searches, sorts, and opens a video; prints what each took. Needs ``pip install '.[test]'``, and Chromium
+on the path.
 """
 
 from __future__ import annotations
