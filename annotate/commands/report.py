@@ -66,14 +66,14 @@ def report(
     if not quiet:
         for path in contents.empty:
             console.say(f"no reports below {path}; `annotate {path}` makes them")
-    for problem in contents.left_out:
-        console.say(f"left out: {problem.path}: {problem.reason}")
+    for obstacle in contents.obstacles:
+        console.say(f"left out: {obstacle.reason}")
     if contents.reports and not quiet:
         if written.unreachable:
             count = f"{written.unreachable} of {len(contents.reports)}"
             console.say(f"{output}: not where the page would play them, beside their reports or in --videos: {count} videos")
         console.print_text(console.printable(f"{output}: {_told(written.contents.reports, len(written.problems))}"))
-    ctx.exit(EXIT_FAILED if contents.left_out else 0)
+    ctx.exit(EXIT_FAILED if contents.obstacles else 0)
 
 
 def _told(reports: Sequence[object], problems: int) -> str:

@@ -40,7 +40,7 @@ class Contents:
     """An archive's whole reports, ordered by their videos, in numbers.
 
     ``videos`` has a row a report; ``confidence`` has milliseconds of faces by emotion (rows) and bin (columns, `BINS`);
-    ``left_out`` are reports that cannot be used, ``missing`` videos that have none. ``root`` is the directory below which
+    ``left_out`` are reports that cannot be used, as ``obstacles`` has them by their paths, ``missing`` videos that have none. ``root`` is the directory below which
     all lies.
     """
 
@@ -48,6 +48,7 @@ class Contents:
     videos: Summary
     folders: Summary
     confidence: pd.DataFrame
+    obstacles: list[Obstacle]
     left_out: list[Problem]
     missing: list[Problem]
     empty: list[Path]
@@ -98,6 +99,7 @@ def collect(paths: Iterable[Path], progress: Progress = iter, videos: Path | Non
         videos=by_video.summary(),
         folders=by_folder.summary(),
         confidence=confidence.table(),
+        obstacles=obstacles,
         left_out=_problems(obstacles, "left out", root),
         missing=_problems(missing, "missing", root),
         empty=found.empty,

@@ -159,7 +159,7 @@ def test_what_failed_is_listed_with_its_reason(archive: Path, tmp_path: Path, em
         ["old.emotions.csv", "left out", f"made by another version of the analysis; {again}"],
     ]
     assert [line.split(": ")[:2] for line in errors.splitlines()[:3]] == [
-        ["left out", name] for name in ("half.emotions.csv", "none.mp4", "old.emotions.csv")
+        ["left out", str(archive / name)] for name in ("none.mp4", "half.emotions.csv", "old.emotions.csv")
     ]
 
 
@@ -308,7 +308,7 @@ def test_a_directory_without_reports_says_what_makes_them(tmp_path: Path) -> Non
 def test_a_path_that_is_not_there_is_said(tmp_path: Path) -> None:
     status, output, errors = run(tmp_path / "none", "-o", tmp_path / "report.html")
     assert (status, output) == (1, "")
-    assert errors == f"left out: none: no report; make one with `annotate {tmp_path}/none`\n"
+    assert errors == f"left out: {tmp_path}/none: no report; make one with `annotate {tmp_path}/none`\n"
 
 
 @pytest.mark.parametrize(
