@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.errors import SettingsError
-from annotate.reports.page.charts import legend_of, make_charts
+from annotate.reports.page.charts import Chart, legend_of, make_charts
 from annotate.reports.page.contents import Contents, Problem, Progress, collect
 from annotate.reports.page.details import look_into
 from annotate.reports.page.files import Parts, to_json
@@ -31,8 +31,9 @@ NEEDED = {"jinja2": "jinja2", "plotly": "plotly", "PIL": "pillow"}
 
 @dataclass(frozen=True)
 class Options:
-    """How a page is made: so many videos are looked into at once."""
+    """How a page is made: so many videos are looked into at once; ``videos`` is as for `collect`."""
 
+    videos: Path | None = None
     thumbnails: bool = True
     jobs: int = field(default_factory=available_cores)
     most_inside: int = MOST_INSIDE
@@ -64,13 +65,13 @@ def write_page(paths: Sequence[Path], output: Path, options: Options | None = No
     Neither the order of ``paths`` nor the number of jobs changes anything in it.
 
     Raises:
-        SettingsError: a package of the extra is missing.
+        SettingsError: a package of the extra is missing, or the options do not fit the paths.
         OutputError: the page or a part cannot be written; an earlier page still stands then.
     """
     options = options or Options()
     check_packages()
     check_writable(output)
-    contents = collect(paths)
+    contents = collect(paths, progress, options.videos)
     problems = [*contents.left_out, *contents.missing]
     if not contents.reports:
         return Written(contents, sorted(problems))
@@ -91,19 +92,29 @@ def write_page(paths: Sequence[Path], output: Path, options: Options | None = No
                 urls[row.key] = parts.add(f"AnnotateReport.receive({to_json(row.key)}, {to_json(detail.data)});\n")
             else:
                 inside[row.key] = detail.data
-    plotly = files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")
-    where = {"plotly": "", "plotly_url": parts.add(plotly)} if is_large else {"plotly": plotly, "plotly_url": ""}
-    page = _render(contents, rows, sorted(problems), inside=inside, urls=urls, **where)
+    charts = make_charts(contents)
+    plotly = files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8") if charts else ""
+    page = _render(
+        contents=contents,
+        charts=charts,
+        rows=rows,
+        problems=sorted(problems),
+        inside=inside,
+        urls=urls,
+        plotly="" if is_large else plotly,
+        plotly_url=parts.add(plotly) if is_large and plotly else "",
+    )
     write_whole(output, page)
     parts.sweep()
     return Written(contents, sorted(problems), unreachable)
 
 
 def _render(
+    *,
     contents: Contents,
+    charts: Sequence[Chart],
     rows: Sequence[Row],
     problems: Sequence[Problem],
-    *,
     inside: dict[str, Any],
     urls: dict[str, str],
     plotly: str,
@@ -121,7 +132,6 @@ def _render(
     )
     environment.filters["clock"] = clock
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    charts = make_charts(contents)
     known = inside.keys() | urls.keys()
     return environment.get_template("report.html").render(
         title=contents.root.name or "archive",
