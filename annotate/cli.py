@@ -21,6 +21,7 @@ _WHERE = {
     **dict.fromkeys(("render",), "annotate.commands.render"),
     **dict.fromkeys(("plot",), "annotate.commands.plot"),
     **dict.fromkeys(("summarize", "find"), "annotate.commands.reports"),
+    "report": "annotate.commands.report",
     **dict.fromkeys(("dataset", "train", "evaluate"), "annotate.training.commands"),
 }
 """Where commands are that are imported when they are asked for."""

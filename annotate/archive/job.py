@@ -132,7 +132,7 @@ def _run_claimed(job: Job, progress: Progress | None, cores: Cores | None, scrat
     if earlier is not None:
         _remove_outdated(outputs, earlier, meta)
     status = Status.ANNOTATED if meta.faces else Status.NO_FACES
-    return Outcome(path, status, meta.duration_s, meta.faces, dominant_emotion(report.pieces), _remark(meta))
+    return Outcome(path, status, meta.duration_s, meta.faces, dominant_emotion(report.pieces), meta.shortfall)
 
 
 def _analyse(job: Job, progress: Progress | None, cores: Cores | None) -> Report:
@@ -238,10 +238,3 @@ def _remove_outdated(outputs: Outputs, earlier: Meta, meta: Meta) -> None:
         is_mine = name == path.name and is_output(name) and name not in meta.outputs and not path.is_symlink()
         if is_mine and path.is_file() and hash_file(path) == known:
             remove(path)
-
-
-def _remark(meta: Meta) -> str:
-    if meta.missing_s:
-        return f"damaged: the last {meta.missing_s:.1f} s could not be decoded"
-    count = sum(meta.warnings.values())
-    return f"damaged: the decoder complained {count} times" if count else ""

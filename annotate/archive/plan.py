@@ -17,6 +17,7 @@ from annotate.tracks.meta import Meta, hash_content, is_named, is_unchanged, pla
 from annotate.version import ANALYSIS_VERSION
 
 REPORT_ENDING, META_ENDING = f"{OUTPUT_MARK}.csv", f"{OUTPUT_MARK}.meta.json"
+BOXES_ENDING = f"{OUTPUT_MARK}.boxes.csv"
 
 
 class Task(enum.Enum):
@@ -55,7 +56,7 @@ class Outputs:
     @property
     def boxes(self) -> Path:
         """Where the faces were, by time."""
-        return self._named(".boxes.csv")
+        return self.base.with_name(f"{self.base.name}{BOXES_ENDING}")
 
     def track(self, format_name: str, language: str) -> Path:
         """A track that is made from the report."""

@@ -17,12 +17,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from annotate.archive.plan import REPORT_ENDING
+from annotate.archive.plan import BOXES_ENDING, REPORT_ENDING
 from annotate.archive.walk import Obstacle
 from annotate.errors import ReportError
 from annotate.reports.find import meta_beside
 from annotate.timeline import MS_PER_S
+from annotate.tracks.boxes import BoxPaths, read_boxes
 from annotate.tracks.meta import Meta, hash_content, is_named, plain_name, read_meta
+from annotate.tracks.report import Report as TrackReport
 from annotate.tracks.table import PLACE_COLUMNS, parse_table
 from annotate.version import ANALYSIS_VERSION
 
@@ -121,7 +123,32 @@ def number_runs(*keys: npt.NDArray[Any]) -> Integers:
     return begins.cumsum()
 
 
+def read_whole(path: Path, *, with_boxes: bool = True) -> TrackReport:
+    """All of one report, as tracks are made from it; the video lies beside it.
+
+    Raises:
+        ReportError: it, or its file of boxes if that is asked for, is not as it was written, or of another version of the
+            analysis.
+    """
+    meta, content = _read_checked(path)
+    try:
+        table = parse_table(content)
+        _check(table)
+    except ValueError as error:
+        raise ReportError(f"{path}: not a report of this program ({error}); annotate the video again") from None
+    boxes_path = path.with_name(path.name.removesuffix(REPORT_ENDING) + BOXES_ENDING)
+    known = meta.outputs.get(plain_name(boxes_path)) if with_boxes else None
+    boxes = read_boxes(boxes_path, known) if known is not None else BoxPaths(())
+    return TrackReport(table, meta, boxes, _video_beside(path, meta).name)
+
+
 def _read(number: int, path: Path) -> _Content:
+    meta, content = _read_checked(path)
+    header, _, rows = content.partition(b"\n")
+    return _Content(number, _describe(path, meta, header), header, rows)
+
+
+def _read_checked(path: Path) -> tuple[Meta, bytes]:
     meta_path = meta_beside(path)
     meta = read_meta(meta_path)
     if meta is None:
@@ -137,8 +164,7 @@ def _read(number: int, path: Path) -> _Content:
         raise ReportError(f"{path}: the report cannot be read ({error.strerror})") from None
     if meta.outputs.get(plain_name(path)) != hash_content(content):
         raise ReportError(f"{path}: damaged or cut off, not as its meta file says it was written; annotate the video again")
-    header, _, rows = content.partition(b"\n")
-    return _Content(number, _describe(path, meta, header), header, rows)
+    return meta, content
 
 
 def _describe(path: Path, meta: Meta, header: bytes) -> Report:

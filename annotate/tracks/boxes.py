@@ -16,6 +16,7 @@ from annotate.faces.blocks import Detection
 from annotate.faces.box import Box
 from annotate.pipeline import Annotation
 from annotate.timeline import MS_PER_S, Span
+from annotate.tracks.meta import hash_content
 
 COLUMNS = ("face_id", "time", "x", "y", "width", "height")
 
@@ -101,14 +102,17 @@ def format_boxes(paths: BoxPaths) -> str:
     return "\n".join(lines) + "\n"
 
 
-def read_boxes(path: Path) -> BoxPaths:
-    """Reads a file of boxes back.
+def read_boxes(path: Path, known: str | None = None) -> BoxPaths:
+    """Reads a file of boxes back; ``known`` is the hash that its meta file has of it, if that is to be compared.
 
     Raises:
-        ReportError: it cannot be read, or is none of this program's.
+        ReportError: it cannot be read, is none of this program's, or is not as it was written.
     """
     try:
-        return parse_boxes(path.read_bytes())
+        content = path.read_bytes()
+        if known is not None and hash_content(content) != known:
+            raise ValueError("it is not as its meta file says it was written")
+        return parse_boxes(content)
     except OSError as error:
         raise ReportError(f"{path}: the boxes cannot be read ({error.strerror}); annotate the video again") from None
     except ValueError as error:

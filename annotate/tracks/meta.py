@@ -64,6 +64,14 @@ class Meta:
     height_px: int = 0
     renders: Mapping[str, Render] = field(default_factory=dict)
 
+    @property
+    def shortfall(self) -> str:
+        """What the decoder made of a damaged video, empty if nothing is known to be missing."""
+        if self.missing_s:
+            return f"damaged: the last {self.missing_s:.1f} s could not be decoded"
+        count = sum(self.warnings.values())
+        return f"damaged: the decoder complained {count} times" if count else ""
+
     def to_json(self) -> str:
         """As the text of the file."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
@@ -80,6 +88,9 @@ def read_meta(path: Path) -> Meta | None:
     well_formed = (
         isinstance(meta.outputs, dict)
         and isinstance(meta.settings, dict)
+        and isinstance(meta.warnings, dict)
+        and all(isinstance(count, int) for count in meta.warnings.values())
+        and isinstance(meta.missing_s, int | float)
         and isinstance(meta.duration_s, int | float)
         and math.isfinite(meta.duration_s)
         and isinstance(meta.faces, int)

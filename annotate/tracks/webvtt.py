@@ -38,14 +38,24 @@ class Place:
         The text ends where the box does: a cue aligned at its end reaches from the picture's left edge to its position.
         Of others browsers do not agree where they begin, since some move a cue to the left by a share of its own width.
         """
-        if box is None or not self.width_px or not self.height_px:
+        corner = self.corner(box)
+        if corner is None:
             return ""
-        short_px = min(self.width_px, self.height_px)
-        text_share = len(text) * _LETTER_SHARE * short_px / self.width_px
-        line_share = _LINE_SHARE * short_px / self.height_px
+        position = max(min(1.0, len(text) * self.letter_share), corner[1])
+        return f"line:{corner[0]:.1%} position:{position:.1%} align:end"
+
+    def corner(self, box: Box | None) -> tuple[float, float] | None:
+        """Where a cue above a box begins and ends: shares of the picture's height and width, None without a box."""
+        if box is None or not self.width_px or not self.height_px:
+            return None
+        line_share = _LINE_SHARE * min(self.width_px, self.height_px) / self.height_px
         line = min(max(0.0, box.y / self.height_px - line_share), 1 - line_share)
-        position = max(min(1.0, text_share), min((box.x + box.width) / self.width_px, 1.0))
-        return f"line:{line:.1%} position:{position:.1%} align:end"
+        return line, min((box.x + box.width) / self.width_px, 1.0)
+
+    @property
+    def letter_share(self) -> float:
+        """The width of a letter as a share of the picture's."""
+        return _LETTER_SHARE * min(self.width_px, self.height_px) / self.width_px if self.width_px else 0.0
 
 
 def write(report: Report, language: str) -> str | None:
@@ -60,10 +70,25 @@ def write(report: Report, language: str) -> str | None:
         (line,) = cue.lines
         text = label(line, language, numbered=numbered)
         tagged = f"<c.{class_name(line.emotion)}>{escape(text, quote=False)}</c>"
-        parts += [(span, line.face_id, tagged, place.settings(box, text)) for span, box in _stays(cue, report.boxes)]
+        parts += [(span, line.face_id, tagged, place.settings(box, text)) for span, box in stays(cue, report.boxes)]
     captions = [_caption(span, tagged, settings) for span, _, tagged, settings in sorted(parts)]
     emotions = sorted({line.emotion for cue in cues for line in cue.lines})
     return f"{webvtt.WebVTT(captions=captions, styles=[webvtt.Style(_style(emotions))]).content}\n"
+
+
+def stays(cue: Cue, boxes: BoxPaths) -> Iterator[tuple[Span, Box | None]]:
+    """A cue in parts, none shorter than a cue may be, over each of which its face stays about where it was first."""
+    face_id = cue.lines[0].face_id
+    start_ms, end_ms = cue.span.start_ms, cue.span.end_ms
+    place, moment_ms = boxes.at(face_id, start_ms), start_ms + MIN_CUE_MS
+    while place is not None and moment_ms <= end_ms - MIN_CUE_MS:
+        box = boxes.at(face_id, moment_ms)
+        if box is not None and _distance(place, box) > _FARTHEST * place.width:
+            yield Span(start_ms, moment_ms), place
+            start_ms, place, moment_ms = moment_ms, box, moment_ms + MIN_CUE_MS
+        else:
+            moment_ms += _STEP_MS
+    yield Span(start_ms, end_ms), place
 
 
 def class_name(emotion: str) -> str:
@@ -86,21 +111,6 @@ def _style(emotions: Sequence[str]) -> str:
         for emotion in emotions
     )
     return "\n".join(("::cue { background-color: transparent; }", *rules))
-
-
-def _stays(cue: Cue, boxes: BoxPaths) -> Iterator[tuple[Span, Box | None]]:
-    """A cue in parts, none shorter than a cue may be, over each of which its face stays about where it was first."""
-    face_id = cue.lines[0].face_id
-    start_ms, end_ms = cue.span.start_ms, cue.span.end_ms
-    place, moment_ms = boxes.at(face_id, start_ms), start_ms + MIN_CUE_MS
-    while place is not None and moment_ms <= end_ms - MIN_CUE_MS:
-        box = boxes.at(face_id, moment_ms)
-        if box is not None and _distance(place, box) > _FARTHEST * place.width:
-            yield Span(start_ms, moment_ms), place
-            start_ms, place, moment_ms = moment_ms, box, moment_ms + MIN_CUE_MS
-        else:
-            moment_ms += _STEP_MS
-    yield Span(start_ms, end_ms), place
 
 
 def _distance(box: Box, other: Box) -> float:

@@ -1,0 +1,73 @@
+"""The report page of an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+
+from annotate import console
+from annotate.commands.shared import EXIT_FAILED, QUIET, fail, verbosity
+from annotate.errors import AnnotateError
+from annotate.settings import available_cores
+
+PAGE_ENDINGS = (".html", ".htm")
+
+
+def _page_name(ctx: click.Context, parameter: click.Parameter, path: Path) -> Path:
+    if path.suffix.lower() not in PAGE_ENDINGS:
+        raise click.BadParameter(f"{path}: a page's name ends in {' or '.join(PAGE_ENDINGS)}.")
+    return path
+
+
+@click.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE.html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="report.html",
+    show_default=True,
+    callback=_page_name,
+    help="The page to write.",
+)
+@click.option("--no-thumbnails", is_flag=True, help="Leave out pictures of faces, which are taken from the videos.")
+@click.option("--jobs", metavar="N", type=click.IntRange(1), help="Videos looked into at once.  [default: one a core]")
+@verbosity
+@click.pass_context
+def report(ctx: click.Context, paths: tuple[Path, ...], output: Path, no_thumbnails: bool, jobs: int | None) -> None:
+    """Make a page to look at: charts, a table, and every video with its timeline.
+
+    It opens from the disk in any browser, without a network. The videos are played from where they are.
+    """
+    from annotate.reports.page.build import Options, write_page
+
+    quiet = bool(ctx.meta.get(QUIET))
+
+    def progress(reports: Sequence[Path]) -> Iterable[Path]:
+        return console.progress(reports, "videos", quiet=quiet)
+
+    options = Options(thumbnails=not no_thumbnails, jobs=jobs or available_cores())
+    try:
+        written = write_page(paths, output, options, progress)
+    except AnnotateError as error:
+        fail(error)
+    contents = written.contents
+    if not quiet:
+        for path in contents.empty:
+            console.say(f"no reports below {path}; `annotate {path}` makes them")
+    for problem in contents.left_out:
+        console.say(f"left out: {problem.path}: {problem.reason}")
+    if contents.reports and not quiet:
+        if written.unreachable:
+            count = f"{written.unreachable} of {len(contents.reports)}"
+            console.say(f"{output}: not beside their reports, where the page would play them: {count} videos")
+        console.print_text(console.printable(f"{output}: {_told(written.contents.reports, len(written.problems))}"))
+    ctx.exit(EXIT_FAILED if contents.left_out else 0)
+
+
+def _told(reports: Sequence[object], problems: int) -> str:
+    videos = f"{len(reports)} {'video' if len(reports) == 1 else 'videos'}"
+    return f"{videos}, {problems} {'problem' if problems == 1 else 'problems'}, which it lists" if problems else videos

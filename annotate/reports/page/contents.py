@@ -1,0 +1,146 @@
+"""What the report page tells of an archive: its videos in numbers, and what failed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from annotate.archive.plan import name_outputs
+from annotate.archive.walk import Obstacle, walk
+from annotate.reports.find import find_reports
+from annotate.reports.read import Batch, Report, read_reports
+from annotate.reports.summary import Summary, Tally
+from annotate.texts import printable
+
+Progress = Callable[[Sequence[Path]], Iterable[Path]]
+
+BINS = 20
+"""Of the distribution of confidence, from 0 to 1."""
+
+_PARTS = 10_000
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """A video, or a directory, of which the page shows nothing, or not all: ``path`` as it is shown, and why."""
+
+    path: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """An archive's whole reports, ordered by their videos, in numbers.
+
+    ``videos`` has a row a report; ``confidence`` has milliseconds of faces by emotion (rows) and bin (columns, `BINS`);
+    ``left_out`` are reports that cannot be used, ``missing`` videos that have none. ``root`` is the directory below which
+    all lies.
+    """
+
+    reports: list[Report]
+    videos: Summary
+    folders: Summary
+    confidence: pd.DataFrame
+    left_out: list[Problem]
+    missing: list[Problem]
+    empty: list[Path]
+    root: Path
+
+    @property
+    def names(self) -> list[str]:
+        """The reports' videos as the page shows them: by their paths below the root."""
+        return [shown_below(report.video_path, self.root) for report in self.reports]
+
+    @property
+    def folder_names(self) -> dict[str, str]:
+        """The same for the folders of the summary."""
+        parents = {os.path.dirname(report.video) or os.curdir: report.video_path.parent for report in self.reports}
+        return {folder: shown_below(path, self.root) for folder, path in parents.items()}
+
+
+def collect(paths: Iterable[Path], progress: Progress = iter) -> Contents:
+    """Reads the reports below ``paths``; what comes of it does not depend on their order."""
+    given = sorted(paths)
+    found = find_reports(given)
+    ordered = sorted(found.reports)
+    videos, folders, confidence = Tally("video"), Tally("folder"), _Confidence()
+    reports: dict[int, Report] = {}
+    obstacles = list(found.obstacles)
+    for read in read_reports(progress(ordered)):
+        if isinstance(read, Obstacle):
+            obstacles.append(read)
+            continue
+        reports.update(read.reports)
+        for tally in (videos, folders, confidence):
+            tally.add(read)
+    missing = _without_report(given, ordered, obstacles)
+    seen = [*(report.video_path for report in reports.values()), *(problem.path for problem in (*obstacles, *missing))]
+    root = common_folder(seen or given)
+    return Contents(
+        reports=[reports[number] for number in sorted(reports)],
+        videos=videos.summary(),
+        folders=folders.summary(),
+        confidence=confidence.table(),
+        left_out=_problems(obstacles, "left out", root),
+        missing=_problems(missing, "missing", root),
+        empty=found.empty,
+        root=root,
+    )
+
+
+def common_folder(paths: Iterable[Path]) -> Path:
+    """The innermost directory that all paths lie in."""
+    folders = [os.path.dirname(os.path.abspath(path)) for path in paths]
+    return Path(os.path.commonpath(folders)) if folders else Path()
+
+
+def shown_below(path: Path, root: Path) -> str:
+    """A path below a directory as text that can be shown; the directory itself by its name."""
+    way = os.path.relpath(os.path.abspath(path), root)
+    return printable(root.name if way == os.curdir and root.name else way)
+
+
+@dataclass
+class _Confidence:
+    """Adds up the time of faces by emotion and confidence."""
+
+    _sums: list[pd.Series[int]] = field(default_factory=list)
+
+    def add(self, batch: Batch) -> None:
+        pieces = batch.pieces
+        parts = (pieces["confidence"] * _PARTS).round().astype(int)
+        keys = [pieces["emotion"].astype(str), (parts * BINS // _PARTS).clip(0, BINS - 1).rename("bin")]
+        self._sums.append((pieces["end_ms"] - pieces["start_ms"]).groupby(keys).sum())
+
+    def table(self) -> pd.DataFrame:
+        if not self._sums:
+            return pd.DataFrame(columns=range(BINS), dtype=int)
+        sums = pd.concat(self._sums).groupby(level=[0, 1]).sum().unstack(fill_value=0)
+        return sums.reindex(columns=range(BINS), fill_value=0)
+
+
+def _without_report(paths: Sequence[Path], reports: Iterable[Path], obstacles: Iterable[Obstacle]) -> list[Obstacle]:
+    """Videos that have no report, and what stood in the way of looking for them; each that is not listed yet."""
+    known = {os.path.realpath(path) for path in reports}
+    listed = {os.path.abspath(obstacle.path) for obstacle in obstacles}
+    found = list(walk(paths))
+    names = name_outputs([entry for entry in found if isinstance(entry, Path)])
+    missing = [entry for entry in found if isinstance(entry, Obstacle)]
+    for video, outputs in names.items():
+        if os.path.realpath(outputs.csv) not in known:
+            reason = "its report is gone; annotate the video again" if outputs.meta.exists() else "not annotated yet"
+            missing.append(Obstacle(video, reason))
+    return [obstacle for obstacle in missing if os.path.abspath(obstacle.path) not in listed]
+
+
+def _problems(obstacles: Iterable[Obstacle], kind: str, root: Path) -> list[Problem]:
+    problems = []
+    for obstacle in obstacles:
+        reason = obstacle.reason.removeprefix(f"{obstacle.path}: ")
+        problems.append(Problem(shown_below(obstacle.path, root), kind, printable(reason)))
+    return sorted(problems)

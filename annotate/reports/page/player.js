@@ -1,0 +1,212 @@
+"use strict";
+
+/* A video with its emotion track, and its timeline. */
+const AnnotatePlayer = (() => {
+  const { Timeline, make, fill, clock, score } = AnnotateTimeline;
+  const ROWS_AT_ONCE = 500;
+  const JUST_BEHIND_S = 0.001; // a picture begins at its time, and half a millisecond was cut off from that
+  const styles = new Map();
+
+  /* Colours of cues, as rules of a style sheet, since cues take no others; a class an emotion. */
+  function classOf(emotion) {
+    const key = `${emotion.name}\n${emotion.colour}`;
+    if (!styles.has(key)) {
+      styles.set(key, { name: `ap-emotion-${styles.size}`, colour: emotion.colour, ink: emotion.ink });
+      try {
+        const sheet = new CSSStyleSheet();
+        const rules = [...styles.values()].map(
+          (each) => `.ap-video video::cue(.${each.name}) { background-color: ${each.colour}; color: ${each.ink}; }`,
+        );
+        sheet.replaceSync(rules.join("\n"));
+        document.adoptedStyleSheets = [...document.adoptedStyleSheets.filter((each) => each !== classOf.sheet), sheet];
+        classOf.sheet = sheet;
+      } catch {
+        // an older browser shows cues without colours
+      }
+    }
+    return styles.get(key).name;
+  }
+
+  function escape(text) {
+    return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  }
+
+  /* Cues are added by script: browsers load no <track> into pages on a disk. */
+  function addCues(video, data, words) {
+    const track = video.addTextTrack("subtitles", words.track, words.language);
+    for (const [startMs, endMs, face, emotion, line, right] of data.cues) {
+      const { name } = data.emotions[emotion];
+      const word = words.emotions[name] || name;
+      const text = data.numbered ? `${face}: ${word}` : word;
+      const cue = new VTTCue(startMs / 1000, endMs / 1000, `<c.${classOf(data.emotions[emotion])}>${escape(text)}</c>`);
+      if (line !== null) {
+        cue.snapToLines = false;
+        cue.line = 100 * line;
+        cue.position = 100 * Math.max(Math.min(1, text.length * data.letter), right);
+        cue.align = "end";
+      }
+      track.addCue(cue);
+    }
+    track.mode = "showing";
+    return track;
+  }
+
+  function buildLegend(data, words) {
+    const entries = data.emotions.map((emotion) => {
+      const swatch = make("i", { class: "ap-swatch" });
+      swatch.style.background = emotion.colour;
+      return make("li", {}, swatch, words.emotions[emotion.name] || emotion.name);
+    });
+    return make("ul", { class: "ap-legend" }, ...entries);
+  }
+
+  /* All blocks as a table, made when it is opened, so many rows at once. */
+  function buildTable(data, words, seek) {
+    const details = make("details", { class: "ap-details" }, make("summary", { text: words.table }));
+    const blocks = data.lanes.flatMap((lane) => lane.spans.map((span) => [lane.face, span]));
+    blocks.sort((one, other) => one[1][0] - other[1][0] || one[0] - other[0]);
+    const names = data.emotions.map((emotion) => words.emotions[emotion.name] || emotion.name);
+    const heads = [words.faceColumn, words.start, words.end, words.emotion, words.confidence, ...names];
+    const body = make("tbody");
+    const more = make("button", { type: "button", class: "ap-more" });
+    function addRows() {
+      const from = body.rows.length;
+      for (const [face, span] of blocks.slice(from, from + ROWS_AT_ONCE)) {
+        const start = make("button", { type: "button", class: "ap-seek", text: clock(span[0], 3) });
+        start.addEventListener("click", () => seek(span[0]));
+        const cells = [face, start, clock(span[1], 3), names[span[2]], score(span[3 + span[2]]), ...span.slice(3).map(score)];
+        body.append(make("tr", {}, ...cells.map((cell) => make("td", {}, cell))));
+      }
+      const left = blocks.length - body.rows.length;
+      more.hidden = left <= 0;
+      more.textContent = fill(words.more, { number: Math.min(left, ROWS_AT_ONCE), total: blocks.length });
+    }
+    more.addEventListener("click", addRows);
+    details.addEventListener("toggle", () => {
+      if (!details.open || body.rows.length) return;
+      addRows();
+      const head = make("tr", {}, ...heads.map((text) => make("th", { scope: "col", text })));
+      const table = make("table", {}, make("thead", {}, head), body);
+      details.append(make("div", { class: "ap-wide", tabindex: 0, role: "region", "aria-label": words.table }, table), more);
+    });
+    return details;
+  }
+
+  class Player {
+    constructor(element, data, options) {
+      const words = options.words || AnnotatePlayer.words.en;
+      const name = options.videoName || "";
+      this.isUsable = Boolean(options.videoUrl);
+      this.pendingMs = null;
+      this.video = make("video", { controls: "", preload: "metadata", playsinline: "", "aria-label": fill(words.video, { name }) });
+      if (data.width_px && data.height_px) this.video.style.aspectRatio = `${data.width_px} / ${data.height_px}`;
+      this.note = make("p", { class: "ap-note", role: "status", hidden: "" });
+      this.stage = make("div", { class: "ap-video" }, this.video, this.note);
+      if (options.downloads && options.downloads.length) this.stage.append(this.buildDownloads(options.downloads, words));
+      this.timeline = new Timeline(data, words, {
+        seek: (ms) => this.seek(ms),
+        togglePlaying: () => this.togglePlaying(),
+        isPlaying: () => this.isUsable && !this.video.paused,
+      });
+      const side = make("div", { class: "ap-side" });
+      if (data.lanes.length) {
+        const keys = make("p", { class: "ap-keys", text: words.keys });
+        side.append(this.timeline.element, buildLegend(data, words), keys, buildTable(data, words, (ms) => this.seek(ms)));
+      } else side.append(make("p", { class: "ap-none", text: words.noFaces }), this.timeline.element);
+      this.root = make("div", { class: "ap", lang: words.language }, make("div", { class: "ap-columns" }, this.stage, side));
+      element.replaceChildren(this.root);
+      this.sayUnplayable = () => {
+        const open = make("a", { href: options.videoUrl || null, text: words.open });
+        this.note.replaceChildren(fill(words.unplayable, { name: `\u2068${name}\u2069` }));
+        if (options.videoUrl) this.note.append(" ", open);
+      };
+      if (this.isUsable) this.load(options.videoUrl, data, words);
+      else this.giveUp();
+    }
+
+    buildDownloads(downloads, words) {
+      const links = downloads.map(({ label, url }) => make("a", { href: url, download: "", text: label }));
+      return make("nav", { class: "ap-downloads", "aria-label": words.downloads }, ...links);
+    }
+
+    load(url, data, words) {
+      const { video } = this;
+      this.track = addCues(video, data, words);
+      const follow = () => {
+        this.timeline.show(video.currentTime * 1000);
+        this.frame = video.paused || video.ended ? 0 : requestAnimationFrame(follow);
+      };
+      video.addEventListener("play", () => {
+        cancelAnimationFrame(this.frame);
+        follow();
+      });
+      video.addEventListener("timeupdate", () => this.isSettled() && this.timeline.show(video.currentTime * 1000));
+      video.addEventListener("loadedmetadata", () => {
+        if (!video.videoWidth) this.giveUp();
+        else if (this.pendingMs !== null) this.seek(this.pendingMs);
+      });
+      video.addEventListener("error", () => this.giveUp());
+      video.addEventListener("keydown", (event) => {
+        if (event.key === "ArrowLeft" || event.key === "ArrowRight") this.timeline.onKey(event);
+      });
+      video.src = url;
+    }
+
+    isSettled() {
+      return this.isUsable && !this.video.seeking && this.pendingMs === null;
+    }
+
+    /* Says that the video cannot be played; the timeline goes on with a position of its own. */
+    giveUp() {
+      cancelAnimationFrame(this.frame);
+      this.isUsable = false;
+      this.video.hidden = true;
+      this.note.hidden = false;
+      this.sayUnplayable();
+    }
+
+    seek(ms) {
+      const { video } = this;
+      this.timeline.show(ms);
+      if (!this.isUsable) return;
+      if (video.readyState < HTMLMediaElement.HAVE_METADATA) {
+        this.pendingMs = ms;
+        return;
+      }
+      this.pendingMs = null;
+      video.currentTime = Math.min(ms / 1000 + JUST_BEHIND_S, video.duration || Infinity);
+    }
+
+    jump(direction) {
+      this.timeline.jump(direction);
+    }
+
+    togglePlaying() {
+      if (!this.isUsable) return;
+      if (this.video.paused) this.video.play().catch(() => {});
+      else this.video.pause();
+    }
+
+    focus() {
+      this.timeline.focus();
+    }
+
+    destroy() {
+      cancelAnimationFrame(this.frame);
+      this.timeline.destroy();
+      this.isUsable = false;
+      this.sayUnplayable = () => {};
+      this.video.pause();
+      this.video.removeAttribute("src");
+      this.video.load();
+      this.root.remove();
+    }
+  }
+
+  return {
+    words: {},
+    mount(element, data, options = {}) {
+      return new Player(element, data, options);
+    },
+  };
+})();

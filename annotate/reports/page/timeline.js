@@ -1,0 +1,385 @@
+"use strict";
+
+/* Lanes of faces over time: a bar a block, its colour the emotion and its height the confidence; a cursor; keys. */
+const AnnotateTimeline = (() => {
+  const SVG = "http://www.w3.org/2000/svg";
+  const PARTS = 10000;
+  const STEPS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18000, 36000];
+  const TICK_PX = 72;
+  const WIDEST_SECOND_PX = 120;
+  const AGAIN_MS = 50; // so far behind a change, the one before it is meant; while playing, time goes on meanwhile:
+  const AGAIN_WHILE_PLAYING_MS = 800;
+  const MOST_IN_TIP = 8;
+  const FOLLOW_MS = 500;
+
+  function make(name, options = {}, ...children) {
+    const made = document.createElement(name);
+    for (const [key, value] of Object.entries(options)) {
+      if (value === null || value === undefined) continue;
+      if (key === "text") made.textContent = value;
+      else if (key === "class") made.className = value;
+      else made.setAttribute(key, value);
+    }
+    made.append(...children);
+    return made;
+  }
+
+  function fill(text, values) {
+    return text.replace(/\{(\w+)\}/g, (whole, key) => (key in values ? String(values[key]) : whole));
+  }
+
+  /* A moment as a player's clock shows it: 0:03.2, 1:02:05.0. */
+  function clock(ms, decimals = 1) {
+    const unit = 10 ** decimals;
+    const parts = Math.round((ms / 1000) * unit);
+    const seconds = Math.floor(parts / unit);
+    const hours = Math.floor(seconds / 3600);
+    const minutes = String(Math.floor(seconds / 60) % 60).padStart(hours ? 2 : 1, "0");
+    const text = `${hours ? `${hours}:` : ""}${minutes}:${String(seconds % 60).padStart(2, "0")}`;
+    return decimals ? `${text}.${String(parts % unit).padStart(decimals, "0")}` : text;
+  }
+
+  /* The last number in a sorted list that is at most a value, or -1. */
+  function lastAtMost(count, at, value) {
+    let low = -1, high = count;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (at(middle) <= value) low = middle;
+      else high = middle;
+    }
+    return low;
+  }
+
+  function spanAt(spans, ms) {
+    const number = lastAtMost(spans.length, (index) => spans[index][0], ms);
+    return number >= 0 && ms < spans[number][1] ? spans[number] : null;
+  }
+
+  /* When a face appears, comes back, or begins to show another emotion. */
+  function changesOf(spans) {
+    return spans
+      .filter((span, index) => !index || spans[index - 1][1] < span[0] || spans[index - 1][2] !== span[2])
+      .map((span) => span[0]);
+  }
+
+  function score(parts) {
+    return (parts / PARTS).toFixed(2);
+  }
+
+  class Timeline {
+    /* `actions`: seek(ms), togglePlaying(), isPlaying(). */
+    constructor(data, words, actions) {
+      this.data = data;
+      this.words = words;
+      this.actions = actions;
+      this.endMs = Math.max(1, data.end_ms);
+      this.nowMs = 0;
+      this.zoom = 1;
+      this.width = 1;
+      this.rows = [{ name: words.allFaces, lanes: data.lanes }];
+      for (const lane of data.lanes) {
+        this.rows.push({ name: fill(words.face, { number: lane.face }), lanes: [lane], thumbnail: lane.thumbnail });
+      }
+      for (const row of this.rows) {
+        const times = row.lanes.flatMap((lane) => changesOf(lane.spans));
+        row.changes = [...new Set(times)].sort((one, other) => one - other);
+      }
+      this.build();
+      this.observer = new ResizeObserver(() => this.drawTicks());
+      this.observer.observe(this.scroller);
+      this.show(0);
+    }
+
+    word(emotion) {
+      const { name } = this.data.emotions[emotion];
+      return this.words.emotions[name] || name;
+    }
+
+    build() {
+      this.tip = make("div", { class: "ap-tip", "aria-hidden": "true", hidden: "" });
+      this.cursor = make("div", { class: "ap-cursor", "aria-hidden": "true" });
+      this.inner = make("div", { class: "ap-inner" });
+      this.rows.forEach((row, number) => this.inner.append(this.buildRow(row, number)));
+      this.inner.append(this.cursor);
+      this.scroller = make("div", { class: "ap-scroller" }, this.inner);
+      this.element = make("div", { class: "ap-timeline", role: "group", "aria-label": this.words.timeline }, this.scroller, this.tip);
+      this.element.addEventListener("keydown", (event) => this.onKey(event));
+      this.scroller.addEventListener("scroll", () => this.onScroll(), { passive: true });
+      this.choose(0);
+    }
+
+    buildRow(row, number) {
+      const label = make("div", { class: "ap-label" });
+      if (number === 0) label.append(this.buildZoom());
+      else {
+        if (this.data.lanes.some((lane) => lane.thumbnail)) label.append(this.buildPicture(row));
+        label.append(make("span", { text: row.name }));
+      }
+      const track = make("div", {
+        class: "ap-track",
+        role: "slider",
+        "aria-label": row.name,
+        "aria-orientation": "horizontal",
+        "aria-valuemin": 0,
+        "aria-valuemax": this.endMs / 1000,
+      });
+      row.track = track;
+      track.append(number === 0 ? (this.ticks = make("div", { class: "ap-ticks", "aria-hidden": "true" })) : this.drawLane(row));
+      track.addEventListener("focus", () => {
+        this.choose(number);
+        this.tell(row);
+        if (track.matches(":focus-visible")) this.showTipAtNow(row);
+      });
+      track.addEventListener("blur", () => this.hideTip());
+      track.addEventListener("pointerdown", (event) => this.onPress(event, number));
+      track.addEventListener("pointermove", (event) => this.onMove(event, row));
+      track.addEventListener("pointerleave", () => this.hideTip());
+      return make("div", { class: number === 0 ? "ap-row ap-ruler" : "ap-row" }, label, track);
+    }
+
+    buildPicture(row) {
+      if (!row.thumbnail) return make("span", { class: "ap-face" });
+      return make("img", { class: "ap-face", src: row.thumbnail, alt: "", width: 36, height: 36 });
+    }
+
+    buildZoom() {
+      this.zoomButtons = [["zoomOut", "\u2212", 0.5], ["zoomIn", "+", 2]].map(([key, sign, factor]) => {
+        const button = make("button", { type: "button", class: "ap-zoom", "aria-label": this.words[key], title: this.words[key], text: sign });
+        button.addEventListener("click", () => this.zoomBy(factor));
+        return button;
+      });
+      return make("div", { class: "ap-zooms" }, ...this.zoomButtons);
+    }
+
+    /* A path an emotion: a film has thousands of blocks. */
+    drawLane(row) {
+      const svg = document.createElementNS(SVG, "svg");
+      svg.setAttribute("viewBox", `0 0 ${this.endMs} ${PARTS}`);
+      svg.setAttribute("preserveAspectRatio", "none");
+      svg.setAttribute("aria-hidden", "true");
+      const outlines = this.data.emotions.map(() => []);
+      for (const span of row.lanes[0].spans) {
+        const top = PARTS - span[3 + span[2]];
+        outlines[span[2]].push(`M${span[0]} ${PARTS}V${top}H${span[1]}V${PARTS}`);
+      }
+      outlines.forEach((outline, emotion) => {
+        if (!outline.length) return;
+        const path = document.createElementNS(SVG, "path");
+        path.setAttribute("d", outline.join(""));
+        path.setAttribute("data-emotion", this.data.emotions[emotion].name);
+        path.style.fill = this.data.emotions[emotion].colour;
+        svg.append(path);
+      });
+      return svg;
+    }
+
+    drawTicks() {
+      const width = this.rows[0].track.clientWidth;
+      if (!width) return;
+      this.width = width;
+      const most = Math.max(1, Math.floor(width / TICK_PX));
+      const step = STEPS_S.find((each) => this.endMs / 1000 / each <= most) || STEPS_S[STEPS_S.length - 1];
+      const marks = [];
+      for (let number = 0; number * step * 1000 <= this.endMs; number++) {
+        const ms = number * step * 1000;
+        const mark = make("span", { class: "ap-tick", text: clock(ms, step < 1 ? 1 : 0) });
+        mark.style.left = `${(100 * ms) / this.endMs}%`;
+        if (width * (1 - ms / this.endMs) < TICK_PX / 2) mark.classList.add("ap-last");
+        marks.push(mark);
+      }
+      this.ticks.replaceChildren(...marks);
+      const widest = Math.max(1, ((this.endMs / 1000) * WIDEST_SECOND_PX) / this.scroller.clientWidth);
+      this.zoomButtons[0].disabled = this.zoom <= 1;
+      this.zoomButtons[1].disabled = this.zoom >= widest;
+    }
+
+    zoomBy(factor) {
+      this.zoom = Math.max(1, this.zoom * factor);
+      this.inner.style.setProperty("--ap-zoom", this.zoom);
+      this.drawTicks();
+      this.follow(true);
+    }
+
+    /* Only one row is reached by Tab, the others by arrow keys. */
+    choose(number) {
+      this.chosen = number;
+      this.rows.forEach((row, index) => row.track.setAttribute("tabindex", index === number ? 0 : -1));
+    }
+
+    focus() {
+      this.rows[this.chosen].track.focus({ preventScroll: true });
+    }
+
+    onKey(event) {
+      if (event.altKey || event.ctrlKey || event.metaKey) return;
+      if (event.key === " " && event.target.closest("button")) return;
+      const rows = this.rows;
+      const steps = { ArrowLeft: -1, ArrowRight: 1 };
+      if (event.key in steps) this.jump(steps[event.key], rows[this.chosen]);
+      else if (event.key === "ArrowUp") rows[Math.max(0, this.chosen - 1)].track.focus();
+      else if (event.key === "ArrowDown") rows[Math.min(rows.length - 1, this.chosen + 1)].track.focus();
+      else if (event.key === "Home") this.actions.seek(0);
+      else if (event.key === "End") this.actions.seek(this.endMs);
+      else if (event.key === " ") this.actions.togglePlaying();
+      else if (event.key === "+" || event.key === "=") this.zoomButtons[1].click();
+      else if (event.key === "-") this.zoomButtons[0].click();
+      else if (event.key === "Escape" && !this.tip.hidden) this.hideTip();
+      else return;
+      event.preventDefault();
+      event.stopPropagation();
+      const row = this.rows[this.chosen];
+      this.tell(row);
+      if (event.key === " ") this.hideTip();
+      else if (event.key !== "Escape") this.showTipAtNow(row);
+    }
+
+    /* Seeks to the next change, or with -1 to the one before, of a row: of all faces if none is given. */
+    jump(direction, row = this.rows[0]) {
+      const changes = row.changes;
+      const again = this.actions.isPlaying() ? AGAIN_WHILE_PLAYING_MS : AGAIN_MS;
+      const from = direction > 0 ? this.nowMs : this.nowMs - again;
+      const last = lastAtMost(changes.length, (index) => changes[index], from);
+      const next = direction > 0 ? changes[last + 1] : changes[last] ?? 0;
+      if (next === undefined) return;
+      this.actions.seek(next);
+      const changed = this.rows.slice(1).filter((each) => each.changes.includes(next));
+      this.reveal(row === this.rows[0] ? changed : [row]);
+    }
+
+    /* Brings one of some rows into sight, unless one is. */
+    reveal(rows) {
+      const { scrollTop, clientHeight, scrollHeight } = this.scroller;
+      if (scrollHeight <= clientHeight || !rows.length) return;
+      const tops = rows.map((row) => row.track.parentElement.offsetTop);
+      const { height } = rows[0].track.getBoundingClientRect();
+      const first = scrollTop + this.rows[0].track.clientHeight;
+      if (!tops.some((top) => top >= first && top + height <= scrollTop + clientHeight)) {
+        this.scroller.scrollTop = tops[0] - (clientHeight - height) / 2;
+      }
+    }
+
+    onScroll() {
+      this.hideTip();
+      this.coverCursor();
+    }
+
+    onPress(event, number) {
+      if (event.button !== 0) return;
+      const { track } = this.rows[number];
+      event.preventDefault();
+      track.setPointerCapture(event.pointerId);
+      track.focus({ preventScroll: true });
+      this.actions.seek(this.timeAt(event, track));
+    }
+
+    onMove(event, row) {
+      const ms = this.timeAt(event, row.track);
+      if (event.buttons & 1 && row.track.hasPointerCapture(event.pointerId)) this.actions.seek(ms);
+      this.showTip(row, ms, event.clientX, row.track.getBoundingClientRect());
+    }
+
+    timeAt(event, track) {
+      const place = track.getBoundingClientRect();
+      const share = place.width ? (event.clientX - place.left) / place.width : 0;
+      return Math.round(Math.min(Math.max(share, 0), 1) * this.endMs);
+    }
+
+    /* Moves the cursor; called for every picture while playing. */
+    show(ms) {
+      this.nowMs = Math.min(Math.max(0, ms), this.endMs);
+      this.inner.style.setProperty("--ap-at", this.nowMs / this.endMs);
+      this.tell(this.rows[this.chosen]);
+      this.follow(false);
+    }
+
+    /* Says for those who hear the page where it is, and what is there. */
+    tell(row) {
+      const parts = row.lanes.flatMap((lane) => {
+        const span = spanAt(lane.spans, this.nowMs);
+        const name = row.lanes.length > 1 ? `${fill(this.words.face, { number: lane.face })}: ` : "";
+        return span ? [`${name}${this.word(span[2])} ${score(span[3 + span[2]])}`] : [];
+      });
+      row.track.setAttribute("aria-valuenow", (this.nowMs / 1000).toFixed(3));
+      row.track.setAttribute("aria-valuetext", `${clock(this.nowMs)}, ${parts.join(", ") || this.words.nobody}`);
+    }
+
+    /* Keeps the cursor, and a face that is there now, in sight where not all of the timeline is. */
+    follow(always) {
+      if (this.zoom > 1 || always) {
+        const x = (this.nowMs / this.endMs) * this.width;
+        const { scrollLeft } = this.scroller;
+        const seen = this.width / this.zoom;
+        if (x < scrollLeft || x > scrollLeft + seen || always) this.scroller.scrollLeft = x - seen / (always ? 2 : 8);
+      }
+      this.coverCursor();
+      const beat = Math.floor(this.nowMs / FOLLOW_MS);
+      if (beat === this.beat || !this.actions.isPlaying()) return;
+      this.beat = beat;
+      this.reveal(this.rows.slice(1).filter((row) => spanAt(row.lanes[0].spans, this.nowMs)));
+    }
+
+    /* The cursor goes behind the labels. */
+    coverCursor() {
+      this.cursor.hidden = (this.nowMs / this.endMs) * this.width < this.scroller.scrollLeft - 1;
+    }
+
+    showTipAtNow(row) {
+      const place = row.track.getBoundingClientRect();
+      this.showTip(row, this.nowMs, place.left + (this.nowMs / this.endMs) * place.width, place);
+    }
+
+    showTip(row, ms, x, place) {
+      const lines = row === this.rows[0] ? this.facesAt(ms) : this.scoresAt(row, ms);
+      this.tip.replaceChildren(...lines);
+      this.tip.hidden = false;
+      const { offsetWidth: width, offsetHeight: height } = this.tip;
+      const edge = 8;
+      const above = place.top - height - edge;
+      this.tip.style.left = `${Math.max(edge, Math.min(x - width / 2, window.innerWidth - width - edge))}px`;
+      const below = Math.min(this.scroller.getBoundingClientRect().bottom + edge, window.innerHeight - height - edge);
+      this.tip.style.top = `${above > 0 ? above : Math.max(edge, below)}px`;
+    }
+
+    hideTip() {
+      this.tip.hidden = true;
+    }
+
+    facesAt(ms) {
+      const lines = [make("strong", { text: clock(ms) })];
+      for (const lane of this.data.lanes) {
+        const span = spanAt(lane.spans, ms);
+        if (span && lines.length <= MOST_IN_TIP) {
+          lines.push(this.scoreLine(fill(this.words.face, { number: lane.face }), span[2], span[3 + span[2]], this.word(span[2])));
+        }
+      }
+      if (lines.length === 1) lines.push(make("span", { text: this.words.nobody }));
+      return lines;
+    }
+
+    scoresAt(row, ms) {
+      const span = spanAt(row.lanes[0].spans, ms);
+      if (!span) return [make("strong", { text: `${row.name} \u00b7 ${clock(ms)}` }), make("span", { text: this.words.nobody })];
+      const lines = [make("strong", { text: `${row.name} \u00b7 ${clock(span[0])} \u2013 ${clock(span[1])}` })];
+      this.data.emotions.forEach((_, emotion) => {
+        const line = this.scoreLine(this.word(emotion), emotion, span[3 + emotion], "");
+        if (emotion === span[2]) line.classList.add("ap-best");
+        lines.push(line);
+      });
+      return lines;
+    }
+
+    scoreLine(name, emotion, parts, word) {
+      const bar = make("i");
+      bar.style.width = `${(100 * parts) / PARTS}%`;
+      bar.style.background = this.data.emotions[emotion].colour;
+      const shown = make("span", { class: "ap-bar" }, bar);
+      return make("span", { class: "ap-score" }, make("span", { text: name }), shown, make("span", { text: `${word} ${score(parts)}`.trim() }));
+    }
+
+    destroy() {
+      this.observer.disconnect();
+    }
+  }
+
+  return { Timeline, make, fill, clock, score };
+})();
