@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -16,8 +17,13 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def find_browser() -> str | None:
-    """Chromium, or what is built from it."""
-    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    """Chromium, or what is built from it, if it runs: some systems have a script of that name that only asks for it."""
+    return next((path for name in BROWSERS if (path := shutil.which(name)) and _runs(path)), None)
+
+
+def _runs(path: str) -> bool:
+    answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60, check=False)
+    return answer.returncode == 0 and "Chrom" in answer.stdout
 
 
 @contextmanager

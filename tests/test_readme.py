@@ -12,6 +12,7 @@ import pytest
 from annotate.archive.walk import VIDEO_ENDINGS
 from annotate.commands.archive import annotate_command
 from annotate.commands.convert import convert
+from annotate.commands.report import report
 from annotate.commands.reports import LISTS, TABLES, find, summarize
 from annotate.emotions.labels import EMOTIONS
 from annotate.reports.moments import to_table
@@ -37,7 +38,7 @@ def test_every_ending_is_listed() -> None:
     assert set(match[1].split()) == VIDEO_ENDINGS
 
 
-@pytest.mark.parametrize("command", [annotate_command, convert, summarize, find])
+@pytest.mark.parametrize("command", [annotate_command, convert, summarize, find, report])
 def test_every_option_is_explained(command: click.Command) -> None:
     options = {name for option in command.params for name in option.opts if name.startswith("-")}
     long_ones = {name for name in options if name.startswith("--")} - {"--verbose", "--quiet", "--output"}
@@ -52,7 +53,7 @@ def test_every_column_of_summaries_and_moments_is_explained() -> None:
 
 @pytest.mark.parametrize("endings", [TABLES, LISTS])
 def test_every_ending_of_a_file_is_explained(endings: dict[str, str]) -> None:
-    described = README[README.index("### Moments") : README.index("## As a library")]
+    described = README[README.index("### Moments") : README.index("## The report page")]
     assert [ending for ending in endings if f"`{ending}`" not in described] == []
 
 

@@ -184,7 +184,7 @@ def _confidence(contents: Contents) -> Chart:
         if any(minutes[emotion][number] for emotion in emotions)
     ]
     note = "How probable the model held the emotion it gave, in minutes of faces."
-    return Chart("confidence", "Confidence", note, _figure(bars, layout), heads, rows, 260)
+    return Chart("confidence", "Confidence", note, _figure(bars, layout, right_px=14), heads, rows, 260)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
@@ -202,12 +202,12 @@ def _plain(text: str) -> str:
     return html.escape(text, quote=False)
 
 
-def _figure(data: list[dict[str, Any]], layout: dict[str, Any], top_px: int = 4) -> str:
+def _figure(data: list[dict[str, Any]], layout: dict[str, Any], top_px: int = 4, right_px: int = 4) -> str:
     """Checked by Plotly's own library."""
     from plotly import graph_objects
 
     common = {
-        "margin": {"l": 4, "r": 4, "t": top_px, "b": 4},
+        "margin": {"l": 4, "r": right_px, "t": top_px, "b": 4},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, sans-serif", "size": 13},

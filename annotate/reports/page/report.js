@@ -97,7 +97,7 @@ const AnnotateReport = (() => {
     document.title = title;
     byId("detail").hidden = true;
     byId("overview").hidden = false;
-    drawCharts();
+    startCharts();
     const anchor = byId(location.hash.slice(1));
     if (anchor && anchor.matches("section")) {
       anchor.scrollIntoView();
@@ -188,7 +188,9 @@ const AnnotateReport = (() => {
     }
   }
 
+  /* Charts are drawn when they are to be seen. */
   async function startCharts() {
+    if (byId("overview").hidden) return;
     const read = parse("data-figures");
     if (!read.length) return;
     try {
