@@ -51,6 +51,11 @@ def coding(stream: Stream, container: str) -> str:
     return COPY if stream.codec in _COPIED[container].get(stream.kind, ()) else ""
 
 
+def is_kept_in_burning(stream: Stream, container: str) -> bool:
+    """Whether a stream stays in a copy with pictures that are encoded anew: all sound does, no further pictures do."""
+    return stream.kind == "audio" or (stream.kind in ("subtitle", "attachment") and coding(stream, container) != "")
+
+
 def left_out(streams: Iterable[Stream], container: str) -> list[Stream]:
     """The streams that a container does not take, but for names of chapters and timecodes, which are metadata as well."""
     return [stream for stream in streams if stream.codec not in _MADE_ANEW and not coding(stream, container)]

@@ -121,6 +121,9 @@ def test_a_video_without_faces_is_copied_and_said_so(done: Path) -> None:
     (other,) = render(done / "empty.mp4", kind=SOFT, container="mkv")
     assert other.reason == "empty.emotions.soft.en.mkv; no faces, so copied as it is"
     assert starts_ms(done / "empty.emotions.soft.en.mkv") == starts_ms(done / "empty.mp4")
+    (drawn,) = render(done / "empty.mp4", target=done / "other.mkv")
+    assert drawn.reason == "other.mkv; no faces, so copied as it is"
+    assert np.array_equal(read_still(done / "other.mkv", 500), read_still(done / "empty.mp4", 500))
 
 
 def test_what_is_done_is_skipped_and_not_touched(rendered: Path, tmp_path: Path) -> None:
