@@ -27,7 +27,6 @@ from annotate.media.containers import (
     MATROSKA,
     container_for_burning,
     container_for_copying,
-    is_kept_in_burning,
     left_out,
 )
 from annotate.media.probe import Stream, Video, check_readable, probe

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ from annotate.media.binary import Renderer
 from annotate.media.probe import probe
 from annotate.media.stills import read_still
 from annotate.tracks.boxes import read_boxes
-from annotate.tracks.meta import hash_content, read_meta
+from annotate.tracks.meta import Render, hash_content, read_meta
 from annotate.tracks.table import read_table
 from tests.archive.test_workers import all_arguments, descendants
 from tests.media import make_from_pictures
@@ -163,6 +164,23 @@ def test_stale_copies_can_be_removed_and_are_not_missed_then(done: Path, empty_c
     (done / "face.mp4").unlink()
     (gone,) = check_archive(walk([done]), output_trees([done], None))
     assert {path.name for path in gone.stale} == {"face.emotions.csv", "face.emotions.meta.json"}
+
+
+def test_a_meta_file_cannot_have_files_of_other_folders_removed(done: Path, tmp_path: Path) -> None:
+    """Not even one that is named like an output and whose content is known."""
+    other = tmp_path / "other" / "face.emotions.boxes.en.mp4"
+    other.parent.mkdir()
+    other.write_text("known")
+    path = done / "face.emotions.meta.json"
+    meta = read_meta(path)
+    assert meta is not None
+    planted = {f"../other/{other.name}": Render("boxes", "en", "another report", hash_content(b"known"))}
+    path.write_text(replace(meta, renders=planted).to_json())
+    (done / "face.mp4").unlink()
+    for finding in check_archive(walk([done]), output_trees([done], None)):
+        remove_stale(finding)
+    assert other.read_text() == "known"
+    assert not path.exists()
 
 
 def test_check_tells_what_is_gone_or_was_changed(done: Path) -> None:
