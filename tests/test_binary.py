@@ -12,17 +12,19 @@ from annotate.media.decode import decode
 from annotate.media.probe import probe
 
 
-def script(path: Path, version: str) -> str:
-    path.write_text(f"#!/bin/sh\necho 'ffmpeg version {version} Copyright (c) the FFmpeg developers'\n")
+def script(path: Path, version: str, lists: str = "") -> str:
+    path.write_text(f"#!/bin/sh\necho 'ffmpeg version {version} Copyright (c) the FFmpeg developers'\n{lists}\n")
     path.chmod(0o755)
     return str(path)
 
 
 @pytest.fixture(autouse=True)
 def _fresh_search() -> Iterator[None]:
-    binary.find_ffmpeg.cache_clear()
+    for search in (binary.find_ffmpeg, binary.find_renderer):
+        search.cache_clear()
     yield
-    binary.find_ffmpeg.cache_clear()
+    for search in (binary.find_ffmpeg, binary.find_renderer):
+        search.cache_clear()
 
 
 @pytest.mark.parametrize("version", ["5.1", "5.1.9-0+deb12u1", "n9.0.2-17-g2a571b6068-20260930", "10.0", "N-112233-gabcdef"])
@@ -81,3 +83,32 @@ def test_an_ffmpeg_that_goes_while_a_run_goes_on_is_named(empty_clip: Path, monk
         probe(empty_clip)
     with pytest.raises(FFmpegError, match=said):
         next(decode(video, (160, 120)))
+
+
+WHOLE = "echo ' .. ass               V->V       Render ASS subtitles'; echo ' V....D libx264              H.264'"
+NO_LIBASS = "echo ' .. asscut            V->V       Another'; echo ' V....D libx264              H.264'"
+
+
+def test_one_without_libass_gives_way_to_the_bundled_one_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, bundled = script(tmp_path / "ffmpeg", "6.0", NO_LIBASS), script(tmp_path / "bundled", "7.1", WHOLE)
+    monkeypatch.setattr(binary.shutil, "which", lambda name: system)
+    monkeypatch.setattr(binary, "_bundled", lambda: bundled)
+    assert binary.find_ffmpeg().path == system
+    said = f"{system} lacks libass, without which no boxes are drawn; using the one that imageio-ffmpeg brings, {bundled}"
+    assert binary.find_renderer() == binary.Renderer(bundled, said)
+
+
+def test_one_with_all_that_rendering_needs_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    system = script(tmp_path / "ffmpeg", "6.0", WHOLE)
+    monkeypatch.setattr(binary.shutil, "which", lambda name: system)
+    assert binary.find_renderer() == binary.Renderer(system)
+
+
+def test_that_none_can_draw_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    system, bundled = script(tmp_path / "ffmpeg", "6.0"), script(tmp_path / "bundled", "7.1", NO_LIBASS)
+    monkeypatch.setattr(binary.shutil, "which", lambda name: system)
+    monkeypatch.setattr(binary, "_bundled", lambda: bundled)
+    with pytest.raises(FFmpegError, match=r"ffmpeg lacks libass and libx264; .*bundled lacks libass: install an ffmpeg"):
+        binary.find_renderer()

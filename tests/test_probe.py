@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from annotate.errors import NotAVideoError, NoVideoStreamError, UnreadableError
-from annotate.media.probe import parse_description, probe
+from annotate.media.probe import Stream, parse_description, probe
 from tests.media import H264, file_url, make_from_pictures, make_pattern, run_ffmpeg
 
 
@@ -107,3 +107,21 @@ def test_the_first_of_two_video_streams(tmp_path: Path) -> None:
     both = tmp_path / "both.mkv"
     run_ffmpeg("-i", small, "-i", large, "-map", "1", "-map", "0", "-c", "copy", file_url(both))
     assert probe(both).width_px == 320
+
+
+def test_streams_are_told_with_their_codecs() -> None:
+    text = """Input #0, mov,mp4,m4a,3gp,3g2,mj2, from 'file:a.mov':
+  Duration: 00:00:02.00, start: 0.000000, bitrate: 100 kb/s
+  Stream #0:0[0x1](und): Video: h264 (High) (avc1 / 0x31637661), yuv420p, 160x120, 25 fps
+  Stream #0:1[0x2](deu): Audio: pcm_s16le (sowt / 0x74776F73), 44100 Hz, mono, s16, 705 kb/s
+  Stream #0:2[0x3](eng): Data: none (tmcd / 0x64636D74)
+  Stream #0:3[0x4](eng): Data: bin_data (text / 0x74786574), 0 kb/s
+  Stream #0:4[0x0]: Video: mjpeg (Baseline), yuvj420p(pc), 600x600, 90k tbr, 90k tbn (attached pic)
+"""
+    assert parse_description(Path("a.mov"), text).streams == (
+        Stream(0, "video", "h264"),
+        Stream(1, "audio", "pcm_s16le"),
+        Stream(2, "data", "tmcd"),
+        Stream(3, "data", "text"),
+        Stream(4, "video", "mjpeg", is_cover=True),
+    )

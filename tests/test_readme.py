@@ -12,6 +12,8 @@ import pytest
 from annotate.archive.walk import VIDEO_ENDINGS
 from annotate.commands.archive import annotate_command
 from annotate.commands.convert import convert
+from annotate.commands.plot import plot
+from annotate.commands.render import render
 from annotate.commands.report import report
 from annotate.commands.reports import LISTS, TABLES, find, summarize
 from annotate.emotions.labels import EMOTIONS
@@ -38,7 +40,7 @@ def test_every_ending_is_listed() -> None:
     assert set(match[1].split()) == VIDEO_ENDINGS
 
 
-@pytest.mark.parametrize("command", [annotate_command, convert, summarize, find, report])
+@pytest.mark.parametrize("command", [annotate_command, convert, summarize, find, report, plot, render])
 def test_every_option_is_explained(command: click.Command) -> None:
     options = {name for option in command.params for name in option.opts if name.startswith("-")}
     long_ones = {name for name in options if name.startswith("--")} - {"--verbose", "--quiet", "--output"}

@@ -146,15 +146,16 @@ class _Check:
         return (*whole, meta_path), faults
 
     def _compare_renders(self, meta_path: Path, meta: Meta) -> tuple[list[Path], list[Finding]]:
-        """The same of copies of the video. One that is not named like an output is never removed, nor missed: it is where
-        somebody wanted it, and theirs to move."""
+        """The same of copies of the video. One with another name than an output's, or in another folder, is never removed
+        nor missed: somebody wanted it there, and a meta file that somebody else made could name what it wants."""
         whole, faults = [], []
         report = meta.outputs.get(plain_name(meta_path).removesuffix(META_ENDING) + REPORT_ENDING)
         for way, render in meta.renders.items():
             place = Path(os.path.normpath(meta_path.parent / way))
             path = self._beside(place.parent).get(place.name)
+            is_usual = is_output(place.name) and way == place.name
             if path is None:
-                if render.report == report and is_output(place.name):
+                if render.report == report and is_usual:
                     faults.append(Finding(place, Fault.MISSING, "gone; render the video again"))
                 continue
             self._accounted.add(path)
@@ -163,10 +164,10 @@ class _Check:
                     faults.append(
                         Finding(path, Fault.DAMAGED, "not as this program wrote it; move it away and render again")
                     )
-                elif is_output(path.name) and render.report == report:
-                    whole.append(path)
-                elif render.report != report:
-                    ours = (path,) if is_output(path.name) else ()
+                elif render.report == report:
+                    whole += [path] if is_usual else []
+                else:
+                    ours = (path,) if is_usual else ()
                     faults.append(Finding(path, Fault.STALE, "made from an earlier report; render the video again", ours))
             except OSError as error:
                 faults.append(Finding(path, Fault.UNREADABLE, f"cannot be read ({error.strerror})"))

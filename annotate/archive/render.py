@@ -22,8 +22,14 @@ from annotate.archive.run import run_jobs, settle, size_bytes
 from annotate.archive.walk import OUTPUT_MARK, Obstacle, Selection, walk
 from annotate.archive.workers import InlineWorkers, Workers
 from annotate.errors import OutputError, ReportError, SettingsError, UnreadableError
-from annotate.media.containers import CONTAINERS_WRITTEN, MATROSKA, container_for_burning, container_for_copying, left_out
-from annotate.media.probe import Video, check_readable, probe
+from annotate.media.containers import (
+    CONTAINERS_WRITTEN,
+    MATROSKA,
+    container_for_burning,
+    container_for_copying,
+    left_out,
+)
+from annotate.media.probe import Stream, Video, check_readable, probe
 from annotate.media.render import FONT, Subtitles, burn, mux
 from annotate.parallel import Cores
 from annotate.settings import AUTOMATIC_THREADS, ONE_CORE, Limits
@@ -185,24 +191,23 @@ class _Plan:
         Raises:
             OutputError: the container that is asked for does not take the video's pictures as they are.
         """
-        copy, own = job.copy, job.path.suffix[1:].lower()
+        copy, own, has_faces = job.copy, job.path.suffix[1:].lower(), bool(report.face_cues)
         asked = copy.container.lower()
-        if not report.face_cues and own and asked in ("", own):
+        if not has_faces and own and asked in ("", own):
             return cls(video, job.limits, own, is_exact=True, remarks=(_NO_FACES,))
-        if copy.kind == BOXES:
-            drawing = substation.draw(report, copy.language, font=FONT, with_bars=True)
-            remarks = () if report.face_cues else (_NO_FACES,)
-            return cls(video, job.limits, asked or container_for_burning(video), drawing=drawing, remarks=remarks)
-        container = asked or container_for_copying(video)
+        container = asked or (container_for_burning if has_faces and copy.kind == BOXES else container_for_copying)(video)
         lost = left_out(video.streams, container)
-        if any(stream.index == video.stream for stream in lost):
+        can_copy = all(stream.index != video.stream for stream in lost)
+        if copy.kind == BOXES and (has_faces or not can_copy):
+            drawing = substation.draw(report, copy.language, font=FONT, with_bars=True)
+            lost = [stream for stream in lost if stream.kind == "subtitle"]
+            return cls(
+                video, job.limits, container, drawing=drawing, remarks=_remarks(lost, container, "no faces", has_faces)
+            )
+        if not can_copy:
             raise OutputError(f"{job.path}: .{container} does not take its pictures as they are; give --container mkv")
-        remarks = () if report.face_cues else (_NO_FACES,)
-        if lost:
-            named = ", ".join(f"{stream.codec} ({stream.kind})" for stream in lost)
-            remarks = (*remarks, f"without {named}, which .{container} does not take")
-        tracks = tuple(_tracks(report, copy.language, container))
-        return cls(video, job.limits, container, tracks=tracks, remarks=remarks)
+        tracks = tuple(_tracks(report, copy.language, container)) if has_faces else ()
+        return cls(video, job.limits, container, tracks=tracks, remarks=_remarks(lost, container, _NO_FACES, has_faces))
 
     def make(self, path: Path, advance: Callable[[float], None]) -> int:
         """Writes the copy and tells how often the decoder complained. Errors as for `burn` and `mux`."""
@@ -215,6 +220,13 @@ class _Plan:
         if self.tracks is not None:
             return mux(self.video, self.tracks, path, limits=self.limits, progress=advance).warning_count
         return burn(self.video, self.drawing, path, limits=self.limits, progress=advance).warning_count
+
+
+def _remarks(lost: Sequence[Stream], container: str, without_faces: str, has_faces: bool) -> tuple[str, ...]:
+    """What to say of a copy: that there are no faces, and which streams are left out."""
+    named = ", ".join(f"{stream.codec} ({stream.kind})" for stream in lost)
+    losses = (f"without {named}, which .{container} does not take",) if named else ()
+    return losses if has_faces else (without_faces, *losses)
 
 
 def _tracks(report: Report, language: str, container: str) -> Iterator[Subtitles]:

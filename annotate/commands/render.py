@@ -25,7 +25,7 @@ _CORES_EACH = 4
 @click.option(
     "--container",
     type=click.Choice(CONTAINERS_WRITTEN),
-    help="Kind of file.  [default: mkv for Matroska and WebM, else mp4; with --soft where all fits]",
+    help="Kind of file.  [default: that of the video, or what comes next to it]",
 )
 @click.option("--force", is_flag=True, help="Make finished copies again.")
 @click.option(

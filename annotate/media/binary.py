@@ -79,16 +79,20 @@ def find_renderer() -> Renderer:
         FFmpegError: there is none that has both.
     """
     usual = find_ffmpeg().path
-    trouble = ""
+    trouble: list[str] = []
     for path in dict.fromkeys((usual, _bundled())):
         if path is None:
             continue
         missing = _missing_for_rendering(path)
         if not missing:
-            return Renderer(path, f"{trouble}; using the one that imageio-ffmpeg brings, {path}" if trouble else "")
-        trouble = f"{trouble}; {path} too" if trouble else f"{path} lacks {missing}, which draw boxes into videos"
+            found = (
+                f"{'; '.join(trouble)}, without which no boxes are drawn; using the one that imageio-ffmpeg brings, {path}"
+            )
+            return Renderer(path, found if trouble else "")
+        trouble.append(f"{path} lacks {missing}")
     raise FFmpegError(
-        f"{trouble}: install an ffmpeg that was built with them, or run `pip install --force-reinstall imageio-ffmpeg`"
+        f"{'; '.join(trouble)}: install an ffmpeg that was built with libass and libx264, "
+        "or run `pip install --force-reinstall imageio-ffmpeg`"
     )
 
 

@@ -24,13 +24,10 @@ _COPIED = {
         "subtitle": frozenset(("mov_text",)),
     },
     MATROSKA: {
-        "audio": frozenset(
-            "aac mp3 mp2 ac3 eac3 dts truehd alac opus flac vorbis pcm_s16le pcm_s24le pcm_s32le pcm_f32le".split()
-        ),
         "subtitle": frozenset("subrip ass ssa webvtt hdmv_pgs_subtitle dvd_subtitle dvb_subtitle".split()),
     },
 }
-"""Codecs that common players know in a container; Matroska takes pictures in any."""
+"""Codecs that common players know in a container; Matroska takes pictures and sound in any."""
 
 
 def container_for_burning(video: Video) -> str:
@@ -49,9 +46,14 @@ def coding(stream: Stream, container: str) -> str:
     """How a stream gets into a container: ``copy``, the name of an encoder for subtitles, or empty if it does not."""
     if stream.kind == "subtitle" and stream.codec in _TEXT and stream.codec not in _COPIED[container]["subtitle"]:
         return _TEXT_CODECS[container]
-    if container == MATROSKA and stream.kind in ("video", "attachment"):
+    if container == MATROSKA and stream.kind in ("video", "audio", "attachment"):
         return COPY
     return COPY if stream.codec in _COPIED[container].get(stream.kind, ()) else ""
+
+
+def is_kept_in_burning(stream: Stream, container: str) -> bool:
+    """Whether a stream stays in a copy with pictures that are encoded anew: all sound does, no further pictures do."""
+    return stream.kind == "audio" or (stream.kind in ("subtitle", "attachment") and coding(stream, container) != "")
 
 
 def left_out(streams: Iterable[Stream], container: str) -> list[Stream]:

@@ -21,7 +21,7 @@ import ffmpeg
 
 from annotate.errors import DecodingError, OutputError
 from annotate.media.binary import H264_ENCODER, LIBASS, find_ffmpeg, find_renderer, runnable
-from annotate.media.containers import COPY, MATROSKA, MP4, coding, text_codec
+from annotate.media.containers import COPY, MATROSKA, MP4, coding, is_kept_in_burning, text_codec
 from annotate.media.decode import MIN_DEINTERLACED_PX, DecodingReport, collect_complaints
 from annotate.media.probe import Stream, Video
 from annotate.media.source import PROTOCOLS, command_line, memory_options, open_input
@@ -90,8 +90,7 @@ def burn(
         chain = _drawn_into(chain, video, substation, target.parent)
     odd = (video.width_px | video.height_px) & 1
     chain = chain.filter("format", "yuv444p" if odd else "yuv420p")
-    kept = [stream for stream in video.streams if stream.kind in ("audio", "subtitle")]
-    kept = [stream for stream in kept if stream.kind == "audio" or coding(stream, container)]
+    kept = [stream for stream in video.streams if is_kept_in_burning(stream, container)]
     options: dict[str, Any] = {
         "c:v": H264_ENCODER,
         "crf": _QUALITY,
@@ -99,6 +98,7 @@ def burn(
         "threads:v": _ENCODER_THREADS,
         "fps_mode": "passthrough",
         "enc_time_base:v": f"1:{_CLOCK_PER_S}",
+        "c:t": COPY,
         **_codings(kept, container),
     }
     copy = ffmpeg.output(

@@ -88,6 +88,8 @@ def read_meta(path: Path) -> Meta | None:
     well_formed = (
         isinstance(meta.outputs, dict)
         and isinstance(meta.settings, dict)
+        and all("\0" not in way for way in meta.renders)
+        and all(isinstance(value, str) for render in meta.renders.values() for value in vars(render).values())
         and isinstance(meta.warnings, dict)
         and all(isinstance(count, int) for count in meta.warnings.values())
         and isinstance(meta.missing_s, int | float)

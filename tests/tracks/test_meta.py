@@ -16,9 +16,11 @@ from annotate.tracks.files import write_whole
 from annotate.tracks.meta import (
     HASHED_PART_BYTES,
     Meta,
+    Render,
     Source,
     describe_source,
     hash_content,
+    hash_file,
     is_named,
     is_unchanged,
     plain_name,
@@ -40,6 +42,7 @@ META = Meta(
     warnings={"[h264] no frame!": 3},
     ffmpeg="5.1",
     outputs={"фильм.emotions.csv": "cd" * 16, "фильм.emotions.en.srt": None},
+    renders={"../фильм.emotions.boxes.en.mp4": Render("boxes", "en", "cd" * 16, "ef" * 16)},
 )
 BROKEN_NAME = os.fsdecode(b"caf\xe9.mp4")
 
@@ -215,3 +218,30 @@ def test_names_are_compared_whole(tmp_path: Path) -> None:
     assert is_named(source, tmp_path / "elsewhere" / "a.mp4")
     assert not is_named(source, tmp_path / "A.mp4")
     assert not is_named(source, tmp_path / "a.mov")
+
+
+def test_a_files_hash_is_that_of_its_content(video: Path) -> None:
+    assert hash_file(video) == hash_content(video.read_bytes())
+
+
+@pytest.mark.parametrize(
+    "renders",
+    [
+        [],
+        {"a.mp4": {}},
+        {"a.mp4": {"kind": "boxes", "language": "en", "report": "0", "hash": 1}},
+        {"a\0.mp4": {"kind": "boxes", "language": "en", "report": "0", "hash": "1"}},
+    ],
+)
+def test_copies_of_another_shape_make_a_meta_file_none(tmp_path: Path, renders: object) -> None:
+    path = tmp_path / "movie.emotions.meta.json"
+    path.write_text(json.dumps({**json.loads(META.to_json()), "renders": renders}))
+    assert read_meta(path) is None
+
+
+def test_a_meta_file_that_knows_nothing_of_copies_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "movie.emotions.meta.json"
+    content = json.loads(META.to_json())
+    del content["renders"]
+    path.write_text(json.dumps(content))
+    assert read_meta(path) == replace(META, renders={})

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from annotate.emotions.palette import COLOURS
 from annotate.faces.box import Box
 from annotate.tracks.cues import MIN_CUE_MS
-from annotate.tracks.substation import Canvas, write
+from annotate.tracks.substation import Canvas, draw, write
 from tests.media import ask_ffmpeg, read_cues
 from tests.tracks.reports import SIZE_PX, box_at, make_report
 
@@ -149,3 +149,48 @@ def test_what_lies_beyond_the_times_of_the_format_is_left_out() -> None:
     text = write(replace(report, table=report.table.assign(**times)), "en")
     assert text is not None
     assert {event.end for event in pysubs2.SSAFile.from_string(text)} == {35_998_600}
+
+
+def test_bars_tell_block_by_block_how_probable_the_emotion_of_the_label_is() -> None:
+    """Face 1 is labelled happy until the third block, where its happiness has a probability of .02."""
+    text = draw(make_report(faces=1), "en", with_bars=True)
+    assert text is not None
+    file = pysubs2.SSAFile.from_string(text)
+    bars = [event for event in file if event.style.endswith(" bar")]
+    widths = [int(event.text.split("fscx")[1].split("\\")[0]) for event in bars]
+    spans = [(event.start, event.end) for event in bars]
+    assert (spans[:4], widths[:4]) == ([(0, 800), (800, 1600), (1600, 2400), (2400, 2800)], [88, 88, 2, 88])
+    grounds = [event for event in file if event.style == "ground"]
+    assert [(event.start, event.end) for event in grounds] == [(0, 2400), (2400, 2800), (2800, 3240)]
+    assert {event.text for event in file if event.layer == 1 for event.text in [event.text.split("}")[1]]} == {
+        "1: happiness",
+        "1: fear",
+    }
+
+
+@pytest.mark.parametrize("time_s", [0.4, 1.2])
+def test_a_bar_lies_below_its_box(tmp_path: Path, time_s: float) -> None:
+    text = draw(make_report(faces=1), "en", with_bars=True)
+    assert text is not None
+    picture = drawn(tmp_path, text, time_s)
+    box, line_px = box_at(1, round(1000 * time_s)), Canvas(*SIZE_PX).line_px
+    top = round(box.y + box.height) + 2 * line_px
+    bar = is_coloured(picture[top : top + 3 * line_px], "happiness")
+    columns = np.flatnonzero(bar.all(axis=0))
+    assert (columns[0], columns[-1] + 1) == pytest.approx((box.x, box.x + 0.88 * box.width), abs=2)
+    assert not is_coloured(picture[top + 3 * line_px + 1 :], "happiness").any()
+
+
+def test_the_track_itself_has_no_bars_and_numbers_only_where_they_tell_faces_apart() -> None:
+    text = text_of(faces=1)
+    assert "bar" not in text
+    assert "ground" not in text
+    assert "}happiness" in text
+
+
+@given(boxes)
+def test_a_bar_stays_in_the_picture(box: Box) -> None:
+    canvas = Canvas(640, 360)
+    bar = canvas.bar_of(box, 0.5)
+    assert bar.y + bar.height <= 360
+    assert (bar.x, bar.width) == (box.x, max(1, box.width / 2))

@@ -1,0 +1,108 @@
+"""Timelines and telling moments of annotated videos as pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from annotate import console
+from annotate.archive.walk import OUTPUT_MARK
+from annotate.commands.runs import language_option
+from annotate.commands.shared import EXIT_FAILED, QUIET, fail, verbosity
+from annotate.errors import AnnotateError, SettingsError
+from annotate.reports.plot.figures import ENDINGS
+
+_KINDS = {False: "timeline", True: "frames"}
+
+
+@click.command()
+@click.argument("paths", metavar="VIDEO...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--frames", is_flag=True, help="A sheet of telling moments instead: face, emotion, confidence and time.")
+@click.option("--svg", "is_svg", is_flag=True, help="As SVG; else as PNG, or as the ending of -o says.")
+@click.option(
+    "--most",
+    metavar="N",
+    type=click.IntRange(1),
+    default=12,
+    show_default=True,
+    help="Faces of a timeline, those seen for longest, or moments of a sheet.",
+)
+@language_option
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE|DIR",
+    type=click.Path(path_type=Path),
+    help="Where one picture goes (.png, .svg), or all do.  [default: the current directory]",
+)
+@verbosity
+@click.pass_context
+def plot(
+    ctx: click.Context, paths: tuple[Path, ...], frames: bool, is_svg: bool, most: int, language: str, output: Path | None
+) -> None:
+    """Plot the timelines of annotated videos, for papers.
+
+    VIDEO is a video, its report, or a directory of them. The videos need not be there any more, unless --frames shows them.
+    """
+    from annotate.reports.find import find_reports
+    from annotate.reports.plot import figures
+
+    quiet = bool(ctx.meta.get(QUIET))
+    failed = False
+    try:
+        figures.check_library()
+        found = find_reports(paths)
+        file = output if output is not None and output.suffix.lower() in ENDINGS and not output.is_dir() else None
+        if file is not None and len(found.reports) > 1:
+            raise SettingsError(f"-o {file}: is one file, but there are {len(found.reports)} reports; give a directory")
+        folder = output if output is not None and file is None else Path()
+        if file is None and output is not None:
+            from annotate.tracks.files import make_folder
+
+            make_folder(output)
+    except AnnotateError as error:
+        fail(error)
+    for path in found.empty:
+        if not quiet:
+            console.say(f"no reports below {path}; `annotate {path}` makes them")
+    for obstacle in found.obstacles:
+        console.say(f"left out: {obstacle.reason}")
+        failed = True
+    taken: set[str] = set()
+    for report in console.progress(found.reports, "reports", quiet=quiet):
+        target = file or _free_name(folder, report, f"{_KINDS[frames]}{'.svg' if is_svg else '.png'}", taken)
+        try:
+            _plot(report, target, frames=frames, most=most, language=language)
+        except AnnotateError as error:
+            console.say(f"left out: {error}")
+            failed = True
+        else:
+            if not quiet:
+                console.print_text(console.printable(target))
+    ctx.exit(EXIT_FAILED if failed else 0)
+
+
+def _plot(path: Path, target: Path, *, frames: bool, most: int, language: str) -> None:
+    """Draws one picture of one report and writes it."""
+    from annotate.reports.plot.figures import encode, style, write_picture
+    from annotate.reports.plot.sheet import draw_sheet
+    from annotate.reports.plot.timeline import draw_timeline
+    from annotate.reports.read import read_whole
+
+    report = read_whole(path, with_boxes=frames)
+    with style():
+        if frames:
+            figure = draw_sheet(report, path.with_name(report.video), language, most)
+        else:
+            figure = draw_timeline(report, report.meta.source.name, language, most)
+        write_picture(target, encode(figure, target.suffix.lower()))
+
+
+def _free_name(folder: Path, report: Path, ending: str, taken: set[str]) -> Path:
+    """A name after the report's; of several of one name in a run, the later ones get numbers."""
+    base = report.name.removesuffix(f"{OUTPUT_MARK}.csv")
+    names = (f"{base}.{ending}" if number < 2 else f"{base}.{number}.{ending}" for number in range(1, len(taken) + 3))
+    name = next(name for name in names if name.casefold() not in taken)
+    taken.add(name.casefold())
+    return folder / name

@@ -1,0 +1,1 @@
+"""Pictures of reports for papers, by matplotlib: timelines, and sheets of telling moments."""

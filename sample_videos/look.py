@@ -1,0 +1,52 @@
+"""Makes ``preview.jpg``, ``timeline.png`` and ``rendered.jpg``: telling moments, a timeline and a rendered frame of a clip.
+
+``python sample_videos/look.py``, with this program and matplotlib installed (``pip install '.[plot]'``).
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from annotate.archive.plan import Wanted
+from annotate.archive.render import find_renders, render_archive
+from annotate.archive.run import annotate_archive
+from annotate.media.binary import find_ffmpeg
+from annotate.reports.plot.figures import encode, style
+from annotate.reports.plot.sheet import draw_sheet
+from annotate.reports.plot.timeline import draw_timeline
+from annotate.reports.read import read_whole
+
+FOLDER = Path(__file__).parent
+CLIP, STEM = "two_faces.mp4", "two_faces.emotions"
+MOMENT_S = 3.9
+WIDTH = 1100
+"""Of the sheet, in pixels."""
+
+
+def convert(source: Path, target: Path, *options: str) -> None:
+    """Takes a picture from a file."""
+    quietly = ("-nostdin", "-hide_banner", "-loglevel", "error", "-y")
+    command = [find_ffmpeg().path, *quietly, *options, "-i", str(source), "-q:v", "3", "-frames:v", "1", "-update", "1"]
+    subprocess.run([*command, "-vf", f"scale='min(iw,{WIDTH})':-2:flags=lanczos,format=yuvj444p", str(target)], check=True)
+
+
+def main() -> None:
+    """Annotates and renders the clip, and draws."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clip = Path(shutil.copy2(FOLDER / CLIP, folder))
+        list(annotate_archive([clip], wanted=Wanted(("csv",))))
+        list(render_archive(find_renders([clip])))
+        report = read_whole(folder / f"{STEM}.csv")
+        with style():
+            (FOLDER / "timeline.png").write_bytes(encode(draw_timeline(report, CLIP), ".png"))
+            (folder / "sheet.png").write_bytes(encode(draw_sheet(report, clip), ".png"))
+        convert(folder / "sheet.png", FOLDER / "preview.jpg")
+        convert(folder / f"{STEM}.boxes.en.mp4", FOLDER / "rendered.jpg", "-ss", str(MOMENT_S))
+
+
+if __name__ == "__main__":
+    main()
