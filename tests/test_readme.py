@@ -16,6 +16,7 @@ from annotate.commands.plot import plot
 from annotate.commands.render import render
 from annotate.commands.report import report
 from annotate.commands.reports import LISTS, TABLES, find, summarize
+from annotate.commands.serve import serve
 from annotate.emotions.labels import EMOTIONS
 from annotate.reports.moments import to_table
 from annotate.reports.summary import FIGURES, PLACES
@@ -40,7 +41,7 @@ def test_every_ending_is_listed() -> None:
     assert set(match[1].split()) == VIDEO_ENDINGS
 
 
-@pytest.mark.parametrize("command", [annotate_command, convert, summarize, find, report, plot, render])
+@pytest.mark.parametrize("command", [annotate_command, convert, summarize, find, report, plot, render, serve])
 def test_every_option_is_explained(command: click.Command) -> None:
     options = {name for option in command.params for name in option.opts if name.startswith("-")}
     long_ones = {name for name in options if name.startswith("--")} - {"--verbose", "--quiet", "--output"}

@@ -24,6 +24,7 @@ _NEEDED = {
     "uvicorn": "uvicorn",
     "sse_starlette": "sse-starlette",
     "jinja2": "Jinja2",
+    "PIL": "Pillow",
     "platformdirs": "platformdirs",
 }
 _HOST, _PORT = "127.0.0.1", 8765

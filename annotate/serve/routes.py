@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -381,7 +382,9 @@ def _made_kind(kind: str, language: str) -> Kind:
 
 
 def _attachment(name: str) -> str:
-    return f"attachment; filename*=utf-8''{quote(name, safe='')}"
+    """A file to be kept under a name, in both ways of RFC 6266: some programs know the first alone."""
+    plain = re.sub(r"[^A-Za-z0-9 ._()+-]", "_", name)
+    return f"attachment; filename=\"{plain}\"; filename*=utf-8''{quote(name, safe='')}"
 
 
 def _refused(status_code: int, detail: str) -> HTTPException:

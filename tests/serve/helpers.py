@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi.testclient import TestClient
+if TYPE_CHECKING:
+    from fastapi.testclient import TestClient
 
-from annotate.serve.service import Service
+    from annotate.serve.service import Service
 
 TIMEOUT_S = 60.0
 _POLL_INTERVAL_S = 0.05

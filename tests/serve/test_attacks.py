@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import os
 import re
 import select
@@ -13,9 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,76 +21,15 @@ from annotate.serve.server import bind, make_server
 from annotate.serve.service import Service
 from annotate.serve.settings import ServeSettings
 from annotate.serve.views import news_of
-from tests.reliability.processes import Run, start
+from tests.reliability.processes import start
 from tests.serve.helpers import ACTIVE, wait_until
+from tests.serve.servers import TIMEOUT_S, Server, serving
 from tests.test_hostile import CANARY, PLAYLISTS
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="looks at the process table")
 
 _LISTENERS_OF_ONE = 32
-_TIMEOUT_S = 30
 _UPLOAD_HEAD = b"PUT /api/uploads/a.mp4 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5000\r\n\r\n"
-
-
-@dataclass
-class Server:
-    """A server as a process of its own."""
-
-    run: Run | None
-    port: int
-    data: Path
-
-    @property
-    def process(self) -> Run:
-        """What runs it."""
-        assert self.run is not None
-        return self.run
-
-    def connection(self) -> http.client.HTTPConnection:
-        """A new connection."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT_S)
-
-    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
-        """The status and the document of an answer."""
-        with contextlib.closing(self.connection()) as connection:
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
-            content = answer.read()
-            return answer.status, json.loads(content) if content else None
-
-    def get(self, path: str) -> Any:
-        """A document."""
-        status, document = self.ask("GET", path)
-        assert status == 200, document
-        return document
-
-    def send(self, path: Path) -> str:
-        """Uploads a file and gives its id."""
-        status, document = self.ask("PUT", f"/api/uploads/{path.name}", path.read_bytes())
-        assert status == 201, document
-        return str(document["id"])
-
-    def state(self, video: str) -> str:
-        """A video's state."""
-        return str(self.get(f"/api/videos/{video}")["state"])
-
-    def raw(self) -> socket.socket:
-        """A bare connection."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=_TIMEOUT_S)
-
-
-@contextlib.contextmanager
-def serving(folder: Path, *options: str | Path) -> Iterator[Server]:
-    """A server whose data lie below a folder; nothing of it is left afterwards."""
-    data = folder / "data"
-    run = start(["-v", "serve", "--port", "0", "--data", data, *options], folder)
-    try:
-        wait_until(lambda: run.is_over or "served at" in run.output)
-        match = re.search(r"http://127\.0\.0\.1:(\d+)/", run.output)
-        assert match is not None, run.errors
-        yield Server(run, int(match[1]), data)
-    finally:
-        run.end()
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +109,7 @@ def impatient(tmp_path: Path) -> Iterator[Server]:
         server = make_server(service, ready.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
-        assert ready.wait(_TIMEOUT_S)
+        assert ready.wait(TIMEOUT_S)
         yield Server(None, listening.getsockname()[1], settings.data)
         server.should_exit = True
         service.hub.close()
@@ -280,7 +216,7 @@ def test_after_a_kill_the_job_is_taken_up_again_and_ends(
         waiting = server.send(face_clip)
         wait_for_work(server, video)
         server.process.process.send_signal(number)
-        assert server.process.wait(_TIMEOUT_S) == (-number if number == signal.SIGKILL else 0)
+        assert server.process.wait(TIMEOUT_S) == (-number if number == signal.SIGKILL else 0)
         assert server.process.wait_until_gone() is not None
         assert "Traceback" not in server.process.errors
     with serving(tmp_path, "--jobs", "2") as server:
@@ -297,13 +233,13 @@ def test_after_a_kill_the_job_is_taken_up_again_and_ends(
 
 def test_a_second_server_over_the_same_data_is_refused(server: Server, tmp_path: Path) -> None:
     run = start(["serve", "--port", "0", "--data", server.data], tmp_path)
-    assert run.wait(_TIMEOUT_S) == 2
+    assert run.wait(TIMEOUT_S) == 2
     assert "another server uses this folder; give this one its own --data" in run.errors
 
 
 def test_a_port_that_is_taken_is_told(server: Server, tmp_path: Path) -> None:
     run = start(["serve", "--port", str(server.port), "--data", tmp_path / "data"], tmp_path)
-    assert run.wait(_TIMEOUT_S) == 2
+    assert run.wait(TIMEOUT_S) == 2
     assert f"127.0.0.1:{server.port}: cannot be listened on" in run.errors
 
 
@@ -319,7 +255,7 @@ def test_a_port_that_is_taken_is_told(server: Server, tmp_path: Path) -> None:
 )
 def test_what_cannot_be_served_is_told_in_a_sentence(tmp_path: Path, options: Sequence[str], told: str) -> None:
     run = start(["serve", "--port", "0", "--data", tmp_path / "data", *options], tmp_path)
-    assert run.wait(_TIMEOUT_S) == 2
+    assert run.wait(TIMEOUT_S) == 2
     assert told in run.errors
     assert "Traceback" not in run.errors
 

@@ -52,7 +52,7 @@ def test_a_rendered_copy_shows_boxes_in_the_language_asked_for(opener: Opener, f
     states = client.get(f"/api/videos/{video['id']}").json()["rendered"]
     assert {language: made["state"] for language, made in states.items()} == {"en": "none", "ru": "done"}
     answer = client.get(path, params={"language": "ru", "download": "true"})
-    assert answer.headers["content-disposition"] == "attachment; filename*=utf-8''face.rendered.ru.mp4"
+    assert 'filename="face.rendered.ru.mp4"' in answer.headers["content-disposition"]
     made = tmp_path / "made.mp4"
     made.write_bytes(answer.content)
     drawn, plain = (read_still(one, 1000).astype(float) for one in (made, face_clip))

@@ -7,29 +7,28 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from annotate.archive.run import annotate_archive
 from annotate.emotions.labels import EMOTIONS, WORDS
 from annotate.serve.words import PAGE_WORDS
+from tests.browser import open_browser
 from tests.media import SAMPLES, run_ffmpeg
 from tests.serve.helpers import wait_until
-from tests.serve.test_attacks import Server, serving
+from tests.serve.servers import Server, serving
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
 MARKUP = "<b>&\"'<img src=x onerror=alert(1)>.mp4".replace("/", "")
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as started:
-        one = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with open_browser() as one:
         yield one
-        one.close()
 
 
 @pytest.fixture(scope="module")

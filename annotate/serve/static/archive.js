@@ -108,8 +108,12 @@ function showVideos(archive) {
 function folderRow(folder) {
   const link = make("a", { href: addressOf({ folder: folder.folder, view: state.view }), text: `${folder.name}/`, dir: "auto" });
   link.addEventListener("click", (event) => follow(event, folder.folder));
-  const cell = make("td", { class: "row-state", colspan: 5 }, make("span", { class: "hint", text: countsOf(folder) }));
+  const cell = make("td", { class: "row-state", colspan: 5 }, make("span", { class: "hint", text: longCountsOf(folder) }));
   return make("tr", {}, make("td", { class: "row-name" }, link), cell);
+}
+
+function longCountsOf(folder) {
+  return word("folderCounts", { done: number(folder.states.annotated || 0), all: number(folder.videos) });
 }
 
 function countsOf(folder) {
@@ -165,10 +169,15 @@ async function showTree() {
 async function branchOf(folder, isRoot = false) {
   let inside = [];
   let counts = folder.states ? countsOf(folder) : "";
+  let title = folder.states ? longCountsOf(folder) : null;
   if (open.has(folder.folder)) {
     const answer = await ask(`/archive?${new URLSearchParams({ folder: folder.folder, limit: 1 })}`).catch(() => null);
     inside = answer ? answer.folders : [];
-    if (isRoot && answer) counts = countsOf({ states: answer.states, videos: Object.values(answer.states).reduce((sum, one) => sum + one, 0) });
+    if (isRoot && answer) {
+      const whole = { states: answer.states, videos: Object.values(answer.states).reduce((sum, one) => sum + one, 0) };
+      counts = countsOf(whole);
+      title = longCountsOf(whole);
+    }
   }
   const isOpen = open.has(folder.folder);
   const mayOpen = folder.has_folders || inside.length > 0;
@@ -186,7 +195,7 @@ async function branchOf(folder, isRoot = false) {
     },
   });
   const link = make("a", { href: addressOf({ folder: folder.folder, view: state.view }), "data-key": folder.folder, dir: "auto" });
-  link.append(make("span", { text: isRoot ? word("whole") : folder.name }), make("span", { class: "hint", text: counts }));
+  link.append(make("span", { text: isRoot ? word("whole") : folder.name }), make("span", { class: "hint", text: counts, title }));
   if (folder.folder === state.folder) link.setAttribute("aria-current", "true");
   link.addEventListener("click", (event) => follow(event, folder.folder));
   const branches = await Promise.all(inside.map((each) => branchOf(each)));

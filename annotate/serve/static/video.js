@@ -15,7 +15,7 @@ if (id) listen(show, () => ask(path).then(show).catch(gone), `?video=${id}`);
 
 function gone() {
   document.getElementById("name").textContent = word("notThere");
-  for (const part of ["state", "player", "downloads", "proxy"]) document.getElementById(part).hidden = true;
+  for (const part of ["state", "player", "downloads"]) document.getElementById(part).hidden = true;
 }
 
 async function show(video) {
@@ -92,14 +92,15 @@ function showMade(element, made, kind, key) {
 }
 
 let cannotPlay = false;
+const note = document.getElementById("proxy");
 
 function showProxy(video) {
-  const note = document.getElementById("proxy");
   if (!cannotPlay || video.proxy.state === "done") {
     note.hidden = true;
     return;
   }
   note.hidden = false;
+  (place.querySelector(".ap-video") || place).append(note);
   if (!note.firstChild) note.append(make("span", { text: word("proxyHint") }), make("div"));
   showMade(note.lastChild, video.proxy, "proxy", "makeProxy");
 }
