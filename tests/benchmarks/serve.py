@@ -29,15 +29,8 @@ _LONG_LOOPS = 600
 _JOBS = 2
 _TIMEOUT_S = 60.0
 _SHARES = (50, 90, 99)
-_PAGES = (
-    "/",
-    "/archive",
-    "/api/status",
-    "/api/uploads",
-    "/api/archive",
-    "/api/archive?q=5",
-    "/api/archive?emotion=surprise",
-)
+_PAGES = ("/", "/archive", "/api/status", "/api/uploads")
+_SEARCHES = ("/api/archive", "/api/archive?q=5", "/api/archive?emotion=surprise")
 _OF_A_VIDEO = ("/videos/{id}", "/api/videos/{id}", "/api/videos/{id}/player")
 
 
@@ -61,9 +54,7 @@ def main(clients: int, videos: int, seconds: float, reading: float) -> None:
                 time.sleep(0.1)
             took = browse(server, ids, clients, seconds, reading)
             running = server.get("/api/status")["running"]
-    print(
-        f"{clients} clients, an archive of {videos} videos, {running} jobs under way, {sum(map(len, took.values()))} answers\n"
-    )
+    print(f"{clients} clients, each reading for {reading:g} s; {videos} videos; {running} jobs under way to the end\n")
     rows = [(path, len(took[path]), *percentiles_ms(took[path])) for path in sorted(took)]
     rows.append(("all", sum(row[1] for row in rows), *percentiles_ms([one for many in took.values() for one in many])))
     print(tabulate(rows, ("page", "answers", *(f"{share} % within, ms" for share in _SHARES)), tablefmt="github"))

@@ -172,6 +172,25 @@ BAD_NAMES = [
 ]
 
 
+def test_names_of_the_archive_that_are_no_text_are_served(opener: Opener, archive: Path, empty_clip: Path) -> None:
+    folder = os.fsencode(archive) + b"/caf\xe9"
+    os.mkdir(folder)
+    for name in (b"caf\xe9\xff.mp4", b"new\nline.mp4", b"\x1b[2J.mp4"):
+        Path(os.fsdecode(folder + b"/" + name)).write_bytes(empty_clip.read_bytes())
+    client = opener(directory=archive)
+    by_name(client, "new")
+    top = client.get("/api/archive").json()
+    assert [one["folder"] for one in top["folders"]] == ["below", "caf\\xe9"]
+    assert client.post("/api/archive/annotate", params={"folder": "caf\\xe9"}).json() == {"ordered": 3}
+    videos = client.get("/api/archive", params={"folder": "caf\\xe9"}).json()["videos"]
+    assert [video["name"] for video in videos] == ["\x1b[2J.mp4", "caf\\xe9\\xff.mp4", "new\nline.mp4"]
+    for video in videos:
+        assert finish(client, video["id"])["state"] == "annotated"
+        for path in ("/file", "/results/csv", "/results/json", "/player"):
+            assert client.get(f"/api/videos/{video['id']}{path}").status_code == 200
+        assert client.get(f"/videos/{video['id']}").status_code == 200
+
+
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_what_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match="the name of a video must"):
