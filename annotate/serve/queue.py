@@ -210,11 +210,17 @@ class Queue:
         rows = self._rows(f"SELECT {_ORDER} FROM orders WHERE kind = ?", kind.value)  # noqa: S608
         return {row[0]: _order_of(row) for row in rows}
 
-    def count(self, state: State, address: str | None = None) -> int:
-        """How many orders are so far, of one address or of all."""
-        where, values = ("AND address = ?", [address]) if address is not None else ("", [])
-        query = f"SELECT COUNT(*) FROM orders WHERE state = ? {where}"  # noqa: S608
-        return int(self._rows(query, state.value, *values)[0][0])
+    def count(self, state: State) -> int:
+        """How many orders are so far."""
+        return int(self._rows("SELECT COUNT(*) FROM orders WHERE state = ?", state.value)[0][0])
+
+    def uploads_waiting(self, address: str) -> int:
+        """How many uploads of an address wait to be annotated."""
+        query = (
+            "SELECT COUNT(*) FROM orders JOIN uploads ON id = video "
+            "WHERE state = 'waiting' AND kind = 'annotate' AND uploads.address = ?"
+        )
+        return int(self._rows(query, address)[0][0])
 
     def take(self, timeout_s: float) -> Order | None:
         """The order whose turn it is, from now on under way; None if there is none for so long."""

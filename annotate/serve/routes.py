@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
-import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi import Path as PathPart
@@ -20,8 +15,8 @@ from starlette.concurrency import run_in_threadpool
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import ReportError, SettingsError
 from annotate.reports.moments import Wanted
+from annotate.serve.answers import attachment, stream_file, tell_events
 from annotate.serve.browse import OPEN_STATES, Search
-from annotate.serve.events import News, TooManyError
 from annotate.serve.library import Video
 from annotate.serve.names import check_name, is_id, shown
 from annotate.serve.queue import Kind, State
@@ -42,26 +37,13 @@ from annotate.serve.views import (
     VideoDetail,
     VideoState,
     moment_view,
-    news_of,
     video_detail,
     video_view,
 )
 from annotate.tracks.formats import FORMATS
 from annotate.version import VERSION
 
-FINAL_STATES = ("annotated", "failed", "cancelled", "removed", "stale", "missing")
-PLAYED_AS = {
-    **dict.fromkeys((".mp4", ".m4v", ".mov", ".qt", ".f4v"), "video/mp4"),
-    **dict.fromkeys((".ogv", ".ogm"), "video/ogg"),
-    ".webm": "video/webm",
-    ".mkv": "video/x-matroska",
-}
-"""What browsers are told of a video; of others only that they are bytes."""
-
-_VIDEO_POLICY = "default-src 'none'; sandbox"
 _BYTES = {"type": "string", "format": "binary"}
-_PING_S = 15
-_SEND_TIMEOUT_S = 30.0
 _MOST_A_PAGE = 1000
 _ERRORS: dict[int | str, dict[str, Any]] = {404: {"model": ErrorView, "description": "there is no such video"}}
 
@@ -141,7 +123,7 @@ async def upload(request: Request, service: Served, name: str, modified_s: Modif
     except SettingsError as error:
         raise _refused(400, str(error)) from None
     except FullError as error:
-        raise _refused(429, str(error)) from None
+        raise _refused(error.status, str(error)) from None
     except UploadError as error:
         raise _refused(error.status, str(error)) from None
     return video_detail(service, video)
@@ -213,12 +195,13 @@ async def result(
     except (ReportError, SettingsError) as error:
         raise HTTPException(404, without_paths(str(error), video)) from None
     media_type = MEDIA_TYPES.get(format, "text/plain")
-    return Response(content, media_type=media_type, headers={"Content-Disposition": _attachment(shown(name))})
+    return Response(content, media_type=media_type, headers={"Content-Disposition": attachment(shown(name))})
 
 
+@router.head("/videos/{id}/file", include_in_schema=False)
 @router.get("/videos/{id}/file", tags=["results"], summary="The video itself, also in ranges of bytes", responses=_ERRORS)
 async def file(video: Chosen) -> FileResponse:
-    return _streamed(video.path, video.path.suffix)
+    return stream_file(video.path, video.path.suffix)
 
 
 @router.post("/videos/{id}/made/{kind}", tags=["results"], summary="Make a copy", status_code=202, responses=_ERRORS)
@@ -226,10 +209,15 @@ async def make(request: Request, service: Served, video: Chosen, kind: MadeKind,
     """A ``proxy`` is an MP4 that every browser plays; a ``rendered`` one has boxes and emotions drawn in."""
     wanted = _made_kind(kind, language)
     if not service.made.is_there(video, wanted):
+        try:
+            service.check_space(video.size_bytes)
+        except FullError as error:
+            raise HTTPException(error.status, str(error)) from None
         await run_in_threadpool(service.order, video, wanted, client_of(request.scope))
     return video_detail(service, video)
 
 
+@router.head("/videos/{id}/made/{kind}", include_in_schema=False)
 @router.get("/videos/{id}/made/{kind}", tags=["results"], summary="A copy that was made, also in ranges", responses=_ERRORS)
 async def made(
     service: Served, video: Chosen, kind: MadeKind, language: Language = "en", download: bool = False
@@ -239,19 +227,19 @@ async def made(
     if not path.is_file():
         raise HTTPException(404, "it is not made yet; POST to this address makes it")
     name = f"{Path(video.name).stem}.{wanted.value}{path.suffix}" if download else None
-    return _streamed(path, path.suffix, name)
+    return stream_file(path, path.suffix, name)
 
 
 @router.get("/videos/{id}/events", tags=["events"], summary="News of a video until it is done", responses=_ERRORS)
 async def events_of(request: Request, service: Served, video: Chosen) -> EventSourceResponse:
     """Server-sent events of the kind ``video``, each with the video as `GET /api/videos/{id}` gives it."""
-    return _told(request, service, video.id, until_done=True)
+    return tell_events(service, client_of(request.scope).address, video.id, until_done=True)
 
 
 @router.get("/events", tags=["events"], summary="News of all videos, or of one")
 async def events(request: Request, service: Served, video: str | None = None) -> EventSourceResponse:
     """Server-sent events of the kind ``video``; a video that was removed has the state ``removed``. They do not end."""
-    return _told(request, service, video)
+    return tell_events(service, client_of(request.scope).address, video)
 
 
 @router.get("/archive", tags=["archive"], summary="A folder of the archive, or what is found below it")
@@ -334,57 +322,8 @@ def _moments(service: Service, wanted: Wanted, folder: str, search: Search, vide
     return [moment_view(by_report[moment.report.path], moment) for moment in found]
 
 
-def _told(request: Request, service: Service, video: str | None, *, until_done: bool = False) -> EventSourceResponse:
-    try:
-        news = service.hub.listen(client_of(request.scope).address, video)
-    except TooManyError:
-        raise HTTPException(503, "too many listen already; ask again later", {"Retry-After": "10"}) from None
-    return EventSourceResponse(_stream(service, news, video, until_done), ping=_PING_S, send_timeout=_SEND_TIMEOUT_S)
-
-
-async def _stream(
-    service: Service, news: AsyncIterator[News], video_id: str | None, until_done: bool
-) -> AsyncIterator[dict[str, str]]:
-    """News, after how things are now."""
-    first = asyncio.ensure_future(anext(news, None))
-    try:
-        video = service.library.snapshot.videos.get(video_id) if video_id else None
-        latest: News | None = news_of(service, video) if video is not None else None
-        while True:
-            if latest is not None:
-                yield {"event": "video", "data": json.dumps(latest)}
-                if until_done and latest["state"] in FINAL_STATES:
-                    return
-            latest = await first
-            if latest is None:
-                return
-            first = asyncio.ensure_future(anext(news, None))
-    finally:
-        first.cancel()
-        await asyncio.gather(first, return_exceptions=True)
-        await news.aclose()  # type: ignore[attr-defined]
-
-
-def _streamed(path: Path, ending: str, name: str | None = None) -> FileResponse:
-    headers = {"Content-Security-Policy": _VIDEO_POLICY, "Cache-Control": "no-cache"}
-    if name is not None:
-        headers["Content-Disposition"] = _attachment(name)
-    try:
-        found = path.stat()
-    except OSError:
-        raise HTTPException(404, "the video cannot be read at present") from None
-    kind = PLAYED_AS.get(ending.lower(), "application/octet-stream")
-    return FileResponse(path, media_type=kind, stat_result=found, headers=headers)
-
-
 def _made_kind(kind: str, language: str) -> Kind:
     return Kind.PROXY if kind == "proxy" else Kind(f"{kind}.{language}")
-
-
-def _attachment(name: str) -> str:
-    """A file to be kept under a name, in both ways of RFC 6266: some programs know the first alone."""
-    plain = re.sub(r"[^A-Za-z0-9 ._()+-]", "_", name)
-    return f"attachment; filename=\"{plain}\"; filename*=utf-8''{quote(name, safe='')}"
 
 
 def _refused(status_code: int, detail: str) -> HTTPException:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from annotate.archive.job import Job, Work
@@ -28,7 +29,7 @@ _BUSY_DELAY_S = 10.0
 
 logger = logging.getLogger(__name__)
 
-Advance = Callable[[float, float | None], None]
+Advance = Callable[[], None]
 
 
 class Cancelled(Exception):  # noqa: N818  (it is asked for, and no error)
@@ -111,23 +112,15 @@ class Slot:
                 self._workers.close()
             return True
 
-    def advance(self, done_s: float, duration_s: float | None) -> None:
-        """So many seconds of the video are done.
-
-        Raises:
-            Cancelled: the work was called off.
-        """
-        if self.called_off.is_set():
-            raise Cancelled
+    def _tell(self, path: Path, done_s: float, duration_s: float | None) -> None:
+        """So many seconds of the video are done."""
+        if self.order is None or self.called_off.is_set():
+            return
         if not self.progress.done_s:
             self.progress.begun_s = time.monotonic()
         self.progress.done_s, self.progress.duration_s = done_s, duration_s
         if self._advance is not None:
-            self._advance(done_s, duration_s)
-
-    def _tell(self, path: Path, done_s: float, duration_s: float | None) -> None:
-        if self.order is not None and not self.called_off.is_set():
-            self.advance(done_s, duration_s)
+            self._advance()
 
 
 Copier = Callable[[Video, Kind, Limits], Work]
@@ -193,7 +186,7 @@ class Runner:
             order = self._queue.take(_TAKE_TIMEOUT_S)
             if order is None:
                 continue
-            slot.begin(order, lambda done_s, duration_s, video=order.video: self._tell(video))  # type: ignore[misc]
+            slot.begin(order, partial(self._tell, order.video))
             self._tell(order.video)
             end = self._do(order, slot)
             slot.end()

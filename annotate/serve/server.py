@@ -13,7 +13,7 @@ from types import FrameType
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from annotate.errors import SettingsError
+from annotate.errors import OutputError, SettingsError
 from annotate.serve.app import make_app
 from annotate.serve.service import Service
 from annotate.serve.settings import ServeSettings
@@ -117,8 +117,15 @@ def make_server(service: Service, ready: Callable[[], None]) -> Server:
 
 
 def serve(service: Service, listening: socket.socket, ready: Callable[[], None]) -> None:
-    """Serves until the process is asked to end."""
+    """Serves until the process is asked to end.
+
+    Raises:
+        OutputError: it could not begin.
+    """
     logging.getLogger("uvicorn.error").setLevel(logging.INFO if logger.isEnabledFor(logging.INFO) else logging.CRITICAL)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn ends in order, then raises the signal again
+    server = make_server(service, ready)
     with contextlib.suppress(KeyboardInterrupt):
-        make_server(service, ready).run(sockets=[listening])
+        server.run(sockets=[listening])
+    if not server.started:
+        raise OutputError(f"{service.settings.data}: the server could not begin; -v tells more")

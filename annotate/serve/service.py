@@ -29,6 +29,7 @@ from annotate.tracks.files import sentence
 
 _SWEEP_INTERVAL_S = 600.0
 _MOST_TOLD = 100
+_TOO_MANY, _NO_SPACE = 429, 507
 _SPARE_BYTES = 256 * 10**6
 """So much space is left on the disk."""
 
@@ -36,7 +37,11 @@ logger = logging.getLogger(__name__)
 
 
 class FullError(Exception):
-    """Nothing more is taken; the message says why and when it will be again."""
+    """Nothing more is taken; the message says why and when it will be again, ``status`` is HTTP's word for it."""
+
+    def __init__(self, message: str, status: int = _TOO_MANY) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Service:
@@ -81,7 +86,7 @@ class Service:
         again = self.queue.recover()
         if again:
             logger.info("%d interrupted orders are taken up again", again)
-        self.sweep()
+        self._sweep_safely()
         self.library.start()
         self.runner.start()
         self._sweeper.start()
@@ -186,15 +191,23 @@ class Service:
             return order.state.value, order.reason
         return video.standing.value, video.reason
 
+    def check_space(self, size_bytes: int) -> None:
+        """Sees to it that so much can be kept.
+
+        Raises:
+            FullError: it cannot.
+        """
+        if shutil.disk_usage(self.places.data).free - size_bytes < _SPARE_BYTES:
+            raise FullError("there is not enough space left on the server's disk", _NO_SPACE)
+
     def _check_room(self, client: Client, size_bytes: int | None) -> None:
         settings = self.settings
         if len(self.queue.uploads()) + len(self._receiving) >= settings.max_uploads:
             raise FullError(f"this server keeps no more than {settings.max_uploads} uploads; remove some first")
-        waiting = self.queue.count(State.WAITING, client.address)
+        waiting = self.queue.uploads_waiting(client.address)
         if waiting + list(self._receiving.values()).count(client.address) >= settings.max_waiting:
             raise FullError(f"{waiting} of your videos wait already; send more when they are done")
-        if shutil.disk_usage(self.places.data).free - (size_bytes or 0) < _SPARE_BYTES:
-            raise FullError("there is not enough space left on the server's disk")
+        self.check_space(size_bytes or 0)
 
     def _tell(self, video_id: str) -> None:
         video = self.library.snapshot.videos.get(video_id)
@@ -213,10 +226,13 @@ class Service:
 
     def _sweep_again(self) -> None:
         while not self._ended.wait(_SWEEP_INTERVAL_S):
-            try:
-                self.sweep()
-            except Exception:  # a disk may be gone for a while
-                logger.exception("what is old could not be removed")
+            self._sweep_safely()
+
+    def _sweep_safely(self) -> None:
+        try:
+            self.sweep()
+        except Exception:  # a disk may be gone for a while
+            logger.exception("what is old could not be removed")
 
 
 def is_upload(video: Video) -> bool:

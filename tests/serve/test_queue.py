@@ -100,8 +100,15 @@ def test_what_is_put_back_waits_and_its_try_does_not_count(queue: Queue) -> None
     assert order.tries == 1
     queue.put_back(order, delay_s=60)
     assert queue.take(0) is None
-    assert queue.count(State.WAITING) == queue.count(State.WAITING, ANNE.address) == 1
-    assert queue.count(State.WAITING, BORIS.address) == 0
+    assert (queue.count(State.WAITING), queue.count(State.RUNNING)) == (1, 0)
+
+
+def test_only_uploads_count_as_waiting_for_who_sent_them(queue: Queue) -> None:
+    order_all(queue, ANNE, "a1", "a2", "a3")
+    queue.add_upload(Upload("u1", "a.mp4", 5, ANNE, 1.0))
+    queue.add_upload(Upload("u2", "a.mp4", 5, BORIS, 1.0))
+    queue.order("u1", Kind.PROXY, ANNE)
+    assert (queue.uploads_waiting(ANNE.address), queue.uploads_waiting(BORIS.address)) == (1, 1)
 
 
 def test_only_what_waits_is_cancelled(queue: Queue) -> None:
