@@ -40,8 +40,8 @@ class Contents:
     """An archive's whole reports, ordered by their videos, in numbers.
 
     ``videos`` has a row a report; ``confidence`` has milliseconds of faces by emotion (rows) and bin (columns, `BINS`);
-    ``left_out`` are reports that cannot be used, as ``obstacles`` has them by their paths, ``missing`` videos that have none. ``root`` is the directory below which
-    all lies.
+    ``left_out`` are reports that cannot be used, as ``obstacles`` has them by their paths, ``missing`` videos without one;
+    ``root`` is the directory below which all lies.
     """
 
     reports: list[Report]
