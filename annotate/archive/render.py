@@ -105,11 +105,11 @@ class RenderJob:
                 return Outcome(self.path, Status.BUSY, reason=f"{self.path}: another run is at it; it is left to that one")
             try:
                 meta = self.meta
+                if not self.copy.force and self.standing(meta) is not None:
+                    return Outcome(self.path, Status.SKIPPED, meta.duration_s, meta.faces)
+                return self._make(meta, progress, scratch)
             except OSError as error:
                 raise UnreadableError(unreadable(error, self.path)) from error
-            if not self.copy.force and self.standing(meta) is not None:
-                return Outcome(self.path, Status.SKIPPED, meta.duration_s, meta.faces)
-            return self._make(meta, progress, scratch)
 
     def _make(self, meta: Meta, progress: Progress | None, scratch: Path) -> Outcome:
         video = probe(self.path, self.limits.max_pixels)
@@ -137,6 +137,7 @@ class RenderJob:
 
     def _put(self, made: Path, target: Path, meta: Meta, scratch: Path) -> None:
         """Puts a copy into its place, after the meta file knows it: were it the other way, a kill could leave a stranger."""
+        self._check_free(target, meta)
         known = Render(self.copy.kind, self.copy.language, self._report_hash(meta), hash_file(made))
         meta = replace(meta, renders={**meta.renders, self._way(target): known})
         try:

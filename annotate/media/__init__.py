@@ -1,1 +1,1 @@
-"""Everything that talks to ffmpeg: finding it, asking what a file holds, decoding, rendering. Nothing else runs a process."""
+"""Everything that talks to ffmpeg: finding it, asking what a file holds, decoding, rendering; else nothing runs processes."""
