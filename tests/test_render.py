@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from numpy.typing import NDArray
 
 from annotate.emotions.palette import COLOURS
 from annotate.errors import DecodingError, OutputError
+from annotate.media import render as render_module
 from annotate.media.binary import Renderer, find_ffmpeg
 from annotate.media.containers import MATROSKA, MP4, container_for_burning, container_for_copying
 from annotate.media.decode import decode
@@ -355,3 +359,31 @@ def test_drawn_copies_keep_other_subtitles_attachments_chapters_and_metadata(tmp
     assert re.findall(r"Stream #0:\d+\((\w+)\): (?:Audio|Subtitle)", told) == ["deu", "fra", "ita"]
     assert all(re.search(rf"(?i){name} +: {value}", told) for name, value in (("title", "A film"), ("title", "First")))
     assert [kind for kind, _ in streams(burnt(clip)) if kind != "data"] == ["video", "audio", "audio", "subtitle"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="ends a process by its number")
+@pytest.mark.parametrize("is_soft", [False, True])
+def test_ffmpeg_ends_when_nobody_listens_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_soft: bool) -> None:
+    """As when its worker is killed: the pipe's other end is closed, and nobody is left to end it."""
+    clip = make_pattern(tmp_path / "clip.mp4", duration_s=20, size="640x360")
+    started: list[subprocess.Popen[bytes]] = []
+
+    def leave(pipe: IO[bytes], *arguments: object) -> Iterator[float]:
+        pipe.read(100)
+        pipe.close()
+        yield 0.0
+        assert started[0].wait(30) != 0
+
+    start = subprocess.Popen
+
+    def remember(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
+        started.append(start(*arguments, **options))  # type: ignore[call-overload]
+        return started[-1]
+
+    monkeypatch.setattr(render_module, "_times", leave)
+    monkeypatch.setattr(render_module.subprocess, "Popen", remember)
+    work = tmp_path / "work"
+    work.mkdir()
+    make = functools.partial(mux, tracks=[]) if is_soft else functools.partial(burn, substation=None)
+    with pytest.raises(DecodingError):
+        make(probe(clip), target=work / "copy.mkv")

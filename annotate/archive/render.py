@@ -19,7 +19,7 @@ from annotate.archive.mirror import mirror
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import Outputs, Wanted, decide_conversion, name_outputs
 from annotate.archive.run import run_jobs, settle, size_bytes
-from annotate.archive.walk import OUTPUT_MARK, Obstacle, Selection, walk
+from annotate.archive.walk import OUTPUT_MARK, VIDEO_ENDINGS, Obstacle, Selection, walk
 from annotate.archive.workers import InlineWorkers, Workers
 from annotate.errors import OutputError, ReportError, SettingsError, UnreadableError
 from annotate.media.containers import (
@@ -105,11 +105,11 @@ class RenderJob:
                 return Outcome(self.path, Status.BUSY, reason=f"{self.path}: another run is at it; it is left to that one")
             try:
                 meta = self.meta
+                if not self.copy.force and self.standing(meta) is not None:
+                    return Outcome(self.path, Status.SKIPPED, meta.duration_s, meta.faces)
+                return self._make(meta, progress, scratch)
             except OSError as error:
                 raise UnreadableError(unreadable(error, self.path)) from error
-            if not self.copy.force and self.standing(meta) is not None:
-                return Outcome(self.path, Status.SKIPPED, meta.duration_s, meta.faces)
-            return self._make(meta, progress, scratch)
 
     def _make(self, meta: Meta, progress: Progress | None, scratch: Path) -> Outcome:
         video = probe(self.path, self.limits.max_pixels)
@@ -137,6 +137,7 @@ class RenderJob:
 
     def _put(self, made: Path, target: Path, meta: Meta, scratch: Path) -> None:
         """Puts a copy into its place, after the meta file knows it: were it the other way, a kill could leave a stranger."""
+        self._check_free(target, meta)
         known = Render(self.copy.kind, self.copy.language, self._report_hash(meta), hash_file(made))
         meta = replace(meta, renders={**meta.renders, self._way(target): known})
         try:
@@ -277,12 +278,10 @@ def find_renders(
     copy, selection = copy or Copy(), selection or Selection()
     found = list(walk(paths, selection))
     videos = [entry for entry in found if isinstance(entry, Path)]
-    file = target if target is not None and is_file_name(target) else None
+    file = _file_of(target, videos)
     if file is not None:
         if len(videos) > 1 or any(path.is_dir() for path in paths):
             raise SettingsError(f"-o {file}: is one file, but there may be several videos; give a directory")
-        if videos and is_same_file(file, videos[0]):
-            raise SettingsError(f"-o {file}: is the video itself, which is never written to; give another name")
         copy = replace(copy, container=file.suffix[1:])
     beside = name_outputs(videos)
     mirrored = None if target is None or file is not None else name_outputs(videos, mirror(videos, paths, target))
@@ -298,13 +297,23 @@ def find_renders(
     return entries
 
 
-def is_file_name(target: Path) -> bool:
-    """Whether a target is meant as a file, by its ending, unless it is a directory.
+def _file_of(target: Path | None, videos: Sequence[Path]) -> Path | None:
+    """The target if it is meant as a file, by its ending, and None if it is a directory.
 
-    >>> is_file_name(Path("copy.MKV")), is_file_name(Path("copies"))
-    (True, False)
+    Raises:
+        SettingsError: it is one of the videos, or a file of a kind that is not written.
     """
-    return target.suffix[1:].lower() in CONTAINERS_WRITTEN and not target.is_dir()
+    if target is None or target.is_dir():
+        return None
+    if any(is_same_file(target, video) for video in videos):
+        raise SettingsError(f"-o {target}: is the video itself, which is never written to; give another name")
+    ending = target.suffix[1:].lower()
+    if ending in CONTAINERS_WRITTEN:
+        return target
+    if ending in VIDEO_ENDINGS:
+        known = " or ".join(f".{name}" for name in CONTAINERS_WRITTEN)
+        raise SettingsError(f"-o {target}: copies are written as {known}; give such a name, or a directory")
+    return None
 
 
 def is_same_file(target: Path, video: Path) -> bool:

@@ -53,7 +53,7 @@ def plot(
     try:
         figures.check_library()
         found = find_reports(paths)
-        file = output if output is not None and output.suffix.lower() in ENDINGS and not output.is_dir() else None
+        file = _file_of(output)
         if file is not None and len(found.reports) > 1:
             raise SettingsError(f"-o {file}: is one file, but there are {len(found.reports)} reports; give a directory")
         folder = output if output is not None and file is None else Path()
@@ -81,6 +81,20 @@ def plot(
             if not quiet:
                 console.print_text(console.printable(target))
     ctx.exit(EXIT_FAILED if failed else 0)
+
+
+def _file_of(output: Path | None) -> Path | None:
+    """The output if it is meant as a file, by its ending, and None if it is a directory.
+
+    Raises:
+        SettingsError: it is a file of a kind that is not written.
+    """
+    if output is None or output.is_dir() or not output.suffix:
+        return None
+    if output.suffix.lower() not in ENDINGS:
+        known = " or ".join(ENDINGS)
+        raise SettingsError(f"-o {output}: the ending says what is written; choose {known}, or a directory that is there")
+    return output
 
 
 def _plot(path: Path, target: Path, *, frames: bool, most: int, language: str) -> None:

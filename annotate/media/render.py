@@ -11,7 +11,6 @@ import select
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,11 +45,14 @@ _ENCODER_THREADS = 4
 """Always so many: with another number libx264 gives other pictures, and a result is not to depend on the machine."""
 
 _SOUND_CODEC, _SOUND_RATE = "aac", "192k"
-_POLL_S = 0.5
+_READ_BYTES = 1 << 16
 _LATER = "if(isnan(PREV_OUTPTS),PTS,max(PTS,PREV_OUTPTS+1))"
 """Times of frames; of two at one time the second comes a tick later, as when frames are analysed."""
 
-_TIME = re.compile(rb"^out_time_us=(\d+)", re.MULTILINE)
+_TOLD = {"format": "framecrc", "flush_packets": 1}
+"""How ffmpeg tells of every frame how far it is: to a pipe, so that it ends if nobody is left at the other end."""
+
+_TIME_BASE, _STAMP = re.compile(rb"#tb 0: (\d+)/(\d+)"), re.compile(rb"\d+, *(-?\d+),")
 _NO_SPACE = "No space left on device"
 _JOIN_TIMEOUT_S = 5
 
@@ -89,7 +91,7 @@ def burn(
     if substation is not None:
         chain = _drawn_into(chain, video, substation, target.parent)
     odd = (video.width_px | video.height_px) & 1
-    chain = chain.filter("format", "yuv444p" if odd else "yuv420p")
+    ways = chain.filter("format", "yuv444p" if odd else "yuv420p").split()
     kept = [stream for stream in video.streams if is_kept_in_burning(stream, container)]
     options: dict[str, Any] = {
         "c:v": H264_ENCODER,
@@ -102,10 +104,11 @@ def burn(
         **_codings(kept, container),
     }
     copy = ffmpeg.output(
-        chain, *(source[str(stream.index)] for stream in kept), str(target.name), **options, **_common(container)
+        ways[0], *(source[str(stream.index)] for stream in kept), str(target.name), **options, **_common(container)
     )
     clock = ffmpeg.output(source["v"], source["a?"], "pipe:2", format="null", codec="copy")
-    return _run(ffmpeg.merge_outputs(copy, clock), video, target, renderer.path, limits, progress)
+    done = ways[1].output("pipe:1", vcodec="wrapped_avframe", fps_mode="passthrough", **_TOLD)
+    return _run(ffmpeg.merge_outputs(copy, clock, done), video, target, renderer.path, limits, progress)
 
 
 def _drawn_into(chain: Any, video: Video, substation: str, folder: Path) -> Any:
@@ -150,7 +153,8 @@ def mux(
         options[f"disposition:s:{number}"] = "default" if number == 0 else "0"
     streams = [source[str(stream.index)] for stream in kept]
     copy = ffmpeg.output(*streams, *further, str(target.name), **options, **_common(container))
-    return _run(copy, video, target, find_ffmpeg().path, limits, progress, words)
+    done = ffmpeg.output(source[str(video.stream)], "pipe:1", codec=COPY, **_TOLD)
+    return _run(ffmpeg.merge_outputs(copy, done), video, target, find_ffmpeg().path, limits, progress, words)
 
 
 def _common(container: str) -> dict[str, Any]:
@@ -184,7 +188,7 @@ def _run(
 
     ``words`` are further options of the target, those that stand there more than once: ffmpeg-python takes each once.
     """
-    options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-y", "-progress", "pipe:1")
+    options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-y")
     outputs = outputs.global_args(*options, *memory_options(video.pixels))
     command = command_line(outputs, video.path.absolute(), program)
     place = command.index(target.name)
@@ -222,25 +226,23 @@ def _run(
 
 
 def _times(pipe: IO[bytes], path: Path, stall_timeout_s: float) -> Iterator[float]:
-    """Seconds of video that are done, whenever ffmpeg tells them; it does so twice a second, whether it gets on or not."""
-    last, moved_s, rest = b"", time.monotonic(), b""
+    """Seconds of video that are done, from lines of framecrc: the time base first, then stream, dts, pts of each frame."""
+    tick_s, rest = 0.0, b""
     while True:
-        if os.name != "posix" or select.select([pipe], [], [], _POLL_S)[0]:
-            part = pipe.read(1 << 16)
-            if not part:
-                return
-            *reports, rest = re.split(rb"^progress=.*\n", rest + part, flags=re.MULTILINE)
-            if reports:
-                now = re.sub(rb"^(speed|bitrate)=.*$", b"", reports[-1], flags=re.MULTILINE)
-                if now != last:
-                    last, moved_s = now, time.monotonic()
-                if match := _TIME.search(now):
-                    yield int(match[1]) / 1e6
-        if time.monotonic() - moved_s > stall_timeout_s:
+        if os.name == "posix" and not select.select([pipe], [], [], stall_timeout_s)[0]:
             raise DecodingError(
                 f"{path}: the decoder gave nothing for {stall_timeout_s:g} s and was ended; "
                 "the file is damaged, or its disk slow (--stall-timeout)"
             )
+        part = pipe.read(_READ_BYTES)
+        if not part:
+            return
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            if match := _TIME_BASE.match(line):
+                tick_s = int(match[1]) / int(match[2])
+        if lines and (match := _STAMP.match(lines[-1])):
+            yield max(0.0, int(match[1]) * tick_s)
 
 
 def _failure(path: Path, target: Path, report: DecodingReport, status: int) -> DecodingError | OutputError:
@@ -264,7 +266,8 @@ def make_proxy(video: Video, target: Path, *, limits: Limits = ONE_CORE, progres
     if video.short_side_px >= MIN_DEINTERLACED_PX:
         chain = chain.filter("bwdif", mode="send_frame", deint="interlaced")
     width, height = proxy_size_px(video)
-    chain = chain.filter("setpts", _LATER).filter("scale", width, height).filter("setsar", 1).filter("format", "yuv420p")
+    chain = chain.filter("setpts", _LATER).filter("scale", width, height).filter("setsar", 1)
+    ways = chain.filter("format", "yuv420p").split()
     sounds = [stream for stream in video.streams if stream.kind == "audio"][:1]
     options: dict[str, Any] = {
         "c:v": H264_ENCODER,
@@ -276,9 +279,10 @@ def make_proxy(video: Video, target: Path, *, limits: Limits = ONE_CORE, progres
         **({"c:a": _SOUND_CODEC, "b:a": _SOUND_RATE, "ac": 2} if sounds else {}),
     }
     copy = ffmpeg.output(
-        chain, *(source[str(stream.index)] for stream in sounds), str(target.name), **options, **_common(MP4)
+        ways[0], *(source[str(stream.index)] for stream in sounds), str(target.name), **options, **_common(MP4)
     )
-    return _run(copy, video, target, renderer.path, limits, progress)
+    done = ways[1].output("pipe:1", vcodec="wrapped_avframe", fps_mode="passthrough", **_TOLD)
+    return _run(ffmpeg.merge_outputs(copy, done), video, target, renderer.path, limits, progress)
 
 
 def proxy_size_px(video: Video) -> tuple[int, int]:

@@ -237,6 +237,11 @@ def test_the_video_itself_is_never_the_target(done: Path) -> None:
     for name in ("face.mp4", "FACE.MP4", "link.mp4", "hard.mp4", "linked/face.mp4", "linked/../done/Face.mp4"):
         with pytest.raises(SettingsError, match="is the video itself, which is never written to; give another name"):
             find_renders([video], target=done / name)
+    shutil.copy(video, done / "old.avi")
+    with pytest.raises(SettingsError, match=r"old\.avi: is the video itself"):
+        find_renders([done / "old.avi"], target=done / "old.avi")
+    with pytest.raises(SettingsError, match=r"-o copy\.avi: copies are written as \.mp4 or \.mkv; give such a name"):
+        find_renders([video], target=Path("copy.avi"))
     assert not is_same_file(done / "copy.mp4", video)
     assert video.read_bytes() == before
 

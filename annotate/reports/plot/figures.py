@@ -132,7 +132,7 @@ def shortened(text: str, width_in: float, size_pt: float) -> str:
     """A text with its middle left out, so that it is no wider.
 
     >>> shortened("a very long name of a video.mp4", 1, 9)
-    'a ver….mp4'
+    'a very…eo.mp4'
     """
     most = max(4, int(width_in * POINTS_PER_IN / (size_pt * LETTER_SHARE)))
     if len(text) <= most:

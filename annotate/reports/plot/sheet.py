@@ -144,8 +144,8 @@ def _draw_picture(axes: Axes, report: Report, video: Video, moment: Moment, limi
 def surroundings(box: Box, width_px: int, height_px: int) -> Box:
     """What is shown of a picture: the face with a good deal around it, in the sheet's shape where the picture allows it.
 
-    >>> surroundings(Box(300, 100, 100, 100), 1280, 720)
-    Box(x=190.0, y=30.0, width=320.0, height=240.0)
+    >>> surroundings(Box(300, 200, 150, 150), 1280, 720)
+    Box(x=135.0, y=95.0, width=480.0, height=360.0)
     """
     height = min(height_px, max(_SURROUNDINGS * box.height, width_px / _SHAPE / 3))
     width = min(width_px, height * _SHAPE)

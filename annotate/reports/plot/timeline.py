@@ -43,6 +43,9 @@ _LANE_IN, _GAP_IN = 0.6, 0.14
 _MOST_COLUMNS = 1000
 """More blocks of a face are put together to so many columns: printing shows no finer ones."""
 
+_SEAM_PT = 0.25
+"""By so much neighbouring columns overlap, between which some programs would show the paper."""
+
 _PALE = 0.62
 """How far what is not the most probable emotion is lightened towards white."""
 
@@ -132,7 +135,12 @@ def _draw_lane(axes: Axes, pieces: Sequence[Piece], end_ms: int, language: str) 
     visible = (heights > 0.002).reshape(-1)
     axes.add_collection(
         PolyCollection(
-            list(polygons[visible]), facecolors=colours.reshape(-1, 3)[visible], linewidths=0, antialiaseds=False, zorder=2
+            list(polygons[visible]),
+            facecolors=colours.reshape(-1, 3)[visible],
+            edgecolors="face",
+            linewidths=_SEAM_PT,
+            antialiaseds=False,
+            zorder=2,
         ),
         autolim=False,
     )

@@ -187,6 +187,10 @@ def test_one_file_is_for_one_report(done: Path) -> None:
     result = run(done, "-o", "all.png")
     assert result.exit_code == 2
     assert "-o all.png: is one file, but there are 4 reports; give a directory" in result.stderr
+    result = run(done / "face.mp4", "-o", "face.pdf")
+    assert result.exit_code == 2
+    assert "-o face.pdf: the ending says what is written; choose .png or .svg" in result.stderr
+    assert not Path("face.pdf").exists()
 
 
 def test_only_pictures_of_this_program_are_replaced(tmp_path: Path) -> None:
