@@ -13,7 +13,7 @@ from fastapi import HTTPException
 from fastapi.responses import FileResponse
 from sse_starlette import EventSourceResponse
 
-from annotate.serve.events import News, TooManyError
+from annotate.serve.events import ARCHIVE, News, TooManyError
 from annotate.serve.service import Service
 from annotate.serve.views import news_of
 
@@ -69,7 +69,7 @@ async def _stream(
         latest: News | None = news_of(service, video) if video is not None else None
         while True:
             if latest is not None:
-                yield {"event": "video", "data": json.dumps(latest)}
+                yield {"event": ARCHIVE if latest["id"] == ARCHIVE else "video", "data": json.dumps(latest)}
                 if until_done and latest["state"] in FINAL_STATES:
                     return
             latest = await first

@@ -8,6 +8,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 News = dict[str, Any]
+"""What is told, of the video ``id``, or of the archive as a whole."""
+
+ARCHIVE = "archive"
+"""The ``id`` of news of the archive."""
 
 
 class TooManyError(Exception):

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -78,8 +78,12 @@ class Snapshot:
 class Library:
     """Looks at the uploads and the archive again and again; what is known is replaced as a whole: reading never waits."""
 
-    def __init__(self, settings: ServeSettings, queue: Queue, model_hash: str) -> None:
+    def __init__(
+        self, settings: ServeSettings, queue: Queue, model_hash: str, changed: Callable[[], None] = lambda: None
+    ) -> None:
+        """``changed`` is called when a look has found other videos, or others of them annotated, than the one before."""
         self.settings = settings
+        self._changed = changed
         self.index = ReportIndex()
         self._places = Places(settings.data)
         self._queue = queue
@@ -129,8 +133,11 @@ class Library:
             self._known = {key: known for key, known in self._known.items() if key in used}
             self.index.update({video.outputs.csv: video.version for video in found.values() if video.version})
             videos = {video.id: self._with_figures(video) for video in found.values()}
-            self._snapshot = Snapshot(videos, tuple(obstacles), True)
-            return self._snapshot
+            before, self._snapshot = self._snapshot, Snapshot(videos, tuple(obstacles), True)
+            is_new = not before.is_complete or before.videos != videos
+        if is_new:
+            self._changed()
+        return self._snapshot
 
     def add(self, upload: Upload) -> Video:
         """Takes in an upload, and orders its annotation; it is known before, since its turn may come at once."""
@@ -200,7 +207,7 @@ class Library:
         for entry in walk([root], Selection(follow_links=self.settings.follow_links)):
             if isinstance(entry, Obstacle):
                 obstacles.append(entry)
-            else:
+            elif not entry.is_relative_to(self._places.data):
                 paths.append(entry)
         if paths != self._names[0]:
             folders = mirror(paths, [root], self._places.results_of(root))
@@ -225,7 +232,7 @@ class Library:
                 target,
                 target,
             )
-            if not self.is_within(video):
+            if path.is_symlink() and not self.is_within(video):
                 obstacles.append(Obstacle(path, f"{path}: leads out of the archive; --follow-links takes it"))
                 continue
             yield self._best(video, beside[path], elsewhere[path])

@@ -42,9 +42,13 @@ class ReportIndex:
         self._faults: dict[Path, str] = {}
 
     def update(self, versions: Mapping[Path, int]) -> bool:
-        """Reads those reports whose version is new, and forgets those that are gone; whether anything changed."""
+        """Reads those reports whose version is new or that could not be read, and forgets those that are gone.
+
+        Whether there were any.
+        """
         with self._lock:
             changed = {path for path, version in versions.items() if self._versions.get(path) != version}
+            changed |= self._faults.keys() & versions.keys()
             gone = self._versions.keys() - versions.keys()
             if not changed and not gone:
                 return False

@@ -159,7 +159,7 @@ async def annotate(request: Request, service: Served, video: Chosen) -> VideoDet
 async def cancel(
     service: Served, video: Chosen, what: Literal["annotate", "proxy", "rendered"] = "annotate", language: Language = "en"
 ) -> CountView:
-    """``ordered`` is how much was called off: 0 if it neither waited nor was under way."""
+    """`ordered` is how much was called off: 0 if it neither waited nor was under way."""
     kind = Kind.ANNOTATE if what == "annotate" else _made_kind(what, language)
     return CountView(ordered=int(await run_in_threadpool(service.runner.cancel, video.id, kind)))
 
@@ -206,7 +206,7 @@ async def file(video: Chosen) -> FileResponse:
 
 @router.post("/videos/{id}/made/{kind}", tags=["results"], summary="Make a copy", status_code=202, responses=_ERRORS)
 async def make(request: Request, service: Served, video: Chosen, kind: MadeKind, language: Language = "en") -> VideoDetail:
-    """A ``proxy`` is an MP4 that every browser plays; a ``rendered`` one has boxes and emotions drawn in."""
+    """A `proxy` is an MP4 that every browser plays; a `rendered` one has boxes and emotions drawn in."""
     wanted = _made_kind(kind, language)
     if not service.made.is_there(video, wanted):
         try:
@@ -232,13 +232,16 @@ async def made(
 
 @router.get("/videos/{id}/events", tags=["events"], summary="News of a video until it is done", responses=_ERRORS)
 async def events_of(request: Request, service: Served, video: Chosen) -> EventSourceResponse:
-    """Server-sent events of the kind ``video``, each with the video as `GET /api/videos/{id}` gives it."""
+    """Server-sent events of the kind `video`, each with the video as `GET /api/videos/{id}` gives it."""
     return tell_events(service, client_of(request.scope).address, video.id, until_done=True)
 
 
 @router.get("/events", tags=["events"], summary="News of all videos, or of one")
 async def events(request: Request, service: Served, video: str | None = None) -> EventSourceResponse:
-    """Server-sent events of the kind ``video``; a video that was removed has the state ``removed``. They do not end."""
+    """Server-sent events of the kind `video`; a video that was removed has the state `removed`.
+
+    Of the kind `archive` when other videos were found, or their results have changed. They do not end.
+    """
     return tell_events(service, client_of(request.scope).address, video)
 
 
@@ -279,7 +282,7 @@ async def archive(
 
 @router.post("/archive/annotate", tags=["archive"], summary="Annotate what is missing below a folder", status_code=202)
 async def annotate_missing(request: Request, service: Served, folder: str = "", failed: bool = False) -> CountView:
-    """Of all videos there that are not annotated or are stale; with ``failed`` those too that failed or were cancelled."""
+    """Of all videos there that are not annotated or are stale; with `failed` those too that failed or were cancelled."""
     tree = service.tree()
     if service.settings.directory is None or folder not in tree.folders:
         raise HTTPException(404, "there is no such folder")

@@ -16,7 +16,7 @@ from annotate.emotions.classifier import load_classifier
 from annotate.errors import OutputError, SettingsError
 from annotate.media.binary import find_ffmpeg
 from annotate.serve.browse import Tree, make_tree
-from annotate.serve.events import Hub, News
+from annotate.serve.events import ARCHIVE, Hub, News
 from annotate.serve.library import Library, Origin, Snapshot, Standing, Video
 from annotate.serve.names import Places, is_id, new_upload_id
 from annotate.serve.playable import Made
@@ -69,7 +69,7 @@ class Service:
         except OSError as error:
             raise OutputError(sentence(settings.data, error)) from None
         self.queue = Queue(self.places.queue)
-        self.library = Library(settings, self.queue, model_hash)
+        self.library = Library(settings, self.queue, model_hash, self._tell_of_archive)
         self.made = Made(self.places)
         self.player = PlayerData()
         self.hub = Hub(settings.max_listeners, settings.max_listeners_of_one)
@@ -213,6 +213,9 @@ class Service:
         video = self.library.snapshot.videos.get(video_id)
         if video is not None:
             self.hub.tell(self._describe(self, video))
+
+    def _tell_of_archive(self) -> None:
+        self.hub.tell({"id": ARCHIVE, "state": "changed"})
 
     def progress_of(self, video: Video, kind: Kind = Kind.ANNOTATE) -> Progress | None:
         """How far an order for a video is, if it is under way."""

@@ -144,6 +144,11 @@ def test_the_archive_is_browsed_searched_and_annotated(page: Page, server: Serve
     page.locator("#told", has_text="1 waiting now").wait_for()
     row.locator(".state.annotated").wait_for()
     assert row.locator(".state").inner_text() == "no faces"
+    new = server.data.parent / "films" / "new.mp4"
+    shutil.copy(SAMPLES / "no_face.mp4", new)
+    page.locator(".row-name a", has_text="new.mp4").wait_for()
+    new.unlink()
+    page.locator(".row-name a", has_text="new.mp4").wait_for(state="detached")
     assert not [name for name in os.listdir(server.data.parent / "films") if name.startswith("<b>") and "emotions" in name]
 
 

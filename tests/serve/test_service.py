@@ -124,6 +124,14 @@ def test_the_end_of_a_file_of_10_gb_is_there_at_once(opener: Opener, archive: Pa
     assert answer.headers["content-range"] == f"bytes {LARGE_BYTES - 8}-{LARGE_BYTES - 1}/{LARGE_BYTES}"
 
 
+def test_the_data_folder_is_no_part_of_the_archive_around_it(opener: Opener, archive: Path, empty_clip: Path) -> None:
+    client = opener(directory=archive, data=archive / "data")
+    finish(client, send(client, empty_clip)["id"])
+    service_of(client).library.scan()
+    assert client.get("/api/archive").json()["states"] == {"missing": 3}
+    assert client.get("/api/uploads").json()["total"] == 1
+
+
 @pytest.mark.parametrize("text", ["", "7", "d", "0d", "-1d", "7y", "7 d 3", "nan", "1e3s"])
 def test_what_is_no_length_of_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no length of time"):
@@ -165,6 +173,6 @@ def test_a_report_that_was_cut_off_is_told_until_it_is_whole(tmp_path: Path) -> 
     index.update({path: 1})
     assert "damaged or cut off" in index.fault(path)
     path.write_bytes(whole)
-    index.update({path: 2})
+    index.update({path: 1})
     assert index.fault(path) == ""
     assert index.figures(path) is not None

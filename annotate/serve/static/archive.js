@@ -246,21 +246,25 @@ addEventListener("keydown", (event) => {
 if (matchMedia("(max-width: 52rem)").matches) document.querySelector(".tree").open = false;
 
 /* A video that changes is shown at once; counts follow a little later, and new files when they are found. */
+const states = new Map();
 let later = 0;
-function showLater(delay = RELOAD_MS) {
+
+function showLater() {
   if (!later) {
     later = setTimeout(() => {
       later = 0;
       if (!document.hidden) show();
-    }, delay);
+    }, RELOAD_MS);
   }
 }
+
 listen(
   (video) => {
     const row = body && body.querySelector(`tr[data-id="${CSS.escape(video.id)}"]`);
-    const before = row && row.video.state;
     if (row && video.state !== "removed") row.fill(video);
-    if (!row || before !== video.state) showLater();
+    if (video.source === "archive" && states.get(video.id) !== video.state) showLater();
+    states.set(video.id, video.state);
   },
   () => show(),
+  { archive: showLater },
 );

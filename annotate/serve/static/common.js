@@ -74,8 +74,9 @@ function sayOffline(is) {
   document.getElementById("offline").hidden = !is;
 }
 
-/* Calls `each` for every video that changes, and `begun` when news flow (again). A hidden page does not listen. */
-export function listen(each, begun, query = "") {
+/* Calls `each` for every video that changes, `begun` when news flow (again), and `archive` when that has changed. A hidden
+   page does not listen. */
+export function listen(each, begun, { query = "", archive = null } = {}) {
   let source = null;
   let timer = 0;
   function open() {
@@ -87,6 +88,7 @@ export function listen(each, begun, query = "") {
       begun();
     });
     source.addEventListener("video", (event) => each(JSON.parse(event.data)));
+    if (archive) source.addEventListener("archive", archive);
     source.addEventListener("error", () => {
       sayOffline(true);
       if (source && source.readyState === EventSource.CLOSED) {

@@ -11,7 +11,7 @@ let mounted = "";
 let latest = null;
 let data = null;
 
-if (id) listen(show, () => ask(path).then(show).catch(gone), `?video=${id}`);
+if (id) listen(show, () => ask(path).then(show).catch(gone), { query: `?video=${id}` });
 
 function gone() {
   document.getElementById("name").textContent = word("notThere");
