@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from annotate.archive.workers import Advance, InlineWorkers
+from annotate.serve import runner
 from annotate.serve.app import make_app
 from annotate.serve.service import Service
 from annotate.serve.settings import ServeSettings
@@ -30,12 +32,25 @@ def long_clip(media: Path, face_clip: Path) -> Path:
     return path
 
 
+class _ThreadWorkers(InlineWorkers):
+    """Jobs are done by the thread that hands them over: no processes have to be started for short ones."""
+
+    def __init__(self, width: int, advance: Advance | None = None, *, niceness: int = 0) -> None:
+        super().__init__(advance)
+        self.width = width
+
+
 @pytest.fixture
-def opener(tmp_path: Path) -> Iterator[Opener]:
-    """Opens a server without a port, with the settings that are named; its pages are asked for by its client."""
+def opener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opener]:
+    """Opens a server without a port, with the settings that are named; its pages are asked for by its client.
+
+    It works by threads, or with ``processes`` as a real one does.
+    """
     opened: list[TestClient] = []
 
-    def open_server(address: str = "127.0.0.1", **settings: Any) -> TestClient:
+    def open_server(address: str = "127.0.0.1", *, processes: bool = False, **settings: Any) -> TestClient:
+        if not processes:
+            monkeypatch.setattr(runner, "ProcessWorkers", _ThreadWorkers)
         chosen = replace(ServeSettings(tmp_path / "data"), **settings)
         client = TestClient(make_app(Service(chosen, news_of)), base_url="http://127.0.0.1:8765", client=(address, 50000))
         client.__enter__()

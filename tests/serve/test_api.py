@@ -24,7 +24,7 @@ def test_an_upload_gives_what_the_command_line_gives_byte_for_byte(opener: Opene
     os.utime(path, (CHANGED_S, CHANGED_S))
     list(annotate_archive([path]))
     list(convert_archive(find_reports([folder], Wanted(FORMATS, "ru"))))
-    client = opener()
+    client = opener(processes=True)
     video = send(client, path, modified_s=CHANGED_S)
     assert (video["name"], video["source"], video["size_bytes"]) == ("a clip.mp4", "upload", path.stat().st_size)
     done = finish(client, video["id"])
@@ -88,7 +88,7 @@ def test_what_waits_can_be_called_off_and_asked_for_again(opener: Opener, empty_
 
 
 def test_what_is_under_way_can_be_called_off_and_leaves_nothing(opener: Opener, long_clip: Path) -> None:
-    client = opener()
+    client = opener(processes=True)
     video = send(client, long_clip)
     path = f"/api/videos/{video['id']}"
     wait_until(lambda: bool((client.get(path).json()["progress"] or {}).get("done_s")))
@@ -104,7 +104,7 @@ def test_what_is_under_way_can_be_called_off_and_leaves_nothing(opener: Opener, 
 
 def test_the_archive_is_a_tree_with_the_state_of_each_video(opener: Opener, archive: Path) -> None:
     before = sorted(os.listdir(archive)), sorted(os.listdir(archive / "below"))
-    client = opener(directory=archive, jobs=2)
+    client = opener(directory=archive, jobs=2, processes=True)
     broken = by_name(client, "broken")
     top = client.get("/api/archive").json()
     assert [folder["folder"] for folder in top["folders"]] == ["below"]
