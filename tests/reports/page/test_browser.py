@@ -66,6 +66,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory, colours_clip: Path) -> Pat
     annotated(folder / "old.avi", MOVIE)
     report(folder / "in", SCRIPT, CLIP)
     report(folder / "in", "none.mp4", ())
+    with (folder / "old.avi").open("ab") as file:
+        file.write(b"changed")
     (folder / "page").mkdir()
     write_page([folder], folder / "page/report.html")
     return folder / "page/report.html"
@@ -152,7 +154,7 @@ def test_the_overview_has_charts_and_names_as_text(watched: Watched, archive: Pa
     assert [text for text in labels if text] == ["in", archive.parent.parent.name]
     shares = page.locator("#chart-shares .bartext").all_text_contents()
     assert [text for text in shares if text] == ["15%", "15%", "26%", "8%", "36%"]
-    assert page.locator("#failed").count() == 0
+    assert page.locator("#failed tbody tr").count() == 1
 
 
 def test_the_table_sorts_both_ways_and_keeps_what_is_empty_last(watched: Watched, archive: Path) -> None:
@@ -319,6 +321,7 @@ def test_what_the_browser_cannot_play_is_said_and_keeps_its_timeline(watched: Wa
     assert "cannot play \N{FIRST STRONG ISOLATE}old.avi\N{POP DIRECTIONAL ISOLATE}" in note.inner_text()
     assert note.get_by_role("link").get_attribute("href") == "./../old.avi"
     assert not page.locator(".ap video").is_visible()
+    assert page.locator("#detail-noted").inner_text().startswith("the video has changed since it was annotated")
     page.keyboard.press("ArrowRight")
     assert cursor_ms(page) == pytest.approx(800, abs=20)
     track = page.locator(".ap-track").nth(2).bounding_box()
