@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -17,16 +18,20 @@ from PIL import Image
 from annotate.faces.blocks import Detection
 from annotate.faces.box import Box
 from annotate.reports.page.build import Options, write_page
+from annotate.reports.page.files import to_json
+from annotate.reports.page.player import player_data, player_script, player_style
 from annotate.tracks.boxes import BoxPaths
 from tests.reports.page.archives import BLOCKS, CHANGES_MS, annotated
 from tests.reports.samples import CLIP, MOVIE, block, report
+from tests.tracks.reports import make_report
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 HOSTILE = "<b>&\"'.webm"
 SCRIPT = "<script>document.title=1<!--.mp4"
 BOXES = BoxPaths([(1, Detection(0, Box(40, 90, 60, 60))), (2, Detection(0, Box(200, 90, 60, 60)))])
+EMPTY_PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 RED, BLUE, HAPPINESS = (254, 0, 0), (0, 0, 254), (240, 227, 64)
 PATIENCE = 100
 
@@ -423,6 +428,42 @@ def test_parts_are_loaded_when_their_video_is_opened(watched: Watched, tmp_path:
     page.get_by_role("status").wait_for()
     assert outline(page, "fear") == [0, 803, 10_000]
     watched.complaints[:] = [text for text in watched.complaints if "ERR_FILE_NOT_FOUND" not in text]
+
+
+def test_the_player_works_under_a_strict_policy_and_in_russian(browser: Browser) -> None:
+    """As a server hands it out: no inline script, no inline style."""
+    files = {
+        "/": "<!doctype html><html><head><link rel=stylesheet href=player.css></head><body><main></main>"
+        "<script src=player.js></script><script src=start.js></script></body></html>",
+        "/player.css": player_style(),
+        "/player.js": player_script(),
+        "/start.js": "const words = AnnotatePlayer.words.ru; AnnotatePlayer.mount(document.querySelector('main'), "
+        f"{to_json(player_data(make_report(), {2: EMPTY_PICTURE}))}, "
+        "{videoUrl: '', words, downloads: [{label: 'CSV', url: '/movie.csv'}]});",
+    }
+    kinds = {"css": "text/css", "js": "text/javascript"}
+    tab = Watched(browser.new_page())
+
+    def answer(route: Route) -> None:
+        path = urlsplit(route.request.url).path
+        policy = {"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:"}
+        kind = kinds.get(path.rpartition(".")[2], "text/html")
+        route.fulfill(body=files.get(path, ""), content_type=f"{kind}; charset=utf-8", headers=policy)
+
+    tab.page.route("http://annotate.test/**", answer)
+    tab.page.goto("http://annotate.test/")
+    assert tab.page.locator(".ap-track").nth(2).get_attribute("aria-label") == "Лицо 2"
+    assert outline(tab.page, "anger")[:2] == [2000, 901]
+    assert tab.page.get_by_role("link", name="CSV").get_attribute("href") == "/movie.csv"
+    tab.page.locator(".ap-track").first.focus()
+    for _ in range(3):
+        tab.page.keyboard.press("ArrowRight")
+    assert cursor_ms(tab.page) == pytest.approx(2403, abs=30)
+    assert "0:02.4" in tab.page.locator(".ap-tip").inner_text()
+    assert "страх" in tab.page.locator(".ap-tip").inner_text()
+    assert tab.page.locator(".ap-label img").evaluate("picture => picture.naturalWidth") == 1
+    assert tab.complaints == []
+    tab.page.close()
 
 
 def test_a_part_that_is_missing_is_said(browser: Browser, tmp_path: Path) -> None:
