@@ -33,11 +33,19 @@ def _page_name(ctx: click.Context, parameter: click.Parameter, path: Path) -> Pa
     callback=_page_name,
     help="The page to write.",
 )
+@click.option(
+    "--videos",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Where the videos are, if PATH is a tree of outputs of their own (annotate -o).",
+)
 @click.option("--no-thumbnails", is_flag=True, help="Leave out pictures of faces, which are taken from the videos.")
 @click.option("--jobs", metavar="N", type=click.IntRange(1), help="Videos looked into at once.  [default: one a core]")
 @verbosity
 @click.pass_context
-def report(ctx: click.Context, paths: tuple[Path, ...], output: Path, no_thumbnails: bool, jobs: int | None) -> None:
+def report(
+    ctx: click.Context, paths: tuple[Path, ...], output: Path, videos: Path | None, no_thumbnails: bool, jobs: int | None
+) -> None:
     """Make a page to look at: charts, a table, and every video with its timeline.
 
     It opens from the disk in any browser, without a network. The videos are played from where they are.
@@ -49,7 +57,7 @@ def report(ctx: click.Context, paths: tuple[Path, ...], output: Path, no_thumbna
     def progress(reports: Sequence[Path]) -> Iterable[Path]:
         return console.progress(reports, "videos", quiet=quiet)
 
-    options = Options(thumbnails=not no_thumbnails, jobs=jobs or available_cores())
+    options = Options(videos=videos, thumbnails=not no_thumbnails, jobs=jobs or available_cores())
     try:
         written = write_page(paths, output, options, progress)
     except AnnotateError as error:
@@ -58,14 +66,14 @@ def report(ctx: click.Context, paths: tuple[Path, ...], output: Path, no_thumbna
     if not quiet:
         for path in contents.empty:
             console.say(f"no reports below {path}; `annotate {path}` makes them")
-    for problem in contents.left_out:
-        console.say(f"left out: {problem.path}: {problem.reason}")
+    for obstacle in contents.obstacles:
+        console.say(f"left out: {obstacle.reason}")
     if contents.reports and not quiet:
         if written.unreachable:
             count = f"{written.unreachable} of {len(contents.reports)}"
-            console.say(f"{output}: not beside their reports, where the page would play them: {count} videos")
+            console.say(f"{output}: not where the page would play them, beside their reports or in --videos: {count} videos")
         console.print_text(console.printable(f"{output}: {_told(written.contents.reports, len(written.problems))}"))
-    ctx.exit(EXIT_FAILED if contents.left_out else 0)
+    ctx.exit(EXIT_FAILED if contents.obstacles else 0)
 
 
 def _told(reports: Sequence[object], problems: int) -> str:

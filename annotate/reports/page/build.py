@@ -31,8 +31,9 @@ NEEDED = {"jinja2": "jinja2", "plotly": "plotly", "PIL": "pillow"}
 
 @dataclass(frozen=True)
 class Options:
-    """How a page is made: so many videos are looked into at once."""
+    """How a page is made: so many videos are looked into at once; ``videos`` is as for `collect`."""
 
+    videos: Path | None = None
     thumbnails: bool = True
     jobs: int = field(default_factory=available_cores)
     most_inside: int = MOST_INSIDE
@@ -64,13 +65,13 @@ def write_page(paths: Sequence[Path], output: Path, options: Options | None = No
     Neither the order of ``paths`` nor the number of jobs changes anything in it.
 
     Raises:
-        SettingsError: a package of the extra is missing.
+        SettingsError: a package of the extra is missing, or the options do not fit the paths.
         OutputError: the page or a part cannot be written; an earlier page still stands then.
     """
     options = options or Options()
     check_packages()
     check_writable(output)
-    contents = collect(paths, progress)
+    contents = collect(paths, progress, options.videos)
     problems = [*contents.left_out, *contents.missing]
     if not contents.reports:
         return Written(contents, sorted(problems))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
+from annotate.archive.mirror import mirror
 from annotate.archive.plan import name_outputs
 from annotate.archive.walk import Obstacle, walk
+from annotate.errors import SettingsError
 from annotate.reports.find import find_reports
 from annotate.reports.read import Batch, Report, read_reports
 from annotate.reports.summary import Summary, Tally
@@ -38,14 +40,15 @@ class Contents:
     """An archive's whole reports, ordered by their videos, in numbers.
 
     ``videos`` has a row a report; ``confidence`` has milliseconds of faces by emotion (rows) and bin (columns, `BINS`);
-    ``left_out`` are reports that cannot be used, ``missing`` videos that have none. ``root`` is the directory below which
-    all lies.
+    ``left_out`` are reports that cannot be used, as ``obstacles`` has them by their paths, ``missing`` videos without one;
+    ``root`` is the directory below which all lies.
     """
 
     reports: list[Report]
     videos: Summary
     folders: Summary
     confidence: pd.DataFrame
+    obstacles: list[Obstacle]
     left_out: list[Problem]
     missing: list[Problem]
     empty: list[Path]
@@ -63,12 +66,20 @@ class Contents:
         return {folder: shown_below(path, self.root) for folder, path in parents.items()}
 
 
-def collect(paths: Iterable[Path], progress: Progress = iter) -> Contents:
-    """Reads the reports below ``paths``; what comes of it does not depend on their order."""
+def collect(paths: Iterable[Path], progress: Progress = iter, videos: Path | None = None) -> Contents:
+    """Reads the reports below ``paths``; what comes of it does not depend on their order.
+
+    ``videos`` is the tree in which the videos lie, where the one path given is the tree of their outputs.
+
+    Raises:
+        SettingsError: with ``videos``, there is not one path alone, or one of both is no directory.
+    """
     given = sorted(paths)
+    if videos is not None and not (len(given) == 1 and given[0].is_dir() and videos.is_dir()):
+        raise SettingsError(f"{videos}: videos that lie apart need one PATH, the directory with their outputs")
     found = find_reports(given)
     ordered = sorted(found.reports)
-    videos, folders, confidence = Tally("video"), Tally("folder"), _Confidence()
+    by_video, by_folder, confidence = Tally("video"), Tally("folder"), _Confidence()
     reports: dict[int, Report] = {}
     obstacles = list(found.obstacles)
     for read in read_reports(progress(ordered)):
@@ -76,16 +87,19 @@ def collect(paths: Iterable[Path], progress: Progress = iter) -> Contents:
             obstacles.append(read)
             continue
         reports.update(read.reports)
-        for tally in (videos, folders, confidence):
+        for tally in (by_video, by_folder, confidence):
             tally.add(read)
-    missing = _without_report(given, ordered, obstacles)
+    if videos is not None:
+        reports = {number: _apart(report, given[0], videos) for number, report in reports.items()}
+    missing = _without_report(given, videos, ordered, obstacles)
     seen = [*(report.video_path for report in reports.values()), *(problem.path for problem in (*obstacles, *missing))]
     root = common_folder(seen or given)
     return Contents(
         reports=[reports[number] for number in sorted(reports)],
-        videos=videos.summary(),
-        folders=folders.summary(),
+        videos=by_video.summary(),
+        folders=by_folder.summary(),
         confidence=confidence.table(),
+        obstacles=obstacles,
         left_out=_problems(obstacles, "left out", root),
         missing=_problems(missing, "missing", root),
         empty=found.empty,
@@ -124,12 +138,20 @@ class _Confidence:
         return sums.reindex(columns=range(BINS), fill_value=0)
 
 
-def _without_report(paths: Sequence[Path], reports: Iterable[Path], obstacles: Iterable[Obstacle]) -> list[Obstacle]:
+def _apart(report: Report, outputs: Path, videos: Path) -> Report:
+    """A report whose video lies in a tree of its own."""
+    return replace(report, video_path=videos / report.video_path.relative_to(outputs))
+
+
+def _without_report(
+    paths: Sequence[Path], videos: Path | None, reports: Iterable[Path], obstacles: Iterable[Obstacle]
+) -> list[Obstacle]:
     """Videos that have no report, and what stood in the way of looking for them; each that is not listed yet."""
     known = {os.path.realpath(path) for path in reports}
     listed = {os.path.abspath(obstacle.path) for obstacle in obstacles}
-    found = list(walk(paths))
-    names = name_outputs([entry for entry in found if isinstance(entry, Path)])
+    found = list(walk(paths if videos is None else [videos]))
+    entries = [entry for entry in found if isinstance(entry, Path)]
+    names = name_outputs(entries, None if videos is None else mirror(entries, [videos], paths[0]))
     missing = [entry for entry in found if isinstance(entry, Obstacle)]
     for video, outputs in names.items():
         if os.path.realpath(outputs.csv) not in known:

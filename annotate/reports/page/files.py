@@ -34,7 +34,7 @@ def to_json(value: Any) -> str:
     """JSON as a script can hold it: no tag begins in it, and no line ends.
 
     >>> print(to_json({"name": "</script>"}))
-    {"name":"\\\\u003c/script>"}
+    {"name":"\\u003c/script>"}
     """
     return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 

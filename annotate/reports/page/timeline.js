@@ -87,6 +87,7 @@ const AnnotateTimeline = (() => {
       this.build();
       this.observer = new ResizeObserver(() => this.drawTicks());
       this.observer.observe(this.scroller);
+      this.rows.forEach((row) => this.tell(row));
       this.show(0);
     }
 

@@ -84,7 +84,7 @@ def test_the_page_has_the_figures_of_the_summary(archive: Path, tmp_path: Path) 
     assert run(archive, "-o", page) == (
         0,
         f"{page}: 2 videos\n",
-        f"{page}: not beside their reports, where the page would play them: 2 of 2 videos\n",
+        f"{page}: not where the page would play them, beside their reports or in --videos: 2 of 2 videos\n",
     )
     shares, places, confidence, videos = Page(page).tables
     assert shares[1] == ["anger", "57.1%", "0.03"]
@@ -159,7 +159,7 @@ def test_what_failed_is_listed_with_its_reason(archive: Path, tmp_path: Path, em
         ["old.emotions.csv", "left out", f"made by another version of the analysis; {again}"],
     ]
     assert [line.split(": ")[:2] for line in errors.splitlines()[:3]] == [
-        ["left out", name] for name in ("half.emotions.csv", "none.mp4", "old.emotions.csv")
+        ["left out", str(archive / name)] for name in ("none.mp4", "half.emotions.csv", "old.emotions.csv")
     ]
 
 
@@ -186,6 +186,26 @@ def test_thumbnails_are_there_unless_they_are_not_wanted(colours_clip: Path, tmp
     (tmp_path / "a.webm").write_bytes(b"another video")
     run(tmp_path, "-o", page)
     assert "data:image/jpeg" not in page.read_text()
+
+
+def test_videos_in_a_tree_of_their_own(colours_clip: Path, tmp_path: Path) -> None:
+    """Their reports lie as ``annotate videos -o outputs`` leaves them."""
+    videos, outputs = tmp_path / "videos", tmp_path / "outputs"
+    (videos / "sub").mkdir(parents=True)
+    for name in ("sub/a.webm", "sub/b.webm"):
+        shutil.copy(colours_clip, videos / name)
+    made = annotated(videos / "sub/a.webm")
+    (outputs / "sub").mkdir(parents=True)
+    for path in (made, meta_of(made)):
+        path.rename(outputs / "sub" / path.name)
+    page = outputs / "report.html"
+    assert run(outputs, "--videos", videos, "-o", page) == (0, f"{page}: 1 video, 1 problem, which it lists\n", "")
+    (video,) = Page(page).data("table")
+    assert video["url"] == "./../videos/sub/a.webm"
+    assert all(lane["thumbnail"] for lane in Page(page).data(video["key"])["lanes"])
+    assert Page(page).tables[3][1] == ["b.webm", "missing", "not annotated yet"]
+    status, _, errors = run(outputs, videos, "--videos", videos, "-o", page)
+    assert (status, "need one PATH" in errors) == (2, True)
 
 
 def test_many_videos_have_their_data_in_files_of_their_own(archive: Path, tmp_path: Path) -> None:
@@ -288,7 +308,7 @@ def test_a_directory_without_reports_says_what_makes_them(tmp_path: Path) -> Non
 def test_a_path_that_is_not_there_is_said(tmp_path: Path) -> None:
     status, output, errors = run(tmp_path / "none", "-o", tmp_path / "report.html")
     assert (status, output) == (1, "")
-    assert errors == f"left out: none: no report; make one with `annotate {tmp_path}/none`\n"
+    assert errors == f"left out: {tmp_path}/none: no report; make one with `annotate {tmp_path}/none`\n"
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,15 @@ def test_where_the_video_is_gone_the_timeline_is_plotted_and_the_sheet_is_not(do
     assert "face.mp4: cannot be read (No such file or directory), so there are no frames; plot its timeline" in result.stderr
 
 
+def test_videos_may_lie_apart_from_their_reports(done: Path) -> None:
+    shutil.copytree(done, "results", ignore=lambda folder, names: [name for name in names if name.endswith(".mp4")])
+    assert run("--frames", done / "other", "-o", "beside.png").exit_code == 0
+    assert run("--frames", "results/other", "--videos", done / "other", "-o", "apart.png").exit_code == 0
+    assert Path("apart.png").read_bytes() == Path("beside.png").read_bytes()
+    assert run("--frames", "results", "--videos", done, "-o", "plots").stderr.count("left out") == 1
+    assert run("--frames", "results/face.emotions.csv", "--videos", done).exit_code == 2
+
+
 def test_one_that_cannot_be_shown_does_not_stop_the_others(done: Path) -> None:
     with (done / "face.mp4").open("ab") as file:
         file.write(b"more")
