@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 import subprocess
@@ -15,11 +16,13 @@ import pytest
 from annotate.archive.outcome import Status
 from annotate.archive.run import annotate_archive
 from annotate.archive.walk import walk
-from annotate.errors import TooLargeError
+from annotate.errors import DecodingError, TooLargeError
 from annotate.media.binary import find_ffmpeg
 from annotate.media.decode import decode
-from annotate.media.probe import probe
+from annotate.media.probe import Stream, Video, probe
+from annotate.media.render import burn, mux
 from annotate.media.source import MAX_BLOCK_BYTES, MAX_STREAMS, memory_options
+from annotate.media.stills import read_still
 from annotate.tracks.meta import read_meta
 from tests.media import H264, file_url, make_pattern, run_ffmpeg
 
@@ -101,6 +104,31 @@ def test_playlists_and_scripts_dressed_as_videos_open_nothing(
     assert {outcome.status for outcome in outcomes} == {Status.FAILED}
     assert not any(CANARY in outcome.reason + outcome.trace for outcome in outcomes)
     assert not any(".emotions." in name for name in os.listdir(archive))
+    assert connections == []
+
+
+def test_nor_do_they_when_copies_and_stills_are_asked_of_them(
+    tmp_path: Path, face_clip: Path, listener: tuple[int, list[object]]
+) -> None:
+    """Even if something else were to take them for videos."""
+    port, connections = listener
+    canary = tmp_path / "canary.txt"
+    canary.write_text(f"{CANARY}\n" * 1000)
+    for name, text in PLAYLISTS.items():
+        path = tmp_path / f"{name}.mp4"
+        path.write_text(text.format(url=f"http://127.0.0.1:{port}", video=face_clip, canary=canary, port=port))
+        video = Video(path, 0, 320, 240, 2.0, 25.0, "", (Stream(0, "video", "h264"),))
+        work = tmp_path / name
+        work.mkdir()
+        for attempt in (
+            functools.partial(burn, video, None, work / "copy.mp4"),
+            functools.partial(mux, video, [], work / "copy.mkv"),
+            functools.partial(read_still, path, 0, video=video),
+        ):
+            with pytest.raises(DecodingError) as raised:
+                attempt()
+            assert CANARY not in str(raised.value)
+        assert not any(CANARY.encode() in made.read_bytes() for made in work.iterdir())
     assert connections == []
 
 

@@ -157,7 +157,7 @@ def test_variable_rate_keeps_every_time(tmp_path: Path, ending: str) -> None:
 
 
 @draws
-@pytest.mark.parametrize("rate", ["24000/1001", "60000/1001", "15"])
+@pytest.mark.parametrize("rate", ["24000/1001", "60000/1001"])
 def test_rates_whose_times_are_no_whole_milliseconds(tmp_path: Path, rate: str) -> None:
     clip = make_pattern(tmp_path / "clip.mp4", rate=rate, duration_s=2)
     assert starts_ms(burnt(clip)) == starts_ms(clip)
@@ -179,9 +179,7 @@ def test_a_transport_stream_keeps_its_start_and_its_sound_is_encoded(tmp_path: P
 
 
 @draws
-@pytest.mark.parametrize(
-    ("ending", "codec"), [(MP4, "aac"), (MP4, "libmp3lame"), (MATROSKA, "flac"), (MATROSKA, "pcm_s16le")]
-)
+@pytest.mark.parametrize(("ending", "codec"), [(MP4, "aac"), (MATROSKA, "flac"), (MATROSKA, "pcm_s16le")])
 def test_sound_is_copied_where_the_container_takes_it(tmp_path: Path, ending: str, codec: str) -> None:
     clip = with_sound(tmp_path / f"clip.{ending}", codec)
     path = burnt(clip, ending)

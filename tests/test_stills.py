@@ -19,6 +19,9 @@ from annotate.media.stills import read_still
 from annotate.settings import Limits
 from tests.media import H264, SAMPLES, ask_ffmpeg, file_url, make_frames_at, make_pattern, run_ffmpeg
 
+SIEVE = 3
+"""Every so many-th row and column is compared."""
+
 LONG_GOP = ("-c:v", "libx264", "-preset", "fast", "-qp", "18", "-pix_fmt", "yuv420p", "-g", "100", "-bf", "3")
 
 
@@ -36,9 +39,10 @@ def all_frames(path: Path) -> tuple[list[tuple[int, int]], NDArray[np.uint8]]:
 def shown(path: Path, times_ms: Sequence[int]) -> list[int]:
     """Which frame of all a still at each of the times is most like; it must be so almost to the pixel."""
     spans, frames = all_frames(path)
+    frames = frames[:, ::SIEVE, ::SIEVE].astype(int)
     found = []
     for time_ms in times_ms:
-        differences = abs(frames.astype(int) - read_still(path, time_ms)).mean(axis=(1, 2, 3))
+        differences = abs(frames - read_still(path, time_ms)[::SIEVE, ::SIEVE]).mean(axis=(1, 2, 3))
         assert differences.min() < 0.5
         found.append(int(differences.argmin()))
     expected = [
@@ -56,9 +60,9 @@ def test_a_frame_is_shown_until_the_next_begins(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv"])
 def test_variable_rate_has_frames_that_last_for_seconds(tmp_path: Path, ending: str) -> None:
-    times_ms = [0, 41, 82, 400, 5000, 5001, 9500, 9999]
+    times_ms = [0, 41, 82, 400, 2500, 2501, 4700, 4999]
     path = make_frames_at(tmp_path / f"variable.{ending}", times_ms, options=LONG_GOP)
-    assert shown(path, [40, 41, 399, 4999, 5000, 5001, 9499, 9500]) == [0, 1, 2, 3, 4, 5, 5, 6]
+    assert shown(path, [40, 41, 399, 2499, 2500, 2501, 4699, 4700]) == [0, 1, 2, 3, 4, 5, 5, 6]
 
 
 def test_after_the_end_the_last_and_before_the_start_the_first(tmp_path: Path) -> None:
@@ -73,16 +77,16 @@ def test_after_the_end_the_last_and_before_the_start_the_first(tmp_path: Path) -
         assert abs(read_still(path, time_ms).astype(int) - frames[-1]).mean() < 0.5
 
 
-@pytest.mark.parametrize("group", [25, 1000])
+@pytest.mark.parametrize("group", [10, 1000])
 def test_transport_stream_with_offset_and_far_key_frames(tmp_path: Path, group: int) -> None:
     """The container starts at 100 s with its sound; of the second one the only key frame is the first."""
     path = tmp_path / "late.ts"
     coding = (*LONG_GOP, "-g", str(group), "-sc_threshold", "0")
-    pictures = make_pattern(tmp_path / "pictures.mp4", duration_s=18, options=coding)
+    pictures = make_pattern(tmp_path / "pictures.mp4", duration_s=18, rate="10", options=coding)
     sound = ("-f", "lavfi", "-i", "sine=duration=18")
     timing = ("-output_ts_offset", "100")
     run_ffmpeg("-itsoffset", "0.4", "-i", pictures, *sound, "-c:v", "copy", "-c:a", "mp2", *timing, path)
-    assert shown(path, [500, 16_990, 17_500]) == [2, 414, 427]
+    assert shown(path, [520, 16_990, 17_500]) == [1, 165, 170]
 
 
 def test_a_phones_clip_stands_upright_and_keeps_its_times() -> None:

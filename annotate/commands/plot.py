@@ -30,6 +30,12 @@ _KINDS = {False: "timeline", True: "frames"}
 )
 @language_option
 @click.option(
+    "--videos",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Where the videos of --frames are, if VIDEO is a tree of outputs of their own (annotate -o).",
+)
+@click.option(
     "-o",
     "--output",
     metavar="FILE|DIR",
@@ -39,7 +45,14 @@ _KINDS = {False: "timeline", True: "frames"}
 @verbosity
 @click.pass_context
 def plot(
-    ctx: click.Context, paths: tuple[Path, ...], frames: bool, is_svg: bool, most: int, language: str, output: Path | None
+    ctx: click.Context,
+    paths: tuple[Path, ...],
+    frames: bool,
+    is_svg: bool,
+    most: int,
+    language: str,
+    videos: Path | None,
+    output: Path | None,
 ) -> None:
     """Plot the timelines of annotated videos, for papers.
 
@@ -54,6 +67,8 @@ def plot(
         figures.check_library()
         found = find_reports(paths)
         file = _file_of(output)
+        if videos is not None and not (len(paths) == 1 and paths[0].is_dir() and videos.is_dir()):
+            raise SettingsError(f"{videos}: videos that lie apart need one path, the directory with their outputs")
         if file is not None and len(found.reports) > 1:
             raise SettingsError(f"-o {file}: is one file, but there are {len(found.reports)} reports; give a directory")
         folder = output if output is not None and file is None else Path()
@@ -73,7 +88,8 @@ def plot(
     for report in console.progress(found.reports, "reports", quiet=quiet):
         target = file or _free_name(folder, report, f"{_KINDS[frames]}{'.svg' if is_svg else '.png'}", taken)
         try:
-            _plot(report, target, frames=frames, most=most, language=language)
+            folder_of_video = report.parent if videos is None else videos / report.parent.relative_to(paths[0])
+            _plot(report, folder_of_video if frames else None, target, most=most, language=language)
         except AnnotateError as error:
             console.say(f"left out: {error}")
             failed = True
@@ -97,17 +113,17 @@ def _file_of(output: Path | None) -> Path | None:
     return output
 
 
-def _plot(path: Path, target: Path, *, frames: bool, most: int, language: str) -> None:
-    """Draws one picture of one report and writes it."""
+def _plot(path: Path, folder: Path | None, target: Path, *, most: int, language: str) -> None:
+    """Draws one picture of one report and writes it: frames of the video in a folder, or the timeline if there is none."""
     from annotate.reports.plot.figures import encode, style, write_picture
     from annotate.reports.plot.sheet import draw_sheet
     from annotate.reports.plot.timeline import draw_timeline
     from annotate.reports.read import read_whole
 
-    report = read_whole(path, with_boxes=frames)
+    report = read_whole(path, with_boxes=folder is not None)
     with style():
-        if frames:
-            figure = draw_sheet(report, path.with_name(report.video), language, most)
+        if folder is not None:
+            figure = draw_sheet(report, folder / report.video, language, most)
         else:
             figure = draw_timeline(report, report.meta.source.name, language, most)
         write_picture(target, encode(figure, target.suffix.lower()))
