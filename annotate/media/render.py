@@ -1,6 +1,6 @@
-"""Copies of a video with something added: subtitles drawn into its pictures, or tracks of subtitles beside them.
+"""Copies of a video: with subtitles drawn into its pictures, with tracks of subtitles beside them, or for browsers to play.
 
-Both write to a folder that is empty but for them, and run there, so that no name of anybody's stands in a filter's options.
+All write to a folder that is empty but for them, and run there, so that no name of anybody's stands in a filter's options.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ function sendNext() {
       else row.replaceWith(videoRow(answer));
     } else row.fail(typeof answer.detail === "string" ? answer.detail : request.statusText);
   });
-  request.addEventListener("error", () => row.fail(word("offline")));
+  request.addEventListener("error", () => row.fail(word("notTaken")));
   request.addEventListener("loadend", () => {
     current = null;
     tidy();
