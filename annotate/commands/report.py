@@ -51,6 +51,7 @@ def report(
     It opens from the disk in any browser, without a network. The videos are played from where they are.
     """
     from annotate.reports.page.build import Options, write_page
+    from annotate.reports.page.contents import LEFT_OUT
 
     quiet = bool(ctx.meta.get(QUIET))
 
@@ -68,12 +69,16 @@ def report(
             console.say(f"no reports below {path}; `annotate {path}` makes them")
     for obstacle in contents.obstacles:
         console.say(f"left out: {obstacle.reason}")
+    failed = [problem for problem in written.problems if problem.kind == LEFT_OUT]
+    for problem in failed:
+        if problem not in contents.left_out:
+            console.say(f"left out: {problem.path}: {problem.reason}")
     if contents.reports and not quiet:
         if written.unreachable:
             count = f"{written.unreachable} of {len(contents.reports)}"
             console.say(f"{output}: not where the page would play them, beside their reports or in --videos: {count} videos")
         console.print_text(console.printable(f"{output}: {_told(written.contents.reports, len(written.problems))}"))
-    ctx.exit(EXIT_FAILED if contents.obstacles else 0)
+    ctx.exit(EXIT_FAILED if failed else 0)
 
 
 def _told(reports: Sequence[object], problems: int) -> str:

@@ -25,7 +25,7 @@ from annotate.timeline import MS_PER_S
 from annotate.tracks.boxes import BoxPaths, read_boxes
 from annotate.tracks.meta import Meta, hash_content, is_named, plain_name, read_meta
 from annotate.tracks.report import Report as TrackReport
-from annotate.tracks.table import PLACE_COLUMNS, parse_table
+from annotate.tracks.table import PLACE_COLUMNS, class_names_of, parse_table
 from annotate.version import ANALYSIS_VERSION
 
 logger = logging.getLogger(__name__)
@@ -132,8 +132,8 @@ def read_whole(path: Path, *, with_boxes: bool = True) -> TrackReport:
     """
     meta, content = _read_checked(path)
     try:
-        table = parse_table(content)
-        _check(table)
+        table = _check(parse_table(content))
+        _check_classes(table)
     except ValueError as error:
         raise ReportError(f"{path}: not a report of this program ({error}); annotate the video again") from None
     boxes_path = path.with_name(path.name.removesuffix(REPORT_ENDING) + BOXES_ENDING)
@@ -233,6 +233,15 @@ def _check(table: pd.DataFrame) -> pd.DataFrame:
     if not in_bounds.all():
         raise ValueError("a time or a confidence cannot be")
     return table
+
+
+def _check_classes(table: pd.DataFrame) -> None:
+    names = class_names_of(table)
+    if not table["emotion"].isin(names).all():
+        raise ValueError("an emotion has no column")
+    probabilities = table[list(names)].to_numpy(float)
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError("a probability cannot be")
 
 
 def _cut(table: pd.DataFrame) -> pd.DataFrame:

@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 
 from annotate.archive.walk import Obstacle
 from annotate.emotions.labels import EMOTIONS
+from annotate.errors import ReportError
+from annotate.faces.blocks import Detection
+from annotate.faces.box import Box
 from annotate.reports import read
-from annotate.reports.read import Batch, read_reports
+from annotate.reports.read import Batch, read_reports, read_whole
+from annotate.tracks.boxes import BoxPaths, format_boxes
 from annotate.tracks.meta import hash_content
 from annotate.tracks.pieces import pieces
 from annotate.tracks.table import parse_table
@@ -188,6 +192,46 @@ def test_a_report_that_is_none_is_left_out_and_no_other(tmp_path: Path, old: str
     assert obstacle.reason.startswith(f"{paths[1]}: not a report of this program (")
     assert why in obstacle.reason
     assert [row[0] for row in rows(batch)] == [0, 2]
+
+
+def test_the_whole_of_a_report_is_what_was_written(tmp_path: Path) -> None:
+    path = report(tmp_path, "a.mp4", MOVIE)
+    whole = read_whole(path)
+    assert whole.table.equals(parse_table(path.read_bytes()))
+    assert (whole.video, whole.meta.source.name, bool(whole.boxes)) == ("a.mp4", "a.mp4", False)
+    assert [(piece.face_id, piece.span.start_ms) for piece in whole.pieces] == [(1, 0), (1, 800), (1, 1600), (2, 1500)]
+
+
+def test_boxes_are_read_as_they_were_written_or_not_at_all(tmp_path: Path) -> None:
+    path = report(tmp_path, "a.mp4", MOVIE)
+    boxes = path.with_name("a.emotions.boxes.csv")
+    text = format_boxes(BoxPaths([(1, Detection(0, Box(1, 2, 3, 4)))]))
+    boxes.write_text(text)
+    change_meta(path, outputs={path.name: hash_content(path.read_bytes()), boxes.name: hash_content(text.encode())})
+    assert read_whole(path).boxes.at(1, 0) == Box(1, 2, 3, 4)
+    boxes.write_text(text.replace("4", "5"))
+    with pytest.raises(ReportError, match="not as its meta file says it was written"):
+        read_whole(path)
+    assert not read_whole(path, with_boxes=False).boxes
+    boxes.unlink()
+    with pytest.raises(ReportError, match="the boxes cannot be read"):
+        read_whole(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        (",sadness,1.0000", ",boredom,1.0000", "an emotion has no column"),
+        (",1.0000,0.0000\n", ",1.5000,0.0000\n", "a probability cannot be"),
+        ("4.000", "1e300", "cannot be"),
+        ("face_id", "face", "the column face_id is missing"),
+    ],
+)
+def test_what_is_no_report_is_refused_as_a_whole(tmp_path: Path, old: str, new: str, why: str) -> None:
+    path = report(tmp_path, "a.mp4", CLIP)
+    replace_content(path, old, new)
+    with pytest.raises(ReportError, match=why):
+        read_whole(path)
 
 
 def test_nothing_gives_nothing() -> None:

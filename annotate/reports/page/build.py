@@ -79,12 +79,14 @@ def write_page(paths: Sequence[Path], output: Path, options: Options | None = No
     is_large = len(rows) > options.most_inside
     inside: dict[str, Any] = {}
     urls: dict[str, str] = {}
+    noted: dict[str, list[str]] = {}
     unreachable = 0
     reports = [row.report for row in rows]
     looks = look_into(reports, contents.root, thumbnails=options.thumbnails, jobs=options.jobs, progress=progress)
     with contextlib.closing(looks):
         for row, detail in zip(rows, looks, strict=True):
             problems += detail.problems
+            noted[row.key] = [problem.reason for problem in detail.problems]
             unreachable += not detail.is_there
             if detail.data is None:
                 continue
@@ -101,6 +103,7 @@ def write_page(paths: Sequence[Path], output: Path, options: Options | None = No
         problems=sorted(problems),
         inside=inside,
         urls=urls,
+        noted=noted,
         plotly="" if is_large else plotly,
         plotly_url=parts.add(plotly) if is_large and plotly else "",
     )
@@ -117,6 +120,7 @@ def _render(
     problems: Sequence[Problem],
     inside: dict[str, Any],
     urls: dict[str, str],
+    noted: dict[str, list[str]],
     plotly: str,
     plotly_url: str,
 ) -> str:
@@ -141,7 +145,7 @@ def _render(
         figures=[{"key": chart.key, "figure": chart.figure} for chart in charts],
         rows=rows,
         known=known,
-        table=[_values(row, urls) for row in rows],
+        table=[_values(row, urls.get(row.key, ""), noted[row.key]) for row in rows],
         inside=inside,
         problems=problems,
         plotly=plotly,
@@ -156,15 +160,16 @@ def _whole(contents: Contents) -> dict[str, Any]:
     return {str(name): value for name, value in contents.videos.whole.iloc[0].items()}
 
 
-def _values(row: Row, urls: dict[str, str]) -> dict[str, Any]:
-    """What the page's script knows of a row: what it is sorted by, and how it is opened."""
+def _values(row: Row, part: str, noted: Sequence[str]) -> dict[str, Any]:
+    """What the page's script knows of a row: what it is sorted by, how it is opened, and what is wrong with it."""
     numbers = row.numbers
     lengths, rest = ("duration_s", "face_s", "faces"), ("confidence", "changes_per_minute")
     return {
         "key": row.key,
         "name": row.name,
         "url": row.url,
-        "part": urls.get(row.key, ""),
+        "part": part,
+        "noted": noted,
         "sort": [
             row.name,
             row.folder,

@@ -20,6 +20,9 @@ from annotate.texts import printable
 
 Progress = Callable[[Sequence[Path]], Iterable[Path]]
 
+LEFT_OUT = "left out"
+"""The kind of problem by which a report counts as failed."""
+
 BINS = 20
 """Of the distribution of confidence, from 0 to 1."""
 
@@ -100,7 +103,7 @@ def collect(paths: Iterable[Path], progress: Progress = iter, videos: Path | Non
         folders=by_folder.summary(),
         confidence=confidence.table(),
         obstacles=obstacles,
-        left_out=_problems(obstacles, "left out", root),
+        left_out=_problems(obstacles, LEFT_OUT, root),
         missing=_problems(missing, "missing", root),
         empty=found.empty,
         root=root,

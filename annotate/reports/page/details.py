@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.errors import ReportError
-from annotate.reports.page.contents import Problem, Progress, shown_below
+from annotate.reports.page.contents import LEFT_OUT, Problem, Progress, shown_below
 from annotate.reports.page.player import player_data
 from annotate.reports.page.thumbnails import face_thumbnails
 from annotate.reports.read import Report, read_whole
@@ -55,7 +55,7 @@ def _look_into(report: Report, root: Path, pictures: Callable[[Path, TrackReport
     try:
         whole = _read(report.path, problems)
     except ReportError as error:
-        whole, problems = None, [("left out", _reason(error, report.path))]
+        whole, problems = None, [(LEFT_OUT, _reason(error, report.path))]
     is_there = report.video_path.exists()
     data = None
     if whole is not None:

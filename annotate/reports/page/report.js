@@ -64,6 +64,8 @@ const AnnotateReport = (() => {
     byId("detail-title").firstElementChild.textContent = video.name;
     const [, folder, length, withFace, faces] = video.sort;
     byId("detail-facts").textContent = `\u2068${folder}\u2069 \u00b7 ${clock(1000 * length, 0)} long, ${clock(1000 * withFace, 0)} with a face, ${faces} ${faces === 1 ? "face" : "faces"}`;
+    byId("detail-noted").textContent = video.noted.join("; ");
+    byId("detail-noted").hidden = !video.noted.length;
     document.title = `${video.name} \u2013 ${title}`;
     setLink(byId("previous"), neighbour(number, -1));
     setLink(byId("next"), neighbour(number, 1));

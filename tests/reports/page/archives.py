@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from annotate.faces.blocks import Detection
+from annotate.faces.box import Box
 from annotate.pipeline import Annotation
 from annotate.tracks.boxes import BoxPaths, format_boxes
 from annotate.tracks.meta import describe_source, hash_content, read_meta
@@ -26,6 +28,12 @@ BLOCKS = (
     block(2, 1, 2900, 3700, "neutral", confidence=0.6),
 )
 """Changes of face 1: 0, 1600, 4000; of face 2: 2100, 2900."""
+
+HOSTILE, SCRIPT = "<b>&\"'.webm", "<script>document.title=1<!--.mp4"
+"""Names of videos that no page may take for anything but names."""
+
+BOXES = BoxPaths([(1, Detection(0, Box(40, 90, 60, 60))), (2, Detection(0, Box(200, 90, 60, 60)))])
+"""Where the faces are."""
 
 CHANGES_MS = (0, 1600, 2100, 2900, 4000)
 

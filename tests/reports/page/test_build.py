@@ -21,7 +21,7 @@ from annotate.faces.box import Box
 from annotate.reports.page import build
 from annotate.reports.page.build import Options, write_page
 from annotate.tracks.boxes import BoxPaths
-from annotate.tracks.meta import read_meta
+from annotate.tracks.meta import hash_content, read_meta
 from tests.reports.page.archives import annotated
 from tests.reports.samples import CLIP, MOVIE, block, meta_of, report
 
@@ -161,6 +161,23 @@ def test_what_failed_is_listed_with_its_reason(archive: Path, tmp_path: Path, em
     assert [line.split(": ")[:2] for line in errors.splitlines()[:3]] == [
         ["left out", str(archive / name)] for name in ("none.mp4", "half.emotions.csv", "old.emotions.csv")
     ]
+
+
+def test_a_report_that_cannot_be_shown_is_left_out_and_no_other(archive: Path, tmp_path: Path) -> None:
+    """Its hash is right, and its figures can be summed up; it is none of this program's nevertheless."""
+    path = report(archive, "c.mp4", CLIP)
+    text = path.read_text().replace(",sadness,1.0000", ",boredom,1.0000")
+    path.write_text(text)
+    meta = read_meta(meta_of(path))
+    assert meta is not None
+    meta_of(path).write_text(replace(meta, outputs={path.name: hash_content(text.encode())}).to_json())
+    page = tmp_path / "report.html"
+    status, _, errors = run(archive, "-o", page)
+    reason = "not a report of this program (an emotion has no column); annotate the video again"
+    assert (status, errors.splitlines()[0]) == (1, f"left out: c.mp4: {reason}")
+    assert Page(page).tables[3][1:] == [["c.mp4", "left out", reason]]
+    table = Page(page).data("table")
+    assert [f"data-{video['key']}" in Page(page).scripts for video in table] == [True, False, True]
 
 
 def test_boxes_that_are_damaged_cost_the_places_of_cues_only(colours_clip: Path, tmp_path: Path) -> None:
