@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from annotate.archive.job import Work, run_job
 from annotate.archive.outcome import Outcome
-from annotate.parallel import Cores
+
+if TYPE_CHECKING:
+    from annotate.parallel import Cores
 
 Advance = Callable[[Path, float, float | None], None]
 """Told of a video how many seconds are analysed, and its length if known."""
