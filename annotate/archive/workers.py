@@ -27,6 +27,7 @@ KILL_AFTER_S = 2.0
 _REPORT_INTERVAL_S = 0.2
 _LISTEN_INTERVAL_S = 0.05
 _PARENT_CHECK_INTERVAL_S = 1.0
+_JOIN_TIMEOUT_S = 1.0
 
 
 class Workers(Protocol):
@@ -77,6 +78,7 @@ class ProcessWorkers:
         self._executor: Executor | None = None
         self._others: set[int | None] = set()
         self._closed = threading.Event()
+        self._listener: threading.Thread | None = None
 
     def submit(self, job: Work) -> Future[Outcome]:
         """Hands a job to a worker; workers are started when they are needed."""
@@ -103,7 +105,9 @@ class ProcessWorkers:
                 process.kill()
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._closed.set()
-        self._executor = None
+        if self._listener is not None:
+            self._listener.join(_JOIN_TIMEOUT_S)  # left to the interpreter's end, it may free semaphores by half
+        self._executor = self._listener = None
 
     def _start(self) -> None:
         self._closed = threading.Event()
@@ -115,7 +119,8 @@ class ProcessWorkers:
             initializer=_begin,
             initargs=(messages, self._context.Semaphore(self.width) if self.width > 1 else None, os.getpid()),
         )
-        threading.Thread(target=self._listen, args=(messages, self._closed), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(messages, self._closed), daemon=True)
+        self._listener.start()
 
     def _listen(self, messages: Any, closed: threading.Event) -> None:
         """Looks again and again: a worker killed while it spoke must not keep anybody waiting."""
