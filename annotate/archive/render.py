@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from annotate.archive.claim import claim, sweep
-from annotate.archive.job import Progress, read_report, unreadable
+from annotate.archive.execution import read_report
+from annotate.archive.job import Progress, unreadable
 from annotate.archive.mirror import mirror
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import Outputs, Wanted, decide_conversion, name_outputs

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from annotate.archive.job import Work, run_job
 from annotate.archive.outcome import Outcome
-from annotate.parallel import Cores
+
+if TYPE_CHECKING:
+    from annotate.parallel import Cores
 
 Advance = Callable[[Path, float, float | None], None]
 """Told of a video how many seconds are analysed, and its length if known."""
@@ -25,6 +27,7 @@ KILL_AFTER_S = 2.0
 _REPORT_INTERVAL_S = 0.2
 _LISTEN_INTERVAL_S = 0.05
 _PARENT_CHECK_INTERVAL_S = 1.0
+_JOIN_TIMEOUT_S = 1.0
 
 
 class Workers(Protocol):
@@ -92,6 +95,7 @@ class ProcessWorkers:
         self._context = _OwnContext()
         self._executor: Executor | None = None
         self._closed = threading.Event()
+        self._listener: threading.Thread | None = None
 
     def submit(self, job: Work) -> Future[Outcome]:
         """Hands a job to a worker; workers are started when they are needed."""
@@ -118,7 +122,9 @@ class ProcessWorkers:
                 process.kill()
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._closed.set()
-        self._executor = None
+        if self._listener is not None:
+            self._listener.join(_JOIN_TIMEOUT_S)  # left to the interpreter's end, it may free semaphores by half
+        self._executor = self._listener = None
 
     def _start(self) -> None:
         self._closed = threading.Event()
@@ -135,7 +141,8 @@ class ProcessWorkers:
                 self._niceness,
             ),
         )
-        threading.Thread(target=self._listen, args=(messages, self._closed), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(messages, self._closed), daemon=True)
+        self._listener.start()
 
     def _listen(self, messages: Any, closed: threading.Event) -> None:
         """Looks again and again: a worker killed while it spoke must not keep anybody waiting."""

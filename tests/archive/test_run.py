@@ -260,7 +260,7 @@ def test_a_video_that_grows_while_it_is_read_fails_and_is_done_by_the_next_run(
         return annotations
 
     with monkeypatch.context() as patch:
-        patch.setattr("annotate.archive.job.analyse", analyse_and_grow)
+        patch.setattr("annotate.archive.execution.analyse", analyse_and_grow)
         (outcome,) = run(tmp_path)
     assert outcome.status is Status.FAILED
     assert outcome.reason == f"{path}: has changed while it was read; annotate it again when it is complete"
@@ -278,7 +278,7 @@ def test_a_video_deleted_while_it_is_read_fails_and_leaves_nothing(
         path.unlink()
         return annotations
 
-    monkeypatch.setattr("annotate.archive.job.analyse", analyse_and_delete)
+    monkeypatch.setattr("annotate.archive.execution.analyse", analyse_and_delete)
     (outcome,) = run(tmp_path)
     assert outcome.reason == f"{path}: cannot be read (No such file or directory); check its permissions"
     assert os.listdir(tmp_path) == []
@@ -315,7 +315,7 @@ def test_interrupted_between_report_and_meta_the_next_run_annotates_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("annotate.archive.job.write_track", interrupt)
+        patch.setattr("annotate.archive.execution.write_track", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(done, force=True)
     assert statuses(run(done)) == {"empty.mp4": Status.NO_FACES, "face.mp4": Status.SKIPPED}
@@ -390,7 +390,7 @@ def test_a_fault_of_the_program_ends_one_video_only(
 
     for name in "ab":
         shutil.copy(empty_clip, tmp_path / f"{name}.mp4")
-    monkeypatch.setattr("annotate.archive.job.analyse", fail)
+    monkeypatch.setattr("annotate.archive.execution.analyse", fail)
     outcomes = list(run(tmp_path))
     assert [outcome.status for outcome in outcomes] == [Status.FAILED] * 2
     assert outcomes[0].reason.startswith(f"{tmp_path / 'a.mp4'}: an error of this program (RuntimeError: a bug)")

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
@@ -69,6 +70,15 @@ def test_a_worker_that_dies_costs_nothing_but_its_video(tmp_path: Path) -> None:
     assert failed.path.name == DEADLY
     assert failed.reason.startswith(f"{tmp_path / DEADLY}: its worker process died, alone too")
     assert workers.starts > 1
+
+
+def test_closed_workers_leave_no_thread(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    workers = ProcessWorkers(1)
+    outcome = workers.submit(job(tmp_path / "missing.mp4")).result()
+    assert outcome.status is Status.FAILED
+    workers.close()
+    assert set(threading.enumerate()) <= before
 
 
 def outputs_of(folder: Path) -> dict[str, bytes]:

@@ -9,11 +9,16 @@ from tests.media import SAMPLES, file_url, run_ffmpeg
 
 RATE = 25
 _GRAIN = "noise=alls=8:allf=t"
+_APART_S = 4
+"""So much later in its loop each of several samples begins, so that they show different things."""
+
+_SHOWN_OF_EACH = 2
+"""Of several samples the middle one of so many columns is shown."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """What a benchmark's clip shows: ``samples`` side by side, in a picture of that size."""
+    """What a benchmark's clip shows: ``samples``, the middle of each where several stand side by side."""
 
     name: str
     samples: tuple[str, ...]
@@ -26,7 +31,7 @@ class Clip:
 CLIPS = (
     Clip("540p, one face", ("portrait.mp4",), 960, 540, 3),
     Clip("720p, one face", ("portrait.mp4",), 1280, 720, 5),
-    Clip("1080p, three faces", ("portrait.mp4", "two_faces.mp4"), 1920, 1080, 8),
+    Clip("1080p, three faces", ("portrait.mp4", "portrait.mp4", "portrait.mp4"), 1920, 1080, 8),
     Clip("720p, no face", ("no_face.mp4",), 1280, 720, 5),
     Clip("720p HEVC, one face", ("portrait.mp4",), 1280, 720, 5, "libx265"),
 )
@@ -37,12 +42,13 @@ def make_clip(clip: Clip, folder: Path, duration_s: float) -> Path:
     path = folder / f"{clip.name.replace(', ', '_').replace(' ', '_')}.mp4"
     inputs: list[str | Path] = []
     parts = []
-    width_px = clip.width_px // len(clip.samples)
+    width_px, height_px = clip.width_px // len(clip.samples), clip.height_px
+    scaled_px = width_px if len(clip.samples) == 1 else _SHOWN_OF_EACH * width_px
     for number, sample in enumerate(clip.samples):
-        inputs += ["-stream_loop", "-1", "-t", str(duration_s), "-i", SAMPLES / sample]
+        inputs += ["-ss", str(number * _APART_S), "-stream_loop", "-1", "-t", str(duration_s), "-i", SAMPLES / sample]
         parts.append(
-            f"[{number}:v]scale={width_px}:{clip.height_px}:force_original_aspect_ratio=increase,"
-            f"crop={width_px}:{clip.height_px},setsar=1,fps={RATE}[p{number}]"
+            f"[{number}:v]scale={scaled_px}:-2,crop={width_px}:ih,"
+            f"pad={width_px}:{height_px}:-1:-1:gray,setsar=1,fps={RATE}[p{number}]"
         )
     joined = "".join(f"[p{number}]" for number in range(len(clip.samples)))
     stacked = f"{joined}hstack=inputs={len(clip.samples)}[s]" if len(clip.samples) > 1 else f"{joined}null[s]"

@@ -24,9 +24,9 @@ PEERS = {"fer": False, "fer-mtcnn": True}
 def measure_peer(name: str, path: Path) -> float:
     """Frames a second of a peer over a video's first frames, in colour as it wants them; decoding is not counted."""
     try:
-        from fer import FER
+        from fer.fer import FER
     except ImportError:
-        raise click.ClickException("fer is not installed; install it or leave out --peer") from None
+        raise click.ClickException("--peer needs fer, which needs setuptools below 80") from None
     detect: Callable[[NDArray[Any]], Any] = FER(mtcnn=PEERS[name]).detect_emotions
     video = probe(path)
     frames = itertools.islice(decode(video, (video.width_px, video.height_px)), _FRAMES + 1)
