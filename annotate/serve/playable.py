@@ -7,7 +7,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotate.archive.job import Progress, read_report
+from annotate.archive.execution import read_report
+from annotate.archive.job import Progress
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import Outputs, Wanted, decide_conversion
 from annotate.errors import OutputError

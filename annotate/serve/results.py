@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from annotate.archive.execution import read_report as read_report_of
 from annotate.archive.job import Job
-from annotate.archive.job import read_report as read_report_of
 from annotate.archive.plan import Wanted
 from annotate.errors import ReportError
 from annotate.serve.library import Video
