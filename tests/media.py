@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pysubs2
+import pytest
 
 from annotate.media.binary import find_ffmpeg
 
@@ -99,3 +100,16 @@ def make_from_pictures(
     graph = ";".join(parts) + f";{joined}concat=n={len(pictures)}:v=1,{filters}[out]"
     run_ffmpeg(*inputs, "-filter_complex", graph, "-map", "[out]", *options, file_url(path))
     return path
+
+
+def remember_started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The programs that are started from now on, as they are."""
+    started: list[subprocess.Popen[bytes]] = []
+    start = subprocess.Popen
+
+    def remember(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
+        started.append(start(*arguments, **options))  # type: ignore[call-overload]
+        return started[-1]
+
+    monkeypatch.setattr("annotate.media.process.subprocess.Popen", remember)
+    return started

@@ -16,7 +16,7 @@ from annotate.media.binary import FFmpeg
 from annotate.media.decode import DecodingReport, Frame, decode
 from annotate.media.probe import Video, probe
 from annotate.settings import Limits
-from tests.media import H264, file_url, make_frames_at, make_from_pictures, make_pattern, run_ffmpeg
+from tests.media import H264, file_url, make_frames_at, make_from_pictures, make_pattern, remember_started, run_ffmpeg
 
 Maker = Callable[[Path], Path]
 
@@ -232,17 +232,9 @@ def test_no_thread_is_left_reading_when_the_generator_ends_early(empty_clip: Pat
 
 
 def test_ffmpeg_runs_in_a_session_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[subprocess.Popen[bytes]] = []
-    start = subprocess.Popen
-
-    def remember(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
-        process: subprocess.Popen[bytes] = start(*arguments, **options)  # type: ignore[call-overload]
-        started.append(process)
-        return process
-
     path = make_pattern(tmp_path / "long.mp4", duration_s=20)
     video = probe(path)
-    monkeypatch.setattr(decode_module.subprocess, "Popen", remember)
+    started = remember_started(monkeypatch)
     frames = decode(video, (160, 120))
     next(frames)
     assert os.getsid(started[0].pid) == started[0].pid != os.getsid(0)

@@ -26,7 +26,7 @@ from annotate.media.render import FONT, Subtitles, burn, mux
 from annotate.media.stills import read_still
 from annotate.settings import Limits
 from annotate.tracks.substation import Canvas, draw
-from tests.media import H264, SAMPLES, ask_ffmpeg, file_url, make_frames_at, make_pattern, run_ffmpeg
+from tests.media import H264, SAMPLES, ask_ffmpeg, file_url, make_frames_at, make_pattern, remember_started, run_ffmpeg
 from tests.tracks.reports import box_at, make_report
 from tests.tracks.test_substation import can_draw, extent
 
@@ -364,7 +364,6 @@ def test_drawn_copies_keep_other_subtitles_attachments_chapters_and_metadata(tmp
 def test_ffmpeg_ends_when_nobody_listens_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_soft: bool) -> None:
     """As when its worker is killed: the pipe's other end is closed, and nobody is left to end it."""
     clip = make_pattern(tmp_path / "clip.mp4", duration_s=20, size="640x360")
-    started: list[subprocess.Popen[bytes]] = []
 
     def leave(pipe: IO[bytes], *arguments: object) -> Iterator[float]:
         pipe.read(100)
@@ -372,14 +371,8 @@ def test_ffmpeg_ends_when_nobody_listens_any_more(tmp_path: Path, monkeypatch: p
         yield 0.0
         assert started[0].wait(30) != 0
 
-    start = subprocess.Popen
-
-    def remember(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
-        started.append(start(*arguments, **options))  # type: ignore[call-overload]
-        return started[-1]
-
     monkeypatch.setattr(render_module, "_times", leave)
-    monkeypatch.setattr(render_module.subprocess, "Popen", remember)
+    started = remember_started(monkeypatch)
     work = tmp_path / "work"
     work.mkdir()
     make = functools.partial(mux, tracks=[]) if is_soft else functools.partial(burn, substation=None)

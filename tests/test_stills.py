@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,13 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from annotate.errors import DecodingError, NotAVideoError, UnreadableError
-from annotate.media import stills
 from annotate.media.binary import FFmpeg
 from annotate.media.decode import decode
 from annotate.media.probe import probe
 from annotate.media.stills import read_still
 from annotate.settings import Limits
-from tests.media import H264, SAMPLES, ask_ffmpeg, file_url, make_frames_at, make_pattern, run_ffmpeg
+from tests.media import H264, SAMPLES, ask_ffmpeg, file_url, make_frames_at, make_pattern, remember_started, run_ffmpeg
 
 SIEVE = 3
 """Every so many-th row and column is compared."""
@@ -135,14 +133,7 @@ def test_a_decoder_that_hangs_is_ended(empty_clip: Path, tmp_path: Path, monkeyp
     hanging.write_text("#!/bin/sh\nexec sleep 60\n")
     hanging.chmod(0o755)
     monkeypatch.setattr("annotate.media.source.find_ffmpeg", lambda: FFmpeg(str(hanging), "5.1"))
-    started: list[subprocess.Popen[bytes]] = []
-    start = subprocess.Popen
-
-    def remember(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
-        started.append(start(*arguments, **options))  # type: ignore[call-overload]
-        return started[-1]
-
-    monkeypatch.setattr(stills.subprocess, "Popen", remember)
+    started = remember_started(monkeypatch)
     with pytest.raises(DecodingError, match=r"empty\.mp4: the decoder gave nothing for 0\.3 s and was ended"):
         read_still(empty_clip, 0, video=video, limits=Limits(stall_timeout_s=0.3))
     assert started[0].returncode is not None

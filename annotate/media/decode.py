@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import queue
-import select
 import subprocess
 import tempfile
 import threading
@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.errors import DecodingError
-from annotate.media.binary import runnable
 from annotate.media.probe import Video
+from annotate.media.process import wait_for_output, working
 from annotate.media.source import command_line, memory_options, open_input, without_addresses
 from annotate.settings import NO_HWACCEL, ONE_CORE, Limits
 from annotate.timeline import MS_PER_S, Span
@@ -41,7 +41,7 @@ _LEAD_S = 1
 """So much earlier decoding begins, in whole seconds, which are exact in every clock: a time may be rounded up, and a picture
 may need the one before it to be deinterlaced."""
 
-MIN_DEINTERLACED_PX = 16
+_MIN_DEINTERLACED_PX = 16
 """Smaller pictures are not deinterlaced: the filter takes none."""
 
 _PIPE_BYTES = 1 << 20
@@ -93,8 +93,7 @@ def decode(
     the pictures, that a decoding from the start would give; indices count from 0 all the same.
 
     Two outputs of one process are read: raw pictures, and one line a frame with its presentation time and duration in
-    milliseconds. Nothing is duplicated or dropped to make a constant rate. The process runs in a session of its own,
-    so that a Ctrl-C in the terminal does not look like the end of the video, and it is gone when the generator is.
+    milliseconds. Nothing is duplicated or dropped to make a constant rate. The process is gone when the generator is.
 
     Raises:
         DecodingError: not one frame could be decoded, or the decoder hung. What else is missing is told by ``report``.
@@ -105,34 +104,24 @@ def decode(
     with _stamp_channel() as (stamp_target, inherited, stamp_lines):
         sought_s = max(0, start_s - _LEAD_S)
         command = _command(video, size_px, limits, stamp_target, sought_s)
-        with runnable(command):
-            process = subprocess.Popen(  # noqa: S603
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                start_new_session=True,
-                pass_fds=inherited,
-            )
-        complaints = threading.Thread(target=collect_complaints, args=(process.stderr, report), daemon=True)
-        complaints.start()
-        try:
+        with working(command, functools.partial(collect_complaints, report=report), inherited=inherited) as process:
             stamps = stamp_lines(process)
             assert process.stdout is not None
             _widen_pipe(process.stdout)
             pictures = _pictures(process.stdout, width, height, video.path, limits.stall_timeout_s)
             yield from _spanned(pictures, stamps, report, sought_s * MS_PER_S)
             process.wait()
-        finally:
-            _end(process)
-            complaints.join(_TERMINATE_TIMEOUT_S)
-            for pipe in (process.stdout, process.stderr):
-                if pipe is not None:
-                    pipe.close()
     if not report.frames:
         reason = next(iter(report.warnings), f"ffmpeg ended with status {process.returncode}")
         raise DecodingError(f"{video.path}: no frame could be decoded ({reason}); the file is damaged or its codec unknown")
+
+
+def pictures_of(source: Any, video: Video) -> Any:
+    """The stream of a video's pictures in an input, one a frame: deinterlaced where they are interlaced."""
+    stream = source[str(video.stream)]
+    if video.short_side_px < _MIN_DEINTERLACED_PX:
+        return stream
+    return stream.filter("bwdif", mode="send_frame", deint="interlaced")
 
 
 def _command(video: Video, size_px: tuple[int, int], limits: Limits, stamp_target: str, sought_s: int = 0) -> list[str]:
@@ -147,10 +136,7 @@ def _command(video: Video, size_px: tuple[int, int], limits: Limits, stamp_targe
     if sought_s:
         further["ss"] = sought_s
     source = open_input(threads=limits.threads, max_pixels=limits.max_pixels, **further)
-    chain = source[str(video.stream)]
-    if video.short_side_px >= MIN_DEINTERLACED_PX:
-        chain = chain.filter("bwdif", mode="send_frame", deint="interlaced")
-    chain = chain.filter("scale", width, height, flags="area", out_range="limited")
+    chain = pictures_of(source, video).filter("scale", width, height, flags="area", out_range="limited")
     ways = chain.filter("format", _PLANAR_8_BIT).filter("extractplanes", "y").split()
     stamps = ways[0].output(stamp_target, format="framecrc", vcodec="wrapped_avframe", flush_packets=1, **_TIMING)
     pictures = ways[1].output("pipe:1", format="rawvideo", vcodec="rawvideo", **_TIMING)
@@ -167,11 +153,7 @@ def _pictures(pipe: IO[bytes], width: int, height: int, path: Path, stall_timeou
         room = memoryview(picture.data).cast("B")
         filled = 0
         while filled < len(room):
-            if os.name == "posix" and not select.select([pipe], [], [], stall_timeout_s)[0]:
-                raise DecodingError(
-                    f"{path}: the decoder gave nothing for {stall_timeout_s:g} s and was ended; "
-                    "the file is damaged, or its disk slow (--stall-timeout)"
-                )
+            wait_for_output(pipe, path, stall_timeout_s)
             count = pipe.readinto(room[filled:])  # type: ignore[attr-defined]
             if not count:
                 return
@@ -294,9 +276,3 @@ def _widen_pipe(pipe: IO[bytes]) -> None:
         fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     except (ImportError, AttributeError, OSError):
         return
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.kill()
-    process.wait()

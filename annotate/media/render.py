@@ -5,12 +5,9 @@ All write to a folder that is empty but for them, and run there, so that no name
 
 from __future__ import annotations
 
-import os
+import functools
 import re
-import select
 import shutil
-import subprocess
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +16,11 @@ from typing import IO, Any
 import ffmpeg
 
 from annotate.errors import DecodingError, OutputError
-from annotate.media.binary import H264_ENCODER, LIBASS, find_ffmpeg, find_renderer, runnable
+from annotate.media.binary import H264_ENCODER, LIBASS, find_ffmpeg, find_renderer
 from annotate.media.containers import COPY, MATROSKA, MP4, coding, is_kept_in_burning, text_codec
-from annotate.media.decode import MIN_DEINTERLACED_PX, DecodingReport, collect_complaints
+from annotate.media.decode import DecodingReport, collect_complaints, pictures_of
 from annotate.media.probe import Stream, Video
+from annotate.media.process import wait_for_output, working
 from annotate.media.source import PROTOCOLS, command_line, memory_options, open_input
 from annotate.settings import ONE_CORE, Limits
 
@@ -54,7 +52,6 @@ _TOLD = {"format": "framecrc", "flush_packets": 1}
 
 _TIME_BASE, _STAMP = re.compile(rb"#tb 0: (\d+)/(\d+)"), re.compile(rb"\d+, *(-?\d+),")
 _NO_SPACE = "No space left on device"
-_JOIN_TIMEOUT_S = 5
 
 
 @dataclass(frozen=True)
@@ -83,23 +80,14 @@ def burn(
     """
     renderer = find_renderer()
     container = target.suffix[1:]
-    source = open_input(threads=limits.threads, max_pixels=limits.max_pixels)
-    chain = source[str(video.stream)]
-    if video.short_side_px >= MIN_DEINTERLACED_PX:
-        chain = chain.filter("bwdif", mode="send_frame", deint="interlaced")
-    chain = chain.filter("setpts", _LATER)
+    source, chain = _opened(video, limits)
     if substation is not None:
         chain = _drawn_into(chain, video, substation, target.parent)
     odd = (video.width_px | video.height_px) & 1
     ways = chain.filter("format", "yuv444p" if odd else "yuv420p").split()
     kept = [stream for stream in video.streams if is_kept_in_burning(stream, container)]
     options: dict[str, Any] = {
-        "c:v": H264_ENCODER,
-        "crf": _QUALITY,
-        "preset": _PRESET,
-        "threads:v": _ENCODER_THREADS,
-        "fps_mode": "passthrough",
-        "enc_time_base:v": f"1:{_CLOCK_PER_S}",
+        **_encoding(_QUALITY, _PRESET),
         "c:t": COPY,
         **_codings(kept, container),
     }
@@ -107,8 +95,30 @@ def burn(
         ways[0], *(source[str(stream.index)] for stream in kept), str(target.name), **options, **_common(container)
     )
     clock = ffmpeg.output(source["v"], source["a?"], "pipe:2", format="null", codec="copy")
-    done = ways[1].output("pipe:1", vcodec="wrapped_avframe", fps_mode="passthrough", **_TOLD)
-    return _run(ffmpeg.merge_outputs(copy, clock, done), video, target, renderer.path, limits, progress)
+    return _run(ffmpeg.merge_outputs(copy, clock, _told(ways[1])), video, target, renderer.path, limits, progress)
+
+
+def _opened(video: Video, limits: Limits) -> tuple[Any, Any]:
+    """An input, and its pictures at the times at which they are shown."""
+    source = open_input(threads=limits.threads, max_pixels=limits.max_pixels)
+    return source, pictures_of(source, video).filter("setpts", _LATER)
+
+
+def _encoding(quality: int, preset: str) -> dict[str, Any]:
+    """Options by which pictures become H.264, and keep their times."""
+    return {
+        "c:v": H264_ENCODER,
+        "crf": quality,
+        "preset": preset,
+        "threads:v": _ENCODER_THREADS,
+        "fps_mode": "passthrough",
+        "enc_time_base:v": f"1:{_CLOCK_PER_S}",
+    }
+
+
+def _told(pictures: Any) -> Any:
+    """An output that tells of each picture, by reference."""
+    return pictures.output("pipe:1", vcodec="wrapped_avframe", fps_mode="passthrough", **_TOLD)
 
 
 def _drawn_into(chain: Any, video: Video, substation: str, folder: Path) -> Any:
@@ -194,32 +204,12 @@ def _run(
     place = command.index(target.name)
     command[place:place] = words
     report = DecodingReport()
-    with runnable(command):
-        process = subprocess.Popen(  # noqa: S603
-            command,
-            cwd=target.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
-    complaints = threading.Thread(target=collect_complaints, args=(process.stderr, report), daemon=True)
-    complaints.start()
-    try:
+    with working(command, functools.partial(collect_complaints, report=report), folder=target.parent) as process:
         assert process.stdout is not None
         for done_s in _times(process.stdout, video.path, limits.stall_timeout_s):
             if progress is not None:
                 progress(done_s)
         process.wait()
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        complaints.join(_JOIN_TIMEOUT_S)
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
     if process.returncode:
         raise _failure(video.path, target, report, process.returncode)
     return report
@@ -229,11 +219,7 @@ def _times(pipe: IO[bytes], path: Path, stall_timeout_s: float) -> Iterator[floa
     """Seconds of video that are done, from lines of framecrc: the time base first, then stream, dts, pts of each frame."""
     tick_s, rest = 0.0, b""
     while True:
-        if os.name == "posix" and not select.select([pipe], [], [], stall_timeout_s)[0]:
-            raise DecodingError(
-                f"{path}: the decoder gave nothing for {stall_timeout_s:g} s and was ended; "
-                "the file is damaged, or its disk slow (--stall-timeout)"
-            )
+        wait_for_output(pipe, path, stall_timeout_s)
         part = pipe.read(_READ_BYTES)
         if not part:
             return
@@ -261,28 +247,18 @@ def make_proxy(video: Video, target: Path, *, limits: Limits = ONE_CORE, progres
     sides and at most 1920 pixels along the longer one. The first sound is AAC in stereo. Errors as for `burn`.
     """
     renderer = find_renderer()
-    source = open_input(threads=limits.threads, max_pixels=limits.max_pixels)
-    chain = source[str(video.stream)]
-    if video.short_side_px >= MIN_DEINTERLACED_PX:
-        chain = chain.filter("bwdif", mode="send_frame", deint="interlaced")
-    width, height = proxy_size_px(video)
-    chain = chain.filter("setpts", _LATER).filter("scale", width, height).filter("setsar", 1)
+    source, chain = _opened(video, limits)
+    chain = chain.filter("scale", *proxy_size_px(video)).filter("setsar", 1)
     ways = chain.filter("format", "yuv420p").split()
     sounds = [stream for stream in video.streams if stream.kind == "audio"][:1]
     options: dict[str, Any] = {
-        "c:v": H264_ENCODER,
-        "crf": _PROXY_QUALITY,
-        "preset": _PROXY_PRESET,
-        "threads:v": _ENCODER_THREADS,
-        "fps_mode": "passthrough",
-        "enc_time_base:v": f"1:{_CLOCK_PER_S}",
+        **_encoding(_PROXY_QUALITY, _PROXY_PRESET),
         **({"c:a": _SOUND_CODEC, "b:a": _SOUND_RATE, "ac": 2} if sounds else {}),
     }
     copy = ffmpeg.output(
         ways[0], *(source[str(stream.index)] for stream in sounds), str(target.name), **options, **_common(MP4)
     )
-    done = ways[1].output("pipe:1", vcodec="wrapped_avframe", fps_mode="passthrough", **_TOLD)
-    return _run(ffmpeg.merge_outputs(copy, done), video, target, renderer.path, limits, progress)
+    return _run(ffmpeg.merge_outputs(copy, _told(ways[1])), video, target, renderer.path, limits, progress)
 
 
 def proxy_size_px(video: Video) -> tuple[int, int]:

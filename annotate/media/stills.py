@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import select
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.errors import DecodingError
-from annotate.media.binary import runnable
-from annotate.media.decode import MIN_DEINTERLACED_PX, SOUGHT_IN
+from annotate.media.decode import SOUGHT_IN, pictures_of
 from annotate.media.probe import Video, probe
+from annotate.media.process import wait_for_output, working
 from annotate.media.source import command_line, memory_options, open_input
 from annotate.settings import ONE_CORE, Limits
 from annotate.timeline import MS_PER_S
@@ -94,9 +91,7 @@ def _command(video: Video, size_px: tuple[int, int], limits: Limits, way: _Way) 
     """
     place: dict[str, int | None] = {"noaccurate_seek": None, "ss": way.sought_s} if way.sought_s else {}
     source = open_input(threads=limits.threads, max_pixels=limits.max_pixels, **place)
-    chain = source[str(video.stream)]
-    if video.short_side_px >= MIN_DEINTERLACED_PX:
-        chain = chain.filter("bwdif", mode="send_frame", deint="interlaced")
+    chain = pictures_of(source, video)
     for name, options in way.filters:
         chain = chain.filter(name, **options)
     chain = chain.filter("scale", *size_px, flags="area").filter("format", "rgb24")
@@ -113,32 +108,14 @@ def _last_picture(
     width, height = size_px
     content, last = bytearray(), None
     picture_bytes = width * height * _CHANNELS
-    with runnable(command):
-        process = subprocess.Popen(  # noqa: S603
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            start_new_session=True,
-        )
-    try:
+    with working(command) as process:
         assert process.stdout is not None
         while last is None or not is_one:
-            if os.name == "posix" and not select.select([process.stdout], [], [], stall_timeout_s)[0]:
-                raise DecodingError(
-                    f"{path}: the decoder gave nothing for {stall_timeout_s:g} s and was ended; "
-                    "the file is damaged, or its disk slow"
-                )
+            wait_for_output(process.stdout, path, stall_timeout_s, option="")
             part = process.stdout.read(picture_bytes - len(content))
             if not part:
                 break
             content += part
             if len(content) == picture_bytes:
                 content, last = bytearray(), content
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
     return None if last is None else np.frombuffer(bytes(last), np.uint8).reshape(height, width, _CHANNELS)
