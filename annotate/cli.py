@@ -17,9 +17,9 @@ from annotate.commands.shared import status_of, verbosity
 from annotate.version import VERSION
 
 _WHERE = {
-    **dict.fromkeys(("convert",), "annotate.commands.convert"),
-    **dict.fromkeys(("render",), "annotate.commands.render"),
-    **dict.fromkeys(("plot",), "annotate.commands.plot"),
+    "convert": "annotate.commands.convert",
+    "render": "annotate.commands.render",
+    "plot": "annotate.commands.plot",
     **dict.fromkeys(("summarize", "find"), "annotate.commands.reports"),
     "serve": "annotate.commands.serve",
     "report": "annotate.commands.report",

@@ -10,7 +10,7 @@ from pathlib import Path
 from annotate.archive.claim import claim
 from annotate.archive.job import Job, Progress, Work, unreadable
 from annotate.archive.outcome import Outcome, Status
-from annotate.archive.plan import Outputs, Task
+from annotate.archive.plan import Outputs, Task, Wanted, decide_conversion
 from annotate.archive.walk import is_output
 from annotate.errors import OutputError, UnreadableError
 from annotate.media.binary import find_ffmpeg
@@ -102,6 +102,18 @@ def _analyse(job: Job, progress: Progress | None, cores: Cores | None) -> Report
     )
     boxes = parse_boxes(format_boxes(paths_of(annotations).thinned()).encode())
     return Report(to_table(annotations, analysis.classifier.contract.class_names), meta, boxes, _way_to_video(job))
+
+
+def read_standing(job: Work) -> Report:
+    """A report that stands, as it was written and of the video as it is.
+
+    Raises:
+        ReportError: there is none, or it no longer holds.
+        OSError: the video or the report cannot be read.
+    """
+    meta = decide_conversion(job.path, job.outputs, Wanted(())).meta
+    assert meta is not None
+    return read_report(job, meta)
 
 
 def read_report(job: Work, meta: Meta) -> Report:

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import Decision, Outputs, Wanted, decide, decide_conversion
@@ -37,6 +37,16 @@ class Work(Protocol):
         Raises:
             AnnotateError: it could not be done.
         """
+
+
+class Decoding(Work, Protocol):
+    """Work that decodes a video, within limits; a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def limits(self) -> Limits:
+        """How much the decoder may take."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from annotate.archive.job import Progress, unreadable
 from annotate.archive.mirror import mirror
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import Outputs, Wanted, decide_conversion, name_outputs
-from annotate.archive.run import run_jobs, settle, size_bytes
+from annotate.archive.run import run_decoding, settle
 from annotate.archive.walk import OUTPUT_MARK, VIDEO_ENDINGS, Obstacle, Selection, walk
 from annotate.archive.workers import InlineWorkers, Workers
 from annotate.errors import OutputError, ReportError, SettingsError, UnreadableError
@@ -33,7 +33,7 @@ from annotate.media.containers import (
 from annotate.media.probe import Stream, Video, check_readable, probe
 from annotate.media.render import FONT, Subtitles, burn, mux
 from annotate.parallel import Cores
-from annotate.settings import AUTOMATIC_THREADS, ONE_CORE, Limits
+from annotate.settings import ONE_CORE, Limits
 from annotate.tracks import substation, subtitles
 from annotate.tracks.files import apply_usual_mode, check_writable, make_folder, remove, sentence, write_whole
 from annotate.tracks.meta import Meta, Render, hash_file, is_unchanged, plain_name, plain_text
@@ -341,14 +341,7 @@ def render_archive(
     for folder in dict.fromkeys(entry.place.parent for entry in entries if isinstance(entry, RenderJob)):
         sweep(folder)
     jobs = yield from settle(entries, _finished)
-    if workers.width > 1:
-        jobs.sort(key=size_bytes, reverse=True)
-    if len(jobs) == 1 or workers.width == 1:
-        jobs = [replace(job, limits=replace(job.limits, threads=AUTOMATIC_THREADS)) for job in jobs]
-    try:
-        yield from run_jobs(jobs, workers)
-    finally:
-        workers.close()
+    yield from run_decoding(jobs, workers)
 
 
 def _finished(job: RenderJob) -> Outcome | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from annotate.archive.claim import sweep
-from annotate.archive.job import Job, Work
+from annotate.archive.job import Decoding, Job, Work
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import Task, Wanted, name_outputs
 from annotate.archive.walk import Obstacle
@@ -21,6 +21,7 @@ from annotate.settings import AUTOMATIC_THREADS, ONE_CORE, Limits, Settings
 from annotate.tracks.formats import check_libraries
 
 SomeWork = TypeVar("SomeWork", bound=Work)
+SomeDecoding = TypeVar("SomeDecoding", bound=Decoding)
 
 _WAITING_PER_WORKER = 2
 _TRIES_ALONE = 2
@@ -52,14 +53,7 @@ def annotate_archive(
     model_hash = load_classifier(settings.model, limits.provider).model_hash
     find_ffmpeg()
     jobs = yield from settle(_jobs(found, folders, settings, wanted, model_hash, limits), _finished)
-    if workers.width > 1:
-        jobs.sort(key=size_bytes, reverse=True)
-    if len(jobs) == 1 or workers.width == 1:
-        jobs = [replace(job, limits=replace(job.limits, threads=AUTOMATIC_THREADS)) for job in jobs]
-    try:
-        yield from run_jobs(jobs, workers)
-    finally:
-        workers.close()
+    yield from run_decoding(jobs, workers)
 
 
 def settle(
@@ -81,6 +75,21 @@ def settle(
         else:
             jobs.append(entry)
     return jobs
+
+
+def run_decoding(jobs: list[SomeDecoding], workers: Workers) -> Generator[Outcome, None, None]:
+    """Outcomes of jobs as they are done, after which ``workers`` are closed.
+
+    A single video gets all cores; of several, each gets one, and the largest files are begun first.
+    """
+    if workers.width > 1:
+        jobs = sorted(jobs, key=_size_bytes, reverse=True)
+    if len(jobs) == 1 or workers.width == 1:
+        jobs = [replace(job, limits=replace(job.limits, threads=AUTOMATIC_THREADS)) for job in jobs]
+    try:
+        yield from run_jobs(jobs, workers)
+    finally:
+        workers.close()
 
 
 def plan_archive(
@@ -178,7 +187,7 @@ def _jobs(
             yield Job(entry, names[entry], settings, wanted, model_hash, limits)
 
 
-def size_bytes(job: Work) -> int:
+def _size_bytes(job: Work) -> int:
     """Bytes of a video: what takes longest is begun first, so that no core waits for it in the end."""
     try:
         return job.path.stat().st_size

@@ -14,7 +14,7 @@ from annotate.archive.mirror import mirror, output_trees
 from annotate.archive.outcome import Outcome
 from annotate.archive.plan import Wanted
 from annotate.archive.walk import Obstacle, Selection, walk
-from annotate.commands.runs import formats_option, jobs_option, language_option, log_option, show_run
+from annotate.commands.runs import decoding_limits, formats_option, jobs_option, language_option, log_option, show_run
 from annotate.commands.shared import (
     EXIT_FAILED,
     QUIET,
@@ -61,22 +61,7 @@ class _DefaultCommand(click.Command):
 @output_folder("Write outputs to a tree of their own.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done with every video, and why.")
 @log_option
-@click.option(
-    "--stall-timeout",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
-    default=Limits.stall_timeout_s,
-    show_default=True,
-    help="End a video whose decoder gives nothing for so long.",
-)
-@click.option(
-    "--max-pixels",
-    metavar="N",
-    type=click.IntRange(1),
-    default=Limits.max_pixels,
-    show_default=True,
-    help="Refuse videos with larger pictures.",
-)
+@decoding_limits
 @click.option(
     "--hwaccel",
     metavar="auto|none|NAME",

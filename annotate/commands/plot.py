@@ -9,8 +9,9 @@ import click
 from annotate import console
 from annotate.archive.walk import OUTPUT_MARK
 from annotate.commands.runs import language_option
-from annotate.commands.shared import EXIT_FAILED, QUIET, fail, verbosity
+from annotate.commands.shared import EXIT_FAILED, QUIET, fail, verbosity, videos_option
 from annotate.errors import AnnotateError, SettingsError
+from annotate.extras import check_extra
 from annotate.reports.plot.figures import ENDINGS
 
 _KINDS = {False: "timeline", True: "frames"}
@@ -29,12 +30,7 @@ _KINDS = {False: "timeline", True: "frames"}
     help="Faces of a timeline, those seen for longest, or moments of a sheet.",
 )
 @language_option
-@click.option(
-    "--videos",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Where the videos of --frames are, if VIDEO is a tree of outputs of their own (annotate -o).",
-)
+@videos_option("VIDEO")
 @click.option(
     "-o",
     "--output",
@@ -58,17 +54,15 @@ def plot(
 
     VIDEO is a video, its report, or a directory of them. The videos need not be there any more, unless --frames shows them.
     """
-    from annotate.reports.find import find_reports
-    from annotate.reports.plot import figures
+    from annotate.reports.find import check_apart, find_reports
 
     quiet = bool(ctx.meta.get(QUIET))
     failed = False
     try:
-        figures.check_library()
+        check_extra("plotting", "plot", {"matplotlib": "matplotlib"})
         found = find_reports(paths)
         file = _file_of(output)
-        if videos is not None and not (len(paths) == 1 and paths[0].is_dir() and videos.is_dir()):
-            raise SettingsError(f"{videos}: videos that lie apart need one path, the directory with their outputs")
+        check_apart(paths, videos)
         if file is not None and len(found.reports) > 1:
             raise SettingsError(f"-o {file}: is one file, but there are {len(found.reports)} reports; give a directory")
         folder = output if output is not None and file is None else Path()

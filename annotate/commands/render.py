@@ -8,7 +8,7 @@ import click
 
 from annotate import console
 from annotate.archive.walk import Selection
-from annotate.commands.runs import language_option, log_option, show_run
+from annotate.commands.runs import decoding_limits, language_option, log_option, show_run
 from annotate.commands.shared import QUIET, fail, say_none_found, selection, verbosity
 from annotate.errors import AnnotateError
 from annotate.media.containers import CONTAINERS_WRITTEN
@@ -37,22 +37,7 @@ _CORES_EACH = 4
 )
 @click.option("--jobs", metavar="N", type=click.IntRange(1), help="Videos worked on at once.  [default: one for four cores]")
 @log_option
-@click.option(
-    "--stall-timeout",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
-    default=Limits.stall_timeout_s,
-    show_default=True,
-    help="End a video whose decoder gives nothing for so long.",
-)
-@click.option(
-    "--max-pixels",
-    metavar="N",
-    type=click.IntRange(1),
-    default=Limits.max_pixels,
-    show_default=True,
-    help="Refuse videos with larger pictures.",
-)
+@decoding_limits
 @verbosity
 @click.pass_context
 def render(

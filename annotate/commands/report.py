@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from annotate import console
-from annotate.commands.shared import EXIT_FAILED, QUIET, fail, verbosity
+from annotate.commands.shared import EXIT_FAILED, QUIET, fail, verbosity, videos_option
 from annotate.errors import AnnotateError
 from annotate.settings import available_cores
 
@@ -33,12 +33,7 @@ def _page_name(ctx: click.Context, parameter: click.Parameter, path: Path) -> Pa
     callback=_page_name,
     help="The page to write.",
 )
-@click.option(
-    "--videos",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Where the videos are, if PATH is a tree of outputs of their own (annotate -o).",
-)
+@videos_option("PATH")
 @click.option("--no-thumbnails", is_flag=True, help="Leave out pictures of faces, which are taken from the videos.")
 @click.option("--jobs", metavar="N", type=click.IntRange(1), help="Videos looked into at once.  [default: one a core]")
 @verbosity

@@ -18,7 +18,7 @@ from annotate.archive.outcome import Outcome, Status
 from annotate.commands.shared import EXIT_FAILED, QUIET, Command, Terminated, fail, status_of
 from annotate.emotions.labels import WORDS
 from annotate.errors import AnnotateError, OutputError
-from annotate.settings import available_cores
+from annotate.settings import Limits, available_cores
 from annotate.tracks.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -35,6 +35,27 @@ jobs_option = click.option(
 log_option = click.option(
     "--log", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Append a JSON line a video."
 )
+
+
+def decoding_limits(command: Command) -> Command:
+    """``--stall-timeout`` and ``--max-pixels``: how much a video may ask for."""
+    stall_timeout = click.option(
+        "--stall-timeout",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0, min_open=True),
+        default=Limits.stall_timeout_s,
+        show_default=True,
+        help="End a video whose decoder gives nothing for so long.",
+    )
+    max_pixels = click.option(
+        "--max-pixels",
+        metavar="N",
+        type=click.IntRange(1),
+        default=Limits.max_pixels,
+        show_default=True,
+        help="Refuse videos with larger pictures.",
+    )
+    return stall_timeout(max_pixels(command))
 
 
 def formats_option(**options: Any) -> Callable[[Command], Command]:

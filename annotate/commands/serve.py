@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -14,12 +13,18 @@ from annotate import console
 from annotate.commands.runs import jobs_option
 from annotate.commands.shared import QUIET, fail, min_face_option, verbosity
 from annotate.errors import AnnotateError, SettingsError
+from annotate.extras import check_extra
+from annotate.serve.settings import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    ServeSettings,
+    choose_token,
+    parse_duration_s,
+    parse_size_bytes,
+)
 from annotate.settings import Settings, available_cores
 
-if TYPE_CHECKING:
-    from annotate.serve.settings import ServeSettings
-
-_NEEDED = {
+_PACKAGES = {
     "fastapi": "FastAPI",
     "uvicorn": "uvicorn",
     "sse_starlette": "sse-starlette",
@@ -27,19 +32,16 @@ _NEEDED = {
     "PIL": "Pillow",
     "platformdirs": "platformdirs",
 }
-_HOST, _PORT = "127.0.0.1", 8765
 
 
-def _parsed(parse: str) -> Callable[[click.Context, click.Parameter, str | None], Any]:
-    """A value read by a function of `annotate.serve.settings`."""
+def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    """A value read by a function that raises a ValueError for what it cannot read."""
 
     def check(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:
-        from annotate.serve import settings
-
         if value is None:
             return None
         try:
-            return getattr(settings, parse)(value)
+            return parse(value)
         except ValueError as error:
             raise click.BadParameter(f"{error}.") from None
 
@@ -54,21 +56,23 @@ def _parsed(parse: str) -> Callable[[click.Context, click.Parameter, str | None]
     type=click.Path(file_okay=False, path_type=Path),
     help="Where uploads, results and the queue are kept.  [default: the user's data folder]",
 )
-@click.option("--host", default=_HOST, show_default=True, help="Address to listen on; all but this machine's need a token.")
-@click.option("--port", type=click.IntRange(0, 65535), default=_PORT, show_default=True, help="0 is any free one.")
+@click.option(
+    "--host", default=DEFAULT_HOST, show_default=True, help="Address to listen on; all but this machine's need a token."
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0 is any free one.")
 @click.option("--token", envvar="ANNOTATE_TOKEN", default="", help="What is demanded of clients; made where it is needed.")
 @click.option("--name", "names", metavar="NAME", multiple=True, help="Another name this server is known by.")
 @jobs_option
 @click.option("--write", is_flag=True, help="Write results beside DIR's videos, not to the data folder.")
 @click.option("--follow-links", is_flag=True, help="Take linked directories, and files that lie outside DIR.")
-@click.option("--keep", "keep_s", metavar="TIME", callback=_parsed("parse_duration_s"), help="Remove older uploads (7d).")
+@click.option("--keep", "keep_s", metavar="TIME", callback=_parsed(parse_duration_s), help="Remove older uploads (7d).")
 @click.option(
     "--max-upload",
     "max_upload_bytes",
     metavar="SIZE",
     default="10G",
     show_default=True,
-    callback=_parsed("parse_size_bytes"),
+    callback=_parsed(parse_size_bytes),
     help="Largest upload.",
 )
 @click.option(
@@ -91,14 +95,10 @@ def serve(
     **options: Any,
 ) -> None:
     """Serve a page where videos go in and their emotions come out, and that shows an archive DIR."""
-    missing = [name for module, name in _NEEDED.items() if find_spec(module) is None]
     try:
-        if missing:
-            raise SettingsError(f"annotate serve needs {', '.join(missing)}; pip install 'annotate[serve]' brings it")
+        check_extra("annotate serve", "serve", _PACKAGES)
         if directory is not None and not directory.is_dir():
             raise SettingsError(f"{directory}: no such directory; check the name, or leave it out to serve uploads alone")
-        from annotate.serve.settings import ServeSettings, choose_token
-
         settings = ServeSettings(
             data=(data or _default_folder()).absolute(),
             directory=directory.absolute() if directory is not None else None,

@@ -71,6 +71,12 @@ def output_folder(help_text: str) -> Callable[[Command], Command]:
     return click.option("-o", "--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help=help_text)
 
 
+def videos_option(argument: str) -> Callable[[Command], Command]:
+    """``--videos``, the tree of the videos, for an ``argument`` that is the tree of their outputs."""
+    help_text = f"Where the videos are, if {argument} is a tree of outputs of their own (annotate -o)."
+    return click.option("--videos", metavar="DIR", type=click.Path(path_type=Path), help=help_text)
+
+
 def status_of(interruption: KeyboardInterrupt) -> int:
     return EXIT_TERMINATED if isinstance(interruption, Terminated) else EXIT_INTERRUPTED
 

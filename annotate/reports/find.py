@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from annotate.archive.plan import META_ENDING, REPORT_ENDING
 from annotate.archive.walk import Obstacle
+from annotate.errors import SettingsError
 from annotate.tracks.meta import is_named, read_meta
 
 
@@ -19,6 +20,16 @@ class Found:
     reports: list[Path] = field(default_factory=list)
     obstacles: list[Obstacle] = field(default_factory=list)
     empty: list[Path] = field(default_factory=list)
+
+
+def check_apart(paths: Sequence[Path], videos: Path | None) -> None:
+    """Sees to it that reports below ``paths`` can have their videos in a tree of their own, ``videos`` if it is given.
+
+    Raises:
+        SettingsError: there is not one path alone, or one of both is no directory.
+    """
+    if videos is not None and not (len(paths) == 1 and paths[0].is_dir() and videos.is_dir()):
+        raise SettingsError(f"{videos}: videos that lie apart need one path, the directory with their outputs")
 
 
 def find_reports(paths: Iterable[Path]) -> Found:

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from annotate.serve.library import Origin, Snapshot, Video
+from annotate.serve.library import Snapshot, Video
 
-OPEN_STATES = ("missing", "stale", "failed", "cancelled")
-"""States of videos that can be annotated."""
+UNDONE, GIVEN_UP = ("missing", "stale"), ("failed", "cancelled")
+"""States of videos that can be annotated: not tried as they are, and tried."""
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Tree:
         """The videos in and below a folder, by path."""
         start = f"{folder}/" if folder else ""
         for video in self.snapshot.videos.values():
-            if video.origin is Origin.ARCHIVE and (not folder or f"{video.folder}/".startswith(start)):
+            if not video.is_upload and (not folder or f"{video.folder}/".startswith(start)):
                 yield video
 
 
@@ -68,7 +68,7 @@ def make_tree(snapshot: Snapshot, states: dict[str, tuple[str, str]]) -> Tree:
     """The tree of an archive's videos; folders without any are left out."""
     folders = {"": Folder("")}
     for video in snapshot.videos.values():
-        if video.origin is not Origin.ARCHIVE:
+        if video.is_upload:
             continue
         state = states.get(video.id, (video.standing.value, ""))[0]
         _folder(folders, video.folder).videos.append(video)

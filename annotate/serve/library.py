@@ -14,10 +14,11 @@ from pathlib import Path
 from annotate.archive.mirror import mirror
 from annotate.archive.plan import Decision, Outputs, Task, Wanted, decide, name_outputs
 from annotate.archive.walk import Obstacle, Selection, walk
-from annotate.serve.names import Places, archive_id, shown
+from annotate.serve.names import Places, archive_id
 from annotate.serve.queue import Queue, Upload
 from annotate.serve.reports import Figures, ReportIndex
 from annotate.serve.settings import ServeSettings
+from annotate.tracks.meta import plain_text
 
 _SCAN_INTERVAL_S = 2.0
 _LEAST_REST = 20
@@ -63,6 +64,11 @@ class Video:
     subject: str = ""
     version: int = 0
     figures: Figures | None = None
+
+    @property
+    def is_upload(self) -> bool:
+        """Whether it was sent to the server; else it lies in the archive."""
+        return self.origin is Origin.UPLOAD
 
 
 @dataclass(frozen=True)
@@ -161,7 +167,7 @@ class Library:
             if known is None:
                 return None
             _, beside, elsewhere = self._names
-            if known.origin is Origin.ARCHIVE and known.path in beside:
+            if not known.is_upload and known.path in beside:
                 video = self._best(known, beside[known.path], elsewhere[known.path])
             else:
                 video = self._with_standing(known)
@@ -173,7 +179,7 @@ class Library:
 
     def is_within(self, video: Video) -> bool:
         """Whether a video's file lies where it should: links that lead out of the archive are not followed unasked."""
-        if video.origin is Origin.UPLOAD:
+        if video.is_upload:
             return not video.path.is_symlink()
         if self.settings.follow_links:
             return True
@@ -219,12 +225,12 @@ class Library:
             except OSError:
                 continue
             relative = path.relative_to(root)
-            folder = "" if relative.parent == Path() else shown(relative.parent)
+            folder = "" if relative.parent == Path() else plain_text(str(relative.parent))
             target = beside[path] if self.settings.write else elsewhere[path]
             video = Video(
                 archive_id(relative),
                 path,
-                shown(path.name),
+                plain_text(path.name),
                 folder,
                 Origin.ARCHIVE,
                 status.st_size,

@@ -59,11 +59,6 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-def shown(path: Path | str) -> str:
-    """A path or name as text that JSON can hold: bytes that are not UTF-8 escaped."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
 @dataclass(frozen=True)
 class Places:
     """Where things lie in a server's data folder."""

@@ -14,9 +14,10 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from annotate.emotions.labels import EMOTIONS, WORDS
 from annotate.emotions.palette import colour, ink
 from annotate.reports.page.player import player_script, player_style
-from annotate.serve.names import is_id, shown
+from annotate.serve.names import is_id
 from annotate.serve.service import Service
 from annotate.serve.words import PAGE_WORDS, choose_language
+from annotate.tracks.meta import plain_text
 
 STATIC_FOLDER = Path(__file__).parent / "static"
 _METHODS = ("get", "put", "post", "delete")
@@ -88,7 +89,7 @@ def _page(request: Request, template: str, here: str, status_code: int = 200, **
             language=language,
             words=words,
             emotions=emotions,
-            archive=None if settings.directory is None else shown(settings.directory.resolve().name),
+            archive=None if settings.directory is None else plain_text(settings.directory.resolve().name),
             for_scripts=json.dumps(for_scripts, ensure_ascii=False),
             **values,
         )

@@ -7,10 +7,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotate.archive.execution import read_report
+from annotate.archive.execution import read_standing
 from annotate.archive.job import Progress
 from annotate.archive.outcome import Outcome, Status
-from annotate.archive.plan import Outputs, Wanted, decide_conversion
+from annotate.archive.plan import Outputs
 from annotate.errors import OutputError
 from annotate.media.probe import check_readable, probe
 from annotate.media.render import FONT, burn, make_proxy
@@ -70,10 +70,7 @@ class CopyJob:
             with tempfile.TemporaryDirectory(TEMPORARY_SUFFIX, TEMPORARY_PREFIX, self.target.parent) as folder:
                 made = Path(folder) / f"copy{_ENDING}"
                 if self.kind.language:
-                    meta = decide_conversion(self.path, self.outputs, Wanted(())).meta
-                    assert meta is not None
-                    report = read_report(self, meta)
-                    drawing = substation.draw(report, self.kind.language, font=FONT, with_bars=True)
+                    drawing = substation.draw(read_standing(self), self.kind.language, font=FONT, with_bars=True)
                     complaints = burn(video, drawing, made, limits=self.limits, progress=advance).warning_count
                 else:
                     complaints = make_proxy(video, made, limits=self.limits, progress=advance).warning_count

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import threading
 from collections import OrderedDict
@@ -10,7 +9,7 @@ from typing import Any
 
 from annotate.errors import AnnotateError
 from annotate.reports.page.player import player_data
-from annotate.reports.page.thumbnails import face_thumbnails, surest_moments
+from annotate.reports.page.thumbnails import face_pictures, surest_moments
 from annotate.serve.library import Video
 from annotate.serve.results import read_report
 
@@ -52,7 +51,6 @@ class PlayerData:
 
 def _take_pictures(video: Video) -> _Pictures:
     try:
-        addresses = face_thumbnails(video.path, read_report(video))
+        return face_pictures(video.path, read_report(video))
     except AnnotateError:
         return {}
-    return {face_id: base64.b64decode(address.partition(",")[2]) for face_id, address in addresses.items()}

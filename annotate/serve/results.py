@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from annotate.archive.execution import read_report as read_report_of
+from annotate.archive.execution import read_standing
 from annotate.archive.job import Job
 from annotate.archive.plan import Wanted
 from annotate.errors import ReportError
@@ -29,11 +29,8 @@ def read_report(video: Video) -> Report:
     Raises:
         ReportError: there is none, or it no longer holds.
     """
-    job = Job(video.path, video.outputs, Settings(), Wanted(()), "", from_report=True)
     try:
-        meta = job.decision.meta
-        assert meta is not None
-        return read_report_of(job, meta)
+        return read_standing(Job(video.path, video.outputs, Settings(), Wanted(()), ""))
     except OSError as error:
         raise ReportError(f"{video.outputs.csv}: cannot be read ({error.strerror})") from None
 

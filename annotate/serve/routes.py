@@ -16,15 +16,15 @@ from annotate.emotions.labels import EMOTIONS
 from annotate.errors import ReportError, SettingsError
 from annotate.reports.moments import Wanted
 from annotate.serve.answers import attachment, stream_file, tell_events
-from annotate.serve.browse import OPEN_STATES, Search
+from annotate.serve.browse import GIVEN_UP, UNDONE, Search
 from annotate.serve.library import Video
-from annotate.serve.names import check_name, is_id, shown
+from annotate.serve.names import check_name, is_id
 from annotate.serve.queue import Kind, State
 from annotate.serve.receive import UploadError, receive_file, too_large
 from annotate.serve.results import MEDIA_TYPES, make_file
 from annotate.serve.runner import without_paths
 from annotate.serve.security import client_of
-from annotate.serve.service import FullError, Service, is_upload
+from annotate.serve.service import FullError, Service
 from annotate.serve.views import (
     ArchiveView,
     CountView,
@@ -41,6 +41,7 @@ from annotate.serve.views import (
     video_view,
 )
 from annotate.tracks.formats import FORMATS
+from annotate.tracks.meta import plain_text
 from annotate.version import VERSION
 
 _BYTES = {"type": "string", "format": "binary"}
@@ -78,7 +79,7 @@ async def status(service: Served) -> StatusView:
     settings = service.settings
     return StatusView(
         program=f"annotate {VERSION}",
-        archive=shown(settings.directory.resolve().name) if settings.directory is not None else None,
+        archive=plain_text(settings.directory.resolve().name) if settings.directory is not None else None,
         writes=settings.write,
         jobs=settings.jobs,
         waiting=service.queue.count(State.WAITING),
@@ -131,7 +132,7 @@ async def upload(request: Request, service: Served, name: str, modified_s: Modif
 
 @router.get("/uploads", tags=["videos"], summary="What was sent, the latest first")
 async def uploads(service: Served, offset: Offset = 0, limit: Limit = 100) -> UploadsView:
-    videos = [video for video in service.library.snapshot.videos.values() if is_upload(video)]
+    videos = [video for video in service.library.snapshot.videos.values() if video.is_upload]
     return UploadsView(videos=[video_view(service, video) for video in videos[offset : offset + limit]], total=len(videos))
 
 
@@ -142,7 +143,7 @@ async def video(service: Served, video: Chosen) -> VideoDetail:
 
 @router.delete("/videos/{id}", tags=["videos"], summary="Remove an upload", status_code=204, responses=_ERRORS)
 async def remove(service: Served, video: Chosen) -> Response:
-    if not is_upload(video):
+    if not video.is_upload:
         raise HTTPException(403, "videos of the archive are not removed")
     await run_in_threadpool(service.remove, video)
     return Response(status_code=204)
@@ -195,7 +196,7 @@ async def result(
     except (ReportError, SettingsError) as error:
         raise HTTPException(404, without_paths(str(error), video)) from None
     media_type = MEDIA_TYPES.get(format, "text/plain")
-    return Response(content, media_type=media_type, headers={"Content-Disposition": attachment(shown(name))})
+    return Response(content, media_type=media_type, headers={"Content-Disposition": attachment(plain_text(name))})
 
 
 @router.head("/videos/{id}/file", include_in_schema=False)
@@ -286,7 +287,7 @@ async def annotate_missing(request: Request, service: Served, folder: str = "", 
     tree = service.tree()
     if service.settings.directory is None or folder not in tree.folders:
         raise HTTPException(404, "there is no such folder")
-    states = OPEN_STATES if failed else OPEN_STATES[:2]
+    states = (*UNDONE, *GIVEN_UP) if failed else UNDONE
     wanted = [video for video in tree.below(folder) if tree.states.get(video.id, ("",))[0] in states]
     return CountView(ordered=await run_in_threadpool(service.order_all, wanted, client_of(request.scope)))
 
@@ -336,4 +337,4 @@ def _refused(status_code: int, detail: str) -> HTTPException:
 
 def _problem(service: Service, reason: str) -> str:
     root = service.settings.directory
-    return shown(reason if root is None else reason.replace(f"{root}/", ""))
+    return plain_text(reason if root is None else reason.replace(f"{root}/", ""))

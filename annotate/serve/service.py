@@ -17,7 +17,7 @@ from annotate.errors import OutputError, SettingsError
 from annotate.media.binary import find_ffmpeg
 from annotate.serve.browse import Tree, make_tree
 from annotate.serve.events import ARCHIVE, Hub, News
-from annotate.serve.library import Library, Origin, Snapshot, Standing, Video
+from annotate.serve.library import Library, Snapshot, Standing, Video
 from annotate.serve.names import Places, is_id, new_upload_id
 from annotate.serve.playable import Made
 from annotate.serve.player import PlayerData
@@ -236,8 +236,3 @@ class Service:
             self.sweep()
         except Exception:  # a disk may be gone for a while
             logger.exception("what is old could not be removed")
-
-
-def is_upload(video: Video) -> bool:
-    """Whether a video was sent to the server."""
-    return video.origin is Origin.UPLOAD

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from annotate.reports.moments import Moment
-from annotate.serve.library import Origin, Video
+from annotate.serve.library import Video
 from annotate.serve.queue import Kind, State
 from annotate.serve.results import formats_of
 from annotate.serve.service import Service
@@ -182,7 +182,7 @@ def _facts(service: Service, video: Video, state_and_reason: tuple[str, str] | N
         "id": video.id,
         "name": video.name,
         "folder": video.folder,
-        "source": "upload" if video.origin is Origin.UPLOAD else "archive",
+        "source": video.origin.value,
         "size_bytes": video.size_bytes,
         "modified_s": video.modified_s,
         "state": state,

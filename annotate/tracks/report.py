@@ -52,6 +52,12 @@ class Report:
             faces.setdefault(piece.face_id, []).append(piece)
         return faces
 
+    @cached_property
+    def lengths_ms(self) -> dict[int, int]:
+        """How long each face is seen, the longest first."""
+        lengths = {face: sum(piece.span.duration_ms for piece in pieces) for face, pieces in self.pieces_by_face.items()}
+        return dict(sorted(lengths.items(), key=lambda item: (-item[1], item[0])))
+
     @property
     def video_address(self) -> str:
         """The way to the video as a relative URL.

@@ -6,11 +6,10 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from annotate.errors import SettingsError
+from annotate.extras import check_extra
 from annotate.reports.page.charts import Chart, legend_of, make_charts
 from annotate.reports.page.contents import Contents, Problem, Progress, collect
 from annotate.reports.page.details import look_into
@@ -25,8 +24,7 @@ from annotate.version import VERSION
 MOST_INSIDE = 200
 """A page of more videos has the data of each in a file of its own."""
 
-NEEDED = {"jinja2": "jinja2", "plotly": "plotly", "PIL": "pillow"}
-"""Library -> package, of what the extra ``report`` brings."""
+_PACKAGES = {"jinja2": "jinja2", "plotly": "plotly", "PIL": "pillow"}
 
 
 @dataclass(frozen=True)
@@ -48,17 +46,6 @@ class Written:
     unreachable: int = 0
 
 
-def check_packages() -> None:
-    """Tries whether the packages of the extra are there, before work begins.
-
-    Raises:
-        SettingsError: one is not.
-    """
-    for library, package in NEEDED.items():
-        if find_spec(library) is None:
-            raise SettingsError(f"a report page needs {package}; pip install 'annotate[report]' brings it")
-
-
 def write_page(paths: Sequence[Path], output: Path, options: Options | None = None, progress: Progress = iter) -> Written:
     """Writes a page about the reports below ``paths``, and a folder of its parts if there are many videos.
 
@@ -69,7 +56,7 @@ def write_page(paths: Sequence[Path], output: Path, options: Options | None = No
         OutputError: the page or a part cannot be written; an earlier page still stands then.
     """
     options = options or Options()
-    check_packages()
+    check_extra("a report page", "report", _PACKAGES)
     check_writable(output)
     contents = collect(paths, progress, options.videos)
     problems = [*contents.left_out, *contents.missing]

@@ -12,8 +12,7 @@ import pandas as pd
 from annotate.archive.mirror import mirror
 from annotate.archive.plan import name_outputs
 from annotate.archive.walk import Obstacle, walk
-from annotate.errors import SettingsError
-from annotate.reports.find import find_reports
+from annotate.reports.find import check_apart, find_reports
 from annotate.reports.read import Batch, Report, read_reports
 from annotate.reports.summary import Summary, Tally
 from annotate.texts import printable
@@ -78,8 +77,7 @@ def collect(paths: Iterable[Path], progress: Progress = iter, videos: Path | Non
         SettingsError: with ``videos``, there is not one path alone, or one of both is no directory.
     """
     given = sorted(paths)
-    if videos is not None and not (len(given) == 1 and given[0].is_dir() and videos.is_dir()):
-        raise SettingsError(f"{videos}: videos that lie apart need one PATH, the directory with their outputs")
+    check_apart(given, videos)
     found = find_reports(given)
     ordered = sorted(found.reports)
     by_video, by_folder, confidence = Tally("video"), Tally("folder"), _Confidence()

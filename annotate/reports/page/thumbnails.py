@@ -32,32 +32,37 @@ _QUALITY = 72
 logger = logging.getLogger(__name__)
 
 
-def face_thumbnails(
+def face_pictures(
     path: Path, report: Report, limits: Limits = _LIMITS, is_over: Callable[[], bool] = lambda: False
-) -> dict[int, str]:
-    """Pictures of faces by ``face_id``, JPEG as ``data:`` URLs, each from the moment at which the detector was surest.
+) -> dict[int, bytes]:
+    """Pictures of faces by ``face_id``, as JPEG, each from the moment at which the detector was surest.
 
     Those of the `MOST_FACES` faces that are seen for longest. The first one that cannot be taken is the last one tried, and
     no other is begun when ``is_over`` says so.
     """
-    pictures: dict[int, str] = {}
+    pictures: dict[int, bytes] = {}
     moments = surest_moments(report)
     try:
         video = probe(path, limits.max_pixels) if moments else None
         for face_id, (time_ms, box) in moments.items():
             if video is None or is_over():
                 break
-            pictures[face_id] = _to_url(_picture(video, time_ms, box, limits))
+            pictures[face_id] = _encode(_picture(video, time_ms, box, limits))
     except AnnotateError:
         logger.info("%s: no more thumbnails", path, exc_info=True)
     return pictures
 
 
+def face_thumbnails(path: Path, report: Report, is_over: Callable[[], bool] = lambda: False) -> dict[int, str]:
+    """The same as ``data:`` URLs."""
+    pictures = face_pictures(path, report, is_over=is_over)
+    return {face_id: f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}" for face_id, picture in pictures.items()}
+
+
 def surest_moments(report: Report) -> dict[int, tuple[int, Box]]:
     """The time in ms and the box of each of the faces seen for longest: the middle of the block with the best face score."""
     moments: dict[int, tuple[int, Box]] = {}
-    lengths_ms = {face: sum(piece.span.duration_ms for piece in pieces) for face, pieces in report.pieces_by_face.items()}
-    longest = sorted(lengths_ms, key=lambda face_id: (-lengths_ms[face_id], face_id))[:MOST_FACES]
+    longest = list(report.lengths_ms)[:MOST_FACES]
     surest = report.table.sort_values(["face_score", "start_time"], ascending=[False, True]).drop_duplicates("face_id")
     for row in surest[surest["face_id"].isin(longest)].sort_values("face_id").to_dict("records"):
         time_ms = round((row["start_time"] + row["end_time"]) / 2 * MS_PER_S)
@@ -82,10 +87,10 @@ def _within(start: int, last: int) -> int:
     return min(max(0, start), last)
 
 
-def _to_url(pixels: NDArray[np.uint8]) -> str:
+def _encode(pixels: NDArray[np.uint8]) -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
     small = Image.fromarray(pixels).resize((SIZE_PX, SIZE_PX), Image.Resampling.LANCZOS)
     small.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return buffer.getvalue()

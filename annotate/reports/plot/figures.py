@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annotate.errors import OutputError, SettingsError
-from annotate.timeline import MS_PER_S
+from annotate.columns import shorten
+from annotate.errors import OutputError
 from annotate.tracks.files import sentence, write_whole
 from annotate.version import VERSION
 
@@ -47,20 +47,6 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "annotate",
     "savefig.dpi": _DOTS_PER_IN,
 }
-
-
-def check_library() -> None:
-    """Tries whether matplotlib is there.
-
-    Raises:
-        SettingsError: it is not.
-    """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise SettingsError(
-            "plotting needs matplotlib, which is not installed; `pip install 'annotate[plot]'` adds it"
-        ) from None
 
 
 @contextlib.contextmanager
@@ -109,20 +95,6 @@ def write_picture(path: Path, content: bytes) -> None:
     write_whole(path, content)
 
 
-def clock(time_ms: int, decimals: int = 0) -> str:
-    """A time as axes and captions have it.
-
-    >>> clock(65_432), clock(65_432, 1), clock(3_725_000)
-    ('1:05', '1:05.4', '1:02:05')
-    """
-    tenths = round(time_ms / MS_PER_S * 10**decimals)
-    whole_s, part = divmod(tenths, 10**decimals)
-    minutes, seconds = divmod(whole_s, 60)
-    hours, minutes = divmod(minutes, 60)
-    shown = f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
-    return f"{shown}.{part:0{decimals}d}" if decimals else shown
-
-
 def text_width_in(text: str, size_pt: float) -> float:
     """About how wide a text is, in inches, on the wide side."""
     return len(text) * size_pt * LETTER_SHARE / POINTS_PER_IN
@@ -132,10 +104,6 @@ def shortened(text: str, width_in: float, size_pt: float) -> str:
     """A text with its middle left out, so that it is no wider.
 
     >>> shortened("a very long name of a video.mp4", 1, 9)
-    'a very…eo.mp4'
+    'a ve…ideo.mp4'
     """
-    most = max(4, int(width_in * POINTS_PER_IN / (size_pt * LETTER_SHARE)))
-    if len(text) <= most:
-        return text
-    end = (most - 1) // 2
-    return f"{text[: most - 1 - end]}…{text[-end:]}"
+    return shorten(text, max(4, int(width_in * POINTS_PER_IN / (size_pt * LETTER_SHARE))))

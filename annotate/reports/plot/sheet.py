@@ -16,9 +16,11 @@ from annotate.errors import ReportError
 from annotate.faces.box import Box
 from annotate.media.probe import Video, probe
 from annotate.media.stills import read_still
-from annotate.reports.plot.figures import TEXT_PT, WIDTH_IN, clock, new_figure, text_width_in
+from annotate.reports.plot.figures import TEXT_PT, WIDTH_IN, new_figure, text_width_in
 from annotate.reports.plot.telling import Moment, telling_moments
 from annotate.settings import ALL_CORES, Limits
+from annotate.texts import clock
+from annotate.timeline import MS_PER_S
 from annotate.tracks.meta import is_unchanged
 from annotate.tracks.report import Report
 
@@ -177,7 +179,7 @@ def _draw_strip(axes: Axes, moment: Moment, language: str, width_in: float, *, n
     axes.add_patch(
         Rectangle((0, 0), width_in * moment.confidence, _BAR_IN, facecolor=colour(moment.emotion), edgecolor="none")
     )
-    time = clock(moment.time_ms, 1)
+    time = clock(moment.time_ms / MS_PER_S, 1)
     name = word(moment.emotion, language)
     text = f"{moment.face_id}: {name}" if numbered else name
     size_pt = _fitting_pt((f"{text} {moment.confidence:.2f}", time), width_in)

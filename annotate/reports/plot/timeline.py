@@ -15,12 +15,12 @@ from annotate.reports.plot.figures import (
     TEXT_PT,
     TITLE_PT,
     WIDTH_IN,
-    clock,
     new_figure,
     shortened,
     text_width_in,
 )
 from annotate.reports.plot.telling import runs
+from annotate.texts import clock
 from annotate.timeline import MS_PER_S
 from annotate.tracks.pieces import Piece
 from annotate.tracks.report import Report
@@ -64,8 +64,7 @@ def draw_timeline(report: Report, title: str, language: str = "en", most_lanes: 
     """
     words = _WORDS[language]
     lanes = report.pieces_by_face
-    lengths_ms = {face_id: sum(piece.span.duration_ms for piece in pieces) for face_id, pieces in lanes.items()}
-    longest = sorted(lanes, key=lambda face_id: (-lengths_ms[face_id], face_id))
+    longest = list(report.lengths_ms)
     shown, hidden = sorted(longest[:most_lanes]), longest[most_lanes:]
     classes = list(report.pieces[0].probabilities) if report.pieces else []
     rows = _legend_rows([word(name, language) for name in classes])
@@ -92,7 +91,7 @@ def draw_timeline(report: Report, title: str, language: str = "en", most_lanes: 
         _draw_lane(axes, lanes[face_id], report.end_ms, language)
     figure.axes[-1].set_xlabel(words["time"], labelpad=2)
     if hidden:
-        note = words["more"].format(len(hidden), clock(sum(lengths_ms[face_id] for face_id in hidden)))
+        note = words["more"].format(len(hidden), clock(sum(report.lengths_ms[face_id] for face_id in hidden) / MS_PER_S))
         figure.text(_LEFT_IN / WIDTH_IN, 0.06 / height_in, note, size=SMALL_PT, color="#555555")
     return figure
 
@@ -104,7 +103,7 @@ def _prepare(axes: Axes, end_ms: int, *, is_last: bool) -> None:
     axes.set_ylim(0, 1)
     step_s = next((step_s for step_s in _STEPS_S if end_s / step_s <= _MOST_TICKS), _STEPS_S[-1])
     ticks_s = np.arange(0, end_s + step_s * 1e-6, step_s)
-    axes.set_xticks(ticks_s, [clock(round(tick_s * MS_PER_S)) if is_last else "" for tick_s in ticks_s])
+    axes.set_xticks(ticks_s, [clock(tick_s) if is_last else "" for tick_s in ticks_s])
     axes.set_yticks([0, 0.5, 1], ["0", ".5", "1"], size=SMALL_PT)
     axes.set_axisbelow(True)
     axes.grid(axis="x", color="#E4E4E4", linewidth=0.6)

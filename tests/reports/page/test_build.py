@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from annotate import extras
 from annotate.cli import main
 from annotate.faces.blocks import Detection
 from annotate.faces.box import Box
@@ -222,7 +223,7 @@ def test_videos_in_a_tree_of_their_own(colours_clip: Path, tmp_path: Path) -> No
     assert all(lane["thumbnail"] for lane in Page(page).data(video["key"])["lanes"])
     assert Page(page).tables[3][1] == ["b.webm", "missing", "not annotated yet"]
     status, _, errors = run(outputs, videos, "--videos", videos, "-o", page)
-    assert (status, "need one PATH" in errors) == (2, True)
+    assert (status, "need one path" in errors) == (2, True)
 
 
 def test_many_videos_have_their_data_in_files_of_their_own(archive: Path, tmp_path: Path) -> None:
@@ -352,7 +353,7 @@ def test_wrong_usage(
 def test_what_is_not_installed_is_said_before_work_begins(
     archive: Path, monkeypatch: pytest.MonkeyPatch, library: str, package: str
 ) -> None:
-    monkeypatch.setattr(build, "find_spec", lambda name: None if name == library else find_spec(name))
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == library else find_spec(name))
     monkeypatch.setattr(build, "collect", lambda *arguments: pytest.fail("work has begun"))
     status, _, errors = run(archive, "-o", archive / "report.html")
     assert status == 2
