@@ -2,7 +2,8 @@
 
 /* A video with its emotion track, and its timeline. */
 const AnnotatePlayer = (() => {
-  const { Timeline, make, fill, clock, score } = AnnotateTimeline;
+  const { make, fill, clock } = AnnotateElements;
+  const { Timeline, score } = AnnotateTimeline;
   const ROWS_AT_ONCE = 500;
   const JUST_BEHIND_S = 0.001; // a picture begins at its time, and half a millisecond was cut off from that
   const styles = new Map();

@@ -24,7 +24,7 @@ from annotate.tracks.webvtt import Place, stays
 PARTS = 10_000
 """Probabilities are whole ten-thousandths: reports have four decimals."""
 
-_SCRIPTS = ("timeline.js", "player.js")
+_SCRIPTS = ("elements.js", "timeline.js", "player.js")
 _STYLE = "player.css"
 _DECIMALS = 4
 

@@ -10,7 +10,7 @@ const AnnotateReport = (() => {
   const TEXT_COLUMNS = new Set([0, 1, 5]);
   const byId = (id) => document.getElementById(id);
   const parse = (id) => JSON.parse(byId(id).textContent);
-  const { clock, make } = AnnotateTimeline;
+  const { clock, make } = AnnotateElements;
 
   const title = document.title;
   const waiting = new Map();

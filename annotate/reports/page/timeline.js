@@ -2,6 +2,7 @@
 
 /* Lanes of faces over time: a bar a block, its colour the emotion and its height the confidence; a cursor; keys. */
 const AnnotateTimeline = (() => {
+  const { make, fill, clock } = AnnotateElements;
   const SVG = "http://www.w3.org/2000/svg";
   const PARTS = 10000;
   const STEPS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18000, 36000];
@@ -11,33 +12,6 @@ const AnnotateTimeline = (() => {
   const AGAIN_WHILE_PLAYING_MS = 800;
   const MOST_IN_TIP = 8;
   const FOLLOW_MS = 500;
-
-  function make(name, options = {}, ...children) {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(options)) {
-      if (value === null || value === undefined) continue;
-      if (key === "text") made.textContent = value;
-      else if (key === "class") made.className = value;
-      else made.setAttribute(key, value);
-    }
-    made.append(...children);
-    return made;
-  }
-
-  function fill(text, values) {
-    return text.replace(/\{(\w+)\}/g, (whole, key) => (key in values ? String(values[key]) : whole));
-  }
-
-  /* A moment as a player's clock shows it: 0:03.2, 1:02:05.0. */
-  function clock(ms, decimals = 1) {
-    const unit = 10 ** decimals;
-    const parts = Math.round((ms / 1000) * unit);
-    const seconds = Math.floor(parts / unit);
-    const hours = Math.floor(seconds / 3600);
-    const minutes = String(Math.floor(seconds / 60) % 60).padStart(hours ? 2 : 1, "0");
-    const text = `${hours ? `${hours}:` : ""}${minutes}:${String(seconds % 60).padStart(2, "0")}`;
-    return decimals ? `${text}.${String(parts % unit).padStart(decimals, "0")}` : text;
-  }
 
   /* The last number in a sorted list that is at most a value, or -1. */
   function lastAtMost(count, at, value) {
@@ -382,5 +356,5 @@ const AnnotateTimeline = (() => {
     }
   }
 
-  return { Timeline, make, fill, clock, score };
+  return { Timeline, score };
 })();

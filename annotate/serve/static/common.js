@@ -2,36 +2,18 @@
 
 const page = JSON.parse(document.body.dataset.page);
 export const { language, emotions, maxUploadBytes } = page;
+export const { make } = AnnotateElements;
 const RECONNECT_MS = 4000;
 const DONE = ["annotated", "failed", "cancelled", "stale", "missing"];
 
 /* A text in the page's language, its {places} filled. */
 export function word(key, values = {}) {
-  return (page.words[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
-}
-
-export function make(name, options = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(options)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (key === "text") made.textContent = value;
-    else if (key === "class") made.className = value;
-    else if (key === "onclick") made.addEventListener("click", value);
-    else made.setAttribute(key, value === true ? "" : value);
-  }
-  made.append(...children.filter((child) => child !== null && child !== undefined));
-  return made;
+  return AnnotateElements.fill(page.words[key] ?? key, values);
 }
 
 /* 0:05, 1:02:05, 0:05.0 */
 export function clock(seconds, decimals = 0) {
-  const unit = 10 ** decimals;
-  const parts = Math.round(seconds * unit);
-  const whole = Math.floor(parts / unit);
-  const hours = Math.floor(whole / 3600);
-  const minutes = String(Math.floor(whole / 60) % 60).padStart(hours ? 2 : 1, "0");
-  const text = `${hours ? `${hours}:` : ""}${minutes}:${String(whole % 60).padStart(2, "0")}`;
-  return decimals ? `${text}.${String(parts % unit).padStart(decimals, "0")}` : text;
+  return AnnotateElements.clock(1000 * seconds, decimals);
 }
 
 export function size(bytes) {

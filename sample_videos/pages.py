@@ -1,0 +1,114 @@
+"""Makes ``report.jpg`` and ``serve.jpg``: the report page of the sample videos, and the pages of ``annotate serve`` over
+them, each with one of the videos, drawn by Chromium.
+
+``python sample_videos/pages.py``, with ``pip install '.[test]'`` and ``chromium`` or ``google-chrome`` on the path.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from annotate.archive.run import annotate_archive
+from annotate.reports.page.build import write_page
+
+FOLDER = Path(__file__).parent
+CLIPS = ("cut.mp4", "no_face.mp4", "phone.mov", "portrait.mp4", "two_faces.mp4")
+SHOWN, MOMENT_S, PRESSED = "two_faces.mp4", 5.2, 2
+"""A moment at which both faces are there, and how many changes on they are, too."""
+
+WIDTH, REPORT_HEIGHT, ARCHIVE_HEIGHT, SERVED_HEIGHT, SHOWN_HEIGHT = 1280, 740, 520, 585, 470
+GAP, PAPER = 12, (128, 128, 128)
+QUALITY = 84
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def draw_report(page: Page, address: str) -> list[bytes]:
+    """The charts in light, and a video in dark."""
+    page.goto(address)
+    page.wait_for_function("document.querySelectorAll('.plot .main-svg').length >= 3")
+    charts = page.screenshot()
+    page.emulate_media(color_scheme="dark")
+    page.get_by_role("link", name=SHOWN).click()
+    page.wait_for_function("document.querySelector('.ap video')?.readyState >= 2")
+    for _ in range(PRESSED):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function("!document.querySelector('.ap video').seeking")
+    page.wait_for_timeout(1000)
+    return [charts, page.screenshot(clip={"x": 0, "y": 0, "width": WIDTH, "height": SHOWN_HEIGHT})]
+
+
+def draw_served(page: Page, address: str) -> list[bytes]:
+    """The archive in light, annotated by its page, and a video in dark."""
+    page.goto(f"{address}archive")
+    page.locator("#annotate").click()
+    while page.evaluate("document.querySelectorAll('.state.annotated').length") < len(CLIPS):
+        page.wait_for_timeout(200)
+    page.reload()
+    page.locator(".row-name a").first.wait_for()
+    archive = page.screenshot(clip={"x": 0, "y": 0, "width": WIDTH, "height": ARCHIVE_HEIGHT})
+    page.emulate_media(color_scheme="dark")
+    link = page.get_by_role("link", name=SHOWN).get_attribute("href")
+    page.goto(f"{address}{str(link)[1:]}#t={MOMENT_S}")
+    page.locator(".ap-face").first.wait_for()
+    page.wait_for_timeout(3000)
+    return [archive, page.screenshot()]
+
+
+def new_page(browser: Browser, height: int) -> Page:
+    """An empty page in light."""
+    return browser.new_page(viewport={"width": WIDTH, "height": height}, color_scheme="light")
+
+
+def join(target: Path, contents: Sequence[bytes]) -> None:
+    """Writes pictures one below the other."""
+    pictures = [Image.open(io.BytesIO(content)).convert("RGB") for content in contents]
+    joined = Image.new("RGB", (WIDTH, sum(picture.height for picture in pictures) + GAP * (len(pictures) - 1)), PAPER)
+    top = 0
+    for picture in pictures:
+        joined.paste(picture, (0, top))
+        top += picture.height + GAP
+    joined.save(target, quality=QUALITY, optimize=True)
+
+
+def copy_clips(folder: Path) -> Path:
+    """The clips in a folder of the same name as theirs."""
+    copies = folder / FOLDER.name
+    copies.mkdir(parents=True)
+    for clip in CLIPS:
+        shutil.copy2(FOLDER / clip, copies)
+    return copies
+
+
+def main() -> None:
+    """Annotates copies of the clips, by the library and by the server, and draws both kinds of pages."""
+    path = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if path is None:
+        raise SystemExit(f"none of {', '.join(BROWSERS)} is on the path")
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as tool:
+        browser = tool.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        clips = copy_clips(Path(name) / "report")
+        list(annotate_archive(sorted(clips.iterdir())))
+        write_page([clips], clips / "report.html")
+        join(FOLDER / "report.jpg", draw_report(new_page(browser, REPORT_HEIGHT), (clips / "report.html").as_uri()))
+        clips = copy_clips(Path(name) / "served")
+        command = [sys.executable, "-m", "annotate", "serve", clips, "--data", Path(name) / "data", "--port", "0"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdout is not None
+            address = server.stdout.readline().split()[-1]
+            join(FOLDER / "serve.jpg", draw_served(new_page(browser, SERVED_HEIGHT), address))
+            server.terminate()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
