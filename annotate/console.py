@@ -20,8 +20,7 @@ from tqdm import tqdm
 from annotate.archive.check import Fault, Finding
 from annotate.archive.outcome import Outcome, Status
 from annotate.errors import OutputError
-from annotate.texts import clock as clock
-from annotate.texts import printable as printable
+from annotate.texts import clock, printable
 
 Item = TypeVar("Item")
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from annotate import console
 from annotate.archive.outcome import Outcome, Status
-from annotate.console import Display, clock, closing_table, open_log, print_text, printable, progress, say
+from annotate.console import Display, closing_table, open_log, print_text, progress, say
 from annotate.errors import OutputError
+from annotate.texts import clock, printable
 
 ANNOTATED = Outcome(Path("a.mp4"), Status.ANNOTATED, 65.0, 2, "fear")
 NO_FACES = Outcome(Path("b.mp4"), Status.NO_FACES, 3725.4, 0, "", "damaged: the last 1.0 s could not be decoded")

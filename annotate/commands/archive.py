@@ -28,6 +28,7 @@ from annotate.commands.shared import (
 from annotate.errors import AnnotateError
 from annotate.media.hardware import choose_hwaccel
 from annotate.settings import NO_HWACCEL, PROVIDERS, Limits, Settings
+from annotate.texts import printable
 from annotate.tracks.formats import DEFAULT_FORMATS, FORMATS
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def annotate_command(
         folders = mirror(videos, paths, output) if output is not None else None
         if dry_run:
             for path, what in plan_archive(found, settings, wanted, folders=folders):
-                console.print_text(console.printable(f"{path}: {what}"))
+                console.print_text(printable(f"{path}: {what}"))
             return
         limits = Limits(
             stall_timeout_s=stall_timeout, max_pixels=max_pixels, hwaccel=choose_hwaccel(hwaccel), provider=provider
@@ -155,7 +156,7 @@ def check(
             console.print_text(console.finding_line(finding))
             if delete_stale:
                 for path in remove_stale(finding):
-                    console.print_text(console.printable(f"{path}: deleted"))
+                    console.print_text(printable(f"{path}: deleted"))
     except AnnotateError as error:
         fail(error)
     if not found and not findings:

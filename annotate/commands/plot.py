@@ -13,6 +13,7 @@ from annotate.commands.shared import EXIT_FAILED, QUIET, fail, verbosity, videos
 from annotate.errors import AnnotateError, SettingsError
 from annotate.extras import check_extra
 from annotate.reports.plot.figures import ENDINGS
+from annotate.texts import printable
 
 _KINDS = {False: "timeline", True: "frames"}
 
@@ -89,7 +90,7 @@ def plot(
             failed = True
         else:
             if not quiet:
-                console.print_text(console.printable(target))
+                console.print_text(printable(target))
     ctx.exit(EXIT_FAILED if failed else 0)
 
 

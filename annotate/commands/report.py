@@ -11,6 +11,7 @@ from annotate import console
 from annotate.commands.shared import EXIT_FAILED, QUIET, fail, verbosity, videos_option
 from annotate.errors import AnnotateError
 from annotate.settings import available_cores
+from annotate.texts import printable
 
 PAGE_ENDINGS = (".html", ".htm")
 
@@ -72,7 +73,7 @@ def report(
         if written.unreachable:
             count = f"{written.unreachable} of {len(contents.reports)}"
             console.say(f"{output}: not where the page would play them, beside their reports or in --videos: {count} videos")
-        console.print_text(console.printable(f"{output}: {_told(written.contents.reports, len(written.problems))}"))
+        console.print_text(printable(f"{output}: {_told(written.contents.reports, len(written.problems))}"))
     ctx.exit(EXIT_FAILED if failed else 0)
 
 

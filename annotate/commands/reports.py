@@ -15,6 +15,7 @@ from annotate.archive.walk import Obstacle
 from annotate.columns import format_columns, terminal_width
 from annotate.commands.shared import EXIT_FAILED, QUIET, Command, fail, verbosity
 from annotate.errors import AnnotateError
+from annotate.texts import clock
 from annotate.tracks.files import check_writable, write_whole
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def find(
                 table = format_columns(moment_columns(moments), terminal_width()) + "\n\n" if moments else ""
                 total_s = sum(moment.span.duration_s for moment in moments)
                 plural = "moment" if len(moments) == 1 else "moments"
-                console.print_text(f"{table}{len(moments)} {plural}, {console.clock(total_s)} in all.")
+                console.print_text(f"{table}{len(moments)} {plural}, {clock(total_s)} in all.")
     except AnnotateError as error:
         fail(error)
     ctx.exit(EXIT_FAILED if failures else 0)

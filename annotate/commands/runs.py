@@ -19,6 +19,7 @@ from annotate.commands.shared import EXIT_FAILED, QUIET, Command, Terminated, fa
 from annotate.emotions.labels import WORDS
 from annotate.errors import AnnotateError, OutputError
 from annotate.settings import Limits, available_cores
+from annotate.texts import printable
 from annotate.tracks.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def show_run(
                 if not log_failed:
                     log_failed = not _logged(outcome, write_log)
                 if outcome.trace:
-                    logger.info("%s", console.printable(outcome.trace, keep="\n"))
+                    logger.info("%s", printable(outcome.trace, keep="\n"))
                 display.finish(outcome)
     except KeyboardInterrupt as interruption:
         exit_status = status_of(interruption)

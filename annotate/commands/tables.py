@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from annotate.columns import Column, shortest_words
-from annotate.console import clock, printable
 from annotate.reports.moments import Moment
 from annotate.reports.summary import FIGURES
+from annotate.texts import clock, printable
 
 TOTAL = "total"
 

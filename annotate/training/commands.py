@@ -19,6 +19,7 @@ from annotate import console
 from annotate.commands.shared import EXIT_FAILED, EXIT_INTERRUPTED, QUIET, fail, min_face_option, verbosity
 from annotate.errors import AnnotateError, TrainingError
 from annotate.settings import Settings
+from annotate.texts import clock, printable
 
 ARCHITECTURE_NAMES = ("frames", "cnn3d", "recurrent")
 PART_NAMES = ("train", "validation", "test", "all")
@@ -115,7 +116,7 @@ def build(
     with _Bar(quiet=_is_quiet(ctx), bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}") as bar:
 
         def advance(path: Path, done_s: float, duration_s: float | None) -> None:
-            bar.move(console.printable(path.name), done_s, duration_s or done_s)
+            bar.move(printable(path.name), done_s, duration_s or done_s)
 
         report = build_dataset(read_labels(labels, corrections), videos, output, settings, advance)
     for omission in report.omissions:
@@ -260,7 +261,7 @@ def train(ctx: click.Context, blocks: tuple[Path, ...], output: Path, **options:
             if not quiet:
                 console.say(
                     f"epoch {epoch.epoch}: loss {epoch.loss:.3f}; validation loss {epoch.validation_loss:.3f}, accuracy "
-                    f"{epoch.accuracy:.3f}, balanced {epoch.balanced_accuracy:.3f}; {console.clock(epoch.duration_s)}"
+                    f"{epoch.accuracy:.3f}, balanced {epoch.balanced_accuracy:.3f}; {clock(epoch.duration_s)}"
                 )
     difference = run.export(output)
     draw_curve([vars(epoch) for epoch in run.history], folder / CURVE_NAME)

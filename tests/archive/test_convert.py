@@ -45,22 +45,6 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.emotions.*"))}
 
 
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory, face_clip: Path, empty_clip: Path) -> Path:
-    """A face and no face, with their reports; not to be changed."""
-    folder = tmp_path_factory.mktemp("archive")
-    shutil.copy2(face_clip, folder / "face.mp4")
-    shutil.copy2(empty_clip, folder / "empty.mp4")
-    list(annotate_archive(walk([folder]), wanted=Wanted(("csv",))))
-    return folder
-
-
-@pytest.fixture
-def done(archive: Path, tmp_path: Path) -> Path:
-    """A copy of the archive, to be changed."""
-    return Path(shutil.copytree(archive, tmp_path / "done"))
-
-
 def test_every_format_is_made_and_known(done: Path) -> None:
     assert statuses(convert(done)) == {"empty.mp4": Status.CONVERTED, "face.mp4": Status.CONVERTED}
     made = {name.removeprefix("face.emotions.").removeprefix("en.") for name in contents(done) if name.startswith("face")}

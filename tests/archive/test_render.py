@@ -55,22 +55,6 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory, face_clip: Path, empty_clip: Path) -> Path:
-    """A face and no face, with their reports; not to be changed."""
-    folder = tmp_path_factory.mktemp("archive")
-    shutil.copy2(face_clip, folder / "face.mp4")
-    shutil.copy2(empty_clip, folder / "empty.mp4")
-    list(annotate_archive(walk([folder]), wanted=Wanted(("csv",))))
-    return folder
-
-
-@pytest.fixture
-def done(archive: Path, tmp_path: Path) -> Path:
-    """A copy of the archive, to be changed."""
-    return Path(shutil.copytree(archive, tmp_path / "done"))
-
-
-@pytest.fixture(scope="module")
 def rendered(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The archive with copies of its videos; not to be changed."""
     folder = Path(shutil.copytree(archive, tmp_path_factory.mktemp("rendered") / "archive"))

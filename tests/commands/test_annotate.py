@@ -1,82 +1,17 @@
-"""The commands as they are typed: what they print and how they end."""
-
 from __future__ import annotations
 
-import logging
-import os
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from annotate.__main__ import run as start
-from annotate.archive.outcome import Outcome, Status
-from annotate.archive.workers import InlineWorkers
-from annotate.cli import main
 from annotate.emotions.labels import WORDS
 from annotate.version import VERSION
+from tests.commands.answers import Answer, names, run
 
 NOTHING_FOUND = "no videos below {}: files are taken by their endings, such as .mp4, .mkv or .mov\n"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """How a command ended and what it said."""
-
-    status: int
-    output: str
-    errors: str
-
-    @property
-    def last_line(self) -> str:
-        """The totals, where a table was printed."""
-        return self.output.splitlines()[-1]
-
-
-@pytest.fixture(autouse=True)
-def _without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Starting workers takes seconds; what they do is tested with them, and in a process of its own below."""
-    monkeypatch.setattr("annotate.archive.workers.ProcessWorkers", lambda width, advance: InlineWorkers(advance))
-
-
-@pytest.fixture
-def folder(tmp_path: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current directory, with one video without faces in ``videos``."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "videos").mkdir()
-    shutil.copy(empty_clip, tmp_path / "videos/a.mp4")
-    return tmp_path
-
-
-def run(*arguments: str | Path) -> Answer:
-    """Runs the command; errors must be said, not raised, and without traceback unless -v asks for it."""
-    level = logging.root.level
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(logging.root, "handlers", [])
-        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    logging.root.setLevel(level)
-    assert isinstance(result.exception, SystemExit | None), result.exception
-    assert ("Traceback" in result.stderr) <= ("-v" in arguments)
-    assert "Traceback" not in result.stdout
-    return Answer(result.exit_code, result.stdout, result.stderr)
-
-
-def run_process(*arguments: str, folder: Path) -> Answer:
-    """The same as a process of its own."""
-    command = [sys.executable, "-m", "annotate", *arguments]
-    answer = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=100)
-    return Answer(answer.returncode, answer.stdout.decode(), answer.stderr.decode())
-
-
-def names(folder: Path) -> list[str]:
-    """What lies in a folder."""
-    return sorted(os.listdir(folder))
 
 
 @pytest.mark.parametrize("path", ["videos", "videos/", "./videos", "videos/a.mp4", "."])
@@ -333,73 +268,6 @@ def test_names_of_missing_files_are_escaped(folder: Path, command: tuple[str, ..
     assert "\x1b" not in answer.output + answer.errors
 
 
-def test_check_tells_what_is_wrong_and_deletes_what_is_stale(folder: Path) -> None:
-    run("videos")
-    whole = run("check", "videos")
-    assert (whole.status, whole.output) == (0, "1 video checked: all is well.\n")
-    (folder / "videos/a.mp4").rename(folder / "videos/b.mp4")
-    gone = "videos/a.emotions.meta.json: stale: its video a.mp4 is gone\n"
-    answer = run("check", "videos")
-    new = "videos/b.mp4: missing: not annotated yet\n"
-    assert (answer.status, answer.output) == (1, f"{new}{gone}1 video checked: 1 missing, 1 stale.\n")
-    assert run("-q", "check", "videos").output == new + gone
-    deleted = "".join(f"videos/a.emotions.{ending}: deleted\n" for ending in ("csv", "meta.json"))
-    assert run("check", "videos", "--delete-stale", "-q").output == new + gone + deleted
-    assert names(folder / "videos") == ["b.mp4"]
-
-
-def test_check_of_another_tree(folder: Path) -> None:
-    run("videos", "-o", "results")
-    assert run("check", "videos", "-o", "results").status == 0
-    assert run("check", "videos").status == 1
-    (folder / "videos/a.mp4").unlink()
-    assert run("check", "videos", "-o", "results").output.startswith("results/a.emotions.meta.json: stale: its video")
-
-
-def test_check_where_there_is_nothing(folder: Path) -> None:
-    (folder / "empty").mkdir()
-    answer = run("check", "empty")
-    assert (answer.status, answer.output, answer.errors) == (0, "", NOTHING_FOUND.format("empty"))
-    assert "nowhere: unreadable: no such file" in run("check", "nowhere").output
-
-
-def test_convert_makes_formats_and_says_what_became_of_every_video(folder: Path, face_clip: Path) -> None:
-    shutil.copy(face_clip, folder / "videos/face.mp4")
-    run("videos/face.mp4", "--format", "csv")
-    answer = run("convert", "videos", "--format", "VTT,ass, textgrid", "--lang", "ru")
-    assert answer.status == 1
-    assert answer.errors.splitlines() == [
-        "failed: videos/a.mp4: not annotated yet; run `annotate videos/a.mp4` first",
-        "videos/face.mp4: formats added, 0:02 long, 1 face",
-    ]
-    assert answer.last_line == "2 videos: 1 given further formats, 1 failed."
-    made = {f"face.emotions.{ending}" for ending in ("ru.vtt", "ru.ass", "TextGrid")}
-    assert made <= set(names(folder / "videos"))
-    again = run("convert", "videos", "--format", "vtt", "--lang", "ru", "--exclude", "a.*")
-    assert again == Answer(0, "1 video: 1 up to date.\n", "")
-
-
-def test_convert_into_a_tree_of_its_own(folder: Path) -> None:
-    run("videos", "-o", "results")
-    assert run("convert", "videos", "--format", "json").status == 1
-    assert run("convert", "-q", "videos", "-o", "results", "--format", "json") == Answer(0, "", "")
-    assert names(folder / "results") == [f"a.emotions.{ending}" for ending in ("csv", "json", "meta.json")]
-
-
-def test_convert_where_there_is_nothing(folder: Path) -> None:
-    (folder / "empty").mkdir()
-    expected = "no reports below empty; `annotate empty` makes them\n"
-    assert run("convert", "empty", "--format", "json") == Answer(0, "", expected)
-    assert run("convert", "nowhere", "--format", "json").status == 1
-
-
-@pytest.mark.parametrize("arguments", [(), ("--format", "doc"), ("--format", "json", "--lang", "xx"), ("--force",)])
-def test_convert_needs_formats_that_there_are(folder: Path, arguments: tuple[str, ...]) -> None:
-    answer = run("convert", "videos", *arguments)
-    assert (answer.status, answer.output) == (2, "")
-    assert names(folder / "videos") == ["a.mp4"]
-
-
 @pytest.mark.parametrize("command", [(), ("convert",)])
 def test_a_missing_library_is_wrong_usage_before_anything_is_done(
     folder: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
@@ -409,62 +277,3 @@ def test_a_missing_library_is_wrong_usage_before_anything_is_done(
     sentence = "the format otio needs opentimelineio, which is not installed; `pip install opentimelineio` adds it"
     assert answer == Answer(2, "", f"Error: {sentence}\n")
     assert names(folder / "videos") == ["a.mp4"]
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
-def test_a_log_that_fails_does_not_end_the_run(folder: Path) -> None:
-    shutil.copy(folder / "videos/a.mp4", folder / "videos/b.mp4")
-    answer = run("videos", "--log", "/dev/full")
-    assert (answer.status, answer.last_line) == (1, "2 videos: 2 without faces.")
-    assert answer.errors.count("Error: /dev/full: cannot be written (No space left on device)") == 1
-
-
-def test_interrupted_it_says_what_is_left(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(found: list[Path], *arguments: object, **options: object) -> Iterator[Outcome]:
-        yield Outcome(found[0], Status.NO_FACES, 1.0)
-        raise KeyboardInterrupt
-
-    for name in "bc":
-        shutil.copy(folder / "videos/a.mp4", folder / f"videos/{name}.mp4")
-    monkeypatch.setattr("annotate.archive.run.annotate_archive", interrupted)
-    answer = run("videos")
-    assert answer.status == 130
-    assert answer.last_line == "1 video: 1 without faces."
-    assert answer.errors.splitlines()[-1] == "interrupted: 2 left to do; run the same command again to go on"
-
-
-def test_interrupted_while_looking_for_videos(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*arguments: object) -> Iterator[Path]:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("annotate.commands.archive.walk", interrupted)
-    answer = run("videos")
-    assert (answer.status, answer.output, answer.errors) == (130, "", "interrupted\n")
-
-
-def test_interrupted_while_it_is_being_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted() -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("annotate.cli.main", interrupted)
-    with pytest.raises(SystemExit) as end:
-        start()
-    assert end.value.code == 130
-
-
-def test_as_a_process(folder: Path) -> None:
-    (folder / "videos/b\n.mp4").touch()
-    answer = run_process("videos", "gone", folder=folder)
-    assert answer.status == 1
-    assert answer.last_line == "3 videos: 1 without faces, 2 failed."
-    assert "Traceback" not in answer.errors
-    assert r"failed: videos/b\n.mp4: the file is empty" in answer.errors
-    assert "\r" not in answer.errors
-    assert names(folder / "videos") == ["a.emotions.csv", "a.emotions.meta.json", "a.mp4", "b\n.mp4"]
-
-
-def test_as_a_process_with_a_traceback(folder: Path) -> None:
-    answer = run_process("-v", "--model", "videos/a.mp4", "videos", folder=folder)
-    assert answer.status == 2
-    assert "Traceback (most recent call last):" in answer.errors
-    assert answer.errors.splitlines()[-1].startswith("Error: videos/a.mp4: expected an ONNX model")

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from annotate.archive.workers import InlineWorkers
+
+
+@pytest.fixture(autouse=True)
+def _without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting workers takes seconds; what they do is tested with them, and in processes of their own in test_ends.py."""
+    monkeypatch.setattr("annotate.archive.workers.ProcessWorkers", lambda width, advance: InlineWorkers(advance))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, with one video without faces in ``videos``."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "videos").mkdir()
+    shutil.copy(empty_clip, tmp_path / "videos/a.mp4")
+    return tmp_path
