@@ -1,10 +1,12 @@
-"""Choosing the temperature of a model on validation stills: ``python -m annotate.training.calibrate best.pt``.
+"""Choosing a model's temperature and offsets on validation stills: ``python -m annotate.training.calibrate best.pt``.
 
-Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+Temperature: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. Offsets: Menon et al., "Long-tail learning
+via logit adjustment", ICLR 2021.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -15,7 +17,9 @@ from tabulate import tabulate
 from torch.nn import functional
 
 from annotate.emotions.contract import BLOCK_FRAMES, CROP_SIZE_PX
-from annotate.training.metrics import calibration_error
+from annotate.emotions.labels import EMOTIONS
+from annotate.training.export import load_frames
+from annotate.training.metrics import accuracy, balanced_accuracy, calibration_error
 from annotate.training.network import BlockNetwork, FrameNetwork
 from annotate.training.stills import (
     VALIDATION,
@@ -27,7 +31,11 @@ from annotate.training.stills import (
 )
 
 TEMPERATURES = np.round(np.arange(0.4, 2.01, 0.05), 2)
+OFFSETS_TAKEN = 0.5
+"""The share of what would suit classes drawn evenly: in footage rare emotions are rare, if less so than among labels."""
+
 _BATCH_STILLS = 64
+_NEUTRAL = EMOTIONS.index("neutral")
 
 
 def block_logits(frames: FrameNetwork, stills: Stills) -> NDArray[np.float32]:
@@ -59,29 +67,67 @@ def choose_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -
     return min(temperatures, key=lambda temperature: negative_log_likelihood(logits, labels, temperature))
 
 
+def choose_offsets(sets: Sequence[tuple[NDArray[np.float32], NDArray[np.int64]]]) -> tuple[float, ...]:
+    """What to add to logits (N, 7) so that rare classes get more of their due, neutral nothing.
+
+    Of each set, logits and labels (N,), the classes count evenly, and the sets do among each other. The offsets under which
+    the labels are the least surprising, at whatever temperature, are taken in part (``OFFSETS_TAKEN``).
+    """
+    offsets = torch.zeros(len(EMOTIONS), requires_grad=True)
+    sharpness = torch.zeros((), requires_grad=True)
+    parts = [(torch.from_numpy(logits), torch.from_numpy(labels)) for logits, labels in sets]
+    weights = [1 / torch.bincount(labels, minlength=len(EMOTIONS)).clamp(min=1) for _, labels in parts]
+    optimizer = torch.optim.LBFGS([offsets, sharpness], max_iter=300, line_search_fn="strong_wolfe")
+
+    def surprise() -> torch.Tensor:
+        optimizer.zero_grad()
+        losses = [
+            functional.cross_entropy(logits * sharpness.exp() + offsets, labels, weight)
+            for (logits, labels), weight in zip(parts, weights, strict=True)
+        ]
+        total = torch.stack(losses).mean()
+        total.backward()  # type: ignore[no-untyped-call]
+        return total
+
+    optimizer.step(surprise)  # type: ignore[no-untyped-call]
+    found: list[float] = (OFFSETS_TAKEN * (offsets - offsets[_NEUTRAL])).tolist()
+    return tuple(round(offset, 2) + 0.0 for offset in found)
+
+
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
 @click.argument("weights", type=_FILE)
 @click.option("--ferplus", type=_FILE, required=True, help="Chosen on the strict majority labels of its public test.")
-@click.option("--webfaces", type=_FILE, help="Only reported: how the temperature does on the part kept from training.")
+@click.option("--webfaces", type=_FILE, help="The part kept from training has its say in the offsets.")
 def main(weights: Path, ferplus: Path, webfaces: Path | None) -> None:
-    """Prints the temperature to export WEIGHTS with."""
-    frames = FrameNetwork()
-    frames.load_state_dict(torch.load(weights, weights_only=True))
+    """Prints the temperature and the offsets to export WEIGHTS with."""
+    frames = load_frames(weights)
     strict = load_ferplus_majority(ferplus, VALIDATION)
-    sets = {
-        "FER+ validation, strict majority": strict,
-        "FER+ validation, most frequent vote": load_ferplus_most_frequent(ferplus, VALIDATION),
-    }
+    chosen_on = {"FER+ validation, strict majority": strict}
     if webfaces is not None:
-        sets["web faces, validation part"] = load_webfaces(webfaces, VALIDATION)
+        chosen_on["web faces, validation part"] = load_webfaces(webfaces, VALIDATION)
+    sets = chosen_on | {"FER+ validation, most frequent vote": load_ferplus_most_frequent(ferplus, VALIDATION)}
     logits = {name: block_logits(frames, stills) for name, stills in sets.items()}
-    chosen = choose_temperature(logits["FER+ validation, strict majority"], strict.labels)
-    rows = [(name, *(expected_error(logits[name], sets[name].labels, at) for at in (1.0, chosen))) for name in sets]
-    click.echo(tabulate(rows, ("calibration error", "at 1", f"at {chosen}"), floatfmt=".3f"))
-    click.echo(f"temperature {chosen}")
+    temperature = choose_temperature(logits["FER+ validation, strict majority"], strict.labels)
+    offsets = choose_offsets([(logits[name] / np.float32(temperature), stills.labels) for name, stills in chosen_on.items()])
+    rows = []
+    for name, stills in sets.items():
+        before = logits[name] / np.float32(temperature)
+        for what, shown in (("as it is", before), ("with offsets", before + np.array(offsets, np.float32))):
+            predicted = shown.argmax(1)
+            rows.append(
+                (
+                    name,
+                    what,
+                    accuracy(predicted, stills.labels),
+                    balanced_accuracy(predicted, stills.labels),
+                    expected_error(shown, stills.labels, 1.0),
+                )
+            )
+    click.echo(tabulate(rows, ("", "", "accuracy", "balanced", "calibration error"), floatfmt=".3f"))
+    click.echo(f"--temperature {temperature} --offsets {','.join(map(str, offsets))}")
 
 
 if __name__ == "__main__":

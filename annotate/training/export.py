@@ -11,7 +11,8 @@ import torch
 
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import BLOCK_FRAMES, CROP_SIZE_PX, INPUT_NAME, OUTPUT_NAME, Contract
-from annotate.training.network import BlockNetwork, FrameNetwork
+from annotate.training.network import LOOK_SIZE_PX, NO_OFFSETS, BlockNetwork, FrameNetwork
+from annotate.training.restore import restore
 
 TOLERANCE = 1e-4
 HALF_TOLERANCE = 2e-3
@@ -77,16 +78,41 @@ def store_as_half(model: onnx.ModelProto) -> None:
     model.graph.node.extend([*casts, *nodes])
 
 
+def load_frames(path: Path) -> FrameNetwork:
+    """The network of a training run's weights (.pt), or the one inside an exported file (.onnx).
+
+    Raises:
+        TrainingError: the file holds another network.
+    """
+    if path.suffix == ".onnx":
+        return restore(path, torch.rand(8, 1, LOOK_SIZE_PX, LOOK_SIZE_PX))
+    frames = FrameNetwork()
+    frames.load_state_dict(torch.load(path, weights_only=True))
+    return frames
+
+
+def _parse_offsets(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, ...]:
+    try:
+        offsets = NO_OFFSETS if value is None else tuple(map(float, value.split(",")))
+    except ValueError:
+        offsets = ()
+    if len(offsets) != len(NO_OFFSETS):
+        raise click.BadParameter(f"{value!r} is not a list of {len(NO_OFFSETS)} numbers, separated by commas.")
+    return offsets
+
+
 @click.command()
 @click.argument("weights", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
 @click.option("--temperature", type=float, default=1.0, show_default=True, help="Softens (above 1) or sharpens.")
+@click.option(
+    "--offsets", metavar="LIST", callback=_parse_offsets, help="Added to the logits of the classes, in their order."
+)
 @click.option("--half", is_flag=True, help="Store the weights in half precision: half the size.")
-def main(weights: Path, output: Path, temperature: float, half: bool) -> None:
-    """Exports the weights of a training run."""
-    frames = FrameNetwork()
-    frames.load_state_dict(torch.load(weights, weights_only=True))
-    difference = export(BlockNetwork(frames, temperature=temperature), output, half=half)
+def main(weights: Path, output: Path, temperature: float, offsets: tuple[float, ...], half: bool) -> None:
+    """Exports the weights of a training run, or those of an exported file anew."""
+    network = BlockNetwork(load_frames(weights), temperature=temperature, offsets=offsets)
+    difference = export(network, output, half=half)
     click.echo(f"{output}: {output.stat().st_size} bytes, differs from torch by {difference:.1e}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +14,13 @@ from annotate.emotions.labels import EMOTIONS
 LOOK_SIZE_PX = 48
 """What the network looks at: a crop is shrunk to this side, which keeps what faces in most footage have to show."""
 
-VIEWS = ((0.9, False), (1.1, True), (1.0, False), (1.0, True), (1.05, False))
+VIEWS = ((0.85, False), (0.95, True), (1.05, False), (1.0, True), (1.1, False))
 """How the looks at a block see their crops, in turn: the share of the crop's side, and whether mirrored.
 
 Several views of a face are judged better than one (a face's size in its crop is not exact), and the looks are there anyway.
 """
+
+NO_OFFSETS = (0.0,) * len(EMOTIONS)
 
 STEM_CHANNELS = 32
 STAGES = ((32, 1), (80, 2), (192, 2))
@@ -101,16 +104,26 @@ class FrameNetwork(nn.Module):
 class BlockNetwork(nn.Module):
     """Blocks (N, 20, 80, 80) in 0..1 to probabilities (N, 7): the mean of the frames' logits, softmax at a temperature.
 
-    ``frame_stride`` 4 looks at every fourth frame: neighbouring frames say nearly the same. Each look has a view of its own,
-    of ``VIEWS``, which gives the better judgement of several views at the price of one.
+    ``offsets`` (7) are added to the logits once they are divided by the temperature. ``frame_stride`` 4 looks at every
+    fourth frame: neighbouring frames say nearly the same. Each look has a view of its own, of ``VIEWS``, which gives the
+    better judgement of several views at the price of one.
     """
 
     rows: Tensor
     columns: Tensor
+    offsets: Tensor
 
-    def __init__(self, frames: FrameNetwork, *, temperature: float = 1.0, frame_stride: int = 4) -> None:
+    def __init__(
+        self,
+        frames: FrameNetwork,
+        *,
+        temperature: float = 1.0,
+        offsets: Sequence[float] = NO_OFFSETS,
+        frame_stride: int = 4,
+    ) -> None:
         super().__init__()
         self.frames = frames
+        self.register_buffer("offsets", torch.tensor(offsets), persistent=False)
         self.temperature = temperature
         self.frame_stride = frame_stride
         self.looks = len(range(0, BLOCK_FRAMES, frame_stride))
@@ -122,7 +135,7 @@ class BlockNetwork(nn.Module):
     def forward(self, blocks: Tensor) -> Tensor:
         looks = self.rows @ blocks[:, :: self.frame_stride] @ self.columns
         logits = self.frames(looks.reshape(-1, 1, LOOK_SIZE_PX, LOOK_SIZE_PX)).reshape(-1, self.looks, len(EMOTIONS))
-        return torch.softmax(logits.mean(1) / self.temperature, 1)
+        return torch.softmax(logits.mean(1) / self.temperature + self.offsets, 1)
 
 
 def viewing(share: float, side: int = CROP_SIZE_PX, smaller: int = LOOK_SIZE_PX) -> Tensor:
