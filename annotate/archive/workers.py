@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -53,6 +54,9 @@ class InlineWorkers:
     def __init__(self, advance: Advance | None = None) -> None:
         self._advance = advance
 
+    def prepare(self) -> None:
+        """There is nothing that could be loaded meanwhile."""
+
     def submit(self, job: Work) -> Future[Outcome]:
         """Does the job."""
         advance = self._advance
@@ -85,11 +89,15 @@ class _OwnContext(SpawnContext):
 class ProcessWorkers:
     """``width`` processes that are started afresh, not copied, so that they inherit no threads and no open files.
 
-    With ``niceness`` they and their decoders give way to other processes (see nice(2)).
+    There are no more of them than ``most_jobs``. With ``niceness`` they and their decoders give way to other processes (see
+    nice(2)).
     """
 
-    def __init__(self, width: int, advance: Advance | None = None, *, niceness: int = 0) -> None:
+    def __init__(
+        self, width: int, advance: Advance | None = None, *, niceness: int = 0, most_jobs: int | None = None
+    ) -> None:
         self.width = width
+        self._processes = width if most_jobs is None else max(1, min(width, most_jobs))
         self._advance = advance
         self._niceness = niceness
         self._context = _OwnContext()
@@ -99,10 +107,11 @@ class ProcessWorkers:
 
     def submit(self, job: Work) -> Future[Outcome]:
         """Hands a job to a worker; workers are started when they are needed."""
-        if self._executor is None:
-            self._start()
-        assert self._executor is not None
-        return self._executor.submit(_work, job)
+        return self._started().submit(_work, job)
+
+    def prepare(self) -> None:
+        """Has a first worker load what jobs need, while this process finds out what there is to do."""
+        self._started().submit(_load)
 
     def restart(self) -> None:
         """Ends what is left of the workers; the next job starts new ones."""
@@ -126,12 +135,17 @@ class ProcessWorkers:
             self._listener.join(_JOIN_TIMEOUT_S)  # left to the interpreter's end, it may free semaphores by half
         self._executor = self._listener = None
 
-    def _start(self) -> None:
+    def _started(self) -> Executor:
+        if self._executor is None:
+            self._executor = self._start()
+        return self._executor
+
+    def _start(self) -> Executor:
         self._closed = threading.Event()
         messages = self._context.SimpleQueue()
         self._context.started.clear()
-        self._executor = ProcessPoolExecutor(
-            self.width,
+        executor = ProcessPoolExecutor(
+            self._processes,
             mp_context=self._context,
             initializer=_begin,
             initargs=(
@@ -143,6 +157,7 @@ class ProcessWorkers:
         )
         self._listener = threading.Thread(target=self._listen, args=(messages, self._closed), daemon=True)
         self._listener.start()
+        return executor
 
     def _listen(self, messages: Any, closed: threading.Event) -> None:
         """Looks again and again: a worker killed while it spoke must not keep anybody waiting."""
@@ -183,6 +198,13 @@ def _end_with(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(KILL_AFTER_S)
     os._exit(1)
+
+
+def _load() -> None:
+    """Loads what a job would load; whatever is wrong with it is told by the first job."""
+    with contextlib.suppress(Exception):
+        importlib.import_module("annotate.archive.execution")
+        importlib.import_module("annotate.media.binary").find_ffmpeg()
 
 
 def _work(job: Work) -> Outcome:

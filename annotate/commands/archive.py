@@ -100,8 +100,6 @@ def annotate_command(
     provider: str,
 ) -> None:
     """Annotate every video below each PATH."""
-    from annotate.archive.run import annotate_archive, plan_archive
-
     quiet = bool(ctx.meta.get(QUIET))
     found = list(walk(paths, Selection(include, exclude, follow_links)))
     if not found:
@@ -112,6 +110,8 @@ def annotate_command(
         videos = [entry for entry in found if isinstance(entry, Path)]
         folders = mirror(videos, paths, output) if output is not None else None
         if dry_run:
+            from annotate.archive.run import plan_archive
+
             for path, what in plan_archive(found, settings, wanted, folders=folders):
                 console.print_text(printable(f"{path}: {what}"))
             return
@@ -125,6 +125,8 @@ def annotate_command(
     places = [entry.path if isinstance(entry, Obstacle) else entry for entry in found]
 
     def start(workers: Workers) -> Generator[Outcome, None, None]:
+        from annotate.archive.run import annotate_archive  # takes a while, in which a first worker starts, too
+
         return annotate_archive(found, settings, wanted, workers, limits=limits, folders=folders)
 
     show_run(ctx, places, start, jobs=jobs, log=log)

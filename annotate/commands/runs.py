@@ -86,11 +86,12 @@ def show_run(
 
     quiet = bool(ctx.meta.get(QUIET))
     display = console.Display(places, quiet=quiet)
-    workers = ProcessWorkers(jobs or available_cores(), display.advance)
+    workers = ProcessWorkers(jobs or available_cores(), display.advance, most_jobs=len(places))
     outcomes: list[Outcome] = []
     exit_status, log_failed = 0, False
     try:
         _interrupt_on_sigterm()
+        workers.prepare()
         with contextlib.closing(start(workers)) as run, console.open_log(log) as write_log:
             for outcome in run:
                 outcomes.append(outcome)
@@ -105,6 +106,7 @@ def show_run(
         display.close()
         fail(error)
     finally:
+        workers.close()
         display.close()
     if not quiet:
         order = {path: number for number, path in enumerate(places)}

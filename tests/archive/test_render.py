@@ -338,7 +338,7 @@ def test_a_signal_ends_everything_and_the_next_run_goes_on(
 
 @pytest.fixture
 def _without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("annotate.archive.workers.ProcessWorkers", lambda width, advance: InlineWorkers(advance))
+    monkeypatch.setattr("annotate.archive.workers.ProcessWorkers", lambda width, advance, **options: InlineWorkers(advance))
 
 
 @pytest.mark.usefixtures("_without_processes")

@@ -81,6 +81,25 @@ def test_closed_workers_leave_no_thread(tmp_path: Path) -> None:
     assert set(threading.enumerate()) <= before
 
 
+def test_a_prepared_worker_takes_the_first_job(tmp_path: Path) -> None:
+    workers = ProcessWorkers(4, most_jobs=1)
+    workers.prepare()
+    outcome = workers.submit(job(tmp_path / "missing.mp4")).result()
+    assert outcome.status is Status.FAILED
+    assert len(workers._context.started) == 1
+    workers.close()
+
+
+def test_nothing_is_left_of_workers_that_were_only_prepared() -> None:
+    before = set(threading.enumerate())
+    workers = ProcessWorkers(1)
+    workers.prepare()
+    (process,) = workers._context.started
+    workers.close()
+    assert not process.is_alive()
+    assert set(threading.enumerate()) <= before
+
+
 def outputs_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in {".csv", ".srt", ".json"}}
 

@@ -11,7 +11,7 @@ from annotate.archive.workers import InlineWorkers
 @pytest.fixture(autouse=True)
 def _without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Starting workers takes seconds; what they do is tested with them, and in processes of their own in test_ends.py."""
-    monkeypatch.setattr("annotate.archive.workers.ProcessWorkers", lambda width, advance: InlineWorkers(advance))
+    monkeypatch.setattr("annotate.archive.workers.ProcessWorkers", lambda width, advance, **options: InlineWorkers(advance))
 
 
 @pytest.fixture
