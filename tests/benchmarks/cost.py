@@ -83,7 +83,12 @@ def main(runs: int, seconds: int, cores: int) -> None:
     click.echo(_table(clips))
     click.echo()
     click.echo(_table(lengths))
-    share, start_s = np.polyfit([part.duration_s for part in lengths], [part.median_s for part in lengths], 1)
+    share, start_s = np.polyfit(
+        [part.duration_s for part in lengths],
+        [part.median_s for part in lengths],
+        1,
+        w=[1 / part.median_s for part in lengths],  # so that errors count in proportion
+    )
     click.echo(f"\na video costs {start_s:.1f} s and {share:.3f} s for each of its seconds (1280x720, one face)\n")
     click.echo(_costs(clips, start_s, cores))
 
