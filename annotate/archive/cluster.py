@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import logging
 import threading
 import time
@@ -25,10 +26,11 @@ from annotate.archive.cluster_tasks import ClusterError, Need, Voice, WrongWorke
 from annotate.archive.gate import Gate
 from annotate.archive.job import Job, Work
 from annotate.archive.outcome import Outcome, Status
+from annotate.archive.plan import Outputs
 from annotate.archive.workers import Advance
 from annotate.errors import SettingsError
 from annotate.extras import check_extra
-from annotate.settings import available_cores
+from annotate.settings import Limits, available_cores
 
 if TYPE_CHECKING:
     import distributed
@@ -45,6 +47,7 @@ BUSY_DELAY_S = 10.0
 """So often, and after so long each time, a video is asked for again that somebody else holds: it may be a worker that is cut
 off and is thought dead."""
 
+_ANY_LOOPBACK_PORT = "127.0.0.1:0"
 _NEW, _PART, _JOIN = range(3)
 _LEAST_WIDTH = 2
 _LOOK_INTERVAL_S = 0.5
@@ -75,11 +78,13 @@ class ClusterWorkers:
         *,
         jobs: int | None = None,
         tell: Callable[[str], None] | None = None,
+        means: Limits | None = None,
     ) -> None:
         check_address(address)
         check_extra("--cluster", "cluster", {"distributed": "distributed"})
         self._address = address
         self._advance = advance
+        self._means = means
         self._tell = tell or logger.info
         self._jobs = jobs or available_cores()
         self._run = uuid.uuid4().hex
@@ -146,14 +151,15 @@ class ClusterWorkers:
                     n_workers=self._jobs,
                     threads_per_worker=1,
                     processes=True,
-                    dashboard_address=None,
+                    dashboard_address=_ANY_LOOPBACK_PORT,
+                    worker_dashboard_address=_ANY_LOOPBACK_PORT,
                     memory_limit=0,
                     silence_logs=logging.CRITICAL,
                     asynchronous=True,
                 )
             options = {"address": self._cluster}
         elif is_scheduler_file(self._address):
-            options = {"scheduler_file": self._address}
+            options = {"address": _address_in(Path(self._address))}
         try:
             self._client = await Client(**options, asynchronous=True, set_as_default=False, timeout=_CONNECT_TIMEOUT_S)
         except (OSError, ValueError, TypeError) as error:
@@ -271,13 +277,14 @@ class ClusterWorkers:
             raise self._error
         task = asyncio.current_task()
         assert task is not None
+        given, work = work, self._abroad(work)
         self._need = self._need or Need.of(work)
         number = next(self._numbers)
-        self._in_work[number] = _Progress(work.path)
+        self._in_work[number] = _Progress(given.path)
         self._outstanding.add(task)
         try:
             for _ in range(BUSY_TRIES):
-                outcome = await self._attempt(tasks.absolute(work), Voice(self._run, number))
+                outcome = await self._attempt(work, Voice(self._run, number))
                 if outcome.status is not Status.BUSY:
                     break
                 await asyncio.sleep(BUSY_DELAY_S)
@@ -289,7 +296,19 @@ class ClusterWorkers:
         finally:
             self._outstanding.discard(task)
             del self._in_work[number]
-        return _as_given(outcome, work)
+        return _as_given(outcome, work, given)
+
+    def _abroad(self, work: Work) -> Work:
+        """A job as workers find it: with whole paths, one core, and the means of this run."""
+        if not isinstance(work, Job):
+            return work
+        means = self._means or work.limits
+        limits = replace(work.limits, threads=1, hwaccel=means.hwaccel, provider=means.provider)
+        settings = work.settings
+        if settings.model is not None:
+            settings = replace(settings, model=settings.model.absolute())
+        outputs = Outputs(work.outputs.base.absolute())
+        return replace(work, path=work.path.absolute(), outputs=outputs, settings=settings, limits=limits)
 
     async def _attempt(self, work: Work, voice: Voice) -> Outcome:
         from distributed import KilledWorker
@@ -392,18 +411,29 @@ def is_scheduler_file(address: str) -> bool:
     return Path(address).is_file()
 
 
+def _address_in(path: Path) -> str:
+    """The address that a scheduler file has.
+
+    Raises:
+        SettingsError: it has none.
+    """
+    try:
+        return str(json.loads(path.read_bytes())["address"])
+    except (OSError, ValueError, TypeError, KeyError):
+        raise SettingsError(f"--cluster {path}: is not the file that `dask scheduler --scheduler-file` writes") from None
+
+
 def _without_program(who: str, error: BaseException) -> str:
     return f"{who}: this program does not load there ({error}); install annotate with the extra cluster on all"
 
 
-def _as_given(outcome: Outcome, work: Work) -> Outcome:
+def _as_given(outcome: Outcome, work: Work, given: Work) -> Outcome:
     """An outcome that names paths as the user did."""
-    absolute = tasks.absolute(work)
     reason = outcome.reason
-    for theirs, given in ((absolute.path, work.path), (absolute.outputs.base.parent, work.outputs.base.parent)):
-        if theirs != given:
-            reason = reason.replace(str(theirs), str(given))
-    return replace(outcome, path=work.path, reason=reason)
+    for theirs, own in ((work.path, given.path), (work.outputs.base, given.outputs.base)):
+        if theirs != own:
+            reason = reason.replace(str(theirs), str(own))
+    return replace(outcome, path=given.path, reason=reason)
 
 
 def _silence() -> None:

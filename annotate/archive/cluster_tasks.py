@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from annotate.archive.job import Job, Work, run_job
 from annotate.archive.outcome import Outcome, Status
-from annotate.archive.plan import Outputs
 from annotate.errors import AnnotateError, SettingsError
 from annotate.settings import PROVIDERS, Limits
 from annotate.version import ANALYSIS_VERSION, VERSION
@@ -97,8 +96,7 @@ class Need:
         """What a job needs."""
         if not isinstance(work, Job):
             return cls(Versions.here(), None, Limits.provider)
-        model = None if work.settings.model is None else work.settings.model.absolute()
-        return cls(Versions.here(work.model_hash or None), model, work.limits.provider)
+        return cls(Versions.here(work.model_hash or None), work.settings.model, work.limits.provider)
 
 
 def check_worker(need: Need) -> str:
@@ -202,22 +200,13 @@ def join(work: Job, need: Need, voice: Voice, division: Division, parts: list[St
     return _answered(job, lambda: join_all(job, division, parts, voice.progress()))
 
 
-def absolute(work: Work) -> Work:
-    """A job as workers find it, whatever their working directories are."""
-    if not isinstance(work, Job):
-        return work
-    model = None if work.settings.model is None else work.settings.model.absolute()
-    return replace(
-        work,
-        path=work.path.absolute(),
-        outputs=Outputs(work.outputs.base.absolute()),
-        settings=replace(work.settings, model=model),
-        limits=replace(work.limits, threads=1),
-    )
-
-
 def _localized(job: Job) -> Job:
-    return replace(job, limits=replace(job.limits, provider=provider_here(job.limits.provider)))
+    """A job with the hardware that there is here."""
+    from annotate.media.hardware import choose_hwaccel
+
+    limits = job.limits
+    hwaccel, provider = choose_hwaccel(limits.hwaccel), provider_here(limits.provider)
+    return replace(job, limits=replace(limits, hwaccel=hwaccel, provider=provider))
 
 
 _checked: set[Need] = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,12 +28,12 @@ from annotate.commands.shared import (
 )
 from annotate.errors import AnnotateError
 from annotate.media.hardware import choose_hwaccel
-from annotate.settings import NO_HWACCEL, PROVIDERS, Limits, Settings
+from annotate.settings import CPU, NO_HWACCEL, PROVIDERS, Limits, Settings
 from annotate.texts import printable
 from annotate.tracks.formats import DEFAULT_FORMATS, FORMATS
 
 if TYPE_CHECKING:
-    from annotate.archive.workers import Workers
+    from annotate.archive.workers import Advance, Workers
 
 DEFAULT_COMMAND = "(annotate)"
 
@@ -77,6 +78,9 @@ class _DefaultCommand(click.Command):
     show_default=True,
     help="What the network runs on.",
 )
+@click.option(
+    "--cluster", metavar="ADDRESS", help="Have it done by a Dask cluster: tcp://HOST:PORT, a scheduler file, or local."
+)
 @verbosity
 @click.pass_context
 def annotate_command(
@@ -98,6 +102,7 @@ def annotate_command(
     max_pixels: int,
     hwaccel: str,
     provider: str,
+    cluster: str | None,
 ) -> None:
     """Annotate every video below each PATH."""
     from annotate.archive.run import annotate_archive, plan_archive
@@ -120,14 +125,24 @@ def annotate_command(
         )
     except AnnotateError as error:
         fail(error)
-    if limits.hwaccel == NO_HWACCEL != hwaccel:
+    if cluster is None and limits.hwaccel == NO_HWACCEL != hwaccel:
         console.say(f"--hwaccel {hwaccel}: no such device can be opened here; decoding in software")
     places = [entry.path if isinstance(entry, Obstacle) else entry for entry in found]
 
     def start(workers: Workers) -> Generator[Outcome, None, None]:
         return annotate_archive(found, settings, wanted, workers, limits=limits, folders=folders)
 
-    show_run(ctx, places, start, jobs=jobs, log=log)
+    if cluster is None:
+        show_run(ctx, places, start, jobs=jobs, log=log)
+    means = replace(limits, hwaccel=hwaccel, provider=provider)
+
+    def hire(advance: Advance) -> Workers:
+        from annotate.archive.cluster import ClusterWorkers
+
+        return ClusterWorkers(cluster, advance, jobs=jobs, tell=console.say, means=means)
+
+    limits = replace(limits, hwaccel=NO_HWACCEL, provider=CPU)
+    show_run(ctx, places, start, jobs=jobs, log=log, hire=hire)
 
 
 @click.command()

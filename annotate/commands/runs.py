@@ -23,7 +23,7 @@ from annotate.texts import printable
 from annotate.tracks.formats import FORMATS
 
 if TYPE_CHECKING:
-    from annotate.archive.workers import Workers
+    from annotate.archive.workers import Advance, Workers
 
 logger = logging.getLogger(__name__)
 
@@ -80,17 +80,22 @@ def show_run(
     *,
     jobs: int | None,
     log: Path | None,
+    hire: Callable[[Advance], Workers] | None = None,
 ) -> NoReturn:
-    """Shows a run over ``places`` that ``start`` starts with workers, logs it, and ends the program with its status."""
+    """Shows a run over ``places`` that ``start`` starts with workers, logs it, and ends the program with its status.
+
+    The workers are those that ``hire`` gives, or else processes on this machine.
+    """
     from annotate.archive.workers import ProcessWorkers
 
     quiet = bool(ctx.meta.get(QUIET))
     display = console.Display(places, quiet=quiet)
-    workers = ProcessWorkers(jobs or available_cores(), display.advance)
+    workers: Workers | None = None
     outcomes: list[Outcome] = []
     exit_status, log_failed = 0, False
     try:
         _interrupt_on_sigterm()
+        workers = hire(display.advance) if hire else ProcessWorkers(jobs or available_cores(), display.advance)
         with contextlib.closing(start(workers)) as run, console.open_log(log) as write_log:
             for outcome in run:
                 outcomes.append(outcome)
@@ -105,6 +110,8 @@ def show_run(
         display.close()
         fail(error)
     finally:
+        if workers is not None:
+            workers.close()
         display.close()
     if not quiet:
         order = {path: number for number, path in enumerate(places)}
