@@ -6,6 +6,7 @@
     ├── FFmpegError               ffmpeg is missing or too old
     ├── ModelError                a model file does not keep the contract
     ├── SettingsError             an option has a value that cannot be used
+    ├── ClusterError              a cluster cannot be reached, or is gone
     ├── MediaError                one video cannot be used
     │   ├── UnreadableError       it cannot be opened as a file
     │   ├── NotAVideoError        it is not a video, or damaged beyond opening
@@ -37,6 +38,10 @@ class ModelError(AnnotateError):
 
 class SettingsError(AnnotateError, ValueError):
     """An option has a value that cannot be used."""
+
+
+class ClusterError(AnnotateError):
+    """A cluster cannot be reached, or is gone."""
 
 
 class MediaError(AnnotateError):

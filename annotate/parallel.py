@@ -1,4 +1,4 @@
-"""The parts of one long video worked on at once, by threads of one process.
+"""The parts of one long video worked on at once: by threads of one process, or one by one, and joined.
 
 Decoding is another process's work, and detecting and classifying release Python's lock, so that threads are enough.
 """
@@ -9,6 +9,7 @@ import contextlib
 import math
 import threading
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
@@ -16,10 +17,13 @@ from typing import TYPE_CHECKING, Protocol
 from annotate.errors import DecodingError
 from annotate.faces.blocks import BlockReport
 from annotate.media.decode import SOUGHT_IN, DecodingReport
-from annotate.parts import Joiner, PartEnd, PartStart, is_seamless
+from annotate.parts import Joiner, is_seamless
 
 if TYPE_CHECKING:
+    from annotate.media.probe import Video
+    from annotate.parts import PartEnd, PartStart
     from annotate.pipeline import Analysis, Annotation
+    from annotate.settings import Settings
 
 
 class Cores(Protocol):
@@ -40,6 +44,10 @@ class Cores(Protocol):
         """Gives it back."""
 
 
+Stream = list["PartStart | Annotation | PartEnd"]
+"""What a part gave; see `annotate.parts`."""
+
+
 def annotate_parts(analysis: Analysis, cores: Cores) -> list[Annotation] | None:
     """A long video's annotations, its parts worked on at once by as many threads as there are free cores.
 
@@ -47,16 +55,44 @@ def annotate_parts(analysis: Analysis, cores: Cores) -> list[Annotation] | None:
     frames are, or what was decoded part by part is not certain to be what a decoding from the start gives: that is then to
     be done with one thread, as for everything damaged.
     """
-    video = analysis.video
-    count = math.ceil((video.duration_s or 0) / analysis.settings.part_s)
-    if count < 2 or video.container not in SOUGHT_IN:
-        return None
-    streams = _Crew(analysis, cores, count).work()
-    if streams is None or not is_seamless(streams):
+    count = count_parts(analysis.video, analysis.settings)
+    return None if count < 2 else join_parts(analysis, _Crew(analysis, cores, count).work())
+
+
+def count_parts(video: Video, settings: Settings) -> int:
+    """In how many parts a video may be worked on: 1 if it is short, or if its container does not tell where frames are."""
+    return max(1, math.ceil((video.duration_s or 0) / settings.part_s)) if video.container in SOUGHT_IN else 1
+
+
+def look_at_part(analysis: Analysis, number: int, count: int, progress: Callable[[float], None]) -> Stream | None:
+    """What part ``number`` of ``count`` gives, decoded by itself with the analysis's limits; None if the decoder complained.
+
+    ``progress`` is told how far in the video it is, in seconds.
+
+    Raises:
+        DecodingError: of the first part not one frame could be decoded.
+    """
+    report = DecodingReport()
+    stream: Stream = []
+    try:
+        stream += analysis.stream(report, number, number + 1 if number + 1 < count else None, progress)
+    except DecodingError:
+        if not number:
+            raise
+    return None if report.warning_count else stream
+
+
+def join_parts(analysis: Analysis, streams: Sequence[Stream | None] | None) -> list[Annotation] | None:
+    """The annotations of a video of which all parts have been looked at, as if they had been in turn.
+
+    None if a decoder complained or the parts do not fit together; the analysis is then limited to one thread.
+    """
+    sound = [stream for stream in streams or () if stream is not None]
+    if streams is None or len(sound) < len(streams) or not is_seamless(sound):
         analysis.limits = replace(analysis.limits, threads=1)
         return None
     joiner = Joiner(analysis.settings.track_overlap)
-    annotations = [annotation for stream in streams for annotation in joiner.join(stream)]
+    annotations = [annotation for stream in sound for annotation in joiner.join(stream)]
     analysis.decoding = DecodingReport(joiner.frames, joiner.end_ms)
     analysis.blocks = BlockReport(joiner.faces, joiner.dropped_tracks)
     return annotations
@@ -68,13 +104,13 @@ class _Crew:
     def __init__(self, analysis: Analysis, cores: Cores, count: int) -> None:
         self._analysis = replace(analysis, limits=replace(analysis.limits, threads=1))
         self._cores = cores
-        self._streams: list[list[PartStart | Annotation | PartEnd]] = [[] for _ in range(count)]
+        self._streams: list[Stream] = [[] for _ in range(count)]
         self._coming = deque(range(count))
         self._done_s = [0.0] * count
         self._given_up = threading.Event()
         self._error: BaseException | None = None
 
-    def work(self) -> list[list[PartStart | Annotation | PartEnd]] | None:
+    def work(self) -> list[Stream] | None:
         """What each part gave; None if a decoder complained."""
         helpers: list[threading.Thread] = []
         try:
@@ -119,8 +155,7 @@ class _Crew:
             self._given_up.set()
 
     def _do(self, number: int) -> None:
-        report, start_s = DecodingReport(), number * self._analysis.settings.part_s
-        end = number + 1 if number + 1 < len(self._streams) else None
+        start_s = number * self._analysis.settings.part_s
 
         def progress(time_s: float) -> None:
             if self._given_up.is_set():
@@ -129,15 +164,12 @@ class _Crew:
             if self._analysis.progress is not None:
                 self._analysis.progress(sum(self._done_s))
 
-        try:
-            self._streams[number] += self._analysis.stream(report, number, end, progress)
-        except _GivenUp:
-            return
-        except DecodingError:
-            if not number:
-                raise
-        if report.warning_count:
-            self._given_up.set()
+        with contextlib.suppress(_GivenUp):
+            stream = look_at_part(self._analysis, number, len(self._streams), progress)
+            if stream is None:
+                self._given_up.set()
+            else:
+                self._streams[number] = stream
 
 
 class _GivenUp(Exception):  # noqa: N818  (it ends a thread's work, and is no error)

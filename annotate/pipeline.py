@@ -167,6 +167,11 @@ def analyse(analysis: Analysis, cores: Cores | None = None) -> list[Annotation]:
     if analysis.decoding.warning_count and analysis.limits.threads != 1:
         analysis.limits = replace(analysis.limits, threads=1)
         annotations = list(analysis)
+    return in_order(annotations)
+
+
+def in_order(annotations: Iterable[Annotation]) -> list[Annotation]:
+    """Annotations ordered by start, then face."""
     return sorted(annotations, key=lambda annotation: (annotation.span.start_ms, annotation.face_id, annotation.block))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from annotate.archive.claim import claim
@@ -12,19 +13,31 @@ from annotate.archive.job import Job, Progress, Work, unreadable
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import Outputs, Task, Wanted, decide_conversion
 from annotate.archive.walk import is_output
-from annotate.errors import OutputError, UnreadableError
+from annotate.errors import MediaError, OutputError, UnreadableError
 from annotate.media.binary import find_ffmpeg
-from annotate.media.probe import check_readable
-from annotate.parallel import Cores
-from annotate.pipeline import Analysis, analyse
+from annotate.media.probe import check_readable, probe
+from annotate.parallel import Cores, Stream, count_parts, join_parts, look_at_part
+from annotate.pipeline import Analysis, Annotation, analyse, in_order
 from annotate.tracks.boxes import BoxPaths, format_boxes, parse_boxes, paths_of, read_boxes
 from annotate.tracks.files import check_writable, make_folder, remove, write_whole
 from annotate.tracks.formats import write_track
-from annotate.tracks.meta import Meta, describe_source, hash_content, hash_file, plain_name, read_meta, settings_that_matter
+from annotate.tracks.meta import (
+    Meta,
+    Source,
+    describe_source,
+    hash_content,
+    hash_file,
+    plain_name,
+    read_meta,
+    settings_that_matter,
+)
 from annotate.tracks.pieces import dominant_emotion
 from annotate.tracks.report import Report
 from annotate.tracks.table import format_table, read_table, to_table
 from annotate.version import ANALYSIS_VERSION, VERSION
+
+MOST_PARTS = 1000
+"""Videos that say they have more, which is 83 hours, are not divided: they may say what they like."""
 
 
 def execute(job: Job, progress: Progress | None = None, cores: Cores | None = None) -> Outcome:
@@ -33,20 +46,100 @@ def execute(job: Job, progress: Progress | None = None, cores: Cores | None = No
     Raises:
         AnnotateError: it could not be done.
     """
+    with _claimed(job) as scratch:
+        if scratch is None:
+            return _busy(job)
+        outcome = _without_analysis(job, scratch)
+        return outcome or _annotate(job, scratch, progress, lambda analysis: analyse(analysis, cores))
+
+
+@dataclass(frozen=True)
+class Division:
+    """A long video that is to be looked at in ``count`` parts: as it was found, and how long it says it is."""
+
+    count: int
+    source: Source
+    duration_s: float | None
+
+
+def begin(job: Job, progress: Progress | None = None) -> Outcome | Division:
+    """Does the job, unless that is a long video's whose parts had better be looked at apart.
+
+    Raises:
+        AnnotateError: it could not be done.
+    """
+    with _claimed(job) as scratch:
+        if scratch is None:
+            return _busy(job)
+        outcome = _without_analysis(job, scratch)
+        if outcome is not None:
+            return outcome
+        source, video = describe_source(job.path), probe(job.path, job.limits.max_pixels)
+        count = count_parts(video, job.settings)
+        if 1 < count <= MOST_PARTS:
+            return Division(count, source, video.duration_s)
+        return _annotate(job, scratch, progress, analyse)
+
+
+def look(job: Job, number: int, count: int, progress: Callable[[float], None]) -> Stream | None:
+    """What one part of a video gives, nothing written; None if the decoder complained, or the video cannot be read.
+
+    ``progress`` is told the seconds of the part that are done.
+    """
+    start_s = number * job.settings.part_s
+    try:
+        analysis = Analysis.open(job.path, job.settings, limits=job.limits)
+        return look_at_part(analysis, number, count, lambda time_s: progress(max(0.0, time_s - start_s)))
+    except MediaError:
+        return None
+
+
+def join(job: Job, division: Division, parts: Sequence[Stream | None], progress: Progress | None = None) -> Outcome:
+    """Does the job of a video whose parts have been looked at; if they do not serve, it is looked at again, whole.
+
+    Raises:
+        AnnotateError: it could not be done.
+    """
+
+    def analyse_joined(analysis: Analysis) -> list[Annotation]:
+        joined = join_parts(analysis, parts)
+        return analyse(analysis) if joined is None else in_order(joined)
+
+    with _claimed(job) as scratch:
+        if scratch is None:
+            return _busy(job)
+        outcome = _without_analysis(job, scratch)
+        return outcome or _annotate(job, scratch, progress, analyse_joined, division.source)
+
+
+@contextlib.contextmanager
+def _claimed(job: Job) -> Iterator[Path | None]:
+    """Gives a folder for unfinished files, or None if another run is at the job, whose files are checked first.
+
+    Raises:
+        AnnotateError: the video cannot be read, or no outputs can be written.
+    """
     if not job.from_report:
         check_readable(job.path)
         make_folder(job.outputs.meta.parent)
     check_writable(job.outputs.meta)
     with claim(job.outputs) as scratch:
-        if scratch is None:
-            return Outcome(job.path, Status.BUSY, reason=f"{job.path}: another run is at it; it is left to that one")
         try:
-            return _run_claimed(job, progress, cores, scratch)
+            yield scratch
         except OSError as error:
             raise UnreadableError(unreadable(error, job.path)) from error
 
 
-def _run_claimed(job: Job, progress: Progress | None, cores: Cores | None, scratch: Path) -> Outcome:
+def _busy(job: Job) -> Outcome:
+    return Outcome(job.path, Status.BUSY, reason=f"{job.path}: another run is at it; it is left to that one")
+
+
+def _without_analysis(job: Job, scratch: Path) -> Outcome | None:
+    """Does what is to be done if that is no more than to make formats; None if the video is to be annotated.
+
+    Raises:
+        OutputError: outputs would be written where somebody else's files are.
+    """
     path, outputs = job.path, job.outputs
     decision = job.decision
     meta = decision.meta
@@ -59,7 +152,20 @@ def _run_claimed(job: Job, progress: Progress | None, cores: Cores | None, scrat
     for track in outputs.tracks(job.wanted).values():
         if earlier is not None and not _is_ours(track, earlier):
             raise _foreign(track)
-    report = _analyse(job, progress, cores)
+    return None
+
+
+def _annotate(
+    job: Job,
+    scratch: Path,
+    progress: Progress | None,
+    analyse_video: Callable[[Analysis], list[Annotation]],
+    source: Source | None = None,
+) -> Outcome:
+    """Writes what ``analyse_video`` finds; ``source`` is the video as it was before, if part of that was done before."""
+    path, outputs = job.path, job.outputs
+    earlier = read_meta(outputs.meta)
+    report = _analyse(job, progress, analyse_video, source)
     if earlier is not None:
         report = replace(report, meta=replace(report.meta, renders=earlier.renders))
     remove(outputs.meta)
@@ -72,16 +178,21 @@ def _run_claimed(job: Job, progress: Progress | None, cores: Cores | None, scrat
     return Outcome(path, status, meta.duration_s, meta.faces, dominant_emotion(report.pieces), meta.shortfall)
 
 
-def _analyse(job: Job, progress: Progress | None, cores: Cores | None) -> Report:
+def _analyse(
+    job: Job,
+    progress: Progress | None,
+    analyse_video: Callable[[Analysis], list[Annotation]],
+    source: Source | None,
+) -> Report:
     """A video's report, with boxes as they are read back."""
-    source = describe_source(job.path)
+    source = source or describe_source(job.path)
     analysis = Analysis.open(job.path, job.settings, limits=job.limits)
     duration_s = analysis.video.duration_s
     if progress is not None:
         report = progress
         report(0.0, duration_s)
         analysis.progress = lambda analysed_s: report(analysed_s, duration_s)
-    annotations = analyse(analysis, cores)
+    annotations = analyse_video(analysis)
     if describe_source(job.path) != source:
         raise UnreadableError(f"{job.path}: has changed while it was read; annotate it again when it is complete")
     meta = Meta(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import BrokenExecutor, Future
 from dataclasses import replace
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from annotate.archive.claim import sweep
@@ -25,6 +27,8 @@ SomeDecoding = TypeVar("SomeDecoding", bound=Decoding)
 
 _WAITING_PER_WORKER = 2
 _TRIES_ALONE = 2
+_WINDOW_INTERVAL_S = 1.0
+"""So often it is looked whether there are more workers now."""
 
 
 def annotate_archive(
@@ -120,21 +124,23 @@ def plan_archive(
 
 
 def run_jobs(jobs: Iterable[Work], workers: Workers) -> Iterator[Outcome]:
-    """Outcomes of jobs as they are done; a bounded number of jobs is handed over at a time.
+    """Outcomes of jobs as they are done; a bounded number, which follows the workers' width, is handed over at a time.
 
     When a worker dies, whichever job it had is among those handed over: each of them is done again alone, and one whose
     worker dies then too, twice, is reported. The others lose nothing.
     """
     coming: Iterator[Work] = iter(jobs)
-    limit = workers.width * _WAITING_PER_WORKER if workers.width > 1 else 1
     pending: dict[Future[Outcome], Work] = {}
+    done: SimpleQueue[Future[Outcome]] = SimpleQueue()
     while True:
-        for job in itertools.islice(coming, limit - len(pending)):
+        for job in itertools.islice(coming, max(0, _window(workers) - len(pending))):
             try:
-                pending[workers.submit(job)] = job
+                future = workers.submit(job)
             except BrokenExecutor:
                 coming = itertools.chain([job], coming)
                 break
+            pending[future] = job
+            future.add_done_callback(done.put)
         if not pending:
             refused = next(coming, None)
             if refused is None:
@@ -142,9 +148,8 @@ def run_jobs(jobs: Iterable[Work], workers: Workers) -> Iterator[Outcome]:
             workers.restart()
             coming = itertools.chain([refused], coming)
             continue
-        done, _ = wait(pending, return_when=FIRST_COMPLETED)
         suspects = []
-        for future in [future for future in pending if future in done]:
+        for future in _taken(done, _WINDOW_INTERVAL_S):
             job = pending.pop(future)
             try:
                 yield future.result()
@@ -153,8 +158,23 @@ def run_jobs(jobs: Iterable[Work], workers: Workers) -> Iterator[Outcome]:
         if suspects:
             suspects += pending.values()
             pending.clear()
+            done = SimpleQueue()
             for job in suspects:
                 yield _alone(job, workers)
+
+
+def _window(workers: Workers) -> int:
+    """How many jobs are handed over at a time."""
+    width = workers.width
+    return width * _WAITING_PER_WORKER if width > 1 else 1
+
+
+def _taken(done: SimpleQueue[Future[Outcome]], timeout_s: float) -> Iterator[Future[Outcome]]:
+    """What is done, waiting for the first at most so long."""
+    with contextlib.suppress(Empty):
+        yield done.get(timeout=timeout_s)
+        while True:
+            yield done.get_nowait()
 
 
 def _alone(job: Work, workers: Workers) -> Outcome:

@@ -32,9 +32,11 @@ _JOIN_TIMEOUT_S = 1.0
 
 
 class Workers(Protocol):
-    """An executor that takes ``width`` jobs at once, and can be made anew when its processes have died."""
+    """An executor that can be made anew when its processes have died."""
 
-    width: int
+    @property
+    def width(self) -> int:
+        """How many jobs it does at once, now; it may change."""
 
     def submit(self, job: Work) -> Future[Outcome]:
         """Hands over a job."""

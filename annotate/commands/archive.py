@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,12 +28,12 @@ from annotate.commands.shared import (
 )
 from annotate.errors import AnnotateError
 from annotate.media.hardware import choose_hwaccel
-from annotate.settings import NO_HWACCEL, PROVIDERS, Limits, Settings
+from annotate.settings import CPU, NO_HWACCEL, PROVIDERS, Limits, Settings
 from annotate.texts import printable
 from annotate.tracks.formats import DEFAULT_FORMATS, FORMATS
 
 if TYPE_CHECKING:
-    from annotate.archive.workers import Workers
+    from annotate.archive.workers import Advance, Workers
 
 DEFAULT_COMMAND = "(annotate)"
 
@@ -77,6 +78,9 @@ class _DefaultCommand(click.Command):
     show_default=True,
     help="What the network runs on.",
 )
+@click.option(
+    "--cluster", metavar="ADDRESS", help="Have it done by a Dask cluster: tcp://HOST:PORT, a scheduler file, or local."
+)
 @verbosity
 @click.pass_context
 def annotate_command(
@@ -98,6 +102,7 @@ def annotate_command(
     max_pixels: int,
     hwaccel: str,
     provider: str,
+    cluster: str | None,
 ) -> None:
     """Annotate every video below each PATH."""
     quiet = bool(ctx.meta.get(QUIET))
@@ -120,7 +125,7 @@ def annotate_command(
         )
     except AnnotateError as error:
         fail(error)
-    if limits.hwaccel == NO_HWACCEL != hwaccel:
+    if cluster is None and limits.hwaccel == NO_HWACCEL != hwaccel:
         console.say(f"--hwaccel {hwaccel}: no such device can be opened here; decoding in software")
     places = [entry.path if isinstance(entry, Obstacle) else entry for entry in found]
 
@@ -129,7 +134,22 @@ def annotate_command(
 
         return annotate_archive(found, settings, wanted, workers, limits=limits, folders=folders)
 
-    show_run(ctx, places, start, jobs=jobs, log=log)
+    hire = None
+    if cluster is not None:
+        hire = _hire(cluster, jobs, replace(limits, hwaccel=hwaccel, provider=provider))
+        limits = replace(limits, hwaccel=NO_HWACCEL, provider=CPU)
+    show_run(ctx, places, start, jobs=jobs, log=log, hire=hire)
+
+
+def _hire(cluster: str, jobs: int | None, means: Limits) -> Callable[[Advance], Workers]:
+    """Gives a cluster's workers, which have ``means``, whatever this machine has."""
+
+    def hire(advance: Advance) -> Workers:
+        from annotate.archive.cluster import ClusterWorkers
+
+        return ClusterWorkers(cluster, advance, jobs=jobs, tell=console.say, means=means)
+
+    return hire
 
 
 @click.command()

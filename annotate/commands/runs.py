@@ -23,7 +23,7 @@ from annotate.texts import printable
 from annotate.tracks.formats import FORMATS
 
 if TYPE_CHECKING:
-    from annotate.archive.workers import Workers
+    from annotate.archive.workers import Advance, Workers
 
 logger = logging.getLogger(__name__)
 
@@ -80,19 +80,24 @@ def show_run(
     *,
     jobs: int | None,
     log: Path | None,
+    hire: Callable[[Advance], Workers] | None = None,
 ) -> NoReturn:
-    """Shows a run over ``places`` that ``start`` starts with workers, logs it, and ends the program with its status."""
-    from annotate.archive.workers import ProcessWorkers
+    """Shows a run over ``places`` that ``start`` starts with workers, logs it, and ends the program with its status.
 
+    The workers are those that ``hire`` gives, or else processes on this machine.
+    """
     quiet = bool(ctx.meta.get(QUIET))
     display = console.Display(places, quiet=quiet)
-    workers = ProcessWorkers(jobs or available_cores(), display.advance, most_jobs=len(places))
     outcomes: list[Outcome] = []
     exit_status, log_failed = 0, False
     try:
         _interrupt_on_sigterm()
-        workers.prepare()
-        with contextlib.closing(start(workers)) as run, console.open_log(log) as write_log:
+        workers = hire(display.advance) if hire else _processes(jobs, len(places), display.advance)
+        with (
+            contextlib.closing(workers),
+            contextlib.closing(start(workers)) as run,
+            console.open_log(log) as write_log,
+        ):
             for outcome in run:
                 outcomes.append(outcome)
                 if not log_failed:
@@ -106,7 +111,6 @@ def show_run(
         display.close()
         fail(error)
     finally:
-        workers.close()
         display.close()
     if not quiet:
         order = {path: number for number, path in enumerate(places)}
@@ -115,6 +119,15 @@ def show_run(
         console.say(f"interrupted: {len(places) - len(outcomes)} left to do; run the same command again to go on")
         ctx.exit(exit_status)
     ctx.exit(EXIT_FAILED if log_failed or any(outcome.status is Status.FAILED for outcome in outcomes) else 0)
+
+
+def _processes(jobs: int | None, most_jobs: int, advance: Advance) -> Workers:
+    """Worker processes on this machine, the first of which loads while this one finds out what there is to do."""
+    from annotate.archive.workers import ProcessWorkers
+
+    workers = ProcessWorkers(jobs or available_cores(), advance, most_jobs=most_jobs)
+    workers.prepare()
+    return workers
 
 
 def _logged(outcome: Outcome, write_log: Callable[[Outcome], None]) -> bool:
