@@ -154,6 +154,7 @@ class ClusterWorkers:
                     dashboard_address=_ANY_LOOPBACK_PORT,
                     worker_dashboard_address=_ANY_LOOPBACK_PORT,
                     memory_limit=0,
+                    preload=tasks.__name__,
                     silence_logs=logging.CRITICAL,
                     asynchronous=True,
                 )
