@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import json
 import logging
 import threading
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from annotate.archive import cluster_tasks as tasks
+from annotate.archive.cluster_address import LOCAL, address_in, check_address, is_scheduler_file
 from annotate.archive.cluster_tasks import Need, Voice, WrongWorkerError
 from annotate.archive.gate import Gate
 from annotate.archive.job import Job, Work
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-LOCAL = "local"
-SCHEMES = ("tcp://", "tls://", "ws://", "wss://", "ucx://")
 ALLOWED_FAILURES = 2
 """Deaths of workers that a task survives on a ``local`` cluster: with the third it is given up."""
 
@@ -53,7 +51,7 @@ _LEAST_WIDTH = 2
 _LOOK_INTERVAL_S = 0.5
 _SILENCE_S = 3.0
 _CONNECT_TIMEOUT_S = 15.0
-_UNWIND_TIMEOUT_S = 3.0
+_UNWIND_TIMEOUT_S = 8.0
 _UNWIND_INTERVAL_S = 0.1
 _CLOSE_TIMEOUT_S = 20.0
 
@@ -154,12 +152,13 @@ class ClusterWorkers:
                     dashboard_address=_ANY_LOOPBACK_PORT,
                     worker_dashboard_address=_ANY_LOOPBACK_PORT,
                     memory_limit=0,
+                    preload=tasks.__name__,
                     silence_logs=logging.CRITICAL,
                     asynchronous=True,
                 )
             options = {"address": self._cluster}
         elif is_scheduler_file(self._address):
-            options = {"address": _address_in(Path(self._address))}
+            options = {"address": address_in(Path(self._address))}
         try:
             self._client = await Client(**options, asynchronous=True, set_as_default=False, timeout=_CONNECT_TIMEOUT_S)
         except (OSError, ValueError, TypeError) as error:
@@ -391,36 +390,6 @@ class _Progress:
         self.path = path
         self.parts_s: dict[int, float] = {}
         self.duration_s: float | None = None
-
-
-def check_address(address: str) -> None:
-    """Tries whether a cluster's address can be one.
-
-    Raises:
-        SettingsError: it is neither ``local`` nor an address with a scheme nor a file that is there.
-    """
-    if address != LOCAL and not address.startswith(SCHEMES) and not is_scheduler_file(address):
-        raise SettingsError(
-            f"--cluster {address}: is neither local, nor an address such as tcp://scheduler:8786, nor a scheduler file that "
-            "is there"
-        )
-
-
-def is_scheduler_file(address: str) -> bool:
-    """Whether an address is the path of a file."""
-    return Path(address).is_file()
-
-
-def _address_in(path: Path) -> str:
-    """The address that a scheduler file has.
-
-    Raises:
-        SettingsError: it has none.
-    """
-    try:
-        return str(json.loads(path.read_bytes())["address"])
-    except (OSError, ValueError, TypeError, KeyError):
-        raise SettingsError(f"--cluster {path}: is not the file that `dask scheduler --scheduler-file` writes") from None
 
 
 def _without_program(who: str, error: BaseException) -> str:

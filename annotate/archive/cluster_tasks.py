@@ -6,8 +6,10 @@ from one task to the next.
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
+import signal
 import sys
 import time
 import traceback
@@ -93,6 +95,11 @@ class Need:
         if not isinstance(work, Job):
             return cls(Versions.here(), None, Limits.provider)
         return cls(Versions.here(work.model_hash or None), work.settings.model, work.limits.provider)
+
+
+def dask_setup(worker: object) -> None:
+    """What workers of a ``local`` cluster do when they start: this run alone hears Ctrl-C, and then ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def check_worker(need: Need) -> str:
@@ -198,11 +205,16 @@ def join(work: Job, need: Need, voice: Voice, division: Division, parts: list[St
 
 def _localized(job: Job) -> Job:
     """A job with the hardware that there is here."""
+    limits = job.limits
+    hwaccel, provider = _hwaccel_here(limits.hwaccel), provider_here(limits.provider)
+    return replace(job, limits=replace(limits, hwaccel=hwaccel, provider=provider))
+
+
+@functools.cache
+def _hwaccel_here(asked: str) -> str:
     from annotate.media.hardware import choose_hwaccel
 
-    limits = job.limits
-    hwaccel, provider = choose_hwaccel(limits.hwaccel), provider_here(limits.provider)
-    return replace(job, limits=replace(limits, hwaccel=hwaccel, provider=provider))
+    return choose_hwaccel(asked)
 
 
 _checked: set[Need] = set()

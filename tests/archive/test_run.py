@@ -6,7 +6,9 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable
+from concurrent.futures import Future
 from importlib import resources
 from pathlib import Path
 
@@ -14,9 +16,10 @@ import numpy as np
 import pysubs2
 import pytest
 
+from annotate.archive.job import Job, Work
 from annotate.archive.outcome import Outcome, Status
-from annotate.archive.plan import Wanted
-from annotate.archive.run import annotate_archive
+from annotate.archive.plan import Outputs, Wanted
+from annotate.archive.run import annotate_archive, run_jobs
 from annotate.archive.walk import Obstacle, walk
 from annotate.archive.workers import InlineWorkers
 from annotate.emotions.classifier import DEFAULT_MODEL, Classifier, load_classifier
@@ -394,3 +397,52 @@ def test_a_fault_of_the_program_ends_one_video_only(
     outcomes = list(run(tmp_path))
     assert [outcome.status for outcome in outcomes] == [Status.FAILED] * 2
     assert outcomes[0].reason.startswith(f"{tmp_path / 'a.mp4'}: an error of this program (RuntimeError: a bug)")
+
+
+class _Elastic:
+    """Workers that become more, and never hold more jobs than are handed over."""
+
+    def __init__(self) -> None:
+        self.width = 2
+        self.held: list[tuple[Future[Outcome], Work]] = []
+        self.most_held: dict[int, int] = {}
+
+    def submit(self, job: Work) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
+        self.held.append((future, job))
+        self.most_held[self.width] = max(self.most_held.get(self.width, 0), len(self.held))
+        return future
+
+    def finish_one(self) -> None:
+        future, job = self.held.pop(0)
+        future.set_result(Outcome(job.path, Status.ANNOTATED))
+
+    def restart(self) -> None:
+        pytest.fail("nothing broke")
+
+    def close(self) -> None:
+        pass
+
+
+def test_the_window_is_bounded_and_follows_the_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annotate.archive.run._WINDOW_INTERVAL_S", 0.01)
+    workers, paths = _Elastic(), [Path(f"{number}.mp4") for number in range(60)]
+    jobs = [Job(path, Outputs(path.with_suffix("")), Settings(), Wanted(), "") for path in paths]
+    done: list[Path] = []
+
+    def serve() -> None:
+        while len(done) < len(paths):
+            if len(done) == 20:
+                workers.width = 5
+            if workers.held:
+                workers.finish_one()
+            threading.Event().wait(0.002)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    for outcome in run_jobs(jobs, workers):
+        done.append(outcome.path)
+    thread.join()
+    assert sorted(done) == sorted(paths)
+    assert workers.most_held[2] <= 4
+    assert 4 < workers.most_held[5] <= 10

@@ -277,3 +277,18 @@ def test_a_missing_library_is_wrong_usage_before_anything_is_done(
     sentence = "the format otio needs opentimelineio, which is not installed; `pip install opentimelineio` adds it"
     assert answer == Answer(2, "", f"Error: {sentence}\n")
     assert names(folder / "videos") == ["a.mp4"]
+
+
+def test_a_cluster_is_named_by_its_address(folder: Path) -> None:
+    answer = run("videos", "--cluster", "nowhere")
+    assert answer.status == 2
+    assert answer.errors.startswith(
+        "Error: --cluster nowhere: is neither local, nor an address such as tcp://scheduler:8786"
+    )
+
+
+def test_without_the_extra_a_cluster_is_not_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annotate.extras.find_spec", lambda module: None)
+    answer = run("videos", "--cluster", "local")
+    assert answer.status == 2
+    assert answer.errors == "Error: --cluster needs distributed; pip install 'annotate[cluster]' brings it\n"

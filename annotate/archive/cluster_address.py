@@ -1,0 +1,41 @@
+"""How a cluster is named: ``local``, an address, or a scheduler file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from annotate.errors import SettingsError
+
+LOCAL = "local"
+SCHEMES = ("tcp://", "tls://", "ws://", "wss://", "ucx://")
+
+
+def check_address(address: str) -> None:
+    """Tries whether a cluster's address can be one.
+
+    Raises:
+        SettingsError: it is neither ``local`` nor an address with a scheme nor a file that is there.
+    """
+    if address != LOCAL and not address.startswith(SCHEMES) and not is_scheduler_file(address):
+        raise SettingsError(
+            f"--cluster {address}: is neither local, nor an address such as tcp://scheduler:8786, nor a scheduler file that "
+            "is there"
+        )
+
+
+def is_scheduler_file(address: str) -> bool:
+    """Whether an address is the path of a file."""
+    return Path(address).is_file()
+
+
+def address_in(path: Path) -> str:
+    """The address that a scheduler file has.
+
+    Raises:
+        SettingsError: it has none.
+    """
+    try:
+        return str(json.loads(path.read_bytes())["address"])
+    except (OSError, ValueError, TypeError, KeyError):
+        raise SettingsError(f"--cluster {path}: is not the file that `dask scheduler --scheduler-file` writes") from None
