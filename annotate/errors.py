@@ -14,6 +14,7 @@
     │   ├── TooLargeError         its pictures, or the number of its streams, are larger than allowed
     │   └── DecodingError         not one frame could be decoded, or the decoder hung
     ├── OutputError               a result cannot be written
+    ├── StorageError              object storage refuses, or does not answer
     ├── ReportError               a CSV report cannot be read
     ├── DatasetError              labels, stills or a set of blocks cannot be used
     └── TrainingError             a model cannot be trained, or a picture of it drawn, with what is there
@@ -70,6 +71,13 @@ class DecodingError(MediaError):
 
 class OutputError(AnnotateError):
     """A result cannot be written."""
+
+
+class StorageError(AnnotateError, OSError):
+    """Object storage refuses, or does not answer; made like an OSError, of number, cause and address."""
+
+    def __str__(self) -> str:
+        return f"{self.filename}: {self.strerror}"
 
 
 class ReportError(AnnotateError):

@@ -12,6 +12,7 @@ from pathlib import Path
 from annotate.archive.claim import abandoned, sweep
 from annotate.archive.plan import META_ENDING, REPORT_ENDING, Outputs, name_outputs
 from annotate.archive.walk import Obstacle, folders_below, is_output
+from annotate.storage.path import ObjectPath, is_remote
 from annotate.tracks.files import remove
 from annotate.tracks.meta import Meta, hash_file, is_unchanged, plain_name, read_meta
 from annotate.version import ANALYSIS_VERSION
@@ -151,7 +152,7 @@ class _Check:
         whole, faults = [], []
         report = meta.outputs.get(plain_name(meta_path).removesuffix(META_ENDING) + REPORT_ENDING)
         for way, render in meta.renders.items():
-            place = Path(os.path.normpath(meta_path.parent / way))
+            place = _place(meta_path.parent, way)
             path = self._beside(place.parent).get(place.name)
             is_usual = is_output(place.name) and way == place.name
             if path is None:
@@ -172,6 +173,13 @@ class _Check:
             except OSError as error:
                 faults.append(Finding(path, Fault.UNREADABLE, f"cannot be read ({error.strerror})"))
         return whole, faults
+
+
+def _place(folder: Path, way: str) -> Path:
+    """Where a way with slashes leads from a folder."""
+    if is_remote(folder):
+        return ObjectPath(os.path.normpath(os.path.join("/", *folder.parts, way)))
+    return Path(os.path.normpath(folder / way))
 
 
 def _by_plain_name(folder: Path) -> dict[str, Path]:

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from annotate.archive import lease
 from annotate.archive.plan import Outputs
 from annotate.errors import OutputError
+from annotate.storage.path import ObjectPath, is_remote
 from annotate.tracks.files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, sentence
 
 _KEY_DIGITS = 16
@@ -30,11 +32,17 @@ def claim(outputs: Outputs) -> Iterator[Path | None]:
     """Gives an empty folder for unfinished files while nobody else may write ``outputs``; None if another run may.
 
     The lock is the operating system's and ends with the process that holds it, on this machine or on another one that
-    shares the folder. What a killed run left of these outputs is removed first; afterwards nothing is left.
+    shares the folder. What a killed run left of these outputs is removed first; afterwards nothing is left. In object
+    storage it is a lease (see `annotate.archive.lease`), and unfinished files have no need of a folder: theirs is given.
 
     Raises:
         OutputError: the folder takes no files.
+        StorageError: object storage does not answer, or knows no conditional puts.
     """
+    if is_remote(outputs.base):
+        with lease.claim(outputs) as is_ours:
+            yield outputs.base.parent if is_ours else None
+        return
     place = _Place.of(outputs)
     with _hold(place, patience_s=_PATIENCE_S) as held:
         if not held:
@@ -51,8 +59,21 @@ def claim(outputs: Outputs) -> Iterator[Path | None]:
             place.clear()
 
 
+def confirm(outputs: Outputs) -> None:
+    """Sees to it that a claim that is held still holds, before something is written that cannot be taken back.
+
+    Raises:
+        OutputError: it was taken over.
+        StorageError: object storage does not answer.
+    """
+    if is_remote(outputs.base):
+        lease.confirm(outputs)
+
+
 def abandoned(folder: Path) -> list[Path]:
     """What killed runs left in ``folder``: temporary files of claims that nobody holds. Nothing is removed."""
+    if isinstance(folder, ObjectPath):
+        return list[Path](lease.abandoned(folder))
     found = []
     for place in _places(folder):
         paths = place.leavings()
@@ -64,6 +85,8 @@ def abandoned(folder: Path) -> list[Path]:
 
 def sweep(folder: Path) -> list[Path]:
     """Removes from ``folder`` what killed runs left, and nothing else; tells what that was."""
+    if isinstance(folder, ObjectPath):
+        return list[Path](lease.sweep(folder))
     swept = []
     for place in _places(folder):
         paths = place.leavings()

@@ -307,7 +307,9 @@ class ClusterWorkers:
         if settings.model is not None:
             settings = replace(settings, model=settings.model.absolute())
         outputs = Outputs(work.outputs.base.absolute())
-        return replace(work, path=work.path.absolute(), outputs=outputs, settings=settings, limits=limits)
+        scratch = work.scratch.absolute() if work.scratch is not None else None
+        path = work.path.absolute()
+        return replace(work, path=path, outputs=outputs, settings=settings, limits=limits, scratch=scratch)
 
     async def _attempt(self, work: Work, voice: Voice) -> Outcome:
         from distributed import KilledWorker

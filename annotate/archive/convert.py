@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -94,7 +93,7 @@ def _without_videos(
 ) -> Iterator[tuple[Path, Path]]:
     """Where videos were that are gone from all of ``archives``, and the meta files in ``tree`` that name them."""
     for folder in folders_below(tree):
-        metas = [folder / name for name in sorted(os.listdir(folder)) if name.endswith(META_ENDING)]
+        metas = [path for path in sorted(folder.iterdir()) if path.name.endswith(META_ENDING)]
         loose = [(path, meta) for path in metas if path not in known and (meta := read_meta(path)) is not None]
         if not loose:
             continue

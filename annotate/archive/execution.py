@@ -8,22 +8,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from annotate.archive.claim import claim
+from annotate.archive.claim import claim, confirm
 from annotate.archive.job import Job, Progress, Work, unreadable
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import Outputs, Task, Wanted, decide_conversion
 from annotate.archive.walk import is_output
-from annotate.errors import MediaError, OutputError, UnreadableError
+from annotate.errors import MediaError, OutputError, StorageError, UnreadableError
 from annotate.media.binary import find_ffmpeg
 from annotate.media.probe import check_readable, probe
 from annotate.parallel import Cores, Stream, count_parts, join_parts, look_at_part
 from annotate.pipeline import Analysis, Annotation, analyse, in_order
+from annotate.storage.path import ObjectPath, is_remote
 from annotate.tracks.boxes import BoxPaths, format_boxes, parse_boxes, paths_of, read_boxes
-from annotate.tracks.files import check_writable, make_folder, remove, write_whole
+from annotate.tracks.files import check_writable, is_taken, make_folder, remove, write_whole
 from annotate.tracks.formats import write_track
 from annotate.tracks.meta import (
     Meta,
     Source,
+    describe_copy,
     describe_source,
     hash_content,
     hash_file,
@@ -74,6 +76,8 @@ def begin(job: Job, progress: Progress | None = None) -> Outcome | Division:
         outcome = _without_analysis(job, scratch)
         if outcome is not None:
             return outcome
+        if is_remote(job.path):  # it would be fetched once a part
+            return _annotate(job, scratch, progress, analyse)
         source, video = describe_source(job.path), probe(job.path, job.limits.max_pixels)
         count = count_parts(video, job.settings)
         if 1 < count <= MOST_PARTS:
@@ -120,12 +124,15 @@ def _claimed(job: Job) -> Iterator[Path | None]:
         AnnotateError: the video cannot be read, or no outputs can be written.
     """
     if not job.from_report:
-        check_readable(job.path)
+        if not is_remote(job.path):
+            check_readable(job.path)
         make_folder(job.outputs.meta.parent)
     check_writable(job.outputs.meta)
     with claim(job.outputs) as scratch:
         try:
             yield scratch
+        except StorageError:
+            raise
         except OSError as error:
             raise UnreadableError(unreadable(error, job.path)) from error
 
@@ -168,6 +175,7 @@ def _annotate(
     report = _analyse(job, progress, analyse_video, source)
     if earlier is not None:
         report = replace(report, meta=replace(report.meta, renders=earlier.renders))
+    confirm(outputs)
     remove(outputs.meta)
     texts = {outputs.csv: format_table(report.table), outputs.boxes: format_boxes(report.boxes) if report.boxes else None}
     meta = _write(texts, report.meta, scratch)
@@ -184,17 +192,39 @@ def _analyse(
     analyse_video: Callable[[Analysis], list[Annotation]],
     source: Source | None,
 ) -> Report:
-    """A video's report, with boxes as they are read back."""
-    source = source or describe_source(job.path)
-    analysis = Analysis.open(job.path, job.settings, limits=job.limits)
+    """A video's report, with boxes as they are read back; one from object storage is copied here first."""
+    if not isinstance(job.path, ObjectPath):
+        return _analyse_file(job, job.path, progress, analyse_video, source or describe_source(job.path))
+    from annotate.storage.copy import fetched
+
+    if progress is not None:
+        progress(0.0, None)
+    before = job.path.stat()
+    with fetched(job.path, before.st_size, job.scratch) as copy:
+        check_readable(copy)
+        source_here = describe_copy(job.path, before.st_size, before.st_mtime_ns, copy)
+        report = _analyse_file(job, copy, progress, analyse_video, source_here)
+    if job.path.stat() != before:
+        raise _changed(job.path)
+    return report
+
+
+def _analyse_file(
+    job: Job,
+    video: Path,
+    progress: Progress | None,
+    analyse_video: Callable[[Analysis], list[Annotation]],
+    source: Source,
+) -> Report:
+    analysis = Analysis.open(video, job.settings, limits=job.limits)
     duration_s = analysis.video.duration_s
     if progress is not None:
         report = progress
         report(0.0, duration_s)
         analysis.progress = lambda analysed_s: report(analysed_s, duration_s)
     annotations = analyse_video(analysis)
-    if describe_source(job.path) != source:
-        raise UnreadableError(f"{job.path}: has changed while it was read; annotate it again when it is complete")
+    if video == job.path and describe_source(video) != source:
+        raise _changed(video)
     meta = Meta(
         analysis_version=ANALYSIS_VERSION,
         program=f"annotate {VERSION}",
@@ -206,13 +236,17 @@ def _analyse(
         missing_s=round(analysis.missing_s, 3),
         faces=analysis.blocks.faces,
         dropped_tracks=analysis.blocks.dropped_tracks,
-        warnings=dict(analysis.decoding.warnings),
+        warnings={text.replace(str(video), str(job.path)): count for text, count in analysis.decoding.warnings.items()},
         ffmpeg=find_ffmpeg().version,
         width_px=analysis.video.width_px,
         height_px=analysis.video.height_px,
     )
     boxes = parse_boxes(format_boxes(paths_of(annotations).thinned()).encode())
     return Report(to_table(annotations, analysis.classifier.contract.class_names), meta, boxes, _way_to_video(job))
+
+
+def _changed(path: Path) -> UnreadableError:
+    return UnreadableError(f"{path}: has changed while it was read; annotate it again when it is complete")
 
 
 def read_standing(job: Work) -> Report:
@@ -239,9 +273,14 @@ def read_report(job: Work, meta: Meta) -> Report:
 
 
 def _way_to_video(job: Work) -> str:
-    """From the outputs' folder, with slashes; the video's whole path if there is none."""
+    """From the outputs' folder, with slashes; the video's whole path or address if there is none."""
+    folder = job.outputs.base.parent
+    if isinstance(job.path, ObjectPath) and isinstance(folder, ObjectPath) and job.path.bucket == folder.bucket:
+        return os.path.relpath("/" + job.path.key, "/" + folder.key)
+    if is_remote(job.path) or is_remote(folder):
+        return str(job.path.absolute())
     try:
-        return Path(os.path.relpath(job.path, job.outputs.base.parent)).as_posix()
+        return Path(os.path.relpath(job.path, folder)).as_posix()
     except ValueError:
         return job.path.absolute().as_posix()
 
@@ -262,6 +301,7 @@ def _write_tracks(report: Report, names: Iterable[str], earlier: Meta | None, jo
         if earlier is not None and not _is_ours(path, earlier) and not _is_written(path, text):
             raise _foreign(path)
     meta = _write(texts, report.meta, scratch)
+    confirm(job.outputs)
     write_whole(job.outputs.meta, meta.to_json(), scratch)
     return meta
 
@@ -280,7 +320,7 @@ def _write(texts: Mapping[Path, str | None], meta: Meta, scratch: Path) -> Meta:
 
 def _is_ours(path: Path, earlier: Meta) -> bool:
     """Whether nothing but what an earlier run wrote is lost if something else is written to ``path``."""
-    return earlier.outputs.get(plain_name(path)) is not None or not os.path.lexists(path)
+    return earlier.outputs.get(plain_name(path)) is not None or not is_taken(path)
 
 
 def _is_written(path: Path, text: str | None) -> bool:

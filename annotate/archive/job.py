@@ -61,6 +61,8 @@ class Job:
     limits: Limits = ONE_CORE
     from_report: bool = False
     """Formats are to be made from the report alone, whatever settings and model made that; the video is not needed."""
+    scratch: Path | None = None
+    """Where a video from object storage is copied to while it is worked on; the system's temporary folder if not given."""
 
     @property
     def decision(self) -> Decision:

@@ -12,6 +12,7 @@ from pathlib import Path
 from annotate.archive.walk import OUTPUT_MARK
 from annotate.errors import ReportError
 from annotate.settings import Settings
+from annotate.storage.path import is_remote
 from annotate.tracks.formats import DEFAULT_FORMATS, TRACKS
 from annotate.tracks.meta import Meta, hash_content, is_named, is_unchanged, plain_name, read_meta, settings_that_matter
 from annotate.version import ANALYSIS_VERSION
@@ -206,7 +207,7 @@ def _is_gone(meta: Meta, path: Path) -> bool:
 
 
 def _key(outputs: Outputs) -> str:
-    return os.path.abspath(outputs.base).casefold()
+    return (str(outputs.base) if is_remote(outputs.base) else os.path.abspath(outputs.base)).casefold()
 
 
 def _usual_names(video: Path, folder: Path) -> list[Outputs]:

@@ -39,12 +39,14 @@ def annotate_archive(
     *,
     limits: Limits | None = None,
     folders: Mapping[Path, Path] | None = None,
+    scratch: Path | None = None,
 ) -> Generator[Outcome, None, None]:
     """Annotates videos as `annotate.archive.walk.walk` finds them, and tells what became of each, as they are done.
 
     Without ``workers`` this process does it all. A single video gets all cores; of several, each gets one. Outputs are
     written beside the videos, or to the ``folders`` given for them. What killed runs left there is removed first. Where
-    several are worked on at once the largest files are begun first, and free cores take parts of long ones.
+    several are worked on at once the largest files are begun first, and free cores take parts of long ones. Videos from
+    object storage are copied to ``scratch`` one by one, as they are worked on.
 
     Raises:
         ModelError: the settings' model does not keep the contract.
@@ -56,7 +58,7 @@ def annotate_archive(
     check_libraries(wanted.formats)
     model_hash = load_classifier(settings.model, limits.provider).model_hash
     find_ffmpeg()
-    jobs = yield from settle(_jobs(found, folders, settings, wanted, model_hash, limits), _finished)
+    jobs = yield from settle(_jobs(found, folders, settings, wanted, model_hash, limits, scratch), _finished)
     yield from run_decoding(jobs, workers)
 
 
@@ -197,6 +199,7 @@ def _jobs(
     wanted: Wanted,
     model_hash: str,
     limits: Limits,
+    scratch: Path | None = None,
 ) -> Iterator[Job | Obstacle]:
     entries = list(found)
     names = name_outputs([entry for entry in entries if isinstance(entry, Path)], folders)
@@ -204,7 +207,7 @@ def _jobs(
         if isinstance(entry, Obstacle):
             yield entry
         else:
-            yield Job(entry, names[entry], settings, wanted, model_hash, limits)
+            yield Job(entry, names[entry], settings, wanted, model_hash, limits, scratch=scratch)
 
 
 def _size_bytes(job: Work) -> int:

@@ -7,7 +7,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+
+from annotate.errors import StorageError
+from annotate.storage import snapshot
+from annotate.storage.path import UNUSABLE, ObjectPath, is_remote
 
 VIDEO_ENDINGS = frozenset(
     (
@@ -41,7 +45,7 @@ class Selection:
     exclude: tuple[str, ...] = ()
     follow_links: bool = False
 
-    def takes(self, relative: Path) -> bool:
+    def takes(self, relative: PurePath) -> bool:
         """Whether the patterns let a file through."""
         names = (relative.name, relative.as_posix())
         wanted = not self.include or _matches(names, self.include)
@@ -64,9 +68,10 @@ def walk(paths: Iterable[Path], selection: Selection | None = None) -> Iterator[
     """
     selection = selection or Selection()
     seen: set[str] = set()
+    snapshot.forget()
     for path in paths:
         for found in _walk_one(path, selection):
-            key = os.path.abspath(found.path if isinstance(found, Obstacle) else found)
+            key = _identity(found)
             if key not in seen:
                 seen.add(key)
                 yield found
@@ -74,6 +79,9 @@ def walk(paths: Iterable[Path], selection: Selection | None = None) -> Iterator[
 
 def folders_below(tree: Path) -> Iterator[Path]:
     """``tree`` and the directories below it, hidden and linked ones left out, as when walking for videos."""
+    if isinstance(tree, ObjectPath):
+        yield from _prefixes_below(tree)
+        return
     for folder, below, _ in os.walk(tree):
         below[:] = sorted(name for name in below if not name.startswith("."))
         yield Path(folder)
@@ -90,7 +98,18 @@ def is_output(name: str) -> bool:
     return _OUTPUT_NAME.search(name) is not None
 
 
+def _identity(found: Path | Obstacle) -> str:
+    """What is the same for what is met twice."""
+    path = found.path if isinstance(found, Obstacle) else found
+    if is_remote(path):
+        return found.reason if isinstance(found, Obstacle) else str(path)
+    return os.path.abspath(path)
+
+
 def _walk_one(path: Path, selection: Selection) -> Iterator[Path | Obstacle]:
+    if isinstance(path, ObjectPath):
+        yield from _walk_store(path, selection)
+        return
     try:
         is_directory = path.is_dir()
         exists = path.exists() or path.is_symlink()
@@ -126,6 +145,58 @@ def _walk_directory(
                 yield from _walk_directory(root, path, selection, above | {here})
         elif _is_video_name(entry.name) and _is_usable(path) and selection.takes(path.relative_to(root)):
             yield path
+
+
+def _walk_store(path: ObjectPath, selection: Selection) -> Iterator[Path | Obstacle]:
+    """The same of object storage, which is listed once, whatever the number of its folders."""
+    from annotate.storage.store import remember_tree
+
+    try:
+        try:
+            unusable = remember_tree(path)
+        except FileNotFoundError:
+            if not path.is_file():
+                yield Obstacle(path, f"{path}: no such file or directory; check the name")
+            elif not is_output(path.name) and selection.takes(PurePath(path.name)):
+                yield path
+            return
+        for key in unusable:
+            if _is_video_name(key):
+                yield Obstacle(path, f"s3://{path.bucket}/{key}: {UNUSABLE}")
+        yield from _walk_prefix(path, path, selection)
+    except StorageError as error:
+        yield Obstacle(path, str(error))
+
+
+def _walk_prefix(root: ObjectPath, folder: ObjectPath, selection: Selection) -> Iterator[Path]:
+    entries = snapshot.listed(folder) or {}
+    for name in sorted(entries, key=os.fsencode):
+        if name.startswith("."):
+            continue
+        path = ObjectPath(folder / name)
+        if (
+            entries[name].status is not None
+            and _is_video_name(name)
+            and selection.takes(path.relative_to(root))
+            and _is_usable(path)
+        ):
+            yield path
+        if entries[name].is_folder:
+            yield from _walk_prefix(root, path, selection)
+
+
+def _prefixes_below(folder: ObjectPath) -> Iterator[Path]:
+    from annotate.storage.store import entries, remember_tree
+
+    if snapshot.listed(folder) is None:
+        try:
+            remember_tree(folder)
+        except FileNotFoundError:
+            return
+    yield folder
+    for name, entry in sorted(entries(folder).items()):
+        if entry.is_folder and not name.startswith("."):
+            yield from _prefixes_below(ObjectPath(folder / name))
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:

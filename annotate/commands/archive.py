@@ -19,6 +19,7 @@ from annotate.commands.runs import decoding_limits, formats_option, jobs_option,
 from annotate.commands.shared import (
     EXIT_FAILED,
     QUIET,
+    Place,
     fail,
     min_face_option,
     output_folder,
@@ -58,11 +59,17 @@ class _DefaultCommand(click.Command):
 @language_option
 @click.option("--force", is_flag=True, help="Annotate finished videos again.")
 @min_face_option
-@click.option("--model", metavar="FILE.onnx", type=click.Path(path_type=Path), help="Another model (see the README).")
+@click.option("--model", metavar="FILE.onnx", type=Place(remote=False), help="Another model (see the README).")
 @jobs_option
 @output_folder("Write outputs to a tree of their own.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done with every video, and why.")
 @log_option
+@click.option(
+    "--scratch",
+    metavar="DIR",
+    type=Place(remote=False, file_okay=False, exists=True),
+    help="Where videos from object storage are copied to, one by one.  [default: the system's temporary folder]",
+)
 @decoding_limits
 @click.option(
     "--hwaccel",
@@ -98,6 +105,7 @@ def annotate_command(
     output: Path | None,
     dry_run: bool,
     log: Path | None,
+    scratch: Path | None,
     stall_timeout: float,
     max_pixels: int,
     hwaccel: str,
@@ -132,7 +140,7 @@ def annotate_command(
     def start(workers: Workers) -> Generator[Outcome, None, None]:
         from annotate.archive.run import annotate_archive  # takes a while, in which a first worker starts, too
 
-        return annotate_archive(found, settings, wanted, workers, limits=limits, folders=folders)
+        return annotate_archive(found, settings, wanted, workers, limits=limits, folders=folders, scratch=scratch)
 
     hire = None
     if cluster is not None:

@@ -9,7 +9,7 @@ import click
 from annotate import console
 from annotate.archive.walk import OUTPUT_MARK
 from annotate.commands.runs import language_option
-from annotate.commands.shared import EXIT_FAILED, QUIET, fail, verbosity, videos_option
+from annotate.commands.shared import EXIT_FAILED, QUIET, Place, fail, verbosity, videos_option
 from annotate.errors import AnnotateError, SettingsError
 from annotate.extras import check_extra
 from annotate.reports.plot.figures import ENDINGS
@@ -19,7 +19,7 @@ _KINDS = {False: "timeline", True: "frames"}
 
 
 @click.command()
-@click.argument("paths", metavar="VIDEO...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="VIDEO...", nargs=-1, required=True, type=Place(remote=False))
 @click.option("--frames", is_flag=True, help="A sheet of telling moments instead: face, emotion, confidence and time.")
 @click.option("--svg", "is_svg", is_flag=True, help="As SVG; else as PNG, or as the ending of -o says.")
 @click.option(
@@ -36,7 +36,7 @@ _KINDS = {False: "timeline", True: "frames"}
     "-o",
     "--output",
     metavar="FILE|DIR",
-    type=click.Path(path_type=Path),
+    type=Place(remote=False),
     help="Where one picture goes (.png, .svg), or all do.  [default: the current directory]",
 )
 @verbosity

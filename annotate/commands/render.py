@@ -9,7 +9,7 @@ import click
 from annotate import console
 from annotate.archive.walk import Selection
 from annotate.commands.runs import decoding_limits, language_option, log_option, show_run
-from annotate.commands.shared import QUIET, fail, say_none_found, selection, verbosity
+from annotate.commands.shared import QUIET, Place, fail, refuse_remote, say_none_found, selection, verbosity
 from annotate.errors import AnnotateError
 from annotate.media.containers import CONTAINERS_WRITTEN
 from annotate.settings import Limits, available_cores
@@ -32,7 +32,7 @@ _CORES_EACH = 4
     "-o",
     "--output",
     metavar="FILE|DIR",
-    type=click.Path(path_type=Path),
+    type=Place(remote=False),
     help="Where one video's copy goes (.mp4, .mkv), or a tree of their own.",
 )
 @click.option("--jobs", metavar="N", type=click.IntRange(1), help="Videos worked on at once.  [default: one for four cores]")
@@ -60,6 +60,8 @@ def render(
 
     The videos themselves are never written to. Copies that are up to date are skipped.
     """
+    for path in paths:
+        refuse_remote(path)
     from annotate.archive.render import BOXES, SOFT, Copy, find_renders, render_archive
     from annotate.media.binary import find_renderer
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from annotate import console
-from annotate.commands.shared import EXIT_FAILED, QUIET, fail, verbosity, videos_option
+from annotate.commands.shared import EXIT_FAILED, QUIET, Place, fail, of_one_kind, verbosity, videos_option
 from annotate.errors import AnnotateError
 from annotate.settings import available_cores
 from annotate.texts import printable
@@ -23,12 +23,12 @@ def _page_name(ctx: click.Context, parameter: click.Parameter, path: Path) -> Pa
 
 
 @click.command()
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=Place(), callback=of_one_kind)
 @click.option(
     "-o",
     "--output",
     metavar="FILE.html",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=Place(remote=False, dir_okay=False),
     default="report.html",
     show_default=True,
     callback=_page_name,

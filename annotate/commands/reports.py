@@ -13,7 +13,7 @@ import click
 from annotate import console
 from annotate.archive.walk import Obstacle
 from annotate.columns import format_columns, terminal_width
-from annotate.commands.shared import EXIT_FAILED, QUIET, Command, fail, verbosity
+from annotate.commands.shared import EXIT_FAILED, QUIET, Command, Place, fail, of_one_kind, verbosity
 from annotate.errors import AnnotateError
 from annotate.texts import clock
 from annotate.tracks.files import check_writable, write_whole
@@ -47,7 +47,7 @@ def _output_file(endings: Mapping[str, str], help_text: str) -> Callable[[Comman
             raise click.BadParameter(f"{path}: {ending} needs {package}; pip install 'annotate[{extra}]' brings it.")
         return path
 
-    kind = click.Path(dir_okay=False, path_type=Path)
+    kind = Place(remote=False, dir_okay=False)
     return click.option("-o", "--output", metavar="FILE", type=kind, callback=check, help=help_text)
 
 
@@ -63,7 +63,7 @@ def _frame_rate(ctx: click.Context, parameter: click.Parameter, value: float | N
 
 
 @click.command()
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=Place(), callback=of_one_kind)
 @click.option(
     "--by",
     type=click.Choice(("video", "folder", "face", "minute")),
@@ -104,7 +104,7 @@ def summarize(
 
 
 @click.command()
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=Place(), callback=of_one_kind)
 @click.option(
     "--emotion", "emotions", metavar="NAME", multiple=True, help="Moments of it; of any if not given; may be repeated."
 )

@@ -15,7 +15,7 @@ import click
 
 from annotate import console
 from annotate.archive.outcome import Outcome, Status
-from annotate.commands.shared import EXIT_FAILED, QUIET, Command, Terminated, fail, status_of
+from annotate.commands.shared import EXIT_FAILED, QUIET, Command, Place, Terminated, fail, status_of
 from annotate.emotions.labels import WORDS
 from annotate.errors import AnnotateError, OutputError
 from annotate.settings import Limits, available_cores
@@ -34,7 +34,7 @@ jobs_option = click.option(
     "--jobs", metavar="N", type=click.IntRange(1), help="Videos worked on at once.  [default: one a core]"
 )
 log_option = click.option(
-    "--log", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Append a JSON line a video."
+    "--log", metavar="FILE", type=Place(remote=False, dir_okay=False), help="Append a JSON line a video."
 )
 
 

@@ -11,7 +11,7 @@ import click
 
 from annotate import console
 from annotate.commands.runs import jobs_option
-from annotate.commands.shared import QUIET, fail, min_face_option, verbosity
+from annotate.commands.shared import QUIET, Place, fail, min_face_option, verbosity
 from annotate.errors import AnnotateError, SettingsError
 from annotate.extras import check_extra
 from annotate.serve.settings import (
@@ -49,11 +49,11 @@ def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Param
 
 
 @click.command()
-@click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.argument("directory", metavar="[DIR]", required=False, type=Place(remote=False))
 @click.option(
     "--data",
     metavar="FOLDER",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(remote=False, file_okay=False),
     help="Where uploads, results and the queue are kept.  [default: the user's data folder]",
 )
 @click.option(
@@ -79,7 +79,7 @@ def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Param
     "--max-uploads", metavar="N", type=click.IntRange(1), default=1000, show_default=True, help="Uploads kept at a time."
 )
 @min_face_option
-@click.option("--model", metavar="FILE.onnx", type=click.Path(path_type=Path), help="Another model (see the README).")
+@click.option("--model", metavar="FILE.onnx", type=Place(remote=False), help="Another model (see the README).")
 @verbosity
 @click.pass_context
 def serve(

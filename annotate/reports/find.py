@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from annotate.archive.plan import META_ENDING, REPORT_ENDING
-from annotate.archive.walk import Obstacle
-from annotate.errors import SettingsError
+from annotate.archive.walk import Obstacle, folders_below
+from annotate.errors import SettingsError, StorageError
+from annotate.storage import snapshot
+from annotate.storage.path import ObjectPath, is_remote
 from annotate.tracks.meta import is_named, read_meta
 
 
@@ -40,6 +42,7 @@ def find_reports(paths: Iterable[Path]) -> Found:
     """
     found = Found()
     seen: set[str] = set()
+    snapshot.forget()
     for path in paths:
         entries = list(_find_in(path))
         if not entries:
@@ -47,10 +50,15 @@ def find_reports(paths: Iterable[Path]) -> Found:
         for entry in entries:
             if isinstance(entry, Obstacle):
                 found.obstacles.append(entry)
-            elif (key := os.path.realpath(entry)) not in seen:
+            elif (key := identity(entry)) not in seen:
                 seen.add(key)
                 found.reports.append(entry)
     return found
+
+
+def identity(path: Path) -> str:
+    """What is the same for a file however it is reached."""
+    return str(path) if is_remote(path) else os.path.realpath(path)
 
 
 def meta_beside(report: Path) -> Path:
@@ -59,7 +67,16 @@ def meta_beside(report: Path) -> Path:
 
 
 def _find_in(path: Path) -> Iterator[Path | Obstacle]:
-    if path.is_dir():
+    try:
+        yield from _find_at(path)
+    except StorageError as error:
+        yield Obstacle(path, str(error))
+
+
+def _find_at(path: Path) -> Iterator[Path | Obstacle]:
+    if isinstance(path, ObjectPath) and path.is_dir():
+        yield from _find_in_store(path)
+    elif path.is_dir():
         yield from _find_below(path)
     elif path.name.endswith(REPORT_ENDING):
         yield path if path.exists() else Obstacle(path, f"{path}: no such report; check the name")
@@ -82,6 +99,13 @@ def _find_below(root: Path) -> Iterator[Path | Obstacle]:
         reports += [Path(folder, name) for name in names if name.endswith(REPORT_ENDING) and not name.startswith(".")]
     yield from sorted(reports)
     yield from obstacles
+
+
+def _find_in_store(root: ObjectPath) -> Iterator[Path]:
+    reports: list[Path] = []
+    for folder in folders_below(root):
+        reports += [path for path in folder.iterdir() if path.name.endswith(REPORT_ENDING) and not path.name.startswith(".")]
+    yield from sorted(reports)
 
 
 def _may_be_of(report: Path, video: Path) -> bool:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from annotate.errors import OutputError
+from annotate.storage.path import is_remote
 
 TEMPORARY_PREFIX = ".annotate-"
 TEMPORARY_SUFFIX = ".tmp"
@@ -19,13 +20,16 @@ def write_whole(path: Path, content: str | bytes, scratch: Path | None = None) -
     """Writes ``content``, text as UTF-8, under a temporary name and renames it into place.
 
     The temporary file lies in ``scratch``, a folder of the same disk, or else beside ``path``. What stood there is
-    replaced, a symbolic link too: nothing is written through it.
+    replaced, a symbolic link too: nothing is written through it. Object storage does the same by itself.
 
     Raises:
         OutputError: it cannot be written; what stood there still does.
     """
     temporary: str | None = None
     try:
+        if is_remote(path):
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+            return
         descriptor, temporary = tempfile.mkstemp(TEMPORARY_SUFFIX, TEMPORARY_PREFIX, scratch or path.parent)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
@@ -42,11 +46,13 @@ def write_whole(path: Path, content: str | bytes, scratch: Path | None = None) -
 
 
 def check_writable(path: Path) -> None:
-    """Tries whether ``path`` could be written, before hours are spent on what goes there.
+    """Tries whether ``path`` could be written, before hours are spent on what goes there; object storage is not asked.
 
     Raises:
         OutputError: its folder takes no files, or not of such a name.
     """
+    if is_remote(path):
+        return
     try:
         path.lstat()
     except FileNotFoundError:
@@ -61,11 +67,13 @@ def check_writable(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder and those above it, if they are not there.
+    """Makes a folder and those above it, if they are not there; object storage needs none.
 
     Raises:
         OutputError: it cannot be made.
     """
+    if is_remote(path):
+        return
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -82,6 +90,11 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(sentence(path, error)) from None
+
+
+def is_taken(path: Path) -> bool:
+    """Whether something has this name, were it a link that leads nowhere."""
+    return path.exists() if is_remote(path) else os.path.lexists(path)
 
 
 def sentence(path: Path, error: OSError) -> str:

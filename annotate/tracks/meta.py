@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from annotate.errors import StorageError
 from annotate.settings import Settings
 
 HASHED_PART_BYTES = 1 << 20
@@ -78,11 +79,17 @@ class Meta:
 
 
 def read_meta(path: Path) -> Meta | None:
-    """Reads a meta file; None if it is missing, damaged or of another shape."""
+    """Reads a meta file; None if it is missing, damaged or of another shape.
+
+    Raises:
+        StorageError: it lies in object storage, which does not answer.
+    """
     try:
         content = json.loads(path.read_bytes())
         renders = {way: Render(**render) for way, render in content.get("renders", {}).items()}
         meta = Meta(**{**content, "source": Source(**content["source"]), "renders": renders})
+    except StorageError:
+        raise
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     well_formed = (
@@ -118,6 +125,15 @@ def describe_source(path: Path) -> Source:
     """
     status = path.stat()
     return Source(plain_name(path), status.st_size, status.st_mtime_ns, _hash_ends(path, status.st_size))
+
+
+def describe_copy(path: Path, size_bytes: int, mtime_ns: int, copy: Path) -> Source:
+    """The same of a file of this size and time, of which there is a copy here.
+
+    Raises:
+        OSError: that cannot be read.
+    """
+    return Source(plain_name(path), size_bytes, mtime_ns, _hash_ends(copy, size_bytes))
 
 
 def is_unchanged(source: Source, path: Path) -> bool:

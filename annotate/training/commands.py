@@ -16,7 +16,7 @@ import click
 from tqdm import tqdm
 
 from annotate import console
-from annotate.commands.shared import EXIT_FAILED, EXIT_INTERRUPTED, QUIET, fail, min_face_option, verbosity
+from annotate.commands.shared import EXIT_FAILED, EXIT_INTERRUPTED, QUIET, Place, fail, min_face_option, verbosity
 from annotate.errors import AnnotateError, TrainingError
 from annotate.settings import Settings
 from annotate.texts import clock, printable
@@ -46,7 +46,7 @@ def _reported(function: _Function) -> Callable[..., Any]:
 
 
 def _output(metavar: str, help_text: str, **options: Any) -> Callable[[_Function], _Function]:
-    return click.option("-o", "--output", metavar=metavar, type=click.Path(path_type=Path), help=help_text, **options)
+    return click.option("-o", "--output", metavar=metavar, type=Place(remote=False), help=help_text, **options)
 
 
 def _split_options(command: _Function) -> _Function:
@@ -72,7 +72,7 @@ def dataset() -> None:
 
 @dataset.command()
 @click.argument("labels", metavar="LABELS.csv", type=_FILE)
-@click.argument("videos", metavar="VIDEOS", type=click.Path(path_type=Path))
+@click.argument("videos", metavar="VIDEOS", type=Place(remote=False))
 @_output("DIR", "Where the set is written; must not be there yet.", required=True)
 @click.option("--corrections", metavar="FILE.csv", type=_FILE, help="Labels that override those of LABELS.csv.")
 @click.option(
@@ -274,10 +274,8 @@ def train(ctx: click.Context, blocks: tuple[Path, ...], output: Path, **options:
 
 @click.command()
 @click.argument("blocks", metavar="BLOCKS", type=_FOLDER)
-@click.option(
-    "--model", metavar="FILE.onnx", type=click.Path(path_type=Path), help="The model; without it, the installed one."
-)
-@click.option("--against", metavar="OTHER.onnx", type=click.Path(path_type=Path), help="Compare with another model.")
+@click.option("--model", metavar="FILE.onnx", type=Place(remote=False), help="The model; without it, the installed one.")
+@click.option("--against", metavar="OTHER.onnx", type=Place(remote=False), help="Compare with another model.")
 @click.option(
     "--split", "part", type=click.Choice(PART_NAMES), default="test", show_default=True, help="The part to judge on."
 )

@@ -12,9 +12,10 @@ import pandas as pd
 from annotate.archive.mirror import mirror
 from annotate.archive.plan import name_outputs
 from annotate.archive.walk import Obstacle, walk
-from annotate.reports.find import check_apart, find_reports
+from annotate.reports.find import check_apart, find_reports, identity
 from annotate.reports.read import Batch, Report, read_reports
 from annotate.reports.summary import Summary, Tally
+from annotate.storage.path import ObjectPath, is_remote
 from annotate.texts import printable
 
 Progress = Callable[[Sequence[Path]], Iterable[Path]]
@@ -110,13 +111,19 @@ def collect(paths: Iterable[Path], progress: Progress = iter, videos: Path | Non
 
 def common_folder(paths: Iterable[Path]) -> Path:
     """The innermost directory that all paths lie in."""
+    paths = list(paths)
+    if any(is_remote(path) for path in paths):
+        return ObjectPath(os.path.commonpath(["/".join(path.parent.parts)[1:] for path in paths]))
     folders = [os.path.dirname(os.path.abspath(path)) for path in paths]
     return Path(os.path.commonpath(folders)) if folders else Path()
 
 
 def shown_below(path: Path, root: Path) -> str:
     """A path below a directory as text that can be shown; the directory itself by its name."""
-    way = os.path.relpath(os.path.abspath(path), root)
+    if is_remote(path):
+        way = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+    else:
+        way = os.path.relpath(os.path.abspath(path), root)
     return printable(root.name if way == os.curdir and root.name else way)
 
 
@@ -148,17 +155,21 @@ def _without_report(
     paths: Sequence[Path], videos: Path | None, reports: Iterable[Path], obstacles: Iterable[Obstacle]
 ) -> list[Obstacle]:
     """Videos that have no report, and what stood in the way of looking for them; each that is not listed yet."""
-    known = {os.path.realpath(path) for path in reports}
-    listed = {os.path.abspath(obstacle.path) for obstacle in obstacles}
+    known = {identity(path) for path in reports}
+    listed = {_whole(obstacle.path) for obstacle in obstacles}
     found = list(walk(paths if videos is None else [videos]))
     entries = [entry for entry in found if isinstance(entry, Path)]
     names = name_outputs(entries, None if videos is None else mirror(entries, [videos], paths[0]))
     missing = [entry for entry in found if isinstance(entry, Obstacle)]
     for video, outputs in names.items():
-        if os.path.realpath(outputs.csv) not in known:
+        if identity(outputs.csv) not in known:
             reason = "its report is gone; annotate the video again" if outputs.meta.exists() else "not annotated yet"
             missing.append(Obstacle(video, reason))
-    return [obstacle for obstacle in missing if os.path.abspath(obstacle.path) not in listed]
+    return [obstacle for obstacle in missing if _whole(obstacle.path) not in listed]
+
+
+def _whole(path: Path) -> str:
+    return str(path) if is_remote(path) else os.path.abspath(path)
 
 
 def _problems(obstacles: Iterable[Obstacle], kind: str, root: Path) -> list[Problem]:

@@ -16,6 +16,7 @@ from annotate.reports.page.contents import LEFT_OUT, Problem, Progress, shown_be
 from annotate.reports.page.player import player_data
 from annotate.reports.page.thumbnails import face_thumbnails
 from annotate.reports.read import Report, read_whole
+from annotate.storage.path import is_remote
 from annotate.texts import printable
 from annotate.tracks.meta import Meta, is_unchanged
 from annotate.tracks.report import Report as TrackReport
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 class Detail:
     """A video's data for the player, None if its report is not whole any more, and what is wrong with it.
 
-    ``is_there`` tells whether the video was found beside its report.
+    ``is_there`` tells whether the video was found beside its report, on this machine.
     """
 
     data: dict[str, Any] | None
@@ -62,9 +63,11 @@ def _look_into(report: Report, root: Path, pictures: Callable[[Path, TrackReport
         if whole.meta.shortfall:
             problems.append(("incomplete", whole.meta.shortfall))
         is_same = is_there and _is_same(whole.meta, report.video_path, problems)
-        data = player_data(whole, pictures(report.video_path, whole) if pictures and is_same else {})
+        is_here = is_same and not is_remote(report.video_path)
+        data = player_data(whole, pictures(report.video_path, whole) if pictures and is_here else {})
     name = shown_below(report.video_path, root)
-    return Detail(data, tuple(Problem(name, kind, printable(reason)) for kind, reason in problems), is_there)
+    is_playable = is_there and not is_remote(report.video_path)
+    return Detail(data, tuple(Problem(name, kind, printable(reason)) for kind, reason in problems), is_playable)
 
 
 def _read(path: Path, problems: list[tuple[str, str]]) -> TrackReport:

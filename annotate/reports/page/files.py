@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from annotate.storage.path import is_remote
 from annotate.tracks.files import make_folder, remove, write_whole
 from annotate.tracks.meta import hash_content
 
@@ -21,11 +22,14 @@ _MARK = "/* a part of a page of annotate */"
 def relative_url(path: Path, folder: Path) -> str:
     """The way from a folder to a file as a URL; what is no letter or digit is encoded, byte for byte.
 
-    Its first part may hold a colon, so that it begins with where it starts from.
+    Its first part may hold a colon, so that it begins with where it starts from. Of an object, it is the address, which
+    browsers do not play.
 
     >>> relative_url(Path("/films/a b/50%:#1.mp4"), Path("/films/page"))
     './../a%20b/50%25%3A%231.mp4'
     """
+    if is_remote(path):
+        return path.as_uri()
     way = os.path.relpath(os.path.abspath(path), os.path.abspath(folder))
     return f"./{quote(os.fsencode(way))}"
 
