@@ -13,6 +13,7 @@ import os
 import re
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 
@@ -28,6 +29,8 @@ LEASE_S = 300.0
 RENEWAL_INTERVAL_S = 60.0
 
 _KEY_DIGITS = 16
+_WITHDRAWALS = 3
+_WITHDRAWAL_INTERVAL_S = 0.1
 _NAME = re.compile(f"{re.escape(TEMPORARY_PREFIX)}[0-9a-f]{{{_KEY_DIGITS}}}\\.lock")
 _held: dict[str, _Lease] = {}
 _tried: set[str] = set()
@@ -59,8 +62,8 @@ class _Lease:
             self._renewals += 1
             content = _content(self._owner, self._renewals)
             etag = store.put_if(self.lock, content, self._etag)
-            if etag is None and _is_written(self.lock, content):
-                etag = store.age_of(self.lock)[1]
+            if etag is None and (own := _etag_if_of(self.lock, self._owner)):  # of a renewal whose answer was lost
+                etag = store.put_if(self.lock, content, own)
             if etag is None:
                 self.is_lost = True
             else:
@@ -90,7 +93,11 @@ def claim(outputs: Outputs) -> Iterator[bool]:
     lock = _lock_of(outputs)
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
     snapshot.forget(lock.parent)
-    etag = _take(lock, owner)
+    try:
+        etag = _take(lock, owner)
+    except BaseException:
+        _withdraw(lock, owner)
+        raise
     if etag is None:
         yield False
         return
@@ -151,8 +158,8 @@ def _take(lock: ObjectPath, owner: str) -> str | None:
     etag = store.put_if(lock, content, None)
     if etag is not None:
         return etag
-    if _is_written(lock, content):  # an answer was lost and the request repeated
-        return store.age_of(lock)[1]
+    if own := _etag_if_of(lock, owner):  # an answer was lost and the request repeated
+        return own
     expired = _expired(lock)
     return None if expired is None else store.put_if(lock, content, expired)
 
@@ -184,11 +191,24 @@ def _locks(folder: ObjectPath) -> list[ObjectPath]:
     return [path for path in folder.iterdir() if _NAME.fullmatch(path.name)]
 
 
-def _is_written(lock: ObjectPath, content: bytes) -> bool:
+def _etag_if_of(lock: ObjectPath, owner: str) -> str | None:
+    """The ETag of a lock object if it is this owner's."""
     try:
-        return store.read(lock) == content
-    except FileNotFoundError:
-        return False
+        etag = store.age_of(lock)[1]
+        is_own = json.loads(store.read(lock))["owner"] == owner
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
+    return etag if is_own else None
+
+
+def _withdraw(lock: ObjectPath, owner: str) -> None:
+    """Removes a lock object whose making was interrupted, and which may appear yet."""
+    with contextlib.suppress(StorageError):
+        for _ in range(_WITHDRAWALS):
+            if _etag_if_of(lock, owner):
+                store.delete(lock)
+                return
+            time.sleep(_WITHDRAWAL_INTERVAL_S)
 
 
 def _content(owner: str, renewals: int) -> bytes:

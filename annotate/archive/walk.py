@@ -161,7 +161,7 @@ def _walk_store(path: ObjectPath, selection: Selection) -> Iterator[Path | Obsta
                 yield path
             return
         for key in unusable:
-            if _is_video_name(key):
+            if _is_video_name(key) and selection.takes(PurePath(key.removeprefix(f"{path.key}/"))):
                 yield Obstacle(path, f"s3://{path.bucket}/{key}: {UNUSABLE}")
         yield from _walk_prefix(path, path, selection)
     except StorageError as error:

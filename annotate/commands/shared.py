@@ -12,8 +12,8 @@ import click
 
 from annotate import console
 from annotate.errors import AnnotateError, ModelError, SettingsError
-from annotate.storage.path import is_address, is_remote, parse_place
 from annotate.settings import MAX_MIN_FACE, MIN_MIN_FACE, Settings
+from annotate.storage.path import is_address, is_remote, parse_place
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 

@@ -24,7 +24,7 @@ _BYTES_PER_MB = 1e6
 
 @contextlib.contextmanager
 def fetched(path: ObjectPath, size_bytes: int, scratch: Path | None = None) -> Iterator[Path]:
-    """Gives a local copy of an object of a size, which is gone afterwards; it lies in ``scratch``, or in the system's temporary folder.
+    """Gives a local copy of an object of so many bytes, in ``scratch`` or the system's temporary folder; then it is gone.
 
     Copies that killed processes left there are removed first. Errors that are raised inside name the object, not the copy.
 

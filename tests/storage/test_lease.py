@@ -80,6 +80,29 @@ def test_a_claim_that_nobody_renews_is_taken_over_and_lost(
             confirm(outputs)
 
 
+def test_a_renewal_whose_answer_was_lost_loses_nothing(bucket: Bucket, outputs: Outputs) -> None:
+    with claim(outputs):
+        (key,) = locks(bucket)
+        bucket.put(key, json.dumps({**json.loads(bucket.get(key)), "renewals": 9}).encode())
+        confirm(outputs)
+    assert bucket.keys == []
+
+
+def test_a_claim_that_is_interrupted_while_it_is_made_is_withdrawn(
+    bucket: Bucket, outputs: Outputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_if = store.put_if
+
+    def put_and_end(*arguments: object) -> None:
+        put_if(*arguments)  # type: ignore[arg-type]
+        raise SystemExit
+
+    monkeypatch.setattr(store, "put_if", put_and_end)
+    with pytest.raises(SystemExit), claim(outputs):
+        pass
+    assert bucket.keys == []
+
+
 def test_who_lost_a_claim_is_told_and_leaves_the_others_alone(bucket: Bucket, outputs: Outputs) -> None:
     with claim(outputs):
         (key,) = locks(bucket)

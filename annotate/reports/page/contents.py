@@ -27,6 +27,7 @@ BINS = 20
 """Of the distribution of confidence, from 0 to 1."""
 
 _PARTS = 10_000
+_BUCKET_PARTS = 2
 
 
 @dataclass(frozen=True, order=True)
@@ -113,7 +114,8 @@ def common_folder(paths: Iterable[Path]) -> Path:
     """The innermost directory that all paths lie in."""
     paths = list(paths)
     if any(is_remote(path) for path in paths):
-        return ObjectPath(os.path.commonpath(["/".join(path.parent.parts)[1:] for path in paths]))
+        inner = [path if len(path.parts) == _BUCKET_PARTS else path.parent for path in paths]
+        return ObjectPath(os.path.commonpath([os.path.join(*folder.parts) for folder in inner]))
     folders = [os.path.dirname(os.path.abspath(path)) for path in paths]
     return Path(os.path.commonpath(folders)) if folders else Path()
 
