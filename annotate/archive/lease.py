@@ -70,8 +70,15 @@ class _Lease:
                 self._etag = etag
 
     def end(self) -> None:
-        """Deletes the lock object, unless it is another's meanwhile."""
+        """Deletes the lock object, unless it is another's meanwhile; who is told to end meanwhile does so first."""
         self._ended.set()
+        try:
+            self._release()
+        except (KeyboardInterrupt, SystemExit):
+            self._release()
+            raise
+
+    def _release(self) -> None:
         with contextlib.suppress(StorageError, FileNotFoundError):
             self.renew()
             if not self.is_lost:

@@ -12,6 +12,7 @@ from pathlib import Path
 from annotate.archive.walk import OUTPUT_MARK
 from annotate.errors import ReportError
 from annotate.settings import Settings
+from annotate.storage.ahead import read_ahead
 from annotate.storage.path import is_remote
 from annotate.tracks.formats import DEFAULT_FORMATS, TRACKS
 from annotate.tracks.meta import Meta, hash_content, is_named, is_unchanged, plain_name, read_meta, settings_that_matter
@@ -87,7 +88,7 @@ def name_outputs(videos: Sequence[Path], folders: Mapping[Path, Path] | None = N
     usual = {video: _usual_names(video, folders.get(video, video.parent)) for video in videos}
     names: dict[Path, Outputs] = {}
     claimed: dict[str, Path] = {}
-    for video in sorted(videos):
+    for video in read_ahead(sorted(videos), lambda video: [outputs.meta for outputs in usual[video]]):
         for outputs in usual[video]:
             if _key(outputs) not in claimed and _owns(video, outputs):
                 claimed[_key(outputs)] = video

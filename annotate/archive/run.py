@@ -20,6 +20,7 @@ from annotate.archive.workers import InlineWorkers, Workers
 from annotate.emotions.classifier import load_classifier
 from annotate.media.binary import find_ffmpeg
 from annotate.settings import AUTOMATIC_THREADS, ONE_CORE, Limits, Settings
+from annotate.storage.ahead import read_ahead
 from annotate.tracks.formats import check_libraries
 
 SomeWork = TypeVar("SomeWork", bound=Work)
@@ -73,7 +74,7 @@ def settle(
     for folder in dict.fromkeys(entry.outputs.base.parent for entry in entries if not isinstance(entry, Obstacle)):
         sweep(folder)
     jobs = []
-    for entry in entries:
+    for entry in read_ahead(entries, lambda entry: () if isinstance(entry, Obstacle) else (entry.outputs.meta,)):
         if isinstance(entry, Obstacle):
             yield Outcome(entry.path, Status.FAILED, reason=entry.reason)
         elif (outcome := finished(entry)) is not None:

@@ -21,6 +21,7 @@ from annotate.archive.plan import BOXES_ENDING, REPORT_ENDING
 from annotate.archive.walk import Obstacle
 from annotate.errors import ReportError
 from annotate.reports.find import meta_beside
+from annotate.storage.ahead import read_ahead
 from annotate.timeline import MS_PER_S
 from annotate.tracks.boxes import BoxPaths, read_boxes
 from annotate.tracks.meta import Meta, hash_content, is_named, plain_name, read_meta
@@ -87,7 +88,7 @@ def read_reports(paths: Iterable[Path]) -> Iterator[Batch | Obstacle]:
     """
     waiting: list[_Content] = []
     size_bytes = 0
-    for number, path in enumerate(paths):
+    for number, path in enumerate(read_ahead(paths, lambda path: (meta_beside(path), path))):
         try:
             content = _read(number, path)
         except ReportError as error:

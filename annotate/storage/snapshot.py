@@ -31,6 +31,7 @@ class Entry:
 
 _NOTHING = Entry(None, False)
 _listed: dict[str, Mapping[str, Entry]] = {}
+_contents: dict[str, dict[str, bytes | None]] = {}
 
 
 def listed(folder: ObjectPath) -> Mapping[str, Entry] | None:
@@ -48,8 +49,30 @@ def forget(folder: ObjectPath | None = None) -> None:
     """Forgets one folder, or all."""
     if folder is None:
         _listed.clear()
+        _contents.clear()
     else:
         _listed.pop(str(folder), None)
+        _contents.pop(str(folder), None)
+
+
+def keep_content(path: ObjectPath, content: bytes | None) -> None:
+    """Keeps what an object holds, or that there is none."""
+    _contents.setdefault(str(path.parent), {})[path.name] = content
+
+
+def kept_content(path: ObjectPath) -> tuple[bytes | None] | None:
+    """What was kept of an object; None if nothing was."""
+    kept = _contents.get(str(path.parent), {})
+    return (kept[path.name],) if path.name in kept else None
+
+
+def drop_content(path: ObjectPath) -> None:
+    """Keeps it no longer."""
+    kept = _contents.get(str(path.parent))
+    if kept is not None:
+        kept.pop(path.name, None)
+        if not kept:
+            _contents.pop(str(path.parent), None)
 
 
 def is_name(name: str) -> bool:

@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from annotate.errors import StorageError
 from annotate.extras import check_extra
 from annotate.storage import snapshot
+from annotate.storage.ahead import AT_ONCE
 from annotate.storage.snapshot import Entry, Status
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def filesystem() -> Any:
     check_extra("s3:// addresses", "cloud", {"fsspec": "fsspec", "s3fs": "s3fs"})
     import s3fs
 
-    return s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True)
+    connections = {"max_pool_connections": AT_ONCE}
+    return s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True, config_kwargs=connections)
 
 
 def status(path: ObjectPath) -> Status:
@@ -129,8 +131,11 @@ def read(path: ObjectPath) -> bytes:
         FileNotFoundError: there is none.
         StorageError: it cannot be read.
     """
+    kept = snapshot.kept_content(path)
+    if kept is not None and kept[0] is not None:
+        return kept[0]
     found = snapshot.look_up(path)
-    if found is not None and found.status is None:
+    if kept is not None or (found is not None and found.status is None):
         raise _missing(path)
     with _told(path):
         return bytes(filesystem().cat_file(_name(path), max_concurrency=1))

@@ -17,7 +17,7 @@ from annotate.archive.walk import walk
 from annotate.errors import OutputError, StorageError
 from annotate.pipeline import Analysis, Annotation, analyse
 from annotate.storage import store
-from annotate.storage.path import parse_place
+from annotate.storage.path import ObjectPath, parse_place
 from tests.storage.conftest import Bucket
 from tests.storage.test_run import run
 
@@ -101,6 +101,22 @@ def test_a_claim_that_is_interrupted_while_it_is_made_is_withdrawn(
     with pytest.raises(SystemExit), claim(outputs):
         pass
     assert bucket.keys == []
+
+
+def test_a_claim_whose_end_is_interrupted_is_ended(
+    bucket: Bucket, outputs: Outputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete, calls = store.delete, []
+
+    def interrupted_once(path: ObjectPath) -> None:
+        calls.append(path)
+        if len(calls) == 1:
+            raise SystemExit
+        delete(path)
+
+    with pytest.raises(SystemExit), claim(outputs):
+        monkeypatch.setattr(store, "delete", interrupted_once)
+    assert (len(calls), bucket.keys) == (2, [])
 
 
 def test_who_lost_a_claim_is_told_and_leaves_the_others_alone(bucket: Bucket, outputs: Outputs) -> None:
