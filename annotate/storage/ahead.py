@@ -10,11 +10,11 @@ from typing import TypeVar
 
 from annotate.errors import StorageError
 from annotate.storage import snapshot
-from annotate.storage.path import ObjectPath
+from annotate.storage.path import ObjectPath, is_remote
 
 AT_ONCE = 32
 
-_CHUNK = 256
+_CHUNK = 128
 
 Item = TypeVar("Item")
 
@@ -22,10 +22,15 @@ Item = TypeVar("Item")
 def read_ahead(items: Iterable[Item], files: Callable[[Item], Iterable[Path]]) -> Iterator[Item]:
     """The items as they are; those of their ``files`` that lie in object storage are read before, for many items at once.
 
-    What was read is at hand until the next items are taken, or its folder is written to.
+    What was read is at hand until the next items are taken, or its folder is written to. Items without such files are taken
+    one by one.
     """
     coming = iter(items)
-    while chunk := list(itertools.islice(coming, _CHUNK)):
+    for first in coming:
+        if not any(is_remote(file) for file in files(first)):
+            yield first
+            continue
+        chunk = [first, *itertools.islice(coming, _CHUNK - 1)]
         remote = [file for item in chunk for file in files(item) if isinstance(file, ObjectPath)]
         wanted = [file for file in dict.fromkeys(remote) if (found := snapshot.look_up(file)) is None or found.status]
         if wanted:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import io
 import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any
 
 from annotate.errors import StorageError
 from annotate.extras import check_extra
@@ -142,14 +143,40 @@ def read(path: ObjectPath) -> bytes:
 
 
 def open_ranges(path: ObjectPath) -> IO[bytes]:
-    """An object to be read by ranges.
+    """An object to be read by ranges, as they are asked for.
 
     Raises:
         FileNotFoundError: there is none.
         StorageError: it cannot be read.
     """
-    with _told(path):
-        return cast("IO[bytes]", filesystem().open(_name(path), "rb", block_size=_RANGE_BYTES, cache_type="readahead"))
+    return io.BufferedReader(_Ranges(path), _RANGE_BYTES)
+
+
+class _Ranges(io.RawIOBase):
+    def __init__(self, path: ObjectPath) -> None:
+        self._path = path
+        self._size_bytes = status(path).st_size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size_bytes}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        end = min(self._at + len(buffer), self._size_bytes)
+        if end <= self._at:
+            return 0
+        with _told(self._path):
+            content = filesystem().cat_file(_name(self._path), start=self._at, end=end)
+        buffer[: len(content)] = content
+        self._at += len(content)
+        return len(content)
 
 
 def fetch(path: ObjectPath, target: Path) -> None:
@@ -221,7 +248,8 @@ class _NotHeldError(Exception):
 
 @contextlib.contextmanager
 def _told(path: ObjectPath, target: Path | None = None, also: tuple[str, ...] = ()) -> Iterator[None]:
-    """Turns what libraries raise into errors of this program. Their own texts, which may hold addresses, stay out of it.
+    """Turns what libraries raise into errors of this program. Their own texts, which may hold addresses, stay out of it,
+    and out of tracebacks.
 
     Raises:
         FileNotFoundError: there is no such object.
@@ -240,7 +268,7 @@ def _told(path: ObjectPath, target: Path | None = None, also: tuple[str, ...] = 
         answer = next((one for one in (error, error.__cause__, error.__context__) if isinstance(one, ClientError)), None)
         code = answer.response.get("Error", {}).get("Code", "") if answer is not None else ""
         if code in also or ("PreconditionFailed" in also and isinstance(error, FileExistsError)):
-            raise _NotHeldError from error
+            raise _NotHeldError from None
         if target is not None and isinstance(error, OSError) and error.filename == os.fspath(target):
             raise
         if (
@@ -253,7 +281,7 @@ def _told(path: ObjectPath, target: Path | None = None, also: tuple[str, ...] = 
         if code == "NoSuchBucket":
             cause = f"there is no bucket {path.bucket}"
         elif code in _MISSING or isinstance(error, FileNotFoundError):
-            raise _missing(path) from error
+            raise _missing(path) from None
         elif code in _DENIED:
             cause = "the store denies access to these credentials"
         elif code in _WRONG_KEYS:
@@ -268,7 +296,7 @@ def _told(path: ObjectPath, target: Path | None = None, also: tuple[str, ...] = 
             cause = f"the store answers {code}"
         else:
             cause = f"the store cannot be reached, {type(error).__name__}; see the network and {_ENDPOINTS}"
-        raise StorageError(errno.EIO, cause, str(path)) from error
+        raise StorageError(errno.EIO, cause, str(path)) from None
 
 
 def _ask(path: ObjectPath, method: str, *, key: bool = True, **arguments: Any) -> Any:

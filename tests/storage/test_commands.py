@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from annotate.archive.outcome import Status
+from annotate.archive.run import annotate_archive
+from annotate.archive.walk import walk
 from annotate.archive.workers import InlineWorkers
 from annotate.storage import store
 from tests.commands.answers import run
@@ -26,14 +29,23 @@ def _without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("annotate.archive.workers.ProcessWorkers", lambda width, advance, **options: InlineWorkers(advance))
 
 
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory, face_clip: Path, empty_clip: Path) -> Path:
+    """Annotated videos; not to be changed."""
+    folder = tmp_path_factory.mktemp("local") / "films"
+    (folder / "1998").mkdir(parents=True)
+    shutil.copy(face_clip, folder / "face.mp4")
+    shutil.copy(empty_clip, folder / "1998/empty.mp4")
+    outcomes = list(annotate_archive(walk([folder])))
+    assert [outcome.status for outcome in outcomes] == [Status.NO_FACES, Status.ANNOTATED]
+    return folder
+
+
 @pytest.fixture
-def twins(bucket: Bucket, tmp_path: Path, face_clip: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+def twins(bucket: Bucket, tmp_path: Path, films: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     """The current directory and a bucket with the same annotated videos in ``films``."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "films/1998").mkdir(parents=True)
-    shutil.copy(face_clip, "films/face.mp4")
-    shutil.copy(empty_clip, "films/1998/empty.mp4")
-    assert run("films").status == 0
+    shutil.copytree(films, "films")
     for path in tmp_path.glob("films/**/*"):
         if path.is_file():
             bucket.put(str(path.relative_to(tmp_path)), path)
@@ -68,11 +80,9 @@ def test_a_report_page_tells_the_same_and_plays_no_objects(twins: Bucket) -> Non
 
 def test_convert_makes_what_it_makes_here(twins: Bucket) -> None:
     assert run("convert", "films", "--format", "vtt,textgrid").status == 0
-    twins.requests.clear()
     assert run("convert", f"{twins.url}/films", "--format", "vtt,textgrid").last_line == "2 videos: 2 given further formats."
     for ending in ("en.vtt", "TextGrid"):
         assert twins.get(f"films/face.emotions.{ending}") == Path(f"films/face.emotions.{ending}").read_bytes()
-    assert twins.fetched() == []
 
 
 def test_check_finds_what_is_wrong_and_removes_what_is_stale(twins: Bucket) -> None:
@@ -178,6 +188,19 @@ def test_missing_credentials_are_a_sentence(bucket: Bucket, monkeypatch: pytest.
     store.filesystem.cache_clear()
     answer = run(bucket.url)
     assert (answer.status, f"failed: {bucket.url}: there are no credentials" in answer.errors) == (1, True)
+
+
+def test_a_store_that_cannot_be_reached_is_a_sentence_without_its_address(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://user:pa55word@127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    store.filesystem.cache_clear()
+    monkeypatch.setattr(store.filesystem(), "retries", 1)
+    answer = run("-v", "summarize", bucket.url)
+    assert answer.status == 1
+    assert f"left out: {bucket.url}: the store cannot be reached, " in answer.errors
+    assert "pa55word" not in answer.errors + answer.output
 
 
 def test_nothing_of_it_is_loaded_for_local_files() -> None:

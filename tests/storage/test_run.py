@@ -17,8 +17,10 @@ from annotate.archive.plan import Outputs, Wanted
 from annotate.archive.run import annotate_archive
 from annotate.archive.walk import walk
 from annotate.pipeline import Analysis, Annotation, analyse
+from annotate.storage.copy import fetched
 from annotate.storage.path import parse_place
-from annotate.tracks.meta import describe_source
+from annotate.tracks.files import write_whole
+from annotate.tracks.meta import describe_source, hash_content, hash_file
 from tests.storage.conftest import Bucket
 
 FORMATS = ("csv", "srt", "vtt", "json", "eaf")
@@ -205,6 +207,26 @@ def test_keys_with_odd_characters(bucket: Bucket, empty_clip: Path, name: str) -
 def test_the_source_is_described_by_ranges(filled: Bucket, face_clip: Path) -> None:
     there, here = describe_source(parse_place(f"{filled.url}/films/face.mp4")), describe_source(face_clip)
     assert (there.name, there.size_bytes, there.hash) == ("face.mp4", here.size_bytes, here.hash)
+
+
+def test_an_object_is_read_by_ranges(bucket: Bucket) -> None:
+    content = bytes(range(256)) * 9000
+    bucket.put("a", content)
+    with parse_place(f"{bucket.url}/a").open("rb") as file:
+        assert file.read(10) == content[:10]
+        file.seek(len(content) - 5)
+        assert (file.read(10), file.read(10)) == (content[-5:], b"")
+    assert hash_file(parse_place(f"{bucket.url}/a")) == hash_content(content)
+
+
+@pytest.mark.slow
+def test_large_objects_are_put_whole_and_fetched_whole(bucket: Bucket, tmp_path: Path) -> None:
+    content = os.urandom(1 << 20) * 101
+    write_whole(parse_place(f"{bucket.url}/a"), content)
+    with fetched(parse_place(f"{bucket.url}/a"), len(content), tmp_path) as copy:  # type: ignore[arg-type]
+        assert copy.read_bytes() == content
+    assert bucket.client.head_object(Bucket=bucket.name, Key="a")["ETag"].endswith('-3"')
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_wrong_bucket_and_a_wrong_prefix_are_sentences(bucket: Bucket) -> None:
