@@ -11,7 +11,6 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from annotate.archive import lease
 from annotate.storage import snapshot, store
 
 SECRET = "SecretOfTheTests"
@@ -19,13 +18,35 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """The address of a store."""
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A client of a store whose address, and credentials for it, are in the environment."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
+    nowhere = str(tmp_path_factory.mktemp("aws") / "none")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "KeyOfTheTests",
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_CONFIG_FILE": nowhere,
+            "AWS_SHARED_CREDENTIALS_FILE": nowhere,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }.items():
+            patch.setenv(name, value)
+        store.filesystem.cache_clear()
+        yield boto3.client("s3")
+    store.filesystem.cache_clear()
     server.stop()
+
+
+@pytest.fixture
+def fresh_client() -> Iterator[None]:
+    """The program finds endpoint and credentials anew, now and after the test."""
+    store.filesystem.cache_clear()
+    yield
+    store.filesystem.cache_clear()
 
 
 class Bucket:
@@ -64,25 +85,11 @@ class Bucket:
 
 
 @pytest.fixture
-def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
-    """An empty bucket, with credentials for it in the environment."""
-    nowhere = tmp_path_factory.mktemp("aws") / "none"
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "KeyOfTheTests",
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_CONFIG_FILE": str(nowhere),
-        "AWS_SHARED_CREDENTIALS_FILE": str(nowhere),
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
-    store.filesystem.cache_clear()
+def bucket(endpoint: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    """An empty bucket."""
     snapshot.forget()
-    lease._tried.clear()
-    client = boto3.client("s3")
-    made = Bucket(client, f"archive-{next(_numbers)}")
-    client.create_bucket(Bucket=made.name)
+    made = Bucket(endpoint, f"archive-{next(_numbers)}")
+    endpoint.create_bucket(Bucket=made.name)
     file_system = store.filesystem()
     call, get_file, cat_file = file_system.call_s3, file_system.get_file, file_system.cat_file
 
@@ -105,5 +112,4 @@ def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyt
     monkeypatch.setattr(file_system, "get_file", get_noted)
     monkeypatch.setattr(file_system, "cat_file", cat_noted)
     yield made
-    store.filesystem.cache_clear()
     snapshot.forget()

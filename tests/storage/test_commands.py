@@ -182,20 +182,20 @@ def test_a_missing_extra_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (answer.status, "pip install 'annotate[cloud]' brings it" in answer.errors) == (2, True)
 
 
+@pytest.mark.usefixtures("fresh_client")
 def test_missing_credentials_are_a_sentence(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    store.filesystem.cache_clear()
     answer = run(bucket.url)
     assert (answer.status, f"failed: {bucket.url}: there are no credentials" in answer.errors) == (1, True)
 
 
+@pytest.mark.usefixtures("fresh_client")
 def test_a_store_that_cannot_be_reached_is_a_sentence_without_its_address(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://user:pa55word@127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    store.filesystem.cache_clear()
     monkeypatch.setattr(store.filesystem(), "retries", 1)
     answer = run("-v", "summarize", bucket.url)
     assert answer.status == 1

@@ -193,7 +193,7 @@ def test_videos_with_one_stem_do_not_share_outputs(bucket: Bucket, empty_clip: P
     assert {status for _, status in statuses(run(bucket.url))} == {Status.SKIPPED}
 
 
-@pytest.mark.parametrize("name", ["a b#1?.mp4", "50%25.mp4", "ü 映画.mp4", "a'b\"c&d.mp4", "x" * 200 + ".mp4"])
+@pytest.mark.parametrize("name", ["a b#1?%25.mp4", "ü 映画'b\"c&d.mp4"])
 def test_keys_with_odd_characters(bucket: Bucket, empty_clip: Path, name: str) -> None:
     bucket.put(f"odd & #/{name}", empty_clip)
     (outcome,) = run(bucket.url, formats=("csv",))
