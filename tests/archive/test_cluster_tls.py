@@ -15,7 +15,7 @@ from annotate.archive import cluster
 from annotate.archive.job import Job
 from annotate.archive.outcome import Status
 from annotate.archive.plan import Outputs, Wanted
-from annotate.errors import ClusterError
+from annotate.errors import ClusterError, SettingsError
 from annotate.settings import Settings
 
 
@@ -62,8 +62,16 @@ def test_with_a_certificate_jobs_are_done(
     workers.close()
 
 
-def test_without_one_a_sentence_says_so(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "_CONNECT_TIMEOUT_S", 2.0)
+def test_without_one_a_sentence_says_so(address: str) -> None:
     empty = {f"distributed.comm.tls.{name}": None for name in ("ca-file", "client.cert", "client.key")}
-    with dask.config.set(empty), pytest.raises(ClusterError, match="no scheduler answers there"):
+    with dask.config.set(empty), pytest.raises(SettingsError, match="needs certificates"):
+        cluster.ClusterWorkers(address)
+
+
+def test_one_of_another_authority_is_refused(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_CONNECT_TIMEOUT_S", 2.0)
+    authority, other = trustme.CA(), tmp_path / "other.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(other))
+    own = {f"distributed.comm.tls.client.{what}": str(other) for what in ("cert", "key")}
+    with dask.config.set(own), pytest.raises(ClusterError, match="no scheduler answers there"):
         cluster.ClusterWorkers(address)

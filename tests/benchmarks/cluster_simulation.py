@@ -2,9 +2,9 @@
 
 A model of three things that tasks queue for: a worker, the scheduler, which hands out one task after another, and the
 storage, which delivers the bytes of one after another. The longest videos are begun first, and a worker takes the next
-task when it is free (list scheduling, longest first; Graham, "Bounds on multiprocessing timing anomalies", SIAM J. Appl. Math., 1969).
-What is assumed is printed with the table; the speed of a core and the scheduler's time a task are measured by the other
-benchmarks.
+task when it is free (list scheduling, longest first; Graham, "Bounds on multiprocessing timing anomalies", SIAM Journal on
+Applied Mathematics, 1969). What is assumed is printed with the table; the speed of a core and the scheduler's time a task
+are measured by the other benchmarks.
 """
 
 from __future__ import annotations
