@@ -60,10 +60,32 @@ class SlurmJob:
         return script
 
 
-def manifest(*, image: str, namespace: str, claim: str, workers: int, memory: str) -> str:
-    """A Kubernetes manifest: a scheduler, ``workers`` of one core each, and the job that annotates."""
-    text = Template(_read(MANIFEST))
-    return text.substitute(image=image, namespace=namespace, claim=claim, workers=workers, memory=memory)
+def manifest(*, image: str, namespace: str, claim: str, workers: int, memory: str, tls_secret: str | None = None) -> str:
+    """A Kubernetes manifest: a scheduler, ``workers`` of one core each, and the job that annotates.
+
+    ``tls_secret`` is the name of a secret with ``tls.crt``, ``tls.key`` and ``ca.crt``, which all of them then use.
+    """
+    encryption = dict.fromkeys(("tls_environment", "tls_mount", "tls_volume"), "")
+    if tls_secret is not None:
+        names = {"REQUIRE_ENCRYPTION": '"True"', "TLS__CA_FILE": "/tls/ca.crt"}
+        for role in ("SCHEDULER", "WORKER", "CLIENT"):
+            names |= {f"TLS__{role}__CERT": "/tls/tls.crt", f"TLS__{role}__KEY": "/tls/tls.key"}
+        encryption = {
+            "tls_environment": "".join(
+                f"{'':16}- {{name: DASK_DISTRIBUTED__COMM__{name}, value: {value}}}\n" for name, value in names.items()
+            ),
+            "tls_mount": f"{'':16}- {{name: tls, mountPath: /tls, readOnly: true}}\n",
+            "tls_volume": f"{'':12}- {{name: tls, secret: {{secretName: {tls_secret}}}}}\n",
+        }
+    return Template(_read(MANIFEST)).substitute(
+        image=image,
+        namespace=namespace,
+        claim=claim,
+        workers=workers,
+        memory=memory,
+        scheme="tcp" if tls_secret is None else "tls",
+        **encryption,
+    )
 
 
 def container() -> str:

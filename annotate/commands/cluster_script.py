@@ -111,9 +111,15 @@ def slurm(
     show_default=True,
     help="Memory of a worker.",
 )
-def kubernetes(image: str, namespace: str, claim: str, workers: int, memory: str) -> None:
+@click.option(
+    "--tls-secret",
+    metavar="NAME",
+    callback=_like("annotate-tls", _NAME),
+    help="A secret with tls.crt, tls.key and ca.crt: all of them then demand certificates.",
+)
+def kubernetes(image: str, namespace: str, claim: str, workers: int, memory: str, tls_secret: str | None) -> None:
     """Print a Kubernetes manifest: scheduler, workers, and the job that annotates."""
-    text = manifest(image=image, namespace=namespace, claim=claim, workers=workers, memory=memory)
+    text = manifest(image=image, namespace=namespace, claim=claim, workers=workers, memory=memory, tls_secret=tls_secret)
     console.print_text(text.rstrip())
 
 

@@ -118,7 +118,10 @@ def test_a_manifest_says_what_was_asked_for(items: dict[tuple[str, str], Any]) -
         assert pod["securityContext"]["runAsNonRoot"]
         assert container_of_pod["securityContext"]["readOnlyRootFilesystem"]
         assert {"name": ALLOWED_FAILURES, "value": "2"} in container_of_pod["env"]
-    assert workers["spec"]["template"]["spec"]["volumes"][1]["persistentVolumeClaim"] == {"claimName": "tapes"}
+    assert workers["spec"]["template"]["spec"]["volumes"][1] == {
+        "name": "archive",
+        "persistentVolumeClaim": {"claimName": "tapes"},
+    }
     assert workers["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] == {"memory": "2Gi"}
 
 
@@ -134,6 +137,21 @@ def test_commands_of_a_manifest_are_those_that_there_are(items: dict[tuple[str, 
     service = items[("Service", "annotate-scheduler")]
     assert service["spec"]["ports"][0]["port"] == 8786
     assert f"tcp://{service['metadata']['name']}:8786" in pods[1]["containers"][0]["command"]
+
+
+def test_with_a_secret_all_demand_certificates() -> None:
+    text = run("cluster-script", "kubernetes", "--tls-secret", "own-tls").output
+    pods = [item["spec"]["template"]["spec"] for item in yaml.safe_load(text)["items"] if "template" in item.get("spec", {})]
+    for pod in pods:
+        (container_of_pod,) = pod["containers"]
+        settings = {setting["name"]: setting["value"] for setting in container_of_pod["env"]}
+        assert settings["DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION"] == "True"
+        assert settings["DASK_DISTRIBUTED__COMM__TLS__WORKER__KEY"] == "/tls/tls.key"
+        assert {"name": "tls", "mountPath": "/tls", "readOnly": True} in container_of_pod["volumeMounts"]
+        assert {"name": "tls", "secret": {"secretName": "own-tls"}} in pod["volumes"]
+    assert "tls://annotate-scheduler:8786" in pods[1]["containers"][0]["command"]
+    for item in yaml.safe_load(text)["items"]:
+        kubernetes_validate.validate(item, kubernetes_validate.latest_version(), strict=True)
 
 
 def instructions() -> list[tuple[str, str]]:
