@@ -22,6 +22,7 @@ _WHERE = {
     "plot": "annotate.commands.plot",
     **dict.fromkeys(("summarize", "find"), "annotate.commands.reports"),
     "serve": "annotate.commands.serve",
+    "cluster-script": "annotate.commands.cluster_script",
     "report": "annotate.commands.report",
     **dict.fromkeys(("dataset", "train", "evaluate"), "annotate.training.commands"),
 }
@@ -36,7 +37,7 @@ class _CommandGroup(DefaultGroup):  # type: ignore[misc]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in _WHERE:
-            command: click.Command = getattr(import_module(_WHERE[cmd_name]), cmd_name)
+            command: click.Command = getattr(import_module(_WHERE[cmd_name]), cmd_name.replace("-", "_"))
             return command
         found: click.Command | None = super().get_command(ctx, cmd_name)
         return found

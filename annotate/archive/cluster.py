@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from annotate.archive import cluster_tasks as tasks
-from annotate.archive.cluster_address import LOCAL, address_in, check_address, is_scheduler_file
+from annotate.archive.cluster_address import LOCAL, address_in, check_address, check_certificates, is_scheduler_file
 from annotate.archive.cluster_tasks import Need, Voice, WrongWorkerError
 from annotate.archive.gate import Gate
 from annotate.archive.job import Job, Work
@@ -159,6 +159,7 @@ class ClusterWorkers:
             options = {"address": self._cluster}
         elif is_scheduler_file(self._address):
             options = {"address": address_in(Path(self._address))}
+        check_certificates(options["address"])
         try:
             self._client = await Client(**options, asynchronous=True, set_as_default=False, timeout=_CONNECT_TIMEOUT_S)
         except (OSError, ValueError, TypeError) as error:

@@ -39,3 +39,19 @@ def address_in(path: Path) -> str:
         return str(json.loads(path.read_bytes())["address"])
     except (OSError, ValueError, TypeError, KeyError):
         raise SettingsError(f"--cluster {path}: is not the file that `dask scheduler --scheduler-file` writes") from None
+
+
+def check_certificates(address: object) -> None:
+    """Tries whether there are certificates for an address that demands them.
+
+    Raises:
+        SettingsError: Dask's configuration names none.
+    """
+    from distributed.security import Security
+
+    security = Security()
+    if str(address).startswith("tls://") and not (security.tls_ca_file and security.tls_client_cert):
+        raise SettingsError(
+            f"--cluster {address}: needs certificates; set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, ..._CLIENT__CERT and "
+            "..._CLIENT__KEY"
+        )

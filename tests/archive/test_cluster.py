@@ -162,11 +162,13 @@ def test_what_a_killed_worker_was_at_is_done_by_another(tmp_path: Path, address:
 def test_closing_calls_off_what_is_under_way_and_leaves_the_cluster(
     tmp_path: Path, face_picture: Path, running: distributed.LocalCluster
 ) -> None:
-    clip = make_from_pictures(tmp_path / "a.mp4", [(face_picture, 20)], size=(640, 480))
-    workers = cluster.ClusterWorkers(running.scheduler_address)
+    clip = make_from_pictures(tmp_path / "a.mp4", [(face_picture, 40)], size=(640, 480))
+    told_s: list[float] = []
+    workers = cluster.ClusterWorkers(running.scheduler_address, lambda path, done_s, duration_s: told_s.append(done_s))
     job = Job(clip, Outputs(tmp_path / "a"), Settings(), Wanted(), "")
     future = workers.submit(job)
-    until(lambda: len(list(tmp_path.iterdir())) > 1)
+    until(lambda: bool(told_s) and told_s[-1] > 0)
+    assert len(list(tmp_path.iterdir())) > 1
     workers.close()
     assert future.cancelled()
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
