@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import math
 import threading
 import time
 import uuid
@@ -25,12 +26,14 @@ from annotate.archive.cluster_address import LOCAL, address_in, check_address, c
 from annotate.archive.cluster_tasks import Need, Voice, WrongWorkerError
 from annotate.archive.gate import Gate
 from annotate.archive.job import Job, Work
+from annotate.archive.lease import LEASE_S
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import Outputs
 from annotate.archive.workers import Advance
 from annotate.errors import ClusterError, SettingsError
 from annotate.extras import check_extra
 from annotate.settings import Limits, available_cores
+from annotate.storage.path import is_remote
 
 if TYPE_CHECKING:
     import distributed
@@ -283,7 +286,7 @@ class ClusterWorkers:
         self._in_work[number] = _Progress(given.path)
         self._outstanding.add(task)
         try:
-            for _ in range(BUSY_TRIES):
+            for _ in range(_busy_tries(work)):
                 outcome = await self._attempt(work, Voice(self._run, number))
                 if outcome.status is not Status.BUSY:
                     break
@@ -397,6 +400,12 @@ class _Progress:
 
 def _without_program(who: str, error: BaseException) -> str:
     return f"{who}: this program does not load there ({error}); install annotate with the extra cluster on all"
+
+
+def _busy_tries(work: Work) -> int:
+    """In object storage whoever died holds a video until its lease is over."""
+    held_s = LEASE_S if is_remote(work.outputs.base) else 0.0
+    return BUSY_TRIES + math.ceil(held_s / BUSY_DELAY_S)
 
 
 def _as_given(outcome: Outcome, work: Work, given: Work) -> Outcome:

@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ import pytest
 from annotate.archive import cluster_tasks
 from annotate.archive.claim import claim
 from annotate.archive.job import Job, Progress
+from annotate.archive.lease import LEASE_S
 from annotate.archive.outcome import Outcome, Status
 from annotate.archive.plan import Outputs, Wanted
 from annotate.archive.run import annotate_archive, run_jobs
@@ -23,6 +24,7 @@ from annotate.archive.walk import walk
 from annotate.errors import SettingsError
 from annotate.parallel import Cores
 from annotate.settings import Settings
+from annotate.storage.path import ObjectPath
 from tests.media import H264, make_from_pictures
 
 distributed = pytest.importorskip("distributed")
@@ -266,3 +268,11 @@ def test_where_no_scheduler_is_a_sentence_says_so(tmp_path: Path, monkeypatch: p
     (tmp_path / "scheduler.json").write_text("nonsense")
     with pytest.raises(SettingsError, match=r"scheduler\.json: is not the file that"):
         cluster.ClusterWorkers(str(tmp_path / "scheduler.json"))
+
+
+def test_in_object_storage_it_is_asked_until_a_dead_worker_lets_go(tmp_path: Path) -> None:
+    local = Job(tmp_path / "a.mp4", Outputs(tmp_path / "a"), Settings(), Wanted(), "")
+    remote = replace(local, outputs=Outputs(ObjectPath("/bucket/a")))
+    here_s, there_s = (cluster._busy_tries(job) * cluster.BUSY_DELAY_S for job in (local, remote))
+    assert here_s == 60
+    assert there_s == here_s + LEASE_S
