@@ -162,9 +162,9 @@ def test_moments_are_found_and_jumped_to(page: Page) -> None:
     until(page, "document.querySelectorAll('.moments tbody tr').length === 2")
     row = page.locator(".moments tbody tr").nth(1)
     cells = [cell.partition("\n")[0] for cell in row.locator("td").all_inner_texts()]
-    assert cells[:3] == ["two_faces.mp4", "happiness", "0:04.1"]
+    assert cells[:3] == ["two_faces.mp4", "happiness", "0:03.3"]
     row.locator("a").click()
-    until(page, "Math.abs(document.querySelector('video')?.currentTime - 4.08) < 0.05")
+    until(page, "Math.abs(document.querySelector('video')?.currentTime - 3.32) < 0.05")
 
 
 def test_what_the_browser_cannot_play_is_offered_as_a_copy(page: Page) -> None:
