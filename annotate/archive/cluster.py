@@ -54,6 +54,9 @@ _LEAST_WIDTH = 2
 _LOOK_INTERVAL_S = 0.5
 _SILENCE_S = 3.0
 _CONNECT_TIMEOUT_S = 15.0
+_SEND_INTERVAL_S = 0.002
+"""A client of Dask gathers messages for 10 ms otherwise, for which a worker would wait between two tasks."""
+
 _UNWIND_TIMEOUT_S = 8.0
 _UNWIND_INTERVAL_S = 0.1
 _CLOSE_TIMEOUT_S = 20.0
@@ -170,6 +173,7 @@ class ClusterWorkers:
             raise ClusterError(
                 f"{self._address}: no scheduler answers there ({cause}); start one with `dask scheduler`, or check --cluster"
             ) from error
+        self._client.scheduler_comm.interval = _SEND_INTERVAL_S
         self._client.subscribe_topic(tasks.TOPIC, self._hear)
         self._watcher = asyncio.ensure_future(self._watch())
 
