@@ -52,9 +52,9 @@ class Cluster:
     """What is assumed of machines."""
 
     workers: int
-    speed: float = 4.7
+    speed: float = 4.8
     """Multiple of real time at which a core annotates."""
-    scheduler_s: float = 0.003
+    scheduler_s: float = 0.005
     """Of the scheduler and the driver, for each task."""
     task_s: float = 0.3
     """Of a worker, for each task besides its frames: opening, seeking, writing."""
