@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Advance = Callable[[Path, float, float | None], None]
 """Told of a video how many seconds are analysed, and its length if known."""
 
-KILL_AFTER_S = 2.0
+KILL_AFTER_S = 4.0
 _REPORT_INTERVAL_S = 0.2
 _LISTEN_INTERVAL_S = 0.05
 _PARENT_CHECK_INTERVAL_S = 1.0
