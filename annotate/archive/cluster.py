@@ -11,29 +11,25 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import math
 import threading
 import time
 import uuid
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from annotate.archive import cluster_jobs
 from annotate.archive import cluster_tasks as tasks
 from annotate.archive.cluster_address import LOCAL, address_in, check_address, check_certificates, is_scheduler_file
 from annotate.archive.cluster_tasks import Need, Voice, WrongWorkerError
 from annotate.archive.gate import Gate
 from annotate.archive.job import Job, Work
-from annotate.archive.lease import LEASE_S
 from annotate.archive.outcome import Outcome, Status
-from annotate.archive.plan import Outputs
 from annotate.archive.workers import Advance
 from annotate.errors import ClusterError, SettingsError
 from annotate.extras import check_extra
 from annotate.settings import Limits, available_cores
-from annotate.storage.path import is_remote
 
 if TYPE_CHECKING:
     import distributed
@@ -42,11 +38,6 @@ Result = TypeVar("Result")
 
 ALLOWED_FAILURES = 2
 """Deaths of workers that a task survives on a ``local`` cluster: with the third it is given up."""
-
-BUSY_TRIES = 6
-BUSY_DELAY_S = 10.0
-"""So often, and after so long each time, a video is asked for again that somebody else holds: it may be a worker that is cut
-off and is thought dead."""
 
 _ANY_LOOPBACK_PORT = "127.0.0.1:0"
 _NEW, _PART, _JOIN = range(3)
@@ -96,7 +87,6 @@ class ClusterWorkers:
         self._gate = Gate()
         self._checked: set[str] = set()
         self._need: Need | None = None
-        self._ready = asyncio.Event()
         self._error: Exception | None = None
         self._closed = False
         self._in_work: dict[int, _Progress] = {}
@@ -284,17 +274,17 @@ class ClusterWorkers:
             raise self._error
         task = asyncio.current_task()
         assert task is not None
-        given, work = work, self._abroad(work)
+        given, work = work, cluster_jobs.abroad(work, self._means)
         self._need = self._need or Need.of(work)
         number = next(self._numbers)
         self._in_work[number] = _Progress(given.path)
         self._outstanding.add(task)
         try:
-            for _ in range(_busy_tries(work)):
+            for _ in range(cluster_jobs.busy_tries(work)):
                 outcome = await self._attempt(work, Voice(self._run, number))
                 if outcome.status is not Status.BUSY:
                     break
-                await asyncio.sleep(BUSY_DELAY_S)
+                await asyncio.sleep(cluster_jobs.BUSY_DELAY_S)
         except (asyncio.CancelledError, CancelledError):
             if self._closed:
                 raise
@@ -303,21 +293,7 @@ class ClusterWorkers:
         finally:
             self._outstanding.discard(task)
             del self._in_work[number]
-        return _as_given(outcome, work, given)
-
-    def _abroad(self, work: Work) -> Work:
-        """A job as workers find it: with whole paths, one core, and the means of this run."""
-        if not isinstance(work, Job):
-            return work
-        means = self._means or work.limits
-        limits = replace(work.limits, threads=1, hwaccel=means.hwaccel, provider=means.provider)
-        settings = work.settings
-        if settings.model is not None:
-            settings = replace(settings, model=settings.model.absolute())
-        outputs = Outputs(work.outputs.base.absolute())
-        scratch = work.scratch.absolute() if work.scratch is not None else None
-        path = work.path.absolute()
-        return replace(work, path=path, outputs=outputs, settings=settings, limits=limits, scratch=scratch)
+        return cluster_jobs.as_given(outcome, work, given)
 
     async def _attempt(self, work: Work, voice: Voice) -> Outcome:
         from distributed import KilledWorker
@@ -404,21 +380,6 @@ class _Progress:
 
 def _without_program(who: str, error: BaseException) -> str:
     return f"{who}: this program does not load there ({error}); install annotate with the extra cluster on all"
-
-
-def _busy_tries(work: Work) -> int:
-    """In object storage whoever died holds a video until its lease is over."""
-    held_s = LEASE_S if is_remote(work.outputs.base) else 0.0
-    return BUSY_TRIES + math.ceil(held_s / BUSY_DELAY_S)
-
-
-def _as_given(outcome: Outcome, work: Work, given: Work) -> Outcome:
-    """An outcome that names paths as the user did."""
-    reason = outcome.reason
-    for theirs, own in ((work.path, given.path), (work.outputs.base, given.outputs.base)):
-        if theirs != own:
-            reason = reason.replace(str(theirs), str(own))
-    return replace(outcome, path=given.path, reason=reason)
 
 
 def _silence() -> None:

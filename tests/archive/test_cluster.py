@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from annotate.archive import cluster_tasks
+from annotate.archive import cluster_jobs, cluster_tasks
 from annotate.archive.claim import claim
 from annotate.archive.job import Job, Progress
 from annotate.archive.lease import LEASE_S
@@ -181,8 +181,8 @@ def test_closing_calls_off_what_is_under_way_and_leaves_the_cluster(
 def test_a_video_that_somebody_holds_is_asked_for_again(
     tmp_path: Path, empty_clip: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "BUSY_DELAY_S", 0.5)
-    monkeypatch.setattr(cluster, "BUSY_TRIES", 3)
+    monkeypatch.setattr(cluster_jobs, "BUSY_DELAY_S", 0.5)
+    monkeypatch.setattr(cluster_jobs, "BUSY_TRIES", 3)
     video = shutil.copy2(empty_clip, tmp_path / "a.mp4")
     outputs = Outputs(tmp_path / "a")
     job = Job(video, outputs, Settings(), Wanted(), "")
@@ -273,6 +273,6 @@ def test_where_no_scheduler_is_a_sentence_says_so(tmp_path: Path, monkeypatch: p
 def test_in_object_storage_it_is_asked_until_a_dead_worker_lets_go(tmp_path: Path) -> None:
     local = Job(tmp_path / "a.mp4", Outputs(tmp_path / "a"), Settings(), Wanted(), "")
     remote = replace(local, outputs=Outputs(ObjectPath("/bucket/a")))
-    here_s, there_s = (cluster._busy_tries(job) * cluster.BUSY_DELAY_S for job in (local, remote))
+    here_s, there_s = (cluster_jobs.busy_tries(job) * cluster_jobs.BUSY_DELAY_S for job in (local, remote))
     assert here_s == 60
     assert there_s == here_s + LEASE_S
