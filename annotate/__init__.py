@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from annotate.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from annotate.analysis.annotation import Annotation
+    from annotate.analytics.moments import find_moments
+    from annotate.analytics.summary import summarize
     from annotate.api import annotate_video, iterate_annotations
     from annotate.errors import (
         AnnotateError,
@@ -29,11 +32,8 @@ if TYPE_CHECKING:
         UnreadableError,
     )
     from annotate.faces.box import Box
-    from annotate.pipeline import Annotation
-    from annotate.reports.moments import find_moments
-    from annotate.reports.summary import summarize
     from annotate.settings import Settings
-    from annotate.timeline import Span
+    from annotate.span import Span
 
 __all__ = [
     "AnnotateError",
@@ -62,14 +62,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Annotation": "annotate.pipeline",
+    "Annotation": "annotate.analysis.pipeline",
     "Box": "annotate.faces.box",
     "Settings": "annotate.settings",
-    "Span": "annotate.timeline",
+    "Span": "annotate.span",
     "annotate_video": "annotate.api",
-    "find_moments": "annotate.reports.moments",
+    "find_moments": "annotate.analytics.moments",
     "iterate_annotations": "annotate.api",
-    "summarize": "annotate.reports.summary",
+    "summarize": "annotate.analytics.summary",
 }
 """Where names live that are loaded when they are asked for: pandas, dlib and onnxruntime take most of a second."""
 

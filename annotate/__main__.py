@@ -10,7 +10,7 @@ EXIT_INTERRUPTED = 130
 def run() -> None:
     """Runs the command line; a Ctrl-C while it is still being loaded is no traceback."""
     try:
-        from annotate.cli import main
+        from annotate.cli.main import main
 
         main()
     except KeyboardInterrupt:

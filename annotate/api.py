@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from annotate.pipeline import Analysis, Annotation, analyse
+from annotate.analysis.annotation import Annotation
+from annotate.analysis.parallel import analyse
+from annotate.analysis.pipeline import Analysis
+from annotate.results.table import to_table
 from annotate.settings import Limits, Settings, available_cores
-from annotate.tracks.table import to_table
 
 
 def annotate_video(path: str | os.PathLike[str], settings: Settings | None = None) -> pd.DataFrame:

@@ -39,7 +39,7 @@ class Limits:
     """Videos with larger pictures are refused; the default is enough for 8K."""
 
     hwaccel: str = NO_HWACCEL
-    """ffmpeg's way of decoding by hardware, one that works here (see `annotate.media.hardware.choose_hwaccel`)."""
+    """ffmpeg's way of decoding by hardware, one that works here (see `annotate.media.hwaccel.choose_hwaccel`)."""
 
     provider: str = CPU
     """What the network runs on, a key of ``PROVIDERS``; probabilities may differ in the sixth digit between them."""

@@ -10,14 +10,14 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from annotate.archive.plan import Wanted
-from annotate.archive.render import find_renders, render_archive
-from annotate.archive.run import annotate_archive
-from annotate.media.binary import find_ffmpeg
-from annotate.reports.plot.figures import encode, style
-from annotate.reports.plot.sheet import draw_sheet
-from annotate.reports.plot.timeline import draw_timeline
-from annotate.reports.read import read_whole
+from annotate.archive.layout import Wanted
+from annotate.archive.stored_report import read_whole
+from annotate.batch.render import find_renders, render_archive
+from annotate.batch.run import annotate_archive
+from annotate.media.ffmpeg import find_ffmpeg
+from annotate.plots.figures import encode, style
+from annotate.plots.sheet import draw_sheet
+from annotate.plots.timeline import draw_timeline
 
 FOLDER = Path(__file__).parent
 CLIP, STEM = "two_faces.mp4", "two_faces.emotions"

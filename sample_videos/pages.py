@@ -17,8 +17,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from annotate.archive.run import annotate_archive
-from annotate.reports.page.build import write_page
+from annotate.batch.run import annotate_archive
+from annotate.html_report.build import write_page
 
 FOLDER = Path(__file__).parent
 CLIPS = ("cut.mp4", "no_face.mp4", "phone.mov", "portrait.mp4", "two_faces.mp4")

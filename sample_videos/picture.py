@@ -14,9 +14,9 @@ import threading
 import time
 from pathlib import Path
 
-from annotate.archive.plan import Wanted
-from annotate.archive.run import annotate_archive
-from annotate.media.binary import find_ffmpeg
+from annotate.archive.layout import Wanted
+from annotate.batch.run import annotate_archive
+from annotate.media.ffmpeg import find_ffmpeg
 
 FOLDER = Path(__file__).parent
 CLIP = "two_faces.mp4"

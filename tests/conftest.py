@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.media import make_face_picture, make_from_pictures, make_pattern
+from tests.clips import make_face_picture, make_from_pictures, make_pattern
+from tests.object_store import bucket, endpoint, fresh_client
+
+__all__ = ["bucket", "endpoint", "fresh_client"]
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")

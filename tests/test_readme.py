@@ -9,20 +9,22 @@ from pathlib import Path
 import click
 import pytest
 
-from annotate.archive.walk import VIDEO_ENDINGS
-from annotate.commands.archive import annotate_command
-from annotate.commands.convert import convert
-from annotate.commands.plot import plot
-from annotate.commands.render import render
-from annotate.commands.report import report
-from annotate.commands.reports import LISTS, TABLES, find, summarize
-from annotate.commands.serve import serve
+from annotate.analytics.moments import to_table
+from annotate.analytics.summary import FIGURES, PLACES
+from annotate.archive.discover import VIDEO_ENDINGS
+from annotate.cli.annotate import annotate_command
+from annotate.cli.convert import convert
+from annotate.cli.find import find
+from annotate.cli.plot import plot
+from annotate.cli.render import render
+from annotate.cli.report import report
+from annotate.cli.serve import serve
+from annotate.cli.summarize import summarize
+from annotate.cli.table_output import LISTS, TABLES
 from annotate.emotions.labels import EMOTIONS
-from annotate.reports.moments import to_table
-from annotate.reports.summary import FIGURES, PLACES
-from annotate.tracks.boxes import COLUMNS
-from annotate.tracks.formats import FORMATS, TRACKS
-from annotate.tracks.table import PLACE_COLUMNS
+from annotate.results.boxes import COLUMNS
+from annotate.results.formats.registry import FORMATS, TRACKS
+from annotate.results.table import PLACE_COLUMNS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

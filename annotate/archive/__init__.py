@@ -1,1 +1,1 @@
-"""Many videos: finding them, deciding what is to be done, doing it, collecting what failed."""
+"""An archive as it lies there: its videos, their outputs and reports."""

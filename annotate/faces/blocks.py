@@ -12,7 +12,7 @@ from annotate.emotions.contract import Contract
 from annotate.faces.box import Box
 from annotate.faces.crop import Patch, take_patch
 from annotate.faces.track import Sighting, TrackEnd
-from annotate.timeline import Span
+from annotate.span import Span
 
 
 @dataclass(frozen=True, slots=True)

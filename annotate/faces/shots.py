@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.media.decode import Frame
-from annotate.timeline import MS_PER_S, Span
+from annotate.span import MS_PER_S, Span
 
 THUMBNAIL_SHORT_SIDE_PX = 48
 CUT_DISTANCE = 0.45

@@ -10,7 +10,7 @@ import numpy as np
 
 from annotate.faces.box import Box, overlaps, shares_within
 from annotate.faces.detect import Face
-from annotate.faces.look import Observation
+from annotate.faces.search import Observation
 from annotate.media.decode import Frame
 from annotate.settings import Settings
 

@@ -20,11 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.errors import DecodingError
+from annotate.media.ffmpeg import command_line, memory_options, open_input, wait_for_output, without_addresses, working
 from annotate.media.probe import Video
-from annotate.media.process import wait_for_output, working
-from annotate.media.source import command_line, memory_options, open_input, without_addresses
 from annotate.settings import NO_HWACCEL, ONE_CORE, Limits
-from annotate.timeline import MS_PER_S, Span
+from annotate.span import MS_PER_S, Span
 
 DISTINCT_WARNINGS = 20
 """How many different complaints of a decoder are kept; the rest is counted."""

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotate.errors import NotAVideoError, NoVideoStreamError, TooLargeError, UnreadableError
-from annotate.media.binary import runnable
-from annotate.media.source import MAX_STREAMS, command_line, memory_options, open_input, without_addresses
+from annotate.media.ffmpeg import MAX_STREAMS, command_line, memory_options, open_input, runnable, without_addresses
 from annotate.settings import Limits
 
 _STREAM = re.compile(r"^\s+Stream #0:(?P<index>\d+)\S*: (?P<kind>\w+): (?P<details>.*)$")

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from annotate.errors import DecodingError
 from annotate.media.decode import SOUGHT_IN, pictures_of
+from annotate.media.ffmpeg import command_line, memory_options, open_input, wait_for_output, working
 from annotate.media.probe import Video, probe
-from annotate.media.process import wait_for_output, working
-from annotate.media.source import command_line, memory_options, open_input
 from annotate.settings import ONE_CORE, Limits
-from annotate.timeline import MS_PER_S
+from annotate.span import MS_PER_S
 
 _CHANNELS = 3
 _HALF_MS_S = 0.5 / MS_PER_S

@@ -20,9 +20,9 @@ from pathlib import Path
 import click
 from tabulate import tabulate
 
-from annotate.archive.run import annotate_archive
-from annotate.tracks.meta import hash_content, read_meta
-from tests.media import H264, SAMPLES, file_url, make_face_picture, make_from_pictures, run_ffmpeg
+from annotate.batch.run import annotate_archive
+from annotate.results.meta import hash_content, read_meta
+from tests.clips import H264, SAMPLES, file_url, make_face_picture, make_from_pictures, run_ffmpeg
 from tests.reliability.processes import Sample, running, watching
 
 REPEATS = 5

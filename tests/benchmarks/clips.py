@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.media import SAMPLES, file_url, run_ffmpeg
+from tests.clips import SAMPLES, file_url, run_ffmpeg
 
 RATE = 25
 _GRAIN = "noise=alls=8:allf=t"

@@ -23,14 +23,13 @@ from pathlib import Path
 
 import click
 
-from annotate.archive.cluster import ClusterWorkers
-from annotate.archive.job import Progress
-from annotate.archive.outcome import Outcome, Status
-from annotate.archive.plan import Outputs
-from annotate.archive.run import run_jobs
-from annotate.parallel import Cores
+from annotate.analysis.parallel import Cores
+from annotate.archive.layout import Outputs
+from annotate.batch.job import Outcome, Progress, Status
+from annotate.batch.run import run_jobs
+from annotate.cluster.client import ClusterWorkers
 from tests.benchmarks.clips import CLIPS, make_clip
-from tests.media import SAMPLES
+from tests.clips import SAMPLES
 from tests.reliability.processes import resident_bytes
 
 ROOT = Path(__file__).parents[2]

@@ -22,7 +22,7 @@ import numpy as np
 from tabulate import tabulate
 
 from tests.benchmarks.clips import Clip, make_clip
-from tests.media import file_url, run_ffmpeg
+from tests.clips import file_url, run_ffmpeg
 
 PORTRAIT, EMPTY = "portrait.mp4", "no_face.mp4"
 RESOLUTIONS = (

@@ -15,19 +15,19 @@ import numpy as np
 from tabulate import tabulate
 from tqdm import tqdm
 
-from annotate.archive.walk import walk
+from annotate.analysis.pipeline import analysed_size_px
+from annotate.archive.discover import walk
 from annotate.errors import AnnotateError
 from annotate.faces.box import Box, overlaps
 from annotate.faces.detect import FaceDetector
-from annotate.faces.look import Observation, observe
+from annotate.faces.search import Observation, observe
 from annotate.faces.shots import mark_shots, thin
 from annotate.faces.track import Sighting, follow
 from annotate.media.decode import Frame, decode
 from annotate.media.probe import probe
-from annotate.pipeline import analysed_size_px
 from annotate.settings import Settings
-from annotate.timeline import MS_PER_S
-from tests.media import SAMPLES
+from annotate.span import MS_PER_S
+from tests.clips import SAMPLES
 
 LEAST_OVERLAP = 0.3
 _MAX_FRAMES = 3000

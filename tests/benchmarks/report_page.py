@@ -18,7 +18,7 @@ import click
 from playwright.sync_api import Page, sync_playwright
 from tabulate import tabulate
 
-from annotate.reports.page.build import write_page
+from annotate.html_report.build import write_page
 from tests.benchmarks.summaries import make_reports
 from tests.browser import BROWSERS, find_browser
 

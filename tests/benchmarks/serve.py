@@ -20,9 +20,9 @@ import httpx
 import numpy as np
 from tabulate import tabulate
 
-from annotate.archive.run import annotate_archive
-from tests.media import SAMPLES, run_ffmpeg
-from tests.serve.servers import Server, serving
+from annotate.batch.run import annotate_archive
+from tests.clips import SAMPLES, run_ffmpeg
+from tests.server.servers import Server, serving
 
 _FOLDERS = 20
 _LONG_LOOPS = 600

@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
 
-from annotate import pipeline
+from annotate.analysis import pipeline
+from annotate.analysis.parallel import analyse
+from annotate.analysis.pipeline import Analysis
 from annotate.emotions.classifier import Classifier
 from annotate.faces import blocks
 from annotate.faces.detect import FaceDetector
 from annotate.media.decode import Frame
-from annotate.pipeline import Analysis, analyse
+from annotate.results.table import format_table, to_table
 from annotate.settings import ONE_CORE
-from annotate.tracks.files import write_whole
-from annotate.tracks.table import format_table, to_table
+from annotate.storage.local.files import write_whole
 
 _Result = TypeVar("_Result")
 

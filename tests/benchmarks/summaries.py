@@ -20,12 +20,12 @@ from pathlib import Path
 import click
 from tabulate import tabulate
 
+from annotate.analysis.annotation import Annotation
 from annotate.emotions.labels import EMOTIONS
 from annotate.faces.box import Box
-from annotate.pipeline import Annotation
-from annotate.timeline import MS_PER_S, Span
-from annotate.tracks.meta import Meta, Source, hash_content
-from annotate.tracks.table import format_table, to_table
+from annotate.results.meta import Meta, Source, hash_content
+from annotate.results.table import format_table, to_table
+from annotate.span import MS_PER_S, Span
 from annotate.version import ANALYSIS_VERSION
 from tests.reliability.processes import Run, resident_bytes, running
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import click
 from tabulate import tabulate
 
-from annotate.media.binary import find_ffmpeg
+from annotate.media.ffmpeg import find_ffmpeg
 from tests.benchmarks.clips import CLIPS, RATE, Clip, make_clip
 from tests.benchmarks.peers import PEERS, measure_peer
 from tests.reliability.processes import resident_bytes, running

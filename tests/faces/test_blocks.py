@@ -12,7 +12,7 @@ from annotate.faces.blocks import Block, BlockReport, cut_blocks
 from annotate.faces.box import Box
 from annotate.faces.track import Sighting, TrackEnd
 from annotate.media.decode import Frame
-from annotate.timeline import Span
+from annotate.span import Span
 
 CONTRACT = Contract(crop_size_px=4)
 FRAME_MS = 40

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from annotate.faces.shots import mark_shots, structural_distance, thin
 from annotate.media.decode import Frame, decode
 from annotate.media.probe import probe
-from annotate.timeline import Span
-from tests.media import make_face_picture, make_from_pictures, make_pattern
+from annotate.span import Span
+from tests.clips import make_face_picture, make_from_pictures, make_pattern
 
 GRAY = np.full((60, 80), 120, np.uint8)
 

@@ -5,11 +5,11 @@ import pytest
 
 from annotate.faces.box import Box
 from annotate.faces.detect import Face
-from annotate.faces.look import Observation
+from annotate.faces.search import Observation
 from annotate.faces.track import Sighting, TrackEnd, follow
 from annotate.media.decode import Frame
 from annotate.settings import Settings
-from annotate.timeline import Span
+from annotate.span import Span
 
 IMAGE = np.zeros((2, 2), np.uint8)
 FRAME_MS = 40

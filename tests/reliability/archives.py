@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from annotate.archive.walk import OUTPUT_MARK
-from annotate.tracks.files import TEMPORARY_PREFIX
-from tests.media import make_face_picture, make_from_pictures, make_pattern
+from annotate.archive.layout import OUTPUT_MARK
+from annotate.storage.local.files import TEMPORARY_PREFIX
+from tests.clips import make_face_picture, make_from_pictures, make_pattern
 from tests.reliability.processes import running
 
 RUN_OPTIONS = ("--jobs", "2", "--min-face", "0.3")

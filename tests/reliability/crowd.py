@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from annotate.tracks.meta import read_meta
-from tests.media import make_face_picture, make_from_pictures, run_ffmpeg
+from annotate.results.meta import read_meta
+from tests.clips import make_face_picture, make_from_pictures, run_ffmpeg
 from tests.reliability.processes import running, watching
 from tests.reliability.row import Faults, Options, Row
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from annotate.errors import ReportError
-from annotate.tracks.table import read_table
-from tests.media import H264, file_url, make_face_picture, run_ffmpeg
+from annotate.results.table import read_table
+from tests.clips import H264, file_url, make_face_picture, run_ffmpeg
 from tests.reliability.archives import RUN_OPTIONS, TRACEBACK, count_statuses, leavings, read_log
 from tests.reliability.processes import running
 from tests.reliability.row import Faults, Options, Row, listed

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from annotate.tracks.meta import read_meta
-from annotate.tracks.table import read_table
-from tests.media import H264, SAMPLES, file_url, make_face_picture, make_from_pictures, run_ffmpeg
+from annotate.results.meta import read_meta
+from annotate.results.table import read_table
+from tests.clips import H264, SAMPLES, file_url, make_face_picture, make_from_pictures, run_ffmpeg
 from tests.reliability.archives import RUN_OPTIONS, count_statuses, leavings, outputs_of, read_log
 from tests.reliability.processes import Sample, running, watching
 from tests.reliability.row import Faults, Options, Row, listed, say

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from annotate.cli import main
+from annotate.cli.main import main
 from annotate.emotions.classifier import load_classifier
-from annotate.training.dataset import open_dataset
-from annotate.training.judge import judge, predict
-from tests.media import SAMPLES
+from annotate.training.dataset.storage import open_dataset
+from annotate.training.evaluation import judge, predict
+from tests.clips import SAMPLES
 
 FLOOR = 0.9
 """Least accuracy: the samples are easy, and whatever knows them less is broken."""

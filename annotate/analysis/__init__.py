@@ -1,0 +1,1 @@
+"""One video in, its annotations out."""

@@ -1,0 +1,132 @@
+"""Moments as lists that players and editors jump through.
+
+``.edl`` is CMX 3600, as editors read it (not mpv's format of that name); ``.m3u`` has the two options that VLC reads.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from annotate.analytics.moments import Moment
+from annotate.analytics.read import Report
+from annotate.span import MS_PER_S
+
+FRAME_RATES = (24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 50.0, 60000 / 1001, 60.0)
+"""Pictures a second for which there are timecodes (SMPTE ST 12-1)."""
+
+USUAL_RATE = 25.0
+MOST_EVENTS = 999
+"""CMX 3600 numbers its events with three digits."""
+
+_RECORD_START_S = 3600
+
+
+def frame_rate(report: Report) -> float:
+    """The rate of `FRAME_RATES` that is nearest to a video's mean."""
+    if not report.frames or not report.duration_ms:
+        return USUAL_RATE
+    mean = report.frames * MS_PER_S / report.duration_ms
+    return min(FRAME_RATES, key=lambda rate: abs(rate - mean))
+
+
+def common_rate(moments: Sequence[Moment]) -> float:
+    """The rate that most moments' videos have; of two as frequent ones the slower."""
+    counts = Counter(frame_rate(moment.report) for moment in moments)
+    return max(sorted(counts), key=lambda rate: counts[rate], default=USUAL_RATE)
+
+
+def to_edl(moments: Sequence[Moment], rate: float) -> str:
+    """A CMX 3600 list: an event a moment, one after another from one hour on, timecodes without dropped numbers.
+
+    Sources are named by `FROM CLIP NAME`, as is usual for files (their reel is AX), and begin at 00:00:00:00.
+    """
+    lines = ["TITLE: moments", "FCM: NON-DROP FRAME"]
+    record = round(_RECORD_START_S * round(rate))
+    for number, moment in enumerate(moments, 1):
+        first, end = _frames(moment, rate)
+        source, target = (first, end), (record, record + end - first)
+        codes = " ".join(_timecode(frame, rate) for frame in (*source, *target))
+        lines += [
+            f"{number:03d}  AX       V     C        {codes}",
+            f"* FROM CLIP NAME: {_one_line(Path(moment.report.video).name)}",
+            f"* COMMENT: {_one_line(_title(moment))}",
+        ]
+        record += end - first
+    return "\n".join([*lines, ""])
+
+
+def to_otio(moments: Sequence[Moment], rate: float | None = None) -> str:
+    """An OpenTimelineIO timeline: a clip a moment, at its video's own rate if none is given."""
+    import opentimelineio as otio
+
+    track = otio.schema.Track("moments", kind=otio.schema.TrackKind.Video)
+    for moment in moments:
+        own = rate or frame_rate(moment.report)
+        first, end = _frames(moment, own)
+        whole = round(moment.report.duration_ms * own / MS_PER_S)
+        reference = otio.schema.ExternalReference(
+            target_url=moment.report.video_path.absolute().as_uri(), available_range=_range(0, max(whole, end), own)
+        )
+        figures = {"face_id": moment.face_id, "emotion": moment.emotion, "confidence": moment.confidence}
+        track.append(
+            otio.schema.Clip(
+                name=f"{Path(moment.report.video).name}: {_title(moment)}",
+                media_reference=reference,
+                source_range=_range(first, end, own),
+                metadata={"annotate": figures},
+            )
+        )
+    timeline = otio.schema.Timeline("moments")
+    timeline.tracks.append(track)
+    return str(timeline.to_json_string(indent=2)) + "\n"
+
+
+def to_m3u(moments: Sequence[Moment]) -> str:
+    """A playlist for VLC: an entry a moment, with where to start and to stop in its video.
+
+    Files stand as absolute addresses, which hold any name and let the list lie anywhere.
+    """
+    lines = ["#EXTM3U"]
+    for moment in moments:
+        span = moment.span
+        name = Path(moment.report.video).name
+        lines += [
+            f"#EXTINF:{round(span.duration_s)},{_one_line(f'{name}: {_title(moment)}')}",
+            f"#EXTVLCOPT:start-time={span.start_s:.3f}",
+            f"#EXTVLCOPT:stop-time={span.end_s:.3f}",
+            moment.report.video_path.absolute().as_uri(),
+        ]
+    return "\n".join([*lines, ""])
+
+
+def _range(first: int, end: int, rate: float) -> Any:
+    from opentimelineio.opentime import RationalTime, TimeRange
+
+    return TimeRange(RationalTime(first, rate), RationalTime(end - first, rate))
+
+
+def _frames(moment: Moment, rate: float) -> tuple[int, int]:
+    """The first frame of a moment and the one after its last; one frame at least."""
+    first = round(moment.span.start_ms * rate / MS_PER_S)
+    return first, max(first + 1, round(moment.span.end_ms * rate / MS_PER_S))
+
+
+def _timecode(frame: int, rate: float) -> str:
+    """Hours, minutes, seconds and frames, by counting frames; at 29.97 a second of the code takes 30 of them.
+
+    >>> _timecode(90_012, 25.0), _timecode(1800, 30000 / 1001)
+    ('01:00:00:12', '00:01:00:00')
+    """
+    seconds, frames = divmod(frame, round(rate))
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{frames:02d}"
+
+
+def _title(moment: Moment) -> str:
+    return f"{moment.emotion}, face {moment.face_id}, confidence {moment.confidence:.2f}"
+
+
+def _one_line(text: str) -> str:
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -1,0 +1,1 @@
+"""Many videos: plan, run and report the work on each."""

@@ -1,0 +1,129 @@
+"""Printing what starts a cluster."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import click
+
+from annotate.cli import console
+from annotate.cli.options import fail, verbosity
+from annotate.cluster.scripts.render import SlurmJob, container, manifest
+from annotate.errors import AnnotateError
+from annotate.extras import check_extra
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_WALLTIME = re.compile(r"(\d+-)?\d{1,3}(:\d\d){0,2}")
+_QUANTITY = re.compile(r"\d+(\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T)?")
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
+_WORD = re.compile(r"[A-Za-z0-9_.,:+-]+")
+_BYTES = re.compile(r"\d+(\.\d+)? ?([KMGT]i?B?|B)")
+
+
+def _like(example: str, form: re.Pattern[str]) -> Callable[..., str | None]:
+    """Takes text of a form only: what is put into a script must not be able to be more than it is meant to be."""
+
+    def check(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+        if value is not None and form.fullmatch(value) is None:
+            raise click.BadParameter(f"{value!r} is not of the form of {example}.")
+        return value
+
+    return check
+
+
+@click.group("cluster-script")
+@verbosity
+def cluster_script() -> None:
+    """Print what starts a cluster, to be read and changed.
+
+    What is printed goes to SLURM, Kubernetes, or to what builds containers; the README has the recipes.
+    """
+
+
+@cluster_script.command()
+@click.option(
+    "--scheduler",
+    metavar="FILE|ADDRESS",
+    default="scheduler.json",
+    show_default=True,
+    help="The scheduler's file, where all machines see it, or its address.",
+)
+@click.option("--cores", metavar="N", type=click.IntRange(1), default=8, show_default=True, help="Workers of a job.")
+@click.option(
+    "--memory",
+    metavar="SIZE",
+    callback=_like("16GB", _BYTES),
+    default="8GB",
+    show_default=True,
+    help="Memory of a job, for all of them.",
+)
+@click.option(
+    "--walltime",
+    metavar="TIME",
+    callback=_like("24:00:00", _WALLTIME),
+    default="24:00:00",
+    show_default=True,
+    help="How long a job may take; what is not done by then goes to others.",
+)
+@click.option("--partition", metavar="NAME", callback=_like("long", _WORD), help="Where it is queued.")
+@click.option("--account", metavar="NAME", callback=_like("archive", _WORD), help="Who pays.")
+@click.option("--array", metavar="N", type=click.IntRange(1), help="So many jobs.")
+@click.option("--setup", metavar="LINE", multiple=True, help="A line of shell that comes first; may be repeated.")
+def slurm(
+    scheduler: str,
+    cores: int,
+    memory: str,
+    walltime: str,
+    partition: str | None,
+    account: str | None,
+    array: int | None,
+    setup: tuple[str, ...],
+) -> None:
+    """Print a SLURM job whose processes are workers."""
+    try:
+        check_extra("cluster-script slurm", "cluster", {"dask_jobqueue": "dask-jobqueue"})
+    except AnnotateError as error:
+        fail(error)
+    job = SlurmJob(scheduler, cores, memory, walltime, partition, account, array, setup)
+    console.print_text(job.script().rstrip())
+
+
+@cluster_script.command()
+@click.option(
+    "--image", metavar="IMAGE", callback=_like("registry/annotate:0.1.0", _IMAGE), default="annotate", show_default=True
+)
+@click.option("--namespace", metavar="NAME", callback=_like("annotate", _NAME), default="annotate", show_default=True)
+@click.option(
+    "--claim",
+    metavar="NAME",
+    callback=_like("archive", _NAME),
+    default="archive",
+    show_default=True,
+    help="The volume claim that holds the archive.",
+)
+@click.option("--workers", metavar="N", type=click.IntRange(1), default=8, show_default=True, help="A core each.")
+@click.option(
+    "--memory",
+    metavar="SIZE",
+    callback=_like("1Gi", _QUANTITY),
+    default="1Gi",
+    show_default=True,
+    help="Memory of a worker.",
+)
+@click.option(
+    "--tls-secret",
+    metavar="NAME",
+    callback=_like("annotate-tls", _NAME),
+    help="A secret with tls.crt, tls.key and ca.crt: all of them then demand certificates.",
+)
+def kubernetes(image: str, namespace: str, claim: str, workers: int, memory: str, tls_secret: str | None) -> None:
+    """Print a Kubernetes manifest: scheduler, workers, and the job that annotates."""
+    text = manifest(image=image, namespace=namespace, claim=claim, workers=workers, memory=memory, tls_secret=tls_secret)
+    console.print_text(text.rstrip())
+
+
+@cluster_script.command("container")
+def container_file() -> None:
+    """Print a container file for the machines of a cluster."""
+    console.print_text(container().rstrip())

@@ -1,0 +1,244 @@
+"""What the command line shows: bars, lines and tables."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from tabulate import tabulate
+from tqdm import tqdm
+
+from annotate.batch.check import Fault, Finding
+from annotate.batch.job import Outcome, Status
+from annotate.errors import OutputError
+from annotate.text import clock, printable
+
+Item = TypeVar("Item")
+
+_NAME_COLUMNS = 40
+_RESULT_COLUMNS = 60
+_REDRAW_INTERVAL_S = 0.1
+_COUNTED = (
+    (Status.ANNOTATED, "annotated"),
+    (Status.NO_FACES, "without faces"),
+    (Status.CONVERTED, "given further formats"),
+    (Status.RENDERED, "rendered"),
+    (Status.SKIPPED, "up to date"),
+    (Status.BUSY, "in another run's work"),
+    (Status.FAILED, "failed"),
+)
+
+
+def say(message: object) -> None:
+    """A sentence on stderr, above the bars if there are any."""
+    tqdm.write(printable(message), file=sys.stderr)
+
+
+def progress(items: Sequence[Item], what: str, *, quiet: bool) -> Iterable[Item]:
+    """The items, with a bar on a terminal that tells how many were taken."""
+    hidden = quiet or not sys.stderr.isatty()
+    return tqdm(items, unit=f" {what}", leave=False, disable=hidden, file=sys.stderr, dynamic_ncols=True)
+
+
+class Display:
+    """Shows a run: two bars on a terminal, a line a video elsewhere, nothing but failures when quiet.
+
+    The archive's bar moves with the bytes of the videos done, which are known beforehand and go with their lengths.
+    """
+
+    def __init__(self, paths: Sequence[Path], *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._sizes = {path: _size_bytes(path) for path in paths}
+        self._left = len(paths)
+        self._counts: Counter[Status] = Counter()
+        self._in_work: dict[Path, tuple[float, float | None]] = {}
+        self._finished: set[Path] = set()
+        self._begun_s: dict[Path, float] = {}
+        self._drawn_s = 0.0
+        self._analysed_s = 0.0
+        self._bytes_done = 0
+        self._started_s = time.monotonic()
+        self._lock = threading.Lock()
+        self._archive: tqdm[Any] | None = None
+        self._video: tqdm[Any] | None = None
+        if not quiet and sys.stderr.isatty():
+            self._archive = self._bar(total=sum(self._sizes.values()), position=0)
+            self._video = self._bar(total=1, position=1)
+
+    def advance(self, path: Path, done_s: float, duration_s: float | None) -> None:
+        """So many seconds of a video are analysed, of so many if that is known."""
+        with self._lock:
+            if path in self._finished:
+                return
+            now_s = time.monotonic()
+            is_due = path not in self._begun_s or now_s - self._drawn_s >= _REDRAW_INTERVAL_S
+            self._begun_s.setdefault(path, now_s)
+            self._in_work[path] = (done_s, duration_s)
+            if is_due:
+                self._redraw()
+
+    def finish(self, outcome: Outcome) -> None:
+        """A video is done."""
+        with self._lock:
+            self._finished.add(outcome.path)
+            self._in_work.pop(outcome.path, None)
+            begun_s = self._begun_s.pop(outcome.path, None)
+            self._counts[outcome.status] += 1
+            self._left -= 1
+            self._bytes_done += self._sizes.get(outcome.path, 0)
+            if outcome.status in (Status.ANNOTATED, Status.NO_FACES, Status.RENDERED):
+                self._analysed_s += outcome.duration_s
+            if outcome.status is Status.FAILED:
+                say(f"failed: {outcome.reason}")
+            elif not self._quiet and self._archive is None and outcome.status is not Status.SKIPPED:
+                elapsed_s = time.monotonic() - begun_s if begun_s is not None else None
+                say(f"{outcome.path}: {', '.join(_facts(outcome, elapsed_s))}")
+            self._redraw()
+
+    def close(self) -> None:
+        """Removes the bars."""
+        for bar in (self._video, self._archive):
+            if bar is not None:
+                bar.close()
+
+    def _bar(self, total: int, position: int) -> tqdm[Any]:
+        return tqdm(total=total, position=position, bar_format="{desc}", leave=False, file=sys.stderr, dynamic_ncols=True)
+
+    def _redraw(self) -> None:
+        if self._archive is None or self._video is None:
+            return
+        self._drawn_s = time.monotonic()
+        analysed_s = self._analysed_s + sum(done_s for done_s, _ in self._in_work.values())
+        partly = sum(
+            done_s / duration_s * self._sizes.get(path, 0)
+            for path, (done_s, duration_s) in self._in_work.items()
+            if duration_s
+        )
+        failed = self._counts[Status.FAILED]
+        done = sum(self._counts.values()) - failed
+        self._archive.bar_format = (
+            f"{done} done, {failed} failed, {self._left} left {{percentage:3.0f}}%|{{bar}}| "
+            f"{clock(analysed_s)} at {_speed(analysed_s, self._drawn_s - self._started_s)}, {{remaining}} to go"
+        )
+        self._archive.n = min(self._bytes_done + round(partly), self._archive.total or 0)
+        self._archive.refresh()
+        if self._in_work:
+            path, (done_s, duration_s) = next(iter(self._in_work.items()))
+            name = printable(path.name).replace("{", "{{").replace("}", "}}")
+            shown = name if len(name) <= _NAME_COLUMNS else f"{name[: _NAME_COLUMNS - 1]}…"
+            self._video.bar_format = f"{shown} {{percentage:3.0f}}%|{{bar}}| {clock(done_s)}"
+            self._video.total = total_s = duration_s or done_s or 1.0
+            self._video.n = min(done_s, total_s)
+        self._video.refresh()
+
+
+@contextlib.contextmanager
+def open_log(path: Path | None) -> Iterator[Callable[[Outcome], None]]:
+    """Gives a function that appends a JSON line for an outcome to ``path``, if there is one.
+
+    Raises:
+        OutputError: it cannot be written, now or when the function is called.
+    """
+    if path is None:
+        yield lambda outcome: None
+        return
+    try:
+        file = path.open("a", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); check --log") from None
+
+    def write(outcome: Outcome) -> None:
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        line = {"time": now, **vars(outcome), "path": str(outcome.path), "status": outcome.status.value}
+        try:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.flush()
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror}); check the space left on its disk") from None
+
+    try:
+        yield write
+    finally:
+        with contextlib.suppress(OSError):
+            file.close()
+
+
+def closing_table(outcomes: Sequence[Outcome]) -> str:
+    """What became of every video, those that were up to date counted only, and a line of totals."""
+    rows = [
+        (
+            printable(outcome.path),
+            clock(outcome.duration_s) if outcome.duration_s else "",
+            outcome.faces if outcome.status is not Status.FAILED else "",
+            outcome.emotion,
+            printable(_result(outcome)),
+        )
+        for outcome in outcomes
+        if outcome.status is not Status.SKIPPED
+    ]
+    counts = Counter(outcome.status for outcome in outcomes)
+    totals = ", ".join(f"{counts[status]} {text}" for status, text in _COUNTED if counts[status])
+    plural = "video" if len(outcomes) == 1 else "videos"
+    headers = ("video", "length", "faces", "mostly", "result")
+    widths = (None, None, None, None, _RESULT_COLUMNS)
+    table = tabulate(rows, headers, disable_numparse=True, maxcolwidths=widths) if rows else ""
+    head = f"{table}\n\n" if rows else ""
+    return f"{head}{len(outcomes)} {plural}: {totals}."
+
+
+def finding_line(finding: Finding) -> str:
+    """What is wrong with a file, in a line."""
+    return printable(f"{finding.path}: {finding.fault.value}: {finding.reason}")
+
+
+def check_totals(videos: int, findings: Sequence[Finding]) -> str:
+    """The last line of a check."""
+    counts = Counter(finding.fault for finding in findings)
+    totals = ", ".join(f"{counts[fault]} {fault.value}" for fault in Fault if counts[fault])
+    return f"{videos} {'video' if videos == 1 else 'videos'} checked: {totals or 'all is well'}."
+
+
+def print_text(text: str) -> None:
+    """Text on stdout; what the terminal's encoding lacks is escaped."""
+    encoding = sys.stdout.encoding or "utf-8"
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _facts(outcome: Outcome, elapsed_s: float | None) -> Iterable[str]:
+    yield outcome.status.value
+    if outcome.duration_s:
+        yield f"{clock(outcome.duration_s)} long"
+    if elapsed_s is not None:
+        yield _speed(outcome.duration_s, elapsed_s)
+    if outcome.faces:
+        yield f"{outcome.faces} {'face' if outcome.faces == 1 else 'faces'}"
+    if outcome.emotion:
+        yield f"mostly {outcome.emotion}"
+    if outcome.reason:
+        yield outcome.reason
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _speed(analysed_s: float, elapsed_s: float) -> str:
+    return f"{analysed_s / max(elapsed_s, 1e-3):.1f}x real time"
+
+
+def _result(outcome: Outcome) -> str:
+    path = f"{outcome.path}: "
+    reason = outcome.reason.removeprefix(path)
+    return f"{outcome.status.value}: {reason}" if reason else outcome.status.value

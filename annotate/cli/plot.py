@@ -1,0 +1,133 @@
+"""Timelines and telling moments of annotated videos as pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from annotate.archive.layout import OUTPUT_MARK
+from annotate.cli import console
+from annotate.cli.batch_command import language_option
+from annotate.cli.options import EXIT_FAILED, QUIET, Place, fail, verbosity, videos_option
+from annotate.errors import AnnotateError, SettingsError
+from annotate.extras import check_extra
+from annotate.plots.figures import ENDINGS
+from annotate.text import printable
+
+_KINDS = {False: "timeline", True: "frames"}
+
+
+@click.command()
+@click.argument("paths", metavar="VIDEO...", nargs=-1, required=True, type=Place(remote=False))
+@click.option("--frames", is_flag=True, help="A sheet of telling moments instead: face, emotion, confidence and time.")
+@click.option("--svg", "is_svg", is_flag=True, help="As SVG; else as PNG, or as the ending of -o says.")
+@click.option(
+    "--most",
+    metavar="N",
+    type=click.IntRange(1),
+    default=12,
+    show_default=True,
+    help="Faces of a timeline, those seen for longest, or moments of a sheet.",
+)
+@language_option
+@videos_option("VIDEO")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE|DIR",
+    type=Place(remote=False),
+    help="Where one picture goes (.png, .svg), or all do.  [default: the current directory]",
+)
+@verbosity
+@click.pass_context
+def plot(
+    ctx: click.Context,
+    paths: tuple[Path, ...],
+    frames: bool,
+    is_svg: bool,
+    most: int,
+    language: str,
+    videos: Path | None,
+    output: Path | None,
+) -> None:
+    """Plot the timelines of annotated videos, for papers.
+
+    VIDEO is a video, its report, or a directory of them. The videos need not be there any more, unless --frames shows them.
+    """
+    from annotate.archive.find_reports import check_apart, find_reports
+
+    quiet = bool(ctx.meta.get(QUIET))
+    failed = False
+    try:
+        check_extra("plotting", "plot", {"matplotlib": "matplotlib"})
+        found = find_reports(paths)
+        file = _file_of(output)
+        check_apart(paths, videos)
+        if file is not None and len(found.reports) > 1:
+            raise SettingsError(f"-o {file}: is one file, but there are {len(found.reports)} reports; give a directory")
+        folder = output if output is not None and file is None else Path()
+        if file is None and output is not None:
+            from annotate.storage.local.files import make_folder
+
+            make_folder(output)
+    except AnnotateError as error:
+        fail(error)
+    for path in found.empty:
+        if not quiet:
+            console.say(f"no reports below {path}; `annotate {path}` makes them")
+    for obstacle in found.obstacles:
+        console.say(f"left out: {obstacle.reason}")
+        failed = True
+    taken: set[str] = set()
+    for report in console.progress(found.reports, "reports", quiet=quiet):
+        target = file or _free_name(folder, report, f"{_KINDS[frames]}{'.svg' if is_svg else '.png'}", taken)
+        try:
+            folder_of_video = report.parent if videos is None else videos / report.parent.relative_to(paths[0])
+            _plot(report, folder_of_video if frames else None, target, most=most, language=language)
+        except AnnotateError as error:
+            console.say(f"left out: {error}")
+            failed = True
+        else:
+            if not quiet:
+                console.print_text(printable(target))
+    ctx.exit(EXIT_FAILED if failed else 0)
+
+
+def _file_of(output: Path | None) -> Path | None:
+    """The output if it is meant as a file, by its ending, and None if it is a directory.
+
+    Raises:
+        SettingsError: it is a file of a kind that is not written.
+    """
+    if output is None or output.is_dir() or not output.suffix:
+        return None
+    if output.suffix.lower() not in ENDINGS:
+        known = " or ".join(ENDINGS)
+        raise SettingsError(f"-o {output}: the ending says what is written; choose {known}, or a directory that is there")
+    return output
+
+
+def _plot(path: Path, folder: Path | None, target: Path, *, most: int, language: str) -> None:
+    """Draws one picture of one report and writes it: frames of the video in a folder, or the timeline if there is none."""
+    from annotate.archive.stored_report import read_whole
+    from annotate.plots.figures import encode, style, write_picture
+    from annotate.plots.sheet import draw_sheet
+    from annotate.plots.timeline import draw_timeline
+
+    report = read_whole(path, with_boxes=folder is not None)
+    with style():
+        if folder is not None:
+            figure = draw_sheet(report, folder / report.video, language, most)
+        else:
+            figure = draw_timeline(report, report.meta.source.name, language, most)
+        write_picture(target, encode(figure, target.suffix.lower()))
+
+
+def _free_name(folder: Path, report: Path, ending: str, taken: set[str]) -> Path:
+    """A name after the report's; of several of one name in a run, the later ones get numbers."""
+    base = report.name.removesuffix(f"{OUTPUT_MARK}.csv")
+    names = (f"{base}.{ending}" if number < 2 else f"{base}.{number}.{ending}" for number in range(1, len(taken) + 3))
+    name = next(name for name in names if name.casefold() not in taken)
+    taken.add(name.casefold())
+    return folder / name

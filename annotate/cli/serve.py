@@ -1,0 +1,137 @@
+"""The program as a page."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from annotate.cli import console
+from annotate.cli.batch_command import jobs_option
+from annotate.cli.options import QUIET, Place, fail, min_face_option, verbosity
+from annotate.errors import AnnotateError, SettingsError
+from annotate.extras import check_extra
+from annotate.server.settings import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    ServeSettings,
+    choose_token,
+    parse_duration_s,
+    parse_size_bytes,
+)
+from annotate.settings import Settings, available_cores
+
+_PACKAGES = {
+    "fastapi": "FastAPI",
+    "uvicorn": "uvicorn",
+    "sse_starlette": "sse-starlette",
+    "jinja2": "Jinja2",
+    "PIL": "Pillow",
+    "platformdirs": "platformdirs",
+}
+
+
+def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    """A value read by a function that raises a ValueError for what it cannot read."""
+
+    def check(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+        if value is None:
+            return None
+        try:
+            return parse(value)
+        except ValueError as error:
+            raise click.BadParameter(f"{error}.") from None
+
+    return check
+
+
+@click.command()
+@click.argument("directory", metavar="[DIR]", required=False, type=Place(remote=False))
+@click.option(
+    "--data",
+    metavar="FOLDER",
+    type=Place(remote=False, file_okay=False),
+    help="Where uploads, results and the queue are kept.  [default: the user's data folder]",
+)
+@click.option(
+    "--host", default=DEFAULT_HOST, show_default=True, help="Address to listen on; all but this machine's need a token."
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0 is any free one.")
+@click.option("--token", envvar="ANNOTATE_TOKEN", default="", help="What is demanded of clients; made where it is needed.")
+@click.option("--name", "names", metavar="NAME", multiple=True, help="Another name this server is known by.")
+@jobs_option
+@click.option("--write", is_flag=True, help="Write results beside DIR's videos, not to the data folder.")
+@click.option("--follow-links", is_flag=True, help="Take linked directories, and files that lie outside DIR.")
+@click.option("--keep", "keep_s", metavar="TIME", callback=_parsed(parse_duration_s), help="Remove older uploads (7d).")
+@click.option(
+    "--max-upload",
+    "max_upload_bytes",
+    metavar="SIZE",
+    default="10G",
+    show_default=True,
+    callback=_parsed(parse_size_bytes),
+    help="Largest upload.",
+)
+@click.option(
+    "--max-uploads", metavar="N", type=click.IntRange(1), default=1000, show_default=True, help="Uploads kept at a time."
+)
+@min_face_option
+@click.option("--model", metavar="FILE.onnx", type=Place(remote=False), help="Another model (see the README).")
+@verbosity
+@click.pass_context
+def serve(
+    ctx: click.Context,
+    /,
+    directory: Path | None,
+    data: Path | None,
+    jobs: int | None,
+    host: str,
+    token: str,
+    min_face: float,
+    model: Path | None,
+    **options: Any,
+) -> None:
+    """Serve a page where videos go in and their emotions come out, and that shows an archive DIR."""
+    try:
+        check_extra("annotate serve", "serve", _PACKAGES)
+        if directory is not None and not directory.is_dir():
+            raise SettingsError(f"{directory}: no such directory; check the name, or leave it out to serve uploads alone")
+        settings = ServeSettings(
+            data=(data or _default_folder()).absolute(),
+            directory=directory.absolute() if directory is not None else None,
+            host=host,
+            token=choose_token(host, token),
+            jobs=jobs or available_cores(),
+            analysis=Settings(min_face=min_face, model=model),
+            **options,
+        )
+        _serve(settings, quiet=bool(ctx.meta.get(QUIET)))
+    except AnnotateError as error:
+        fail(error)
+
+
+def _serve(settings: ServeSettings, *, quiet: bool) -> None:
+    from annotate.server.service import Service
+    from annotate.server.web.listen import address_of, bind
+    from annotate.server.web.listen import serve as serve_until_end
+    from annotate.server.web.schemas import news_of
+
+    with bind(settings) as listening:
+        settings = dataclasses.replace(settings, port=listening.getsockname()[1])
+        service = Service(settings, news_of)
+
+        def ready() -> None:
+            console.print_text(f"annotate is served at {address_of(settings, listening)}")
+            if not quiet:
+                console.say(f"Uploads and results are kept in {settings.data}; Ctrl-C ends the server, and loses nothing.")
+
+        serve_until_end(service, listening, ready)
+
+
+def _default_folder() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("annotate", appauthor=False) / "serve"

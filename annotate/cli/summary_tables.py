@@ -1,0 +1,93 @@
+"""Summaries and moments as columns for people: lengths as clock times, shares in percent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from annotate.analytics.moments import Moment
+from annotate.analytics.summary import FIGURES
+from annotate.cli.tables import Column, shortest_words
+from annotate.text import clock, printable
+
+TOTAL = "total"
+
+
+def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
+    """A summary's table, with the whole in the last row."""
+    table = pd.concat([rows, whole], ignore_index=True)
+    places = list(rows.columns[: rows.columns.get_loc(FIGURES[0])])
+    emotions = list(rows.columns[len(places) + len(FIGURES) :])
+    words = shortest_words(emotions)
+
+    def cells(name: str, show: Callable[[Any], str]) -> list[str]:
+        return ["" if value is None or value != value else show(value) for value in table[name]]
+
+    def number(name: str, heading: str, short: str, show: Callable[[Any], str], rank: int) -> Column:
+        shown = cells(name, show)
+        return Column(heading, shown, (short, shown), to_right=True, rank=rank)
+
+    columns = [_names(places[0], rows[places[0]].tolist(), TOTAL)]
+    if "videos" in places:
+        columns.append(number("videos", "videos", "vids", _whole, 0))
+    if "face_id" in places:
+        columns.append(number("face_id", "face", "face", _whole, 0))
+        columns.append(number("start_time", "start", "start", clock, 0))
+    if "minute" in places:
+        columns.append(number("minute", "minute", "min", _whole, 0))
+    dominant = cells("dominant", printable)
+    columns += [
+        number("duration_s", "length", "length", clock, 90 if "minute" in places else 40),
+        number("face_s", "with face", "seen", clock, 50),
+        number("faces", "faces", "faces", _whole, 60),
+    ]
+    if "face_id" in places:
+        del columns[-2:]
+    columns += [
+        Column("mostly", dominant, ("most", cells("dominant", lambda name: printable(words.get(name, name))))),
+        number("confidence", "confidence", "conf", "{:.2f}".format, 70),
+        number("changes_per_minute", "changes/min", "chg", "{:.1f}".format, 80),
+    ]
+    by_share = sorted(emotions, key=lambda name: (-whole[name].fillna(0).iloc[0], name))
+    for name in emotions:
+        full, short = cells(name, "{:.0%}".format), cells(name, lambda share: f"{100 * share:.0f}")
+        rank = 1 + by_share.index(name)
+        columns.append(Column(printable(name), full, (printable(words[name]), short), to_right=True, rank=rank))
+    return columns
+
+
+def moment_columns(moments: Sequence[Moment]) -> list[Column]:
+    """The table of moments."""
+    spans = [moment.span for moment in moments]
+    words = {emotion: printable(emotion) for emotion in {moment.emotion for moment in moments}}
+    return [
+        _names("video", [moment.report.video for moment in moments]),
+        Column("face", [str(moment.face_id) for moment in moments], to_right=True),
+        Column("start", [clock(span.start_s, 1) for span in spans], to_right=True),
+        Column("end", [clock(span.end_s, 1) for span in spans], to_right=True, rank=1),
+        Column("seconds", [f"{span.duration_s:.1f}" for span in spans], to_right=True, rank=2),
+        Column("emotion", [words[moment.emotion] for moment in moments]),
+        Column("confidence", [f"{moment.confidence:.2f}" for moment in moments], to_right=True, rank=3),
+    ]
+
+
+def _names(heading: str, paths: Sequence[str], *further: str) -> Column:
+    """Paths; where room is scarce, from the folder on that all are in, which is then told once."""
+    names = {path: printable(path) for path in dict.fromkeys(paths)}
+    full = [*(names[path] for path in paths), *further]
+    try:
+        common = os.path.commonpath([os.path.dirname(path) for path in names])
+    except ValueError:
+        common = ""
+    if not common:
+        return Column(heading, full, name=True)
+    below = {path: printable(os.path.relpath(path, common)) for path in names}
+    short = (heading, [*(below[path] for path in paths), *further])
+    return Column(heading, full, short, f"in {printable(common)}:", name=True)
+
+
+def _whole(value: float) -> str:
+    return f"{value:.0f}"

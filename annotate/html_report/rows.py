@@ -1,0 +1,77 @@
+"""The rows of the report page's table: a video each."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from annotate.analytics.read import Report
+from annotate.emotions.palette import colour
+from annotate.html_report.charts import emotion_columns
+from annotate.html_report.contents import Contents, shown_below
+from annotate.html_report.files import relative_url
+from annotate.text import printable
+
+_KEY_DIGITS = 12
+_NUMBERS = ("duration_s", "face_s", "faces", "confidence", "changes_per_minute")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A video: ``key`` stands for it in addresses; ``shares`` of its emotions are told by the largest first.
+
+    ``numbers`` are those of the summary, None where there is no face. ``url`` leads from the page to the video.
+    """
+
+    report: Report
+    key: str
+    name: str
+    folder: str
+    dominant: str
+    numbers: Mapping[str, float | None]
+    shares: Mapping[str, float]
+    url: str
+
+    @property
+    def told_shares(self) -> str:
+        """The shares in words."""
+        parts = sorted(self.shares.items(), key=lambda item: -item[1])
+        return ", ".join(f"{printable(emotion)} {share:.0%}" for emotion, share in parts if share >= 0.005)
+
+    @property
+    def gradient(self) -> str:
+        """The shares as a bar of colours, in CSS."""
+        stops, end = [], 0.0
+        for emotion, share in self.shares.items():
+            start, end = end, end + share
+            stops.append(f"{colour(emotion)} {start:.1%} {end:.1%}")
+        return f"linear-gradient(90deg,{','.join(stops)})" if stops else "none"
+
+
+def make_rows(contents: Contents, folder: Path) -> list[Row]:
+    """The rows of an archive, by folder and name, of a page in ``folder``."""
+    columns = emotion_columns(contents.videos.rows)
+    folders = contents.folder_names
+    rows = []
+    for report, figures in zip(contents.reports, contents.videos.rows.to_dict("records"), strict=True):
+        rows.append(
+            Row(
+                report=report,
+                key=hashlib.sha256(os.fsencode(shown_below(report.path, contents.root))).hexdigest()[:_KEY_DIGITS],
+                name=printable(report.video_path.name),
+                folder=folders[os.path.dirname(report.video) or os.curdir],
+                dominant=printable(figures["dominant"]),
+                numbers={name: _number(figures[name]) for name in _NUMBERS},
+                shares={emotion: figures[column] for column, emotion in columns.items() if figures[column] > 0},
+                url=relative_url(report.video_path, folder),
+            )
+        )
+    return sorted(rows, key=lambda row: (row.folder, row.name, row.key))
+
+
+def _number(value: Any) -> float | None:
+    return None if value != value else float(value)

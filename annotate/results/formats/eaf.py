@@ -1,0 +1,77 @@
+"""ELAN's annotation format: a tier a face, a controlled vocabulary, the video linked; by pympi.
+
+As the schema EAF 2.8 of the Max Planck Institute for Psycholinguistics (2014) has it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import mimetypes
+from pathlib import PurePosixPath
+from xml.etree import ElementTree
+
+from pympi import Elan
+
+from annotate.results.report import Report
+from annotate.results.table import class_names_of
+
+_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_TYPE, _VOCABULARY, _LANGUAGE = "emotion of a face", "emotions", "eng"
+_LANGUAGE_DEFINITION = ("http://cdb.iso.org/lg/CDB-00138502-001", "English (eng)")
+_NS_PER_S = 1_000_000_000
+_LAST_TIME_S = 253_402_300_799
+"""The last second of the year 9999."""
+
+_SOME_VIDEO = "video/*"
+
+
+def write(report: Report, language: str) -> str | None:
+    """A report as an EAF file, None without faces. Its date is the video's, so that it always is the same."""
+    faces = report.pieces_by_face
+    if not faces:
+        return None
+    eaf = Elan.Eaf(author=report.meta.program)
+    eaf.adocument["DATE"] = _date(report.meta.source.mtime_ns)
+    eaf.header |= {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"}
+    path = _within_xml(f"./{report.video}")
+    eaf.add_linked_file(path, relpath=path, mimetype=_media_type(report.video))
+    eaf.add_language(_LANGUAGE, *_LANGUAGE_DEFINITION)
+    eaf.add_controlled_vocabulary(_VOCABULARY)
+    eaf.add_cv_description(_VOCABULARY, _LANGUAGE, "what people who are shown such a face tend to call it")
+    entries = {name: f"cveid_{number}" for number, name in enumerate(class_names_of(report.table))}
+    for name, entry in entries.items():
+        eaf.add_cv_entry(_VOCABULARY, entry, [(name, _LANGUAGE, None)])
+    properties = {"LINGUISTIC_TYPE_ID": _TYPE, "TIME_ALIGNABLE": "true", "GRAPHIC_REFERENCES": "false"}
+    eaf.add_linguistic_type(_TYPE, param_dict=properties | {"CONTROLLED_VOCABULARY_REF": _VOCABULARY})
+    for face_id, pieces in faces.items():
+        tier = f"face {face_id}"
+        eaf.add_tier(tier, ling=_TYPE)
+        for piece in pieces:
+            eaf.add_annotation(tier, piece.span.start_ms, piece.span.end_ms, piece.emotion)
+    eaf.remove_tier("default")
+    eaf.remove_linguistic_type("default-lt")
+    document = Elan.to_adocument(eaf)
+    for order in document.iter("TIME_ORDER"):
+        order[:] = sorted(order, key=lambda slot: int(slot.get("TIME_VALUE", "0")))
+    for annotation in document.iter("ALIGNABLE_ANNOTATION"):
+        annotation.set("CVE_REF", entries[annotation.findtext("ANNOTATION_VALUE", "")])
+    return f"{_DECLARATION}{ElementTree.tostring(document, encoding='unicode')}\n"
+
+
+def _date(time_ns: int) -> str:
+    """A moment as the schema wants it; disks hold times that no calendar has."""
+    time_s = min(max(0, time_ns // _NS_PER_S), _LAST_TIME_S)
+    return datetime.datetime.fromtimestamp(time_s, datetime.timezone.utc).isoformat(timespec="seconds")
+
+
+def _media_type(path: str) -> str:
+    return mimetypes.types_map.get(PurePosixPath(path).suffix.lower(), _SOME_VIDEO)
+
+
+def _within_xml(text: str) -> str:
+    """Text without what XML cannot hold: control characters, and bytes that are no text.
+
+    >>> _within_xml("a" + chr(27) + "b")
+    'a?b'
+    """
+    return "".join(char if char.isprintable() else "?" for char in text)

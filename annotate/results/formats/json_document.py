@@ -1,0 +1,72 @@
+"""JSON for programs: one document with provenance and all annotations, as ``emotions.schema.json`` beside this describes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from annotate.emotions.palette import colour
+from annotate.results.report import Report
+from annotate.results.table import class_names_of
+from annotate.span import MS_PER_S, Span
+
+VERSION = 1
+"""Of the document's shape; raised when a program that reads it would have to change."""
+
+_FORMAT = "annotate-emotions"
+_BOX = ("x", "y", "width", "height")
+_PROVENANCE = (
+    "program",
+    "analysis_version",
+    "model_hash",
+    "settings",
+    "ffmpeg",
+    "frames",
+    "duration_s",
+    "missing_s",
+    "faces",
+    "dropped_tracks",
+    "warnings",
+)
+
+
+def write(report: Report, language: str) -> str:
+    """A report as a JSON document, an annotation a line; times are the CSV's. There always is one."""
+    meta = report.meta
+    classes = class_names_of(report.table)
+    head: dict[str, Any] = {
+        "format": _FORMAT,
+        "version": VERSION,
+        "source": {**vars(meta.source), "url": report.video_address},
+        "picture": {"width_px": meta.width_px, "height_px": meta.height_px},
+        "provenance": {name: getattr(meta, name) for name in _PROVENANCE},
+        "emotions": [{"name": name, "colour": colour(name)} for name in classes],
+        "annotations": [],
+    }
+    rows = ",\n".join(f"    {_line(annotation)}" for annotation in _annotations(report, classes))
+    text = json.dumps(head, ensure_ascii=False, indent=2)
+    return text.removesuffix("[]\n}") + (f"[\n{rows}\n  ]\n}}\n" if rows else "[]\n}\n")
+
+
+def _annotations(report: Report, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+    ends: dict[int, int] = {}
+    result = []
+    for row in report.table.to_dict("records"):
+        span = Span(round(row["start_time"] * MS_PER_S), round(row["end_time"] * MS_PER_S))
+        own = span.from_start(ends.get(row["face_id"], 0))
+        if own:
+            ends[row["face_id"]] = own.end_ms
+        result.append(
+            {
+                **{name: row[name] for name in ("face_id", "block", "start_frame", "end_frame", "start_time", "end_time")},
+                "clipped_start_time": own.start_s if own else None,
+                "box": {name: row[name] for name in _BOX},
+                **{name: row[name] for name in ("face_score", "frames", "detections", "overlap", "emotion", "confidence")},
+                "probabilities": {name: row[name] for name in classes},
+            }
+        )
+    return result
+
+
+def _line(annotation: dict[str, Any]) -> str:
+    return json.dumps(annotation, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,58 @@
+"""OpenTimelineIO for editors: the video as a clip, with a marker for every cue of a face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import opentimelineio as otio
+
+from annotate.emotions.palette import colour
+from annotate.results.report import Report
+from annotate.span import MS_PER_S, Span
+
+MARKER_COLOURS: Mapping[str, str] = MappingProxyType(
+    {
+        "anger": "ORANGE",
+        "disgust": "GREEN",
+        "fear": "PURPLE",
+        "happiness": "YELLOW",
+        "neutral": "WHITE",
+        "sadness": "BLUE",
+        "surprise": "CYAN",
+    }
+)
+"""Emotion -> of the colours that editors have for markers, the closest one to the palette's."""
+
+_OTHER_COLOUR = "BLACK"
+
+
+def write(report: Report, language: str) -> str | None:
+    """A report as an OTIO file with times in milliseconds, None without faces."""
+    cues = report.face_cues
+    if not cues:
+        return None
+    whole = _range(Span(0, report.end_ms))
+    media = otio.schema.ExternalReference(report.video_address, available_range=whole)
+    clip = otio.schema.Clip(report.meta.source.name, media, source_range=whole)
+    for cue in cues:
+        (line,) = cue.lines
+        marker = otio.schema.Marker(f"face {line.face_id}: {line.emotion}", _range(cue.span))
+        marker.color = MARKER_COLOURS.get(line.emotion, _OTHER_COLOUR)
+        marker.metadata["annotate"] = {
+            "face_id": line.face_id,
+            "emotion": line.emotion,
+            "colour": colour(line.emotion),
+        }
+        clip.markers.append(marker)
+    track = otio.schema.Track("faces", kind=otio.schema.TrackKind.Video)
+    track.append(clip)
+    timeline = otio.schema.Timeline(report.meta.source.name)
+    timeline.tracks.append(track)
+    text: str = otio.adapters.write_to_string(timeline, "otio_json")
+    return f"{text}\n"
+
+
+def _range(span: Span) -> otio.opentime.TimeRange:
+    start, duration = (otio.opentime.RationalTime(ms, MS_PER_S) for ms in (span.start_ms, span.duration_ms))
+    return otio.opentime.TimeRange(start, duration)

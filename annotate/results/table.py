@@ -1,0 +1,124 @@
+"""The CSV report: one row a face and block."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from annotate.analysis.annotation import Annotation
+from annotate.errors import ReportError
+
+PLACE_COLUMNS = (
+    "face_id",
+    "block",
+    "start_frame",
+    "end_frame",
+    "start_time",
+    "end_time",
+    "x",
+    "y",
+    "width",
+    "height",
+    "face_score",
+    "frames",
+    "detections",
+    "overlap",
+    "emotion",
+    "confidence",
+)
+"""The columns before those of the classes' probabilities."""
+
+_DECIMALS = {"start_time": 3, "end_time": 3, "x": 1, "y": 1, "width": 1, "height": 1, "face_score": 3}
+_PROBABILITY_DECIMALS = 4
+_WHOLE = ("face_id", "block", "start_frame", "end_frame", "frames", "detections", "overlap")
+
+
+def to_table(annotations: Sequence[Annotation], class_names: Sequence[str]) -> pd.DataFrame:
+    """Annotations as a table with the report's columns, one row each, in the order given.
+
+    Times in seconds, boxes in pixels of the displayed picture, ``overlap`` in frames shared with the block before, then
+    a column of probabilities for each class. All numbers are rounded as in the file.
+    """
+    rows = [
+        (
+            annotation.face_id,
+            annotation.block,
+            annotation.first_frame,
+            annotation.last_frame,
+            annotation.span.start_s,
+            annotation.span.end_s,
+            annotation.box.x,
+            annotation.box.y,
+            annotation.box.width,
+            annotation.box.height,
+            annotation.face_score,
+            annotation.frames,
+            annotation.detections,
+            annotation.overlap,
+            annotation.emotion,
+            annotation.confidence,
+            *annotation.probabilities,
+        )
+        for annotation in annotations
+    ]
+    table = pd.DataFrame(rows, columns=pd.Index([*PLACE_COLUMNS, *class_names]))
+    for name, decimals in _decimals(class_names).items():
+        table[name] = table[name].astype(float).round(decimals)
+    return table.astype(dict.fromkeys(_WHOLE, int) | {"emotion": str})
+
+
+def format_table(table: pd.DataFrame) -> str:
+    """A table from `to_table` as the text of a CSV report, with a fixed number of decimals a column."""
+    text = table.copy()
+    for name, decimals in _decimals(class_names_of(table)).items():
+        text[name] = [f"{value:.{decimals}f}" for value in table[name]]
+    return text.to_csv(index=False, lineterminator="\n")
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Reads a CSV report back.
+
+    Raises:
+        ReportError: it cannot be read, or is not a report of this program.
+    """
+    try:
+        return parse_table(path.read_bytes())
+    except OSError as error:
+        raise ReportError(f"{path}: the report cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise ReportError(f"{path}: not a whole report of this program ({error}); annotate the video again") from None
+
+
+def parse_table(content: bytes) -> pd.DataFrame:
+    """The table in a CSV report's bytes.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not content.endswith(b"\n"):
+        raise ValueError("its last line is cut off")
+    table = pd.read_csv(io.BytesIO(content), keep_default_na=False)
+    missing = [name for name in PLACE_COLUMNS if name not in table.columns]
+    if missing:
+        raise ValueError(f"the column {missing[0]} is missing")
+    numbers = [name for name in table.columns if name != "emotion"]
+    try:
+        table = table.astype({name: (int if name in _WHOLE else float) for name in numbers} | {"emotion": str})
+    except (ValueError, OverflowError):
+        raise ValueError("a number is missing or too large") from None
+    if not np.isfinite(table[numbers].to_numpy(float)).all():
+        raise ValueError("a number is missing")
+    return table
+
+
+def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:
+    """The classes whose probabilities a table has."""
+    return tuple(str(name) for name in table.columns[len(PLACE_COLUMNS) :])
+
+
+def _decimals(class_names: Sequence[str]) -> dict[str, int]:
+    return _DECIMALS | dict.fromkeys(("confidence", *class_names), _PROBABILITY_DECIMALS)

@@ -1,0 +1,56 @@
+"""What the player shows of a video, and pictures of its faces, which are taken when they are first looked at."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from typing import Any
+
+from annotate.errors import AnnotateError
+from annotate.player.player import player_data
+from annotate.player.thumbnails import face_pictures, surest_moments
+from annotate.server.catalog import Video
+from annotate.server.downloads import read_report
+
+_MOST_KEPT = 200
+"""Of so many videos pictures are kept in memory: some 3 kB a face."""
+
+_Pictures = dict[int, bytes]
+
+
+class PlayerData:
+    """Makes what the player shows; pictures are taken for one video at a time, so that they leave cores to others."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, str, int], _Pictures] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def data(self, video: Video) -> bytes:
+        """The player's data as JSON, with the addresses of pictures.
+
+        Raises:
+            ReportError: there is no report, or it no longer holds.
+        """
+        report = read_report(video)
+        pictures = {face_id: f"/api/videos/{video.id}/faces/{face_id}" for face_id in surest_moments(report)}
+        data: dict[str, Any] = player_data(report, pictures)
+        return json.dumps(data, separators=(",", ":")).encode()
+
+    def picture(self, video: Video, face_id: int) -> bytes | None:
+        """A face's picture as JPEG; None if there is none."""
+        key = video.id, video.subject, video.version
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = _take_pictures(video)
+                if len(self._kept) > _MOST_KEPT:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(key)
+            return self._kept[key].get(face_id)
+
+
+def _take_pictures(video: Video) -> _Pictures:
+    try:
+        return face_pictures(video.path, read_report(video))
+    except AnnotateError:
+        return {}

@@ -1,0 +1,1 @@
+"""The server's web application: routes, pages, access and streams."""

@@ -1,0 +1,131 @@
+"""Listening: uvicorn, with the bounds on connections that it lacks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from annotate.errors import OutputError, SettingsError
+from annotate.server.service import Service
+from annotate.server.settings import ServeSettings
+from annotate.server.web.app import make_app
+
+_MOST_CONNECTIONS = 1000
+_GRACE_S = 2
+_BACKLOG = 512
+_MAX_HEADERS_BYTES = 32 * 1024
+
+logger = logging.getLogger(__name__)
+
+
+class _Protocol(H11Protocol):
+    """Closes connections on which no request comes, so that many of them hold nothing for long."""
+
+    idle_timeout_s = ServeSettings.idle_timeout_s
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._seen: object = None
+        self._timer = self.loop.call_later(self.idle_timeout_s, self._close_if_idle)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        super().connection_lost(exc)
+
+    def _close_if_idle(self) -> None:
+        """A cycle is a request with its answer; there is none before the first whole request."""
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and self.cycle is self._seen:
+            self.transport.abort()
+            return
+        self._seen = self.cycle
+        self._timer = self.loop.call_later(self.idle_timeout_s, self._close_if_idle)
+
+
+class Server(uvicorn.Server):
+    """Lets listeners to events go when it is asked to end; they would keep it waiting."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._service = service
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._service.hub.close()
+        super().handle_exit(sig, frame)
+
+
+def bind(settings: ServeSettings) -> socket.socket:
+    """A listening socket; port 0 is any that is free.
+
+    Raises:
+        SettingsError: the address cannot be had.
+    """
+    place = f"{settings.host}:{settings.port}"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        raise SettingsError(f"{place}: cannot be listened on ({error.strerror}); choose another --port or --host") from None
+    return listening
+
+
+def address_of(settings: ServeSettings, listening: socket.socket) -> str:
+    """Where a browser finds the server, with the token if one is demanded."""
+    host, port = listening.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104  (every address of this machine: its name serves)
+        host = socket.gethostname()
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}/" + (f"?token={settings.token}" if settings.token else "")
+
+
+def make_server(service: Service, ready: Callable[[], None]) -> Server:
+    """A server over a service; ``ready`` is called when requests are taken."""
+    protocol = type("Protocol", (_Protocol,), {"idle_timeout_s": service.settings.idle_timeout_s})
+    config = uvicorn.Config(
+        make_app(service),
+        http=protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_graceful_shutdown=_GRACE_S,
+        h11_max_incomplete_event_size=_MAX_HEADERS_BYTES,
+    )
+    return Server(config, service, ready)
+
+
+def serve(service: Service, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Serves until the process is asked to end.
+
+    Raises:
+        OutputError: it could not begin.
+    """
+    logging.getLogger("uvicorn.error").setLevel(logging.INFO if logger.isEnabledFor(logging.INFO) else logging.CRITICAL)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn ends in order, then raises the signal again
+    server = make_server(service, ready)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listening])
+    if not server.started:
+        raise OutputError(f"{service.settings.data}: the server could not begin; -v tells more")

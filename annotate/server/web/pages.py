@@ -1,0 +1,127 @@
+"""The pages: frames that scripts fill by the JSON API."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from annotate.emotions.labels import EMOTIONS, WORDS
+from annotate.emotions.palette import colour, ink
+from annotate.player.player import player_script, player_style
+from annotate.results.meta import plain_text
+from annotate.server.data_dir import is_id
+from annotate.server.service import Service
+from annotate.server.web.strings import PAGE_WORDS, choose_language
+
+STATIC_FOLDER = Path(__file__).parent / "static"
+_METHODS = ("get", "put", "post", "delete")
+
+router = APIRouter(include_in_schema=False)
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(loader=PackageLoader(__package__), autoescape=select_autoescape(default=True), trim_blocks=True)
+
+
+@router.get("/")
+async def home(request: Request) -> HTMLResponse:
+    return _page(request, "home.html", here="videos")
+
+
+@router.get("/archive")
+async def archive(request: Request) -> HTMLResponse:
+    if _service(request).settings.directory is None:
+        raise HTTPException(404, "this server has no archive: annotate serve DIR shows one")
+    return _page(request, "archive.html", here="archive")
+
+
+@router.get("/videos/{id}")
+async def video(request: Request, id: str) -> HTMLResponse:  # noqa: A002
+    found = _service(request).library.find(id) if is_id(id) else None
+    name = found.name if found is not None else ""
+    return _page(request, "video.html", here="", status_code=200 if found else 404, video=id if found else "", name=name)
+
+
+@router.get("/api")
+@router.get("/api/")
+async def api(request: Request) -> HTMLResponse:
+    return _page(request, "api.html", here="api", **_described(request.app))
+
+
+@router.get("/player.js")
+async def script() -> Response:
+    return Response(player_script(), media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+
+
+@router.get("/player.css")
+async def style() -> Response:
+    return Response(player_style(), media_type="text/css", headers={"Cache-Control": "no-cache"})
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def _page(request: Request, template: str, here: str, status_code: int = 200, **values: Any) -> HTMLResponse:
+    language = choose_language(request.headers.get("accept-language", ""))
+    settings = _service(request).settings
+    words = PAGE_WORDS[language]
+    emotions = [{"name": name, "word": WORDS[language][name], "colour": colour(name), "ink": ink(name)} for name in EMOTIONS]
+    for_scripts = {
+        "language": language,
+        "words": dict(words),
+        "emotions": emotions,
+        "maxUploadBytes": settings.max_upload_bytes,
+    }
+    text = (
+        _templates()
+        .get_template(template)
+        .render(
+            here=here,
+            language=language,
+            words=words,
+            emotions=emotions,
+            archive=None if settings.directory is None else plain_text(settings.directory.resolve().name),
+            for_scripts=json.dumps(for_scripts, ensure_ascii=False),
+            **values,
+        )
+    )
+    return HTMLResponse(text, status_code, {"Vary": "Accept-Language"})
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """What the page of the API tells: the same as the OpenAPI document, by tag, and its documents."""
+    document = app.openapi()
+    by_tag: dict[str, list[dict[str, Any]]] = {}
+    for path, methods in document["paths"].items():
+        for method in _METHODS:
+            if method in methods:
+                route = methods[method]
+                by_tag.setdefault(route["tags"][0], []).append({"method": method.upper(), "path": path, **route})
+    schemas = {name: schema for name, schema in document["components"]["schemas"].items() if "properties" in schema}
+    return {"by_tag": by_tag, "schemas": schemas, "kind_of": _kind_of}
+
+
+def _kind_of(schema: dict[str, Any]) -> str:
+    """A schema in a few words."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    if "anyOf" in schema:
+        return " or ".join(_kind_of(part) for part in schema["anyOf"])
+    if "enum" in schema:
+        return " | ".join(str(value) or '""' for value in schema["enum"])
+    if "const" in schema:
+        return str(schema["const"]) or '""'
+    if schema.get("type") == "array":
+        return f"list of {_kind_of(schema['items'])}"
+    if isinstance(schema.get("additionalProperties"), dict):
+        return f"names with {_kind_of(schema['additionalProperties'])}"
+    return str(schema.get("type", "anything"))

@@ -1,0 +1,82 @@
+"""Answers that are more than a document: files in ranges, and news."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+
+from fastapi import HTTPException
+from fastapi.responses import FileResponse
+from sse_starlette import EventSourceResponse
+
+from annotate.server.events import ARCHIVE, News, TooManyError
+from annotate.server.service import Service
+from annotate.server.web.schemas import news_of
+
+FINAL_STATES = ("annotated", "failed", "cancelled", "removed", "stale", "missing")
+PLAYED_AS = {
+    **dict.fromkeys((".mp4", ".m4v", ".mov", ".qt", ".f4v"), "video/mp4"),
+    **dict.fromkeys((".ogv", ".ogm"), "video/ogg"),
+    ".webm": "video/webm",
+    ".mkv": "video/x-matroska",
+}
+"""What browsers are told of a video; of others only that they are bytes."""
+
+_VIDEO_POLICY = "default-src 'none'; sandbox"
+_PING_S = 15
+_SEND_TIMEOUT_S = 30.0
+
+
+def stream_file(path: Path, ending: str, name: str | None = None) -> FileResponse:
+    """A video by its ending, whole or in ranges; to be kept under a name, if one is given."""
+    headers = {"Content-Security-Policy": _VIDEO_POLICY, "Cache-Control": "no-cache"}
+    if name is not None:
+        headers["Content-Disposition"] = attachment(name)
+    try:
+        found = path.stat()
+    except OSError:
+        raise HTTPException(404, "the video cannot be read at present") from None
+    kind = PLAYED_AS.get(ending.lower(), "application/octet-stream")
+    return FileResponse(path, media_type=kind, stat_result=found, headers=headers)
+
+
+def attachment(name: str) -> str:
+    """A file to be kept under a name, in both ways of RFC 6266: some programs know the first alone."""
+    plain = re.sub(r"[^A-Za-z0-9 ._()+-]", "_", name)
+    return f"attachment; filename=\"{plain}\"; filename*=utf-8''{quote(name, safe='')}"
+
+
+def tell_events(service: Service, address: str, video: str | None, *, until_done: bool = False) -> EventSourceResponse:
+    """News of one video or of all to a listener at an address, without end or until the video is done."""
+    try:
+        news = service.hub.listen(address, video)
+    except TooManyError:
+        raise HTTPException(503, "too many listen already; ask again later", {"Retry-After": "10"}) from None
+    return EventSourceResponse(_stream(service, news, video, until_done), ping=_PING_S, send_timeout=_SEND_TIMEOUT_S)
+
+
+async def _stream(
+    service: Service, news: AsyncIterator[News], video_id: str | None, until_done: bool
+) -> AsyncIterator[dict[str, str]]:
+    """News, after how things are now."""
+    first = asyncio.ensure_future(anext(news, None))
+    try:
+        video = service.library.snapshot.videos.get(video_id) if video_id else None
+        latest: News | None = news_of(service, video) if video is not None else None
+        while True:
+            if latest is not None:
+                yield {"event": ARCHIVE if latest["id"] == ARCHIVE else "video", "data": json.dumps(latest)}
+                if until_done and latest["state"] in FINAL_STATES:
+                    return
+            latest = await first
+            if latest is None:
+                return
+            first = asyncio.ensure_future(anext(news, None))
+    finally:
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await news.aclose()  # type: ignore[attr-defined]

@@ -1,0 +1,81 @@
+"""A video from object storage as a local file, for as long as it is worked on."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from annotate.errors import MediaError, OutputError
+from annotate.storage.s3 import client
+from annotate.storage.s3.path import ObjectPath
+
+_PREFIX = "annotate-fetched-"
+_LOCK = "lock"
+_SUFFIX = re.compile(r"\.\w{1,16}")
+_SPARE_BYTES = 64 << 20
+_BYTES_PER_MB = 1e6
+
+
+@contextlib.contextmanager
+def fetched(path: ObjectPath, size_bytes: int, scratch: Path | None = None) -> Iterator[Path]:
+    """Gives a local copy of an object of so many bytes, in ``scratch`` or the system's temporary folder; then it is gone.
+
+    Copies that killed processes left there are removed first. Errors that are raised inside name the object, not the copy.
+
+    Raises:
+        OutputError: there is no room for it, or it cannot be written.
+        FileNotFoundError: there is no such object.
+        StorageError: it cannot be read.
+    """
+    parent = scratch or Path(tempfile.gettempdir())
+    _sweep(parent)
+    try:
+        free_bytes = shutil.disk_usage(parent).free
+        if free_bytes < size_bytes + _SPARE_BYTES:
+            raise OutputError(
+                f"{path}: not fetched, since it has {size_bytes / _BYTES_PER_MB:.0f} MB and {parent} has "
+                f"{free_bytes / _BYTES_PER_MB:.0f} MB left; make room there, or name another folder with --scratch"
+            )
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    except OSError as error:
+        raise OutputError(_unwritable(path, parent, error)) from None
+    lock = FileLock(folder / _LOCK)
+    try:
+        lock.acquire()
+        suffix = path.suffix if _SUFFIX.fullmatch(path.suffix) else ""
+        copy = folder / f"video{suffix}"
+        try:
+            client.fetch(path, copy)
+        except OSError as error:
+            if error.filename != str(copy):
+                raise
+            raise OutputError(_unwritable(path, parent, error)) from None
+        try:
+            yield copy
+        except MediaError as error:
+            raise type(error)(str(error).replace(str(copy), str(path))) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+
+
+def _sweep(parent: Path) -> None:
+    """Removes copies whose process is gone."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        lock = FileLock(folder / _LOCK, timeout=0)
+        with contextlib.suppress(Timeout, OSError):
+            if not (folder / _LOCK).exists():
+                continue  # it is just being made
+            lock.acquire()
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.release()
+
+
+def _unwritable(path: ObjectPath, parent: Path, error: OSError) -> str:
+    return f"{path}: not fetched, since {parent} cannot be written ({error.strerror}); name another folder with --scratch"

@@ -1,0 +1,1 @@
+"""Sets of labelled blocks: built, stored, balanced and described."""

@@ -1,0 +1,1 @@
+"""Scripts that train, calibrate and measure the shipped model."""

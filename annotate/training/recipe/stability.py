@@ -1,0 +1,137 @@
+"""How steady a model's word is on moving faces: ``python -m annotate.training.recipe.stability VIDEO...``.
+
+A face that is cut two pixels further left, or a block that begins ten frames later, shows the same expression: a model
+whose top emotion changes then flickers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from tabulate import tabulate
+
+from annotate.analysis.pipeline import BATCH_BLOCKS, analysed_frames, analysed_size_px, find_faces
+from annotate.emotions.classifier import Classifier
+from annotate.emotions.contract import Contract
+from annotate.faces.box import Box
+from annotate.faces.crop import crop
+from annotate.faces.track import Sighting
+from annotate.media.decode import decode
+from annotate.media.probe import probe
+from annotate.settings import Settings
+
+SHIFT_PX = 2
+DELAY_FRAMES = 10
+DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1))
+
+
+@dataclass(frozen=True)
+class Steadiness:
+    """How many pairs of blocks were compared, and in how many the top emotion changed."""
+
+    shifted: int = 0
+    changed_by_shift: int = 0
+    delayed: int = 0
+    changed_by_delay: int = 0
+
+    def __add__(self, other: Steadiness) -> Steadiness:
+        return Steadiness(
+            self.shifted + other.shifted,
+            self.changed_by_shift + other.changed_by_shift,
+            self.delayed + other.delayed,
+            self.changed_by_delay + other.changed_by_delay,
+        )
+
+    @property
+    def shift_share(self) -> float:
+        """Share of blocks whose top emotion changes when their crops are shifted; 0 if there were none."""
+        return self.changed_by_shift / max(1, self.shifted)
+
+    @property
+    def delay_share(self) -> float:
+        """Share of blocks whose top emotion changes when they begin later; 0 if there were none."""
+        return self.changed_by_delay / max(1, self.delayed)
+
+
+def measure(path: Path, classifier: Classifier, settings: Settings | None = None) -> Steadiness:
+    """Steadiness over the whole blocks of one video, each shifted in the four directions and delayed.
+
+    The crops of a whole video are held in memory: this is for clips. Errors as for `Analysis.open`.
+    """
+    contract = classifier.contract
+    tracks: dict[int, list[NDArray[np.uint8]]] = {}
+    for sighting in _sightings(path, settings or Settings(), contract):
+        views = [sighting.box, *(_shifted(sighting.box, contract.crop_margin, contract.crop_size_px))]
+        crops = [crop(sighting.frame.image, box, contract.crop_margin, contract.crop_size_px) for box in views]
+        tracks.setdefault(sighting.track, []).append(np.stack(crops))
+    total = Steadiness()
+    for crops in tracks.values():
+        total += compare(np.stack(crops), classifier)
+    return total
+
+
+def compare(crops: NDArray[np.uint8], classifier: Classifier) -> Steadiness:
+    """Steadiness over one track: crops (frames, 1 + directions, size, size), the plain one first."""
+    size = classifier.contract.block_frames
+    starts = range(0, len(crops) - size + 1, size)
+    late = [start + DELAY_FRAMES for start in starts if start + DELAY_FRAMES + size <= len(crops)]
+    plain = _emotions([crops[start : start + size, 0] for start in starts], classifier)
+    delayed = _emotions([crops[start : start + size, 0] for start in late], classifier)
+    changed_by_shift = 0
+    for view in range(1, crops.shape[1]):
+        shifted = _emotions([crops[start : start + size, view] for start in starts], classifier)
+        changed_by_shift += int((shifted != plain).sum())
+    changed_by_delay = int((delayed != plain[: len(delayed)]).sum())
+    return Steadiness(len(plain) * (crops.shape[1] - 1), changed_by_shift, len(delayed), changed_by_delay)
+
+
+def _sightings(path: Path, settings: Settings, contract: Contract) -> Iterator[Sighting]:
+    video = probe(path)
+    frames = decode(video, analysed_size_px(video, settings.min_face))
+    try:
+        for event in find_faces(analysed_frames(frames, video, contract, settings), settings):
+            if isinstance(event, Sighting):
+                yield event
+    finally:
+        frames.close()
+
+
+def _shifted(box: Box, margin: float, size_px: int) -> Iterator[Box]:
+    step = SHIFT_PX * max(box.width, box.height) * (1 + 2 * margin) / size_px
+    for across, down in DIRECTIONS:
+        yield replace(box, x=box.x + across * step, y=box.y + down * step)
+
+
+def _emotions(blocks: Sequence[NDArray[np.uint8]], classifier: Classifier) -> NDArray[np.int64]:
+    rows = [
+        classifier(np.stack(blocks[start : start + BATCH_BLOCKS])).argmax(1) for start in range(0, len(blocks), BATCH_BLOCKS)
+    ]
+    return np.concatenate(rows).astype(np.int64) if rows else np.zeros(0, np.int64)
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("videos", type=_FILE, nargs=-1, required=True)
+@click.option("--model", type=_FILE, help="A model under the contract; without it, the one that is installed.")
+def main(videos: tuple[Path, ...], model: Path | None) -> None:
+    """Prints on what share of the blocks of VIDEOS a shift by two pixels or ten frames changes the top emotion."""
+    classifier = Classifier(model)
+    rows, total = [], Steadiness()
+    for path in videos:
+        found = measure(path, classifier)
+        total += found
+        rows.append((path.name, found.shifted, found.shift_share, found.delayed, found.delay_share))
+    rows.append(("all", total.shifted, total.shift_share, total.delayed, total.delay_share))
+    headers = ("video", "shifted", f"changed by {SHIFT_PX} pixels", "delayed", f"changed by {DELAY_FRAMES} frames")
+    click.echo(tabulate(rows, headers, floatfmt=".3f"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Reports as a run leaves them, with numbers that can be worked out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from annotate.analysis.annotation import Annotation
+from annotate.emotions.labels import EMOTIONS
+from annotate.faces.box import Box
+from annotate.results.meta import Meta, Source, hash_content, plain_name
+from annotate.results.table import format_table, to_table
+from annotate.span import Span
+from annotate.version import ANALYSIS_VERSION
+
+META = Meta(ANALYSIS_VERSION, "annotate", "0", {}, Source("", 1, 1, ""), 100, 10.0, 0.0, 2, 0, {}, "5.1", {})
+
+
+def block(
+    face_id: int,
+    number: int,
+    start_ms: int,
+    end_ms: int,
+    emotion: str,
+    *,
+    overlap: int = 0,
+    confidence: float = 1.0,
+    classes: Sequence[str] = EMOTIONS,
+) -> Annotation:
+    """A block of an emotion; the other classes share what is left."""
+    rest = (1 - confidence) / (len(classes) - 1)
+    probabilities = tuple(confidence if name == emotion else rest for name in classes)
+    span, box = Span(start_ms, end_ms), Box(0, 0, 80, 80)
+    return Annotation(face_id, number, 0, 0, span, box, 1.0, 20, 4, overlap, tuple(classes), probabilities)
+
+
+MOVIE = (
+    block(1, 0, 0, 800, "anger", confidence=0.5),
+    block(1, 1, 800, 1600, "happiness", confidence=0.75),
+    block(2, 0, 1500, 2300, "anger"),
+    block(1, 2, 1200, 2000, "happiness", overlap=10, confidence=0.5),
+)
+"""Face 1: 0.8 s of anger, 1.2 s of happiness; face 2: 0.8 s of anger; 2.3 s with a face, 2.8 s of faces, one change.
+
+Confidence: (0.8 x 0.5 + 0.8 x 0.75 + 0.4 x 0.5 + 0.8 x 1) / 2.8 = 2 / 2.8.
+"""
+
+CLIP = (block(1, 0, 1000, 4000, "sadness"),)
+
+
+def report(
+    folder: Path,
+    video: str,
+    blocks: Sequence[Annotation],
+    *,
+    base: str = "",
+    duration_s: float = 10.0,
+    frames: int = 250,
+    classes: Sequence[str] = EMOTIONS,
+    version: int = ANALYSIS_VERSION,
+) -> Path:
+    """A report with its meta file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    base = base or Path(video).stem
+    path = folder / f"{base}.emotions.csv"
+    text = format_table(to_table(blocks, classes))
+    path.write_text(text)
+    meta = replace(
+        META,
+        analysis_version=version,
+        source=Source(video, 1, 1, ""),
+        duration_s=duration_s,
+        frames=frames,
+        outputs={plain_name(path): hash_content(text.encode())},
+    )
+    meta_of(path).write_text(meta.to_json())
+    return path
+
+
+def meta_of(path: Path) -> Path:
+    """Where the meta file of a report lies."""
+    return path.with_name(path.name.replace(".csv", ".meta.json"))

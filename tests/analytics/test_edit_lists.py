@@ -1,0 +1,139 @@
+"""Edit lists and playlists, read back by others."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import opentimelineio as otio
+import pycmx
+import pytest
+
+from annotate.analytics.edit_lists import common_rate, frame_rate, to_edl, to_m3u, to_otio
+from annotate.analytics.moments import Moment
+from annotate.analytics.read import Report
+from annotate.emotions.labels import EMOTIONS
+from annotate.span import Span
+
+NTSC = 30000 / 1001
+AWKWARD = "a #1 % 日本\n\x1b.mp4"
+
+
+def moment(
+    name: str, start_ms: int, end_ms: int, *, folder: str = "/archive", frames: int = 250, duration_ms: int = 10_000
+) -> Moment:
+    """Fear of face 2."""
+    path = Path(folder) / name
+    report = Report(path.with_suffix(".emotions.csv"), str(path), path, duration_ms, frames, EMOTIONS)
+    return Moment(report, 2, Span(start_ms, end_ms), "fear", 0.725)
+
+
+MOMENTS = [moment("a.mp4", 1000, 3480), moment("b.mkv", 3_599_960, 3_601_000), moment(AWKWARD, 0, 10)]
+"""At 25 frames a second: 25 to 87, 89999 to 90025, and one frame."""
+
+
+def test_an_edl_is_what_cmx_3600_says() -> None:
+    lines = to_edl(MOMENTS, 25.0).splitlines()
+    assert lines[:8] == [
+        "TITLE: moments",
+        "FCM: NON-DROP FRAME",
+        "001  AX       V     C        00:00:01:00 00:00:03:12 01:00:00:00 01:00:02:12",
+        "* FROM CLIP NAME: a.mp4",
+        "* COMMENT: fear, face 2, confidence 0.72",
+        "002  AX       V     C        00:59:59:24 01:00:01:00 01:00:02:12 01:00:03:13",
+        "* FROM CLIP NAME: b.mkv",
+        "* COMMENT: fear, face 2, confidence 0.72",
+    ]
+    assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("rate", [25.0, 24000 / 1001, 30.0, 60.0])
+def test_an_edl_is_read_by_opentimelineio(rate: float) -> None:
+    timeline = otio.adapters.read_from_string(to_edl(MOMENTS, rate), "cmx_3600", rate=rate)
+    clips = list(timeline.find_clips())
+    assert [clip.name for clip in clips] == ["a.mp4", "b.mkv", r"a #1 % 日本\n\x1b.mp4"]
+    for clip, original in zip(clips, MOMENTS, strict=True):
+        found = clip.source_range
+        assert found.start_time.to_seconds() == pytest.approx(original.span.start_s, abs=0.51 / rate)
+        assert found.end_time_exclusive().to_seconds() == pytest.approx(original.span.end_s, abs=1 / rate)
+    assert [len(track) for track in timeline.tracks] == [len(clips)], "no gaps in the record"
+
+
+def test_an_edl_is_read_by_pycmx() -> None:
+    edl = pycmx.parse_cmx3600(io.StringIO(to_edl(MOMENTS, 25.0)))
+    edits = [edit for event in edl.events for edit in event.edits]
+    assert [(edit.source_in, edit.source_out, edit.record_in, edit.record_out) for edit in edits] == [
+        ("00:00:01:00", "00:00:03:12", "01:00:00:00", "01:00:02:12"),
+        ("00:59:59:24", "01:00:01:00", "01:00:02:12", "01:00:03:13"),
+        ("00:00:00:00", "00:00:00:01", "01:00:03:13", "01:00:03:14"),
+    ]
+    assert [edit.clip_name for edit in edits] == ["a.mp4", "b.mkv", r"a #1 % 日本\n\x1b.mp4"]
+    assert edl.title == "moments"
+
+
+def test_timecodes_at_the_rate_of_ntsc_count_frames() -> None:
+    """The frame on screen after 60.06 s is number 1800, which is called 00:01:00:00 where no number is dropped."""
+    (line,) = [line for line in to_edl([moment("a.mp4", 60_060, 61_061)], NTSC).splitlines() if line.startswith("001")]
+    assert line.split()[4:6] == ["00:01:00:00", "00:01:01:00"]
+
+
+def test_an_otio_timeline_is_read_back() -> None:
+    timeline = otio.adapters.read_from_string(to_otio(MOMENTS), "otio_json")
+    clips = list(timeline.find_clips())
+    assert [clip.name for clip in clips][:2] == [
+        "a.mp4: fear, face 2, confidence 0.72",
+        "b.mkv: fear, face 2, confidence 0.72",
+    ]
+    assert [(clip.source_range.start_time.value, clip.source_range.duration.value) for clip in clips] == [
+        (25, 62),
+        (89_999, 26),
+        (0, 1),
+    ]
+    assert {clip.source_range.duration.rate for clip in clips} == {25.0}
+    assert [unquote(urlsplit(clip.media_reference.target_url).path) for clip in clips] == [
+        "/archive/a.mp4",
+        "/archive/b.mkv",
+        f"/archive/{AWKWARD}",
+    ]
+    assert dict(clips[0].metadata["annotate"]) == {"face_id": 2, "emotion": "fear", "confidence": 0.725}
+    assert clips[0].media_reference.available_range.duration.to_seconds() == 10.0
+
+
+def test_an_otio_timeline_keeps_each_videos_rate_or_has_the_one_given() -> None:
+    mixed = [moment("a.mp4", 1000, 2000), moment("b.mp4", 1000, 2000, frames=600)]
+    for rate, expected in ((None, [25.0, 60.0]), (24.0, [24.0, 24.0])):
+        clips = otio.adapters.read_from_string(to_otio(mixed, rate), "otio_json").find_clips()
+        assert [clip.source_range.start_time.rate for clip in clips] == expected
+    assert all(clip.source_range.start_time.to_seconds() == 1.0 for clip in clips)
+
+
+def test_a_playlist_for_vlc() -> None:
+    assert to_m3u(MOMENTS[:1]) == (
+        "#EXTM3U\n"
+        "#EXTINF:2,a.mp4: fear, face 2, confidence 0.72\n"
+        "#EXTVLCOPT:start-time=1.000\n"
+        "#EXTVLCOPT:stop-time=3.480\n"
+        "file:///archive/a.mp4\n"
+    )
+
+
+def test_a_playlist_holds_any_name_and_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = to_m3u([moment(AWKWARD, 0, 1000, folder="in here")]).splitlines()
+    assert len(lines) == 5
+    assert unquote(urlsplit(lines[4]).path) == str(tmp_path / "in here" / AWKWARD)
+    assert lines[4].isascii()
+
+
+@pytest.mark.parametrize(
+    ("frames", "duration_ms", "rate"),
+    [(250, 10_000, 25.0), (300, 10_010, NTSC), (7193, 300_000, 24000 / 1001), (600, 10_000, 60.0), (0, 10_000, 25.0)],
+)
+def test_rates_are_those_of_timecodes(frames: int, duration_ms: int, rate: float) -> None:
+    assert frame_rate(moment("a.mp4", 0, 1, frames=frames, duration_ms=duration_ms).report) == rate
+
+
+def test_the_common_rate_is_that_of_most_moments() -> None:
+    slow, fast = moment("a.mp4", 0, 1), moment("b.mp4", 0, 1, frames=500)
+    assert [common_rate(found) for found in ([], [slow, fast], [slow, fast, fast])] == [25.0, 25.0, 50.0]

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from annotate.archive.discover import walk
+from annotate.archive.layout import Wanted
+from annotate.batch.run import annotate_archive
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory, face_clip: Path, empty_clip: Path) -> Path:
+    """A face and no face, with their reports; not to be changed."""
+    folder = tmp_path_factory.mktemp("archive")
+    shutil.copy2(face_clip, folder / "face.mp4")
+    shutil.copy2(empty_clip, folder / "empty.mp4")
+    list(annotate_archive(walk([folder]), wanted=Wanted(("csv",))))
+    return folder
+
+
+@pytest.fixture
+def done(archive: Path, tmp_path: Path) -> Path:
+    """A copy of the archive, to be changed."""
+    return Path(shutil.copytree(archive, tmp_path / "done"))

@@ -1,0 +1,287 @@
+"""Whose outputs are called what, and what is to be done for a video."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from annotate.archive.layout import Outputs, Wanted, name_outputs
+from annotate.batch.plan import Task, decide
+from annotate.results.meta import Meta, describe_source, hash_content, settings_that_matter
+from annotate.settings import Settings
+from annotate.version import ANALYSIS_VERSION
+
+MODEL_HASH = "0123456789abcdef"
+SETTINGS = Settings()
+REPORT = b"report\n"
+
+STEMS = st.sampled_from(["a", "A", "b", "a.mov", "a.MOV", "a.mp4", "a.mov.mp4"])
+ENDINGS = st.sampled_from([".mp4", ".MP4", ".mov", ".MOV", ".avi"])
+
+
+def make(folder: Path, *names: str) -> list[Path]:
+    """Videos of these names."""
+    for name in names:
+        (folder / name).write_bytes(name.encode())
+    return [folder / name for name in names]
+
+
+def annotated(video: Path, paths: Outputs, **changes: object) -> None:
+    """Leaves beside a video what a run that wrote CSV and English subtitles leaves."""
+    paths.csv.write_bytes(REPORT)
+    subtitles = paths.track("srt", "en")
+    subtitles.write_bytes(b"subtitles")
+    meta = Meta(
+        analysis_version=ANALYSIS_VERSION,
+        program="annotate",
+        model_hash=MODEL_HASH,
+        settings=settings_that_matter(SETTINGS),
+        source=describe_source(video),
+        frames=50,
+        duration_s=2.0,
+        missing_s=0.0,
+        faces=1,
+        dropped_tracks=0,
+        warnings={},
+        ffmpeg="5.1",
+        outputs={paths.csv.name: hash_content(REPORT), subtitles.name: hash_content(b"subtitles")},
+    )
+    paths.meta.write_text(replace(meta, **changes).to_json(), encoding="utf-8")  # type: ignore[arg-type]
+
+
+def bases(videos: list[Path]) -> dict[str, str]:
+    """The names of videos and those of their outputs, without what all outputs have."""
+    return {video.name: outputs.base.name for video, outputs in name_outputs(videos).items()}
+
+
+@pytest.fixture
+def movie(tmp_path: Path) -> tuple[Path, Outputs]:
+    """A video with everything beside it."""
+    (video,) = make(tmp_path, "movie.mp4")
+    outputs = Outputs(tmp_path / "movie")
+    annotated(video, outputs)
+    return video, outputs
+
+
+def test_names_of_outputs(tmp_path: Path) -> None:
+    outputs = Outputs(tmp_path / "movie")
+    names = [outputs.csv.name, outputs.meta.name, outputs.boxes.name, outputs.track("srt", "ru").name]
+    assert names == [f"movie.emotions.{ending}" for ending in ("csv", "meta.json", "boxes.csv", "ru.srt")]
+    assert outputs.csv.parent == tmp_path
+    assert outputs.tracks(Wanted(("csv", "srt"), "en")) == {"srt": tmp_path / "movie.emotions.en.srt"}
+    assert outputs.tracks(Wanted(("csv",))) == {}
+
+
+def test_one_video_writes_its_stem(tmp_path: Path) -> None:
+    assert bases(make(tmp_path, "movie.mp4", "Film.2.mkv")) == {"movie.mp4": "movie", "Film.2.mkv": "Film.2"}
+
+
+def test_of_one_stem_the_first_in_order_owns_it(tmp_path: Path) -> None:
+    expected = {"a.mov": "a", "a.mp4": "a.mp4", "a.webm": "a.webm"}
+    assert bases(make(tmp_path, "a.webm", "a.mp4", "a.mov")) == expected
+
+
+def test_one_stem_in_two_folders_is_two_names(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    videos = make(tmp_path, "a.mp4", "x/a.mov")
+    assert [outputs.base for outputs in name_outputs(videos).values()] == [tmp_path / "a", tmp_path / "x/a"]
+
+
+def test_the_owner_keeps_its_name_when_an_earlier_one_arrives(tmp_path: Path) -> None:
+    first, later = make(tmp_path, "a.mp4", "a.avi")
+    annotated(first, Outputs(tmp_path / "a"))
+    assert bases([first, later]) == {"a.avi": "a.avi", "a.mp4": "a"}
+    assert bases([later]) == {"a.avi": "a.avi"}
+
+
+def test_a_name_whose_owner_is_gone_is_free(tmp_path: Path) -> None:
+    first, later = make(tmp_path, "a.mp4", "a.avi")
+    annotated(first, Outputs(tmp_path / "a"))
+    first.unlink()
+    assert bases([later]) == {"a.avi": "a"}
+
+
+def test_a_longer_name_is_kept_when_the_shorter_becomes_free(tmp_path: Path) -> None:
+    owner, other = make(tmp_path, "a.mov", "a.mp4")
+    annotated(owner, Outputs(tmp_path / "a"))
+    annotated(other, Outputs(tmp_path / "a.mp4"))
+    owner.unlink()
+    assert bases([other]) == {"a.mp4": "a.mp4"}
+
+
+def test_a_meta_file_that_names_a_path_owns_nothing(tmp_path: Path) -> None:
+    (video,) = make(tmp_path, "a.mp4")
+    outputs = Outputs(tmp_path / "a")
+    for name in ("../a.mov", "", "/etc/passwd"):
+        annotated(video, outputs, source=replace(describe_source(video), name=name))
+        assert bases([video]) == {"a.mp4": "a"}
+
+
+def test_names_that_differ_in_case_only_are_one(tmp_path: Path) -> None:
+    assert bases([tmp_path / "a.mp4", tmp_path / "A.mov"]) == {"A.mov": "A", "a.mp4": "a.mp4"}
+
+
+def test_the_owner_keeps_its_name_when_one_of_another_case_arrives(tmp_path: Path) -> None:
+    first, later = make(tmp_path, "a.mp4", "A.mov")
+    annotated(first, Outputs(tmp_path / "a"))
+    assert bases([first, later]) == {"A.mov": "A.mov", "a.mp4": "a"}
+
+
+def test_names_that_contain_endings(tmp_path: Path) -> None:
+    found = bases(make(tmp_path, "a.mov", "a.mov.mp4", "a.mp4"))
+    assert found == {"a.mov": "a", "a.mov.mp4": "a.mov", "a.mp4": "a.mp4"}
+
+
+def test_a_second_run_gives_the_same_names_to_those_that_contain_endings(tmp_path: Path) -> None:
+    videos = make(tmp_path, "a.avi", "a.mov", "a.mov.mp4", "a.mp4")
+    first = name_outputs(videos)
+    for video, outputs in first.items():
+        annotated(video, outputs)
+    assert name_outputs(videos) == first
+
+
+@settings(deadline=None)
+@given(st.sets(st.builds(str.__add__, STEMS, ENDINGS)))
+def test_names_are_always_distinct(names: set[str]) -> None:
+    folder = Path("nowhere")
+    found = [outputs.csv.name.casefold() for outputs in name_outputs([folder / name for name in names]).values()]
+    assert len(found) == len(set(found)) == len(names)
+
+
+@settings(deadline=None)
+@given(st.lists(st.builds(str.__add__, STEMS.filter(str.islower), ENDINGS.filter(str.islower)), unique=True, max_size=5))
+def test_names_stay_when_videos_arrive_one_by_one(names: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        kept: dict[Path, Outputs] = {}
+        for name in names:
+            make(Path(folder), name)
+            found = name_outputs([*kept, Path(folder, name)])
+            assert {video: found[video] for video in kept} == kept
+            kept = found
+            annotated(Path(folder, name), found[Path(folder, name)])
+
+
+def test_same_names_whether_or_not_others_are_asked_for(tmp_path: Path) -> None:
+    videos = make(tmp_path, "a.avi", "a.mov")
+    for video, outputs in name_outputs(videos).items():
+        annotated(video, outputs)
+    assert bases(videos[1:]) == {"a.mov": "a.mov"}
+
+
+def test_a_fresh_video_is_annotated(tmp_path: Path) -> None:
+    (video,) = make(tmp_path, "a.mp4")
+    assert decide(video, Outputs(tmp_path / "a"), Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
+
+
+def test_a_finished_one_is_skipped(movie: tuple[Path, Outputs]) -> None:
+    decision = decide(*movie, Wanted(), SETTINGS, MODEL_HASH)
+    task, meta = decision.task, decision.meta
+    assert task is Task.SKIP
+    assert meta is not None
+    assert (meta.faces, meta.duration_s) == (1, 2.0)
+
+
+def test_a_renamed_folder_changes_nothing(movie: tuple[Path, Outputs], tmp_path: Path) -> None:
+    moved = tmp_path.rename(tmp_path.with_name(f"{tmp_path.name}-moved"))
+    assert decide(moved / "movie.mp4", Outputs(moved / "movie"), Wanted(), SETTINGS, MODEL_HASH).task is Task.SKIP
+
+
+def test_force_annotates_again(movie: tuple[Path, Outputs]) -> None:
+    assert decide(*movie, Wanted(force=True), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
+
+
+@pytest.mark.parametrize("wanted", [Wanted(), Wanted(("srt",))])
+def test_missing_subtitles_are_converted(movie: tuple[Path, Outputs], wanted: Wanted) -> None:
+    movie[1].track("srt", "en").unlink()
+    decision = decide(*movie, wanted, SETTINGS, MODEL_HASH)
+    task, meta = decision.task, decision.meta
+    assert task is Task.CONVERT
+    assert meta is not None
+    assert meta.source.name == "movie.mp4"
+
+
+def test_another_language_is_converted(movie: tuple[Path, Outputs]) -> None:
+    assert decide(*movie, Wanted(language="ru"), SETTINGS, MODEL_HASH).task is Task.CONVERT
+
+
+def test_subtitles_not_asked_for_may_be_missing(movie: tuple[Path, Outputs]) -> None:
+    movie[1].track("srt", "en").unlink()
+    assert decide(*movie, Wanted(("csv",), "ru"), SETTINGS, MODEL_HASH).task is Task.SKIP
+
+
+def test_subtitles_without_cues_are_there_without_a_file(tmp_path: Path) -> None:
+    (video,) = make(tmp_path, "a.mp4")
+    outputs = Outputs(tmp_path / "a")
+    known = {outputs.csv.name: hash_content(REPORT), outputs.track("srt", "en").name: None}
+    annotated(video, outputs, outputs=known)
+    outputs.track("srt", "en").unlink()
+    assert decide(video, outputs, Wanted(), SETTINGS, MODEL_HASH).task is Task.SKIP
+
+
+def test_somebody_elses_subtitles_of_that_name_are_not_taken_for_ours(movie: tuple[Path, Outputs]) -> None:
+    movie[1].track("srt", "ru").write_text("somebody's own")
+    assert decide(*movie, Wanted(language="ru"), SETTINGS, MODEL_HASH).task is Task.CONVERT
+
+
+@pytest.mark.parametrize(
+    ("settings", "model_hash"),
+    [(Settings(min_face=0.2), MODEL_HASH), (Settings(look_interval_ms=100), MODEL_HASH), (SETTINGS, "another")],
+)
+def test_other_settings_or_model_annotate_again(movie: tuple[Path, Outputs], settings: Settings, model_hash: str) -> None:
+    assert decide(*movie, Wanted(), settings, model_hash).task is Task.ANNOTATE
+
+
+def test_the_models_path_does_not_matter(movie: tuple[Path, Outputs]) -> None:
+    assert decide(*movie, Wanted(), Settings(model=Path("copy.onnx")), MODEL_HASH).task is Task.SKIP
+
+
+def test_another_analysis_version_annotates_again(movie: tuple[Path, Outputs]) -> None:
+    annotated(*movie, analysis_version=ANALYSIS_VERSION + 1)
+    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
+
+
+def test_another_program_version_does_not(movie: tuple[Path, Outputs]) -> None:
+    annotated(*movie, program="annotate 99.0")
+    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.SKIP
+
+
+def test_a_changed_source_annotates_again(movie: tuple[Path, Outputs]) -> None:
+    video, _ = movie
+    video.write_bytes(video.read_bytes()[::-1])
+    os.utime(video, ns=(0, 1))
+    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
+
+
+def test_a_source_copied_with_its_outputs_is_skipped(movie: tuple[Path, Outputs]) -> None:
+    os.utime(movie[0], ns=(0, 1))
+    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.SKIP
+
+
+def test_a_missing_report_annotates_again(movie: tuple[Path, Outputs]) -> None:
+    movie[1].csv.unlink()
+    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
+
+
+def test_nothing_is_converted_from_a_damaged_report(movie: tuple[Path, Outputs]) -> None:
+    movie[1].csv.write_bytes(REPORT[:-2])
+    movie[1].track("srt", "en").unlink()
+    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", json.dumps({"source": {}})])
+def test_a_damaged_meta_file_annotates_again(movie: tuple[Path, Outputs], text: str) -> None:
+    movie[1].meta.write_text(text)
+    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
+
+
+def test_a_source_that_is_gone_raises(movie: tuple[Path, Outputs]) -> None:
+    movie[0].unlink()
+    with pytest.raises(FileNotFoundError):
+        decide(*movie, Wanted(), SETTINGS, MODEL_HASH)

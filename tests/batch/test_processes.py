@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import Future, ProcessPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from annotate.archive.discover import walk
+from annotate.archive.layout import Outputs, Wanted
+from annotate.batch.job import Job, Outcome, Status
+from annotate.batch.processes import ProcessWorkers
+from annotate.batch.run import annotate_archive, run_jobs
+from annotate.settings import Settings
+from tests.clips import make_from_pictures
+
+DEADLY, DEADLY_ONCE = "deadly.mp4", "deadly_once.mp4"
+ENDS_WITHIN_S = 3.0
+"""After a signal, as SECURITY.md promises."""
+
+
+def die_or_do(job: Job) -> Outcome:
+    """Stands for a job whose decoder may take the whole process down."""
+    marker = job.path.with_suffix(".died")
+    if job.path.name == DEADLY or (job.path.name == DEADLY_ONCE and not marker.exists()):
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Outcome(job.path, Status.ANNOTATED, 1.0)
+
+
+class DeadlyWorkers:
+    """Workers like those of the program, that do other work."""
+
+    width = 2
+
+    def __init__(self) -> None:
+        self.starts = 0
+        self.restart()
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        return self._executor.submit(die_or_do, job)
+
+    def restart(self) -> None:
+        self.starts += 1
+        self._executor = ProcessPoolExecutor(self.width, mp_context=multiprocessing.get_context("spawn"))
+
+    def close(self) -> None:
+        self._executor.shutdown()
+
+
+def job(path: Path) -> Job:
+    return Job(path, Outputs(path.with_suffix("")), Settings(), Wanted(), "hash")
+
+
+def test_a_worker_that_dies_costs_nothing_but_its_video(tmp_path: Path) -> None:
+    names = ["a.mp4", DEADLY, "b.mp4", DEADLY_ONCE, "c.mp4", "d.mp4", "e.mp4"]
+    workers = DeadlyWorkers()
+    outcomes = list(run_jobs([job(tmp_path / name) for name in names], workers))
+    workers.close()
+    assert sorted(outcome.path.name for outcome in outcomes) == sorted(names)
+    (failed,) = [outcome for outcome in outcomes if outcome.status is Status.FAILED]
+    assert failed.path.name == DEADLY
+    assert failed.reason.startswith(f"{tmp_path / DEADLY}: its worker process died, alone too")
+    assert workers.starts > 1
+
+
+def test_closed_workers_leave_no_thread(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    workers = ProcessWorkers(1)
+    outcome = workers.submit(job(tmp_path / "missing.mp4")).result()
+    assert outcome.status is Status.FAILED
+    workers.close()
+    assert set(threading.enumerate()) <= before
+
+
+def test_a_prepared_worker_takes_the_first_job(tmp_path: Path) -> None:
+    workers = ProcessWorkers(4, most_jobs=1)
+    workers.prepare()
+    outcome = workers.submit(job(tmp_path / "missing.mp4")).result()
+    assert outcome.status is Status.FAILED
+    assert len(workers._context.started) == 1
+    workers.close()
+
+
+def test_nothing_is_left_of_workers_that_were_only_prepared() -> None:
+    before = set(threading.enumerate())
+    workers = ProcessWorkers(1)
+    workers.prepare()
+    (process,) = workers._context.started
+    workers.close()
+    assert not process.is_alive()
+    assert set(threading.enumerate()) <= before
+
+
+def outputs_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in {".csv", ".srt", ".json"}}
+
+
+def test_results_do_not_depend_on_the_number_of_jobs(tmp_path: Path, face_clip: Path, face_picture: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    shutil.copy2(face_clip, one / "a.mp4")
+    make_from_pictures(one / "b.mkv", [(face_picture, 1.3)], filters="noise=alls=10:allf=t")
+    shutil.copytree(one, two)
+    for folder, width in ((one, 1), (two, 2)):
+        outcomes = list(annotate_archive(walk([folder]), workers=ProcessWorkers(width)))
+        assert [outcome.status for outcome in outcomes] == [Status.ANNOTATED] * 2
+    assert len(outputs_of(one)) == 8
+    assert outputs_of(one) == outputs_of(two)
+
+
+def test_progress_comes_from_workers(face_clip: Path, tmp_path: Path) -> None:
+    told: list[tuple[Path, float, float | None]] = []
+    path = shutil.copy2(face_clip, tmp_path / "a.mp4")
+    list(annotate_archive([path], workers=ProcessWorkers(2, lambda *news: told.append(news))))
+    assert told[0] == (path, 0.0, 2.0)
+
+
+@pytest.fixture
+def archive(tmp_path: Path, face_picture: Path) -> Path:
+    """Four videos, each of which takes some seconds."""
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    first = make_from_pictures(folder / "0.mp4", [(face_picture, 10)], size=(640, 480))
+    for number in range(1, 4):
+        shutil.copy2(first, folder / f"{number}.mp4")
+    return folder
+
+
+def descendants(pid: int) -> list[str]:
+    answer = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True)
+    rows = [line.split(None, 3) for line in answer.stdout.splitlines()]
+    family, found = {str(pid)}, True
+    while found:
+        found = False
+        for child, parent, _, _ in rows:
+            if parent in family and child not in family:
+                family.add(child)
+                found = True
+    return [arguments for child, _, state, arguments in rows if child in family - {str(pid)} and not state.startswith("Z")]
+
+
+def begin(archive: Path) -> subprocess.Popen[str]:
+    """Starts the program and waits until it is in the middle of its first videos."""
+    command = [sys.executable, "-m", "annotate", "--jobs", "2", str(archive)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline_s = time.monotonic() + 60
+    while not any("ffmpeg" in arguments for arguments in descendants(process.pid)):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+    return process
+
+
+def leavings(archive: Path) -> list[str]:
+    return sorted(path.name for path in archive.iterdir() if path.suffix != ".mp4")
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at the process table")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_everything_and_leaves_nothing(archive: Path, number: signal.Signals, status: int) -> None:
+    process = begin(archive)
+    family = descendants(process.pid)
+    started_s = time.monotonic()
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert time.monotonic() - started_s < ENDS_WITHIN_S
+    assert not set(family) & set(all_arguments())
+    assert "interrupted: 4 left to do" in errors
+    assert "0 videos" in output
+    assert "Traceback" not in errors
+    assert leavings(archive) == []
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at the process table")
+def test_after_a_kill_the_workers_end_and_the_next_run_goes_on(archive: Path) -> None:
+    for number in (2, 3):
+        (archive / f"{number}.mp4").unlink()
+    process = begin(archive)
+    family = descendants(process.pid)
+    process.kill()
+    process.communicate()
+    deadline_s = time.monotonic() + 30
+    while set(family) & set(all_arguments()):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+    outcomes = list(annotate_archive(walk([archive]), workers=ProcessWorkers(2)))
+    assert [outcome.status for outcome in outcomes] == [Status.ANNOTATED] * 2
+    assert leavings(archive) == [
+        f"{number}.emotions.{ending}" for number in (0, 1) for ending in ("boxes.csv", "csv", "en.srt", "meta.json")
+    ]
+
+
+def all_arguments() -> list[str]:
+    answer = subprocess.run(["ps", "-e", "-o", "args="], capture_output=True, text=True, check=True)
+    return answer.stdout.splitlines()
+
+
+def test_two_runs_at_once_do_no_video_twice(archive: Path) -> None:
+    command = [sys.executable, "-m", "annotate", "--jobs", "1", str(archive)]
+    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    lines = [line for run in runs for line in run.communicate(timeout=110)[1].splitlines()]
+    assert [run.returncode for run in runs] == [0, 0]
+    annotated = [line.split(": ")[0] for line in lines if ": annotated" in line]
+    assert sorted(annotated) == sorted(str(path) for path in archive.glob("*.mp4"))
+    assert len(leavings(archive)) == 16

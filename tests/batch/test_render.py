@@ -1,0 +1,376 @@
+"""Copies of an archive's videos: which are made, skipped, refused or stale, and that nothing is lost or half-written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from annotate.archive.discover import Obstacle, walk
+from annotate.archive.layout import Wanted, is_output
+from annotate.archive.output_tree import mirror, output_trees
+from annotate.batch import render as render_module
+from annotate.batch.check import Fault, check_archive, remove_stale
+from annotate.batch.executor import InlineWorkers
+from annotate.batch.job import Outcome, Status
+from annotate.batch.render import SOFT, Copy, RenderJob, find_renders, is_same_file, render_archive
+from annotate.batch.run import annotate_archive
+from annotate.cli.main import main
+from annotate.errors import FFmpegError, SettingsError
+from annotate.faces.box import Box
+from annotate.media.ffmpeg import Renderer
+from annotate.media.probe import probe
+from annotate.media.stills import read_still
+from annotate.results.boxes import read_boxes
+from annotate.results.meta import Render, hash_content, read_meta
+from annotate.results.table import read_table
+from tests.batch.test_processes import all_arguments, descendants
+from tests.clips import make_from_pictures
+from tests.media.test_encode import description, draws, starts_ms
+
+COPY = "face.emotions.boxes.en.mp4"
+
+
+def render(*paths: Path, target: Path | None = None, **options: object) -> list[Outcome]:
+    """What becomes of everything below the paths."""
+    return list(render_archive(find_renders(paths, Copy(**options), target=target)))  # type: ignore[arg-type]
+
+
+def statuses(outcomes: Iterable[Outcome]) -> dict[str, Status]:
+    return {outcome.path.name: outcome.status for outcome in outcomes}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def rendered(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive with copies of its videos; not to be changed."""
+    folder = Path(shutil.copytree(archive, tmp_path_factory.mktemp("rendered") / "archive"))
+    render(folder)
+    return folder
+
+
+@draws
+def test_a_copy_is_known_whole_and_no_video_of_the_archive(rendered: Path) -> None:
+    meta = read_meta(rendered / "face.emotions.meta.json")
+    assert meta is not None
+    (known,) = meta.renders.values()
+    assert (known.kind, known.language, known.report) == ("boxes", "en", meta.outputs["face.emotions.csv"])
+    assert list(meta.renders) == [COPY]
+    assert known.hash == hash_content((rendered / COPY).read_bytes())
+    assert [path.name for path in walk([rendered]) if isinstance(path, Path)] == ["empty.mp4", "face.mp4"]
+    assert list(check_archive(walk([rendered]), output_trees([rendered], None))) == []
+    assert (rendered / COPY).stat().st_mode == (rendered / "face.emotions.csv").stat().st_mode
+    assert starts_ms(rendered / COPY) == starts_ms(rendered / "face.mp4")
+
+
+@draws
+def test_the_box_stands_where_the_csv_says(rendered: Path) -> None:
+    table = read_table(rendered / "face.emotions.csv")
+    boxes = read_boxes(rendered / "face.emotions.boxes.csv")
+    for row in table.to_dict("records"):
+        time_ms = round(500 * (row["start_time"] + row["end_time"]))
+        picture, plain = (read_still(rendered / name, time_ms).astype(int) for name in (COPY, "face.mp4"))
+        drawn = abs(picture - plain).max(axis=2) > 30
+        columns = np.flatnonzero(drawn.sum(axis=0) > 0.8 * row["height"])
+        rows = np.flatnonzero(drawn.sum(axis=1) > 0.8 * row["width"])
+        inner = drawn[round(row["y"]) + 8 : round(row["y"] + row["height"]) - 8, round(row["x"]) + 8 : columns[-1] - 8]
+        box = boxes.at(row["face_id"], time_ms)
+        assert box is not None
+        mean, trembling = Box(row["x"], row["y"], row["width"], row["height"]), row["width"] / 12
+        for place, tolerance_px in ((box, 4), (mean, 4 + trembling)):
+            assert (columns[0], columns[-1]) == pytest.approx((place.x, place.x + place.width), abs=tolerance_px)
+            bottom = place.y + place.height
+            assert rows[rows > bottom - place.height / 2][0] == pytest.approx(bottom, abs=tolerance_px)
+        assert inner.mean() < 0.01
+
+
+@draws
+def test_a_video_without_faces_is_copied_and_said_so(done: Path) -> None:
+    outcomes = {outcome.path.name: outcome for outcome in render(done)}
+    assert outcomes["empty.mp4"].reason == "empty.emotions.boxes.en.mp4; no faces, so copied as it is"
+    assert (done / "empty.emotions.boxes.en.mp4").read_bytes() == (done / "empty.mp4").read_bytes()
+    assert outcomes["face.mp4"].reason == COPY
+    (other,) = render(done / "empty.mp4", kind=SOFT, container="mkv")
+    assert other.reason == "empty.emotions.soft.en.mkv; no faces, so copied as it is"
+    assert starts_ms(done / "empty.emotions.soft.en.mkv") == starts_ms(done / "empty.mp4")
+    (drawn,) = render(done / "empty.mp4", target=done / "other.mkv")
+    assert drawn.reason == "other.mkv; no faces, so copied as it is"
+    assert np.array_equal(read_still(done / "other.mkv", 500), read_still(done / "empty.mp4", 500))
+
+
+def test_what_is_done_is_skipped_and_not_touched(rendered: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(rendered, tmp_path / "again"))
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert set(statuses(render(folder)).values()) == {Status.SKIPPED}
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    (folder / COPY).unlink()
+    assert statuses(render(folder)) == {"empty.mp4": Status.SKIPPED, "face.mp4": Status.RENDERED}
+    assert contents(folder) == contents(rendered)
+    assert statuses(render(folder / "face.mp4", force=True)) == {"face.mp4": Status.RENDERED}
+    assert contents(folder) == contents(rendered)
+    assert statuses(render(folder / "face.mp4", language="ru")) == {"face.mp4": Status.RENDERED}
+    assert (folder / "face.emotions.boxes.ru.mp4").exists()
+
+
+def test_what_was_made_of_an_earlier_report_is_stale_and_made_again(done: Path, empty_clip: Path) -> None:
+    render(done / "face.mp4", kind=SOFT)
+    copy = done / "face.emotions.soft.en.mp4"
+    first = copy.read_bytes()
+    shutil.copy(empty_clip, done / "face.mp4")
+    list(annotate_archive([done / "face.mp4"], wanted=Wanted(("csv",))))
+    (finding,) = check_archive(walk([done]), output_trees([done], None))
+    assert (finding.path, finding.fault) == (copy, Fault.STALE)
+    assert statuses(render(done / "face.mp4", kind=SOFT)) == {"face.mp4": Status.RENDERED}
+    assert copy.read_bytes() == empty_clip.read_bytes() != first
+    assert list(check_archive(walk([done]), output_trees([done], None))) == []
+
+
+def test_stale_copies_can_be_removed_and_are_not_missed_then(done: Path, empty_clip: Path) -> None:
+    render(done / "face.mp4", kind=SOFT)
+    shutil.copy(empty_clip, done / "face.mp4")
+    list(annotate_archive([done / "face.mp4"], wanted=Wanted(("csv",))))
+    (finding,) = check_archive(walk([done]), output_trees([done], None))
+    assert remove_stale(finding) == [done / "face.emotions.soft.en.mp4"]
+    assert list(check_archive(walk([done]), output_trees([done], None))) == []
+    (done / "face.mp4").unlink()
+    (gone,) = check_archive(walk([done]), output_trees([done], None))
+    assert {path.name for path in gone.stale} == {"face.emotions.csv", "face.emotions.meta.json"}
+
+
+def test_a_meta_file_cannot_have_files_of_other_folders_removed(done: Path, tmp_path: Path) -> None:
+    """Not even one that is named like an output and whose content is known."""
+    other = tmp_path / "other" / "face.emotions.boxes.en.mp4"
+    other.parent.mkdir()
+    other.write_text("known")
+    path = done / "face.emotions.meta.json"
+    meta = read_meta(path)
+    assert meta is not None
+    planted = {f"../other/{other.name}": Render("boxes", "en", "another report", hash_content(b"known"))}
+    path.write_text(replace(meta, renders=planted).to_json())
+    (done / "face.mp4").unlink()
+    for finding in check_archive(walk([done]), output_trees([done], None)):
+        remove_stale(finding)
+    assert other.read_text() == "known"
+    assert not path.exists()
+
+
+def test_check_tells_what_is_gone_or_was_changed(done: Path) -> None:
+    render(done / "face.mp4", kind=SOFT)
+    copy = done / "face.emotions.soft.en.mp4"
+    copy.write_bytes(copy.read_bytes() + b"0")
+    (finding,) = check_archive(walk([done]), output_trees([done], None))
+    assert (finding.path, finding.fault) == (copy, Fault.DAMAGED)
+    copy.unlink()
+    (finding,) = check_archive(walk([done]), output_trees([done], None))
+    assert (finding.path, finding.fault) == (copy, Fault.MISSING)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_somebody_elses_file_is_left_alone(done: Path, force: bool) -> None:
+    path = done / "face.emotions.soft.en.mp4"
+    path.write_text("mine")
+    (outcome,) = render(done / "face.mp4", kind=SOFT, force=force)
+    assert outcome.status is Status.FAILED
+    assert outcome.reason == f"{path}: not written, since a file is there that this program did not make; move it away"
+    assert path.read_text() == "mine"
+    path.unlink()
+    path.symlink_to(done / "face.mp4")
+    (outcome,) = render(done / "face.mp4", kind=SOFT, force=force)
+    assert outcome.status is Status.FAILED
+    assert path.is_symlink()
+
+
+def test_a_copy_that_was_worked_on_is_somebodys(done: Path) -> None:
+    render(done / "face.mp4", kind=SOFT)
+    copy = done / "face.emotions.soft.en.mp4"
+    copy.write_bytes(copy.read_bytes() + b"0")
+    before = copy.read_bytes()
+    (outcome,) = render(done / "face.mp4", kind=SOFT, force=True)
+    assert "this program did not make" in outcome.reason
+    assert copy.read_bytes() == before
+
+
+def test_what_is_not_annotated_or_no_longer_holds_says_what_to_do(done: Path) -> None:
+    new, face = done / "new.mp4", done / "face.mp4"
+    shutil.copy(done / "empty.mp4", new)
+    (done / "face.emotions.csv").write_text("changed\n")
+    reasons = {outcome.path.name: outcome.reason for outcome in render(done, kind=SOFT) if outcome.reason}
+    assert reasons["new.mp4"] == f"{new}: not annotated yet; run `annotate {new}` first"
+    assert reasons["face.mp4"].endswith(f"its report has been changed; run `annotate --force {face}` first")
+    assert not list(done.glob("face.emotions.soft*"))
+
+
+def test_the_video_itself_is_never_the_target(done: Path) -> None:
+    video, before = done / "face.mp4", (done / "face.mp4").read_bytes()
+    (done / "link.mp4").symlink_to(video)
+    os.link(video, done / "hard.mp4")
+    (done / "linked").symlink_to(done, target_is_directory=True)
+    for name in ("face.mp4", "FACE.MP4", "link.mp4", "hard.mp4", "linked/face.mp4", "linked/../done/Face.mp4"):
+        with pytest.raises(SettingsError, match="is the video itself, which is never written to; give another name"):
+            find_renders([video], target=done / name)
+    shutil.copy(video, done / "old.avi")
+    with pytest.raises(SettingsError, match=r"old\.avi: is the video itself"):
+        find_renders([done / "old.avi"], target=done / "old.avi")
+    with pytest.raises(SettingsError, match=r"-o copy\.avi: copies are written as \.mp4 or \.mkv; give such a name"):
+        find_renders([video], target=Path("copy.avi"))
+    assert not is_same_file(done / "copy.mp4", video)
+    assert video.read_bytes() == before
+
+
+def test_a_file_of_its_own_for_one_video(done: Path, tmp_path: Path) -> None:
+    target = tmp_path / "copies" / "my copy.MKV"
+    (outcome,) = render(done / "face.mp4", kind=SOFT, target=target)
+    assert (outcome.status, outcome.reason) == (Status.RENDERED, "my copy.MKV")
+    assert os.listdir(target.parent) == ["my copy.MKV"]
+    assert probe(target).container == "matroska,webm"
+    assert "Emotions, with boxes" in description(target)
+    assert statuses(render(done / "face.mp4", kind=SOFT, target=target)) == {"face.mp4": Status.SKIPPED}
+    assert list(check_archive(walk([done]), output_trees([done], None))) == []
+    for paths in ([done], [done / "face.mp4", done / "empty.mp4"]):
+        with pytest.raises(SettingsError, match=r"my copy\.MKV: is one file, but there may be several videos"):
+            find_renders(paths, target=target)
+
+
+def test_a_tree_of_their_own_with_reports_there_or_beside_the_videos(done: Path, tmp_path: Path) -> None:
+    videos, target = tmp_path / "videos", tmp_path / "results"
+    (videos / "deep").mkdir(parents=True)
+    shutil.copy2(done / "face.mp4", videos / "deep")
+    found = [videos / "deep/face.mp4"]
+    list(annotate_archive(found, wanted=Wanted(("csv",)), folders=mirror(found, [videos], target)))
+    assert statuses(render(videos, kind=SOFT, target=target)) == {"face.mp4": Status.RENDERED}
+    assert (target / "deep/face.emotions.soft.en.mp4").exists()
+    assert os.listdir(videos / "deep") == ["face.mp4"]
+    assert list(check_archive(walk([videos]), output_trees([videos], target), mirror(found, [videos], target))) == []
+    other = tmp_path / "copies"
+    assert statuses(render(done, kind=SOFT, target=other)) == dict.fromkeys(("empty.mp4", "face.mp4"), Status.RENDERED)
+    assert sorted(os.listdir(other)) == ["empty.emotions.soft.en.mp4", "face.emotions.soft.en.mp4"]
+    assert set(statuses(render(done, kind=SOFT, target=other)).values()) == {Status.SKIPPED}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_nothing_half_written_is_left(done: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    before = contents(done)
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(render_module.os, "replace", fail)
+    if isinstance(error, OSError):
+        (outcome,) = render(done / "face.mp4", kind=SOFT)
+        assert "cannot be written (No space left on device); check permissions and the space left" in outcome.reason
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            render(done / "face.mp4", kind=SOFT)
+    monkeypatch.undo()
+    assert not [name for name in os.listdir(done) if name.startswith(".annotate") or "soft" in name]
+    assert {name: content for name, content in contents(done).items() if "meta" not in name} == {
+        name: content for name, content in before.items() if "meta" not in name
+    }
+    assert statuses(render(done / "face.mp4", kind=SOFT)) == {"face.mp4": Status.RENDERED}
+    assert list(check_archive(walk([done]), output_trees([done], None))) == []
+
+
+def test_a_video_that_grows_meanwhile_fails(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mux = render_module.mux
+
+    def mux_and_grow(*arguments: object, **options: object) -> object:
+        result = mux(*arguments, **options)  # type: ignore[arg-type]
+        with (done / "face.mp4").open("ab") as file:
+            file.write(b"more")
+        return result
+
+    monkeypatch.setattr(render_module, "mux", mux_and_grow)
+    (outcome,) = render(done / "face.mp4", kind=SOFT)
+    assert "has changed while it was read" in outcome.reason
+    assert not list(done.glob("*soft*"))
+
+
+def test_paths_that_are_not_there_are_failures_and_outputs_no_videos(rendered: Path) -> None:
+    (entry,) = find_renders([rendered / "gone"])
+    assert isinstance(entry, Obstacle)
+    assert find_renders([rendered / COPY]) == []
+    assert is_output("face.emotions.soft.ru.mkv")
+
+
+@draws
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at the process table")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_signal_ends_everything_and_the_next_run_goes_on(
+    done: Path, face_picture: Path, number: signal.Signals, status: int
+) -> None:
+    video = make_from_pictures(done / "long.mp4", [(face_picture, 5)], size=(1280, 720))
+    list(annotate_archive([video], wanted=Wanted(("csv",))))
+    before = contents(done)
+    command = [sys.executable, "-m", "annotate", "render", "--jobs", "1", str(video)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline_s = time.monotonic() + 60
+    while not list(done.glob(".annotate-*.tmp/copy/copy.mp4")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    family = descendants(process.pid)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert "Traceback" not in errors
+    while set(family) & set(all_arguments()):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+    assert not list(done.glob("long.emotions.boxes.en*"))
+    if number is not signal.SIGKILL:
+        assert contents(done) == before
+    assert statuses(render(video, kind=SOFT)) == {"long.mp4": Status.RENDERED}
+    assert not [name for name in os.listdir(done) if name.startswith(".annotate")]
+
+
+@pytest.fixture
+def _without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annotate.batch.processes.ProcessWorkers", lambda width, advance, **options: InlineWorkers(advance))
+
+
+@pytest.mark.usefixtures("_without_processes")
+def test_the_command_tells_what_it_did(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(done)
+    answer = CliRunner().invoke(main, ["render", "--soft", "--lang", "ru", "."])
+    assert answer.exit_code == 0
+    assert "face.mp4   0:02      1        happiness  rendered: face.emotions.soft.ru.mp4" in answer.stdout
+    assert answer.stdout.endswith("2 videos: 2 rendered.\n")
+    assert CliRunner().invoke(main, ["render", "--soft", "--lang", "ru", "."]).stdout == "2 videos: 2 up to date.\n"
+    answer = CliRunner().invoke(main, ["render", "face.mp4", "-o", "FACE.mp4"])
+    assert answer.exit_code == 2
+    assert "is the video itself" in answer.stderr
+    answer = CliRunner().invoke(main, ["render", "gone.mp4"])
+    assert answer.exit_code == 1
+
+
+@pytest.mark.usefixtures("_without_processes")
+def test_an_ffmpeg_without_libass_is_said(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find() -> Renderer:
+        raise FFmpegError("/usr/bin/ffmpeg lacks libass: install another")
+
+    monkeypatch.setattr("annotate.media.ffmpeg.find_renderer", find)
+    answer = CliRunner().invoke(main, ["render", str(done)])
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert answer.stderr == "Error: /usr/bin/ffmpeg lacks libass: install another\n"
+    monkeypatch.setattr("annotate.media.ffmpeg.find_renderer", lambda: Renderer("ffmpeg", "using another"))
+    answer = CliRunner().invoke(main, ["render", "--soft", str(done)])
+    assert (answer.exit_code, answer.stderr.count("using another")) == (0, 0)
+
+
+def test_jobs_know_nothing_of_each_other(done: Path) -> None:
+    jobs = [entry for entry in find_renders([done]) if isinstance(entry, RenderJob)]
+    assert [job.place.name for job in jobs] == ["empty.emotions.boxes.en", "face.emotions.boxes.en"]
+    assert len({job.outputs.meta for job in jobs}) == 2

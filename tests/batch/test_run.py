@@ -1,0 +1,449 @@
+"""Whole runs over small archives: what is written, what is left alone, what fails and how."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pysubs2
+import pytest
+
+from annotate.analysis.annotation import Annotation
+from annotate.analysis.parallel import analyse
+from annotate.analysis.pipeline import Analysis
+from annotate.archive.discover import Obstacle, walk
+from annotate.archive.layout import Outputs, Wanted
+from annotate.batch.executor import InlineWorkers
+from annotate.batch.job import Job, Outcome, Status, Work
+from annotate.batch.run import annotate_archive, run_jobs
+from annotate.emotions.classifier import DEFAULT_MODEL, Classifier, load_classifier
+from annotate.emotions.labels import EMOTIONS
+from annotate.errors import ModelError
+from annotate.results.intervals import dominant_emotion, pieces
+from annotate.results.meta import describe_source, hash_content, read_meta, settings_that_matter
+from annotate.results.table import read_table
+from annotate.settings import Settings
+from annotate.version import ANALYSIS_VERSION
+from tests.clips import H264, make_pattern
+
+NAMES = ["0.mp4", "empty.mp4", "face.mp4", "text.mp4"]
+
+
+def run(folder: Path, **options: object) -> list[Outcome]:
+    """What becomes of everything below a folder."""
+    return list(annotate_archive(walk([folder]), wanted=Wanted(**options)))  # type: ignore[arg-type]
+
+
+def statuses(outcomes: Iterable[Outcome]) -> dict[str, Status]:
+    """Status by name."""
+    return {outcome.path.name: outcome.status for outcome in outcomes}
+
+
+def times(folder: Path) -> dict[str, tuple[int, int]]:
+    """Inode and time of change of every file, by which a rewritten one is known."""
+    return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory, face_clip: Path, empty_clip: Path) -> tuple[Path, list[Outcome]]:
+    """A face, no face, a text and nothing at all, annotated once; not to be changed."""
+    folder = tmp_path_factory.mktemp("archive")
+    shutil.copy(face_clip, folder / "face.mp4")
+    shutil.copy(empty_clip, folder / "empty.mp4")
+    (folder / "text.mp4").write_text("this is no video\n" * 100)
+    (folder / "0.mp4").touch()
+    return folder, run(folder)
+
+
+@pytest.fixture
+def done(archive: tuple[Path, list[Outcome]], tmp_path: Path) -> Path:
+    """A copy of the annotated archive's two videos, to be changed."""
+    for path in archive[0].glob("*"):
+        if path.name not in ("0.mp4", "text.mp4"):
+            shutil.copy2(path, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def no_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening a video fails the test."""
+    monkeypatch.setattr(Analysis, "open", lambda *arguments: pytest.fail("a video was opened"))
+
+
+def test_one_failure_does_not_stop_the_others(archive: tuple[Path, list[Outcome]]) -> None:
+    _, outcomes = archive
+    expected = [Status.FAILED, Status.NO_FACES, Status.ANNOTATED, Status.FAILED]
+    assert [(outcome.path.name, outcome.status) for outcome in outcomes] == list(zip(NAMES, expected, strict=True))
+
+
+def test_failures_are_sentences_that_name_the_file(archive: tuple[Path, list[Outcome]]) -> None:
+    folder, (empty_file, _, _, text) = archive
+    assert empty_file.reason == f"{folder / '0.mp4'}: the file is empty; copy it again from its source"
+    assert text.reason.startswith(f"{folder / 'text.mp4'}: not a video that can be opened (")
+    assert "\n" not in text.reason
+
+
+def test_files_written(archive: tuple[Path, list[Outcome]]) -> None:
+    faceless = ["empty.emotions.csv", "empty.emotions.meta.json"]
+    face = [f"face.emotions.{ending}" for ending in ("boxes.csv", "csv", "en.srt", "meta.json")]
+    assert sorted(os.listdir(archive[0])) == sorted([*NAMES, *faceless, *face])
+
+
+def test_the_face_is_followed_from_the_first_frame_to_the_last(archive: tuple[Path, list[Outcome]]) -> None:
+    table = read_table(archive[0] / "face.emotions.csv")
+    columns = ["face_id", "block", "start_frame", "end_frame", "start_time", "end_time", "frames", "overlap"]
+    assert table[columns].to_numpy().tolist() == [
+        [1, 0, 0, 19, 0.0, 0.8, 20, 0],
+        [1, 1, 20, 39, 0.8, 1.6, 20, 0],
+        [1, 2, 30, 49, 1.2, 2.0, 20, 10],
+    ]
+    np.testing.assert_allclose(table[list(EMOTIONS)].sum(axis=1), 1, atol=0.001)
+    assert (table["confidence"] == table[list(EMOTIONS)].max(axis=1)).all()
+
+
+def test_the_outcome_tells_length_faces_and_emotion(archive: tuple[Path, list[Outcome]]) -> None:
+    folder, outcomes = archive
+    emotion = dominant_emotion(pieces(read_table(folder / "face.emotions.csv")))
+    assert outcomes[1] == Outcome(folder / "empty.mp4", Status.NO_FACES, 1.0, 0, "", "")
+    assert outcomes[2] == Outcome(folder / "face.mp4", Status.ANNOTATED, 2.0, 1, emotion, "")
+
+
+def test_subtitles_cover_the_face(archive: tuple[Path, list[Outcome]]) -> None:
+    events = list(pysubs2.load(str(archive[0] / "face.emotions.en.srt")))
+    assert (events[0].start, events[-1].end) == (0, 2000)
+    assert sum(event.duration for event in events) == 2000
+    assert {event.text for event in events} <= set(EMOTIONS)
+
+
+def test_a_report_without_faces_is_its_header(archive: tuple[Path, list[Outcome]]) -> None:
+    text = (archive[0] / "empty.emotions.csv").read_text()
+    assert (text.count("\n"), text[:14], text[-9:]) == (1, "face_id,block,", "surprise\n")
+
+
+def test_meta_tells_what_made_the_outputs(archive: tuple[Path, list[Outcome]]) -> None:
+    folder, _ = archive
+    meta = read_meta(folder / "face.emotions.meta.json")
+    assert meta is not None
+    assert meta.analysis_version == ANALYSIS_VERSION
+    assert meta.model_hash == load_classifier().model_hash
+    assert meta.settings == settings_that_matter(Settings())
+    assert meta.source == describe_source(folder / "face.mp4")
+    assert (meta.frames, meta.duration_s, meta.missing_s, meta.faces, meta.warnings) == (50, 2.0, 0.0, 1, {})
+    assert (meta.width_px, meta.height_px) == (320, 240)
+    outputs = ("face.emotions.csv", "face.emotions.boxes.csv", "face.emotions.en.srt")
+    assert meta.outputs == {name: hash_content((folder / name).read_bytes()) for name in outputs}
+
+
+def test_meta_of_a_video_without_faces_knows_there_are_no_subtitles(archive: tuple[Path, list[Outcome]]) -> None:
+    meta = read_meta(archive[0] / "empty.emotions.meta.json")
+    assert meta is not None
+    assert (meta.frames, meta.duration_s, meta.faces) == (25, 1.0, 0)
+    assert meta.outputs["empty.emotions.en.srt"] is None
+
+
+@pytest.mark.usefixtures("no_decoding")
+def test_a_second_run_skips_and_touches_nothing(done: Path) -> None:
+    before = times(done)
+    outcomes = run(done)
+    assert [(outcome.status, outcome.duration_s, outcome.faces) for outcome in outcomes] == [
+        (Status.SKIPPED, 1.0, 0),
+        (Status.SKIPPED, 2.0, 1),
+    ]
+    assert times(done) == before
+
+
+@pytest.mark.usefixtures("no_decoding")
+def test_missing_subtitles_are_made_again_from_the_report(done: Path) -> None:
+    subtitles = done / "face.emotions.en.srt"
+    text, before = subtitles.read_bytes(), times(done)
+    subtitles.unlink()
+    assert statuses(run(done)) == {"empty.mp4": Status.SKIPPED, "face.mp4": Status.CONVERTED}
+    assert subtitles.read_bytes() == text
+    changed = {name for name, state in times(done).items() if state != before[name]}
+    assert changed == {"face.emotions.en.srt", "face.emotions.meta.json"}
+
+
+@pytest.mark.usefixtures("no_decoding")
+def test_another_language_is_added(done: Path) -> None:
+    assert set(statuses(run(done, language="ru")).values()) == {Status.CONVERTED}
+    meta = read_meta(done / "face.emotions.meta.json")
+    assert meta is not None
+    assert set(meta.outputs) == {f"face.emotions.{ending}" for ending in ("csv", "boxes.csv", "en.srt", "ru.srt")}
+    assert all(hash_content((done / name).read_bytes()) == known for name, known in meta.outputs.items())
+    assert not (done / "empty.emotions.ru.srt").exists()
+    assert set(statuses([*run(done), *run(done, language="ru")]).values()) == {Status.SKIPPED}
+
+
+def test_force_gives_the_same_bytes_again(done: Path) -> None:
+    before = {path.name: path.read_bytes() for path in done.iterdir()}
+    states = times(done)
+    assert statuses(run(done, force=True)) == {"empty.mp4": Status.NO_FACES, "face.mp4": Status.ANNOTATED}
+    assert {path.name: path.read_bytes() for path in done.iterdir()} == before
+    assert all(states[name] != state for name, state in times(done).items() if ".emotions." in name)
+
+
+def test_subtitles_of_faces_that_are_gone_are_removed(done: Path) -> None:
+    shutil.copy(done / "empty.mp4", done / "face.mp4")
+    assert statuses(run(done))["face.mp4"] is Status.NO_FACES
+    assert not (done / "face.emotions.en.srt").exists()
+
+
+def test_only_the_formats_asked_for(tmp_path: Path, face_clip: Path) -> None:
+    shutil.copy(face_clip, tmp_path / "face.mp4")
+    run(tmp_path, formats=("csv",))
+    always = [f"face.emotions.{ending}" for ending in ("boxes.csv", "csv", "meta.json")]
+    assert sorted(os.listdir(tmp_path)) == [*always, "face.mp4"]
+
+
+def test_what_is_missing_of_a_truncated_video_is_told(tmp_path: Path) -> None:
+    path = make_pattern(tmp_path / "cut.mp4", duration_s=4, options=(*H264, "-g", "5", "-movflags", "+faststart"))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    (outcome,) = run(tmp_path)
+    meta = read_meta(tmp_path / "cut.emotions.meta.json")
+    assert meta is not None
+    assert 1 < meta.missing_s < 3
+    assert meta.missing_s == pytest.approx(4 - meta.duration_s, abs=0.0005)
+    assert outcome.status is Status.NO_FACES
+    assert outcome.reason == f"damaged: the last {meta.missing_s:.1f} s could not be decoded"
+
+
+def test_a_folder_that_cannot_be_written_is_known_before_decoding(
+    tmp_path: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch, no_decoding: None
+) -> None:
+    def deny(*arguments: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    shutil.copy(empty_clip, tmp_path / "a.mp4")
+    monkeypatch.setattr(tempfile, "TemporaryFile", deny)
+    (outcome,) = run(tmp_path)
+    assert outcome.status is Status.FAILED
+    assert outcome.reason.startswith(f"{tmp_path}: cannot be written (Permission denied)")
+    assert os.listdir(tmp_path) == ["a.mp4"]
+
+
+def test_a_full_disk_fails_one_video_and_leaves_no_meta(
+    tmp_path: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    shutil.copy(empty_clip, tmp_path / "a.mp4")
+    monkeypatch.setattr(os, "replace", refuse)
+    (outcome,) = run(tmp_path)
+    report = tmp_path / "a.emotions.csv"
+    assert outcome.status is Status.FAILED
+    assert outcome.reason.startswith(f"{report}: cannot be written (No space left on device)")
+    assert os.listdir(tmp_path) == ["a.mp4"]
+
+
+def test_leavings_of_killed_runs_are_removed_where_all_is_done(done: Path) -> None:
+    left = done / ".annotate-0123456789abcdef.tmp"
+    left.mkdir()
+    assert set(statuses(run(done)).values()) == {Status.SKIPPED}
+    assert not left.exists()
+
+
+def test_a_video_that_grows_while_it_is_read_fails_and_is_done_by_the_next_run(
+    tmp_path: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = shutil.copy(empty_clip, tmp_path / "a.mp4")
+
+    def analyse_and_grow(analysis: Analysis, cores: object) -> list[Annotation]:
+        annotations = analyse(analysis)
+        with path.open("ab") as file:
+            file.write(b"\0")
+        return annotations
+
+    with monkeypatch.context() as patch:
+        patch.setattr("annotate.batch.annotate.analyse", analyse_and_grow)
+        (outcome,) = run(tmp_path)
+    assert outcome.status is Status.FAILED
+    assert outcome.reason == f"{path}: has changed while it was read; annotate it again when it is complete"
+    assert os.listdir(tmp_path) == ["a.mp4"]
+    assert run(tmp_path)[0].status is Status.NO_FACES
+
+
+def test_a_video_deleted_while_it_is_read_fails_and_leaves_nothing(
+    tmp_path: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = shutil.copy(empty_clip, tmp_path / "a.mp4")
+
+    def analyse_and_delete(analysis: Analysis, cores: object) -> list[Annotation]:
+        annotations = analyse(analysis)
+        path.unlink()
+        return annotations
+
+    monkeypatch.setattr("annotate.batch.annotate.analyse", analyse_and_delete)
+    (outcome,) = run(tmp_path)
+    assert outcome.reason == f"{path}: cannot be read (No such file or directory); check its permissions"
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_disk_that_fills_up_while_a_report_is_written_costs_one_video(
+    done: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of the video before is lost but its meta file, so that the next run does it again; the others go on."""
+    synchronise, calls = os.fsync, []
+
+    def fail_once(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 1:
+            raise OSError(28, "No space left on device")
+        synchronise(descriptor)
+
+    before = (done / "empty.emotions.csv").read_bytes()
+    monkeypatch.setattr(os, "fsync", fail_once)
+    first, second = run(done, force=True)
+    assert first.reason == f"{done / 'empty.emotions.csv'}: cannot be written (No space left on device); " + (
+        "check permissions and the space left"
+    )
+    assert second.status is Status.ANNOTATED
+    assert (done / "empty.emotions.csv").read_bytes() == before
+    assert not any(name.startswith(".annotate") for name in os.listdir(done))
+    assert statuses(run(done)) == {"empty.mp4": Status.NO_FACES, "face.mp4": Status.SKIPPED}
+
+
+def test_interrupted_between_report_and_meta_the_next_run_annotates_again(
+    done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("annotate.batch.annotate.write_track", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(done, force=True)
+    assert statuses(run(done)) == {"empty.mp4": Status.NO_FACES, "face.mp4": Status.SKIPPED}
+
+
+def test_obstacles_are_failures_in_their_place(done: Path) -> None:
+    obstacle = Obstacle(Path("gone"), "gone: no such file")
+    outcomes = list(annotate_archive([done / "empty.mp4", obstacle, done / "face.mp4"]))
+    assert [outcome.status for outcome in outcomes] == [Status.SKIPPED, Status.FAILED, Status.SKIPPED]
+    assert outcomes[1] == Outcome(Path("gone"), Status.FAILED, reason="gone: no such file")
+
+
+def test_a_video_that_vanishes_meanwhile_fails_alone(done: Path) -> None:
+    outcomes = annotate_archive([done / "empty.mp4", done / "face.mp4"])
+    assert next(outcomes).status is Status.SKIPPED
+    (done / "face.mp4").unlink()
+    assert next(outcomes).reason == f"{done / 'face.mp4'}: no such file; check the name"
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="names are Unicode there")
+def test_a_name_that_is_no_text_is_annotated_like_any_other(tmp_path: Path, empty_clip: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    shutil.copy(empty_clip, path)
+    assert [run(tmp_path)[0].status, run(tmp_path)[0].status] == [Status.NO_FACES, Status.SKIPPED]
+    assert (tmp_path / os.fsdecode(b"caf\xe9.emotions.csv")).exists()
+
+
+def test_a_name_too_long_for_outputs_fails_alone(tmp_path: Path, empty_clip: Path) -> None:
+    long_path = tmp_path / f"{'x' * 245}.mp4"
+    shutil.copy(empty_clip, long_path)
+    shutil.copy(empty_clip, tmp_path / "y.mp4")
+    first, second = run(tmp_path)
+    assert (first.status, second.status) == (Status.FAILED, Status.NO_FACES)
+    assert "File name too long" in first.reason
+
+
+def test_progress_is_told_in_seconds_of_video(tmp_path: Path, empty_clip: Path) -> None:
+    told: list[tuple[Path, float, float | None]] = []
+    path = shutil.copy(empty_clip, tmp_path / "a.mp4")
+    list(annotate_archive([path], workers=InlineWorkers(lambda *news: told.append(news))))
+    assert {(path, length_s) for path, _, length_s in told} == {(tmp_path / "a.mp4", 1.0)}
+    assert [done_s for _, done_s, _ in told] == pytest.approx([0.04 * number for number in range(26)])
+
+
+def test_a_model_that_does_not_fit_is_said_before_anything_is_done(tmp_path: Path, empty_clip: Path) -> None:
+    shutil.copy(empty_clip, tmp_path / "a.mp4")
+    model = tmp_path / "model.onnx"
+    model.write_bytes(b"no model")
+    with pytest.raises(ModelError, match="expected an ONNX model"):
+        list(annotate_archive(walk([tmp_path]), Settings(model=model)))
+    assert sorted(os.listdir(tmp_path)) == ["a.mp4", "model.onnx"]
+
+
+def test_another_model_annotates_again(done: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    onnx = pytest.importorskip("onnx")
+    content = onnx.load_from_string((resources.files("annotate.emotions") / DEFAULT_MODEL).read_bytes())
+    content.doc_string = "another"
+    path = tmp_path_factory.mktemp("model") / "another.onnx"
+    onnx.save(content, str(path))
+    outcomes = list(annotate_archive([done / "empty.mp4"], Settings(model=path)))
+    meta = read_meta(done / "empty.emotions.meta.json")
+    assert meta is not None
+    assert [outcome.status for outcome in outcomes] == [Status.NO_FACES]
+    assert meta.model_hash == Classifier(path).model_hash != load_classifier().model_hash
+
+
+def test_a_fault_of_the_program_ends_one_video_only(
+    tmp_path: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise RuntimeError("a bug")
+
+    for name in "ab":
+        shutil.copy(empty_clip, tmp_path / f"{name}.mp4")
+    monkeypatch.setattr("annotate.batch.annotate.analyse", fail)
+    outcomes = list(run(tmp_path))
+    assert [outcome.status for outcome in outcomes] == [Status.FAILED] * 2
+    assert outcomes[0].reason.startswith(f"{tmp_path / 'a.mp4'}: an error of this program (RuntimeError: a bug)")
+
+
+class _Elastic:
+    """Workers that become more, and never hold more jobs than are handed over."""
+
+    def __init__(self) -> None:
+        self.width = 2
+        self.held: list[tuple[Future[Outcome], Work]] = []
+        self.most_held: dict[int, int] = {}
+
+    def submit(self, job: Work) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
+        self.held.append((future, job))
+        self.most_held[self.width] = max(self.most_held.get(self.width, 0), len(self.held))
+        return future
+
+    def finish_one(self) -> None:
+        future, job = self.held.pop(0)
+        future.set_result(Outcome(job.path, Status.ANNOTATED))
+
+    def restart(self) -> None:
+        pytest.fail("nothing broke")
+
+    def close(self) -> None:
+        pass
+
+
+def test_the_window_is_bounded_and_follows_the_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annotate.batch.run._WINDOW_INTERVAL_S", 0.01)
+    workers, paths = _Elastic(), [Path(f"{number}.mp4") for number in range(60)]
+    jobs = [Job(path, Outputs(path.with_suffix("")), Settings(), Wanted(), "") for path in paths]
+    done: list[Path] = []
+
+    def serve() -> None:
+        while len(done) < len(paths):
+            if len(done) == 20:
+                workers.width = 5
+            if workers.held:
+                workers.finish_one()
+            threading.Event().wait(0.002)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    for outcome in run_jobs(jobs, workers):
+        done.append(outcome.path)
+    thread.join()
+    assert sorted(done) == sorted(paths)
+    assert workers.most_held[2] <= 4
+    assert 4 < workers.most_held[5] <= 10

@@ -1,0 +1,239 @@
+"""Whole runs over object storage: the same outputs as on this machine, nothing fetched twice, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from annotate.analysis.annotation import Annotation
+from annotate.analysis.parallel import analyse
+from annotate.analysis.pipeline import Analysis
+from annotate.archive.discover import walk
+from annotate.archive.layout import Outputs, Wanted
+from annotate.batch.job import Outcome, Status
+from annotate.batch.run import annotate_archive
+from annotate.results.meta import describe_source, hash_content, hash_file
+from annotate.storage.local.files import write_whole
+from annotate.storage.locks import claim
+from annotate.storage.s3.download import fetched
+from annotate.storage.s3.path import parse_place
+from tests.object_store import Bucket
+
+FORMATS = ("csv", "srt", "vtt", "json", "eaf")
+Usage = namedtuple("Usage", "total used free")
+
+
+def run(*places: str | Path, scratch: Path | None = None, **options: object) -> list[Outcome]:
+    """What becomes of everything below places."""
+    paths = [parse_place(str(place)) for place in places]
+    wanted = Wanted(**{"formats": FORMATS, **options})  # type: ignore[arg-type]
+    return list(annotate_archive(walk(paths), wanted=wanted, scratch=scratch))
+
+
+def statuses(outcomes: list[Outcome]) -> list[tuple[str, Status]]:
+    return [(outcome.path.name, outcome.status) for outcome in outcomes]
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    """A folder for copies."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def filled(bucket: Bucket, face_clip: Path, empty_clip: Path) -> Bucket:
+    """A face, no face and a text, below a prefix."""
+    bucket.put("films/face.mp4", face_clip)
+    bucket.put("films/1998/empty.mp4", empty_clip)
+    bucket.put("films/text.mp4", b"this is no video\n" * 100)
+    return bucket
+
+
+def test_outputs_are_those_of_a_local_run(
+    filled: Bucket, scratch: Path, tmp_path: Path, face_clip: Path, empty_clip: Path
+) -> None:
+    local = tmp_path / "films"
+    (local / "1998").mkdir(parents=True)
+    shutil.copy(face_clip, local / "face.mp4")
+    shutil.copy(empty_clip, local / "1998/empty.mp4")
+    (local / "text.mp4").write_bytes(b"this is no video\n" * 100)
+    for path in local.rglob("*.mp4"):
+        key = f"films/{path.relative_to(local).as_posix()}"
+        modified_s = int(filled.client.head_object(Bucket=filled.name, Key=key)["LastModified"].timestamp())
+        os.utime(path, (modified_s, modified_s))
+    here, there = run(local), run(f"{filled.url}/films", scratch=scratch)
+    assert statuses(there) == statuses(here)
+    assert [(one.duration_s, one.faces, one.emotion) for one in there] == [
+        (one.duration_s, one.faces, one.emotion) for one in here
+    ]
+    written = sorted(path for path in local.rglob("*") if path.is_file())
+    assert filled.keys == [f"films/{path.relative_to(local).as_posix()}" for path in written]
+    for path in written:
+        assert filled.get(f"films/{path.relative_to(local).as_posix()}") == path.read_bytes(), path.name
+    assert os.listdir(scratch) == []
+
+
+def test_a_failure_names_the_object_and_not_its_copy(filled: Bucket, scratch: Path) -> None:
+    (outcome,) = run(f"{filled.url}/films/text.mp4", scratch=scratch)
+    assert outcome.status is Status.FAILED
+    assert outcome.reason.startswith(f"{filled.url}/films/text.mp4: not a video that can be opened (")
+    assert str(scratch) not in outcome.reason
+    assert os.listdir(scratch) == []
+    assert filled.keys == ["films/1998/empty.mp4", "films/face.mp4", "films/text.mp4"]
+
+
+def test_a_second_run_fetches_nothing_and_asks_little(filled: Bucket) -> None:
+    filled.delete("films/text.mp4")
+    run(filled.url)
+    before, written = filled.keys, len(filled.fetched())
+    filled.requests.clear()
+    assert statuses(run(filled.url)) == [("empty.mp4", Status.SKIPPED), ("face.mp4", Status.SKIPPED)]
+    assert (written, filled.fetched()) == (2, [])
+    metas = ["films/1998/empty.emotions.meta.json", "films/face.emotions.meta.json"]
+    assert {key for method, key in filled.requests if method == "get"} == set(metas)
+    assert [method for method, _ in filled.requests if method != "get"] == ["list_objects_v2"]
+    assert filled.keys == before
+
+
+def test_a_changed_object_is_annotated_again(filled: Bucket, empty_clip: Path) -> None:
+    run(f"{filled.url}/films/face.mp4")
+    filled.put("films/face.mp4", empty_clip)
+    assert statuses(run(f"{filled.url}/films/face.mp4")) == [("face.mp4", Status.NO_FACES)]
+    assert "films/face.emotions.en.srt" not in filled.keys
+
+
+def test_missing_tracks_are_made_from_the_report(filled: Bucket) -> None:
+    run(f"{filled.url}/films/face.mp4", formats=("csv",))
+    filled.requests.clear()
+    assert statuses(run(f"{filled.url}/films/face.mp4")) == [("face.mp4", Status.CONVERTED)]
+    assert filled.fetched() == []
+    assert {f"films/face.emotions.{ending}" for ending in ("en.srt", "en.vtt", "json", "eaf")} <= set(filled.keys)
+
+
+def test_an_object_that_changes_while_it_is_read_fails_and_leaves_nothing(
+    filled: Bucket, empty_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def analyse_and_change(analysis: Analysis, cores: object) -> list[Annotation]:
+        annotations = analyse(analysis)
+        filled.put("films/1998/empty.mp4", empty_clip.read_bytes() + b"\0")
+        return annotations
+
+    monkeypatch.setattr("annotate.batch.annotate.analyse", analyse_and_change)
+    (outcome,) = run(f"{filled.url}/films/1998")
+    assert outcome.reason == (
+        f"{filled.url}/films/1998/empty.mp4: has changed while it was read; annotate it again when it is complete"
+    )
+    assert filled.keys == ["films/1998/empty.mp4", "films/face.mp4", "films/text.mp4"]
+
+
+def test_two_runs_do_no_video_twice(filled: Bucket) -> None:
+    with claim(Outputs(parse_place(f"{filled.url}/films/face"))) as held:
+        assert held is not None
+        assert statuses(run(f"{filled.url}/films/face.mp4")) == [("face.mp4", Status.BUSY)]
+    assert filled.fetched() == []
+    assert statuses(run(f"{filled.url}/films/face.mp4")) == [("face.mp4", Status.ANNOTATED)]
+
+
+def test_an_interrupted_run_leaves_no_copy_no_claim_and_no_meta(
+    filled: Bucket, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        assert len(os.listdir(scratch)) == 1
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("annotate.batch.annotate.analyse", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(f"{filled.url}/films/face.mp4", scratch=scratch)
+    assert os.listdir(scratch) == []
+    assert filled.keys == ["films/1998/empty.mp4", "films/face.mp4", "films/text.mp4"]
+
+
+def test_copies_of_killed_processes_are_removed(filled: Bucket, scratch: Path) -> None:
+    left = scratch / "annotate-fetched-0"
+    left.mkdir()
+    (left / "lock").touch()
+    (left / "video.mp4").touch()
+    (scratch / "holiday.mp4").touch()
+    run(f"{filled.url}/films/1998", scratch=scratch)
+    assert os.listdir(scratch) == ["holiday.mp4"]
+
+
+def test_too_little_space_is_said_before_anything_is_fetched(
+    filled: Bucket, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10_000_000, 5_000_000, 5_000_000))
+    (outcome,) = run(f"{filled.url}/films/1998", scratch=scratch)
+    assert outcome.status is Status.FAILED
+    assert f"{scratch} has 5 MB left; make room there, or name another folder with --scratch" in outcome.reason
+    assert filled.fetched() == []
+    assert os.listdir(scratch) == []
+
+
+def test_without_scratch_the_temporary_folder_is_used(
+    filled: Bucket, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    monkeypatch.setattr("annotate.batch.annotate.check_readable", lambda path: pytest.fail(str(path.parent.parent)))
+    with pytest.raises(pytest.fail.Exception, match=str(scratch)):
+        run(f"{filled.url}/films/1998")
+
+
+def test_videos_with_one_stem_do_not_share_outputs(bucket: Bucket, empty_clip: Path) -> None:
+    bucket.put("a.mp4", empty_clip)
+    bucket.put("a.mkv", empty_clip)
+    run(bucket.url)
+    assert [key for key in bucket.keys if key.endswith(".csv")] == ["a.emotions.csv", "a.mp4.emotions.csv"]
+    assert {status for _, status in statuses(run(bucket.url))} == {Status.SKIPPED}
+
+
+@pytest.mark.parametrize("name", ["a b#1?%25.mp4", "ü 映画'b\"c&d.mp4"])
+def test_keys_with_odd_characters(bucket: Bucket, empty_clip: Path, name: str) -> None:
+    bucket.put(f"odd & #/{name}", empty_clip)
+    (outcome,) = run(bucket.url, formats=("csv",))
+    assert (outcome.status, str(outcome.path)) == (Status.NO_FACES, f"{bucket.url}/odd & #/{name}")
+    base = f"odd & #/{name.removesuffix('.mp4')}.emotions"
+    assert bucket.keys == sorted([f"{base}.csv", f"{base}.meta.json", f"odd & #/{name}"])
+    assert json.loads(bucket.get(f"{base}.meta.json"))["source"]["name"] == name
+    assert run(bucket.url, formats=("csv",))[0].status is Status.SKIPPED
+
+
+def test_the_source_is_described_by_ranges(filled: Bucket, face_clip: Path) -> None:
+    there, here = describe_source(parse_place(f"{filled.url}/films/face.mp4")), describe_source(face_clip)
+    assert (there.name, there.size_bytes, there.hash) == ("face.mp4", here.size_bytes, here.hash)
+
+
+def test_an_object_is_read_by_ranges(bucket: Bucket) -> None:
+    content = bytes(range(256)) * 9000
+    bucket.put("a", content)
+    with parse_place(f"{bucket.url}/a").open("rb") as file:
+        assert file.read(10) == content[:10]
+        file.seek(len(content) - 5)
+        assert (file.read(10), file.read(10)) == (content[-5:], b"")
+    assert hash_file(parse_place(f"{bucket.url}/a")) == hash_content(content)
+
+
+@pytest.mark.slow
+def test_large_objects_are_put_whole_and_fetched_whole(bucket: Bucket, tmp_path: Path) -> None:
+    content = os.urandom(1 << 20) * 101
+    write_whole(parse_place(f"{bucket.url}/a"), content)
+    with fetched(parse_place(f"{bucket.url}/a"), len(content), tmp_path) as copy:  # type: ignore[arg-type]
+        assert copy.read_bytes() == content
+    assert bucket.client.head_object(Bucket=bucket.name, Key="a")["ETag"].endswith('-3"')
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_wrong_bucket_and_a_wrong_prefix_are_sentences(bucket: Bucket) -> None:
+    (outcome,) = run("s3://no-such-bucket/films")
+    assert outcome.reason == "s3://no-such-bucket/films: there is no bucket no-such-bucket"
+    (outcome,) = run(f"{bucket.url}/films")
+    assert outcome.reason == f"{bucket.url}/films: no such file or directory; check the name"
+    assert run(bucket.url) == []

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from annotate.batch.executor import InlineWorkers
+from tests.training.conftest import make_dataset
+
+__all__ = ["make_dataset"]
+
+
+@pytest.fixture(autouse=True)
+def _without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting workers takes seconds; what they do is tested with them, and in processes of their own in test_ends.py."""
+    monkeypatch.setattr("annotate.batch.processes.ProcessWorkers", lambda width, advance, **options: InlineWorkers(advance))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, with one video without faces in ``videos``."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "videos").mkdir()
+    shutil.copy(empty_clip, tmp_path / "videos/a.mp4")
+    return tmp_path

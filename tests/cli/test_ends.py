@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from annotate.__main__ import run as start
+from annotate.batch.job import Outcome, Status
+from tests.cli.answers import names, run, run_process
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_a_log_that_fails_does_not_end_the_run(folder: Path) -> None:
+    shutil.copy(folder / "videos/a.mp4", folder / "videos/b.mp4")
+    answer = run("videos", "--log", "/dev/full")
+    assert (answer.status, answer.last_line) == (1, "2 videos: 2 without faces.")
+    assert answer.errors.count("Error: /dev/full: cannot be written (No space left on device)") == 1
+
+
+def test_interrupted_it_says_what_is_left(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(found: list[Path], *arguments: object, **options: object) -> Iterator[Outcome]:
+        yield Outcome(found[0], Status.NO_FACES, 1.0)
+        raise KeyboardInterrupt
+
+    for name in "bc":
+        shutil.copy(folder / "videos/a.mp4", folder / f"videos/{name}.mp4")
+    monkeypatch.setattr("annotate.batch.run.annotate_archive", interrupted)
+    answer = run("videos")
+    assert answer.status == 130
+    assert answer.last_line == "1 video: 1 without faces."
+    assert answer.errors.splitlines()[-1] == "interrupted: 2 left to do; run the same command again to go on"
+
+
+def test_interrupted_while_looking_for_videos(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: object) -> Iterator[Path]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("annotate.cli.annotate.walk", interrupted)
+    answer = run("videos")
+    assert (answer.status, answer.output, answer.errors) == (130, "", "interrupted\n")
+
+
+def test_interrupted_while_it_is_being_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("annotate.cli.main.main", interrupted)
+    with pytest.raises(SystemExit) as end:
+        start()
+    assert end.value.code == 130
+
+
+def test_as_a_process(folder: Path) -> None:
+    (folder / "videos/b\n.mp4").touch()
+    answer = run_process("videos", "gone", folder=folder)
+    assert answer.status == 1
+    assert answer.last_line == "3 videos: 1 without faces, 2 failed."
+    assert "Traceback" not in answer.errors
+    assert r"failed: videos/b\n.mp4: the file is empty" in answer.errors
+    assert "\r" not in answer.errors
+    assert names(folder / "videos") == ["a.emotions.csv", "a.emotions.meta.json", "a.mp4", "b\n.mp4"]
+
+
+def test_as_a_process_with_a_traceback(folder: Path) -> None:
+    answer = run_process("-v", "--model", "videos/a.mp4", "videos", folder=folder)
+    assert answer.status == 2
+    assert "Traceback (most recent call last):" in answer.errors
+    assert answer.errors.splitlines()[-1].startswith("Error: videos/a.mp4: expected an ONNX model")

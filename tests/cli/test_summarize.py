@@ -1,0 +1,309 @@
+"""`annotate summarize` and `annotate find` as they are typed."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from pandas.testing import assert_frame_equal
+
+import annotate
+from annotate.cli.main import main
+from annotate.cli.tables import terminal_width, text_width
+from annotate.emotions.labels import EMOTIONS
+from tests.analytics.samples import CLIP, MOVIE, block, meta_of, report
+from tests.analytics.test_moments import FEARS
+
+READERS: dict[str, Any] = {
+    ".csv": pd.read_csv,
+    ".JSON": pd.read_json,
+    ".xlsx": pd.read_excel,
+    ".parquet": pd.read_parquet,
+}
+
+
+def run(*arguments: str | Path) -> tuple[int, str, str]:
+    """Exit status, stdout and stderr of a command."""
+    result = CliRunner().invoke(main, [*map(str, arguments)])
+    assert isinstance(result.exception, SystemExit | None), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Two videos, one of which lasts an hour and shows no face."""
+    report(tmp_path / "in/new", "a.mp4", MOVIE)
+    report(tmp_path / "in", "b.mp4", (), duration_s=3725.0)
+    return tmp_path / "in"
+
+
+def test_a_table_on_the_terminal_totals_last(archive: Path) -> None:
+    status, output, errors = run("summarize", archive)
+    assert (status, errors) == (0, "")
+    rows = [line.split() for line in output.splitlines()]
+    figures = ["0.71", "21.4", "57%", "0%", "0%", "43%", "0%", "0%", "0%"]
+    assert rows[0] == ["video", "length", "with", "face", "faces", "mostly", "confidence", "changes/min", *EMOTIONS]
+    assert rows[2:] == [
+        [str(archive / "b.mp4"), "1:02:05", "0:00", "0"],
+        [str(archive / "new/a.mp4"), "0:10", "0:02", "2", "anger", *figures],
+        ["total", "1:02:15", "0:02", "2", "anger", *figures],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("by", "head", "first", "total"),
+    [
+        ("folder", ["folder", "videos", "length"], ["{}", "1", "1:02:05"], ["total", "2", "1:02:15"]),
+        (
+            "face",
+            ["video", "face", "start", "length", "mostly"],
+            ["{}/new/a.mp4", "1", "0:00", "0:02"],
+            ["total", "1:02:15"],
+        ),
+        ("minute", ["video", "minute", "length"], ["{}/b.mp4", "0", "1:00", "0:00", "0"], ["total", "1:02:15", "0:02", "2"]),
+    ],
+)
+def test_rows_of_other_kinds(archive: Path, by: str, head: list[str], first: list[str], total: list[str]) -> None:
+    status, output, _ = run("summarize", archive, "--by", by)
+    assert status == 0
+    lines = [line.split() for line in output.splitlines()]
+    expected = [head, [part.format(archive) for part in first], total]
+    assert [line[: len(part)] for line, part in zip((lines[0], lines[2], lines[-1]), expected, strict=True)] == expected
+
+
+def test_the_table_fits_the_terminal(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the folder that all are in told once; at 80 columns all figures are there."""
+    monkeypatch.setattr("annotate.cli.summarize.terminal_width", lambda: 80)
+    lines = run("summarize", archive)[1].splitlines()
+    assert max(map(text_width, lines)) <= 80
+    assert lines[0].startswith("in ")
+    short = [name[:3] for name in EMOTIONS]
+    assert lines[1].split() == ["video", "length", "seen", "faces", "most", "conf", "chg", *short]
+    assert lines[4].split() == ["new/a.mp4", *"0:10 0:02 2 ang 0.71 21.4 57 0 0 43 0 0 0".split()]
+
+
+def test_the_width_is_that_of_a_terminal_on_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert terminal_width() is None
+    terminal = SimpleNamespace(isatty=lambda: True, fileno=lambda: 1)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(os, "get_terminal_size", lambda descriptor: os.terminal_size((97, 40)))
+    assert terminal_width() == 97
+
+
+def test_sort_and_top_leave_totals_alone(archive: Path) -> None:
+    lines = [line.split() for line in run("summarize", archive, "--sort", "face_s", "--top", "1")[1].splitlines()[2:]]
+    assert [line[:2] for line in lines] == [[str(archive / "new/a.mp4"), "0:10"], ["total", "1:02:15"]]
+
+
+@pytest.mark.parametrize("by", ["video", "folder", "face", "minute"])
+def test_what_is_written_is_what_the_function_gives(archive: Path, by: str) -> None:
+    """Rows only: what is added up again must not hold totals."""
+    expected = annotate.summarize(archive, by)
+    for ending in READERS:
+        path = archive / f"summary{ending}"
+        status, _, errors = run("summarize", archive, "--by", by, "-o", path)
+        assert (status, errors) == (0, "")
+        read: dict[str, Any] = {
+            ".csv": pd.read_csv,
+            ".xlsx": pd.read_excel,
+            ".parquet": pd.read_parquet,
+            ".JSON": pd.read_json,
+        }
+        found = read[ending](path)
+        assert_frame_equal(found.fillna({"dominant": ""}), expected, check_dtype=False)
+
+
+def test_csv_in_full(archive: Path) -> None:
+    run("summarize", archive, "-o", archive / "summary.csv")
+    names = '","'.join(EMOTIONS)
+    assert (archive / "summary.csv").read_text() == (
+        '"video","duration_s","face_s","face_time_s","faces","dominant","confidence","changes_per_minute",'
+        f'"{names}"\n'
+        f'"{archive}/b.mp4",3725.0,0.0,0.0,0,"","","","","","","","","",""\n'
+        f'"{archive}/new/a.mp4",10.0,2.3,2.8,2,"anger",0.7143,21.43,0.5714,0.0,0.0,0.4286,0.0,0.0,0.0\n'
+    )
+
+
+def test_a_name_that_a_spreadsheet_would_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report(tmp_path, "=1+1.mp4", CLIP)
+    monkeypatch.chdir(tmp_path)
+    assert run("summarize", ".", "-o", "summary.csv")[1].splitlines()[2].startswith("=1+1.mp4 ")
+    rows = list(csv.reader(io.StringIO(Path("summary.csv").read_text())))
+    assert rows[1][0] == "'=1+1.mp4"
+
+
+def test_names_are_escaped_on_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"a\x1b[2J\xe9")
+    report(path, "a.mp4", FEARS)
+    for command in ("summarize", "find"):
+        status, output, errors = run(command, tmp_path)
+        assert (status, errors) == (0, "")
+        assert r"a\x1b[2J\xe9/a.mp4" in output
+        assert "\x1b" not in output
+
+
+def test_reports_that_are_not_whole_are_listed_and_left_out(archive: Path) -> None:
+    half = report(archive, "c.mp4", MOVIE)
+    half.write_text(half.read_text()[:-10])
+    other = report(archive, "d.mp4", CLIP, version=1)
+    lone = report(archive, "e.mp4", CLIP)
+    meta_of(lone).unlink()
+    again = "annotate the video again"
+    for command in ("summarize", "find"):
+        status, output, errors = run(command, archive, archive / "gone.mp4")
+        assert status == 1
+        assert [line.split(": ")[:3] for line in errors.splitlines()] == [
+            ["left out", f"{archive}/gone.mp4", f"no report; make one with `annotate {archive}/gone.mp4`"],
+            [
+                "left out",
+                str(half),
+                "damaged or cut off, not as its meta file says it was written; annotate the video again",
+            ],
+            ["left out", str(other), f"made by another version of the analysis; {again}"],
+            ["left out", str(lone), f"its meta file is missing, so nothing says what it is; {again}"],
+        ]
+        assert str(archive / "new/a.mp4") in output
+        assert "/c.mp4" not in output
+
+
+@pytest.mark.parametrize("command", ["summarize", "find"])
+def test_a_directory_without_reports_says_what_makes_them(tmp_path: Path, archive: Path, command: str) -> None:
+    (tmp_path / "none").mkdir()
+    sentence = f"no reports below {tmp_path}/none; `annotate {tmp_path}/none` makes them\n"
+    assert run(command, tmp_path / "none", "-o", tmp_path / "none.csv") == (0, "", sentence)
+    assert not (tmp_path / "none.csv").exists()
+    status, output, errors = run(command, tmp_path / "none", archive)
+    assert (status, errors) == (0, sentence)
+    assert "a.mp4" in output
+    assert run(command, "--quiet", tmp_path / "none") == (0, "", "")
+
+
+@pytest.mark.parametrize("command", ["summarize", "find"])
+def test_quiet_writes_and_says_nothing(archive: Path, command: str) -> None:
+    assert run(command, "-q", archive, "-o", archive / "out.csv") == (0, "", "")
+    assert (archive / "out.csv").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (
+            ("summarize", "in", "-o", "a.txt"),
+            "a.txt: the ending says what is written; choose one of .csv, .json, .xlsx",
+        ),
+        (("summarize", "in", "-o", "a"), "a: the ending says what is written"),
+        (("summarize", "in", "-o", "a.edl"), "a.edl: the ending says what is written"),
+        (("find", "in", "-o", "a.m3u8"), "choose one of .csv, .json, .xlsx, .parquet, .edl, .otio, .m3u."),
+        (("summarize", "in", "--by", "year"), "'year' is not one of 'video', 'folder', 'face', 'minute'"),
+        (("summarize", "in", "--top", "0"), "0 is not in the range x>=1"),
+        (("summarize", "in", "--sort", "size"), "there is no column 'size' to sort by; choose from video, duration_s,"),
+        (("find", "in", "--emotion", "feer"), "no report knows the emotion 'feer'; they know anger, disgust, fear,"),
+        (("find", "in", "--min-confidence", "60"), "60.0 is not in the range 0<=x<=1"),
+        (("find", "in", "--rate", "12.5"), "no timecodes for 12.5 frames a second; choose one of 23.976, 24, 25, 29.97,"),
+        (("summarize",), "Missing argument 'PATH...'"),
+    ],
+)
+def test_wrong_usage(archive: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], complaint: str) -> None:
+    monkeypatch.chdir(archive.parent)
+    status, output, errors = run(*arguments)
+    assert (status, output) == (2, "")
+    assert complaint in " ".join(errors.split())
+    assert sorted(os.listdir()) == ["in"]
+
+
+@pytest.mark.parametrize(
+    ("command", "ending", "package", "extra"),
+    [
+        ("summarize", ".xlsx", "openpyxl", "tables"),
+        ("summarize", ".parquet", "pyarrow", "tables"),
+        ("find", ".otio", "opentimelineio", "otio"),
+    ],
+)
+def test_what_is_not_installed_is_said_before_work_begins(
+    archive: Path, monkeypatch: pytest.MonkeyPatch, command: str, ending: str, package: str, extra: str
+) -> None:
+    monkeypatch.setattr(
+        "annotate.cli.table_output.find_spec", lambda name: None if name == package else importlib.util.find_spec(name)
+    )
+    monkeypatch.setattr("annotate.archive.find_reports.find_reports", lambda paths: pytest.fail("work has begun"))
+    status, _, errors = run(command, archive, "-o", archive / f"out{ending}")
+    assert status == 2
+    assert f"{ending} needs {package}; pip install 'annotate[{extra}]' brings it." in " ".join(errors.split())
+
+
+@pytest.mark.parametrize("command", ["summarize", "find"])
+def test_a_file_that_cannot_be_written_is_a_sentence_before_work_begins(archive: Path, command: str) -> None:
+    status, output, errors = run(command, archive, "-o", archive / "gone/out.csv")
+    assert (status, output) == (1, "")
+    assert errors.startswith(f"Error: {archive}/gone: cannot be written (No such file or directory)")
+
+
+def test_find_lists_moments(tmp_path: Path) -> None:
+    report(tmp_path, "a.mp4", FEARS)
+    report(tmp_path, "b.mp4", MOVIE)
+    arguments = ("find", tmp_path, "--emotion", "fear", "--min-confidence", ".6", "--min-seconds", "1")
+    status, output, errors = run(*arguments, "-o", tmp_path / "moments.csv")
+    assert (status, errors) == (0, "")
+    lines = output.splitlines()
+    assert [line.split() for line in lines] == [
+        ["video", "face", "start", "end", "seconds", "emotion", "confidence"],
+        lines[1].split(),
+        [f"{tmp_path}/a.mp4", "1", "0:00.0", "0:01.6", "1.6", "fear", "0.75"],
+        [f"{tmp_path}/a.mp4", "1", "0:03.2", "0:04.4", "1.2", "fear", "0.83"],
+        [],
+        ["2", "moments,", "0:03", "in", "all."],
+    ]
+    assert (tmp_path / "moments.csv").read_text() == (
+        '"video","face_id","start_time","end_time","duration_s","emotion","confidence"\n'
+        f'"{tmp_path}/a.mp4",1,0.0,1.6,1.6,"fear",0.75\n'
+        f'"{tmp_path}/a.mp4",1,3.2,4.4,1.2,"fear",0.8333\n'
+    )
+
+
+def test_find_nothing(archive: Path) -> None:
+    assert run("find", archive, "--emotion", "disgust") == (0, "0 moments, 0:00 in all.\n", "")
+
+
+@pytest.mark.parametrize("name", ["moments.edl", "moments.otio", "moments.m3u"])
+def test_find_writes_lists_to_jump_through(tmp_path: Path, name: str) -> None:
+    report(tmp_path, "a.mp4", FEARS)
+    (tmp_path / "a.mp4").touch()
+    assert run("find", tmp_path, "--emotion", "anger", "-q", "-o", tmp_path / name) == (0, "", "")
+    expected = {
+        "moments.edl": "00:00:01:15 00:00:02:10 01:00:00:00 01:00:00:20",
+        "moments.otio": '"a.mp4: anger, face 1, confidence 0.90"',
+        "moments.m3u": "#EXTVLCOPT:start-time=1.600\n#EXTVLCOPT:stop-time=2.400\n",
+    }
+    assert expected[name] in (tmp_path / name).read_text()
+
+
+def test_what_a_list_cannot_tell_is_said(tmp_path: Path) -> None:
+    """A video elsewhere, one of another frame rate, and more events than three digits count."""
+    report(tmp_path, "a.mp4", [block(face, 0, 0, 800, "fear") for face in range(1, 1001)])
+    report(tmp_path, "b.mp4", CLIP, frames=600)
+    (tmp_path / "a.mp4").touch()
+    path = tmp_path / "moments.edl"
+    status, _, errors = run("find", tmp_path, "-q", "-o", path)
+    assert status == 0
+    assert errors.splitlines() == [
+        f"{path}: 1 of 2 videos are not beside their reports, where the list has them",
+        f"{path}: 1001 events; some editors read no more than 999",
+        f"{path}: not all videos have 25 frames a second, at which the list's timecodes count",
+    ]
+
+
+@pytest.mark.parametrize(("rate", "codes"), [("24", "00:00:02:12 00:00:04:00"), ("29.97", "00:00:02:15 00:00:04:00")])
+def test_a_list_has_the_rate_that_is_asked_for(tmp_path: Path, rate: str, codes: str) -> None:
+    """2.5 s are 60 frames at 24 a second, and 74.9 at 30000 / 1001."""
+    report(tmp_path, "a.mp4", [block(1, 0, 2500, 4000, "fear")], frames=600)
+    run("find", tmp_path, "-q", "-o", tmp_path / "moments.edl", "--rate", rate)
+    assert codes in (tmp_path / "moments.edl").read_text()

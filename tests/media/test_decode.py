@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from annotate.errors import DecodingError, TooLargeError
+from annotate.media import decode as decode_module
+from annotate.media.decode import DecodingReport, Frame, decode
+from annotate.media.ffmpeg import FFmpeg
+from annotate.media.probe import Video, probe
+from annotate.settings import Limits
+from tests.clips import H264, file_url, make_frames_at, make_from_pictures, make_pattern, remember_started, run_ffmpeg
+
+Maker = Callable[[Path], Path]
+
+
+def decode_all(path: Path, report: DecodingReport | None = None) -> list[Frame]:
+    video = probe(path)
+    return list(decode(video, (video.width_px, video.height_px), report=report))
+
+
+def starts_ms(path: Path) -> list[int]:
+    return [frame.span.start_ms for frame in decode_all(path)]
+
+
+def test_constant_rate(empty_clip: Path) -> None:
+    report = DecodingReport()
+    frames = decode_all(empty_clip, report)
+    assert [frame.span.start_ms for frame in frames] == list(range(0, 1000, 40))
+    assert [frame.index for frame in frames] == list(range(25))
+    assert frames[-1].span.end_ms == report.end_ms == 1000
+    assert (report.frames, report.warning_count) == (25, 0)
+    assert frames[0].image.shape == (120, 160)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_variable_rate_keeps_every_stamp(tmp_path: Path, ending: str) -> None:
+    times_ms = [0, 41, 82, 123, 400, 1000, 1001, 1500, 2999]
+    path = make_frames_at(tmp_path / f"variable.{ending}", times_ms)
+    frames = decode_all(path)
+    assert [frame.span.start_ms for frame in frames] == times_ms
+    assert [frame.span.end_ms for frame in frames[:-1]] == times_ms[1:]
+
+
+def test_frames_that_are_late_in_the_container_start_late(tmp_path: Path) -> None:
+    """Sound from 0, pictures from 0.5 s, as a player shows it."""
+    path = tmp_path / "late.mp4"
+    pictures = make_pattern(tmp_path / "pictures.mp4")
+    sound = ("-f", "lavfi", "-i", "sine=duration=1.5")
+    run_ffmpeg("-itsoffset", "0.5", "-i", pictures, *sound, "-c:v", "copy", "-c:a", "aac", path)
+    assert starts_ms(path) == list(range(500, 1500, 40))
+
+
+def test_transport_stream_with_offset(tmp_path: Path) -> None:
+    """The container starts with its sound, 481 samples early as MP2 encoders do, and not at 0."""
+    path = tmp_path / "late.ts"
+    pictures = make_pattern(tmp_path / "pictures.mp4")
+    sound = ("-f", "lavfi", "-i", "sine=duration=1.5")
+    timing = ("-output_ts_offset", "100")
+    run_ffmpeg("-itsoffset", "0.4", "-i", pictures, *sound, "-c:v", "copy", "-c:a", "mp2", *timing, path)
+    assert starts_ms(path) == list(range(411, 1411, 40))
+
+
+def test_edit_list_hides_what_players_hide(tmp_path: Path) -> None:
+    """A copy cut between key frames holds frames that its edit list skips."""
+    whole = make_pattern(tmp_path / "whole.mp4", duration_s=4, options=(*H264, "-g", "50"))
+    cut = tmp_path / "cut.mp4"
+    run_ffmpeg("-ss", "1", "-i", whole, "-c", "copy", cut)
+    assert starts_ms(cut) == list(range(0, 3000, 40))
+
+
+def test_rotation_delivers_the_upright_picture(tmp_path: Path) -> None:
+    """A phone's clip: stored lying, with a note to turn it; the bright half must come out on top."""
+    lying, phone = tmp_path / "lying.mp4", tmp_path / "phone.mp4"
+    run_ffmpeg("-f", "lavfi", "-i", "color=white:s=80x120:d=0.2", "-vf", "pad=160:120:0:0:black", *H264, lying)
+    data = bytearray(lying.read_bytes())
+    turned = b"".join(value.to_bytes(4, "big", signed=True) for value in (0, 65536, 0, -65536, 0, 0, 120 << 16, 0, 1 << 30))
+    track = data.index(b"tkhd")
+    plain = b"".join(value.to_bytes(4, "big", signed=True) for value in (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30))
+    matrix = data.index(plain, track)
+    data[matrix : matrix + len(turned)] = turned
+    phone.write_bytes(data)
+    image = decode_all(phone)[0].image
+    assert image.shape == (160, 120)
+    assert image[20:60].mean() > 200
+    assert image[100:140].mean() < 50
+
+
+def test_square_pixels_are_delivered(tmp_path: Path) -> None:
+    path = make_pattern(tmp_path / "wide.mp4", filters="setsar=2/1")
+    assert decode_all(path)[0].image.shape == (120, 320)
+
+
+def test_pictures_are_scaled_to_the_size_asked_for(empty_clip: Path) -> None:
+    frames = list(decode(probe(empty_clip), (81, 61)))
+    assert {frame.image.shape for frame in frames} == {(61, 81)}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("ten_bit.mkv", ("-c:v", "libx264", "-pix_fmt", "yuv420p10le", "-qp", "10")),
+        ("full_range.avi", ("-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-q:v", "2")),
+        ("broadcast.ts", ("-c:v", "mpeg2video", "-pix_fmt", "yuv422p", "-q:v", "2")),
+        ("moving.gif", ()),
+        ("lossless.mkv", ("-c:v", "ffv1", "-pix_fmt", "gbrp")),
+    ],
+)
+def test_luma_is_eight_bit_limited_range(tmp_path: Path, name: str, options: tuple[str, ...]) -> None:
+    """Black is 16 and white 235, whatever the source's depth, range and colours."""
+    path = tmp_path / name
+    run_ffmpeg("-f", "lavfi", "-i", "color=black:s=64x96:r=10:d=1", "-vf", "pad=128:96:0:0:white", *options, path)
+    image = decode_all(path)[5].image
+    assert image.dtype == np.uint8
+    assert abs(float(image[:, 8:56].mean()) - 16) < 1
+    assert abs(float(image[:, 72:120].mean()) - 235) < 3
+
+
+def test_interlaced_gives_one_whole_picture_a_frame(tmp_path: Path) -> None:
+    """A bar that moves between the two fields of a frame shows as a comb unless it is deinterlaced."""
+    path = tmp_path / "tape.mpg"
+    bar = "geq=lum='if(between(mod(X-mod(N*40,640)+720,720),0,79),235,16)':cb=128:cr=128"
+    fields = f"{bar},tinterlace=interleave_top,setfield=tff"
+    source = "color=black:s=720x576:r=50:d=0.6"
+    coding = ("-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-q:v", "2")
+    run_ffmpeg("-f", "lavfi", "-i", source, "-vf", fields, *coding, path)
+    frames = decode_all(path)
+    combed = [np.abs(np.diff(frame.image.astype(int), axis=0)).mean() for frame in frames[2:-2]]
+    assert np.diff([frame.span.start_ms for frame in frames]).tolist() == [40] * (len(frames) - 1)
+    assert max(combed) < 10
+
+
+@pytest.mark.parametrize("size", ["161x121", "2x2", "17x200"])
+def test_odd_sizes(tmp_path: Path, size: str) -> None:
+    width, height = map(int, size.split("x"))
+    options = ("-c:v", "ffv1", "-pix_fmt", "yuv444p")
+    path = make_pattern(tmp_path / "odd.mkv", filters=f"scale={width}:{height}", duration_s=0.2, options=options)
+    assert {frame.image.shape for frame in decode_all(path)} == {(height, width)}
+
+
+def test_one_frame_lasts_its_own_duration(tmp_path: Path) -> None:
+    frames = decode_all(make_pattern(tmp_path / "one.mp4", duration_s=0.1, rate="10"))
+    assert [(frame.span.start_ms, frame.span.end_ms) for frame in frames] == [(0, 100)]
+
+
+def test_no_frame_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "none.mp4"
+    source = ("-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=1", "-f", "lavfi", "-i", "sine=duration=1")
+    run_ffmpeg(*source, *H264, "-c:a", "aac", path)
+    video = Video(path, 1, 160, 120, 1.0, 25.0)
+    with pytest.raises(DecodingError, match=r"none\.mp4: no frame could be decoded"):
+        list(decode(video, (160, 120)))
+
+
+def test_damage_is_told_and_the_rest_delivered(tmp_path: Path) -> None:
+    path = make_pattern(tmp_path / "damaged.ts", duration_s=4, size="320x240", options=(*H264, "-g", "25"))
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 4000] = os.urandom(4000)
+    path.write_bytes(data)
+    report = DecodingReport()
+    frames = decode_all(path, report)
+    assert 60 < len(frames) <= 100
+    assert report.warning_count > 0
+    assert all("0x" not in line for line in report.warnings)
+
+
+def test_truncated_delivers_what_is_there(tmp_path: Path) -> None:
+    path = make_pattern(tmp_path / "cut.mkv", duration_s=4, size="320x240")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    frames = decode_all(path)
+    assert 30 < len(frames) < 70
+    assert [frame.span.start_ms for frame in frames] == [40 * frame.index for frame in frames]
+
+
+def test_size_changes_in_the_middle(tmp_path: Path) -> None:
+    parts = [make_pattern(tmp_path / f"{size}.ts", size=size) for size in ("160x120", "320x240")]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    frames = decode_all(path)
+    assert {frame.image.shape for frame in frames} == {(120, 160)}
+    assert len(frames) in (49, 50)
+    assert [frame.span.start_ms % 40 for frame in frames] == [0] * len(frames)
+    late = frames[-1]
+    first_of_second = next(frame for frame in frames if frame.span.start_ms >= 1000)
+    assert late.span.end_ms == 2000
+    assert first_of_second.span.start_ms == 1000
+
+
+def running_children() -> list[str]:
+    answer = subprocess.run(
+        ["ps", "--ppid", str(os.getpid()), "-o", "stat=,comm="], capture_output=True, text=True, check=False
+    )
+    return [line for line in answer.stdout.splitlines() if "ffmpeg" in line]
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at the process table")
+def test_ffmpeg_is_gone_when_the_generator_is(tmp_path: Path) -> None:
+    path = make_pattern(tmp_path / "long.mp4", duration_s=20)
+    video = probe(path)
+    descriptors, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
+    frames = decode(video, (160, 120))
+    next(frames)
+    assert running_children()
+    frames.close()
+    assert not running_children()
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert threading.active_count() == threads
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at the process table")
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_no_thread_is_left_reading_when_the_generator_ends_early(empty_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse_slowly(line: str) -> tuple[int, int] | None:
+        time.sleep(0.02)
+        return parse(line)
+
+    parse = decode_module._parse_stamp
+    monkeypatch.setattr(decode_module, "_parse_stamp", parse_slowly)
+    before = threading.active_count()
+    frames = decode(probe(empty_clip), (160, 120))
+    next(frames)
+    frames.close()
+    assert threading.active_count() == before
+
+
+def test_ffmpeg_runs_in_a_session_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make_pattern(tmp_path / "long.mp4", duration_s=20)
+    video = probe(path)
+    started = remember_started(monkeypatch)
+    frames = decode(video, (160, 120))
+    next(frames)
+    assert os.getsid(started[0].pid) == started[0].pid != os.getsid(0)
+    frames.close()
+
+
+def test_a_slow_reader_loses_nothing(face_picture: Path, tmp_path: Path) -> None:
+    path = make_from_pictures(tmp_path / "slow.mp4", [(face_picture, 1)], size=(640, 480))
+    video = probe(path)
+    indices = []
+    for frame in decode(video, (640, 480)):
+        indices.append(frame.index)
+        if frame.index < 3:
+            time.sleep(0.1)
+    assert indices == list(range(25))
+
+
+def test_names_are_only_names(empty_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a:b.mp4", "-y.mp4", "x\ny.mp4"):
+        Path(name).write_bytes(empty_clip.read_bytes())
+        assert len(decode_all(Path(name))) == 25
+    assert file_url(Path("a:b.mp4")) == "file:a:b.mp4"
+
+
+def test_a_decoder_that_hangs_is_ended(empty_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ffmpeg that opens its outputs and then does nothing."""
+    video = probe(empty_clip)
+    hanging = tmp_path / "ffmpeg"
+    hanging.write_text("#!/bin/sh\nexec sleep 60\n")
+    hanging.chmod(0o755)
+    monkeypatch.setattr("annotate.media.ffmpeg.find_ffmpeg", lambda: FFmpeg(str(hanging), "5.1"))
+    started_s = time.monotonic()
+    with pytest.raises(DecodingError, match=r"empty\.mp4: the decoder gave nothing for 0\.3 s and was ended"):
+        list(decode(video, (160, 120), limits=Limits(stall_timeout_s=0.3)))
+    assert time.monotonic() - started_s < 30
+
+
+def test_pictures_that_are_too_large_are_refused(tmp_path: Path) -> None:
+    path = make_pattern(tmp_path / "large.mp4", size="640x480", duration_s=0.1)
+    assert probe(path, max_pixels=640 * 480).width_px == 640
+    with pytest.raises(TooLargeError, match=r"large\.mp4: its pictures have more than 307199 pixels"):
+        probe(path, max_pixels=640 * 480 - 1)

@@ -1,0 +1,139 @@
+"""Stills against all frames decoded one after the other: the very picture that is shown at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from annotate.errors import DecodingError, NotAVideoError, UnreadableError
+from annotate.media.decode import decode
+from annotate.media.ffmpeg import FFmpeg
+from annotate.media.probe import probe
+from annotate.media.stills import read_still
+from annotate.settings import Limits
+from tests.clips import H264, SAMPLES, ask_ffmpeg, file_url, make_frames_at, make_pattern, remember_started, run_ffmpeg
+
+SIEVE = 3
+"""Every so many-th row and column is compared."""
+
+LONG_GOP = ("-c:v", "libx264", "-preset", "fast", "-qp", "18", "-pix_fmt", "yuv420p", "-g", "100", "-bf", "3")
+
+
+def all_frames(path: Path) -> tuple[list[tuple[int, int]], NDArray[np.uint8]]:
+    """Start and end in ms of every frame as `decode` tells them, and the frames (n, height, width, 3) by another command."""
+    video = probe(path)
+    spans = [(frame.span.start_ms, frame.span.end_ms) for frame in decode(video, (16, 16))]
+    coding = ("-fps_mode", "passthrough", "-enc_time_base", "1:1000", "-f", "rawvideo", "-pix_fmt", "rgb24")
+    raw = ask_ffmpeg("-loglevel", "error", "-i", file_url(path), "-map", "0:v:0", *coding)
+    frames = np.frombuffer(raw, np.uint8).reshape(-1, video.height_px, video.width_px, 3)
+    assert len(frames) == len(spans)
+    return spans, frames
+
+
+def shown(path: Path, times_ms: Sequence[int]) -> list[int]:
+    """Which frame of all a still at each of the times is most like; it must be so almost to the pixel."""
+    spans, frames = all_frames(path)
+    frames = frames[:, ::SIEVE, ::SIEVE].astype(int)
+    found = []
+    for time_ms in times_ms:
+        differences = abs(frames - read_still(path, time_ms)[::SIEVE, ::SIEVE]).mean(axis=(1, 2, 3))
+        assert differences.min() < 0.5
+        found.append(int(differences.argmin()))
+    expected = [
+        next((number for number, (start_ms, end_ms) in enumerate(spans) if start_ms <= time_ms < end_ms), -1)
+        for time_ms in times_ms
+    ]
+    assert found == [number if number >= 0 else number % len(frames) for number in expected]
+    return found
+
+
+def test_a_frame_is_shown_until_the_next_begins(tmp_path: Path) -> None:
+    path = make_pattern(tmp_path / "constant.mp4", duration_s=8, options=LONG_GOP)
+    assert shown(path, [0, 39, 40, 3000, 3039, 6480, 7990]) == [0, 0, 1, 75, 75, 162, 199]
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_variable_rate_has_frames_that_last_for_seconds(tmp_path: Path, ending: str) -> None:
+    times_ms = [0, 41, 82, 400, 2500, 2501, 4700, 4999]
+    path = make_frames_at(tmp_path / f"variable.{ending}", times_ms, options=LONG_GOP)
+    assert shown(path, [40, 41, 399, 2499, 2500, 2501, 4699, 4700]) == [0, 1, 2, 3, 4, 5, 5, 6]
+
+
+def test_after_the_end_the_last_and_before_the_start_the_first(tmp_path: Path) -> None:
+    pictures = make_pattern(tmp_path / "pictures.mp4", duration_s=4, options=LONG_GOP)
+    path = tmp_path / "late.mp4"
+    sound = ("-f", "lavfi", "-i", "sine=duration=6")
+    run_ffmpeg("-itsoffset", "0.5", "-i", pictures, *sound, "-c:v", "copy", "-c:a", "aac", path)
+    _, frames = all_frames(path)
+    assert np.array_equal(read_still(path, 0), read_still(path, 500))
+    assert abs(read_still(path, 0).astype(int) - frames[0]).mean() < 0.5
+    for time_ms in (4499, 5900, 60_000):
+        assert abs(read_still(path, time_ms).astype(int) - frames[-1]).mean() < 0.5
+
+
+@pytest.mark.parametrize("group", [10, 1000])
+def test_transport_stream_with_offset_and_far_key_frames(tmp_path: Path, group: int) -> None:
+    """The container starts at 100 s with its sound; of the second one the only key frame is the first."""
+    path = tmp_path / "late.ts"
+    coding = (*LONG_GOP, "-g", str(group), "-sc_threshold", "0")
+    pictures = make_pattern(tmp_path / "pictures.mp4", duration_s=18, rate="10", options=coding)
+    sound = ("-f", "lavfi", "-i", "sine=duration=18")
+    timing = ("-output_ts_offset", "100")
+    run_ffmpeg("-itsoffset", "0.4", "-i", pictures, *sound, "-c:v", "copy", "-c:a", "mp2", *timing, path)
+    assert shown(path, [520, 16_990, 17_500]) == [1, 165, 170]
+
+
+def test_a_phones_clip_stands_upright_and_keeps_its_times() -> None:
+    path = SAMPLES / "phone.mov"
+    assert read_still(path, 0).shape == (640, 360, 3)
+    shown(path, [500, 1999, 2049, 3900])
+
+
+def test_pictures_of_a_height_are_of_that_height_and_colours_stay(tmp_path: Path) -> None:
+    path = tmp_path / "red.mp4"
+    run_ffmpeg("-f", "lavfi", "-i", "color=0xC02040:size=640x360:duration=1", *H264, path)
+    picture = read_still(path, 400, height_px=90)
+    assert picture.shape == (90, 160, 3)
+    assert picture.mean(axis=(0, 1)) == pytest.approx((0xC0, 0x20, 0x40), abs=3)
+
+
+def test_pixels_are_square(tmp_path: Path) -> None:
+    path = make_pattern(tmp_path / "wide.mp4", filters="setsar=2/1")
+    assert read_still(path, 0).shape == (120, 320, 3)
+
+
+@pytest.mark.parametrize("name", ["a:b.mp4", "-y.mp4", "it's [50%], <b>\\.mp4"])
+def test_names_are_only_names(empty_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(empty_clip.read_bytes())
+    assert np.array_equal(read_still(Path(name), 500), read_still(empty_clip, 500))
+
+
+def test_what_is_no_video_is_a_sentence(tmp_path: Path, empty_clip: Path) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("no video")
+    with pytest.raises(NotAVideoError, match=r"text\.mp4: not a video"):
+        read_still(text, 0)
+    with pytest.raises(UnreadableError, match=r"gone\.mp4: no such file"):
+        read_still(tmp_path / "gone.mp4", 0)
+    video = probe(empty_clip)
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(b"\0" * 1000)
+    with pytest.raises(DecodingError, match=r"damaged\.mp4: no frame could be decoded at 0\.5 s"):
+        read_still(damaged, 500, video=type(video)(damaged, 0, 160, 120, 1.0, 25.0))
+
+
+def test_a_decoder_that_hangs_is_ended(empty_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = probe(empty_clip)
+    hanging = tmp_path / "ffmpeg"
+    hanging.write_text("#!/bin/sh\nexec sleep 60\n")
+    hanging.chmod(0o755)
+    monkeypatch.setattr("annotate.media.ffmpeg.find_ffmpeg", lambda: FFmpeg(str(hanging), "5.1"))
+    started = remember_started(monkeypatch)
+    with pytest.raises(DecodingError, match=r"empty\.mp4: the decoder gave nothing for 0\.3 s and was ended"):
+        read_still(empty_clip, 0, video=video, limits=Limits(stall_timeout_s=0.3))
+    assert started[0].returncode is not None

@@ -1,0 +1,221 @@
+"""The player with its timeline in a headless Chromium."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from annotate.html_report.files import to_json
+from annotate.player.player import player_data, player_script, player_style
+from tests.html_report.archives import BLOCKS, CHANGES_MS, HOSTILE, SCRIPT
+from tests.html_report.looking import (
+    Watched,
+    colour_at,
+    coloured,
+    cursor_ms,
+    is_close,
+    outline,
+    sought_s,
+    wait_for_video,
+    wait_until,
+)
+from tests.results.reports import make_report
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Route
+
+EMPTY_PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+RED, BLUE, HAPPINESS = (254, 0, 0), (0, 0, 254), (240, 227, 64)
+
+
+def test_lanes_are_where_the_report_has_them(watched: Watched, page_file: Path) -> None:
+    page = watched.open(page_file, HOSTILE)
+    assert page.locator("#detail-title").inner_text() == HOSTILE
+    tracks = page.locator(".ap-track")
+    assert [tracks.nth(number).get_attribute("aria-label") for number in range(3)] == ["All faces", "Face 1", "Face 2"]
+    places = {name: outline(page, name) for name in ("sadness", "neutral")}
+    assert places == {"sadness": [2100, 800, 6500], "neutral": [2900, 800, 6000]}
+    drawing, track = (page.locator(place).nth(at).bounding_box() for place, at in ((".ap-track svg", 1), (".ap-track", 2)))
+    assert drawing is not None
+    assert track is not None
+    assert (drawing["x"], drawing["width"]) == (track["x"], track["width"])
+    assert page.locator(".ap-label img").count() == 2
+
+
+def test_a_click_on_the_timeline_seeks_and_the_cursor_goes_there(watched: Watched, page_file: Path) -> None:
+    page = watched.open(page_file, HOSTILE)
+    wait_for_video(page)
+    assert is_close(colour_at(page), RED)
+    track = page.locator(".ap-track").nth(1).bounding_box()
+    assert track is not None
+    page.mouse.click(track["x"] + track["width"] * 2.5 / 6, track["y"] + 10)
+    assert sought_s(page) == pytest.approx(2.5, abs=0.02)
+    assert cursor_ms(page) == pytest.approx(2500, abs=20)
+    wait_until(page, lambda: is_close(colour_at(page), BLUE))
+
+
+def test_arrow_keys_go_from_change_to_change(watched: Watched, page_file: Path) -> None:
+    page = watched.open(page_file, HOSTILE)
+    wait_for_video(page)
+    for change_ms in CHANGES_MS[1:]:
+        page.keyboard.press("ArrowRight")
+        assert sought_s(page) == pytest.approx(change_ms / 1000, abs=0.0015)
+        assert cursor_ms(page) == pytest.approx(change_ms, abs=20)
+    page.keyboard.press("ArrowRight")
+    assert sought_s(page) == pytest.approx(CHANGES_MS[-1] / 1000, abs=0.0015)
+    for change_ms in CHANGES_MS[-2::-1]:
+        page.keyboard.press("ArrowLeft")
+        assert sought_s(page) == pytest.approx(change_ms / 1000, abs=0.0015)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    assert sought_s(page) == pytest.approx(2.1, abs=0.0015)
+    focused = page.locator(":focus")
+    assert focused.get_attribute("aria-label") == "Face 2"
+    assert focused.get_attribute("aria-valuetext") == "0:02.1, sadness 0.65"
+    assert float(focused.get_attribute("aria-valuenow") or 0) == pytest.approx(2.1, abs=0.0015)
+    page.keyboard.press("End")
+    assert cursor_ms(page) == pytest.approx(6000, abs=20)
+    assert page.evaluate("(place => place.scrollWidth - place.clientWidth)(document.querySelector('.ap-scroller'))") == 0
+    page.keyboard.press("Home")
+    assert sought_s(page) == pytest.approx(0, abs=0.0015)
+
+
+def test_the_cursor_follows_the_video_as_it_plays(watched: Watched, page_file: Path) -> None:
+    page = watched.open(page_file, HOSTILE)
+    wait_for_video(page)
+    page.evaluate("document.querySelector('.ap video').muted = true")
+    page.keyboard.press(" ")
+    page.wait_for_function("document.querySelector('.ap video').currentTime > 0.8")
+    page.keyboard.press(" ")
+    assert page.evaluate("document.querySelector('.ap video').paused")
+    wait_until(page, lambda: abs(cursor_ms(page) - 1000 * sought_s(page)) < 30)
+    assert cursor_ms(page) > 700
+
+
+def test_hovering_tells_times_and_all_scores(watched: Watched, page_file: Path) -> None:
+    page = watched.open(page_file, HOSTILE)
+    track = page.locator(".ap-track").nth(2).bounding_box()
+    assert track is not None
+    page.mouse.move(track["x"] + track["width"] * 2.5 / 6, track["y"] + 10)
+    tip = page.locator(".ap-tip")
+    assert tip.locator("strong").inner_text() == "Face 2 \N{MIDDLE DOT} 0:02.1 \N{EN DASH} 0:02.9"
+    rest = f"{0.35 / 6:.2f}"
+    words = ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
+    assert [re.split(r"\s+", text.strip()) for text in tip.locator(".ap-score").all_inner_texts()] == [
+        [word, "0.65" if word == "sadness" else rest] for word in words
+    ]
+    page.mouse.move(track["x"] + track["width"] * 5.5 / 6, track["y"] + 10)
+    assert "no face" in tip.inner_text()
+    page.mouse.move(5, 5)
+    assert not tip.is_visible()
+
+
+def test_cues_are_added_by_script_and_stand_above_their_faces(watched: Watched, page_file: Path) -> None:
+    page = watched.open(page_file, HOSTILE)
+    wait_for_video(page)
+    cues = page.evaluate(
+        "[...document.querySelector('.ap video').textTracks[0].cues].map("
+        "cue => [cue.startTime, cue.endTime, cue.getCueAsHTML().textContent, cue.line, cue.position, cue.align])"
+    )
+    found = {(round(1000 * start), text): (line, position) for start, _, text, line, position, _ in cues}
+    assert {text for _, text in found} == {"1: happiness", "1: fear", "2: sadness", "2: neutral"}
+    assert found[0, "1: happiness"] == (
+        pytest.approx(100 * (90 / 180 - 0.07), abs=0.1),
+        pytest.approx(100 * 100 / 320, abs=0.1),
+    )
+    page.keyboard.press("End")
+    for _ in CHANGES_MS:
+        page.keyboard.press("ArrowLeft")
+    assert sought_s(page) < 0.1
+    wait_until(page, lambda: bool(coloured(page, HAPPINESS)))
+    assert max(coloured(page, HAPPINESS)) == pytest.approx(100 / 320, abs=0.03)
+
+
+def test_all_blocks_stand_in_a_table_whose_times_seek(watched: Watched, page_file: Path) -> None:
+    page = watched.open(page_file, HOSTILE)
+    wait_for_video(page)
+    page.locator(".ap-details summary").click()
+    rows = page.locator(".ap-details tbody tr")
+    rows.nth(len(BLOCKS) - 1).wait_for()
+    assert rows.count() == len(BLOCKS)
+    cells = rows.nth(3).locator("td").all_inner_texts()
+    assert cells[:5] == ["2", "0:02.100", "0:02.900", "sadness", "0.65"]
+    assert len(cells) == 5 + 7
+    rows.nth(3).get_by_role("button").click()
+    assert sought_s(page) == pytest.approx(2.1, abs=0.0015)
+
+
+def test_what_the_browser_cannot_play_is_said_and_keeps_its_timeline(watched: Watched, page_file: Path) -> None:
+    page = watched.open(page_file, "old.avi")
+    note = page.get_by_role("status")
+    note.wait_for()
+    assert "cannot play \N{FIRST STRONG ISOLATE}old.avi\N{POP DIRECTIONAL ISOLATE}" in note.inner_text()
+    assert note.get_by_role("link").get_attribute("href") == "./../old.avi"
+    assert not page.locator(".ap video").is_visible()
+    assert page.locator("#detail-noted").inner_text().startswith("the video has changed since it was annotated")
+    page.keyboard.press("ArrowRight")
+    assert cursor_ms(page) == pytest.approx(800, abs=20)
+    track = page.locator(".ap-track").nth(2).bounding_box()
+    assert track is not None
+    page.mouse.click(track["x"] + track["width"] * 2 / 6, track["y"] + 10)
+    assert page.locator(":focus").get_attribute("aria-valuetext") == "0:02.0, anger 1.00"
+
+
+def test_a_video_that_is_gone_is_said(browser: Browser, page_file: Path) -> None:
+    """The browser itself notes in its console that the file is not there, and nothing else."""
+    gone = Watched(browser.new_page())
+    page = gone.open(page_file, SCRIPT)
+    page.get_by_role("status").wait_for()
+    assert SCRIPT in page.get_by_role("status").inner_text()
+    assert page.title().startswith(SCRIPT)
+    assert [text for text in gone.complaints if "ERR_FILE_NOT_FOUND" not in text] == []
+    page.close()
+
+
+def test_a_video_without_faces_says_so(browser: Browser, page_file: Path) -> None:
+    tab = Watched(browser.new_page())
+    page = tab.open(page_file, "none.mp4")
+    assert page.get_by_text("No face was found in this video.").is_visible()
+    assert page.locator(".ap-track").count() == 1
+    page.close()
+
+
+def test_the_player_works_under_a_strict_policy_and_in_russian(browser: Browser) -> None:
+    """As a server hands it out: no inline script, no inline style."""
+    files = {
+        "/": "<!doctype html><html><head><link rel=stylesheet href=player.css></head><body><main></main>"
+        "<script src=player.js></script><script src=start.js></script></body></html>",
+        "/player.css": player_style(),
+        "/player.js": player_script(),
+        "/start.js": "const words = AnnotatePlayer.words.ru; AnnotatePlayer.mount(document.querySelector('main'), "
+        f"{to_json(player_data(make_report(), {2: EMPTY_PICTURE}))}, "
+        "{videoUrl: '', words, downloads: [{label: 'CSV', url: '/movie.csv'}]});",
+    }
+    kinds = {"css": "text/css", "js": "text/javascript"}
+    tab = Watched(browser.new_page())
+
+    def answer(route: Route) -> None:
+        path = urlsplit(route.request.url).path
+        policy = {"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:"}
+        kind = kinds.get(path.rpartition(".")[2], "text/html")
+        route.fulfill(body=files.get(path, ""), content_type=f"{kind}; charset=utf-8", headers=policy)
+
+    tab.page.route("http://annotate.test/**", answer)
+    tab.page.goto("http://annotate.test/")
+    assert tab.page.locator(".ap-track").nth(2).get_attribute("aria-label") == "Лицо 2"
+    assert outline(tab.page, "anger")[:2] == [2000, 901]
+    assert tab.page.get_by_role("link", name="CSV").get_attribute("href") == "/movie.csv"
+    tab.page.locator(".ap-track").first.focus()
+    for _ in range(3):
+        tab.page.keyboard.press("ArrowRight")
+    assert cursor_ms(tab.page) == pytest.approx(2403, abs=30)
+    assert "0:02.4" in tab.page.locator(".ap-tip").inner_text()
+    assert "страх" in tab.page.locator(".ap-tip").inner_text()
+    assert tab.page.locator(".ap-label img").evaluate("picture => picture.naturalWidth") == 1
+    assert tab.complaints == []
+    tab.page.close()

@@ -1,0 +1,51 @@
+"""Timelines as opentimelineio reads them."""
+
+from __future__ import annotations
+
+import opentimelineio as otio
+import pytest
+
+from annotate.emotions.labels import EMOTIONS
+from annotate.emotions.palette import COLOURS
+from annotate.results.formats.otio import MARKER_COLOURS, write
+from tests.results.reports import make_report
+
+
+def clip_of(**options: object) -> otio.schema.Clip:
+    """The one clip for the report by hand."""
+    text = write(make_report(**options), "en")  # type: ignore[arg-type]
+    assert text is not None
+    (clip,) = otio.adapters.read_from_string(text, "otio_json").find_clips()
+    return clip
+
+
+def milliseconds(span: otio.opentime.TimeRange) -> tuple[int, int]:
+    """Start and end."""
+    return tuple(round(1000 * time.to_seconds()) for time in (span.start_time, span.end_time_exclusive()))
+
+
+def test_a_marker_a_cue() -> None:
+    markers = clip_of().markers
+    found = [(marker.name, *milliseconds(marker.marked_range)) for marker in markers if "face 2" in marker.name]
+    assert found == [("face 2: anger", 2000, 2901), ("face 2: surprise", 4000, 5999)]
+    assert (markers[0].name, milliseconds(markers[0].marked_range)[0]) == ("face 1: happiness", 0)
+    assert dict(markers[0].metadata["annotate"]) == {
+        "face_id": 1,
+        "emotion": "happiness",
+        "colour": COLOURS["happiness"],
+    }
+
+
+def test_every_emotion_has_a_colour_of_its_own() -> None:
+    known = {name for name in dir(otio.schema.MarkerColor) if name.isupper()}
+    assert tuple(MARKER_COLOURS) == EMOTIONS
+    assert len(set(MARKER_COLOURS.values())) == len(EMOTIONS)
+    assert set(MARKER_COLOURS.values()) <= known
+    assert clip_of().markers[0].color == "YELLOW"
+
+
+def test_the_video_is_linked_from_where_the_file_is() -> None:
+    clip = clip_of(video="../films/a b.mp4")
+    assert clip.media_reference.target_url == "./../films/a%20b.mp4"
+    assert clip.duration().to_seconds() == pytest.approx(6)
+    assert clip.name == "movie.mp4"

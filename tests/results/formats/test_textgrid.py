@@ -1,0 +1,50 @@
+"""TextGrids as praatio reads them."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+from praatio import textgrid
+
+from annotate.results.formats.textgrid import write
+from tests.results.reports import CLIPPED, make_report
+
+
+def read(folder: Path, **options: object) -> textgrid.Textgrid:
+    """The file for the report by hand."""
+    text = write(make_report(**options), "en")  # type: ignore[arg-type]
+    assert text is not None
+    path = folder / "movie.emotions.TextGrid"
+    path.write_text(text, encoding="utf-8")
+    return textgrid.openTextgrid(str(path), includeEmptyIntervals=False, reportingMode="error")
+
+
+def test_a_tier_a_face_with_the_blocks_times_none_overlapping(tmp_path: Path) -> None:
+    grid = read(tmp_path)
+    assert grid.tierNames == ("face 1", "face 2")
+    assert (grid.minTimestamp, grid.maxTimestamp) == (0, 6)
+    for face_id, spans in CLIPPED.items():
+        entries = grid.getTier(f"face {face_id}").entries
+        assert [(round(1000 * entry.start), round(1000 * entry.end)) for entry in entries] == spans
+    assert [entry.label for entry in grid.getTier("face 2").entries] == ["anger", "surprise"]
+
+
+def test_gaps_are_empty_intervals(tmp_path: Path) -> None:
+    read(tmp_path)
+    grid = textgrid.openTextgrid(str(tmp_path / "movie.emotions.TextGrid"), includeEmptyIntervals=True)
+    entries = grid.getTier("face 2").entries
+    assert [entry.label for entry in entries] == ["", "anger", "", "surprise", ""]
+    assert (entries[0].start, entries[-1].end) == (0, 6)
+    assert all(one.end == other.start for one, other in itertools.pairwise(entries))
+
+
+def test_a_block_that_ends_beyond_the_last_frame_is_within_the_grid(tmp_path: Path) -> None:
+    grid = read(tmp_path, blocks=((1, 0, 5000, 6040, "fear", 0),), faces=1)
+    assert grid.maxTimestamp == pytest.approx(6.04)
+
+
+def test_quotes_in_names(tmp_path: Path) -> None:
+    grid = read(tmp_path, classes=('"a"', "b", "c", 'say "x"', "d", "e", "f"), faces=1)
+    assert grid.getTier("face 1").entries[0].label == 'say "x"'

@@ -1,0 +1,162 @@
+"""The CSV report: columns, decimals, and what is refused when it is read back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from annotate.analysis.annotation import Annotation
+from annotate.emotions.labels import EMOTIONS
+from annotate.errors import ReportError
+from annotate.faces.box import Box
+from annotate.results.table import class_names_of, format_table, parse_table, read_table, to_table
+from annotate.span import Span
+
+HEADER = (
+    "face_id,block,start_frame,end_frame,start_time,end_time,x,y,width,height,face_score,frames,detections,overlap,"
+    "emotion,confidence,anger,disgust,fear,happiness,neutral,sadness,surprise\n"
+)
+ANNOTATION = Annotation(
+    face_id=1,
+    block=0,
+    first_frame=3,
+    last_frame=22,
+    span=Span(120, 920),
+    box=Box(10.04, 20.26, 80.0, 81.5),
+    face_score=1.23456,
+    frames=20,
+    detections=5,
+    overlap=0,
+    class_names=EMOTIONS,
+    probabilities=(0.0, 0.0, 0.0, 0.75, 0.25, 0.0, 0.0),
+)
+ROW = "1,0,3,22,0.120,0.920,10.0,20.3,80.0,81.5,1.235,20,5,0,happiness,0.7500," + (
+    "0.0000,0.0000,0.0000,0.7500,0.2500,0.0000,0.0000\n"
+)
+
+COUNTS = st.integers(0, 10_000)
+PIXELS = st.floats(-5000, 5000)
+ANNOTATIONS = st.builds(
+    Annotation,
+    face_id=st.integers(1, 99),
+    block=COUNTS,
+    first_frame=COUNTS,
+    last_frame=COUNTS,
+    span=st.builds(Span, st.integers(0, 10**8), st.integers(0, 10**8)),
+    box=st.builds(Box, PIXELS, PIXELS, PIXELS, PIXELS),
+    face_score=st.floats(-2, 9),
+    frames=COUNTS,
+    detections=COUNTS,
+    overlap=COUNTS,
+    class_names=st.just(EMOTIONS),
+    probabilities=st.tuples(*[st.floats(0, 1)] * len(EMOTIONS)),
+)
+
+
+def written(path: Path, text: str) -> Path:
+    """A report with this text."""
+    path.write_bytes(text.encode())
+    return path
+
+
+def test_columns_and_decimals_of_a_report() -> None:
+    assert format_table(to_table([ANNOTATION], EMOTIONS)) == HEADER + ROW
+
+
+def test_rows_keep_the_order_given() -> None:
+    table = to_table([replace(ANNOTATION, face_id=face_id) for face_id in (2, 1, 3)], EMOTIONS)
+    assert table["face_id"].tolist() == [2, 1, 3]
+
+
+def test_a_report_without_faces_is_a_header() -> None:
+    table = to_table([], EMOTIONS)
+    assert format_table(table) == HEADER
+    assert_frame_equal(parse_table(HEADER.encode()), table)
+
+
+def test_another_models_classes_become_columns() -> None:
+    names = ("NA", "contempt")
+    table = to_table([replace(ANNOTATION, class_names=names, probabilities=(0.6, 0.4))], names)
+    read_back = parse_table(format_table(table).encode())
+    assert class_names_of(read_back) == names
+    assert read_back["emotion"].tolist() == ["NA"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(ANNOTATIONS, max_size=5))
+def test_round_trip(annotations: list[Annotation]) -> None:
+    table = to_table(annotations, EMOTIONS)
+    text = format_table(table)
+    read_back = parse_table(text.encode())
+    assert_frame_equal(read_back, table)
+    assert format_table(read_back) == text
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(ANNOTATIONS, max_size=5))
+def test_times_are_kept_to_the_millisecond(annotations: list[Annotation]) -> None:
+    read_back = parse_table(format_table(to_table(annotations, EMOTIONS)).encode())
+    spans = [
+        Span(round(start_s * 1000), round(end_s * 1000))
+        for start_s, end_s in zip(read_back["start_time"], read_back["end_time"], strict=True)
+    ]
+    assert spans == [annotation.span for annotation in annotations]
+
+
+def test_windows_line_ends_are_read(tmp_path: Path) -> None:
+    report = written(tmp_path / "movie.emotions.csv", (HEADER + ROW).replace("\n", "\r\n"))
+    assert_frame_equal(read_table(report), to_table([ANNOTATION], EMOTIONS))
+
+
+@pytest.mark.parametrize("length", [0, 1, len(HEADER) - 1, len(HEADER) + 1, len(HEADER + ROW) - 1])
+def test_a_report_cut_off_within_a_line_is_refused(tmp_path: Path, length: int) -> None:
+    report = written(tmp_path / "movie.emotions.csv", (HEADER + ROW)[:length])
+    with pytest.raises(ReportError) as caught:
+        read_table(report)
+    assert str(caught.value).startswith(f"{report}: not a whole report of this program")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n",
+        "a,b\n1,2\n",
+        HEADER.replace("start_time,", "") + "1\n",
+        HEADER + ROW.replace("1,0,3", "1,0,three"),
+        HEADER + ROW.replace("1,0,3", "1,0,"),
+        HEADER + ROW.replace("0.7500,0.2500", "0.7500,"),
+        HEADER + ROW.replace("0.7500,0.2500", "0.7500,nan"),
+        HEADER + ROW.replace("0.920", "inf"),
+        HEADER + ROW.replace("1,0,3", "99999999999999999999,0,3"),
+        HEADER + ROW + '"1,0\n',
+        HEADER + ROW + "1,0,3,22\n",
+        HEADER + ROW.rsplit(",", 2)[0] + "\n",
+        HEADER + ROW + ROW.rsplit(",", 2)[0] + "\n",
+        HEADER + ROW.replace("\n", ",0.1\n"),
+        HEADER + ROW + ROW.replace("\n", ",0.1\n"),
+    ],
+)
+def test_a_damaged_or_foreign_table_is_refused(tmp_path: Path, text: str) -> None:
+    report = written(tmp_path / "movie.emotions.csv", text)
+    with pytest.raises(ReportError, match="annotate the video again") as caught:
+        read_table(report)
+    assert str(caught.value).startswith(f"{report}: ")
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    report = tmp_path / "movie.emotions.csv"
+    report.write_bytes(HEADER.encode() + b"\xff\xfe\x00\n")
+    with pytest.raises(ReportError, match="not a whole report"):
+        read_table(report)
+
+
+def test_a_missing_report_is_named(tmp_path: Path) -> None:
+    report = tmp_path / "gone.emotions.csv"
+    with pytest.raises(ReportError) as caught:
+        read_table(report)
+    assert str(caught.value) == f"{report}: the report cannot be read (No such file or directory)"

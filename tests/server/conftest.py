@@ -1,0 +1,73 @@
+"""Servers for tests: the application alone, and whole ones on a port of their own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from annotate.batch.executor import Advance, InlineWorkers
+from annotate.server import runner
+from annotate.server.service import Service
+from annotate.server.settings import ServeSettings
+from annotate.server.web.app import make_app
+from annotate.server.web.schemas import news_of
+from tests.clips import run_ffmpeg
+
+Opener = Callable[..., TestClient]
+
+LONG_S = 30.0
+
+
+@pytest.fixture(scope="session")
+def long_clip(media: Path, face_clip: Path) -> Path:
+    """Half a minute of one face, so that there is time to interrupt its annotation."""
+    path = media / "long.mp4"
+    run_ffmpeg("-stream_loop", str(round(LONG_S / 2) - 1), "-i", face_clip, "-c", "copy", path)
+    return path
+
+
+class _ThreadWorkers(InlineWorkers):
+    """Jobs are done by the thread that hands them over: no processes have to be started for short ones."""
+
+    def __init__(self, width: int, advance: Advance | None = None, *, niceness: int = 0) -> None:
+        super().__init__(advance)
+        self.width = width
+
+
+@pytest.fixture
+def opener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opener]:
+    """Opens a server without a port, with the settings that are named; its pages are asked for by its client.
+
+    It works by threads, or with ``processes`` as a real one does.
+    """
+    opened: list[TestClient] = []
+
+    def open_server(address: str = "127.0.0.1", *, processes: bool = False, **settings: Any) -> TestClient:
+        if not processes:
+            monkeypatch.setattr(runner, "ProcessWorkers", _ThreadWorkers)
+        chosen = replace(ServeSettings(tmp_path / "data"), **settings)
+        client = TestClient(make_app(Service(chosen, news_of)), base_url="http://127.0.0.1:8765", client=(address, 50000))
+        client.__enter__()
+        opened.append(client)
+        return client
+
+    yield open_server
+    for client in opened:
+        client.__exit__()
+
+
+@pytest.fixture
+def archive(tmp_path: Path, face_clip: Path, empty_clip: Path) -> Path:
+    """``a.mp4`` with a face, ``below/b.mp4`` without, and ``below/broken.mp4``, which is none."""
+    folder = tmp_path / "archive"
+    (folder / "below").mkdir(parents=True)
+    shutil.copy2(face_clip, folder / "a.mp4")
+    shutil.copy2(empty_clip, folder / "below" / "b.mp4")
+    (folder / "below" / "broken.mp4").write_text("no video")
+    return folder

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotate.emotions.labels import EMOTIONS
+from annotate.errors import DatasetError
+from annotate.span import Span
+from annotate.training.dataset.labels import (
+    Fault,
+    Piece,
+    overlapping,
+    parse_emotion,
+    read_labels,
+    sparse_classes,
+    without_ending,
+)
+
+
+def table(folder: Path, text: str, name: str = "labels.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "emotion"),
+    [
+        ("Happy", "happiness"),
+        ("SAD", "sadness"),
+        (" angry ", "anger"),
+        ("surprised", "surprise"),
+        ("fearful", "fear"),
+        ("disgusted", "disgust"),
+        ("neutral", "neutral"),
+        ("0", "anger"),
+        ("6", "surprise"),
+        ("4.0", "neutral"),
+    ],
+)
+def test_an_emotion_is_a_name_or_a_number(text: str, emotion: str) -> None:
+    assert EMOTIONS[parse_emotion(text)] == emotion
+
+
+@pytest.mark.parametrize("text", ["contempt", "7", "-1", "3.5", "", "nan", "inf"])
+def test_other_emotions_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is none of"):
+        parse_emotion(text)
+
+
+def test_plain_columns(tmp_path: Path) -> None:
+    path = table(tmp_path, "\ufeffVideo, Start,End,Emotion,Subject\na.mp4, 1.5,3,happy,Ann\nb,0,0.0404,2,\n")
+    labels = read_labels(path)
+    assert labels.pieces == [Piece("a.mp4", "", Span(1500, 3000), 3, "Ann"), Piece("b", "", Span(0, 40), 2)]
+    assert labels.omissions == []
+    assert str(labels.pieces[0]) == "a.mp4 1.5-3 s (happiness)"
+
+
+def test_columns_of_omg_emotion(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "link,start,end,video,utterance,arousal,valence,EmotionMaxVote\n"
+        "https://www.youtube.com/watch?v=-7zk,12.3,15.0,-7zk,utterance_2.mp4,0.3,0.1,5\n",
+    )
+    (piece,) = read_labels(path).pieces
+    assert piece == Piece("-7zk", "utterance_2.mp4", Span(12300, 15000), 5)
+    assert str(piece) == "-7zk/utterance_2.mp4 12.3-15 s (sadness)"
+
+
+def test_rows_that_cannot_be_used_are_listed_with_their_line(tmp_path: Path) -> None:
+    rows = ["a,0,1,contempt", "a,2,2,fear", "a,soon,2,fear", "a,-1,2,fear", ",0,1,fear", "a,0,inf,fear", "a,4,5,fear"]
+    labels = read_labels(table(tmp_path, "\n".join(["video,start,end,emotion", *rows]) + "\n"))
+    assert [piece.span for piece in labels.pieces] == [Span(4000, 5000)]
+    assert [each.fault for each in labels.omissions] == [Fault.UNREADABLE] * 6
+    assert "line 2: the emotion 'contempt' is none of" in str(labels.omissions[0])
+    assert "line 3: the piece ends at 2 s, not after its start at 2 s" in str(labels.omissions[1])
+    assert "line 4: 'soon' is no time in seconds" in str(labels.omissions[2])
+
+
+def test_overlaps_of_different_labels_are_dropped_and_listed(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "video,start,end,emotion\n"
+        "a.mp4,0,2,happy\nA,1.5,3,sad\na,3,4,sad\nb,0,2,fear\nb,1,3,fear\nc,0,2,happy\nb,1,3,fear\n",
+    )
+    labels = read_labels(path)
+    assert [str(piece) for piece in labels.pieces] == [
+        "a 3-4 s (sadness)",
+        "b 0-2 s (fear)",
+        "b 1-3 s (fear)",
+        "c 0-2 s (happiness)",
+    ]
+    assert [str(each) for each in labels.omissions] == [
+        "a.mp4 0-2 s (happiness) overlaps A 1.5-3 s (sadness)",
+        "A 1.5-3 s (sadness) overlaps a.mp4 0-2 s (happiness)",
+    ]
+
+
+def test_corrections_override_labels(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "video,utterance,start,end,EmotionMaxVote\n"
+        "v,utterance_1.mp4,0,2,3\nv,utterance_2.mp4,2,4,3\nw,utterance_1.mp4,0,2,3\n",
+    )
+    by_name = table(tmp_path, "video,utterance,emotion\nV,utterance_2,sad\nw,utterance_9.mp4,sad\n", "names.csv")
+    labels = read_labels(path, by_name)
+    assert [piece.emotion for piece in labels.pieces] == ["happiness", "sadness", "happiness"]
+    assert [each.fault for each in labels.omissions] == [Fault.UNMATCHED]
+    assert f"{by_name}: line 3:" in str(labels.omissions[0])
+    by_time = table(tmp_path, "video,start,end,emotion\nv,0.0,2.000,contempt\n", "times.csv")
+    labels = read_labels(path, by_time)
+    assert [piece.utterance for piece in labels.pieces] == ["utterance_2.mp4", "utterance_1.mp4"]
+    assert [each.fault for each in labels.omissions] == [Fault.UNREADABLE]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("video,start,emotion\na,0,happy\n", "the column end is missing among video, start, emotion"),
+        ("video,start,end,mood\na,0,1,happy\n", "the column emotion is missing"),
+        ("", "expected a table of comma-separated values"),
+        ('video,start,end,emotion\n"a,0,1,happy\n', "expected a table of comma-separated values"),
+    ],
+)
+def test_what_is_no_table_of_labels_is_refused_in_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    path = table(tmp_path, text)
+    with pytest.raises(DatasetError, match=sentence) as caught:
+        read_labels(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_a_table_that_is_missing_or_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"none.csv: the table cannot be read \(No such file"):
+        read_labels(tmp_path / "none.csv")
+    (tmp_path / "picture.csv").write_bytes(b"\x89PNG\xff\xfe\x00")
+    with pytest.raises(DatasetError, match=r"picture.csv: "):
+        read_labels(tmp_path / "picture.csv")
+
+
+def test_endings() -> None:
+    assert [without_ending(name) for name in ("a.MP4", "a.b", "x/a.v2.mkv", "utterance_1")] == [
+        "a",
+        "a.b",
+        "x/a.v2",
+        "utterance_1",
+    ]
+
+
+def test_sparse_classes_have_fewer_pieces_than_the_median() -> None:
+    labels = [0] * 5 + [1] * 3 + [2] * 9 + [3]
+    pieces = [Piece("a", "", Span(number, number + 1), label) for number, label in enumerate(labels)]
+    assert sparse_classes(pieces) == {1, 3}
+    assert sparse_classes([]) == frozenset()
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 10), st.integers(0, 2)), max_size=12))
+def test_overlaps_are_all_found_and_no_others(rows: list[tuple[int, int, int]]) -> None:
+    pieces = [Piece("a", "", Span(start, start + length), label) for start, length, label in rows]
+    expected = {piece for piece in pieces for other in pieces if piece.label != other.label and piece.span & other.span}
+    found = overlapping(pieces)
+    assert set(found) == expected
+    assert all(piece.span & other.span and piece.label != other.label for piece, other in found.items())

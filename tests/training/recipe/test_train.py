@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from annotate.emotions.classifier import Classifier
+from annotate.emotions.contract import Contract
+from annotate.training.models.export import TOLERANCE, export
+from annotate.training.models.frame_cnn import VIEWS, BlockNetwork, FrameNetwork, viewing
+from annotate.training.recipe.augmentation import augment
+from annotate.training.recipe.evaluate import classify_stills, report
+from annotate.training.recipe.still_faces import CANVAS_PX, Stills
+from annotate.training.recipe.train import TrainingSettings, train
+
+
+def two_kinds(count: int, seed: int = 0) -> Stills:
+    """Noisy stills of two classes that anyone could tell apart: bright above, bright below."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 2, count) * 3
+    pixels = random.integers(60, 120, (count, CANVAS_PX, CANVAS_PX)).astype(np.uint8)
+    for number, label in enumerate(labels):
+        half = slice(0, CANVAS_PX // 2) if label else slice(CANVAS_PX // 2, CANVAS_PX)
+        pixels[number, half] += 100
+    return Stills(pixels, np.eye(7, dtype=np.float32)[labels], np.zeros(count, bool))
+
+
+def test_augmented_crops_are_crops_and_repeat() -> None:
+    faces = torch.rand(16, 1, CANVAS_PX, CANVAS_PX)
+    first, second = (augment(faces, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert first.shape == (16, 1, 80, 80)
+    assert (first >= 0).all()
+    assert (first <= 1).all()
+    assert torch.equal(first, second)
+    assert not torch.equal(first, augment(faces, torch.Generator().manual_seed(2)))
+
+
+def test_a_network_learns_goes_on_after_a_kill_and_is_exported(tmp_path: Path) -> None:
+    training, validation = two_kinds(512), two_kinds(64, seed=1)
+    settings = TrainingSettings(steps=40, round_steps=16, batch_size=32, average_decay=0.9)
+    sets = {"more": (training, 0.75), "less": (two_kinds(64, seed=2), 0.25)}
+    train(sets, {"own": validation}, tmp_path / "run", replace(settings, steps=16))
+    network = train(sets, {"own": validation}, tmp_path / "run", settings)
+    log = (tmp_path / "run" / "log.csv").read_text().splitlines()
+    assert [line.split(",")[:2] for line in log] == [["round", "steps"], ["1", "16"], ["2", "32"], ["3", "40"]]
+    path = tmp_path / "model.onnx"
+    assert export(BlockNetwork(network), path) < TOLERANCE
+    classifier = Classifier(path)
+    assert classifier.contract == Contract(frame_stride=4)
+    probabilities = classify_stills(classifier, validation.pixels)
+    assert (probabilities.argmax(1) == validation.labels).mean() > 0.95
+    text = report(probabilities, validation.labels)
+    assert "balanced accuracy" in text
+    assert "happiness" in text
+
+
+def test_a_block_is_the_mean_of_its_frames_softened() -> None:
+    frames = FrameNetwork().eval()
+    blocks = torch.rand(2, 20, 80, 80)
+    with torch.inference_mode():
+        views = [
+            viewing(share) @ (blocks[:, 4 * look].flip(2) if mirrored else blocks[:, 4 * look]) @ viewing(share).T
+            for look, (share, mirrored) in enumerate(VIEWS)
+        ]
+        logits = torch.stack([frames(view[:, None]) for view in views]).mean(0)
+        found = BlockNetwork(frames, temperature=2.0).eval()(blocks)
+    assert found.numpy() == pytest.approx(torch.softmax(logits / 2, 1).numpy(), abs=1e-5)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from annotate.emotions.classifier import Classifier
+from annotate.emotions.contract import Contract
+from annotate.emotions.labels import EMOTIONS
+from annotate.errors import DatasetError
+from annotate.training import metrics
+from annotate.training.evaluation import compare, judge, predict
+from tests.emotions.models import write_model
+from tests.training.conftest import MakeDataset
+
+
+def guesses(count: int, right: float, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Probabilities that have the truth on top in about a share ``right`` of rows, and the truth."""
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, 7, count)
+    top = np.where(random.random(count) < right, truth, random.integers(0, 7, count))
+    logits = random.random((count, 7))
+    logits[np.arange(count), top] += 1 + random.random(count)
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    return probabilities.astype(np.float32), truth
+
+
+def names(count: int, videos: int) -> NDArray[np.object_]:
+    return np.array([f"{number % videos}.mp4" for number in range(count)], object)
+
+
+def test_figures_are_those_of_the_metrics() -> None:
+    probabilities, truth = guesses(300, 0.6)
+    judgement = judge(probabilities, truth, names(300, 30), EMOTIONS)
+    predicted = probabilities.argmax(1)
+    values = {name: interval.value for name, interval in judgement.figures.items()}
+    assert values["accuracy"] == pytest.approx(metrics.accuracy(predicted, truth))
+    assert values["balanced accuracy"] == pytest.approx(metrics.balanced_accuracy(predicted, truth))
+    assert values["expected calibration error"] == pytest.approx(metrics.calibration_error(probabilities, truth))
+    assert (judgement.blocks, judgement.videos, judgement.confusion.sum()) == (300, 30, 300)
+    for label, emotion in enumerate(EMOTIONS):
+        own, called = truth == label, predicted == label
+        precision, recall = (own & called).sum() / called.sum(), (own & called).sum() / own.sum()
+        figures = {name: interval.value for name, interval in judgement.classes[emotion].items()}
+        assert figures["precision"] == pytest.approx(precision)
+        assert figures["recall"] == pytest.approx(recall)
+        assert figures["F1"] == pytest.approx(2 * precision * recall / (precision + recall))
+    for interval in judgement.figures.values():
+        assert interval.low <= interval.value <= interval.high or interval.value < 0.1
+
+
+def test_intervals_are_over_videos() -> None:
+    """The same blocks say less when they come from fewer videos; one video alone says nothing of others."""
+    probabilities, truth = guesses(40, 0.5)
+    probabilities, truth = np.repeat(probabilities, 10, 0), np.repeat(truth, 10)
+    images = judge(probabilities, truth, np.arange(400).astype(object), EMOTIONS).figures["accuracy"]
+    videos = judge(probabilities, truth, np.repeat(names(40, 40), 10), EMOTIONS).figures["accuracy"]
+    alone = judge(probabilities, truth, names(400, 1), EMOTIONS).figures["accuracy"]
+    assert images.value == videos.value == alone.low == alone.high
+    assert videos.high - videos.low > 2.5 * (images.high - images.low)
+    share, width = images.value, images.high - images.low
+    assert width == pytest.approx(2 * 1.96 * np.sqrt(share * (1 - share) / 400), rel=0.1)
+
+
+def test_classes_that_are_not_there_have_no_figure() -> None:
+    probabilities = np.eye(7, dtype=np.float32)[[0, 0, 1]]
+    judgement = judge(probabilities, np.array([0, 0, 0]), names(3, 3), EMOTIONS)
+    assert judgement.figures["balanced accuracy"].value == pytest.approx(2 / 3)
+    assert np.isnan(judgement.classes["fear"]["F1"].value)
+    assert np.isnan(judgement.classes["disgust"]["recall"].value)
+    assert judgement.classes["disgust"]["precision"].value == 0
+
+
+def test_a_comparison_is_paired() -> None:
+    """A model that is right where the other is, and once more a video, is surely better though intervals overlap."""
+    better, truth = guesses(200, 0.7)
+    worse = better.copy()
+    right = np.flatnonzero(better.argmax(1) == truth)[::8]
+    worse[right] = np.roll(worse[right], 1, 1)
+    videos = names(200, 40)
+    alone = [judge(each, truth, videos, EMOTIONS).figures["accuracy"] for each in (better, worse)]
+    assert alone[0].low < alone[1].high
+    difference = compare(better, worse, truth, videos).differences["accuracy"]
+    assert difference.value == pytest.approx(len(right) / 200)
+    assert difference.low > 0
+    same = compare(better, better, truth, videos).differences["balanced accuracy"]
+    assert (same.low, same.value, same.high) == (0, 0, 0)
+
+
+def test_prediction_is_block_by_block_and_stills_stand_still(tmp_path: Path, make_dataset: MakeDataset) -> None:
+    """The model's anger grows with brightness: a still's equals that of the block that repeats it."""
+    classifier = Classifier(write_model(tmp_path / "model.onnx", weight=3.0))
+    stills = make_dataset("faces", [0, 3, 5] * 4, frames=1)
+    reached: list[tuple[int, int]] = []
+    found = predict(classifier, stills, stills.rows("all"), lambda *done: reached.append(done))
+    expected = classifier(np.repeat(stills.pixels, 20, 1))
+    assert found == pytest.approx(expected, abs=1e-6)
+    assert reached == [(8, 12), (12, 12)]
+
+
+def test_a_model_for_other_blocks_is_refused(tmp_path: Path, make_dataset: MakeDataset) -> None:
+    dataset = make_dataset("blocks", [0, 1], ["a", "b"], ["train", "train"])
+    other = Contract(crop_margin=0.3, frame_rate=25.0)
+    classifier = Classifier(write_model(tmp_path / "other.onnx", contract=other))
+    with pytest.raises(DatasetError, match=r"its crop_margin is 0.1, the model's 0.3; its frame_rate is 30.0"):
+        predict(classifier, dataset, dataset.rows("all"))
+    fitting = Classifier(write_model(tmp_path / "fitting.onnx"))
+    with pytest.raises(DatasetError, match="no block is in this part"):
+        predict(fitting, dataset, dataset.rows("test"))
