@@ -12,6 +12,7 @@ from annotate.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from annotate.analysis.annotation import Annotation
+    from annotate.analysis.tools import Tools
     from annotate.analytics.moments import find_moments
     from annotate.analytics.summary import summarize
     from annotate.api import annotate_video, iterate_annotations
@@ -52,6 +53,7 @@ __all__ = [
     "SettingsError",
     "Span",
     "TooLargeError",
+    "Tools",
     "TrainingError",
     "UnreadableError",
     "__version__",
@@ -62,10 +64,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Annotation": "annotate.analysis.pipeline",
+    "Annotation": "annotate.analysis.annotation",
     "Box": "annotate.faces.box",
     "Settings": "annotate.settings",
     "Span": "annotate.span",
+    "Tools": "annotate.analysis.tools",
     "annotate_video": "annotate.api",
     "find_moments": "annotate.analytics.moments",
     "iterate_annotations": "annotate.api",

@@ -1,4 +1,4 @@
-"""Packages that are installed with an extra of this program only."""
+"""Libraries that the usual installation does not bring, or that have been removed from it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from annotate.errors import SettingsError
 
 
 def check_extra(what: str, extra: str, packages: Mapping[str, str]) -> None:
-    """Tries whether what an extra brings is there, before work begins; ``packages`` maps a module to its package.
+    """Check that the libraries that ``what`` needs are installed, before work begins.
+
+    ``extra`` is the extra of this program that brings them, empty if the usual installation does; ``packages`` maps each
+    module to its package.
 
     Raises:
-        SettingsError: one is not; ``what`` is said to need it.
+        SettingsError: one is not installed.
     """
     missing = [package for module, package in packages.items() if find_spec(module) is None]
     if missing:
-        raise SettingsError(f"{what} needs {', '.join(missing)}; pip install 'annotate[{extra}]' brings it")
+        wanted = f"'annotate[{extra}]'" if extra else " ".join(missing)
+        raise SettingsError(f"{what} needs {', '.join(missing)}", f"pip install {wanted} brings it")

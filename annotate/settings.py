@@ -1,4 +1,4 @@
-"""What decides the result of annotating one video."""
+"""Settings, which decide the result of annotating one video, and limits, which do not."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ MIN_MIN_FACE, MAX_MIN_FACE = 0.02, 0.9
 NO_HWACCEL = "none"
 CPU = "cpu"
 PROVIDERS = {CPU: "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-"""onnxruntime's providers by the names that people use."""
+"""Names of --provider -> onnxruntime's."""
 
 AUTOMATIC_THREADS = 0
-"""As many decoding threads as there are cores."""
+"""One decoding thread per core."""
 
 
 def available_cores() -> int:
-    """How many cores this process may use."""
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Options that say with what means a video is worked on and bound them; they do not decide what is looked for."""
+    """Options that bound the means of decoding and classifying; they do not decide the result."""
 
     threads: int = 1
     """Decoding threads."""
 
     stall_timeout_s: float = 60.0
-    """A decoder that delivers nothing for longer than this is ended."""
+    """A decoder that delivers nothing for longer than this is killed."""
 
     max_pixels: int = 40_000_000
-    """Videos with larger pictures are refused; the default is enough for 8K."""
+    """Videos with larger frames are refused; the default is enough for 8K."""
 
     hwaccel: str = NO_HWACCEL
-    """ffmpeg's way of decoding by hardware, one that works here (see `annotate.media.hwaccel.choose_hwaccel`)."""
+    """ffmpeg's method of decoding by hardware, one that works here (see `annotate.media.hwaccel.choose_hwaccel`)."""
 
     provider: str = CPU
-    """What the network runs on, a key of ``PROVIDERS``; probabilities may differ in the sixth digit between them."""
+    """The provider that runs the model, a key of ``PROVIDERS``; probabilities may differ in the sixth digit between them."""
 
 
 ONE_CORE = Limits()
@@ -51,20 +51,20 @@ ALL_CORES = Limits(AUTOMATIC_THREADS)
 
 @dataclass(frozen=True)
 class Settings:
-    """Options that change what is found. How much runs at once, formats and languages are not among them.
+    """Options that change the annotations. How much runs at once, formats and languages are not among them.
 
     Raises:
         SettingsError: a value is outside its range.
     """
 
     min_face: float = 0.15
-    """Smallest face to find, as a fraction of the picture's shorter side."""
+    """Smallest face to find, as a fraction of the image's shorter side."""
 
     look_interval_ms: int = 250
-    """Faces are looked for once in every such step of time, and at the first and last frame of a shot."""
+    """There is a detection pass once in every such step of time, and at the first and last frame of a shot."""
 
     search_interval_ms: int = 2000
-    """In every such step, and at both ends of a shot, the whole picture is searched; else the places of known faces."""
+    """In every such step, and at both ends of a shot, the whole image is searched; else the places of known faces."""
 
     max_frame_rate: float = 30.0
     """Sources more than a frame a second faster are thinned to at most this many frames a second."""
@@ -82,8 +82,8 @@ class Settings:
     """Tracks end where no frame is shown for longer than this, if that is unusual for the video."""
 
     part_s: int = 300
-    """At every such step of a video's time shots begin anew, so that what is found does not depend on what was before, and
-    parts can be worked on at once. Five minutes are a whole number of blocks at the usual rates."""
+    """Length of a chunk. At every such step of a video's time shots begin anew, so that a chunk's annotations do not depend
+    on the frames before it, and chunks can be analyzed at once. Five minutes are a whole number of blocks at usual rates."""
 
     model: Path | None = None
     """ONNX file under the model's contract; None for the one that is installed with the program."""

@@ -10,10 +10,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from annotate.archive.layout import Wanted
-from annotate.archive.stored_report import read_whole
-from annotate.batch.render import find_renders, render_archive
-from annotate.batch.run import annotate_archive
+from annotate.archive.layout import OutputOptions
+from annotate.archive.scan import scan
+from annotate.archive.stored_report import read_report
+from annotate.batch.render import render_archive, scan_renders
+from annotate.batch.run import Plan, annotate_archive
 from annotate.media.ffmpeg import find_ffmpeg
 from annotate.plots.figures import encode, style
 from annotate.plots.sheet import draw_sheet
@@ -38,9 +39,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clip = Path(shutil.copy2(FOLDER / CLIP, folder))
-        list(annotate_archive([clip], wanted=Wanted(("csv",))))
-        list(render_archive(find_renders([clip])))
-        report = read_whole(folder / f"{STEM}.csv")
+        list(annotate_archive(scan([clip]), Plan(options=OutputOptions(("csv",)))))
+        list(render_archive(scan_renders([clip])))
+        report = read_report(folder / f"{STEM}.csv")
         with style():
             (FOLDER / "timeline.png").write_bytes(encode(draw_timeline(report, CLIP), ".png"))
             (folder / "sheet.png").write_bytes(encode(draw_sheet(report, clip), ".png"))

@@ -17,7 +17,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from annotate.batch.run import annotate_archive
+from annotate.archive.scan import scan
+from annotate.batch.run import Plan, annotate_archive
 from annotate.html_report.build import write_page
 
 FOLDER = Path(__file__).parent
@@ -97,7 +98,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, sync_playwright() as tool:
         browser = tool.chromium.launch(executable_path=path, args=["--no-sandbox"])
         clips = copy_clips(Path(name) / "report")
-        list(annotate_archive(sorted(clips.iterdir())))
+        list(annotate_archive(scan(sorted(clips.iterdir())), Plan()))
         write_page([clips], clips / "report.html")
         join(FOLDER / "report.jpg", draw_report(new_page(browser, REPORT_HEIGHT), (clips / "report.html").as_uri()))
         clips = copy_clips(Path(name) / "served")

@@ -14,8 +14,9 @@ import threading
 import time
 from pathlib import Path
 
-from annotate.archive.layout import Wanted
-from annotate.batch.run import annotate_archive
+from annotate.archive.layout import OutputOptions
+from annotate.archive.scan import scan
+from annotate.batch.run import Plan, annotate_archive
 from annotate.media.ffmpeg import find_ffmpeg
 
 FOLDER = Path(__file__).parent
@@ -85,7 +86,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copy2(FOLDER / CLIP, folder)
-        list(annotate_archive([folder / CLIP], wanted=Wanted(("ass", "vtt"))))
+        list(annotate_archive(scan([folder / CLIP]), Plan(options=OutputOptions(("ass", "vtt")))))
         inputs = [option for picture in (draw_ass(folder), draw_vtt(folder)) for option in ("-i", str(picture))]
         joined = f"[0]format=rgb24,pad=iw+8:ih:0:0:white[a];[a][1]hstack,scale={WIDTH}:-2:flags=lanczos"
         target = ["-q:v", "3", "-update", "1", str(FOLDER / "formats.jpg")]

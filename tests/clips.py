@@ -1,9 +1,18 @@
-"""Clips made on the spot with ffmpeg, so that tests know what they hold to the millisecond."""
+"""Clips made on the spot with ffmpeg, so that tests know what they hold to the millisecond.
+
+Within a test run each clip is encoded once: `keep_clips` gives the run a folder, from which `encode_once` copies what was
+made with the same arguments before. Every test has a file of its own, which it may change.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pysubs2
@@ -14,7 +23,13 @@ from annotate.media.ffmpeg import find_ffmpeg
 SAMPLES = Path(__file__).parent.parent / "sample_videos"
 SHARED_CLIPS = Path(__file__).parent.parent.parent / "shared" / "clips"
 
+CLIP_FOLDER = "ANNOTATE_TEST_CLIPS"
+"""Environment variable with the folder of the clips made so far; where it is not set, each clip is encoded anew."""
+
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "18", "-pix_fmt", "yuv420p")
+
+_REPEATED = "loop=loop=-1:size=1"
+"""Filter that shows a still for ever, which is decoded and scaled once: `-loop 1` would do it for every frame."""
 
 
 def run_ffmpeg(*arguments: str | Path, timeout_s: float = 120) -> None:
@@ -44,6 +59,43 @@ def file_url(path: Path) -> str:
     return f"file:{path}"
 
 
+@contextmanager
+def keep_clips() -> Iterator[None]:
+    """Keep the clips that are made meanwhile, and delete them at the end."""
+    with tempfile.TemporaryDirectory(prefix="clips-") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CLIP_FOLDER, folder)
+        yield
+
+
+def encode_once(path: Path, *arguments: str | Path) -> Path:
+    """Make ``path`` with ffmpeg, or copy it if a clip of that type was made with equal arguments and inputs before.
+
+    ``arguments`` are all but the last one, the output. Files named there count by their content.
+    """
+    folder = os.environ.get(CLIP_FOLDER)
+    if folder is None:
+        run_ffmpeg(*arguments, file_url(path))
+        return path
+    kept = Path(folder) / f"{_digest(arguments)}{path.suffix}"
+    if kept.exists():
+        shutil.copyfile(kept, path)
+        return path
+    run_ffmpeg(*arguments, file_url(path))
+    unfinished = kept.with_name(f"{kept.name}.{os.getpid()}")
+    shutil.copyfile(path, unfinished)
+    unfinished.replace(kept)
+    return path
+
+
+def _digest(arguments: Sequence[str | Path]) -> str:
+    digest = hashlib.sha256()
+    for argument in map(str, arguments):
+        file = Path(argument.removeprefix("file:"))
+        part = file.read_bytes() if os.path.isfile(file) else os.fsencode(argument)
+        digest.update(b"%d:%s" % (len(part), part))
+    return digest.hexdigest()
+
+
 def make_pattern(
     path: Path,
     *,
@@ -55,29 +107,25 @@ def make_pattern(
 ) -> Path:
     """A moving test picture without faces."""
     source = f"testsrc2=size={size}:rate={rate}:duration={duration_s}"
-    run_ffmpeg("-f", "lavfi", "-i", source, "-vf", filters, *options, file_url(path))
-    return path
+    return encode_once(path, "-f", "lavfi", "-i", source, "-vf", filters, *options)
 
 
 def make_frames_at(path: Path, times_ms: Sequence[int], *, face: Path | None = None, options: Sequence[str] = H264) -> Path:
     """One frame at each of the times: of a test picture, or of a still."""
     chosen = "+".join(f"eq(n\\,{time_ms})" for time_ms in times_ms)
     last_s = (max(times_ms) + 1) / 1000
-    source = (
-        ("-f", "lavfi", "-i", "testsrc2=size=160x120:rate=1000")
-        if face is None
-        else ("-loop", "1", "-framerate", "1000", "-i", face)
-    )
+    source: tuple[str | Path, ...] = ("-f", "lavfi", "-i", "testsrc2=size=160x120:rate=1000")
+    if face is not None:
+        source = ("-framerate", "1000", "-i", face)
     timing = ("-fps_mode", "passthrough", "-enc_time_base", "1:1000", "-video_track_timescale", "1000")
-    filters = f"trim=duration={last_s},select='{chosen}'"
-    run_ffmpeg(*source, "-vf", filters, *timing, *options, file_url(path))
-    return path
+    repeated = "" if face is None else f"{_REPEATED},"
+    filters = f"{repeated}trim=duration={last_s},select='{chosen}'"
+    return encode_once(path, *source, "-vf", filters, *timing, *options)
 
 
 def make_face_picture(path: Path, *, sample: str = "portrait.mp4", time_s: float = 1.0, filters: str = "null") -> Path:
     """A still of a face, taken from a sample video."""
-    run_ffmpeg("-ss", str(time_s), "-i", SAMPLES / sample, "-vf", filters, "-frames:v", "1", "-update", "1", path)
-    return path
+    return encode_once(path, "-ss", str(time_s), "-i", SAMPLES / sample, "-vf", filters, "-frames:v", "1", "-update", "1")
 
 
 def make_from_pictures(
@@ -94,12 +142,12 @@ def make_from_pictures(
     parts = []
     width, height = size
     for number, (picture, duration_s) in enumerate(pictures):
-        inputs += ["-loop", "1", "-framerate", rate, "-t", str(duration_s), "-i", picture]
-        parts.append(f"[{number}]scale={width}:{height},setsar=1,format=yuv420p[p{number}]")
+        inputs += ["-framerate", rate, "-i", picture]
+        shown = f"{_REPEATED},trim=duration={duration_s}"
+        parts.append(f"[{number}]scale={width}:{height},setsar=1,format=yuv420p,{shown}[p{number}]")
     joined = "".join(f"[p{number}]" for number in range(len(pictures)))
     graph = ";".join(parts) + f";{joined}concat=n={len(pictures)}:v=1,{filters}[out]"
-    run_ffmpeg(*inputs, "-filter_complex", graph, "-map", "[out]", *options, file_url(path))
-    return path
+    return encode_once(path, *inputs, "-filter_complex", graph, "-map", "[out]", *options)
 
 
 def remember_started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from tests.clips import make_face_picture, make_from_pictures, make_pattern
-from tests.object_store import bucket, endpoint, fresh_client
+from annotate.faces.detect import load_detector
+from tests.clips import keep_clips, make_face_picture, make_from_pictures, make_pattern
+from tests.object_store import bucket, endpoint, fresh_client, store_url
 
-__all__ = ["bucket", "endpoint", "fresh_client"]
+__all__ = ["bucket", "endpoint", "fresh_client", "store_url"]
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kept_clips() -> Iterator[None]:
+    """A clip that several tests make is encoded once a run."""
+    with keep_clips():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kept_detectors() -> Iterator[None]:
+    """dlib's detector, which takes a sixth of a second, is loaded once a thread."""
+    kept = threading.local()
+
+    def load() -> Any:
+        if not hasattr(kept, "detector"):
+            kept.detector = load_detector()
+        return kept.detector
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("annotate.analysis.tools.load_detector", load)
+        patch.setattr("annotate.faces.detect.load_detector", load)
+        yield
 
 
 @pytest.fixture(scope="session")

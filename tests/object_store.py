@@ -11,42 +11,48 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from annotate.storage.s3 import client, listing
+from annotate.storage.s3.filesystem import ArchiveFileSystem
 
 SECRET = "SecretOfTheTests"
 _numbers = itertools.count()
 
 
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A client of a store whose address, and credentials for it, are in the environment."""
+@pytest.fixture(scope="session")
+def store_url() -> Iterator[str]:
+    """The address of a store that runs as long as the tests do."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def endpoint(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A client of the store, whose address, and credentials for it, are in the environment."""
     nowhere = str(tmp_path_factory.mktemp("aws") / "none")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
             "AWS_ACCESS_KEY_ID": "KeyOfTheTests",
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ENDPOINT_URL": store_url,
             "AWS_CONFIG_FILE": nowhere,
             "AWS_SHARED_CREDENTIALS_FILE": nowhere,
             "AWS_EC2_METADATA_DISABLED": "true",
         }.items():
             patch.setenv(name, value)
-        client.filesystem.cache_clear()
+        ArchiveFileSystem.clear_instance_cache()
         yield boto3.client("s3")
-    client.filesystem.cache_clear()
-    server.stop()
+    ArchiveFileSystem.clear_instance_cache()
 
 
 @pytest.fixture
 def fresh_client() -> Iterator[None]:
     """The program finds endpoint and credentials anew, now and after the test."""
-    client.filesystem.cache_clear()
+    ArchiveFileSystem.clear_instance_cache()
     yield
-    client.filesystem.cache_clear()
+    ArchiveFileSystem.clear_instance_cache()
 
 
 class Bucket:
@@ -87,29 +93,24 @@ class Bucket:
 @pytest.fixture
 def bucket(endpoint: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     """An empty bucket."""
-    listing.forget()
+    file_system = ArchiveFileSystem()
+    file_system.listings.forget()
     made = Bucket(endpoint, f"archive-{next(_numbers)}")
     endpoint.create_bucket(Bucket=made.name)
-    file_system = client.filesystem()
-    call, get_file, cat_file = file_system.call_s3, file_system.get_file, file_system.cat_file
+    call, call_now = file_system._call_s3, file_system.call_s3
 
-    def note(method: str, name: str) -> None:
-        made.requests.append((method, name.partition("/")[2]))
+    def note(method: str, options: dict[str, Any]) -> None:
+        made.requests.append(("get" if method == "get_object" else method, options.get("Key", "")))
 
-    def call_noted(method: str, **arguments: Any) -> Any:
-        made.requests.append((method, arguments.get("Key", "")))
-        return call(method, **arguments)
+    async def call_noted(method: str, *arguments: Any, **options: Any) -> Any:
+        note(method, options)
+        return await call(method, *arguments, **options)
 
-    def get_noted(name: str, *arguments: Any, **options: Any) -> Any:
-        note("get", name)
-        return get_file(name, *arguments, **options)
+    def call_now_noted(method: str, *arguments: Any, **options: Any) -> Any:
+        note(method, options)
+        return call_now(method, *arguments, **options)
 
-    def cat_noted(name: str, *arguments: Any, **options: Any) -> Any:
-        note("get", name)
-        return cat_file(name, *arguments, **options)
-
-    monkeypatch.setattr(file_system, "call_s3", call_noted)
-    monkeypatch.setattr(file_system, "get_file", get_noted)
-    monkeypatch.setattr(file_system, "cat_file", cat_noted)
+    monkeypatch.setattr(file_system, "_call_s3", call_noted)
+    monkeypatch.setattr(file_system, "call_s3", call_now_noted)
     yield made
-    listing.forget()
+    file_system.listings.forget()

@@ -1,4 +1,4 @@
-"""What one face shows over one block."""
+"""The result for one face over one block."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from annotate.span import Span
 
 @dataclass(frozen=True)
 class Annotation:
-    """What one face shows over one block.
+    """The result for one face over one block.
 
-    ``box`` is the mean over the block, in pixels of the displayed picture; ``probabilities`` are in the order of
+    ``box`` is the mean over the block, in pixels of the displayed frame; ``probabilities`` are in the order of
     ``class_names``. The other fields are those of `annotate.faces.blocks.Block`.
     """
 
@@ -30,7 +30,7 @@ class Annotation:
     class_names: tuple[str, ...]
     probabilities: tuple[float, ...]
     detected: tuple[Detection, ...] = ()
-    """The detections, boxes in pixels of the displayed picture, in frames that the face's block before did not have."""
+    """The detections, boxes in pixels of the displayed frame, in frames that the face's block before did not have."""
 
     @property
     def emotion(self) -> str:

@@ -1,8 +1,9 @@
-"""Long videos in parts that do not depend on each other, and how the parts become one again.
+"""Chunks of long videos that do not depend on each other, and how they become one video again.
 
-A seam lies at every ``part_s`` of a video's time (see `annotate.settings.Settings`). Shots, and with them looks, tracks
-and blocks, begin anew there, so that what is found in a part follows from its frames alone, and parts can be worked on at
-once. A face that is seen in the last frame before a seam and in the same place in the first one behind it keeps its number.
+A seam lies at every ``part_s`` of a video's time (see `annotate.settings.Settings`). Shots, and with them detection passes,
+tracks and blocks, begin anew there, so that the annotations of a chunk follow from its frames alone, and chunks can be
+analyzed at once. A face that is seen in the last frame before a seam and in the same place in the first one behind it keeps
+its number.
 """
 
 from __future__ import annotations
@@ -10,20 +11,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
+from annotate.analysis.annotation import Annotation
 from annotate.faces.box import Box, overlaps
 from annotate.faces.shots import continues
 from annotate.media.decode import Frame
 from annotate.span import MS_PER_S
 
-if TYPE_CHECKING:
-    from annotate.analysis.annotation import Annotation
-
 
 @dataclass(frozen=True)
 class FrameMark:
-    """By what a frame is known again: its index in its own decoding, its time and a hash of its picture."""
+    """Identity of a frame: its index in its own decoding, its time and a hash of its image."""
 
     index: int
     start_ms: int
@@ -31,46 +29,50 @@ class FrameMark:
 
     @classmethod
     def of(cls, frame: Frame) -> FrameMark:
-        """The mark of a frame."""
+        """Return the mark of a frame."""
         return cls(frame.index, frame.span.start_ms, hashlib.blake2b(frame.image.data, digest_size=16).digest())
 
     def shows_the_same_as(self, other: FrameMark) -> bool:
-        """Whether two decodings delivered the same frame."""
+        """Return whether two decodings delivered the same frame."""
         return (self.start_ms, self.digest) == (other.start_ms, other.digest)
 
 
 @dataclass(frozen=True)
-class PartStart:
-    """A part's annotations come next."""
+class ChunkStart:
+    """Comes before the annotations of a chunk; ``first`` is its first frame."""
 
     first: FrameMark
 
 
 @dataclass(frozen=True)
-class PartEnd:
-    """A part's annotations have come.
+class ChunkEnd:
+    """Comes after the annotations of a chunk.
 
-    ``last_looked_ms`` is the time of its last analysed frame, ``following`` the first frame behind the seam (None at the end
-    of the video), ``goes_on`` whether the shot does too.
+    ``last_analyzed_ms`` is the time of its last analyzed frame, ``following`` the first frame behind the seam (None at the
+    end of the video), ``shot_continues`` whether the shot does too.
     """
 
     frames: int
     end_ms: int
     faces: int
     dropped_tracks: int
-    last_looked_ms: int
+    last_analyzed_ms: int
     following: FrameMark | None
-    goes_on: bool
+    shot_continues: bool
 
 
-class Part:
-    """The frames of the part that ``first`` lies in, from it and ``rest``; iterate it once, then read what it saw."""
+ChunkItem = ChunkStart | Annotation | ChunkEnd
+"""The results of a chunk are its start, its annotations and its end; none at all if it holds no frame."""
+
+
+class Chunk:
+    """The frames of the chunk that ``first`` lies in, from it and ``rest``; iterate it once, then read the counts."""
 
     def __init__(self, first: Frame, rest: Iterator[Frame], part_s: int) -> None:
         self._first = first
         self._end_ms = (first.span.start_s // part_s + 1) * part_s * MS_PER_S
         self._rest = rest
-        self.last_looked = first
+        self._last_analyzed = first
         self.following: Frame | None = None
         self.frames = 0
         self.end_ms = 0
@@ -87,32 +89,29 @@ class Part:
                 return
             frame = following
 
-    def looked_at(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """Passes on those of the part's frames that are analysed."""
+    def note_analyzed(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Yield ``frames``, those of the chunk that are analyzed, and remember the last one."""
         for frame in frames:
-            self.last_looked = frame
+            self._last_analyzed = frame
             yield frame
 
-    def end(self, faces: int, dropped_tracks: int, gap_ms: int) -> PartEnd:
-        """What is known of it now that all its frames have come."""
+    def end(self, faces: int, dropped_tracks: int, gap_ms: int) -> ChunkEnd:
+        """Return the end of the chunk when all its frames have come."""
         following = self.following
-        return PartEnd(
+        return ChunkEnd(
             frames=self.frames,
             end_ms=self.end_ms,
             faces=faces,
             dropped_tracks=dropped_tracks,
-            last_looked_ms=self.last_looked.span.start_ms,
+            last_analyzed_ms=self._last_analyzed.span.start_ms,
             following=None if following is None else FrameMark.of(following),
-            goes_on=following is not None and continues(self.last_looked, following, gap_ms),
+            shot_continues=following is not None and continues(self._last_analyzed, following, gap_ms),
         )
 
 
-Stream = Iterable["PartStart | Annotation | PartEnd"]
-
-
 @dataclass
-class Joiner:
-    """Numbers the frames, faces and blocks of a video's parts, taken in order, as those of one.
+class ChunkMerger:
+    """Numbers the frames, faces and blocks of a video's chunks, taken in order, as those of one.
 
     ``overlap`` is the least intersection over union of a face's boxes on both sides of a seam.
     """
@@ -129,12 +128,12 @@ class Joiner:
     _last_seen: dict[int, tuple[int, Box]] = field(default_factory=dict)
     _at_seam: dict[int, Box] = field(default_factory=dict)
 
-    def join(self, stream: Stream) -> Iterator[Annotation]:
-        """The annotations of one or more parts, numbered through."""
-        for item in stream:
-            if isinstance(item, PartStart):
+    def merge(self, items: Iterable[ChunkItem]) -> Iterator[Annotation]:
+        """Yield the annotations of one or more chunks, numbered through."""
+        for item in items:
+            if isinstance(item, ChunkStart):
                 self._first = item.first
-            elif isinstance(item, PartEnd):
+            elif isinstance(item, ChunkEnd):
                 self._end(item)
             else:
                 yield self._renumbered(item)
@@ -159,7 +158,7 @@ class Joiner:
         )
 
     def _number(self, annotation: Annotation, start_ms: int) -> int:
-        """The number of a face before the seam that goes on here, or a new one."""
+        """Return the number of a face before the seam that continues here, or a new one."""
         first = next(iter(annotation.detected), None)
         if self._at_seam and first is not None and first.time_ms == start_ms:
             numbers = list(self._at_seam)
@@ -171,27 +170,28 @@ class Joiner:
         self.faces += 1
         return self.faces
 
-    def _end(self, part: PartEnd) -> None:
-        self.frames += part.frames
-        self.end_ms = part.end_ms
-        self.dropped_tracks += part.dropped_tracks
-        still_there = {number: box for number, (time_ms, box) in self._last_seen.items() if time_ms == part.last_looked_ms}
-        self._at_seam = still_there if part.goes_on else {}
+    def _end(self, end: ChunkEnd) -> None:
+        self.frames += end.frames
+        self.end_ms = end.end_ms
+        self.dropped_tracks += end.dropped_tracks
+        at_end = {number: box for number, (time_ms, box) in self._last_seen.items() if time_ms == end.last_analyzed_ms}
+        self._at_seam = at_end if end.shot_continues else {}
         self._earlier_blocks = {number: self._blocks[number] for number in self._at_seam}
         self._numbers, self._blocks, self._last_seen = {}, {}, {}
 
 
-def is_seamless(streams: Iterable[list[PartStart | Annotation | PartEnd]]) -> bool:
-    """Whether parts that were decoded one by one hold, together, each frame of the video once.
+def chunks_align(chunks: Iterable[Iterable[ChunkItem]]) -> bool:
+    """Return whether chunks that were decoded one by one hold, together, each frame of the video once.
 
-    Each part read on to the first frame behind its seam: the next one must begin with just that picture at just that time.
+    The decoding of each chunk read on to the first frame behind its seam: the next one must begin with the same image at the
+    same time.
     """
     following: FrameMark | None = None
-    for number, stream in enumerate(streams):
-        for item in stream:
-            if isinstance(item, PartStart) and number:
+    for number, items in enumerate(chunks):
+        for item in items:
+            if isinstance(item, ChunkStart) and number:
                 if following is None or not following.shows_the_same_as(item.first):
                     return False
-            elif isinstance(item, PartEnd):
+            elif isinstance(item, ChunkEnd):
                 following = item.following
     return following is None

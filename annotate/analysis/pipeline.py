@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from annotate.analysis.annotation import Annotation
-from annotate.analysis.chunks import FrameMark, Joiner, Part, PartEnd, PartStart
-from annotate.emotions.classifier import Classifier, load_classifier
+from annotate.analysis.chunks import Chunk, ChunkItem, ChunkMerger, ChunkStart, FrameMark
+from annotate.analysis.tools import Tools
+from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import Contract
 from annotate.faces.blocks import Block, BlockReport, cut_blocks
-from annotate.faces.detect import UNSCALED, FaceDetector, looking_short_side_px
+from annotate.faces.detect import UNSCALED, FaceDetector, detection_short_side_px
 from annotate.faces.search import observe
 from annotate.faces.shots import thin
 from annotate.faces.track import Sighting, TrackEnd, follow
@@ -24,18 +25,18 @@ from annotate.media.probe import Video, probe
 from annotate.settings import ALL_CORES, Limits, Settings
 
 BATCH_BLOCKS = 8
-"""Blocks classified together: by their order, never by time, so that every run batches alike."""
+"""Number of blocks classified together: by their order, never by time, so that every run batches alike."""
 
 _SHORTFALL_S = 0.5
 _SHORTFALL_SHARE = 0.02
 
 Progress = Callable[[float], None]
-"""Called with the seconds of video analysed so far."""
+"""Called with the seconds of video analyzed so far."""
 
 
 @dataclass
 class Analysis:
-    """The annotating of one video: iterate it for annotations, then read what is known of the whole.
+    """The analysis of one video: iterate it for annotations, then read the reports on the whole.
 
     Annotations come as blocks complete; a face's own are in order. Iterating decodes once; iterate anew to do it again.
     """
@@ -47,10 +48,21 @@ class Analysis:
     progress: Progress | None = None
     decoding: DecodingReport = field(default_factory=DecodingReport)
     blocks: BlockReport = field(default_factory=BlockReport)
+    tools: Tools = field(default_factory=Tools)
 
     @classmethod
-    def open(cls, path: Path, settings: Settings | None = None, *, limits: Limits = ALL_CORES) -> Analysis:
-        """Probes ``path`` and loads the model.
+    def open(
+        cls,
+        path: Path,
+        settings: Settings | None = None,
+        *,
+        limits: Limits = ALL_CORES,
+        tools: Tools | None = None,
+        shown_as: object = None,
+    ) -> Analysis:
+        """Probe ``path`` and load the model, with ``tools`` that are kept from video to video, or new ones.
+
+        ``shown_as`` is what errors and warnings name in place of ``path``, if that is a copy.
 
         Raises:
             MediaError: the file is no video that can be used.
@@ -58,53 +70,57 @@ class Analysis:
             SettingsError: the limits' provider cannot be had.
             FFmpegError: there is no usable ffmpeg.
         """
-        settings = settings or Settings()
-        classifier = load_classifier(settings.model, limits.provider)
-        return cls(probe(path, limits.max_pixels), settings, classifier, limits)
+        settings = Settings() if settings is None else settings
+        tools = Tools() if tools is None else tools
+        classifier = tools.classifier(settings.model, limits.provider)
+        video = probe(path, limits.max_pixels, ffmpeg=tools.ffmpeg, shown_as=shown_as)
+        return cls(video, settings, classifier, limits, tools=tools)
 
     def __iter__(self) -> Iterator[Annotation]:
-        """Decodes the video and yields annotations.
+        """Decode the video and yield annotations.
 
         Raises:
             DecodingError: not one frame could be decoded.
         """
         self.decoding = DecodingReport()
-        joiner = Joiner(self.settings.track_overlap)
-        yield from joiner.join(self.stream(self.decoding, progress=self.progress))
-        self.blocks = BlockReport(joiner.faces, joiner.dropped_tracks)
+        merger = ChunkMerger(self.settings.track_overlap)
+        yield from merger.merge(self.chunk_items(self.decoding, progress=self.progress))
+        self.blocks = BlockReport(merger.faces, merger.dropped_tracks)
 
-    def stream(
+    def chunk_items(
         self, report: DecodingReport, first: int = 0, end: int | None = None, progress: Progress | None = None
-    ) -> Iterator[PartStart | Annotation | PartEnd]:
-        """The parts of the video from number ``first`` up to ``end``, or all from there, each numbered by itself.
+    ) -> Iterator[ChunkItem]:
+        """Yield the items of the chunks from number ``first`` up to ``end``, or of all from there, each numbered by itself.
+
+        ``report`` is filled in meanwhile; ``progress`` is called with the time in the video.
 
         Raises:
             DecodingError: not one frame could be decoded.
         """
-        contract = self.classifier.contract
-        size_px = analysed_size_px(self.video, self.settings.min_face)
+        settings, contract = self.settings, self.classifier.contract
+        size_px = analyzed_size_px(self.video, settings.min_face)
         across, down = self.video.width_px / size_px[0], self.video.height_px / size_px[1]
-        part_s = self.settings.part_s
-        start_s, end_s = first * part_s, math.inf if end is None else end * part_s
-        frames = decode(self.video, size_px, limits=self.limits, report=report, start_s=start_s)
+        start_s, end_s = first * settings.part_s, math.inf if end is None else end * settings.part_s
+        detector = self.tools.face_detector(settings.min_face)
+        decoded = decode(self.video, size_px, limits=self.limits, report=report, start_s=start_s)
         try:
-            coming = (frame for frame in _reported(frames, progress) if frame.span.start_s >= start_s)
-            frame = next(coming, None)
+            frames = (frame for frame in _reported(decoded, progress) if frame.span.start_s >= start_s)
+            frame = next(frames, None)
             while frame is not None and frame.span.start_s < end_s:
-                part, own = Part(frame, coming, part_s), BlockReport()
-                yield PartStart(FrameMark.of(frame))
-                looked_at = part.looked_at(analysed_frames(part, self.video, contract, self.settings))
-                events = find_faces(looked_at, self.settings)
-                blocks = cut_blocks(events, contract, self.settings.min_track_frames, own)
+                chunk, tracks = Chunk(frame, frames, settings.part_s), BlockReport()
+                yield ChunkStart(FrameMark.of(frame))
+                analyzed = chunk.note_analyzed(analyzed_frames(chunk, self.video, contract, settings))
+                faces = find_faces(analyzed, settings, detector)
+                blocks = cut_blocks(faces, contract, settings.min_track_frames, tracks)
                 yield from _classified(blocks, self.classifier, across, down)
-                yield part.end(own.faces, own.dropped_tracks, self.settings.gap_ms)
-                frame = part.following
+                yield chunk.end(tracks.faces, tracks.dropped_tracks, settings.gap_ms)
+                frame = chunk.following
         finally:
-            frames.close()
+            decoded.close()
 
     @property
     def missing_s(self) -> float:
-        """Seconds that the container promises beyond the last decoded frame; 0 if no more than usual inaccuracy."""
+        """Seconds that the container promises beyond the last decoded frame; 0 if it is no more than usual inaccuracy."""
         promised_s = self.video.duration_s
         if promised_s is None:
             return 0.0
@@ -119,23 +135,26 @@ def _reported(frames: Iterable[Frame], progress: Progress | None) -> Iterator[Fr
         yield frame
 
 
-def analysed_frames(frames: Iterable[Frame], video: Video, contract: Contract, settings: Settings) -> Iterator[Frame]:
-    """The frames that are analysed: all, or thinned to the rate that the contract allows."""
+def analyzed_frames(frames: Iterable[Frame], video: Video, contract: Contract, settings: Settings) -> Iterator[Frame]:
+    """Yield the frames that are analyzed: all, or thinned to the rate that the contract allows."""
     return thin(frames, video.frame_rate, min(settings.max_frame_rate, contract.frame_rate))
 
 
-def find_faces(frames: Iterable[Frame], settings: Settings) -> Iterator[Sighting | TrackEnd]:
-    """The faces in analysed frames, followed from frame to frame."""
-    return follow(observe(frames, FaceDetector(settings.min_face), settings), settings)
+def find_faces(
+    frames: Iterable[Frame], settings: Settings, detector: FaceDetector | None = None
+) -> Iterator[Sighting | TrackEnd]:
+    """Yield the faces in analyzed frames, tracked from frame to frame; without a ``detector`` one is loaded."""
+    detector = FaceDetector(settings.min_face) if detector is None else detector
+    return follow(observe(frames, detector, settings), settings)
 
 
-def analysed_size_px(video: Video, min_face: float) -> tuple[int, int]:
-    """Width and height of the pictures that are decoded: the displayed size, or smaller where the detector needs less.
+def analyzed_size_px(video: Video, min_face: float) -> tuple[int, int]:
+    """Return width and height of the frames that are decoded: the displayed size, or smaller where that is enough.
 
-    >>> analysed_size_px(Video(Path("a.mp4"), 0, 1920, 1080, None, None), 0.15)
+    >>> analyzed_size_px(Video(Path("a.mp4"), 0, 1920, 1080, None, None), 0.15)
     (949, 534)
     """
-    factor = min(1.0, looking_short_side_px(min_face) / video.short_side_px)
+    factor = min(1.0, detection_short_side_px(min_face) / video.short_side_px)
     if factor > 1 - UNSCALED:
         factor = 1.0
     return max(1, round(video.width_px * factor)), max(1, round(video.height_px * factor))

@@ -1,1 +1,1 @@
-"""What can be learned from the reports of an archive, without its videos."""
+"""Analytics of an archive's reports, without its videos."""

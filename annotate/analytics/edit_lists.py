@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from annotate.analytics.moments import Moment
-from annotate.analytics.read import Report
+from annotate.analytics.read import ReportSummary
 from annotate.span import MS_PER_S
 
 FRAME_RATES = (24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 50.0, 60000 / 1001, 60.0)
-"""Pictures a second for which there are timecodes (SMPTE ST 12-1)."""
+"""Frame rates for which there are timecodes (SMPTE ST 12-1)."""
 
 USUAL_RATE = 25.0
 MOST_EVENTS = 999
@@ -24,8 +24,8 @@ MOST_EVENTS = 999
 _RECORD_START_S = 3600
 
 
-def frame_rate(report: Report) -> float:
-    """The rate of `FRAME_RATES` that is nearest to a video's mean."""
+def frame_rate(report: ReportSummary) -> float:
+    """Return the rate of `FRAME_RATES` that is nearest to a video's mean, in frames per second."""
     if not report.frames or not report.duration_ms:
         return USUAL_RATE
     mean = report.frames * MS_PER_S / report.duration_ms
@@ -33,13 +33,13 @@ def frame_rate(report: Report) -> float:
 
 
 def common_rate(moments: Sequence[Moment]) -> float:
-    """The rate that most moments' videos have; of two as frequent ones the slower."""
+    """Return the rate that most moments' videos have; of two as frequent ones the slower."""
     counts = Counter(frame_rate(moment.report) for moment in moments)
     return max(sorted(counts), key=lambda rate: counts[rate], default=USUAL_RATE)
 
 
 def to_edl(moments: Sequence[Moment], rate: float) -> str:
-    """A CMX 3600 list: an event a moment, one after another from one hour on, timecodes without dropped numbers.
+    """Return a CMX 3600 list: one event per moment, one after another from one hour on, timecodes without dropped numbers.
 
     Sources are named by `FROM CLIP NAME`, as is usual for files (their reel is AX), and begin at 00:00:00:00.
     """
@@ -59,7 +59,7 @@ def to_edl(moments: Sequence[Moment], rate: float) -> str:
 
 
 def to_otio(moments: Sequence[Moment], rate: float | None = None) -> str:
-    """An OpenTimelineIO timeline: a clip a moment, at its video's own rate if none is given."""
+    """Return an OpenTimelineIO timeline: one clip per moment, at its video's own rate if none is given."""
     import opentimelineio as otio
 
     track = otio.schema.Track("moments", kind=otio.schema.TrackKind.Video)
@@ -85,7 +85,7 @@ def to_otio(moments: Sequence[Moment], rate: float | None = None) -> str:
 
 
 def to_m3u(moments: Sequence[Moment]) -> str:
-    """A playlist for VLC: an entry a moment, with where to start and to stop in its video.
+    """Return a playlist for VLC: one entry per moment, with where to start and to stop in its video.
 
     Files stand as absolute addresses, which hold any name and let the list lie anywhere.
     """
@@ -109,13 +109,13 @@ def _range(first: int, end: int, rate: float) -> Any:
 
 
 def _frames(moment: Moment, rate: float) -> tuple[int, int]:
-    """The first frame of a moment and the one after its last; one frame at least."""
+    """Return the first frame of a moment and the one after its last; one frame at least."""
     first = round(moment.span.start_ms * rate / MS_PER_S)
     return first, max(first + 1, round(moment.span.end_ms * rate / MS_PER_S))
 
 
 def _timecode(frame: int, rate: float) -> str:
-    """Hours, minutes, seconds and frames, by counting frames; at 29.97 a second of the code takes 30 of them.
+    """Return hours, minutes, seconds and frames, by counting frames; at 29.97 a second of the code takes 30 of them.
 
     >>> _timecode(90_012, 25.0), _timecode(1800, 30000 / 1001)
     ('01:00:00:12', '00:01:00:00')

@@ -1,4 +1,4 @@
-"""Tables as files for other programs, the kind by the file's ending."""
+"""Tables as files for other programs; the file's ending gives the format."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from annotate.errors import OutputError
 TABLE_ENDINGS = (".csv", ".json", ".xlsx", ".parquet")
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula (OWASP, "CSV Injection")."""
+"""Characters with which a formula begins in spreadsheets (OWASP, "CSV Injection")."""
 
 _MOST_SHEET_ROWS = (1 << 20) - 1
-"""Below a heading."""
+"""Rows of a sheet below its heading."""
 
 
 def encode_table(table: pd.DataFrame, ending: str) -> bytes:
-    """A table as the content of a file with one of `TABLE_ENDINGS`.
+    """Return a table as the content of a file with one of `TABLE_ENDINGS`.
 
     Text that a spreadsheet would run gets an apostrophe in front in .csv and stays text in .xlsx. In .csv all text stands in
     quotation marks: else a spreadsheet that takes another separator, or a line's end within a name, finds cells inside it.
@@ -46,7 +46,7 @@ def _harmless(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _harmless_text(text: str) -> str:
-    """Numbers are not text, so a negative one stays.
+    """Return text that no spreadsheet runs; numbers are not text, so a negative one stays.
 
     >>> _harmless_text("=1+1.mp4"), _harmless_text("a=b.mp4")
     ("'=1+1.mp4", 'a=b.mp4')
@@ -58,7 +58,7 @@ def _write_sheet(table: pd.DataFrame, buffer: io.BytesIO) -> None:
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
     if len(table) > _MOST_SHEET_ROWS:
-        raise OutputError(f"a sheet has no room for {len(table)} rows; write a .csv or .parquet")
+        raise OutputError(f"a sheet has no room for {len(table)} rows", "write a .csv or .parquet")
     clean = table.replace(ILLEGAL_CHARACTERS_RE, "\N{REPLACEMENT CHARACTER}", regex=True)
     with pd.ExcelWriter(buffer, engine="openpyxl") as writer:
         clean.to_excel(writer, index=False, freeze_panes=(1, 0))

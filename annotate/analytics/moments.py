@@ -1,4 +1,4 @@
-"""Moments: for how long a face keeps an emotion."""
+"""Moments: spans over which a face keeps an emotion."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from annotate.analytics.read import Batch, Report, number_runs
+from annotate.analytics.read import Batch, ReportSummary, number_runs
 from annotate.analytics.summary import read_with_warnings
 from annotate.errors import SettingsError
 from annotate.span import MS_PER_S, Span
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which moments: of which emotions, of any without one; each block's confidence and the whole's length at least so."""
+class MomentQuery:
+    """The moments that are asked for.
+
+    ``emotions`` are theirs, of any emotion if empty; each block has at least ``min_confidence`` (0..1), the whole lasts at
+    least ``min_s`` seconds.
+    """
 
     emotions: Collection[str] = ()
     min_confidence: float = 0.0
@@ -28,17 +32,17 @@ class Wanted:
 class Moment:
     """Blocks of a face that follow each other, all of one emotion; the confidence is their mean, weighted by time."""
 
-    report: Report
+    report: ReportSummary
     face_id: int
     span: Span
     emotion: str
     confidence: float
 
 
-def moments_in(batch: Batch, wanted: Wanted) -> Iterator[Moment]:
-    """The moments of a batch of reports, by report, start and face.
+def moments_in(batch: Batch, wanted: MomentQuery) -> Iterator[Moment]:
+    """Yield the moments of a batch of reports, by report, start and face.
 
-    A face's blocks are neighbours if none of its own lies between them; one of another emotion, or less sure than wanted,
+    A face's blocks are neighbors if none of its own lies between them; one of another emotion, or less sure than wanted,
     ends the moment. What two blocks share belongs to the first.
     """
     pieces = batch.pieces
@@ -67,7 +71,7 @@ def moments_in(batch: Batch, wanted: Wanted) -> Iterator[Moment]:
 
 
 def to_table(moments: Sequence[Moment]) -> pd.DataFrame:
-    """Moments as a table, a row each, with times in seconds."""
+    """Return moments as a table, one row each, with times in seconds."""
     spans = [moment.span for moment in moments]
     return pd.DataFrame(
         {
@@ -88,7 +92,7 @@ def find_moments(
     min_confidence: float = 0.0,
     min_s: float = 0.0,
 ) -> pd.DataFrame:
-    """The moments in the reports below files and directories: for how long a face keeps an emotion.
+    """Return the moments in the reports below files and directories: spans over which a face keeps an emotion.
 
     Columns are as in the README, times in seconds. Without ``emotions`` those of all are found. Reports are left out as by
     `annotate.summarize`.
@@ -96,7 +100,7 @@ def find_moments(
     Raises:
         SettingsError: no report knows such an emotion.
     """
-    wanted = Wanted((emotions,) if isinstance(emotions, str) else emotions, min_confidence, min_s)
+    wanted = MomentQuery((emotions,) if isinstance(emotions, str) else emotions, min_confidence, min_s)
     known: set[str] = set()
     found: list[Moment] = []
     for batch in read_with_warnings(paths):
@@ -107,16 +111,16 @@ def find_moments(
 
 
 def classes_of(batch: Batch) -> set[str]:
-    """The classes that a batch's reports know."""
+    """Return the classes that a batch's reports know."""
     return {name for report in batch.reports.values() for name in report.class_names}
 
 
 def check_known(emotions: Iterable[str], known: Collection[str]) -> None:
-    """Tells a slip of the pen from an emotion that nobody shows; without reports nothing is known, and all is well.
+    """Tell a misspelled emotion from one that nobody shows; without reports every name is accepted.
 
     Raises:
         SettingsError: no report knows such an emotion.
     """
     for name in emotions:
         if known and name not in known:
-            raise SettingsError(f"no report knows the emotion {name!r}; they know {', '.join(sorted(known))}")
+            raise SettingsError(f"no report knows the emotion {name!r}", f"they know {', '.join(sorted(known))}")

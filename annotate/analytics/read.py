@@ -1,37 +1,37 @@
-"""Reading many reports fast: a hash tells of each that it is whole, then they are parsed many at a time.
+"""Reading many reports fast: each is checked by its hash, then they are parsed many at a time.
 
-Most of what pandas takes for a report of 100 rows it takes for the call, not for the rows.
+Most of the time that pandas needs for a report of 100 rows goes into the call, not into the rows.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import itertools
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from annotate.archive.discover import Obstacle
-from annotate.archive.find_reports import meta_beside
-from annotate.archive.stored_report import LONGEST_S, check_rows, read_checked, video_beside
+from annotate.archive.layout import outputs_of_report
+from annotate.archive.stored_report import AGAIN, LONGEST_S, check_content, check_rows, video_beside
 from annotate.errors import ReportError
-from annotate.results.meta import Meta
+from annotate.results.meta import Meta, json_safe_text
 from annotate.results.table import PLACE_COLUMNS, parse_table
 from annotate.span import MS_PER_S
-from annotate.storage.s3.prefetch import read_ahead
+from annotate.storage.base import storage_for
+from annotate.storage.values import PathOrUrl, SkippedPath
 
 logger = logging.getLogger(__name__)
 
 Integers = npt.NDArray[np.int64]
 
-
 _BATCH_BYTES = 16 << 20
+_REPORTS_AT_ONCE = 128
 _KINDS: dict[str, Any] = {
     "face_id": np.int64,
     "block": np.int64,
@@ -44,12 +44,12 @@ _KINDS: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Report:
-    """One report and what its meta file says of the video; ``video`` is its path as text, beside the report."""
+class ReportSummary:
+    """One report, with length and number of frames of its video; ``video`` is that one's path as text, beside the report."""
 
-    path: Path
+    path: PathOrUrl
     video: str
-    video_path: Path
+    video_path: PathOrUrl
     duration_ms: int
     frames: int
     class_names: tuple[str, ...]
@@ -59,35 +59,36 @@ class Report:
 class Batch:
     """Some reports by number, counted from 0 as they were given, and the pieces of all of them.
 
-    ``pieces`` has a row a block without what the block before already covered (`annotate.results.intervals`): ``report``,
-    ``face_id``, ``start_ms``, ``end_ms``, ``emotion``, ``confidence``; ordered by report, face, time; none is empty.
+    ``pieces`` has one row per block, without the time that the block before covered (`annotate.results.intervals`):
+    ``report``, ``face_id``, ``start_ms``, ``end_ms``, ``emotion``, ``confidence``; ordered by report, face, time; none is
+    empty.
     """
 
-    reports: dict[int, Report]
+    reports: dict[int, ReportSummary]
     pieces: pd.DataFrame
 
 
 @dataclass(frozen=True)
 class _Content:
     number: int
-    report: Report
+    report: ReportSummary
     header: bytes
     rows: bytes
 
 
-def read_reports(paths: Iterable[Path]) -> Iterator[Batch | Obstacle]:
-    """Reads whole reports of this version of the analysis, in batches of bounded memory; others are obstacles.
+def read_reports(paths: Iterable[PathOrUrl]) -> Iterator[Batch | SkippedPath]:
+    """Yield whole reports of this version of the analysis, in batches of bounded memory; others are skipped.
 
     Paths are taken from ``paths`` as they are read.
     """
     waiting: list[_Content] = []
     size_bytes = 0
-    for number, path in enumerate(read_ahead(paths, lambda path: (meta_beside(path), path))):
+    for number, (path, meta, report) in enumerate(_read_files(paths)):
         try:
-            content = _read(number, path)
+            content = _describe(number, path, *check_content(path, meta, report))
         except ReportError as error:
             logger.info("%s left out", path, exc_info=True)
-            yield Obstacle(path, str(error))
+            yield SkippedPath(path, error.problem, error.remedy)
             continue
         waiting.append(content)
         size_bytes += len(content.rows)
@@ -97,10 +98,21 @@ def read_reports(paths: Iterable[Path]) -> Iterator[Batch | Obstacle]:
     yield from _parse(waiting)
 
 
-def begin_after_earlier(groups: Integers, start_ms: Integers, end_ms: Integers) -> Integers:
-    """Starts of intervals without what earlier ones of their group cover; what then is empty was covered wholly.
+def _read_files(paths: Iterable[PathOrUrl]) -> Iterator[tuple[PathOrUrl, bytes | OSError, bytes | OSError]]:
+    """Yield reports with the content of their sidecars and their own; where waiting costs, many are read at a time."""
+    pending = iter(paths)
+    for first in pending:
+        storage = storage_for(first)
+        some = [first, *itertools.islice(pending, 0 if storage.in_place else _REPORTS_AT_ONCE - 1)]
+        contents = storage.read_many([file for path in some for file in (outputs_of_report(path).meta, path)])
+        for path in some:
+            yield path, next(contents), next(contents)
 
-    All of one length, ordered by group, a number that grows, then start.
+
+def begin_after_earlier(groups: Integers, start_ms: Integers, end_ms: Integers) -> Integers:
+    """Return starts of intervals after the time that earlier ones of their group cover; an interval covered wholly is empty.
+
+    All arrays have one length and are ordered by group, a number that grows, then start.
     """
     if not len(groups):
         return start_ms
@@ -111,39 +123,35 @@ def begin_after_earlier(groups: Integers, start_ms: Integers, end_ms: Integers) 
 
 
 def number_runs(*keys: npt.NDArray[Any]) -> Integers:
-    """Numbers neighbouring rows with the same keys alike, from 0 on."""
+    """Return a number for each row, from 0 on, the same for adjacent rows with the same keys."""
     begins = np.zeros(len(keys[0]), dtype=bool)
     for key in keys:
         begins[1:] |= key[1:] != key[:-1]
     return begins.cumsum()
 
 
-def _read(number: int, path: Path) -> _Content:
-    meta, content = read_checked(path)
+def _describe(number: int, path: PathOrUrl, meta: Meta, content: bytes) -> _Content:
     header, _, rows = content.partition(b"\n")
-    return _Content(number, _describe(path, meta, header), header, rows)
-
-
-def _describe(path: Path, meta: Meta, header: bytes) -> Report:
     if not 0 <= meta.duration_s <= LONGEST_S:
-        raise ReportError(f"{path}: its meta file tells of a video of {meta.duration_s} s; annotate the video again")
+        raise ReportError(f"its meta file tells of a video of {meta.duration_s} s", AGAIN, path=path)
     try:
         columns = next(csv.reader([header.decode("utf-8", "backslashreplace")]))
     except csv.Error as error:
-        raise ReportError(f"{path}: not a report of this program ({error}); annotate the video again") from None
+        raise ReportError(f"not a report of this program ({error})", AGAIN, path=path) from None
     video_path = video_beside(path, meta)
-    return Report(
+    summary = ReportSummary(
         path=path,
-        video=str(video_path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"),
+        video=json_safe_text(str(video_path)),
         video_path=video_path,
         duration_ms=round(meta.duration_s * MS_PER_S),
         frames=meta.frames if isinstance(meta.frames, int) else 0,
         class_names=tuple(columns[len(PLACE_COLUMNS) :]),
     )
+    return _Content(number, summary, header, rows)
 
 
-def _parse(contents: Sequence[_Content]) -> Iterator[Batch | Obstacle]:
-    """Parses together what has one header; where that fails, each alone, to tell which it was."""
+def _parse(contents: Sequence[_Content]) -> Iterator[Batch | SkippedPath]:
+    """Parse reports of one header together; where that fails, each alone, to tell which one is damaged."""
     by_header: dict[bytes, list[_Content]] = {}
     for content in contents:
         by_header.setdefault(content.header, []).append(content)
@@ -159,8 +167,7 @@ def _parse(contents: Sequence[_Content]) -> Iterator[Batch | Obstacle]:
                     reports[one.number] = one.report
                 except ValueError as error:
                     logger.info("%s left out", one.report.path, exc_info=True)
-                    sentence = f"{one.report.path}: not a report of this program ({error}); annotate the video again"
-                    yield Obstacle(one.report.path, sentence)
+                    yield SkippedPath(one.report.path, f"not a report of this program ({error})", AGAIN)
     if reports:
         yield Batch(dict(sorted(reports.items())), _cut(pd.concat(tables, ignore_index=True)))
 
@@ -175,7 +182,7 @@ def _parse_alike(contents: Sequence[_Content]) -> pd.DataFrame:
 
 
 def _cut(table: pd.DataFrame) -> pd.DataFrame:
-    """The pieces of blocks."""
+    """Return the pieces of blocks."""
     ordered = table.sort_values(["report", "face_id", "start_time", "block"])
     end_ms = (ordered["end_time"] * MS_PER_S).round().to_numpy(np.int64)
     begin_ms = (ordered["start_time"] * MS_PER_S).round().to_numpy(np.int64)

@@ -1,7 +1,7 @@
-"""The archive in numbers: a row a video, a folder, a face or a minute.
+"""The archive in numbers: one row per video, folder, face or minute.
 
-All that is added up is whole (milliseconds, or ten-thousandths of confidence by milliseconds), so that sums are exact and
-do not depend on the order of reports. Shares, confidence and changes are weighted by the time of faces: two faces for
+All sums are of integers (milliseconds, or ten-thousandths of confidence by milliseconds), so that they are exact and do
+not depend on the order of reports. Shares, confidence and changes are weighted by the time of faces: two faces for
 a second count as two seconds.
 """
 
@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from annotate.analytics.read import Batch, Integers, Report, begin_after_earlier, number_runs, read_reports
-from annotate.archive.discover import Obstacle
+from annotate.analytics.read import Batch, Integers, ReportSummary, begin_after_earlier, number_runs, read_reports
 from annotate.archive.find_reports import find_reports
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import SettingsError
 from annotate.span import MS_PER_S
+from annotate.storage.values import SkippedPath
 
 PLACES = {
     "video": ("video",),
@@ -30,7 +30,7 @@ PLACES = {
     "face": ("video", "face_id", "start_time", "end_time"),
     "minute": ("video", "minute"),
 }
-"""What rows can be, and the columns that say which one a row is."""
+"""What rows can stand for, and the columns that identify a row."""
 
 FIGURES = ("duration_s", "face_s", "face_time_s", "faces", "dominant", "confidence", "changes_per_minute")
 """The columns before those of the emotions' shares."""
@@ -49,7 +49,7 @@ _TEXT = ("video", "folder", "dominant")
 class Summary:
     """A table with a row for each video, folder, face or minute, and one with a single row for the whole archive.
 
-    The whole is that of the videos, whatever the rows are; its columns are ``videos``, `FIGURES` and the emotions.
+    The whole is that of the videos, however rows are grouped; its columns are ``videos``, `FIGURES` and the emotions.
     """
 
     rows: pd.DataFrame
@@ -57,7 +57,7 @@ class Summary:
 
 
 def summarize(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], by: str = "video") -> pd.DataFrame:
-    """The reports below files and directories in numbers, a row ``by`` "video", "folder", "face" or "minute".
+    """Return the reports below files and directories in numbers, a row per video, folder, face or minute as ``by`` says.
 
     Columns are as in the README, without totals. Reports that are damaged, without meta file or of another version of the
     analysis are left out, each with a `UserWarning`. Without any report the table has no rows.
@@ -74,25 +74,25 @@ def summarize(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], 
 
 
 def read_with_warnings(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterable[Batch]:
-    """Reads reports as `read_reports`, and warns of what is left out."""
+    """Yield batches as `read_reports`, and warn of reports that are skipped."""
     given = [paths] if isinstance(paths, str | os.PathLike) else paths
     found = find_reports([Path(path) for path in given])
-    for read in itertools.chain(found.obstacles, read_reports(found.reports)):
-        if isinstance(read, Obstacle):
-            warnings.warn(f"left out: {read.reason}", stacklevel=3)
+    for read in itertools.chain(found.skipped, read_reports(found.reports)):
+        if isinstance(read, SkippedPath):
+            warnings.warn(f"left out: {read}", stacklevel=3)
         else:
             yield read
 
 
 def ordered(rows: pd.DataFrame, column: str | None, top: int | None) -> pd.DataFrame:
-    """The first rows by a column: numbers from the largest on, text from A on; as they are where it says the same.
+    """Return the first rows by a column: numbers from the largest on, text from A on; equal ones keep their order.
 
     Raises:
         SettingsError: there is no such column.
     """
     if column is not None:
         if column not in rows.columns:
-            raise SettingsError(f"there is no column {column!r} to sort by; choose from {', '.join(rows.columns)}")
+            raise SettingsError(f"there is no column {column!r} to sort by", f"choose from {', '.join(rows.columns)}")
         rows = rows.sort_values(column, ascending=column in _TEXT, kind="stable", ignore_index=True)
     return rows.head(top) if top is not None else rows
 
@@ -102,24 +102,24 @@ class Tally:
 
     def __init__(self, by: str) -> None:
         self._by = by
-        self._reports: dict[int, Report] = {}
+        self._reports: dict[int, ReportSummary] = {}
         self._videos: list[pd.DataFrame] = []
         self._details: list[pd.DataFrame] = []
 
     @property
     def count(self) -> int:
-        """How many reports were taken in."""
+        """The number of reports added."""
         return len(self._reports)
 
     def add(self, batch: Batch) -> None:
-        """Takes a batch in."""
+        """Add a batch."""
         self._reports.update(batch.reports)
         self._videos.append(_sums(batch, "video"))
         if self._by in ("face", "minute"):
             self._details.append(_sums(batch, self._by))
 
     def summary(self) -> Summary:
-        """All that was taken in; rows in the order of the reports' numbers, then of faces or minutes."""
+        """Return the sum of all batches; rows in the order of the reports' numbers, then of faces or minutes."""
         known = {name for report in self._reports.values() for name in report.class_names} or set(EMOTIONS)
         emotions = [*(name for name in EMOTIONS if name in known), *sorted(known - set(EMOTIONS))]
         sums = [*_SUMS, *map(_mark, emotions)]
@@ -136,7 +136,7 @@ class Tally:
 
 
 def _mark(emotion: str) -> str:
-    """What the column of an emotion's milliseconds is called; another model may have a class called "faces"."""
+    """Return the name of the column of an emotion's milliseconds; another model may have a class called "faces"."""
     return f"ms:{emotion}"
 
 
@@ -145,7 +145,7 @@ def _folder(video: str) -> str:
 
 
 def _sums(batch: Batch, by: str) -> pd.DataFrame:
-    """Sums of a batch's pieces by their keys, a row also for videos and minutes without a face."""
+    """Return sums of a batch's pieces by their keys, with a row also for videos and minutes without a face."""
     keys = _KEYS[by]
     parts = batch.pieces.assign(changes=_changes(batch.pieces))
     if by == "minute":
@@ -169,7 +169,7 @@ def _sums(batch: Batch, by: str) -> pd.DataFrame:
 
 
 def _changes(pieces: pd.DataFrame) -> Integers:
-    """1 where a face's emotion is another than in its block before."""
+    """Return 1 where a face's emotion is another than in its block before, else 0."""
     faces = number_runs(pieces["report"].to_numpy(), pieces["face_id"].to_numpy())
     emotions = pieces["emotion"].cat.codes.to_numpy()
     changes = np.zeros(len(pieces), dtype=np.int64)
@@ -178,7 +178,7 @@ def _changes(pieces: pd.DataFrame) -> Integers:
 
 
 def _split(parts: pd.DataFrame) -> pd.DataFrame:
-    """Cuts pieces where minutes of the video end; a change belongs to the minute in which it happens."""
+    """Cut pieces where minutes of the video end; a change belongs to the minute in which it happens."""
     first = parts["start_ms"].to_numpy() // _MINUTE_MS
     counts = (parts["end_ms"].to_numpy() - 1) // _MINUTE_MS - first + 1
     begins = np.repeat(counts.cumsum() - counts, counts)
@@ -192,7 +192,7 @@ def _split(parts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _lengths_ms(batch: Batch, by: str) -> pd.Series[int]:
-    """The length of every video, or of every minute of it: of the last one, what there is."""
+    """Return the length of every video, or of every minute of it; the last minute may be shorter."""
     lengths = pd.Series({number: report.duration_ms for number, report in batch.reports.items()}, dtype=np.int64)
     lengths = lengths.rename_axis("report")
     if by == "video":
@@ -206,7 +206,7 @@ def _lengths_ms(batch: Batch, by: str) -> pd.Series[int]:
 
 
 def _join(parts: list[pd.DataFrame], keys: list[str], sums: list[str]) -> pd.DataFrame:
-    """One table of sums by their keys, in order; 0 where a batch had no such emotion."""
+    """Return one table of sums by their keys, in order; 0 where a batch had no such emotion."""
     columns = [*sums, *_ENDS] if "face_id" in keys else sums
     if not parts:
         return pd.DataFrame(columns=[*keys, *columns], dtype=np.int64)
@@ -214,7 +214,7 @@ def _join(parts: list[pd.DataFrame], keys: list[str], sums: list[str]) -> pd.Dat
 
 
 def _figures(sums: pd.DataFrame, places: tuple[str, ...], emotions: list[str]) -> pd.DataFrame:
-    """Sums as what is shown; what nothing can be said of without a face is left empty."""
+    """Return sums as the figures that are shown; those that need a face are empty without one."""
     time_ms = sums["face_time_ms"].where(sums["face_time_ms"] > 0).astype(float)
     by_emotion = sums[[_mark(name) for name in emotions]]
     dominant = np.array(emotions, dtype=object)[by_emotion.to_numpy().argmax(axis=1)]

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from annotate.results.formats.registry import DEFAULT_FORMATS, TRACKS
-from annotate.results.meta import is_named, read_meta
-from annotate.storage.s3.path import is_remote
-from annotate.storage.s3.prefetch import read_ahead
+from annotate.results.meta import Meta, is_named
+from annotate.storage.base import storage_for
+from annotate.storage.values import PathOrUrl, sort_key
 
 OUTPUT_MARK = ".emotions"
 """What names of this program's outputs have before their ending; files so named are never input."""
 
+REPORT_ENDING, META_ENDING = f"{OUTPUT_MARK}.csv", f"{OUTPUT_MARK}.meta.json"
+BOXES_ENDING = f"{OUTPUT_MARK}.boxes.csv"
 
 _OUTPUT_NAME = re.compile(re.escape(OUTPUT_MARK) + r"(\.(meta|(boxes|soft)(\.[a-z]{2,3})?|labels|[a-z]{2,3}))?\.[^.]+$")
 
-REPORT_ENDING, META_ENDING = f"{OUTPUT_MARK}.csv", f"{OUTPUT_MARK}.meta.json"
-
-
-BOXES_ENDING = f"{OUTPUT_MARK}.boxes.csv"
+SidecarReader = Callable[[PathOrUrl], Meta | None]
+"""Gives the content of a meta file, None if there is no whole one."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class OutputOptions:
     """What is asked for besides the analysis itself."""
 
     formats: tuple[str, ...] = DEFAULT_FORMATS
@@ -39,94 +37,86 @@ class Wanted:
 class Outputs:
     """Names of one video's outputs: ``base`` is their common path up to the mark."""
 
-    base: Path
+    base: PathOrUrl
 
     @property
-    def csv(self) -> Path:
+    def csv(self) -> PathOrUrl:
         """The report."""
-        return self.base.with_name(f"{self.base.name}{REPORT_ENDING}")
+        return self._named(REPORT_ENDING)
 
     @property
-    def meta(self) -> Path:
-        """What made them."""
-        return self.base.with_name(f"{self.base.name}{META_ENDING}")
+    def meta(self) -> PathOrUrl:
+        """The sidecar: what made them."""
+        return self._named(META_ENDING)
 
     @property
-    def boxes(self) -> Path:
+    def boxes(self) -> PathOrUrl:
         """Where the faces were, by time."""
-        return self.base.with_name(f"{self.base.name}{BOXES_ENDING}")
+        return self._named(BOXES_ENDING)
 
-    def track(self, format_name: str, language: str) -> Path:
-        """A track that is made from the report."""
-        return self._named(TRACKS[format_name].ending.format(language=language))
+    def track(self, format_name: str, language: str) -> PathOrUrl:
+        """Return the path of a track that is made from the report."""
+        return self._named(OUTPUT_MARK + TRACKS[format_name].ending.format(language=language))
 
-    def tracks(self, wanted: Wanted) -> dict[str, Path]:
-        """The asked-for formats that are made from the report."""
-        return {name: self.track(name, wanted.language) for name in wanted.formats if name in TRACKS}
+    def tracks(self, options: OutputOptions) -> dict[str, PathOrUrl]:
+        """Return the asked-for formats that are made from the report, with their paths."""
+        return {name: self.track(name, options.language) for name in options.formats if name in TRACKS}
 
     @property
     def mark(self) -> str:
         """What the names of all outputs begin with."""
         return f"{self.base.name}{OUTPUT_MARK}."
 
-    def _named(self, ending: str) -> Path:
-        return self.base.with_name(f"{self.base.name}{OUTPUT_MARK}{ending}")
+    @property
+    def key(self) -> str:
+        """What is the same for names that are one on a disk that ignores the case of letters."""
+        return storage_for(self.base).absolute(self.base).casefold()
+
+    def _named(self, ending: str) -> PathOrUrl:
+        return self.base.with_name(f"{self.base.name}{ending}")
 
 
-def name_outputs(videos: Sequence[Path], folders: Mapping[Path, Path] | None = None) -> dict[Path, Outputs]:
-    """Names for the outputs of all videos, beside them, or in those of ``folders`` that are given.
+def outputs_of_report(path: PathOrUrl) -> Outputs:
+    """Return the outputs that a report, or a meta file, is among."""
+    return Outputs(path.with_name(path.name.removesuffix(REPORT_ENDING).removesuffix(META_ENDING)))
 
-    A video writes ``stem.emotions.*``, unless another one of its folder does: the one that an existing meta file names,
+
+def usual_outputs(video: PathOrUrl, folder: PathOrUrl) -> tuple[Outputs, Outputs]:
+    """Return the names that a video's outputs in a folder can usually have: after its stem, or after its whole name."""
+    return Outputs(folder / video.stem), Outputs(folder / video.name)
+
+
+def name_outputs(videos: Sequence[PathOrUrl], folder: PathOrUrl, read_sidecar: SidecarReader) -> dict[PathOrUrl, Outputs]:
+    """Return names for the outputs of videos whose outputs all lie in one folder.
+
+    A video writes ``stem.emotions.*``, unless another one of its folder does: the one that an existing sidecar names,
     as long as it is there, or one that sorts before it. Then it writes ``name.ending.emotions.*``. Names that differ in
     the case of letters only count as one.
     """
-    folders = folders or {}
-    usual = {video: _usual_names(video, folders.get(video, video.parent)) for video in videos}
-    names: dict[Path, Outputs] = {}
-    claimed: dict[str, Path] = {}
-    for video in read_ahead(sorted(videos), lambda video: [outputs.meta for outputs in usual[video]]):
-        for outputs in usual[video]:
-            if _key(outputs) not in claimed and _owns(video, outputs):
-                claimed[_key(outputs)] = video
+    ordered = sorted(videos, key=sort_key)
+    names: dict[PathOrUrl, Outputs] = {}
+    taken: set[str] = set()
+    for video in ordered:
+        for outputs in usual_outputs(video, folder):
+            if outputs.key not in taken and _owns(video, read_sidecar(outputs.meta)):
+                taken.add(outputs.key)
                 names[video] = outputs
                 break
-    for video in sorted(set(videos) - set(names)):
-        longest = usual[video][-1].base
-        further = (Outputs(longest.with_name(f"{longest.name}.{number}")) for number in itertools.count(2))
-        for outputs in itertools.chain(usual[video], further):
-            if _key(outputs) not in claimed and not _belongs_to_another(video, outputs):
-                claimed[_key(outputs)] = video
+    for video in ordered:
+        if video in names:
+            continue
+        short, long = usual_outputs(video, folder)
+        further = (Outputs(long.base.with_name(f"{long.base.name}.{number}")) for number in itertools.count(2))
+        for outputs in itertools.chain((short, long), further):
+            if outputs.key not in taken and not _belongs_to_another(video, read_sidecar(outputs.meta)):
+                taken.add(outputs.key)
                 names[video] = outputs
                 break
     return names
 
 
-def _key(outputs: Outputs) -> str:
-    return (str(outputs.base) if is_remote(outputs.base) else os.path.abspath(outputs.base)).casefold()
-
-
-def _usual_names(video: Path, folder: Path) -> list[Outputs]:
-    return [Outputs(folder / video.stem), Outputs(folder / video.name)]
-
-
-def _owns(video: Path, outputs: Outputs) -> bool:
-    meta = read_meta(outputs.meta)
-    return meta is not None and is_named(meta.source, video)
-
-
-def _belongs_to_another(video: Path, outputs: Outputs) -> bool:
-    """Whether a meta file says that another video, which is still there, wrote under these names."""
-    meta = read_meta(outputs.meta)
-    if meta is None or is_named(meta.source, video):
-        return False
-    try:
-        return video.with_name(meta.source.name).exists()
-    except (OSError, ValueError):
-        return False
-
-
 def is_output(name: str) -> bool:
-    """Whether a file's name says that this program made it.
+    """Return whether a file's name says that this program made it.
 
     >>> is_output("movie.emotions.csv"), is_output("movie.emotions.en.srt"), is_output("movie.mp4")
     (True, True, False)
@@ -134,3 +124,17 @@ def is_output(name: str) -> bool:
     (True, False)
     """
     return _OUTPUT_NAME.search(name) is not None
+
+
+def _owns(video: PathOrUrl, meta: Meta | None) -> bool:
+    return meta is not None and is_named(meta.source, video)
+
+
+def _belongs_to_another(video: PathOrUrl, meta: Meta | None) -> bool:
+    """Return whether a sidecar says that another video, which is still there, wrote under these names."""
+    if meta is None or is_named(meta.source, video):
+        return False
+    try:
+        return storage_for(video).exists(video.with_name(meta.source.name))
+    except (OSError, ValueError):
+        return False

@@ -1,306 +1,205 @@
-"""Doing a job: a video decoded, analysed and written, or its report made into further formats."""
+"""The way of one video: locked, planned, fetched, analyzed, written, confirmed."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from annotate.analysis.annotation import Annotation
-from annotate.analysis.parallel import Cores, Stream, analyse, count_parts, in_order, join_parts, look_at_part
+from annotate.analysis.chunks import ChunkItem
+from annotate.analysis.parallel import analyze, count_chunks, in_order, merge_chunks
 from annotate.analysis.pipeline import Analysis
-from annotate.archive.layout import Outputs, is_output
-from annotate.archive.stored_report import path_to_video, read_report
-from annotate.batch.job import Job, Outcome, Progress, Status, unreadable
-from annotate.batch.plan import Task
-from annotate.errors import MediaError, OutputError, StorageError, UnreadableError
-from annotate.media.ffmpeg import find_ffmpeg
-from annotate.media.probe import check_readable, probe
-from annotate.results.boxes import format_boxes, parse_boxes, paths_of
-from annotate.results.formats.registry import write_track
-from annotate.results.intervals import dominant_emotion
-from annotate.results.meta import (
-    Meta,
-    Source,
-    describe_copy,
-    describe_source,
-    hash_content,
-    hash_file,
-    plain_name,
-    read_meta,
-    settings_that_matter,
+from annotate.archive.stored_report import read_item_report
+from annotate.batch.job import AnnotateJob, Outcome, Status, WorkContext
+from annotate.batch.plan import Action, Decision
+from annotate.batch.write import (
+    refuse_foreign_tracks,
+    remove_outdated,
+    write_further_tracks,
+    write_report,
+    write_sidecar,
+    write_tracks,
 )
+from annotate.errors import StorageError, UnreadableError, unreadable
+from annotate.media.probe import probe
+from annotate.results.boxes import format_boxes, parse_boxes, paths_of
+from annotate.results.intervals import dominant_emotion
+from annotate.results.meta import Meta, Source, describe_source, result_settings
 from annotate.results.report import Report
-from annotate.results.table import format_table, to_table
-from annotate.storage.local.files import check_writable, is_taken, make_folder, remove, write_whole
-from annotate.storage.locks import claim, confirm
-from annotate.storage.s3.path import ObjectPath, is_remote
+from annotate.results.table import to_table
+from annotate.storage.base import Lock, storage_for
 from annotate.version import ANALYSIS_VERSION, VERSION
 
-MOST_PARTS = 1000
-"""Videos that say they have more, which is 83 hours, are not divided: they may say what they like."""
-
-
-def execute(job: Job, progress: Progress | None = None, cores: Cores | None = None) -> Outcome:
-    """Does it, and tells how it came out.
-
-    Raises:
-        AnnotateError: it could not be done.
-    """
-    with _claimed(job) as scratch:
-        if scratch is None:
-            return _busy(job)
-        outcome = _without_analysis(job, scratch)
-        return outcome or _annotate(job, scratch, progress, lambda analysis: analyse(analysis, cores))
+MOST_CHUNKS = 1000
+"""Videos that say they have more, which is 83 hours, are not split: they may say what they like."""
 
 
 @dataclass(frozen=True)
-class Division:
-    """A long video that is to be looked at in ``count`` parts: as it was found, and how long it says it is."""
+class ChunkPlan:
+    """A long video that is to be analyzed in ``count`` chunks: as it was found, and how long it says it is."""
 
     count: int
     source: Source
     duration_s: float | None
 
 
-def begin(job: Job, progress: Progress | None = None) -> Outcome | Division:
-    """Does the job, unless that is a long video's whose parts had better be looked at apart.
+@dataclass(frozen=True)
+class AnalyzedChunks:
+    """What the chunks of a long video gave; None for one that could not be analyzed by itself."""
+
+    plan: ChunkPlan
+    items: Sequence[list[ChunkItem] | None]
+
+
+def annotate_video(job: AnnotateJob, context: WorkContext, chunks: AnalyzedChunks | None = None) -> Outcome:
+    """Annotate one video, or make further formats of its report, if that is all that is to be done.
+
+    ``chunks`` are what its chunks gave, if they were analyzed before; if they do not fit, it is analyzed again, whole.
 
     Raises:
-        AnnotateError: it could not be done.
+        AnnotateError: it could not be done; nothing is half-written.
     """
-    with _claimed(job) as scratch:
-        if scratch is None:
-            return _busy(job)
-        outcome = _without_analysis(job, scratch)
-        if outcome is not None:
-            return outcome
-        if is_remote(job.path):  # it would be fetched once a part
-            return _annotate(job, scratch, progress, analyse)
-        source, video = describe_source(job.path), probe(job.path, job.limits.max_pixels)
-        count = count_parts(video, job.settings)
-        if 1 < count <= MOST_PARTS:
-            return Division(count, source, video.duration_s)
-        return _annotate(job, scratch, progress, analyse)
+    outputs, options = job.outputs, job.options
+    with _locked(job) as lock:
+        if lock is None:
+            return Outcome.busy(job.path)
+        item = job.item.again()
+        decision = job.decide(item)
+        if decision.action is not Action.ANNOTATE:
+            return _without_analysis(job, decision, lock)
+        refuse_foreign_tracks(outputs, options, item.meta)
+        with _fetched(job, context, chunks) as (video, source):
+            analysis = _open(job, context, video)
+            annotations = _analyze(analysis, context, chunks)
+        report = _make_report(job, analysis, annotations, source, item.meta)
+        lock.confirm()
+        storage_for(outputs.meta).delete(outputs.meta)
+        meta = write_report(report, outputs, lock)
+        meta = write_tracks(replace(report, meta=meta), tuple(outputs.tracks(options)), outputs, options.language, lock)
+        lock.confirm()
+        write_sidecar(meta, outputs, lock)
+        if item.meta is not None:
+            remove_outdated(outputs, item.meta, meta)
+        status = Status.ANNOTATED if meta.faces else Status.NO_FACES
+        return Outcome(job.path, status, meta.duration_s, meta.faces, dominant_emotion(report.pieces), meta.shortfall)
 
 
-def look(job: Job, number: int, count: int, progress: Callable[[float], None]) -> Stream | None:
-    """What one part of a video gives, nothing written; None if the decoder complained, or the video cannot be read.
+def annotate_or_split(job: AnnotateJob, context: WorkContext) -> Outcome | ChunkPlan:
+    """Annotate one video, unless it is a long one, whose chunks had better be analyzed by several workers.
 
-    ``progress`` is told the seconds of the part that are done.
+    One that ffmpeg cannot open in place is not split: it would be fetched once a chunk. Errors as for `annotate_video`.
     """
-    start_s = number * job.settings.part_s
-    try:
-        analysis = Analysis.open(job.path, job.settings, limits=job.limits)
-        return look_at_part(analysis, number, count, lambda time_s: progress(max(0.0, time_s - start_s)))
-    except MediaError:
-        return None
-
-
-def join(job: Job, division: Division, parts: Sequence[Stream | None], progress: Progress | None = None) -> Outcome:
-    """Does the job of a video whose parts have been looked at; if they do not serve, it is looked at again, whole.
-
-    Raises:
-        AnnotateError: it could not be done.
-    """
-
-    def analyse_joined(analysis: Analysis) -> list[Annotation]:
-        joined = join_parts(analysis, parts)
-        return analyse(analysis) if joined is None else in_order(joined)
-
-    with _claimed(job) as scratch:
-        if scratch is None:
-            return _busy(job)
-        outcome = _without_analysis(job, scratch)
-        return outcome or _annotate(job, scratch, progress, analyse_joined, division.source)
+    if storage_for(job.path).in_place:
+        with _locked(job) as lock:
+            if lock is None:
+                return Outcome.busy(job.path)
+            item = job.item.again()
+            if job.decide(item).action is Action.ANNOTATE:
+                refuse_foreign_tracks(job.outputs, job.options, item.meta)
+                with _fetched(job, context) as (video, source):
+                    probed = probe(video, job.limits.max_pixels, ffmpeg=context.tools.ffmpeg)
+                count = count_chunks(probed, job.settings)
+                if 1 < count <= MOST_CHUNKS:
+                    return ChunkPlan(count, source, probed.duration_s)
+    return annotate_video(job, context)
 
 
 @contextlib.contextmanager
-def _claimed(job: Job) -> Iterator[Path | None]:
-    """Gives a folder for unfinished files, or None if another run is at the job, whose files are checked first.
+def _locked(job: AnnotateJob) -> Iterator[Lock | None]:
+    """Give the lock of the job's outputs, or None if another run has it; paths are checked first.
 
     Raises:
         AnnotateError: the video cannot be read, or no outputs can be written.
     """
+    outputs, storage = job.outputs, storage_for(job.outputs.base)
     if not job.from_report:
-        if not is_remote(job.path):
-            check_readable(job.path)
-        make_folder(job.outputs.meta.parent)
-    check_writable(job.outputs.meta)
-    with claim(job.outputs) as scratch:
+        storage_for(job.path).check_readable(job.path)
+        storage.ensure_dir(outputs.meta.parent)
+    storage.check_writable(outputs.meta)
+    with storage.lock(outputs.base) as lock:
         try:
-            yield scratch
+            yield lock
         except StorageError:
             raise
         except OSError as error:
-            raise UnreadableError(unreadable(error, job.path)) from error
+            raise unreadable(job.path, error) from error
 
 
-def _busy(job: Job) -> Outcome:
-    return Outcome(job.path, Status.BUSY, reason=f"{job.path}: another run is at it; it is left to that one")
+def _without_analysis(job: AnnotateJob, decision: Decision, lock: Lock) -> Outcome:
+    """Make the formats that are missing, if any are."""
+    meta = decision.meta
+    assert meta is not None
+    if decision.action is Action.SKIP:
+        return Outcome.skipped(job.path, meta)
+    report = read_item_report(job.item, meta)
+    meta = write_further_tracks(report, decision.missing, job.outputs, job.options.language, lock)
+    lock.confirm()
+    write_sidecar(meta, job.outputs, lock)
+    return Outcome(job.path, Status.CONVERTED, meta.duration_s, meta.faces)
 
 
-def _without_analysis(job: Job, scratch: Path) -> Outcome | None:
-    """Does what is to be done if that is no more than to make formats; None if the video is to be annotated.
+@contextlib.contextmanager
+def _fetched(job: AnnotateJob, context: WorkContext, chunks: AnalyzedChunks | None = None) -> Iterator[tuple[Path, Source]]:
+    """Give the video as a file of this machine, and what it is; it must be the same at the end of the block.
 
     Raises:
-        OutputError: outputs would be written where somebody else's files are.
+        UnreadableError: it cannot be read, or has changed meanwhile.
+        OutputError: there is no room for a copy.
     """
-    path, outputs = job.path, job.outputs
-    decision = job.decision
-    meta = decision.meta
-    if decision.task is Task.SKIP and meta is not None:
-        return Outcome(path, Status.SKIPPED, meta.duration_s, meta.faces)
-    if decision.task is Task.CONVERT and meta is not None:
-        _write_tracks(read_report(path, outputs, meta), decision.missing, meta, job, scratch)
-        return Outcome(path, Status.CONVERTED, meta.duration_s, meta.faces)
-    earlier = read_meta(outputs.meta)
-    for track in outputs.tracks(job.wanted).values():
-        if earlier is not None and not _is_ours(track, earlier):
-            raise _foreign(track)
-    return None
+    storage = storage_for(job.path)
+    if context.progress is not None and not storage.in_place:
+        context.progress(0.0, None)
+    before = storage.stat(job.path)
+    with storage.local_copy(job.path, job.scratch) as video:
+        storage_for(video).check_readable(video)
+        source = describe_source(job.path, before, video) if chunks is None else chunks.plan.source
+        yield video, source
+        after = storage.stat(job.path)
+        if after.version != before.version or describe_source(job.path, after, video) != source:
+            remedy = "annotate it again when it is complete"
+            raise UnreadableError("has changed while it was read", remedy, path=job.path)
 
 
-def _annotate(
-    job: Job,
-    scratch: Path,
-    progress: Progress | None,
-    analyse_video: Callable[[Analysis], list[Annotation]],
-    source: Source | None = None,
-) -> Outcome:
-    """Writes what ``analyse_video`` finds; ``source`` is the video as it was before, if part of that was done before."""
-    path, outputs = job.path, job.outputs
-    earlier = read_meta(outputs.meta)
-    report = _analyse(job, progress, analyse_video, source)
-    if earlier is not None:
-        report = replace(report, meta=replace(report.meta, renders=earlier.renders))
-    confirm(outputs)
-    remove(outputs.meta)
-    texts = {outputs.csv: format_table(report.table), outputs.boxes: format_boxes(report.boxes) if report.boxes else None}
-    meta = _write(texts, report.meta, scratch)
-    meta = _write_tracks(replace(report, meta=meta), tuple(outputs.tracks(job.wanted)), None, job, scratch)
-    if earlier is not None:
-        _remove_outdated(outputs, earlier, meta)
-    status = Status.ANNOTATED if meta.faces else Status.NO_FACES
-    return Outcome(path, status, meta.duration_s, meta.faces, dominant_emotion(report.pieces), meta.shortfall)
-
-
-def _analyse(
-    job: Job,
-    progress: Progress | None,
-    analyse_video: Callable[[Analysis], list[Annotation]],
-    source: Source | None,
-) -> Report:
-    """A video's report, with boxes as they are read back; one from object storage is copied here first."""
-    if not isinstance(job.path, ObjectPath):
-        return _analyse_file(job, job.path, progress, analyse_video, source or describe_source(job.path))
-    from annotate.storage.s3.download import fetched
-
+def _open(job: AnnotateJob, context: WorkContext, video: Path) -> Analysis:
+    analysis = Analysis.open(video, job.settings, limits=job.limits, tools=context.tools, shown_as=job.path)
+    progress = context.progress
     if progress is not None:
-        progress(0.0, None)
-    before = job.path.stat()
-    with fetched(job.path, before.st_size, job.scratch) as copy:
-        check_readable(copy)
-        source_here = describe_copy(job.path, before.st_size, before.st_mtime_ns, copy)
-        report = _analyse_file(job, copy, progress, analyse_video, source_here)
-    if job.path.stat() != before:
-        raise _changed(job.path)
-    return report
+        duration_s = analysis.video.duration_s
+        progress(0.0, duration_s)
+        analysis.progress = lambda analyzed_s: progress(analyzed_s, duration_s)
+    return analysis
 
 
-def _analyse_file(
-    job: Job,
-    video: Path,
-    progress: Progress | None,
-    analyse_video: Callable[[Analysis], list[Annotation]],
-    source: Source,
+def _analyze(analysis: Analysis, context: WorkContext, chunks: AnalyzedChunks | None) -> list[Annotation]:
+    if chunks is None:
+        return analyze(analysis, context.cores)
+    merged = merge_chunks(analysis, chunks.items)
+    return analyze(analysis) if merged is None else in_order(merged)
+
+
+def _make_report(
+    job: AnnotateJob, analysis: Analysis, annotations: Sequence[Annotation], source: Source, earlier: Meta | None
 ) -> Report:
-    analysis = Analysis.open(video, job.settings, limits=job.limits)
-    duration_s = analysis.video.duration_s
-    if progress is not None:
-        report = progress
-        report(0.0, duration_s)
-        analysis.progress = lambda analysed_s: report(analysed_s, duration_s)
-    annotations = analyse_video(analysis)
-    if video == job.path and describe_source(video) != source:
-        raise _changed(video)
+    """Return a video's report, with boxes as they are read back; copies that were made of an earlier one stay known."""
     meta = Meta(
         analysis_version=ANALYSIS_VERSION,
         program=f"annotate {VERSION}",
         model_hash=analysis.classifier.model_hash,
-        settings=settings_that_matter(job.settings),
+        settings=result_settings(job.settings),
         source=source,
         frames=analysis.decoding.frames,
         duration_s=analysis.decoding.end_s,
         missing_s=round(analysis.missing_s, 3),
         faces=analysis.blocks.faces,
         dropped_tracks=analysis.blocks.dropped_tracks,
-        warnings={text.replace(str(video), str(job.path)): count for text, count in analysis.decoding.warnings.items()},
-        ffmpeg=find_ffmpeg().version,
+        warnings=dict(analysis.decoding.warnings),
+        ffmpeg=analysis.video.ffmpeg.version,
         width_px=analysis.video.width_px,
         height_px=analysis.video.height_px,
+        renders={} if earlier is None else earlier.renders,
     )
     boxes = parse_boxes(format_boxes(paths_of(annotations).thinned()).encode())
-    return Report(
-        to_table(annotations, analysis.classifier.contract.class_names), meta, boxes, path_to_video(job.path, job.outputs)
-    )
-
-
-def _changed(path: Path) -> UnreadableError:
-    return UnreadableError(f"{path}: has changed while it was read; annotate it again when it is complete")
-
-
-def _write_tracks(report: Report, names: Iterable[str], earlier: Meta | None, job: Job, scratch: Path) -> Meta:
-    """Writes tracks of a report, then the meta file, and gives that.
-
-    With an ``earlier`` meta file, files of these names that it does not know are left alone, unless they are the very
-    tracks, written by a run that was killed before it could say so.
-
-    Raises:
-        OutputError: one of them is somebody else's, or cannot be written; then no other is.
-    """
-    texts: dict[Path, str | None] = {}
-    for name in names:
-        path = job.outputs.track(name, job.wanted.language)
-        texts[path] = text = write_track(name, report, job.wanted.language)
-        if earlier is not None and not _is_ours(path, earlier) and not _is_written(path, text):
-            raise _foreign(path)
-    meta = _write(texts, report.meta, scratch)
-    confirm(job.outputs)
-    write_whole(job.outputs.meta, meta.to_json(), scratch)
-    return meta
-
-
-def _write(texts: Mapping[Path, str | None], meta: Meta, scratch: Path) -> Meta:
-    """Writes files, removes those there is nothing to write for, and gives a meta file's content that knows of them."""
-    known: dict[str, str | None] = {}
-    for path, text in texts.items():
-        if text is None:
-            remove(path)
-        else:
-            write_whole(path, text, scratch)
-        known[plain_name(path)] = None if text is None else hash_content(text.encode())
-    return replace(meta, outputs={**meta.outputs, **known})
-
-
-def _is_ours(path: Path, earlier: Meta) -> bool:
-    """Whether nothing but what an earlier run wrote is lost if something else is written to ``path``."""
-    return earlier.outputs.get(plain_name(path)) is not None or not is_taken(path)
-
-
-def _is_written(path: Path, text: str | None) -> bool:
-    return text is not None and not path.is_symlink() and path.is_file() and path.read_bytes() == text.encode()
-
-
-def _foreign(path: Path) -> OutputError:
-    return OutputError(f"{path}: not written, since a file is there that this program did not make; move it away")
-
-
-def _remove_outdated(outputs: Outputs, earlier: Meta, meta: Meta) -> None:
-    """Removes what an earlier run wrote in formats that were not asked for again: it is of the earlier report."""
-    for name, known in earlier.outputs.items():
-        path = outputs.meta.with_name(Path(name).name)
-        is_mine = name == path.name and is_output(name) and name not in meta.outputs and not path.is_symlink()
-        if is_mine and path.is_file() and hash_file(path) == known:
-            remove(path)
+    table = to_table(annotations, analysis.classifier.contract.class_names)
+    return Report(table, meta, boxes, storage_for(job.path).relative(job.path, job.outputs.base.parent))

@@ -1,20 +1,16 @@
-"""Whether a finished archive is whole: outputs against the meta files that say what they were."""
+"""Whether a finished archive is whole: outputs against the sidecars that say what they were."""
 
 from __future__ import annotations
 
 import enum
-import functools
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from annotate.archive.discover import Obstacle, folders_below
-from annotate.archive.layout import META_ENDING, REPORT_ENDING, Outputs, is_output, name_outputs
-from annotate.results.meta import Meta, hash_file, is_unchanged, plain_name, read_meta
-from annotate.storage.local.files import remove
-from annotate.storage.locks import abandoned, sweep
-from annotate.storage.s3.path import ObjectPath, is_remote
+from annotate.archive.layout import META_ENDING, REPORT_ENDING, is_output
+from annotate.archive.scan import ArchiveItem
+from annotate.results.meta import Meta, hash_file, is_unchanged, json_safe_name, read_meta
+from annotate.storage.base import storage_for
+from annotate.storage.values import PathOrUrl, SkippedPath, sort_key
 from annotate.version import ANALYSIS_VERSION
 
 
@@ -33,60 +29,59 @@ class Fault(enum.Enum):
 class Finding:
     """Something that is wrong with ``path``; ``stale`` are files that this program made and that serve no more."""
 
-    path: Path
+    path: PathOrUrl
     fault: Fault
     reason: str
-    stale: tuple[Path, ...] = ()
+    stale: tuple[PathOrUrl, ...] = ()
 
 
 def check_archive(
-    found: Iterable[Path | Obstacle],
-    trees: Mapping[Path, Sequence[Path]],
-    folders: Mapping[Path, Path] | None = None,
+    items: Iterable[ArchiveItem | SkippedPath], trees: Mapping[PathOrUrl, Sequence[PathOrUrl]]
 ) -> Iterator[Finding]:
-    """What is wrong with the outputs of videos as `annotate.archive.discover.walk` finds them, and of others near them.
+    """Yield what is wrong with the outputs of videos as `annotate.archive.scan.scan` finds them, and of others near them.
 
     ``trees`` are the directories in which outputs that belong to no video are looked for, each with those whose videos
-    it serves: itself, where outputs lie beside the videos. ``folders`` are as for `annotate.batch.run.annotate_archive`.
-    Nothing is changed.
+    it serves: itself, where outputs lie beside the videos. Nothing is changed.
     """
-    entries = list(found)
-    for entry in entries:
-        if isinstance(entry, Obstacle):
-            yield Finding(entry.path, Fault.UNREADABLE, entry.reason.removeprefix(f"{entry.path}: "))
-    names = name_outputs([entry for entry in entries if isinstance(entry, Path)], folders)
-    check = _Check(frozenset(names))
-    for video in sorted(names):
-        yield from check.video(video, names[video])
+    videos: list[ArchiveItem] = []
+    for item in items:
+        if isinstance(item, SkippedPath):
+            yield Finding(item.path, Fault.UNREADABLE, item.reason)
+        else:
+            videos.append(item)
+    check = _Check(frozenset(item.video for item in videos))
+    for item in sorted(videos, key=lambda item: sort_key(item.video)):
+        yield from check.video(item)
     for tree, archives in trees.items():
-        for folder in folders_below(tree):
-            yield from check.folder(folder, [archive / folder.relative_to(tree) for archive in archives])
+        storage = storage_for(tree)
+        for folder in storage.folders(tree):
+            yield from check.folder(folder, [archive / storage.below(folder, tree) for archive in archives])
 
 
-def remove_stale(finding: Finding) -> list[Path]:
-    """Removes what this program made and what serves no more, and tells what that was; nothing else is touched.
+def remove_stale(finding: Finding) -> list[PathOrUrl]:
+    """Remove what this program made and what serves no more, and return what that was; nothing else is touched.
 
     Raises:
         OutputError: a file cannot be removed.
     """
     if finding.fault is Fault.UNFINISHED:
-        return sweep(finding.path.parent)
+        return storage_for(finding.path).sweep(finding.path.parent)
     for path in finding.stale:
-        remove(path)
+        storage_for(path).delete(path)
     return list(finding.stale)
 
 
 class _Check:
     """One check; it knows which outputs are some video's, and reads every directory once."""
 
-    def __init__(self, videos: frozenset[Path]) -> None:
+    def __init__(self, videos: frozenset[PathOrUrl]) -> None:
         self._videos = videos
-        self._accounted: set[Path] = set()
-        self._beside = functools.cache(_by_plain_name)
+        self._accounted: set[PathOrUrl] = set()
+        self._folders: dict[PathOrUrl, dict[str, PathOrUrl]] = {}
 
-    def video(self, video: Path, outputs: Outputs) -> Iterator[Finding]:
-        """What is wrong with one video's outputs."""
-        meta = read_meta(outputs.meta)
+    def video(self, item: ArchiveItem) -> Iterator[Finding]:
+        """Yield what is wrong with one video's outputs."""
+        video, outputs, meta = item.video, item.outputs, item.meta
         if meta is None:
             beside = self._beside(outputs.meta.parent)
             self._accounted.update(path for path in beside.values() if path.name.startswith(outputs.mark))
@@ -97,7 +92,7 @@ class _Check:
             return
         ours, faults = self._compare(outputs.meta, meta)
         try:
-            changed = not is_unchanged(meta.source, video)
+            changed = not is_unchanged(meta.source, video, item.stat)
         except OSError as error:
             yield Finding(video, Fault.UNREADABLE, f"cannot be read ({error.strerror})")
             return
@@ -108,8 +103,8 @@ class _Check:
         else:
             yield from faults
 
-    def folder(self, folder: Path, archives: Sequence[Path]) -> Iterator[Finding]:
-        """Outputs in a folder that belong to none of the videos, which lie in the folders ``archives``."""
+    def folder(self, folder: PathOrUrl, archives: Sequence[PathOrUrl]) -> Iterator[Finding]:
+        """Yield outputs in a folder that belong to none of the videos, which lie in the folders ``archives``."""
         loose = [path for path in self._beside(folder).values() if is_output(path.name) and path not in self._accounted]
         metas = [(path, meta) for path in loose if (meta := read_meta(path)) is not None]
         for path, meta in metas:
@@ -122,37 +117,47 @@ class _Check:
         for path in loose:
             if path not in self._accounted:
                 yield Finding(path, Fault.FOREIGN, "named like an output, but no meta file knows it")
-        for path in abandoned(folder):
+        for path in storage_for(folder).abandoned(folder):
             yield Finding(path, Fault.UNFINISHED, "left by a run that was killed")
 
-    def _compare(self, meta_path: Path, meta: Meta) -> tuple[tuple[Path, ...], list[Finding]]:
-        """The files a meta file lists that are as they were written, itself last, and what is wrong with the others."""
-        beside = self._beside(meta_path.parent)
-        whole, faults = self._compare_renders(meta_path, meta)
-        self._accounted.add(meta_path)
+    def _beside(self, folder: PathOrUrl) -> dict[str, PathOrUrl]:
+        """Return what lies in a folder, by names as sidecars have them; nothing if it cannot be read."""
+        if folder not in self._folders:
+            try:
+                paths = storage_for(folder).list_dir(folder)
+            except OSError:
+                paths = []
+            self._folders[folder] = {json_safe_name(path): path for path in paths}
+        return self._folders[folder]
+
+    def _compare(self, sidecar: PathOrUrl, meta: Meta) -> tuple[tuple[PathOrUrl, ...], list[Finding]]:
+        """Return the files a sidecar lists that are as they were written, itself last, and what is wrong with the others."""
+        beside = self._beside(sidecar.parent)
+        whole, faults = self._compare_renders(sidecar, meta)
+        self._accounted.add(sidecar)
         for name, known in meta.outputs.items():
             path = beside.get(name)
             if path is None:
                 if known is not None:
-                    faults.append(Finding(meta_path.parent / name, Fault.MISSING, "gone; annotate the video again"))
+                    faults.append(Finding(sidecar.parent / name, Fault.MISSING, "gone; annotate the video again"))
             elif known is not None and is_output(path.name):
                 self._accounted.add(path)
                 try:
-                    if not path.is_symlink() and hash_file(path) == known:
+                    if not storage_for(path).is_link(path) and hash_file(path) == known:
                         whole.append(path)
                     else:
                         faults.append(Finding(path, Fault.DAMAGED, "not as this program wrote it; --force writes it anew"))
                 except OSError as error:
                     faults.append(Finding(path, Fault.UNREADABLE, f"cannot be read ({error.strerror})"))
-        return (*whole, meta_path), faults
+        return (*whole, sidecar), faults
 
-    def _compare_renders(self, meta_path: Path, meta: Meta) -> tuple[list[Path], list[Finding]]:
-        """The same of copies of the video. One with another name than an output's, or in another folder, is never removed
-        nor missed: somebody wanted it there, and a meta file that somebody else made could name what it wants."""
-        whole, faults = [], []
-        report = meta.outputs.get(plain_name(meta_path).removesuffix(META_ENDING) + REPORT_ENDING)
+    def _compare_renders(self, sidecar: PathOrUrl, meta: Meta) -> tuple[list[PathOrUrl], list[Finding]]:
+        """Return the same of rendered videos. One with another name than an output's, or in another folder, is never removed
+        nor missed: somebody wanted it there, and a sidecar that somebody else made could name what it wants."""
+        whole, faults = list[PathOrUrl](), list[Finding]()
+        report = meta.outputs.get(json_safe_name(sidecar).removesuffix(META_ENDING) + REPORT_ENDING)
         for way, render in meta.renders.items():
-            place = _place(meta_path.parent, way)
+            storage, place = storage_for(sidecar), storage_for(sidecar).resolve(sidecar.parent, way)
             path = self._beside(place.parent).get(place.name)
             is_usual = is_output(place.name) and way == place.name
             if path is None:
@@ -161,7 +166,7 @@ class _Check:
                 continue
             self._accounted.add(path)
             try:
-                if path.is_symlink() or not path.is_file() or hash_file(path) != render.hash:
+                if storage.is_link(path) or not storage.is_file(path) or hash_file(path) != render.hash:
                     faults.append(
                         Finding(path, Fault.DAMAGED, "not as this program wrote it; move it away and render again")
                     )
@@ -173,18 +178,3 @@ class _Check:
             except OSError as error:
                 faults.append(Finding(path, Fault.UNREADABLE, f"cannot be read ({error.strerror})"))
         return whole, faults
-
-
-def _place(folder: Path, way: str) -> Path:
-    """Where a way with slashes leads from a folder."""
-    if is_remote(folder):
-        return ObjectPath(os.path.normpath(os.path.join("/", *folder.parts, way)))
-    return Path(os.path.normpath(folder / way))
-
-
-def _by_plain_name(folder: Path) -> dict[str, Path]:
-    """What lies in a folder, by names as meta files have them; nothing if it cannot be read."""
-    try:
-        return {plain_name(path): path for path in sorted(folder.iterdir())}
-    except OSError:
-        return {}

@@ -1,113 +1,113 @@
-"""Making further formats from the reports of an archive: nothing is decoded, and the videos need not be there any more."""
+"""Make further formats from the reports of an archive: nothing is decoded, and the videos need not be there any more."""
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import PurePosixPath
 
-from annotate.archive.discover import Obstacle, Selection, folders_below, walk
-from annotate.archive.layout import META_ENDING, REPORT_ENDING, Outputs, Wanted, name_outputs
-from annotate.archive.output_tree import mirror, output_trees
-from annotate.batch.executor import InlineWorkers, Workers
-from annotate.batch.job import Job, Outcome, Status, unreadable
-from annotate.batch.plan import Task
-from annotate.batch.run import run_jobs, settle
-from annotate.errors import ReportError
+from annotate.archive.discover import Selection
+from annotate.archive.layout import META_ENDING, REPORT_ENDING, OutputOptions, outputs_of_report
+from annotate.archive.output_tree import trees_with_outputs
+from annotate.archive.scan import ArchiveItem, scan
+from annotate.batch.executor import Executor, InlineExecutor
+from annotate.batch.job import AnnotateJob, Outcome
+from annotate.batch.plan import Action
+from annotate.batch.run import annotate_task, run_jobs, split_finished
+from annotate.errors import ReportError, unreadable
 from annotate.results.formats.registry import check_libraries
-from annotate.results.meta import plain_name, read_meta
+from annotate.results.meta import json_safe_name, read_meta
 from annotate.settings import Settings
+from annotate.storage.base import storage_for
+from annotate.storage.values import PathOrUrl, SkippedPath
 
 
-def find_reports(
-    paths: Sequence[Path], wanted: Wanted, selection: Selection | None = None, target: Path | None = None
-) -> list[Job | Obstacle]:
-    """A job for every video below ``paths``, then one for every report there whose video is gone.
+def scan_reports(
+    paths: Sequence[PathOrUrl], selection: Selection | None = None, output_dir: PathOrUrl | None = None
+) -> Iterator[ArchiveItem | SkippedPath]:
+    """Yield every video below ``paths``, then every video that is gone and whose report is there.
 
-    ``target`` is the tree of their own to which outputs were written. A path that is a report stands for itself.
+    ``output_dir`` is the folder to which outputs were written, if they lie apart. A path that is a report stands for itself.
 
     Raises:
-        SettingsError: a library that a format needs is missing, or videos of two roots have outputs at the same place.
+        SettingsError: videos of two roots have outputs at the same place.
     """
-    check_libraries(wanted.formats)
     selection = selection or Selection()
-    named = [path for path in paths if path.name.endswith((REPORT_ENDING, META_ENDING)) and path.is_file()]
+    named = [path for path in paths if path.name.endswith((REPORT_ENDING, META_ENDING)) and storage_for(path).is_file(path)]
     others = [path for path in paths if path not in named]
-    found = list(walk(others, selection))
-    videos = [entry for entry in found if isinstance(entry, Path)]
-    names = name_outputs(videos, mirror(videos, others, target) if target is not None else None)
-    entries: list[Job | Obstacle] = [
-        entry if isinstance(entry, Obstacle) else _job(entry, names[entry], wanted) for entry in found
-    ]
-    known = {outputs.meta for outputs in names.values()}
+    known: set[PathOrUrl] = set()
+    for entry in scan(others, selection, output_dir):
+        if isinstance(entry, ArchiveItem):
+            known.add(entry.outputs.meta)
+        yield entry
     for path in named:
-        meta_path = path.with_name(path.name.removesuffix(REPORT_ENDING).removesuffix(META_ENDING) + META_ENDING)
-        meta = read_meta(meta_path)
+        outputs = outputs_of_report(path)
+        meta = read_meta(outputs.meta)
         if meta is None:
-            entries.append(Obstacle(path, f"{path}: there is no whole meta file beside it; annotate its video again"))
-        elif meta_path not in known:
-            known.add(meta_path)
-            entries.append(_job(path.parent / Path(meta.source.name).name, _outputs_of(meta_path), wanted))
-    for tree, archives in output_trees(others, target).items():
-        for video, meta_path in _without_videos(tree, archives, selection, known):
-            entries.append(_job(video, _outputs_of(meta_path), wanted))
-    return entries
+            yield SkippedPath(path, "there is no whole meta file beside it", "annotate its video again")
+        elif outputs.meta not in known:
+            known.add(outputs.meta)
+            yield ArchiveItem.read(path.parent / PurePosixPath(meta.source.name).name, outputs)
+    for tree, archives in trees_with_outputs(others, output_dir).items():
+        yield from _without_videos(tree, archives, selection, known)
 
 
-def convert_archive(entries: Iterable[Job | Obstacle], workers: Workers | None = None) -> Generator[Outcome, None, None]:
-    """Makes formats from reports as `find_reports` finds them, and tells what became of each video, as they are done.
+def convert_archive(
+    items: Iterable[ArchiveItem | SkippedPath], options: OutputOptions, executor: Executor | None = None
+) -> Generator[Outcome, None, None]:
+    """Make formats from reports as `scan_reports` finds them; yield one outcome per video as it finishes.
 
-    Without ``workers`` this process does it all. What killed runs left is removed first.
+    Without an ``executor`` this process does it all. What killed runs left is removed first.
+
+    Raises:
+        SettingsError: a library that a format needs is missing.
     """
-    workers = workers or InlineWorkers()
-    jobs = yield from settle(entries, _finished)
+    check_libraries(options.formats)
+    executor = executor or InlineExecutor()
+    jobs = yield from split_finished((_job(item, options) for item in items), _finished)
     try:
-        yield from run_jobs(jobs, workers)
+        yield from run_jobs(annotate_task, jobs, executor)
     finally:
-        workers.close()
+        executor.close()
 
 
-def _finished(job: Job) -> Outcome | None:
-    """The outcome of a report for which there is nothing to do, or nothing can be done; None if there is work."""
+def _job(item: ArchiveItem | SkippedPath, options: OutputOptions) -> AnnotateJob | SkippedPath:
+    return item if isinstance(item, SkippedPath) else AnnotateJob(item, Settings(), options, "", from_report=True)
+
+
+def _finished(job: AnnotateJob) -> Outcome | None:
+    """Return the outcome of a report for which there is nothing to do, or nothing can be done; None if there is work."""
     try:
-        decision = job.decision
+        decision = job.decide()
     except ReportError as error:
-        return Outcome(job.path, Status.FAILED, reason=str(error), trace=traceback.format_exc())
+        return Outcome.failed(job.path, error)
     except OSError as error:
-        return Outcome(job.path, Status.FAILED, reason=unreadable(error, job.path), trace=traceback.format_exc())
-    if decision.task is not Task.SKIP or decision.meta is None:
+        return Outcome.failed(job.path, unreadable(job.path, error))
+    if decision.action is not Action.SKIP or decision.meta is None:
         return None
-    return Outcome(job.path, Status.SKIPPED, decision.meta.duration_s, decision.meta.faces)
-
-
-def _job(video: Path, outputs: Outputs, wanted: Wanted) -> Job:
-    return Job(video, outputs, Settings(), wanted, "", from_report=True)
-
-
-def _outputs_of(meta_path: Path) -> Outputs:
-    return Outputs(meta_path.with_name(meta_path.name.removesuffix(META_ENDING)))
+    return Outcome.skipped(job.path, decision.meta)
 
 
 def _without_videos(
-    tree: Path, archives: Sequence[Path], selection: Selection, known: set[Path]
-) -> Iterator[tuple[Path, Path]]:
-    """Where videos were that are gone from all of ``archives``, and the meta files in ``tree`` that name them."""
-    for folder in folders_below(tree):
-        metas = [path for path in sorted(folder.iterdir()) if path.name.endswith(META_ENDING)]
-        loose = [(path, meta) for path in metas if path not in known and (meta := read_meta(path)) is not None]
+    tree: PathOrUrl, archives: Sequence[PathOrUrl], selection: Selection, known: set[PathOrUrl]
+) -> Iterator[ArchiveItem]:
+    """Yield videos that are gone from all of ``archives``, by the sidecars in ``tree`` that name them."""
+    storage = storage_for(tree)
+    for folder in storage.folders(tree):
+        sidecars = [path for path in storage.list_dir(folder) if path.name.endswith(META_ENDING) and path not in known]
+        loose = [(path, meta) for path in sidecars if (meta := read_meta(path)) is not None]
         if not loose:
             continue
-        place = folder.relative_to(tree)
-        present = {plain_name(path) for archive in archives for path in _listed(archive / place)}
+        place = storage.below(folder, tree)
+        present = {json_safe_name(path) for archive in archives for path in _list_dir(archive / place)}
         for path, meta in loose:
             name = meta.source.name
-            if name and name not in present and name == Path(name).name and selection.takes(place / name):
+            if name and name not in present and name == PurePosixPath(name).name and selection.takes(place / name):
                 known.add(path)
-                yield archives[0] / place / name, path
+                yield ArchiveItem(archives[0] / place / name, outputs_of_report(path), meta, None)
 
 
-def _listed(folder: Path) -> list[Path]:
+def _list_dir(folder: PathOrUrl) -> list[PathOrUrl]:
     try:
-        return list(folder.iterdir())
+        return storage_for(folder).list_dir(folder)
     except OSError:
         return []

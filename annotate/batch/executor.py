@@ -1,59 +1,66 @@
-"""What does the jobs: the interface of worker pools, and this process as one."""
+"""What does jobs: the interface of executors, and the one that uses this process."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from pathlib import Path
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
-from annotate.batch.job import Outcome, Work, run_job
+from annotate.batch.job import AnyJob, Outcome, Task, WorkContext, run_task
+from annotate.storage.values import PathOrUrl
 
 if TYPE_CHECKING:
-    pass
+    from annotate.analysis.tools import Tools
 
-Advance = Callable[[Path, float, float | None], None]
-"""Told of a video how many seconds are analysed, and its length if known."""
+OnProgress = Callable[[PathOrUrl, float, float | None], None]
+"""Called with a video, the seconds of it that are analyzed, and its length if known."""
 
 
-class Workers(Protocol):
-    """An executor that can be made anew when its processes have died."""
+class Executor(Protocol):
+    """Does jobs by their task; can be made anew when its processes have died."""
 
     @property
-    def width(self) -> int:
+    def slots(self) -> int:
         """How many jobs it does at once, now; it may change."""
 
-    def submit(self, job: Work) -> Future[Outcome]:
-        """Hands over a job."""
+    def submit(self, task: Task[AnyJob], job: AnyJob) -> Future[Outcome]:
+        """Hand over a job."""
 
     def restart(self) -> None:
-        """Makes new workers in place of broken ones."""
+        """Make new workers in place of broken ones."""
 
     def close(self) -> None:
-        """Ends all workers, whatever they are doing, with their children."""
+        """End all workers, whatever they are doing, with their children."""
 
 
-class InlineWorkers:
-    """Jobs are done by this process, when they are handed over."""
+class InlineExecutor:
+    """Does jobs in this process, when they are handed over."""
 
-    width = 1
+    slots = 1
 
-    def __init__(self, advance: Advance | None = None) -> None:
-        self._advance = advance
+    def __init__(self, on_progress: OnProgress | None = None) -> None:
+        self._on_progress = on_progress
+
+    @cached_property
+    def tools(self) -> Tools:
+        """What is kept from job to job."""
+        from annotate.analysis.tools import Tools  # takes half a second
+
+        return Tools()
 
     def prepare(self) -> None:
-        """There is nothing that could be loaded meanwhile."""
+        """Do nothing: there is nothing that could be loaded meanwhile."""
 
-    def submit(self, job: Work) -> Future[Outcome]:
-        """Does the job."""
-        advance = self._advance
+    def submit(self, task: Task[AnyJob], job: AnyJob) -> Future[Outcome]:
+        """Do the job."""
+        progress = None if self._on_progress is None else partial(self._on_progress, job.path)
         future: Future[Outcome] = Future()
-        progress = None if advance is None else lambda done_s, duration_s: advance(job.path, done_s, duration_s)
-        future.set_result(run_job(job, progress))
+        future.set_result(run_task(task, job, WorkContext(self.tools, progress)))
         return future
 
     def restart(self) -> None:
-        """There is nothing to make anew."""
+        """Do nothing: this process lives."""
 
     def close(self) -> None:
-        """There is nothing to end."""
+        """Do nothing: jobs are done when they are handed over."""

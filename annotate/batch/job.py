@@ -1,27 +1,32 @@
-"""One video, from what is to be done to its files in place: the unit of work that executors are given."""
+"""The work on one video as data: what is to be done, with what, and how it ended."""
 
 from __future__ import annotations
 
+import enum
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from annotate.archive.layout import Outputs, Wanted
+from annotate.archive.layout import OutputOptions, Outputs
+from annotate.archive.scan import ArchiveItem
 from annotate.batch.plan import Decision, decide, decide_conversion
-from annotate.errors import AnnotateError
+from annotate.errors import AnnotateError, in_words
+from annotate.results.meta import Meta
 from annotate.settings import ONE_CORE, Limits, Settings
+from annotate.storage.values import PathOrUrl
 
 if TYPE_CHECKING:
     from annotate.analysis.parallel import Cores
+    from annotate.analysis.tools import Tools
 
-
-import enum
+Progress = Callable[[float, float | None], None]
+"""Called with the seconds of a video that are analyzed, and its length if known."""
 
 
 class Status(enum.Enum):
-    """How a video came out."""
+    """How the work on a video ended."""
 
     ANNOTATED = "annotated"
     NO_FACES = "no faces"
@@ -34,61 +39,109 @@ class Status(enum.Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one video.
+    """Result of the work on one video.
 
-    ``reason`` says why it failed, or what is to be known of the result; ``trace`` is the traceback of a failure.
+    ``problem`` and ``remedy`` say why it failed, or what is to be known of the result; ``about`` is the file concerned,
+    where that is not the video; ``host`` is the machine, where that is another one; ``trace`` is the traceback of a failure.
     """
 
-    path: Path
+    path: PathOrUrl
     status: Status
     duration_s: float = 0.0
     faces: int = 0
     emotion: str = ""
-    reason: str = ""
+    problem: str = ""
+    remedy: str = ""
+    about: object = None
+    host: str = ""
     trace: str = ""
 
+    @classmethod
+    def failed(cls, path: PathOrUrl, error: AnnotateError) -> Outcome:
+        """Return the outcome of a video that failed with an error, which is being handled."""
+        about = None if error.path == path else error.path
+        return cls(
+            path, Status.FAILED, problem=error.problem, remedy=error.remedy, about=about, trace=traceback.format_exc()
+        )
 
-Progress = Callable[[float, float | None], None]
-"""Told the seconds of a video that are analysed, and its length if known."""
+    @classmethod
+    def failed_internally(cls, path: PathOrUrl, error: BaseException) -> Outcome:
+        """Return the outcome of a video that failed by a fault of this program."""
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        problem = f"an error of this program ({type(error).__name__}: {error})"
+        return cls(path, Status.FAILED, problem=problem, remedy="please report it with -v's output", trace=trace)
 
+    @classmethod
+    def skipped(cls, path: PathOrUrl, meta: Meta) -> Outcome:
+        """Return the outcome of a video for which there was nothing to do, with what its sidecar says."""
+        return cls(path, Status.SKIPPED, meta.duration_s, meta.faces)
 
-class Work(Protocol):
-    """Something to be done for a video; it is handed to worker processes."""
+    @classmethod
+    def busy(cls, path: PathOrUrl) -> Outcome:
+        """Return the outcome of a video whose outputs another run has locked."""
+        return cls(path, Status.BUSY, problem="another run is at it", remedy="it is left to that one")
 
     @property
-    def path(self) -> Path:
+    def reason(self) -> str:
+        """Problem and remedy in words, with the file concerned where that is not the video."""
+        return self._in_words(self.about) if self.problem else ""
+
+    @property
+    def sentence(self) -> str:
+        """The same with the file concerned, whichever it is."""
+        return self._in_words(self.path if self.about is None else self.about)
+
+    def _in_words(self, about: object) -> str:
+        return in_words(self.problem, self.remedy, about) + (f" [on {self.host}]" if self.host else "")
+
+
+@dataclass(frozen=True)
+class WorkContext:
+    """With what a job is done: tools that are kept from job to job, and, if given, free cores and a listener to progress.
+
+    Chunks of a long video are worked on at once by those of ``cores`` that are free.
+    """
+
+    tools: Tools
+    progress: Progress | None = None
+    cores: Cores | None = None
+
+
+class Job(Protocol):
+    """Something to be done for a video; data that is sent to worker processes. A frozen dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def item(self) -> ArchiveItem:
+        """The video, and what lay beside it when the archive was scanned."""
+
+    @property
+    def path(self) -> PathOrUrl:
         """The video."""
 
     @property
     def outputs(self) -> Outputs:
         """Names of its outputs."""
 
-    def run(self, progress: Progress | None, cores: Cores | None) -> Outcome:
-        """Does it, and tells how it came out.
-
-        Raises:
-            AnnotateError: it could not be done.
-        """
-
-
-class Decoding(Work, Protocol):
-    """Work that decodes a video, within limits; a dataclass."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
     @property
     def limits(self) -> Limits:
         """How much the decoder may take."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """A video and everything that says what becomes of it."""
+AnyJob = TypeVar("AnyJob", bound=Job)
 
-    path: Path
-    outputs: Outputs
+Task = Callable[[AnyJob, WorkContext], Outcome]
+"""Does jobs of a kind: a function of a module, which is sent to worker processes by its name. Raises `AnnotateError`."""
+
+
+@dataclass(frozen=True)
+class AnnotateJob:
+    """Everything a worker needs to annotate one video, or to make further formats of its report."""
+
+    item: ArchiveItem
     settings: Settings
-    wanted: Wanted
+    options: OutputOptions
     model_hash: str
     limits: Limits = ONE_CORE
     from_report: bool = False
@@ -97,33 +150,31 @@ class Job:
     """Where a video from object storage is copied to while it is worked on; the system's temporary folder if not given."""
 
     @property
-    def decision(self) -> Decision:
-        """What is to be done. Errors as for `annotate.batch.plan.decide` and `decide_conversion`."""
+    def path(self) -> PathOrUrl:
+        """The video."""
+        return self.item.video
+
+    @property
+    def outputs(self) -> Outputs:
+        """Names of its outputs."""
+        return self.item.outputs
+
+    def decide(self, item: ArchiveItem | None = None) -> Decision:
+        """Return what is to be done, as the scan found the video, or as it is now: then ``item`` says how that is.
+
+        Errors as for `annotate.batch.plan.decide` and `decide_conversion`.
+        """
+        item = self.item if item is None else item
         if self.from_report:
-            return decide_conversion(self.path, self.outputs, self.wanted)
-        return decide(self.path, self.outputs, self.wanted, self.settings, self.model_hash)
-
-    def run(self, progress: Progress | None, cores: Cores | None) -> Outcome:
-        """Annotates, or makes formats."""
-        from annotate.batch.annotate import execute  # takes half a second, which whoever only hands jobs over saves
-
-        return execute(self, progress, cores)
+            return decide_conversion(item, self.options)
+        return decide(item, self.options, self.settings, self.model_hash)
 
 
-def run_job(job: Work, progress: Progress | None = None, cores: Cores | None = None) -> Outcome:
-    """Does what is to be done for a video and tells how it came out; whatever goes wrong is told too, not raised.
-
-    Parts of a long video are worked on at once by those of ``cores`` that are free.
-    """
+def run_task(task: Task[AnyJob], job: AnyJob, context: WorkContext) -> Outcome:
+    """Do a job and return its outcome; whatever goes wrong is in that, and not raised."""
     try:
-        return job.run(progress, cores)
+        return task(job, context)
     except AnnotateError as error:
-        return Outcome(job.path, Status.FAILED, reason=str(error), trace=traceback.format_exc())
+        return Outcome.failed(job.path, error)
     except Exception as error:  # noqa: BLE001  (a fault of ours with one video must not end a run over thousands)
-        reason = f"{job.path}: an error of this program ({type(error).__name__}: {error}); please report it with -v's output"
-        return Outcome(job.path, Status.FAILED, reason=reason, trace=traceback.format_exc())
-
-
-def unreadable(error: OSError, path: Path) -> str:
-    """Says what could not be read, ``path`` unless the error names something else, and why."""
-    return f"{error.filename or path}: cannot be read ({error.strerror}); check its permissions"
+        return Outcome.failed_internally(job.path, error)

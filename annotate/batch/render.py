@@ -1,59 +1,40 @@
-"""Copies of an archive's videos with what their reports say: drawn into the pictures, or as tracks of subtitles.
+"""Render copies of an archive's videos with what their reports say: drawn into the pictures, or as tracks of subtitles.
 
-The meta file beside a report knows the copies that were made of it, wherever they lie.
+The sidecar beside a report knows the copies that were made of it, wherever they lie.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import traceback
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from annotate.analysis.parallel import Cores
-from annotate.archive.discover import VIDEO_ENDINGS, Obstacle, Selection, walk
-from annotate.archive.layout import OUTPUT_MARK, Outputs, Wanted, name_outputs
-from annotate.archive.output_tree import mirror
-from annotate.archive.stored_report import read_report
-from annotate.batch.executor import InlineWorkers, Workers
-from annotate.batch.job import Outcome, Progress, Status, unreadable
-from annotate.batch.plan import decide_conversion
-from annotate.batch.run import run_decoding, settle
-from annotate.errors import OutputError, ReportError, SettingsError, UnreadableError
-from annotate.media.containers import (
-    CONTAINERS_WRITTEN,
-    MATROSKA,
-    container_for_burning,
-    container_for_copying,
-    left_out,
-)
-from annotate.media.encode import FONT, Subtitles, burn, mux
-from annotate.media.probe import Stream, Video, check_readable, probe
-from annotate.results.formats import ass, srt
+from annotate.archive.discover import VIDEO_ENDINGS, Selection, walk
+from annotate.archive.layout import OUTPUT_MARK, Outputs
+from annotate.archive.scan import ArchiveItem, locate
+from annotate.archive.stored_report import read_item_report
+from annotate.archive.validity import current_meta
+from annotate.batch.executor import Executor, InlineExecutor
+from annotate.batch.job import Outcome, Status, WorkContext
+from annotate.batch.rendering import choose_boxes, choose_tracks, put
+from annotate.batch.run import run_decoding, split_finished
+from annotate.errors import OutputError, ReportError, SettingsError, UnreadableError, unreadable, unwritable
+from annotate.media.containers import CONTAINERS_WRITTEN
+from annotate.media.probe import probe
 from annotate.results.intervals import dominant_emotion
-from annotate.results.meta import Meta, Render, hash_file, is_unchanged, plain_name, plain_text
-from annotate.results.report import Report
+from annotate.results.meta import Meta, Render, hash_file, is_unchanged, json_safe_name, json_safe_text
 from annotate.settings import ONE_CORE, Limits
-from annotate.storage.local.files import apply_usual_mode, check_writable, make_folder, remove, sentence, write_whole
-from annotate.storage.locks import claim, sweep
+from annotate.storage.base import Lock, local_only, storage_for
+from annotate.storage.values import PathOrUrl, SkippedPath
 
 BOXES, SOFT = "boxes", "soft"
 """Kinds of copies: faces with boxes drawn into the pictures, and tracks of subtitles beside them."""
 
-LANGUAGES = {"en": "eng", "ru": "rus"}
-"""Language tags as containers have them (ISO 639-2)."""
-
-TITLES = {"en": ("Emotions", "Emotions, with boxes"), "ru": ("Эмоции", "Эмоции и рамки")}
-"""What tracks are called in players: the subtitles, and those that are drawn around faces."""
-
-_NO_FACES = "no faces, so copied as it is"
-
 
 @dataclass(frozen=True)
-class Copy:
+class RenderOptions:
     """What is asked for: the kind of copy, the language of its words, the container (that of the video if empty)."""
 
     kind: str = BOXES
@@ -64,261 +45,201 @@ class Copy:
 
 @dataclass(frozen=True)
 class RenderJob:
-    """A video of which a copy is to be made: ``outputs`` are where its report is, ``place`` is the copy's without ending."""
+    """A video of which a copy is to be made: ``item`` tells where its report is, ``place`` is the copy without ending."""
 
-    path: Path
-    outputs: Outputs
+    item: ArchiveItem
     place: Path
-    copy: Copy
+    options: RenderOptions
     limits: Limits = ONE_CORE
 
     @property
-    def meta(self) -> Meta:
-        """What made the report.
+    def path(self) -> Path:
+        """The video."""
+        return local_only(self.item.video)
 
-        Raises:
-            ReportError: there is no report, or it no longer holds.
-            OSError: the video or the report cannot be read.
-        """
-        meta = decide_conversion(self.path, self.outputs, Wanted(())).meta
-        assert meta is not None
-        return meta
+    @property
+    def outputs(self) -> Outputs:
+        """Names of its outputs."""
+        return self.item.outputs
 
-    def standing(self, meta: Meta) -> Path | None:
-        """The copy of this kind and place that was made from the report as it is."""
+    def current_copy(self, meta: Meta) -> Path | None:
+        """Return the copy of this kind and place that was made from the report as it is."""
         for way, render in meta.renders.items():
             stem, _, ending = way.rpartition(".")
-            is_it = (stem, render.kind, render.language) == (self._way(self.place), self.copy.kind, self.copy.language)
-            if is_it and self.copy.container in ("", ending) and render.report == self._report_hash(meta):
+            wanted = (self.relative(self.place), self.options.kind, self.options.language)
+            is_it = (stem, render.kind, render.language) == wanted
+            if is_it and self.options.container in ("", ending) and render.report == self.report_hash(meta):
                 path = self.place.with_name(f"{self.place.name}.{ending}")
                 if path.is_file():
                     return path
         return None
 
-    def run(self, progress: Progress | None, cores: Cores | None) -> Outcome:
-        """Makes the copy. Errors as for `annotate.batch.job.Work.run`."""
-        check_readable(self.path)
-        make_folder(self.place.parent)
-        check_writable(self.outputs.meta)
-        check_writable(self.place)
-        with claim(self.outputs) as scratch:
-            if scratch is None:
-                return Outcome(self.path, Status.BUSY, reason=f"{self.path}: another run is at it; it is left to that one")
-            try:
-                meta = self.meta
-                if not self.copy.force and self.standing(meta) is not None:
-                    return Outcome(self.path, Status.SKIPPED, meta.duration_s, meta.faces)
-                return self._make(meta, progress, scratch)
-            except OSError as error:
-                raise UnreadableError(unreadable(error, self.path)) from error
+    def relative(self, path: Path) -> str:
+        """Return the way from the outputs' folder to a copy, as the sidecar has it."""
+        return json_safe_text(storage_for(path).relative(path, self.outputs.base.parent))
 
-    def _make(self, meta: Meta, progress: Progress | None, scratch: Path) -> Outcome:
-        video = probe(self.path, self.limits.max_pixels)
-        report = read_report(self.path, self.outputs, meta)
-        plan = _Plan.of(self, video, report)
-        target = self.place.with_name(f"{self.place.name}.{self.copy.container or plan.container}")
-        self._check_free(target, meta)
+    def report_hash(self, meta: Meta) -> str:
+        """Return the hash of the report that a copy is made from."""
+        return meta.outputs.get(json_safe_name(self.outputs.csv)) or ""
 
-        def advance(done_s: float) -> None:
-            if progress is not None:
-                progress(done_s, meta.duration_s or video.duration_s)
 
-        advance(0.0)
-        with _work_folder(target, self.outputs, scratch) as folder:
-            made = folder / f"copy.{plan.container}"
-            complaints = plan.make(made, advance)
-            if not is_unchanged(meta.source, self.path):
-                raise UnreadableError(f"{self.path}: has changed while it was read; annotate it again when it is complete")
-            self._put(made, target, meta, scratch)
-        remarks = [target.name, *plan.remarks]
-        if complaints:
-            remarks.append(f"damaged: the decoder complained {complaints} times")
-        emotion = dominant_emotion(report.pieces)
-        return Outcome(self.path, Status.RENDERED, meta.duration_s, meta.faces, emotion, "; ".join(remarks))
+def render_video(job: RenderJob, context: WorkContext) -> Outcome:
+    """Make one copy.
 
-    def _put(self, made: Path, target: Path, meta: Meta, scratch: Path) -> None:
-        """Puts a copy into its place, after the meta file knows it: were it the other way, a kill could leave a stranger."""
-        self._check_free(target, meta)
-        known = Render(self.copy.kind, self.copy.language, self._report_hash(meta), hash_file(made))
-        meta = replace(meta, renders={**meta.renders, self._way(target): known})
+    Raises:
+        AnnotateError: it could not be made; nothing is half-written.
+    """
+    storage = storage_for(job.place)
+    storage_for(job.path).check_readable(job.path)
+    storage.ensure_dir(job.place.parent)
+    for path in (job.outputs.meta, job.place):
+        storage_for(path).check_writable(path)
+    with storage_for(job.outputs.base).lock(job.outputs.base) as lock:
+        if lock is None:
+            return Outcome.busy(job.path)
         try:
-            apply_usual_mode(made)
-            with made.open("rb") as file:
-                os.fsync(file.fileno())
-            remove(target)
-            write_whole(self.outputs.meta, meta.to_json(), scratch)
-            os.replace(made, target)
+            meta = current_meta(job.item.again())
+            if not job.options.force and job.current_copy(meta) is not None:
+                return Outcome.skipped(job.path, meta)
+            return _render(job, meta, context, lock)
         except OSError as error:
-            raise OutputError(sentence(target, error)) from error
-
-    def _check_free(self, target: Path, meta: Meta) -> None:
-        """Sees to it that nothing is lost where the copy goes.
-
-        Raises:
-            OutputError: something is there that this program did not make.
-        """
-        if not os.path.lexists(target):
-            return
-        known = meta.renders.get(self._way(target))
-        if known is None or target.is_symlink() or not target.is_file() or hash_file(target) != known.hash:
-            raise OutputError(f"{target}: not written, since a file is there that this program did not make; move it away")
-
-    def _way(self, path: Path) -> str:
-        try:
-            way = os.path.relpath(path, self.outputs.base.parent)
-        except ValueError:
-            way = os.path.abspath(path)
-        return plain_text(Path(way).as_posix())
-
-    def _report_hash(self, meta: Meta) -> str:
-        return meta.outputs.get(plain_name(self.outputs.csv)) or ""
+            raise unreadable(job.path, error) from error
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """How a copy is made: byte by byte, or else by ffmpeg with ``tracks``, or with pictures that are ``drawn`` into."""
+def _render(job: RenderJob, meta: Meta, context: WorkContext, lock: Lock) -> Outcome:
+    video, options = probe(job.path, job.limits.max_pixels, ffmpeg=context.tools.ffmpeg), job.options
+    report = read_item_report(job.item, meta)
+    choose = choose_boxes if options.kind == BOXES else choose_tracks
+    rendering = choose(video, report, options.language, options.container.lower(), job.limits)
+    target = job.place.with_name(f"{job.place.name}.{options.container or rendering.container}")
+    _check_free(job, target, meta)
 
-    video: Video
-    limits: Limits
-    container: str
-    is_exact: bool = False
-    drawing: str | None = None
-    tracks: tuple[Subtitles, ...] | None = None
-    remarks: tuple[str, ...] = ()
+    def on_seconds(done_s: float) -> None:
+        if context.progress is not None:
+            context.progress(done_s, meta.duration_s or video.duration_s)
 
-    @classmethod
-    def of(cls, job: RenderJob, video: Video, report: Report) -> _Plan:
-        """The way that suits a video and what its report tells.
-
-        Raises:
-            OutputError: the container that is asked for does not take the video's pictures as they are.
-        """
-        copy, own, has_faces = job.copy, job.path.suffix[1:].lower(), bool(report.face_cues)
-        asked = copy.container.lower()
-        if not has_faces and own and asked in ("", own):
-            return cls(video, job.limits, own, is_exact=True, remarks=(_NO_FACES,))
-        container = asked or (container_for_burning if has_faces and copy.kind == BOXES else container_for_copying)(video)
-        lost = left_out(video.streams, container)
-        can_copy = all(stream.index != video.stream for stream in lost)
-        if copy.kind == BOXES and (has_faces or not can_copy):
-            drawing = ass.draw(report, copy.language, font=FONT, with_bars=True)
-            lost = [stream for stream in lost if stream.kind == "subtitle"]
-            return cls(
-                video, job.limits, container, drawing=drawing, remarks=_remarks(lost, container, "no faces", has_faces)
-            )
-        if not can_copy:
-            raise OutputError(f"{job.path}: .{container} does not take its pictures as they are; give --container mkv")
-        tracks = tuple(_tracks(report, copy.language, container)) if has_faces else ()
-        return cls(video, job.limits, container, tracks=tracks, remarks=_remarks(lost, container, _NO_FACES, has_faces))
-
-    def make(self, path: Path, advance: Callable[[float], None]) -> int:
-        """Writes the copy and tells how often the decoder complained. Errors as for `burn` and `mux`."""
-        if self.is_exact:
-            try:
-                shutil.copyfile(self.video.path, path)
-            except OSError as error:
-                raise OutputError(sentence(path, error)) from error
-            return 0
-        if self.tracks is not None:
-            return mux(self.video, self.tracks, path, limits=self.limits, progress=advance).warning_count
-        return burn(self.video, self.drawing, path, limits=self.limits, progress=advance).warning_count
+    on_seconds(0.0)
+    with _work_folder(target, job.outputs, lock) as folder:
+        made, complaints = rendering.make(folder, on_seconds)
+        if not is_unchanged(meta.source, job.path):
+            remedy = "annotate it again when it is complete"
+            raise UnreadableError("has changed while it was read", remedy, path=job.path)
+        _put(job, made, target, meta, lock)
+    remarks = [target.name, *rendering.remarks]
+    if complaints:
+        remarks.append(f"damaged: the decoder complained {complaints} times")
+    emotion = dominant_emotion(report.pieces)
+    return Outcome(job.path, Status.RENDERED, meta.duration_s, meta.faces, emotion, "; ".join(remarks))
 
 
-def _remarks(lost: Sequence[Stream], container: str, without_faces: str, has_faces: bool) -> tuple[str, ...]:
-    """What to say of a copy: that there are no faces, and which streams are left out."""
-    named = ", ".join(f"{stream.codec} ({stream.kind})" for stream in lost)
-    losses = (f"without {named}, which .{container} does not take",) if named else ()
-    return losses if has_faces else (without_faces, *losses)
+def _put(job: RenderJob, made: Path, target: Path, meta: Meta, lock: Lock) -> None:
+    """Put a copy into its place, after the sidecar knows it: were it the other way, a kill could leave a stranger."""
+    _check_free(job, target, meta)
+    known = Render(job.options.kind, job.options.language, job.report_hash(meta), hash_file(made))
+    meta = replace(meta, renders={**meta.renders, job.relative(target): known})
+    storage_for(target).delete(target)
+    storage_for(job.outputs.meta).write_atomic(job.outputs.meta, meta.to_json(), lock.scratch)
+    try:
+        put(made, target)
+    except OSError as error:
+        raise unwritable(target, error) from error
 
 
-def _tracks(report: Report, language: str, container: str) -> Iterator[Subtitles]:
-    """The tracks for a container: subtitles, and those drawn around faces where it takes them."""
-    plain, drawn = TITLES[language]
-    texts = [("srt", srt.write(report, language), plain)]
-    if container == MATROSKA:
-        texts.append(("ass", ass.write(report, language), drawn))
-    for kind, text, title in texts:
-        if text is not None:
-            yield Subtitles(text, kind, LANGUAGES[language], title)
+def _check_free(job: RenderJob, target: Path, meta: Meta) -> None:
+    """Make sure that nothing is lost where the copy goes.
+
+    Raises:
+        OutputError: something is there that this program did not make.
+    """
+    if not os.path.lexists(target):
+        return
+    known = meta.renders.get(job.relative(target))
+    if known is None or target.is_symlink() or not target.is_file() or hash_file(target) != known.hash:
+        problem = "not written, since a file is there that this program did not make"
+        raise OutputError(problem, "move it away", path=target)
 
 
 @contextlib.contextmanager
-def _work_folder(target: Path, outputs: Outputs, scratch: Path) -> Iterator[Path]:
-    """An empty folder for a copy in the making, on the disk of the target.
+def _work_folder(target: Path, outputs: Outputs, lock: Lock) -> Iterator[Path]:
+    """Give an empty folder for a copy in the making, on the disk of the target.
 
     Raises:
         OutputError: another run makes a copy of that name, or the folder takes no files.
     """
     with contextlib.ExitStack() as stack:
+        scratch = lock.scratch
         if target.parent != outputs.base.parent:
-            sweep(target.parent)
-            other = stack.enter_context(claim(Outputs(target)))
+            storage = storage_for(target)
+            storage.sweep(target.parent)
+            other = stack.enter_context(storage.lock(target))
             if other is None:
-                raise OutputError(f"{target}: another run is writing it; it is left to that one")
-            scratch = other
+                raise OutputError("another run is writing it", "it is left to that one", path=target)
+            scratch = other.scratch
+        assert scratch is not None
         folder = scratch / "copy"
         folder.mkdir()
         yield folder
 
 
-def find_renders(
-    paths: Sequence[Path],
-    copy: Copy | None = None,
+def scan_renders(
+    paths: Sequence[PathOrUrl],
+    options: RenderOptions | None = None,
     selection: Selection | None = None,
     target: Path | None = None,
     limits: Limits = ONE_CORE,
-) -> list[RenderJob | Obstacle]:
-    """A job for every video below ``paths``.
+    output_dir: PathOrUrl | None = None,
+) -> list[RenderJob | SkippedPath]:
+    """Return a job for every video below ``paths``.
 
-    ``target`` is a file (.mp4, .mkv) for the copy of one video, or a directory: copies go there in a tree like the
-    archive's, and reports are looked for there too, before those beside the videos.
+    ``target`` is a file (.mp4, .mkv) for the copy of one video, or a directory, as ``output_dir`` is in any case: copies go
+    there in a tree like the archive's, and reports are looked for there too, before those beside the videos.
 
     Raises:
         SettingsError: the target is a video itself, or a file for several, or copies of two roots have one place.
     """
-    copy, selection = copy or Copy(), selection or Selection()
+    options = options or RenderOptions()
     found = list(walk(paths, selection))
-    videos = [entry for entry in found if isinstance(entry, Path)]
-    file = _file_of(target, videos)
+    file = _file_of(target, [entry for entry in found if not isinstance(entry, SkippedPath)])
     if file is not None:
-        if len(videos) > 1 or any(path.is_dir() for path in paths):
-            raise SettingsError(f"-o {file}: is one file, but there may be several videos; give a directory")
-        copy = replace(copy, container=file.suffix[1:])
-    beside = name_outputs(videos)
-    mirrored = None if target is None or file is not None else name_outputs(videos, mirror(videos, paths, target))
-    entries: list[RenderJob | Obstacle] = []
-    for entry in found:
-        if isinstance(entry, Obstacle):
+        if len(found) > 1 or any(storage_for(path).is_dir(path) for path in paths):
+            problem = "is one file, but there may be several videos"
+            raise SettingsError(problem, "give a directory", path=f"-o {file}")
+        options = replace(options, container=file.suffix[1:])
+    beside = {item.video: item for item in locate(found, paths) if isinstance(item, ArchiveItem)}
+    entries: list[RenderJob | SkippedPath] = []
+    tree = target if file is None and output_dir is None else output_dir
+    for entry in locate(found, paths, tree):
+        if isinstance(entry, SkippedPath):
             entries.append(entry)
             continue
-        own = beside[entry] if mirrored is None else mirrored[entry]
-        reported = own if own.meta.exists() else beside[entry]
-        usual = own.base.with_name(f"{own.base.name}{OUTPUT_MARK}.{copy.kind}.{copy.language}")
-        entries.append(RenderJob(entry, reported, usual if file is None else file.with_suffix(""), copy, limits))
+        usual = entry.outputs.base.with_name(f"{entry.outputs.base.name}{OUTPUT_MARK}.{options.kind}.{options.language}")
+        place = local_only(usual) if file is None else file.with_suffix("")
+        is_here = storage_for(entry.outputs.meta).exists(entry.outputs.meta)
+        entries.append(RenderJob(entry if is_here else beside[entry.video], place, options, limits))
     return entries
 
 
-def _file_of(target: Path | None, videos: Sequence[Path]) -> Path | None:
-    """The target if it is meant as a file, by its ending, and None if it is a directory.
+def _file_of(target: Path | None, videos: Sequence[PathOrUrl]) -> Path | None:
+    """Return the target if it is meant as a file, by its ending, and None if it is a directory.
 
     Raises:
         SettingsError: it is one of the videos, or a file of a kind that is not written.
     """
     if target is None or target.is_dir():
         return None
-    if any(is_same_file(target, video) for video in videos):
-        raise SettingsError(f"-o {target}: is the video itself, which is never written to; give another name")
+    if any(is_same_file(target, local_only(video)) for video in videos):
+        raise SettingsError("is the video itself, which is never written to", "give another name", path=f"-o {target}")
     ending = target.suffix[1:].lower()
     if ending in CONTAINERS_WRITTEN:
         return target
     if ending in VIDEO_ENDINGS:
         known = " or ".join(f".{name}" for name in CONTAINERS_WRITTEN)
-        raise SettingsError(f"-o {target}: copies are written as {known}; give such a name, or a directory")
+        raise SettingsError(f"copies are written as {known}", "give such a name, or a directory", path=f"-o {target}")
     return None
 
 
 def is_same_file(target: Path, video: Path) -> bool:
-    """Whether a target is a video itself: by links, or by a name that differs in the case of letters only."""
+    """Return whether a target is a video itself: by links, or by a name that differs in the case of letters only."""
     with contextlib.suppress(OSError):
         if os.path.samefile(target, video):
             return True
@@ -327,31 +248,31 @@ def is_same_file(target: Path, video: Path) -> bool:
 
 
 def render_archive(
-    entries: Iterable[RenderJob | Obstacle], workers: Workers | None = None
+    entries: Iterable[RenderJob | SkippedPath], executor: Executor | None = None
 ) -> Generator[Outcome, None, None]:
-    """Makes copies as `find_renders` finds them, and tells what became of each video, as they are done.
+    """Make copies as `scan_renders` finds them; yield one outcome per video as it finishes.
 
-    Without ``workers`` this process does it all. A single video gets all cores. What killed runs left is removed first.
+    Without an ``executor`` this process does it all. A single video gets all cores. What killed runs left is removed first.
 
     Raises:
         FFmpegError: boxes are wanted, and there is no ffmpeg that can draw them.
     """
-    workers = workers or InlineWorkers()
+    executor = executor or InlineExecutor()
     entries = list(entries)
     for folder in dict.fromkeys(entry.place.parent for entry in entries if isinstance(entry, RenderJob)):
-        sweep(folder)
-    jobs = yield from settle(entries, _finished)
-    yield from run_decoding(jobs, workers)
+        storage_for(folder).sweep(folder)
+    jobs = yield from split_finished(entries, _finished)
+    yield from run_decoding(render_video, jobs, executor)
 
 
 def _finished(job: RenderJob) -> Outcome | None:
-    """The outcome of a video of which a copy stands, or cannot be made; None if there is work."""
+    """Return the outcome of a video of which a copy stands, or cannot be made; None if there is work."""
     try:
-        meta = job.meta
+        meta = current_meta(job.item)
     except ReportError as error:
-        return Outcome(job.path, Status.FAILED, reason=str(error), trace=traceback.format_exc())
+        return Outcome.failed(job.path, error)
     except OSError as error:
-        return Outcome(job.path, Status.FAILED, reason=unreadable(error, job.path), trace=traceback.format_exc())
-    if job.copy.force or job.standing(meta) is None:
+        return Outcome.failed(job.path, unreadable(job.path, error))
+    if job.options.force or job.current_copy(meta) is None:
         return None
-    return Outcome(job.path, Status.SKIPPED, meta.duration_s, meta.faces)
+    return Outcome.skipped(job.path, meta)

@@ -1,45 +1,39 @@
-"""Annotating an archive, and verifying what was made of it."""
+"""The default command: annotate an archive."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import replace
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from annotate.archive.discover import Obstacle, Selection, walk
-from annotate.archive.layout import Wanted
-from annotate.archive.output_tree import mirror
+from annotate.archive.discover import Selection
+from annotate.archive.layout import OutputOptions
+from annotate.archive.scan import scan
 from annotate.batch.job import Outcome
 from annotate.cli import console
-from annotate.cli.batch_command import (
-    decoding_limits,
-    formats_option,
-    jobs_option,
-    language_option,
-    log_option,
-    show_run,
-)
+from annotate.cli.batch_command import RunOptions, collect_run, decoding_limits, log_option, output_options, show_run
 from annotate.cli.options import (
-    QUIET,
-    Place,
-    fail,
-    min_face_option,
-    output_folder,
+    PathOrUrlType,
+    analysis_options,
+    collect,
+    handle_errors,
+    jobs_option,
+    output_dir_option,
     say_none_found,
-    selection,
+    selection_options,
     verbosity,
 )
-from annotate.errors import AnnotateError
 from annotate.media.hwaccel import choose_hwaccel
 from annotate.results.formats.registry import DEFAULT_FORMATS, FORMATS
-from annotate.settings import CPU, NO_HWACCEL, PROVIDERS, Limits, Settings
+from annotate.settings import CPU, NO_HWACCEL, Limits, Settings
+from annotate.storage.values import PathOrUrl
 from annotate.text import printable
 
 if TYPE_CHECKING:
-    from annotate.batch.executor import Advance, Workers
+    from annotate.batch.executor import Executor, OnProgress
 
 DEFAULT_COMMAND = "(annotate)"
 
@@ -56,110 +50,88 @@ class _DefaultCommand(click.Command):
     context_class = _DefaultContext
 
 
+@dataclass(frozen=True)
+class Workplace:
+    """Where videos are worked on: on a cluster, if one is named, and the folder for copies from object storage."""
+
+    scratch: Path | None
+    cluster: str | None
+
+
 @click.command(DEFAULT_COMMAND, cls=_DefaultCommand, hidden=True)
-@selection
-@formats_option(
-    default=",".join(DEFAULT_FORMATS), show_default=True, help=f"Formats to write: {', '.join(FORMATS)} (csv always is)."
+@handle_errors
+@selection_options()
+@output_options(
+    force_help="Annotate finished videos again.",
+    default=",".join(DEFAULT_FORMATS),
+    show_default=True,
+    help=f"Formats to write: {', '.join(FORMATS)} (csv always is).",
 )
-@language_option
-@click.option("--force", is_flag=True, help="Annotate finished videos again.")
-@min_face_option
-@click.option("--model", metavar="FILE.onnx", type=Place(remote=False), help="Another model (see the README).")
-@jobs_option
-@output_folder("Write outputs to a tree of their own.")
+@analysis_options
+@jobs_option()
+@output_dir_option("Write outputs to a tree of their own.", is_short=True)
 @click.option("--dry-run", is_flag=True, help="Say what would be done with every video, and why.")
 @log_option
 @click.option(
     "--scratch",
     metavar="DIR",
-    type=Place(remote=False, file_okay=False, exists=True),
+    type=PathOrUrlType(remote=False, file_okay=False, exists=True),
     help="Where videos from object storage are copied to, one by one.  [default: the system's temporary folder]",
 )
-@decoding_limits
-@click.option(
-    "--hwaccel",
-    metavar="auto|none|NAME",
-    default=Limits.hwaccel,
-    show_default=True,
-    help="Decode by hardware, in one of ffmpeg's ways; without a device, in software.",
-)
-@click.option(
-    "--provider",
-    type=click.Choice(sorted(PROVIDERS)),
-    default=Limits.provider,
-    show_default=True,
-    help="What the network runs on.",
-)
+@decoding_limits(with_hardware=True)
 @click.option(
     "--cluster", metavar="ADDRESS", help="Have it done by a Dask cluster: tcp://HOST:PORT, a scheduler file, or local."
 )
 @verbosity
-@click.pass_context
+@collect_run
+@collect("workplace", Workplace, "scratch", "cluster")
 def annotate_command(
-    ctx: click.Context,
-    paths: tuple[Path, ...],
-    formats: tuple[str, ...],
-    language: str,
-    force: bool,
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
-    follow_links: bool,
-    min_face: float,
-    model: Path | None,
-    jobs: int | None,
-    output: Path | None,
+    paths: Sequence[PathOrUrl],
+    selection: Selection,
+    options: OutputOptions,
+    settings: Settings,
+    output_dir: PathOrUrl | None,
     dry_run: bool,
-    log: Path | None,
-    scratch: Path | None,
-    stall_timeout: float,
-    max_pixels: int,
-    hwaccel: str,
-    provider: str,
-    cluster: str | None,
-) -> None:
+    run: RunOptions,
+    limits: Limits,
+    workplace: Workplace,
+) -> int:
     """Annotate every video below each PATH."""
-    quiet = bool(ctx.meta.get(QUIET))
-    found = list(walk(paths, Selection(include, exclude, follow_links)))
-    if not found:
-        say_none_found(paths, quiet=quiet)
-        return
-    try:
-        settings, wanted = Settings(min_face=min_face, model=model), Wanted(formats, language, force)
-        videos = [entry for entry in found if isinstance(entry, Path)]
-        folders = mirror(videos, paths, output) if output is not None else None
-        if dry_run:
-            from annotate.batch.run import plan_archive
+    items = list(scan(paths, selection, output_dir))
+    if not items:
+        say_none_found(paths, quiet=run.quiet)
+        return 0
+    if dry_run:
+        from annotate.batch.run import Plan, plan_archive
 
-            for path, what in plan_archive(found, settings, wanted, folders=folders):
-                console.print_text(printable(f"{path}: {what}"))
-            return
-        limits = Limits(
-            stall_timeout_s=stall_timeout, max_pixels=max_pixels, hwaccel=choose_hwaccel(hwaccel), provider=provider
-        )
-    except AnnotateError as error:
-        fail(error)
-    if cluster is None and limits.hwaccel == NO_HWACCEL != hwaccel:
-        console.say(f"--hwaccel {hwaccel}: no such device can be opened here; decoding in software")
-    places = [entry.path if isinstance(entry, Obstacle) else entry for entry in found]
+        for path, what in plan_archive(items, Plan(settings, options)):
+            console.print_text(printable(f"{path}: {what}"))
+        return 0
+    usable = replace(limits, hwaccel=choose_hwaccel(limits.hwaccel))
+    make_executor = None
+    if workplace.cluster is not None:
+        make_executor = _ClusterMaker(workplace.cluster, run.jobs, limits)
+        usable = replace(usable, hwaccel=NO_HWACCEL, provider=CPU)
+    elif usable.hwaccel == NO_HWACCEL != limits.hwaccel:
+        console.say(f"--hwaccel {limits.hwaccel}: no such device can be opened here; decoding in software")
 
-    def start(workers: Workers) -> Generator[Outcome, None, None]:
-        from annotate.batch.run import annotate_archive  # takes a while, in which a first worker starts, too
+    def start(executor: Executor) -> Generator[Outcome, None, None]:
+        from annotate.batch.run import Plan, annotate_archive  # takes a while, in which a first worker starts, too
 
-        return annotate_archive(found, settings, wanted, workers, limits=limits, folders=folders, scratch=scratch)
+        return annotate_archive(items, Plan(settings, options, usable, workplace.scratch), executor)
 
-    hire = None
-    if cluster is not None:
-        hire = _hire(cluster, jobs, replace(limits, hwaccel=hwaccel, provider=provider))
-        limits = replace(limits, hwaccel=NO_HWACCEL, provider=CPU)
-    show_run(ctx, places, start, jobs=jobs, log=log, hire=hire)
+    return show_run(items, start, run, make_executor)
 
 
-def _hire(cluster: str, jobs: int | None, means: Limits) -> Callable[[Advance], Workers]:
-    """Gives a cluster's workers, which have ``means``, whatever this machine has."""
+@dataclass(frozen=True)
+class _ClusterMaker:
+    """Connects to a cluster, whose workers have ``limits``, whatever hardware this machine has."""
 
-    def hire(advance: Advance) -> Workers:
-        from annotate.cluster.client import ClusterWorkers
+    address: str
+    jobs: int | None
+    limits: Limits
 
-        return ClusterWorkers(cluster, advance, jobs=jobs, tell=console.say, means=means)
+    def __call__(self, on_progress: OnProgress) -> Executor:
+        from annotate.cluster.client import ClusterExecutor
 
-    return hire
+        return ClusterExecutor(self.address, on_progress, jobs=self.jobs, tell=console.say, means=self.limits)

@@ -1,4 +1,4 @@
-"""Printing what starts a cluster."""
+"""``annotate cluster-script``: print what starts a cluster."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from collections.abc import Callable
 import click
 
 from annotate.cli import console
-from annotate.cli.options import fail, verbosity
+from annotate.cli.options import handle_errors, verbosity
 from annotate.cluster.scripts.render import SlurmJob, container, manifest
-from annotate.errors import AnnotateError
 from annotate.extras import check_extra
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -22,7 +21,7 @@ _BYTES = re.compile(r"\d+(\.\d+)? ?([KMGT]i?B?|B)")
 
 
 def _like(example: str, form: re.Pattern[str]) -> Callable[..., str | None]:
-    """Takes text of a form only: what is put into a script must not be able to be more than it is meant to be."""
+    """Return a callback that takes text of a form only: what is put into a script must not be able to be more than that."""
 
     def check(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
         if value is not None and form.fullmatch(value) is None:
@@ -42,6 +41,7 @@ def cluster_script() -> None:
 
 
 @cluster_script.command()
+@handle_errors
 @click.option(
     "--scheduler",
     metavar="FILE|ADDRESS",
@@ -70,6 +70,7 @@ def cluster_script() -> None:
 @click.option("--account", metavar="NAME", callback=_like("archive", _WORD), help="Who pays.")
 @click.option("--array", metavar="N", type=click.IntRange(1), help="So many jobs.")
 @click.option("--setup", metavar="LINE", multiple=True, help="A line of shell that comes first; may be repeated.")
+@verbosity
 def slurm(
     scheduler: str,
     cores: int,
@@ -81,15 +82,13 @@ def slurm(
     setup: tuple[str, ...],
 ) -> None:
     """Print a SLURM job whose processes are workers."""
-    try:
-        check_extra("cluster-script slurm", "cluster", {"dask_jobqueue": "dask-jobqueue"})
-    except AnnotateError as error:
-        fail(error)
+    check_extra("cluster-script slurm", "cluster", {"dask_jobqueue": "dask-jobqueue"})
     job = SlurmJob(scheduler, cores, memory, walltime, partition, account, array, setup)
     console.print_text(job.script().rstrip())
 
 
 @cluster_script.command()
+@handle_errors
 @click.option(
     "--image", metavar="IMAGE", callback=_like("registry/annotate:0.1.0", _IMAGE), default="annotate", show_default=True
 )
@@ -117,6 +116,7 @@ def slurm(
     callback=_like("annotate-tls", _NAME),
     help="A secret with tls.crt, tls.key and ca.crt: all of them then demand certificates.",
 )
+@verbosity
 def kubernetes(image: str, namespace: str, claim: str, workers: int, memory: str, tls_secret: str | None) -> None:
     """Print a Kubernetes manifest: scheduler, workers, and the job that annotates."""
     text = manifest(image=image, namespace=namespace, claim=claim, workers=workers, memory=memory, tls_secret=tls_secret)
@@ -124,6 +124,8 @@ def kubernetes(image: str, namespace: str, claim: str, workers: int, memory: str
 
 
 @cluster_script.command("container")
+@handle_errors
+@verbosity
 def container_file() -> None:
     """Print a container file for the machines of a cluster."""
     console.print_text(container().rstrip())

@@ -1,4 +1,4 @@
-"""What the command line shows: bars, lines and tables."""
+"""Output of the command line: bars, lines and tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from annotate.batch.check import Fault, Finding
 from annotate.batch.job import Outcome, Status
-from annotate.errors import OutputError
+from annotate.errors import OutputError, unwritable
+from annotate.storage.values import PathOrUrl
 from annotate.text import clock, printable
 
 Item = TypeVar("Item")
@@ -39,32 +40,33 @@ _COUNTED = (
 
 
 def say(message: object) -> None:
-    """A sentence on stderr, above the bars if there are any."""
+    """Print a line on stderr, above the bars if there are any."""
     tqdm.write(printable(message), file=sys.stderr)
 
 
 def progress(items: Sequence[Item], what: str, *, quiet: bool) -> Iterable[Item]:
-    """The items, with a bar on a terminal that tells how many were taken."""
+    """Yield the items; on a terminal a bar shows how many were taken."""
     hidden = quiet or not sys.stderr.isatty()
     return tqdm(items, unit=f" {what}", leave=False, disable=hidden, file=sys.stderr, dynamic_ncols=True)
 
 
 class Display:
-    """Shows a run: two bars on a terminal, a line a video elsewhere, nothing but failures when quiet.
+    """Progress of a run: two bars on a terminal, a line a video elsewhere, nothing but failures when quiet.
 
-    The archive's bar moves with the bytes of the videos done, which are known beforehand and go with their lengths.
+    ``sizes`` are the videos with their bytes, with which the archive's bar moves: they are known beforehand, and go with
+    lengths.
     """
 
-    def __init__(self, paths: Sequence[Path], *, quiet: bool) -> None:
+    def __init__(self, sizes: Mapping[PathOrUrl, int], *, quiet: bool) -> None:
         self._quiet = quiet
-        self._sizes = {path: _size_bytes(path) for path in paths}
-        self._left = len(paths)
+        self._sizes = sizes
+        self._left = len(sizes)
         self._counts: Counter[Status] = Counter()
-        self._in_work: dict[Path, tuple[float, float | None]] = {}
-        self._finished: set[Path] = set()
-        self._begun_s: dict[Path, float] = {}
+        self._in_work: dict[PathOrUrl, tuple[float, float | None]] = {}
+        self._finished: set[PathOrUrl] = set()
+        self._begun_s: dict[PathOrUrl, float] = {}
         self._drawn_s = 0.0
-        self._analysed_s = 0.0
+        self._analyzed_s = 0.0
         self._bytes_done = 0
         self._started_s = time.monotonic()
         self._lock = threading.Lock()
@@ -74,8 +76,8 @@ class Display:
             self._archive = self._bar(total=sum(self._sizes.values()), position=0)
             self._video = self._bar(total=1, position=1)
 
-    def advance(self, path: Path, done_s: float, duration_s: float | None) -> None:
-        """So many seconds of a video are analysed, of so many if that is known."""
+    def advance(self, path: PathOrUrl, done_s: float, duration_s: float | None) -> None:
+        """Show that ``done_s`` seconds of a video are analyzed, of ``duration_s`` if that is known."""
         with self._lock:
             if path in self._finished:
                 return
@@ -87,7 +89,7 @@ class Display:
                 self._redraw()
 
     def finish(self, outcome: Outcome) -> None:
-        """A video is done."""
+        """Show how the work on a video ended."""
         with self._lock:
             self._finished.add(outcome.path)
             self._in_work.pop(outcome.path, None)
@@ -96,16 +98,16 @@ class Display:
             self._left -= 1
             self._bytes_done += self._sizes.get(outcome.path, 0)
             if outcome.status in (Status.ANNOTATED, Status.NO_FACES, Status.RENDERED):
-                self._analysed_s += outcome.duration_s
+                self._analyzed_s += outcome.duration_s
             if outcome.status is Status.FAILED:
-                say(f"failed: {outcome.reason}")
+                say(f"failed: {outcome.sentence}")
             elif not self._quiet and self._archive is None and outcome.status is not Status.SKIPPED:
                 elapsed_s = time.monotonic() - begun_s if begun_s is not None else None
                 say(f"{outcome.path}: {', '.join(_facts(outcome, elapsed_s))}")
             self._redraw()
 
     def close(self) -> None:
-        """Removes the bars."""
+        """Remove the bars."""
         for bar in (self._video, self._archive):
             if bar is not None:
                 bar.close()
@@ -117,7 +119,7 @@ class Display:
         if self._archive is None or self._video is None:
             return
         self._drawn_s = time.monotonic()
-        analysed_s = self._analysed_s + sum(done_s for done_s, _ in self._in_work.values())
+        analyzed_s = self._analyzed_s + sum(done_s for done_s, _ in self._in_work.values())
         partly = sum(
             done_s / duration_s * self._sizes.get(path, 0)
             for path, (done_s, duration_s) in self._in_work.items()
@@ -127,7 +129,7 @@ class Display:
         done = sum(self._counts.values()) - failed
         self._archive.bar_format = (
             f"{done} done, {failed} failed, {self._left} left {{percentage:3.0f}}%|{{bar}}| "
-            f"{clock(analysed_s)} at {_speed(analysed_s, self._drawn_s - self._started_s)}, {{remaining}} to go"
+            f"{clock(analyzed_s)} at {_speed(analyzed_s, self._drawn_s - self._started_s)}, {{remaining}} to go"
         )
         self._archive.n = min(self._bytes_done + round(partly), self._archive.total or 0)
         self._archive.refresh()
@@ -143,7 +145,7 @@ class Display:
 
 @contextlib.contextmanager
 def open_log(path: Path | None) -> Iterator[Callable[[Outcome], None]]:
-    """Gives a function that appends a JSON line for an outcome to ``path``, if there is one.
+    """Give a function that appends a JSON line for an outcome to ``path``, if there is one.
 
     Raises:
         OutputError: it cannot be written, now or when the function is called.
@@ -154,16 +156,14 @@ def open_log(path: Path | None) -> Iterator[Callable[[Outcome], None]]:
     try:
         file = path.open("a", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); check --log") from None
+        raise OutputError(f"cannot be written ({error.strerror})", "check --log", path=path) from None
 
     def write(outcome: Outcome) -> None:
-        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-        line = {"time": now, **vars(outcome), "path": str(outcome.path), "status": outcome.status.value}
         try:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.write(json.dumps(_log_line(outcome), ensure_ascii=False) + "\n")
             file.flush()
         except OSError as error:
-            raise OutputError(f"{path}: cannot be written ({error.strerror}); check the space left on its disk") from None
+            raise unwritable(path, error) from None
 
     try:
         yield write
@@ -173,7 +173,7 @@ def open_log(path: Path | None) -> Iterator[Callable[[Outcome], None]]:
 
 
 def closing_table(outcomes: Sequence[Outcome]) -> str:
-    """What became of every video, those that were up to date counted only, and a line of totals."""
+    """Return a table with a row a video, but for those that were up to date, and a line of totals."""
     rows = [
         (
             printable(outcome.path),
@@ -196,21 +196,34 @@ def closing_table(outcomes: Sequence[Outcome]) -> str:
 
 
 def finding_line(finding: Finding) -> str:
-    """What is wrong with a file, in a line."""
+    """Return a line that says what is wrong with a file."""
     return printable(f"{finding.path}: {finding.fault.value}: {finding.reason}")
 
 
 def check_totals(videos: int, findings: Sequence[Finding]) -> str:
-    """The last line of a check."""
+    """Return the last line of a check."""
     counts = Counter(finding.fault for finding in findings)
     totals = ", ".join(f"{counts[fault]} {fault.value}" for fault in Fault if counts[fault])
     return f"{videos} {'video' if videos == 1 else 'videos'} checked: {totals or 'all is well'}."
 
 
 def print_text(text: str) -> None:
-    """Text on stdout; what the terminal's encoding lacks is escaped."""
+    """Print text on stdout; what the terminal's encoding lacks is escaped."""
     encoding = sys.stdout.encoding or "utf-8"
     click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _log_line(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "path": str(outcome.path),
+        "status": outcome.status.value,
+        "duration_s": outcome.duration_s,
+        "faces": outcome.faces,
+        "emotion": outcome.emotion,
+        "reason": _full_reason(outcome),
+        "trace": outcome.trace,
+    }
 
 
 def _facts(outcome: Outcome, elapsed_s: float | None) -> Iterable[str]:
@@ -224,21 +237,17 @@ def _facts(outcome: Outcome, elapsed_s: float | None) -> Iterable[str]:
     if outcome.emotion:
         yield f"mostly {outcome.emotion}"
     if outcome.reason:
-        yield outcome.reason
+        yield _full_reason(outcome)
 
 
-def _size_bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+def _full_reason(outcome: Outcome) -> str:
+    """Return an outcome's reason; where nothing was made, with the file that it is about."""
+    return outcome.sentence if outcome.status in (Status.FAILED, Status.BUSY) else outcome.reason
 
 
-def _speed(analysed_s: float, elapsed_s: float) -> str:
-    return f"{analysed_s / max(elapsed_s, 1e-3):.1f}x real time"
+def _speed(analyzed_s: float, elapsed_s: float) -> str:
+    return f"{analyzed_s / max(elapsed_s, 1e-3):.1f}x real time"
 
 
 def _result(outcome: Outcome) -> str:
-    path = f"{outcome.path}: "
-    reason = outcome.reason.removeprefix(path)
-    return f"{outcome.status.value}: {reason}" if reason else outcome.status.value
+    return f"{outcome.status.value}: {outcome.reason}" if outcome.reason else outcome.status.value

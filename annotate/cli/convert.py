@@ -1,51 +1,38 @@
-"""Further formats, from the reports that were made of an archive."""
+"""``annotate convert``: further formats, from the reports that were made of an archive."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import click
 
 from annotate.archive.discover import Selection
-from annotate.archive.layout import Wanted
-from annotate.cli import console
-from annotate.cli.batch_command import formats_option, jobs_option, language_option, log_option, show_run
-from annotate.cli.options import QUIET, fail, listed, output_folder, selection, verbosity
-from annotate.errors import AnnotateError
+from annotate.archive.layout import OutputOptions
+from annotate.cli.batch_command import RunOptions, output_options, run_options, show_run
+from annotate.cli.options import handle_errors, output_dir_option, say_no_reports, selection_options, verbosity
 from annotate.results.formats.registry import TRACKS
+from annotate.storage.values import PathOrUrl
 
 
 @click.command()
-@selection
-@formats_option(required=True, help=f"Formats to make: {', '.join(TRACKS)}.")
-@language_option
-@output_folder("The tree of their own to which outputs were written.")
-@jobs_option
-@log_option
+@handle_errors
+@selection_options()
+@output_options(required=True, help=f"Formats to make: {', '.join(TRACKS)}.")
+@output_dir_option("The tree of their own to which outputs were written.")
+@run_options()
 @verbosity
-@click.pass_context
 def convert(
-    ctx: click.Context,
-    paths: tuple[Path, ...],
-    formats: tuple[str, ...],
-    language: str,
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
-    follow_links: bool,
-    output: Path | None,
-    jobs: int | None,
-    log: Path | None,
-) -> None:
+    paths: Sequence[PathOrUrl],
+    selection: Selection,
+    options: OutputOptions,
+    output_dir: PathOrUrl | None,
+    run: RunOptions,
+) -> int:
     """Make further formats from the reports of annotated videos; nothing is decoded."""
-    from annotate.batch.convert import convert_archive, find_reports
+    from annotate.batch.convert import convert_archive, scan_reports
 
-    try:
-        found = find_reports(paths, Wanted(formats, language), Selection(include, exclude, follow_links), output)
-    except AnnotateError as error:
-        fail(error)
-    if not found:
-        if not ctx.meta.get(QUIET):
-            console.say(f"no reports below {listed(paths)}; `annotate {listed(paths)}` makes them")
-        return
-    places = [entry.path for entry in found]
-    show_run(ctx, places, lambda workers: convert_archive(found, workers), jobs=jobs, log=log)
+    items = list(scan_reports(paths, selection, output_dir))
+    if not items:
+        say_no_reports(paths, quiet=run.quiet)
+        return 0
+    return show_run(items, lambda executor: convert_archive(items, options, executor), run)

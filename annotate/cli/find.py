@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from annotate.archive.discover import Obstacle
 from annotate.cli import console
-from annotate.cli.options import EXIT_FAILED, QUIET, Place, fail, of_one_kind, verbosity
+from annotate.cli.options import handle_errors, paths_argument, verbosity_options
 from annotate.cli.table_output import LISTS, TABLES, output_file, read_batches
 from annotate.cli.tables import format_columns, terminal_width
-from annotate.errors import AnnotateError
-from annotate.storage.local.files import check_writable, write_whole
+from annotate.errors import EXIT_FAILED
+from annotate.storage.base import storage_for
+from annotate.storage.values import PathOrUrl, SkippedPath
 from annotate.text import clock
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _RATE_TOLERANCE = 0.01
 
 
 def _frame_rate(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    """The exact rate behind a rounded one, such as 29.97."""
+    """Return the exact rate behind a rounded one, such as 29.97."""
     from annotate.analytics.edit_lists import FRAME_RATES
 
     exact = [rate for rate in FRAME_RATES if value is not None and abs(rate - value) < _RATE_TOLERANCE]
@@ -35,7 +35,8 @@ def _frame_rate(ctx: click.Context, parameter: click.Parameter, value: float | N
 
 
 @click.command()
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=Place(), callback=of_one_kind)
+@handle_errors
+@paths_argument()
 @click.option(
     "--emotion", "emotions", metavar="NAME", multiple=True, help="Moments of it; of any if not given; may be repeated."
 )
@@ -51,46 +52,42 @@ def _frame_rate(ctx: click.Context, parameter: click.Parameter, value: float | N
     "--rate", metavar="FPS", type=float, callback=_frame_rate, help="Frame rate of .edl and .otio, if not the videos'."
 )
 @output_file(TABLES | LISTS, f"Write them too, as {', '.join(TABLES)}, or to jump through: {', '.join(LISTS)}.")
-@verbosity
-@click.pass_context
+@verbosity_options
 def find(
-    ctx: click.Context,
-    paths: tuple[Path, ...],
+    paths: Sequence[PathOrUrl],
     emotions: tuple[str, ...],
     min_confidence: float,
     min_seconds: float,
     rate: float | None,
     output: Path | None,
-) -> None:
+    quiet: bool,
+) -> int:
     """Find moments in annotated videos: for how long a face keeps an emotion."""
-    from annotate.analytics.moments import Wanted, check_known, classes_of, moments_in
+    from annotate.analytics.moments import MomentQuery, check_known, classes_of, moments_in
     from annotate.cli.summary_tables import moment_columns
 
-    wanted = Wanted(emotions, min_confidence, min_seconds)
+    query = MomentQuery(emotions, min_confidence, min_seconds)
     moments: list[Moment] = []
-    known, failures = set[str](), list[Obstacle]()
-    try:
+    known, skipped = set[str](), list[SkippedPath]()
+    if output is not None:
+        storage_for(output).check_writable(output)
+    for batch in read_batches(paths, skipped, quiet=quiet):
+        known |= classes_of(batch)
+        moments += moments_in(batch, query)
+    check_known(emotions, known)
+    if known:
         if output is not None:
-            check_writable(output)
-        for batch in read_batches(ctx, paths, failures):
-            known |= classes_of(batch)
-            moments += moments_in(batch, wanted)
-        check_known(emotions, known)
-        if known:
-            if output is not None:
-                write_whole(output, _encode_moments(moments, output, rate))
-            if not ctx.meta.get(QUIET):
-                table = format_columns(moment_columns(moments), terminal_width()) + "\n\n" if moments else ""
-                total_s = sum(moment.span.duration_s for moment in moments)
-                plural = "moment" if len(moments) == 1 else "moments"
-                console.print_text(f"{table}{len(moments)} {plural}, {clock(total_s)} in all.")
-    except AnnotateError as error:
-        fail(error)
-    ctx.exit(EXIT_FAILED if failures else 0)
+            storage_for(output).write_atomic(output, _encode_moments(moments, output, rate))
+        if not quiet:
+            table = format_columns(moment_columns(moments), terminal_width()) + "\n\n" if moments else ""
+            total_s = sum(moment.span.duration_s for moment in moments)
+            plural = "moment" if len(moments) == 1 else "moments"
+            console.print_text(f"{table}{len(moments)} {plural}, {clock(total_s)} in all.")
+    return EXIT_FAILED if skipped else 0
 
 
 def _encode_moments(moments: Sequence[Moment], output: Path, rate: float | None) -> bytes:
-    """Moments as the ending says; what the list cannot tell is said."""
+    """Return moments as a file of the kind that the ending says; print what such a list cannot hold."""
     from annotate.analytics import edit_lists
     from annotate.analytics.export import encode_table
     from annotate.analytics.moments import to_table
@@ -99,7 +96,7 @@ def _encode_moments(moments: Sequence[Moment], output: Path, rate: float | None)
     if ending in TABLES:
         return encode_table(to_table(moments), ending)
     videos = {moment.report.video_path: moment.report for moment in moments}
-    gone = sum(not path.exists() for path in videos)
+    gone = sum(not storage_for(path).exists(path) for path in videos)
     if gone:
         console.say(f"{output}: {gone} of {len(videos)} videos are not beside their reports, where the list has them")
     if ending == ".m3u":

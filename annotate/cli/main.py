@@ -11,12 +11,11 @@ from typing import Any
 import click
 from click_default_group import DefaultGroup
 
-from annotate.cli import console
 from annotate.cli.annotate import DEFAULT_COMMAND, annotate_command
-from annotate.cli.options import status_of, verbosity
+from annotate.cli.options import handle_errors, verbosity
 from annotate.version import VERSION
 
-_WHERE = {
+_MODULES = {
     "check": "annotate.cli.check",
     "convert": "annotate.cli.convert",
     "render": "annotate.cli.render",
@@ -30,24 +29,24 @@ _WHERE = {
     "train": "annotate.cli.train",
     "evaluate": "annotate.cli.evaluate",
 }
-"""Where commands are that are imported when they are asked for."""
+"""Commands by the modules that have them, which are imported when they are asked for."""
 
 
 class _CommandGroup(DefaultGroup):  # type: ignore[misc]
     """Shows the default command's usage and options as its own, and never its name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), *_WHERE])
+        return sorted([*super().list_commands(ctx), *_MODULES])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in _WHERE:
-            command: click.Command = getattr(import_module(_WHERE[cmd_name]), cmd_name.replace("-", "_"))
+        if cmd_name in _MODULES:
+            command: click.Command = getattr(import_module(_MODULES[cmd_name]), cmd_name.replace("-", "_"))
             return command
         found: click.Command | None = super().get_command(ctx, cmd_name)
         return found
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Hands a ``--`` on to the default command, for which everything behind it is a path."""
+        """Hand a ``--`` on to the default command, for which everything behind it is a path."""
         end = args.index("--") if "--" in args else 0
         if args[end : end + 1] == ["--"] and all(argument.startswith("-") for argument in args[:end]):
             args = [*args[:end], "--", *args[end:]]
@@ -66,13 +65,10 @@ class _CommandGroup(DefaultGroup):  # type: ignore[misc]
             formatter.write_dl(sorted(records, key=lambda record: record[0].startswith(("--version", "-h", "-v", "-q"))))
         self.format_commands(ctx, formatter)
 
+    @handle_errors
     def invoke(self, ctx: click.Context) -> Any:
-        """Ends with the usual status when it is interrupted anywhere."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as interruption:
-            console.say("interrupted")
-            ctx.exit(status_of(interruption))
+        """Run a command; an interruption has its usual exit status while the command is being loaded, too."""
+        return super().invoke(ctx)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)

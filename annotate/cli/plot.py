@@ -1,25 +1,35 @@
-"""Timelines and telling moments of annotated videos as pictures."""
+"""``annotate plot``: timelines and highlights of annotated videos as pictures."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from annotate.archive.layout import OUTPUT_MARK
+from annotate.archive.layout import REPORT_ENDING
 from annotate.cli import console
-from annotate.cli.batch_command import language_option
-from annotate.cli.options import EXIT_FAILED, QUIET, Place, fail, verbosity, videos_option
-from annotate.errors import AnnotateError, SettingsError
+from annotate.cli.options import (
+    PathOrUrlType,
+    handle_errors,
+    language_option,
+    paths_argument,
+    say_no_reports,
+    verbosity_options,
+    videos_option,
+)
+from annotate.errors import EXIT_FAILED, AnnotateError, SettingsError
 from annotate.extras import check_extra
 from annotate.plots.figures import ENDINGS
+from annotate.storage.base import local_only, storage_for
 from annotate.text import printable
 
 _KINDS = {False: "timeline", True: "frames"}
 
 
 @click.command()
-@click.argument("paths", metavar="VIDEO...", nargs=-1, required=True, type=Place(remote=False))
+@handle_errors
+@paths_argument("VIDEO...", remote=False)
 @click.option("--frames", is_flag=True, help="A sheet of telling moments instead: face, emotion, confidence and time.")
 @click.option("--svg", "is_svg", is_flag=True, help="As SVG; else as PNG, or as the ending of -o says.")
 @click.option(
@@ -36,51 +46,42 @@ _KINDS = {False: "timeline", True: "frames"}
     "-o",
     "--output",
     metavar="FILE|DIR",
-    type=Place(remote=False),
+    type=PathOrUrlType(remote=False),
     help="Where one picture goes (.png, .svg), or all do.  [default: the current directory]",
 )
-@verbosity
-@click.pass_context
+@verbosity_options
 def plot(
-    ctx: click.Context,
-    paths: tuple[Path, ...],
+    paths: Sequence[Path],
     frames: bool,
     is_svg: bool,
     most: int,
     language: str,
     videos: Path | None,
     output: Path | None,
-) -> None:
+    quiet: bool,
+) -> int:
     """Plot the timelines of annotated videos, for papers.
 
     VIDEO is a video, its report, or a directory of them. The videos need not be there any more, unless --frames shows them.
     """
     from annotate.archive.find_reports import check_apart, find_reports
 
-    quiet = bool(ctx.meta.get(QUIET))
-    failed = False
-    try:
-        check_extra("plotting", "plot", {"matplotlib": "matplotlib"})
-        found = find_reports(paths)
-        file = _file_of(output)
-        check_apart(paths, videos)
-        if file is not None and len(found.reports) > 1:
-            raise SettingsError(f"-o {file}: is one file, but there are {len(found.reports)} reports; give a directory")
-        folder = output if output is not None and file is None else Path()
-        if file is None and output is not None:
-            from annotate.storage.local.files import make_folder
-
-            make_folder(output)
-    except AnnotateError as error:
-        fail(error)
+    check_extra("plotting", "plot", {"matplotlib": "matplotlib"})
+    found = find_reports(paths)
+    file = _file_of(output)
+    check_apart(paths, videos)
+    if file is not None and len(found.reports) > 1:
+        problem = f"is one file, but there are {len(found.reports)} reports"
+        raise SettingsError(problem, "give a directory", path=f"-o {file}")
+    folder = output if output is not None and file is None else Path()
+    storage_for(folder).ensure_dir(folder)
     for path in found.empty:
-        if not quiet:
-            console.say(f"no reports below {path}; `annotate {path}` makes them")
-    for obstacle in found.obstacles:
-        console.say(f"left out: {obstacle.reason}")
-        failed = True
+        say_no_reports([path], quiet=quiet)
+    for skipped in found.skipped:
+        console.say(f"left out: {skipped}")
+    failed = bool(found.skipped)
     taken: set[str] = set()
-    for report in console.progress(found.reports, "reports", quiet=quiet):
+    for report in console.progress([local_only(path) for path in found.reports], "reports", quiet=quiet):
         target = file or _free_name(folder, report, f"{_KINDS[frames]}{'.svg' if is_svg else '.png'}", taken)
         try:
             folder_of_video = report.parent if videos is None else videos / report.parent.relative_to(paths[0])
@@ -91,11 +92,11 @@ def plot(
         else:
             if not quiet:
                 console.print_text(printable(target))
-    ctx.exit(EXIT_FAILED if failed else 0)
+    return EXIT_FAILED if failed else 0
 
 
 def _file_of(output: Path | None) -> Path | None:
-    """The output if it is meant as a file, by its ending, and None if it is a directory.
+    """Return the output if it is meant as a file, by its ending, and None if it is a directory.
 
     Raises:
         SettingsError: it is a file of a kind that is not written.
@@ -104,18 +105,19 @@ def _file_of(output: Path | None) -> Path | None:
         return None
     if output.suffix.lower() not in ENDINGS:
         known = " or ".join(ENDINGS)
-        raise SettingsError(f"-o {output}: the ending says what is written; choose {known}, or a directory that is there")
+        remedy = f"choose {known}, or a directory that is there"
+        raise SettingsError("the ending says what is written", remedy, path=f"-o {output}")
     return output
 
 
 def _plot(path: Path, folder: Path | None, target: Path, *, most: int, language: str) -> None:
-    """Draws one picture of one report and writes it: frames of the video in a folder, or the timeline if there is none."""
-    from annotate.archive.stored_report import read_whole
+    """Draw one picture of a report and write it: frames of the video in a folder, or the timeline if there is none."""
+    from annotate.archive.stored_report import read_report
     from annotate.plots.figures import encode, style, write_picture
     from annotate.plots.sheet import draw_sheet
     from annotate.plots.timeline import draw_timeline
 
-    report = read_whole(path, with_boxes=folder is not None)
+    report = read_report(path, with_boxes=folder is not None)
     with style():
         if folder is not None:
             figure = draw_sheet(report, folder / report.video, language, most)
@@ -125,8 +127,8 @@ def _plot(path: Path, folder: Path | None, target: Path, *, most: int, language:
 
 
 def _free_name(folder: Path, report: Path, ending: str, taken: set[str]) -> Path:
-    """A name after the report's; of several of one name in a run, the later ones get numbers."""
-    base = report.name.removesuffix(f"{OUTPUT_MARK}.csv")
+    """Return a name after the report's; of several of one name in a run, the later ones get numbers."""
+    base = report.name.removesuffix(REPORT_ENDING)
     names = (f"{base}.{ending}" if number < 2 else f"{base}.{number}.{ending}" for number in range(1, len(taken) + 3))
     name = next(name for name in names if name.casefold() not in taken)
     taken.add(name.casefold())

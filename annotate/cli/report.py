@@ -1,4 +1,4 @@
-"""The report page of an archive."""
+"""``annotate report``: the report page of an archive."""
 
 from __future__ import annotations
 
@@ -8,9 +8,18 @@ from pathlib import Path
 import click
 
 from annotate.cli import console
-from annotate.cli.options import EXIT_FAILED, QUIET, Place, fail, of_one_kind, verbosity, videos_option
-from annotate.errors import AnnotateError
+from annotate.cli.options import (
+    PathOrUrlType,
+    handle_errors,
+    jobs_option,
+    paths_argument,
+    say_no_reports,
+    verbosity_options,
+    videos_option,
+)
+from annotate.errors import EXIT_FAILED
 from annotate.settings import available_cores
+from annotate.storage.values import PathOrUrl
 from annotate.text import printable
 
 PAGE_ENDINGS = (".html", ".htm")
@@ -23,12 +32,13 @@ def _page_name(ctx: click.Context, parameter: click.Parameter, path: Path) -> Pa
 
 
 @click.command()
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=Place(), callback=of_one_kind)
+@handle_errors
+@paths_argument()
 @click.option(
     "-o",
     "--output",
     metavar="FILE.html",
-    type=Place(remote=False, dir_okay=False),
+    type=PathOrUrlType(remote=False, dir_okay=False),
     default="report.html",
     show_default=True,
     callback=_page_name,
@@ -36,12 +46,11 @@ def _page_name(ctx: click.Context, parameter: click.Parameter, path: Path) -> Pa
 )
 @videos_option("PATH")
 @click.option("--no-thumbnails", is_flag=True, help="Leave out pictures of faces, which are taken from the videos.")
-@click.option("--jobs", metavar="N", type=click.IntRange(1), help="Videos looked into at once.  [default: one a core]")
-@verbosity
-@click.pass_context
+@jobs_option(task="looked into")
+@verbosity_options
 def report(
-    ctx: click.Context, paths: tuple[Path, ...], output: Path, videos: Path | None, no_thumbnails: bool, jobs: int | None
-) -> None:
+    paths: Sequence[PathOrUrl], output: Path, videos: Path | None, no_thumbnails: bool, jobs: int | None, quiet: bool
+) -> int:
     """Make a page to look at: charts, a table, and every video with its timeline.
 
     It opens from the disk in any browser, without a network. The videos are played from where they are.
@@ -49,22 +58,16 @@ def report(
     from annotate.html_report.build import Options, write_page
     from annotate.html_report.contents import LEFT_OUT
 
-    quiet = bool(ctx.meta.get(QUIET))
-
-    def progress(reports: Sequence[Path]) -> Iterable[Path]:
+    def progress(reports: Sequence[PathOrUrl]) -> Iterable[PathOrUrl]:
         return console.progress(reports, "videos", quiet=quiet)
 
     options = Options(videos=videos, thumbnails=not no_thumbnails, jobs=jobs or available_cores())
-    try:
-        written = write_page(paths, output, options, progress)
-    except AnnotateError as error:
-        fail(error)
+    written = write_page(paths, output, options, progress)
     contents = written.contents
-    if not quiet:
-        for path in contents.empty:
-            console.say(f"no reports below {path}; `annotate {path}` makes them")
-    for obstacle in contents.obstacles:
-        console.say(f"left out: {obstacle.reason}")
+    for path in contents.empty:
+        say_no_reports([path], quiet=quiet)
+    for skipped in contents.skipped:
+        console.say(f"left out: {skipped}")
     failed = [problem for problem in written.problems if problem.kind == LEFT_OUT]
     for problem in failed:
         if problem not in contents.left_out:
@@ -73,10 +76,10 @@ def report(
         if written.unreachable:
             count = f"{written.unreachable} of {len(contents.reports)}"
             console.say(f"{output}: not where the page would play them, beside their reports or in --videos: {count} videos")
-        console.print_text(printable(f"{output}: {_told(written.contents.reports, len(written.problems))}"))
-    ctx.exit(EXIT_FAILED if failed else 0)
+        console.print_text(printable(f"{output}: {_totals(len(contents.reports), len(written.problems))}"))
+    return EXIT_FAILED if failed else 0
 
 
-def _told(reports: Sequence[object], problems: int) -> str:
-    videos = f"{len(reports)} {'video' if len(reports) == 1 else 'videos'}"
+def _totals(reports: int, problems: int) -> str:
+    videos = f"{reports} {'video' if reports == 1 else 'videos'}"
     return f"{videos}, {problems} {'problem' if problems == 1 else 'problems'}, which it lists" if problems else videos

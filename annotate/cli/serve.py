@@ -1,4 +1,4 @@
-"""The program as a page."""
+"""``annotate serve``: the program as a page."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 import click
 
 from annotate.cli import console
-from annotate.cli.batch_command import jobs_option
-from annotate.cli.options import QUIET, Place, fail, min_face_option, verbosity
-from annotate.errors import AnnotateError, SettingsError
+from annotate.cli.options import PathOrUrlType, analysis_options, handle_errors, jobs_option, verbosity_options
+from annotate.errors import SettingsError
 from annotate.extras import check_extra
 from annotate.server.settings import (
     DEFAULT_HOST,
@@ -35,7 +34,7 @@ _PACKAGES = {
 
 
 def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
-    """A value read by a function that raises a ValueError for what it cannot read."""
+    """Return a callback that reads a value by a function, which raises a ValueError for what it cannot read."""
 
     def check(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:
         if value is None:
@@ -49,11 +48,12 @@ def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Param
 
 
 @click.command()
-@click.argument("directory", metavar="[DIR]", required=False, type=Place(remote=False))
+@handle_errors
+@click.argument("directory", metavar="[DIR]", required=False, type=PathOrUrlType(remote=False))
 @click.option(
     "--data",
     metavar="FOLDER",
-    type=Place(remote=False, file_okay=False),
+    type=PathOrUrlType(remote=False, file_okay=False),
     help="Where uploads, results and the queue are kept.  [default: the user's data folder]",
 )
 @click.option(
@@ -62,7 +62,7 @@ def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Param
 @click.option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0 is any free one.")
 @click.option("--token", envvar="ANNOTATE_TOKEN", default="", help="What is demanded of clients; made where it is needed.")
 @click.option("--name", "names", metavar="NAME", multiple=True, help="Another name this server is known by.")
-@jobs_option
+@jobs_option()
 @click.option("--write", is_flag=True, help="Write results beside DIR's videos, not to the data folder.")
 @click.option("--follow-links", is_flag=True, help="Take linked directories, and files that lie outside DIR.")
 @click.option("--keep", "keep_s", metavar="TIME", callback=_parsed(parse_duration_s), help="Remove older uploads (7d).")
@@ -78,50 +78,44 @@ def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Param
 @click.option(
     "--max-uploads", metavar="N", type=click.IntRange(1), default=1000, show_default=True, help="Uploads kept at a time."
 )
-@min_face_option
-@click.option("--model", metavar="FILE.onnx", type=Place(remote=False), help="Another model (see the README).")
-@verbosity
-@click.pass_context
+@analysis_options
+@verbosity_options
 def serve(
-    ctx: click.Context,
-    /,
     directory: Path | None,
     data: Path | None,
     jobs: int | None,
     host: str,
     token: str,
-    min_face: float,
-    model: Path | None,
+    settings: Settings,
+    quiet: bool,
     **options: Any,
 ) -> None:
     """Serve a page where videos go in and their emotions come out, and that shows an archive DIR."""
-    try:
-        check_extra("annotate serve", "serve", _PACKAGES)
-        if directory is not None and not directory.is_dir():
-            raise SettingsError(f"{directory}: no such directory; check the name, or leave it out to serve uploads alone")
-        settings = ServeSettings(
-            data=(data or _default_folder()).absolute(),
-            directory=directory.absolute() if directory is not None else None,
-            host=host,
-            token=choose_token(host, token),
-            jobs=jobs or available_cores(),
-            analysis=Settings(min_face=min_face, model=model),
-            **options,
-        )
-        _serve(settings, quiet=bool(ctx.meta.get(QUIET)))
-    except AnnotateError as error:
-        fail(error)
+    check_extra("annotate serve", "serve", _PACKAGES)
+    if directory is not None and not directory.is_dir():
+        remedy = "check the name, or leave it out to serve uploads alone"
+        raise SettingsError("no such directory", remedy, path=directory)
+    served = ServeSettings(
+        data=(data or _default_folder()).absolute(),
+        directory=directory.absolute() if directory is not None else None,
+        host=host,
+        token=choose_token(host, token),
+        jobs=jobs or available_cores(),
+        analysis=settings,
+        **options,
+    )
+    _serve(served, quiet=quiet)
 
 
 def _serve(settings: ServeSettings, *, quiet: bool) -> None:
     from annotate.server.service import Service
     from annotate.server.web.listen import address_of, bind
     from annotate.server.web.listen import serve as serve_until_end
-    from annotate.server.web.schemas import news_of
+    from annotate.server.web.schemas import event_of
 
     with bind(settings) as listening:
         settings = dataclasses.replace(settings, port=listening.getsockname()[1])
-        service = Service(settings, news_of)
+        service = Service(settings, event_of)
 
         def ready() -> None:
             console.print_text(f"annotate is served at {address_of(settings, listening)}")

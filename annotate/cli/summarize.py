@@ -1,26 +1,24 @@
-"""Archives in numbers and moments, from the reports that were made of them."""
+"""``annotate summarize``: an archive in numbers, from the reports that were made of it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from annotate.archive.discover import Obstacle
 from annotate.cli import console
-from annotate.cli.options import EXIT_FAILED, QUIET, Place, fail, of_one_kind, verbosity
+from annotate.cli.options import handle_errors, paths_argument, verbosity_options
 from annotate.cli.table_output import TABLES, output_file, read_batches
 from annotate.cli.tables import format_columns, terminal_width
-from annotate.errors import AnnotateError
-from annotate.storage.local.files import check_writable, write_whole
-
-if TYPE_CHECKING:
-    pass
+from annotate.errors import EXIT_FAILED
+from annotate.storage.base import storage_for
+from annotate.storage.values import PathOrUrl, SkippedPath
 
 
 @click.command()
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=Place(), callback=of_one_kind)
+@handle_errors
+@paths_argument()
 @click.option(
     "--by",
     type=click.Choice(("video", "folder", "face", "minute")),
@@ -31,30 +29,25 @@ if TYPE_CHECKING:
 @click.option("--sort", metavar="COLUMN", help="Rows by a column of the file: the largest first, text from A on.")
 @click.option("--top", metavar="N", type=click.IntRange(1), help="The first N rows only; totals are of all.")
 @output_file(TABLES, f"Write it too, as {', '.join(TABLES)}.")
-@verbosity
-@click.pass_context
+@verbosity_options
 def summarize(
-    ctx: click.Context, paths: tuple[Path, ...], by: str, sort: str | None, top: int | None, output: Path | None
-) -> None:
+    paths: Sequence[PathOrUrl], by: str, sort: str | None, top: int | None, output: Path | None, quiet: bool
+) -> int:
     """Sum up the reports of annotated videos: a row a video, totals last."""
     from annotate.analytics.export import encode_table
     from annotate.analytics.summary import Tally, ordered
     from annotate.cli.summary_tables import summary_columns
 
-    tally, failures = Tally(by), list[Obstacle]()
-    try:
+    tally, skipped = Tally(by), list[SkippedPath]()
+    if output is not None:
+        storage_for(output).check_writable(output)
+    for batch in read_batches(paths, skipped, quiet=quiet):
+        tally.add(batch)
+    summary = tally.summary()
+    rows = ordered(summary.rows, sort, top)
+    if tally.count:
         if output is not None:
-            check_writable(output)
-        for batch in read_batches(ctx, paths, failures):
-            tally.add(batch)
-        summary = tally.summary()
-        rows = ordered(summary.rows, sort, top)
-        if tally.count:
-            if output is not None:
-                write_whole(output, encode_table(rows, output.suffix.lower()))
-            if not ctx.meta.get(QUIET):
-                columns = summary_columns(rows, summary.whole)
-                console.print_text(format_columns(columns, terminal_width()))
-    except AnnotateError as error:
-        fail(error)
-    ctx.exit(EXIT_FAILED if failures else 0)
+            storage_for(output).write_atomic(output, encode_table(rows, output.suffix.lower()))
+        if not quiet:
+            console.print_text(format_columns(summary_columns(rows, summary.whole), terminal_width()))
+    return EXIT_FAILED if skipped else 0

@@ -17,7 +17,7 @@ TOTAL = "total"
 
 
 def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
-    """A summary's table, with the whole in the last row."""
+    """Return the columns of a summary, with the whole in the last row."""
     table = pd.concat([rows, whole], ignore_index=True)
     places = list(rows.columns[: rows.columns.get_loc(FIGURES[0])])
     emotions = list(rows.columns[len(places) + len(FIGURES) :])
@@ -60,7 +60,7 @@ def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
 
 
 def moment_columns(moments: Sequence[Moment]) -> list[Column]:
-    """The table of moments."""
+    """Return the columns of moments."""
     spans = [moment.span for moment in moments]
     words = {emotion: printable(emotion) for emotion in {moment.emotion for moment in moments}}
     return [
@@ -75,7 +75,7 @@ def moment_columns(moments: Sequence[Moment]) -> list[Column]:
 
 
 def _names(heading: str, paths: Sequence[str], *further: str) -> Column:
-    """Paths; where room is scarce, from the folder on that all are in, which is then told once."""
+    """Return a column of paths; where room is scarce, from the folder on that all are in, which is then in a note."""
     names = {path: printable(path) for path in dict.fromkeys(paths)}
     full = [*(names[path] for path in paths), *further]
     try:

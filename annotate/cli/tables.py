@@ -36,7 +36,7 @@ class Column:
 
 
 def terminal_width() -> int | None:
-    """Columns of the terminal on stdout; None if it is none, so that nothing need be shortened."""
+    """Return how many columns the terminal on stdout has; None if it is none, so that nothing need be shortened."""
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else None
     except (OSError, ValueError):
@@ -44,7 +44,7 @@ def terminal_width() -> int | None:
 
 
 def format_columns(columns: Sequence[Column], width: int | None = None) -> str:
-    """The columns as lines, with a heading and a rule below it, no line longer than ``width`` if that can be.
+    """Return columns as lines, with a heading and a rule below it, no line longer than ``width`` if that can be.
 
     >>> name, length = Column("video", ["movies/2024/party.mp4"], name=True), Column("length", ["0:05"], to_right=True)
     >>> print(format_columns([name, length]))
@@ -71,7 +71,7 @@ def format_columns(columns: Sequence[Column], width: int | None = None) -> str:
 
 
 def shortest_words(words: Sequence[str], least: int = 3) -> dict[str, str]:
-    """Words cut to as few letters as tell them apart, or as they are.
+    """Return words cut to as few letters as tell them apart, or as they are.
 
     >>> shortest_words(["anger", "sadness", "surprise"]), shortest_words(["content", "contempt"])
     ({'anger': 'ang', 'sadness': 'sad', 'surprise': 'sur'}, {'content': 'conten', 'contempt': 'contem'})
@@ -85,7 +85,7 @@ def shortest_words(words: Sequence[str], least: int = 3) -> dict[str, str]:
 
 
 def _layouts(columns: Sequence[Column]) -> Iterator[tuple[list[Column], int, int]]:
-    """Columns, the gap between them and how far a name may be shortened, from the most comfortable on."""
+    """Yield columns, the gap between them and how far a name may be shortened, from the most comfortable on."""
     yield list(columns), 2, _COMFORTABLE
     short = [column.shortest for column in columns]
     yield short, 2, _COMFORTABLE

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
 from annotate.cli import console
-from annotate.cli.dataset import _FOLDER, ARCHITECTURE_NAMES, _Bar, _is_quiet, _output, _reported
-from annotate.cli.options import verbosity
-from annotate.errors import TrainingError
+from annotate.cli.options import handle_errors, is_quiet, verbosity
+from annotate.cli.progress_bar import ProgressBar
+from annotate.cli.training_options import ARCHITECTURE_NAMES, FOLDER, output_option
+from annotate.extras import check_extra
 from annotate.text import clock
 
 
 @click.command()
-@click.argument("blocks", metavar="BLOCKS...", nargs=-1, required=True, type=_FOLDER)
-@_output("MODEL.onnx", "The model; its checkpoint, log and curve lie beside it in MODEL.run.", required=True)
+@handle_errors
+@click.argument("blocks", metavar="BLOCKS...", nargs=-1, required=True, type=FOLDER)
+@output_option("MODEL.onnx", "The model; its checkpoint, log and curve lie beside it in MODEL.run.", required=True)
 @click.option(
     "--architecture", type=click.Choice(ARCHITECTURE_NAMES), default="frames", show_default=True, help="The network."
 )
@@ -36,29 +37,23 @@ from annotate.text import clock
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is drawn.")
 @verbosity
-@click.pass_context
-@_reported
-def train(ctx: click.Context, blocks: tuple[Path, ...], output: Path, **options: Any) -> None:
+def train(blocks: tuple[Path, ...], output: Path, **options: Any) -> None:
     """Train a model on sets of blocks, and of stills that are made to move.
 
     Ends when validation no longer improves, and keeps the best. A run that was stopped goes on when the same command is
     given again. Needs the extra: pip install 'annotate[training]'.
     """
-    try:
-        from annotate.training.trainer import CURVE_NAME, FitSettings, Run
-
-        import_module("matplotlib.figure")
-    except ImportError as error:
-        raise TrainingError(f"{error.name} is missing for training: pip install 'annotate[training]'") from error
+    check_extra("training", "training", {name: name for name in ("torch", "onnx", "matplotlib")})
+    from annotate.training.block_training import CURVE_NAME, FitSettings, TrainingRun
     from annotate.training.dataset.storage import open_dataset
     from annotate.training.plots import draw_curve
 
     folder = output.with_suffix(".run")
-    run = Run([open_dataset(path) for path in blocks], folder, FitSettings(**options))
-    quiet = _is_quiet(ctx)
+    run = TrainingRun([open_dataset(path) for path in blocks], folder, FitSettings(**options))
+    quiet = is_quiet()
     if not quiet and run.history:
         console.say(f"going on after epoch {len(run.history)}, as {folder} says")
-    with _Bar(quiet=quiet) as bar:
+    with ProgressBar(quiet=quiet) as bar:
 
         def advance(epoch: int, step: int, steps: int, loss: float) -> None:
             bar.move(f"epoch {epoch}", step, steps, f"loss {loss:.3f}")

@@ -18,10 +18,8 @@ def check_address(address: str) -> None:
         SettingsError: it is neither ``local`` nor an address with a scheme nor a file that is there.
     """
     if address != LOCAL and not address.startswith(SCHEMES) and not is_scheduler_file(address):
-        raise SettingsError(
-            f"--cluster {address}: is neither local, nor an address such as tcp://scheduler:8786, nor a scheduler file that "
-            "is there"
-        )
+        problem = "is neither local, nor an address such as tcp://scheduler:8786, nor a scheduler file that is there"
+        raise SettingsError(problem, path=f"--cluster {address}")
 
 
 def is_scheduler_file(address: str) -> bool:
@@ -38,7 +36,8 @@ def address_in(path: Path) -> str:
     try:
         return str(json.loads(path.read_bytes())["address"])
     except (OSError, ValueError, TypeError, KeyError):
-        raise SettingsError(f"--cluster {path}: is not the file that `dask scheduler --scheduler-file` writes") from None
+        problem = "is not the file that `dask scheduler --scheduler-file` writes"
+        raise SettingsError(problem, path=f"--cluster {path}") from None
 
 
 def check_certificates(address: object) -> None:
@@ -51,7 +50,5 @@ def check_certificates(address: object) -> None:
 
     security = Security()
     if str(address).startswith("tls://") and not (security.tls_ca_file and security.tls_client_cert):
-        raise SettingsError(
-            f"--cluster {address}: needs certificates; set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, ..._CLIENT__CERT and "
-            "..._CLIENT__KEY"
-        )
+        remedy = "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, ..._CLIENT__CERT and ..._CLIENT__KEY"
+        raise SettingsError("needs certificates", remedy, path=f"--cluster {address}")

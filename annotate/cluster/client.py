@@ -19,19 +19,22 @@ from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from annotate.batch.executor import Advance
-from annotate.batch.job import Job, Outcome, Status, Work
+from annotate.batch.executor import OnProgress
+from annotate.batch.job import AnnotateJob, AnyJob, Outcome, Status, Task
 from annotate.cluster import jobs
 from annotate.cluster import tasks as tasks
 from annotate.cluster.address import LOCAL, address_in, check_address, check_certificates, is_scheduler_file
-from annotate.cluster.priority_semaphore import Gate
-from annotate.cluster.tasks import Need, Voice, WrongWorkerError
+from annotate.cluster.priority_semaphore import PrioritySemaphore
+from annotate.cluster.tasks import Need, ProgressReporter, WrongWorkerError
 from annotate.errors import ClusterError, SettingsError
 from annotate.extras import check_extra
 from annotate.settings import Limits, available_cores
+from annotate.storage.values import PathOrUrl
 
 if TYPE_CHECKING:
     import distributed
+
+    from annotate.batch.annotate import ChunkPlan
 
 Result = TypeVar("Result")
 
@@ -39,14 +42,15 @@ ALLOWED_FAILURES = 2
 """Deaths of workers that a task survives on a ``local`` cluster: with the third it is given up."""
 
 _ANY_LOOPBACK_PORT = "127.0.0.1:0"
-_NEW, _PART, _JOIN = range(3)
-_LEAST_WIDTH = 2
+_NEW, _CHUNK, _MERGE = range(3)
+_LEAST_SLOTS = 2
 _LOOK_INTERVAL_S = 0.5
 _SILENCE_S = 3.0
 _CONNECT_TIMEOUT_S = 15.0
 _SEND_INTERVAL_S = 0.002
 """A client of Dask gathers messages for 10 ms otherwise, for which a worker would wait between two tasks."""
 
+_SAME = "install the same on all"
 _UNWIND_TIMEOUT_S = 8.0
 _UNWIND_INTERVAL_S = 0.1
 _CLOSE_TIMEOUT_S = 20.0
@@ -54,7 +58,7 @@ _CLOSE_TIMEOUT_S = 20.0
 logger = logging.getLogger(__name__)
 
 
-class ClusterWorkers:
+class ClusterExecutor:
     """The workers of a cluster at ``address``: ``local``, a scheduler's address, or the path of a scheduler file.
 
     ``local`` starts ``jobs`` worker processes here, one a core if that is not given; another cluster is used as it is, with
@@ -68,7 +72,7 @@ class ClusterWorkers:
     def __init__(
         self,
         address: str,
-        advance: Advance | None = None,
+        on_progress: OnProgress | None = None,
         *,
         jobs: int | None = None,
         tell: Callable[[str], None] | None = None,
@@ -77,13 +81,13 @@ class ClusterWorkers:
         check_address(address)
         check_extra("--cluster", "cluster", {"distributed": "distributed"})
         self._address = address
-        self._advance = advance
+        self._on_progress = on_progress
         self._means = means
         self._tell = tell or logger.info
         self._jobs = jobs or available_cores()
         self._run = uuid.uuid4().hex
         self._numbers = itertools.count()
-        self._gate = Gate()
+        self._gate = PrioritySemaphore()
         self._checked: set[str] = set()
         self._need: Need | None = None
         self._error: Exception | None = None
@@ -104,13 +108,13 @@ class ClusterWorkers:
             raise
 
     @property
-    def width(self) -> int:
+    def slots(self) -> int:
         """Cores of the workers that are there now, but no less than two, so that jobs are handed over ahead."""
-        return max(_LEAST_WIDTH, self._gate.size)
+        return max(_LEAST_SLOTS, self._gate.size)
 
-    def submit(self, job: Work) -> Future[Outcome]:
-        """Hands a job over; it waits if no worker is there. What ends the run is raised by its future."""
-        return asyncio.run_coroutine_threadsafe(self._outcome(job), self._loop)
+    def submit(self, task: Task[AnyJob], job: AnyJob) -> Future[Outcome]:
+        """Hand a job over; it waits if no worker is there. What ends the run is raised by its future."""
+        return asyncio.run_coroutine_threadsafe(self._outcome(task, job), self._loop)
 
     def restart(self) -> None:
         """There is nothing to make anew: the scheduler gives tasks of workers that died to others."""
@@ -159,11 +163,10 @@ class ClusterWorkers:
             self._client = await Client(**options, asynchronous=True, set_as_default=False, timeout=_CONNECT_TIMEOUT_S)
         except (OSError, ValueError, TypeError) as error:
             cause = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ClusterError(
-                f"{self._address}: no scheduler answers there ({cause}); start one with `dask scheduler`, or check --cluster"
-            ) from error
+            remedy = "start one with `dask scheduler`, or check --cluster"
+            raise ClusterError(f"no scheduler answers there ({cause})", remedy, path=self._address) from error
         self._client.scheduler_comm.interval = _SEND_INTERVAL_S
-        self._client.subscribe_topic(tasks.TOPIC, self._hear)
+        self._client.subscribe_topic(tasks.TOPIC, self._report)
         self._watcher = asyncio.ensure_future(self._watch())
 
     async def _close(self) -> None:
@@ -226,19 +229,19 @@ class ClusterWorkers:
             try:
                 reason = await self._client.run_on_scheduler(tasks.check_scheduler, self._need)
             except ImportError as error:
-                raise WrongWorkerError(_without_program(f"the scheduler at {self._address}", error)) from None
+                raise _without_program(f"the scheduler at {self._address}", error) from None
             if reason:
-                raise WrongWorkerError(f"the scheduler at {self._address}: {reason}; install the same on all")
+                raise WrongWorkerError(reason, _SAME, path=f"the scheduler at {self._address}")
         if not new:
             return
         answers = await self._client.run(tasks.check_worker, self._need, workers=sorted(new), on_error="return")
         for address, answer in answers.items():
             if isinstance(answer, ImportError | AttributeError):
-                raise WrongWorkerError(_without_program(f"worker {address}", answer))
+                raise _without_program(f"worker {address}", answer)
             if isinstance(answer, OSError):
                 continue  # it has gone meanwhile
             if answer:
-                raise WrongWorkerError(f"worker {address}: {answer}; install the same on all")
+                raise WrongWorkerError(answer, _SAME, path=f"worker {address}")
 
     def _end(self, error: Exception) -> None:
         """Ends the run with an error."""
@@ -247,40 +250,39 @@ class ClusterWorkers:
             task.cancel()
 
     def _gone(self) -> ClusterError:
-        return ClusterError(
-            f"{self._address}: the connection to the scheduler is lost; start it again and give the same command to go on"
-        )
+        remedy = "start it again and give the same command to go on"
+        return ClusterError("the connection to the scheduler is lost", remedy, path=self._address)
 
     @property
     def _place(self) -> str:
         """As ``dask worker`` takes the address."""
         return f"--scheduler-file {self._address}" if is_scheduler_file(self._address) else self._address
 
-    def _hear(self, event: tuple[float, Any]) -> None:
+    def _report(self, event: tuple[float, Any]) -> None:
         """A worker tells how far it is."""
         try:
-            run, number, part, done_s, duration_s = event[1]
+            run, number, chunk, done_s, duration_s = event[1]
         except (TypeError, ValueError):
             return
         progress = self._in_work.get(number) if run == self._run else None
-        if progress is not None and self._advance is not None:
-            progress.parts_s[part] = done_s
+        if progress is not None and self._on_progress is not None:
+            progress.chunks_s[chunk] = done_s
             progress.duration_s = duration_s or progress.duration_s
-            self._advance(progress.path, sum(progress.parts_s.values()), progress.duration_s)
+            self._on_progress(progress.path, sum(progress.chunks_s.values()), progress.duration_s)
 
-    async def _outcome(self, work: Work) -> Outcome:
+    async def _outcome(self, task: Task[AnyJob], given: AnyJob) -> Outcome:
         if self._error is not None:
             raise self._error
-        task = asyncio.current_task()
-        assert task is not None
-        given, work = work, jobs.abroad(work, self._means)
-        self._need = self._need or Need.of(work)
+        current = asyncio.current_task()
+        assert current is not None
+        job = jobs.to_worker(given, self._means)
+        self._need = self._need or Need.of(job)
         number = next(self._numbers)
         self._in_work[number] = _Progress(given.path)
-        self._outstanding.add(task)
+        self._outstanding.add(current)
         try:
-            for _ in range(jobs.busy_tries(work)):
-                outcome = await self._attempt(work, Voice(self._run, number))
+            for _ in range(jobs.busy_tries(job)):
+                outcome = await self._attempt(task, job, ProgressReporter(self._run, number))
                 if outcome.status is not Status.BUSY:
                     break
                 await asyncio.sleep(jobs.BUSY_DELAY_S)
@@ -290,55 +292,55 @@ class ClusterWorkers:
             self._error = self._error or self._gone()
             raise self._error from None
         finally:
-            self._outstanding.discard(task)
+            self._outstanding.discard(current)
             del self._in_work[number]
-        return jobs.as_given(outcome, work, given)
+        return jobs.with_user_paths(outcome, job, given)
 
-    async def _attempt(self, work: Work, voice: Voice) -> Outcome:
+    async def _attempt(self, task: Task[AnyJob], job: AnyJob, reporter: ProgressReporter) -> Outcome:
         from distributed import KilledWorker
 
         assert self._need is not None
         try:
-            answer = await self._answer(_NEW, tasks.do, work, self._need, voice)
+            answer = await self._answer(_NEW, tasks.do, task, job, self._need, reporter)
             if isinstance(answer, Outcome):
                 return answer
-            assert isinstance(work, Job)
-            self._in_work[voice.number].duration_s = answer.duration_s
-            return await self._divided(work, voice, answer)
+            assert isinstance(job, AnnotateJob)
+            self._in_work[reporter.number].duration_s = answer.duration_s
+            return await self._in_chunks(job, reporter, answer)
         except KilledWorker as death:
             count = death.allowed_failures + 1
-            reason = (
-                f"{work.path}: {count} worker processes died on it, the last at {death.last_worker.address} "
-                "(out of memory, or a fault in a decoder); look at it by itself"
+            problem = (
+                f"{count} worker processes died on it, the last at {death.last_worker.address} "
+                "(out of memory, or a fault in a decoder)"
             )
-            return Outcome(work.path, Status.FAILED, reason=reason)
+            return Outcome(job.path, Status.FAILED, problem=problem, remedy="look at it by itself")
         except WrongWorkerError as error:
             self._end(error)
             raise
         except ImportError as error:
-            wrong = WrongWorkerError(_without_program("a worker", error))
+            wrong = _without_program("a worker", error)
             self._end(wrong)
             raise wrong from None
         except Exception as error:  # noqa: BLE001  (a fault of ours with one video must not end a run over thousands)
-            return tasks.fault(work.path, error)
+            return Outcome.failed_internally(job.path, error)
 
-    async def _divided(self, job: Job, voice: Voice, division: Any) -> Outcome:
-        """A long video, a task a part."""
-        looks = [
-            asyncio.ensure_future(self._kept(_PART, tasks.look, job, self._need, voice, number, division.count))
-            for number in range(division.count)
+    async def _in_chunks(self, job: AnnotateJob, reporter: ProgressReporter, plan: ChunkPlan) -> Outcome:
+        """A long video, one task per chunk and one that merges them."""
+        pending = [
+            asyncio.ensure_future(self._kept(_CHUNK, tasks.analyze, job, self._need, reporter, number, plan.count))
+            for number in range(plan.count)
         ]
-        parts: list[Any] = []
+        chunks: list[Any] = []
         try:
-            parts = await asyncio.gather(*looks)
-            outcome: Outcome = await self._answer(_JOIN, tasks.join, job, self._need, voice, division, parts)
+            chunks = await asyncio.gather(*pending)
+            outcome: Outcome = await self._answer(_MERGE, tasks.merge, job, self._need, reporter, plan, chunks)
             return outcome
         finally:
-            for look in looks:
-                look.cancel()
-            await asyncio.gather(*looks, return_exceptions=True)
-            for part in parts:
-                part.release()
+            for one in pending:
+                one.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+            for chunk in chunks:
+                chunk.release()
 
     async def _answer(self, urgency: int, function: Callable[..., Any], *arguments: Any) -> Any:
         """What a task gives, once it was its turn."""
@@ -352,7 +354,7 @@ class ClusterWorkers:
         """A task's result that lies with its worker, as long as what is given here is not released."""
         from distributed import wait
 
-        async with self._gate.entered(urgency):
+        async with self._gate.acquire(urgency):
             key = f"{tasks.KEY_PREFIX}{function.__name__}-{uuid.uuid4()}"
             future = self._client.submit(function, *arguments, key=key, pure=False, priority=urgency)
             try:
@@ -369,16 +371,17 @@ class ClusterWorkers:
 
 
 class _Progress:
-    """How far a video is: seconds done of each part."""
+    """How far a video is: seconds done of each chunk."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: PathOrUrl) -> None:
         self.path = path
-        self.parts_s: dict[int, float] = {}
+        self.chunks_s: dict[int, float] = {}
         self.duration_s: float | None = None
 
 
-def _without_program(who: str, error: BaseException) -> str:
-    return f"{who}: this program does not load there ({error}); install annotate with the extra cluster on all"
+def _without_program(who: str, error: BaseException) -> WrongWorkerError:
+    problem = f"this program does not load there ({error})"
+    return WrongWorkerError(problem, "install annotate with the extra cluster on all", path=who)
 
 
 def _silence() -> None:

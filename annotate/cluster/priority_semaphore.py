@@ -9,13 +9,13 @@ import itertools
 from collections.abc import AsyncIterator
 
 
-class Gate:
+class PrioritySemaphore:
     """Lets ``size`` tasks of one event loop be inside at a time: of those that wait the most urgent, then the earliest.
 
     >>> async def urgent_first():
-    ...     gate, order = Gate(), []
+    ...     gate, order = PrioritySemaphore(), []
     ...     async def task(urgency):
-    ...         async with gate.entered(urgency):
+    ...         async with gate.acquire(urgency):
     ...             order.append(urgency)
     ...     tasks = [asyncio.ensure_future(task(urgency)) for urgency in (0, 2, 1)]
     ...     await asyncio.sleep(0)
@@ -38,7 +38,7 @@ class Gate:
         self._admit()
 
     @contextlib.asynccontextmanager
-    async def entered(self, urgency: int) -> AsyncIterator[None]:
+    async def acquire(self, urgency: int) -> AsyncIterator[None]:
         """Waits to be let in, and leaves at the end."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (-urgency, next(self._numbers), turn))

@@ -6,27 +6,29 @@ from one task to the next.
 
 from __future__ import annotations
 
-import functools
 import os
 import platform
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from annotate.batch.job import Job, Outcome, Status, Work, run_job
-from annotate.errors import AnnotateError, SettingsError
+from annotate.analysis.tools import Tools
+from annotate.batch.job import AnnotateJob, AnyJob, Job, Outcome, Status, Task, WorkContext, run_task
+from annotate.errors import AnnotateError, MediaError, SettingsError
 from annotate.settings import PROVIDERS, Limits
+from annotate.storage.base import local_only
 from annotate.version import ANALYSIS_VERSION, VERSION
 
 if TYPE_CHECKING:
-    from annotate.analysis.parallel import Stream
-    from annotate.batch.annotate import Division
+    from annotate.analysis.chunks import ChunkItem
+    from annotate.batch.annotate import ChunkPlan
     from annotate.batch.job import Progress
+
+    Chunk = list[ChunkItem]
 
 Answer = TypeVar("Answer")
 
@@ -37,14 +39,14 @@ KEY_PREFIX = "annotate_"
 """What keys of this program's tasks begin with."""
 
 TOPIC = "annotate"
+_STATE = "annotate_state"
+"""Attribute of a worker that holds what is kept there."""
+
 _REPORT_INTERVAL_S = 1.0
 
 
 class WrongWorkerError(SettingsError):
     """A worker would find something else than this process, or cannot work at all."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,11 @@ class Need:
     provider: str
 
     @classmethod
-    def of(cls, work: Work) -> Need:
+    def of(cls, job: Job) -> Need:
         """What a job needs."""
-        if not isinstance(work, Job):
+        if not isinstance(job, AnnotateJob):
             return cls(Versions.here(), None, Limits.provider)
-        return cls(Versions.here(work.model_hash or None), work.settings.model, work.limits.provider)
+        return cls(Versions.here(job.model_hash or None), job.settings.model, job.limits.provider)
 
 
 def dask_setup(worker: object) -> None:
@@ -101,16 +103,13 @@ def dask_setup(worker: object) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def check_worker(need: Need) -> str:
-    """Why this process would not serve, in words; empty if it would. It loads the model."""
-    model_hash = None
+def check_worker(need: Need, dask_worker: object = None) -> str:
+    """Return why a worker would not serve, in words; empty if it would. It loads the model."""
+    tools, model_hash = _WorkerState.of(dask_worker).tools, None
     if need.versions.model_hash is not None:
-        from annotate.emotions.classifier import load_classifier
-        from annotate.media.ffmpeg import find_ffmpeg
-
         try:
-            model_hash = load_classifier(need.model, provider_here(need.provider)).model_hash
-            find_ffmpeg()
+            model_hash = tools.classifier(need.model, provider_here(need.provider)).model_hash
+            tools.ffmpeg  # noqa: B018  (it is looked for)
         except AnnotateError as error:
             if difference := replace(need.versions, model_hash=None).difference(Versions.here()):
                 return difference
@@ -131,7 +130,7 @@ def provider_here(provider: str) -> str:
     """
     own = os.environ.get(PROVIDER_VARIABLE, provider)
     if own not in PROVIDERS:
-        raise SettingsError(f"{PROVIDER_VARIABLE}={own}: choose from {', '.join(sorted(PROVIDERS))}")
+        raise SettingsError(f"choose from {', '.join(sorted(PROVIDERS))}", path=f"{PROVIDER_VARIABLE}={own}")
     return own
 
 
@@ -143,13 +142,13 @@ def count_working() -> int:
 
 
 @dataclass(frozen=True)
-class Voice:
+class ProgressReporter:
     """By what a job's worker tells how far it is: the run's name and the job's number in it."""
 
     run: str
     number: int
 
-    def progress(self, part: int = 0) -> Progress:
+    def listener(self, chunk: int = 0) -> Progress:
         """Tells seconds done and the video's length, now and then, and ends the task if it was called off."""
         from distributed import get_worker
 
@@ -160,100 +159,109 @@ class Voice:
             nonlocal last_s
             task = worker.state.tasks.get(key)
             if task is None or task.state == "cancelled":
-                raise _CalledOff
+                raise _Cancelled
             now_s = time.monotonic()
             if now_s - last_s >= _REPORT_INTERVAL_S:
                 last_s = now_s
-                worker.log_event(TOPIC, [self.run, self.number, part, done_s, duration_s])
+                worker.log_event(TOPIC, [self.run, self.number, chunk, done_s, duration_s])
 
         return report
 
 
-class _CalledOff(BaseException):
+class _Cancelled(BaseException):
     """Nobody waits for the task any more."""
 
 
-def do(work: Work, need: Need, voice: Voice) -> Outcome | Division:
-    """Does a job, unless it is a long video's: then tells in how many parts."""
-    _check(need)
-    if not isinstance(work, Job):
-        return _on_host(run_job(work, voice.progress()))
-    from annotate.batch.annotate import begin
+class _WorkerState:
+    """What a worker keeps from task to task: tools, and the needs that it was found to meet."""
 
-    job = _localized(work)
-    return _answered(job, lambda: begin(job, voice.progress()))
+    def __init__(self, worker: Any) -> None:
+        self.tools = Tools()
+        self._worker = worker
+        self._met: set[Need] = set()
 
+    @classmethod
+    def of(cls, worker: object) -> _WorkerState:
+        """Return the state of a worker, which owns it."""
+        state: _WorkerState | None = getattr(worker, _STATE, None)
+        if state is None:
+            state = cls(worker)
+            setattr(worker, _STATE, state)
+        return state
 
-def look(work: Job, need: Need, voice: Voice, number: int, count: int) -> Stream | None:
-    """Looks at a part of a long video; None if it had better be looked at whole."""
-    from annotate.batch.annotate import look as look_at
+    def check(self, need: Need) -> None:
+        """Check once a run that this worker would find what the others find: it may have joined after the run began.
 
-    _check(need)
-    report = voice.progress(number)
-    return look_at(_localized(work), number, count, lambda done_s: report(done_s, None))
+        Raises:
+            WrongWorkerError: it would find something else.
+        """
+        if need in self._met:
+            return
+        if reason := check_worker(need, self._worker):
+            who = f"worker {self._worker.address} on {platform.node()}"
+            raise WrongWorkerError(reason, "install the same on all", path=who)
+        self._met.add(need)
 
-
-def join(work: Job, need: Need, voice: Voice, division: Division, parts: list[Stream | None]) -> Outcome:
-    """Joins what parts of a long video gave, and writes."""
-    from annotate.batch.annotate import join as join_all
-
-    _check(need)
-    job = _localized(work)
-    return _answered(job, lambda: join_all(job, division, parts, voice.progress()))
-
-
-def _localized(job: Job) -> Job:
-    """A job with the hardware that there is here."""
-    limits = job.limits
-    hwaccel, provider = _hwaccel_here(limits.hwaccel), provider_here(limits.provider)
-    return replace(job, limits=replace(limits, hwaccel=hwaccel, provider=provider))
-
-
-@functools.cache
-def _hwaccel_here(asked: str) -> str:
-    from annotate.media.hwaccel import choose_hwaccel
-
-    return choose_hwaccel(asked)
+    def localized(self, job: AnnotateJob) -> AnnotateJob:
+        """Return a job with the hardware that there is here."""
+        hwaccel, provider = self.tools.hwaccel(job.limits.hwaccel), provider_here(job.limits.provider)
+        return replace(job, limits=replace(job.limits, hwaccel=hwaccel, provider=provider))
 
 
-_checked: set[Need] = set()
+def _this_workers_state() -> _WorkerState:
+    from distributed import get_worker
+
+    return _WorkerState.of(get_worker())
 
 
-def _check(need: Need) -> None:
-    """Once a process and run: workers may have joined after the run began.
+def do(task: Task[AnyJob], job: AnyJob, need: Need, voice: ProgressReporter) -> Outcome | ChunkPlan:
+    """Do a job, unless it is a long video's: then return how it is to be split."""
+    state = _this_workers_state()
+    state.check(need)
+    context = WorkContext(state.tools, voice.listener())
+    if not isinstance(job, AnnotateJob):
+        return _on_host(run_task(task, job, context))
+    from annotate.batch.annotate import annotate_or_split
 
-    Raises:
-        WrongWorkerError: this worker would find something else.
-    """
-    if need in _checked:
-        return
-    if reason := check_worker(need):
-        from distributed import get_worker
+    return _answered(job, lambda: annotate_or_split(state.localized(job), context))
 
-        raise WrongWorkerError(f"worker {get_worker().address} on {platform.node()}: {reason}; install the same on all")
-    _checked.add(need)
+
+def analyze(job: AnnotateJob, need: Need, voice: ProgressReporter, number: int, count: int) -> Chunk | None:
+    """Analyze a chunk of a long video; None if the video had better be analyzed whole."""
+    from annotate.analysis.parallel import analyze_chunk
+    from annotate.analysis.pipeline import Analysis
+
+    state = _this_workers_state()
+    state.check(need)
+    job, listener = state.localized(job), voice.listener(number)
+    try:
+        analysis = Analysis.open(local_only(job.path), job.settings, limits=job.limits, tools=state.tools)
+        return analyze_chunk(analysis, number, count, lambda done_s: listener(done_s, None))
+    except MediaError:
+        return None
+
+
+def merge(job: AnnotateJob, need: Need, voice: ProgressReporter, plan: ChunkPlan, chunks: list[Chunk | None]) -> Outcome:
+    """Merge what the chunks of a long video gave, and write."""
+    from annotate.batch.annotate import AnalyzedChunks, annotate_video
+
+    state = _this_workers_state()
+    state.check(need)
+    context = WorkContext(state.tools, voice.listener())
+    return _answered(job, lambda: annotate_video(state.localized(job), context, AnalyzedChunks(plan, chunks)))
 
 
 def _answered(job: Job, execute: Callable[[], Answer]) -> Answer | Outcome:
-    """What ``execute`` gives; whatever goes wrong is told as an outcome."""
+    """Return what ``execute`` gives; where that fails, the outcome says so."""
     try:
         answer = execute()
     except AnnotateError as error:
-        return _on_host(Outcome(job.path, Status.FAILED, reason=str(error), trace=traceback.format_exc()))
+        return _on_host(Outcome.failed(job.path, error))
     except Exception as error:  # noqa: BLE001  (a fault of ours with one video must not end a run over thousands)
-        return _on_host(fault(job.path, error))
+        return _on_host(Outcome.failed_internally(job.path, error))
     return _on_host(answer) if isinstance(answer, Outcome) else answer
 
 
-def fault(path: Path, error: BaseException) -> Outcome:
-    """What is told of an error that is none of the video's."""
-    reason = f"{path}: an error of this program ({type(error).__name__}: {error}); please report it with -v's output"
-    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    return Outcome(path, Status.FAILED, reason=reason, trace=trace)
-
-
 def _on_host(outcome: Outcome) -> Outcome:
-    """A failure, with the name of the machine that it happened on."""
-    if outcome.status is not Status.FAILED:
-        return outcome
-    return replace(outcome, reason=f"{outcome.reason} [on {platform.node()}]")
+    """Return an outcome that says, if it is a failure, on which machine that was."""
+    return replace(outcome, host=platform.node()) if outcome.status is Status.FAILED else outcome

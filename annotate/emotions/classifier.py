@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import logging
 from collections.abc import Sequence
@@ -48,17 +47,18 @@ class Classifier:
             self._session = onnxruntime.InferenceSession(content, options, providers=[PROVIDERS[provider]])
         except Exception as error:  # onnxruntime's errors share no base of their own
             first_line = str(error).splitlines()[0]
-            raise ModelError(f"{name}: expected an ONNX model, but onnxruntime cannot load it ({first_line})") from error
+            problem = f"expected an ONNX model, but onnxruntime cannot load it ({first_line})"
+            raise ModelError(problem, path=name) from error
         used = self._session.get_providers()[0]
         if used != PROVIDERS[provider]:
-            raise SettingsError(f"--provider {provider}: onnxruntime cannot use it here and took {used}; choose cpu")
+            raise SettingsError(f"--provider {provider}: onnxruntime cannot use it here and took {used}", "choose cpu")
         self.contract = _contract(name, self._session)
         self.model_hash = hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
         self._name = name
         logger.info("model %s, %s, on %s", name, self.model_hash, used)
 
     def __call__(self, blocks: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Probabilities (N, classes) of blocks (N, frames, size, size) uint8.
+        """Return probabilities (N, classes) of blocks (N, frames, size, size) uint8.
 
         Raises:
             ModelError: the model's output is not a distribution over its classes.
@@ -67,15 +67,15 @@ class Classifier:
         probabilities: NDArray[np.float32] = output
         expected = (len(blocks), len(self.contract.class_names))
         if probabilities.shape != expected:
-            raise ModelError(f"{self._name}: expected output of shape {expected}, found {probabilities.shape}")
+            raise ModelError(f"expected output of shape {expected}, found {probabilities.shape}", path=self._name)
         if not np.all(np.abs(probabilities.sum(1) - 1) < _SUM_TOLERANCE) or probabilities.min(initial=0) < 0:
-            raise ModelError(f"{self._name}: expected probabilities that sum to 1, found {probabilities[0].tolist()}")
+            problem = f"expected probabilities that sum to 1, found {probabilities[0].tolist()}"
+            raise ModelError(problem, path=self._name)
         return probabilities
 
 
-@functools.cache
 def load_classifier(path: Path | None = None, provider: str = CPU) -> Classifier:
-    """A classifier that is loaded once a process; errors as for `Classifier`."""
+    """Load a model, which takes a moment: `annotate.analysis.tools.Tools` keeps it. Errors as for `Classifier`."""
     return Classifier(path, provider)
 
 
@@ -83,27 +83,29 @@ def _check_offered(provider: str) -> None:
     offered = onnxruntime.get_available_providers()
     if PROVIDERS[provider] not in offered:
         raise SettingsError(
-            f"--provider {provider}: this onnxruntime has no {PROVIDERS[provider]} (only {', '.join(offered)}); "
-            "install onnxruntime-gpu in its place, or choose cpu"
+            f"--provider {provider}: this onnxruntime has no {PROVIDERS[provider]} (only {', '.join(offered)})",
+            "install onnxruntime-gpu in its place, or choose cpu",
         )
 
 
-def _read(path: Path | None) -> tuple[str, bytes]:
+def _read(path: Path | None) -> tuple[object, bytes]:
+    """Return the name of a model and the content of its file."""
     if path is None:
         return "the installed model", (resources.files("annotate.emotions") / DEFAULT_MODEL).read_bytes()
     try:
-        return str(path), path.read_bytes()
+        return path, path.read_bytes()
     except OSError as error:
-        raise ModelError(f"{path}: the model cannot be read ({error.strerror}); check --model") from None
+        raise ModelError(f"the model cannot be read ({error.strerror})", "check --model", path=path) from None
 
 
-def _contract(name: str, session: onnxruntime.InferenceSession) -> Contract:
+def _contract(name: object, session: onnxruntime.InferenceSession) -> Contract:
     try:
         contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
     except KeyError as error:
-        raise ModelError(f"{name}: expected the metadata property {error}, found none; export it with the model") from None
+        problem = f"expected the metadata property {error}, found none"
+        raise ModelError(problem, "export it with the model", path=name) from None
     except ValueError as error:
-        raise ModelError(f"{name}: expected usable metadata, found that {error}") from None
+        raise ModelError(f"expected usable metadata, found that {error}", path=name) from None
     sides = (contract.block_frames, contract.crop_size_px, contract.crop_size_px)
     for nodes, wanted_name, wanted_sides in (
         (session.get_inputs(), INPUT_NAME, sides),
@@ -112,7 +114,7 @@ def _contract(name: str, session: onnxruntime.InferenceSession) -> Contract:
         found = [f"{node.name} {node.type} {node.shape}" for node in nodes]
         if len(nodes) != 1 or not _fits(nodes[0], wanted_name, wanted_sides):
             wanted = f"{wanted_name} tensor(float) {['N', *wanted_sides]}"
-            raise ModelError(f"{name}: expected {wanted}, found {', '.join(found)}")
+            raise ModelError(f"expected {wanted}, found {', '.join(found)}", path=name)
     return contract
 
 

@@ -1,7 +1,7 @@
-"""What a model file promises: shapes and preprocessing, kept in the ONNX file's own metadata.
+"""The contract of model files: shapes and preprocessing, kept in the ONNX file's own metadata.
 
 Input ``blocks`` float32 (N, 20, 80, 80), gray pixels / 255; output ``probabilities`` float32 (N, 7). How crops are cut is
-told by the metadata properties below, so that a model goes with its own preprocessing.
+described by the metadata properties below, so that a model goes with its own preprocessing.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ OUTPUT_NAME = "probabilities"
 
 @dataclass(frozen=True)
 class Contract:
-    """The part of the contract that a model file states about itself."""
+    """The part of the contract that a model file states itself."""
 
     class_names: tuple[str, ...] = EMOTIONS
     block_frames: int = BLOCK_FRAMES
     crop_size_px: int = CROP_SIZE_PX
     crop_margin: float = CROP_MARGIN
-    """What is added on each side of a face's box, as a fraction of its longer side."""
+    """Margin on each side of a face's box, as a fraction of its longer side."""
     frame_rate: float = FRAME_RATE
     """Most frames a second the model was made for."""
     frame_stride: int = 1
-    """The model looks at every so many-th frame of a block, from the first; what the others hold is of no account."""
+    """The model uses every so many-th frame of a block, from the first, and ignores the others."""
 
     def to_metadata(self) -> dict[str, str]:
-        """As metadata properties of an ONNX file.
+        """Return the metadata properties of an ONNX file.
 
         >>> Contract.from_metadata(Contract().to_metadata()) == Contract()
         True
@@ -51,7 +51,7 @@ class Contract:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Contract:
-        """Reads metadata properties.
+        """Return the contract in metadata properties.
 
         Raises:
             KeyError: a property is missing; the key is its name.

@@ -23,7 +23,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
 
 
 def word(emotion: str, language: str) -> str:
-    """The word for an emotion; another model's classes keep their own names.
+    """Return the word for an emotion; another model's classes keep their own names.
 
     >>> word("sadness", "ru"), word("contempt", "ru")
     ('печаль', 'contempt')

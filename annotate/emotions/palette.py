@@ -1,6 +1,6 @@
-"""One colour an emotion, for every output of the program: told apart by colour-blind people too.
+"""One color per emotion, for every output of the program: told apart by color-blind people too.
 
-The colours are close to those of Okabe and Ito, "Color Universal Design" (2008), with gray for neutral, moved as little as
+The colors are close to those of Okabe and Ito, "Color Universal Design" (2008), with gray for neutral, moved as little as
 makes any two of them differ by 20 in CIELAB as people see them who lack one kind of cones (among the originals some differ
 by 7); the tests check it. On each, black or white text has the contrast of 4.5 that WCAG 2.1 asks of text.
 """
@@ -33,7 +33,7 @@ _LIGHT_FROM = 0.18
 
 
 def colour(emotion: str) -> str:
-    """The colour (#RRGGBB) of a class of this or another model.
+    """Return the color (#RRGGBB) of a class of this or another model.
 
     >>> colour("anger")
     '#D55E00'
@@ -42,7 +42,7 @@ def colour(emotion: str) -> str:
 
 
 def ink(emotion: str) -> str:
-    """Black or white: what text on an emotion's colour is written in.
+    """Return black or white: the color of text on an emotion's color.
 
     >>> ink("happiness"), ink("sadness")
     ('#000000', '#FFFFFF')
@@ -51,7 +51,7 @@ def ink(emotion: str) -> str:
 
 
 def luminance(rgb: str) -> float:
-    """Relative luminance (0..1) of a colour #RRGGBB, as WCAG 2.1 defines it.
+    """Return the relative luminance (0..1) of a color #RRGGBB, as WCAG 2.1 defines it.
 
     >>> luminance(BLACK), luminance(WHITE)
     (0.0, 1.0)

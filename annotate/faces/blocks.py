@@ -17,7 +17,7 @@ from annotate.span import Span
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """Where a face was when the detector looked and saw it; time in milliseconds."""
+    """The box of a face at a time in milliseconds at which it was detected."""
 
     time_ms: int
     box: Box
@@ -25,13 +25,13 @@ class Detection:
 
 @dataclass(frozen=True)
 class Block:
-    """Consecutive analysed frames of one face.
+    """Consecutive analyzed frames of one face.
 
-    ``pixels`` is (block frames, size, size) uint8 in full range; where the model looks at every so many-th frame only, the
-    others repeat those. ``box`` the mean over the block, in pixels of the
-    picture analysed. ``frames`` counts real frames, not padding; ``detections`` those the face was detected in;
-    ``overlap`` those the block before already had. ``face_id`` counts from 1, ``number`` counts a face's blocks from 0.
-    ``detected`` are the detections in the frames that the block before did not have.
+    ``pixels`` is (block frames, size, size) uint8 in full range; where the model uses every so many-th frame only, the
+    others repeat those. ``box`` is the mean over the block, in pixels of the analyzed image. ``frames`` counts real frames,
+    not padding; ``detections`` those the face was detected in; ``overlap`` those the block before already had. ``face_id``
+    counts from 1, ``number`` counts a face's blocks from 0. ``detected`` are the detections in the frames that the block
+    before did not have.
     """
 
     face_id: int
@@ -50,7 +50,7 @@ class Block:
 
 @dataclass
 class BlockReport:
-    """What became of the tracks: filled in while blocks are delivered."""
+    """Track counts, filled in while blocks are delivered."""
 
     faces: int = 0
     dropped_tracks: int = 0
@@ -58,7 +58,7 @@ class BlockReport:
 
 @dataclass(frozen=True, slots=True)
 class Cropped:
-    """A sighting whose picture has been cut down to the face's surroundings, so that the picture can go."""
+    """A sighting whose image has been cut down to the face's surroundings, so that the image can go."""
 
     index: int
     last_index: int
@@ -80,9 +80,9 @@ class _Pending:
 def cut_blocks(
     events: Iterable[Sighting | TrackEnd], contract: Contract, min_track_frames: int, report: BlockReport
 ) -> Iterator[Block]:
-    """Blocks of all faces, each as soon as it is complete.
+    """Yield blocks of all faces, each as soon as it is complete.
 
-    What is left at the end of a track that has filled a block is covered by one more block that ends with the track; a
+    The rest of a track that has filled a block is covered by one more block that ends with the track; a
     shorter track gives one block padded by repeating its last crop, and one of fewer than ``min_track_frames`` none.
     Faces are numbered from 1 in order of appearance, dropped tracks not counted: a block waits until it is known which
     of the earlier tracks are kept.
@@ -114,7 +114,7 @@ def cut_blocks(
 def _track_blocks(
     events: Iterable[Sighting | TrackEnd], contract: Contract, min_track_frames: int
 ) -> Iterator[tuple[int, list[Block], bool]]:
-    """For every event that completes something: the track, its new blocks, and whether it has ended."""
+    """Yield for every event that completes a block or a track: the track, its new blocks, and whether it has ended."""
     size = contract.block_frames
     tracks: dict[int, _Pending] = {}
     for event in events:
@@ -133,7 +133,7 @@ def _track_blocks(
 
 
 def cut_face(sighting: Sighting, contract: Contract) -> Cropped:
-    """A sighting's face as the contract frames it."""
+    """Return a sighting's face as the contract frames it."""
     frame = sighting.frame
     patch = take_patch(frame.image, sighting.box, contract.crop_margin, contract.crop_size_px)
     return Cropped(frame.index, frame.last_index, frame.span, sighting.box, sighting.score, sighting.detected, patch)
@@ -157,7 +157,7 @@ def _block(pending: _Pending, contract: Contract, overlap: int) -> Block:
 def join_frames(
     frames: Sequence[Cropped], contract: Contract, *, face_id: int = 0, number: int = 0, overlap: int = 0
 ) -> Block:
-    """Consecutive frames of one face, as many as a block has or fewer, as a block; the last goes on to its end."""
+    """Return consecutive frames of one face, as many as a block has or fewer, as a block; the last one fills its end."""
     first, last = frames[0], frames[-1]
     boxes = np.array([(seen.box.x, seen.box.y, seen.box.width, seen.box.height) for seen in frames])
     return Block(
@@ -177,7 +177,7 @@ def join_frames(
 
 
 def _pixels(patches: Sequence[Patch], contract: Contract) -> NDArray[np.uint8]:
-    """The crops the model looks at, each repeated up to the next; the last patch goes on to the block's end."""
+    """Return the crops that the model uses, each repeated up to the next; the last patch is repeated to the block's end."""
     pixels = np.empty((contract.block_frames, contract.crop_size_px, contract.crop_size_px), np.uint8)
     for start in range(0, contract.block_frames, contract.frame_stride):
         pixels[start : start + contract.frame_stride] = patches[min(start, len(patches) - 1)].crop()

@@ -20,7 +20,7 @@ class Box:
     height: float
 
     def scaled(self, across: float, down: float | None = None) -> Box:
-        """The same rectangle on a picture ``across`` times as wide and ``down`` times as high, or as much.
+        """Return the same rectangle in an image ``across`` times as wide and ``down`` times as high, or as much.
 
         >>> Box(1, 2, 3, 4).scaled(2)
         Box(x=2, y=4, width=6, height=8)
@@ -29,7 +29,7 @@ class Box:
         return Box(self.x * across, self.y * down, self.width * across, self.height * down)
 
     def towards(self, other: Box, share: float) -> Box:
-        """The rectangle ``share`` (0..1) of the way to ``other``.
+        """Return the rectangle ``share`` (0..1) of the distance to ``other`` from here.
 
         >>> Box(0, 0, 10, 10).towards(Box(10, 20, 30, 10), 0.5)
         Box(x=5.0, y=10.0, width=20.0, height=10.0)
@@ -43,7 +43,7 @@ class Box:
 
 
 def overlaps(boxes: list[Box], others: list[Box]) -> NDArray[np.float64]:
-    """Intersection over union of every box with every other one, (len(boxes), len(others)).
+    """Return intersection over union of every box with every other one, (len(boxes), len(others)).
 
     >>> overlaps([Box(0, 0, 2, 2)], [Box(1, 0, 2, 2), Box(5, 5, 1, 1)]).round(3).tolist()
     [[0.333, 0.0]]
@@ -54,7 +54,7 @@ def overlaps(boxes: list[Box], others: list[Box]) -> NDArray[np.float64]:
 
 
 def shares_within(boxes: list[Box], others: list[Box]) -> NDArray[np.float64]:
-    """The part (0..1) of every box that lies within every other one, (len(boxes), len(others)).
+    """Return the share (0..1) of every box that lies within every other one, (len(boxes), len(others)).
 
     >>> shares_within([Box(0, 0, 2, 2)], [Box(1, 0, 9, 9), Box(0, 0, 3, 3)]).tolist()
     [[0.5, 1.0]]

@@ -1,7 +1,7 @@
-"""Cutting a face out of a picture the way the model expects it.
+"""Cropping a face from an image as the model expects it.
 
-Models are trained on crops of exactly this geometry, so it is frozen by a test: the square around the centre of the box
-whose side is the box's longer side plus the margin on both sides; beyond the picture its edge pixels go on; every pixel
+Models are trained on crops of exactly this geometry, so it is frozen by a test: the square around the center of the box
+whose side is the box's longer side plus the margin on both sides; beyond the image its edge pixels go on; every pixel
 of the crop is the mean over a window as wide as its own share of the square, and at least one source pixel wide, which
 for enlarged faces is linear interpolation.
 """
@@ -25,25 +25,25 @@ FULL_RANGE = 255
 
 @dataclass(frozen=True)
 class Patch:
-    """What a crop is made from: the part of a picture that it needs, and its windows (2, size_px) along both axes."""
+    """The source of a crop: the part of an image that it needs, and its windows (2, size_px) along both axes."""
 
     part: NDArray[np.uint8]
     rows: NDArray[np.float64]
     columns: NDArray[np.float64]
 
     def crop(self) -> NDArray[np.uint8]:
-        """The face as (size_px, size_px) uint8 in full range."""
+        """Return the face as (size_px, size_px) uint8 in full range."""
         full = (self.resampled() - BLACK) * (FULL_RANGE / (WHITE - BLACK))
         pixels: NDArray[np.uint8] = np.rint(full).clip(0, FULL_RANGE).astype(np.uint8)
         return pixels
 
     def resampled(self) -> NDArray[np.float64]:
-        """The same square, its values (size_px, size_px) as they are in the picture."""
+        """Return the same square with the image's own range of values, (size_px, size_px)."""
         return _means(_means(self.part, self.rows).T, self.columns).T
 
 
 def take_patch(image: NDArray[np.uint8], box: Box, margin: float, size_px: int) -> Patch:
-    """What the crop of a face needs of a picture (height, width) uint8 in limited range; the picture can go then.
+    """Return what the crop of a face needs of an image (height, width) uint8 in limited range; the image can go then.
 
     ``margin`` is the part of the box's longer side that is added on each side.
     """
@@ -55,22 +55,22 @@ def take_patch(image: NDArray[np.uint8], box: Box, margin: float, size_px: int) 
 
 
 def crop(image: NDArray[np.uint8], box: Box, margin: float, size_px: int) -> NDArray[np.uint8]:
-    """A face as (size_px, size_px) uint8 in full range; see `take_patch`."""
+    """Return a face as (size_px, size_px) uint8 in full range; see `take_patch`."""
     return take_patch(image, box, margin, size_px).crop()
 
 
 def _windows(start: float, length: float, size_px: int) -> NDArray[np.float64]:
-    """Where the window of each crop pixel begins and ends, (2, size_px), in source pixels along one axis."""
+    """Return where the window of each crop pixel begins and ends, (2, size_px), in source pixels along one axis."""
     pitch = length / size_px
-    centres = start + (np.arange(size_px) + 0.5) * pitch
+    centers = start + (np.arange(size_px) + 0.5) * pitch
     reach = max(pitch, 1.0) / 2
-    return np.stack([centres - reach, centres + reach])
+    return np.stack([centers - reach, centers + reach])
 
 
 def _needed(
     image: NDArray[np.uint8], rows: NDArray[np.float64], columns: NDArray[np.float64]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
-    """The part of the picture that the windows cover, and the windows in its own pixels."""
+    """Return the part of the image that the windows cover, and the windows in its own pixels."""
     slices, shifted = [], []
     for windows, limit in zip((rows, columns), image.shape, strict=True):
         first = min(max(math.floor(windows[0, 0]), 0), limit - 1)
@@ -81,7 +81,7 @@ def _needed(
 
 
 def _means(values: NDArray[Any], windows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Means of ``values`` (n, m) along the first axis over windows (2, k): (k, m).
+    """Return means of ``values`` (n, m) along the first axis over windows (2, k): (k, m).
 
     Differences of running sums, which take the same time for windows of any width, and are the same on every machine.
     """

@@ -1,4 +1,4 @@
-"""dlib's frontal face detector on pictures scaled so that the smallest face wanted just fills its window.
+"""dlib's frontal face detector on images scaled so that the smallest face to find just fills its window.
 
 The detector is a linear classifier over histograms of oriented gradients in a sliding window (Dalal & Triggs, CVPR
 2005; King, "Max-Margin Object Detection", 2015). It finds frontal faces within about 30 degrees.
@@ -7,7 +7,6 @@ The detector is a linear classifier over histograms of oriented gradients in a s
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,10 +21,10 @@ WINDOW_PX = 80
 """Side of the smallest face the detector can find."""
 
 MAX_FACES = 200
-"""Of more detections in one picture the surest are kept: noise must not take all memory."""
+"""Of more detections in one image the surest are kept: noise must not take all memory."""
 
 NEAR_FACE_PX = 96
-"""Least size of a known face on the picture in which it is looked for again: it may have become a sixth smaller."""
+"""Least size of a known face in the image in which it is searched for again: it may have become a sixth smaller."""
 
 WEAK_SCORE = -0.3
 """Least score of a detection where a face is known to be: the detector's own threshold is for places anywhere."""
@@ -34,12 +33,12 @@ WEAK_OVERLAP = 0.5
 """Least intersection over union of such a detection with the known face."""
 
 REACH = 0.7
-"""How far around a known face it is looked for, as a part of its size."""
+"""How far around a known face it is searched for, as a share of its size."""
 
 UNSCALED = 0.03
-"""A picture that is this near to the size wanted is taken as it is."""
+"""An image that is this near to the wanted size is not scaled."""
 
-_MIN_PICTURE_PX = 32
+_MIN_IMAGE_PX = 32
 _LEVEL_PARTS = 6
 _LEVEL_RATIO = _LEVEL_PARTS / (_LEVEL_PARTS - 1)
 """Each level of the detector's pyramid is a sixth smaller than the one before."""
@@ -49,54 +48,49 @@ _CELL_PX = 8
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A detection: its box in pixels of the picture looked at, and the detector's score (0 is its threshold)."""
+    """A detection: its box in pixels of the image, and the detector's score (0 is its threshold)."""
 
     box: Box
     score: float
 
     def moved(self, across_px: float, down_px: float) -> Face:
-        """The same face on a larger picture, of which this one's begins at that point."""
+        """Return the same face in a larger image, of which this one's begins at that point."""
         box = self.box
         return Face(Box(box.x + across_px, box.y + down_px, box.width, box.height), self.score)
 
 
-def looking_short_side_px(min_face: float) -> int:
-    """Shorter side of the picture on which a face of ``min_face`` of it is as large as the detector's window.
+def detection_short_side_px(min_face: float) -> int:
+    """Return the shorter side of the image in which a face of ``min_face`` of it is as large as the detector's window.
 
-    >>> looking_short_side_px(0.15)
+    >>> detection_short_side_px(0.15)
     534
     """
     return math.ceil(WINDOW_PX / min_face)
 
 
-_own = threading.local()
-
-
-def _load_detector() -> Any:
-    """Loaded once a thread: it keeps the picture it searches, and unpacking it takes half a second."""
-    if not hasattr(_own, "detector"):
-        _own.detector = dlib.get_frontal_face_detector()
-    return _own.detector
+def load_detector() -> Any:
+    """Return dlib's detector, which keeps the image it searches: it is for one thread at a time."""
+    return dlib.get_frontal_face_detector()
 
 
 class FaceDetector:
-    """Finds faces of at least ``min_face`` of the picture's shorter side."""
+    """Finds faces of at least ``min_face`` of the image's shorter side, by dlib's ``detector``, loaded if not given."""
 
-    def __init__(self, min_face: float) -> None:
-        self._short_side_px = looking_short_side_px(min_face)
-        self._detector = _load_detector()
+    def __init__(self, min_face: float, detector: Any = None) -> None:
+        self._short_side_px = detection_short_side_px(min_face)
+        self._detector = load_detector() if detector is None else detector
 
     def __call__(self, image: NDArray[np.uint8]) -> tuple[Face, ...]:
-        """Faces in a gray picture (height, width) uint8, from left to right."""
+        """Return faces in a gray image (height, width) uint8, from left to right."""
         if min(image.shape) < 2:
             return ()
         return _surest(self._search(image, self._factor(image)))
 
     def near(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Face, ...]:
-        """Faces in the surroundings of ``boxes`` (at least one), from left to right.
+        """Return faces in the surroundings of ``boxes`` (at least one), from left to right.
 
         A region is searched from that level of the detector's pyramid on at which its smallest box is a little larger
-        than the window, and aligned with the cells there, so that a search of the whole picture finds the same boxes.
+        than the window, and aligned with the cells there, so that a search of the whole image finds the same boxes.
         In the place of one of ``boxes`` a detection may be weak, so that a face that turns or laughs is not lost.
         """
         factor = self._factor(image)
@@ -104,10 +98,10 @@ class FaceDetector:
         for region in merged_surroundings(boxes, image.shape):
             levels = max(0, math.floor(math.log(region.smallest_px * factor / NEAR_FACE_PX, _LEVEL_RATIO)))
             cell_px = _CELL_PX * _LEVEL_RATIO**levels / factor
-            top, left = (round(part.start // cell_px * cell_px) for part in (region.rows, region.columns))
-            part = image[top : region.rows.stop, left : region.columns.stop]
-            if min(part.shape) >= 2:
-                found += (face.moved(left, top) for face in self._search(part, factor, levels, WEAK_SCORE))
+            top, left = (round(side.start // cell_px * cell_px) for side in (region.rows, region.columns))
+            cut = image[top : region.rows.stop, left : region.columns.stop]
+            if min(cut.shape) >= 2:
+                found += (face.moved(left, top) for face in self._search(cut, factor, levels, WEAK_SCORE))
         return _surest([face for face in found if face.score >= 0 or _is_at(face.box, boxes)])
 
     def _factor(self, image: NDArray[np.uint8]) -> float:
@@ -115,10 +109,10 @@ class FaceDetector:
         return 1.0 if abs(factor - 1) < UNSCALED else factor
 
     def _search(self, image: NDArray[np.uint8], factor: float, levels: int = 0, least_score: float = 0.0) -> list[Face]:
-        """Faces in a picture scaled by ``factor``, the finest ``levels`` of its pyramid left out."""
+        """Return faces in an image scaled by ``factor``, without the finest ``levels`` of its pyramid."""
         height, width = image.shape
         coarse = _shrunk(image, max(1, int(1 / factor)))
-        rows, columns = (max(_MIN_PICTURE_PX, round(side * factor)) for side in (height, width))
+        rows, columns = (max(_MIN_IMAGE_PX, round(side * factor)) for side in (height, width))
         scaled = coarse if (rows, columns) == coarse.shape else dlib.resize_image(coarse, rows, columns)
         across, down = width / columns, height / rows
         pyramid = dlib.pyramid_down(_LEVEL_PARTS)
@@ -139,7 +133,7 @@ def _is_at(box: Box, places: Sequence[Box]) -> bool:
 
 @dataclass(frozen=True)
 class Region:
-    """A part of a picture, as slices of its rows and columns, and the side of the smallest face expected in it."""
+    """A region of an image, as slices of its rows and columns, and the side of the smallest face expected in it."""
 
     rows: slice
     columns: slice
@@ -147,7 +141,7 @@ class Region:
 
 
 def merged_surroundings(boxes: Sequence[Box], shape: tuple[int, int]) -> list[Region]:
-    """The surroundings of boxes in a picture of ``shape`` (height, width); what overlaps becomes one region.
+    """Return the surroundings of boxes in an image of ``shape`` (height, width); those that overlap become one region.
 
     >>> merged_surroundings([Box(100, 100, 80, 80), Box(150, 100, 100, 100)], (400, 400))
     [Region(rows=slice(30, 270, None), columns=slice(44, 320, None), smallest_px=80)]
@@ -190,7 +184,7 @@ def _union(first: slice, second: slice) -> slice:
 
 
 def _shrunk(image: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
-    """A picture at a whole fraction of its size, each pixel the mean of ``times`` x ``times``."""
+    """Return an image at a whole fraction of its size, each pixel the mean of ``times`` x ``times``."""
     if times == 1:
         return np.ascontiguousarray(image)
     rows, columns = (side // times * times for side in image.shape)

@@ -1,4 +1,4 @@
-"""Which frames are analysed, and where shots begin."""
+"""Thinning of frames to those that are analyzed, and detection of shots."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _GAP_INTERVALS = 3
 
 
 def thin(frames: Iterable[Frame], frame_rate: float | None, max_frame_rate: float) -> Iterator[Frame]:
-    """Leaves out frames that follow the last kept one too soon; a kept frame's span and last index cover them.
+    """Yield frames but those that follow the last kept one too soon; a kept frame's span and last index cover them.
 
     Sources whose ``frame_rate`` is up to one frame a second above ``max_frame_rate`` pass whole, however uneven their
-    frames: thinning evens out what is too fast everywhere, not what comes in bursts.
+    frames: thinning evens out a rate that is too fast everywhere, not frames that come in bursts.
     """
     if frame_rate is not None and frame_rate <= max_frame_rate + 1:
         yield from frames
@@ -50,7 +50,7 @@ def thin(frames: Iterable[Frame], frame_rate: float | None, max_frame_rate: floa
 
 
 def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bool]]:
-    """Tells for each frame whether it begins a shot: at the start, at a cut, after an unusual gap in time."""
+    """Yield each frame with whether it begins a shot: at the start, at a cut, after an unusual gap in time."""
     differences: deque[float] = deque(maxlen=_RECENT_FRAMES)
     intervals: deque[int] = deque(maxlen=_USUAL_FRAMES)
     last_start_ms, last_thumbnail = 0, None
@@ -76,23 +76,23 @@ def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bo
 
 
 def continues(last: Frame, frame: Frame, gap_ms: int) -> bool:
-    """Whether a frame goes on with the shot of the one before it, as far as these two alone tell."""
+    """Return whether a frame continues the shot of the one before it, as far as these two alone tell."""
     is_near = frame.span.start_ms - last.span.start_ms <= gap_ms
     return is_near and structural_distance(last.image, frame.image) < CUT_DISTANCE
 
 
 def structural_distance(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
-    """0 for pictures (height, width) of the same structure, 1 for unrelated, up to 2 for opposite ones.
+    """Return 0 for images (height, width) of the same structure, 1 for unrelated, up to 2 for opposite ones.
 
     One minus the contrast-structure term of SSIM (Wang et al., IEEE TIP 2004) over the whole of their thumbnails: a flash
-    changes it little, and pictures without contrast differ in nothing.
+    changes it little, and images without contrast differ in nothing.
     """
     return _Thumbnail.of(first).distance(_Thumbnail.of(second))
 
 
 @dataclass(frozen=True, slots=True)
 class _Thumbnail:
-    """A few thousand of a picture's pixels, less their mean, in one row; ``variance`` is theirs."""
+    """A few thousand of an image's pixels, less their mean, in one row; ``variance`` is theirs."""
 
     pixels: NDArray[np.float32]
     variance: float
@@ -110,5 +110,5 @@ class _Thumbnail:
 
 
 def _mean_product(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """By einsum, which starts no threads as a matrix product may."""
+    """Return the mean product, by einsum, which starts no threads as a matrix product may."""
     return float(np.einsum("i,i->", first, second)) / len(first)

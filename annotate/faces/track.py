@@ -1,4 +1,4 @@
-"""Following faces from look to look."""
+"""Face tracks: detections joined from one detection pass to the next."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from annotate.media.decode import Frame
 from annotate.settings import Settings
 
 WITHIN_SHARE = 0.75
-"""A detection of which so much lies within a followed face starts no track of its own."""
+"""A detection of which so much lies within a tracked face starts no track of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +48,16 @@ class _Track:
     missed: bool = False
 
     def has_timed_out(self, frame: Frame, timeout_ms: int) -> bool:
-        """Whether the face was missed and has by ``frame`` not been detected for longer than the timeout."""
+        """Return whether the face was missed, and by ``frame`` has not been detected for longer than the timeout."""
         return self.missed and frame.span.start_ms - self.frame.span.start_ms > timeout_ms
 
 
 def follow(observations: Iterable[Observation], settings: Settings) -> Iterator[Sighting | TrackEnd]:
-    """Joins detections into tracks: by overlap of boxes, the assignment with the largest total overlap.
+    """Yield the faces of tracks, into which detections are joined by the assignment with the largest total overlap of boxes.
 
     A frame between two detections of a track gets the box in between, linear in time. A track ends with its shot, or
     when its face has not been detected for longer than the timeout; its last sighting is its last detection. Frames are
-    held only as long as a track waits for its next detection. A detection within a followed face starts no track.
+    held only as long as a track waits for its next detection. A detection within a tracked face starts no track.
     """
     tracks: list[_Track] = []
     count = 0
@@ -89,7 +89,7 @@ def follow(observations: Iterable[Observation], settings: Settings) -> Iterator[
 
 
 def _assign(tracks: list[_Track], faces: tuple[Face, ...], least_overlap: float) -> dict[int, int]:
-    """Position of each continued track -> number of the face that continues it (Jonker & Volgenant, 1987)."""
+    """Return the position of each continued track -> number of the face that continues it (Jonker & Volgenant, 1987)."""
     if not tracks or not faces:
         return {}
     costs = 1 - overlaps([track.face.box for track in tracks], [face.box for face in faces])
@@ -97,14 +97,14 @@ def _assign(tracks: list[_Track], faces: tuple[Face, ...], least_overlap: float)
     return {position: int(number) for position, number in enumerate(np.asarray(of_tracks)) if number >= 0}
 
 
-def _outermost(faces: list[Face], followed: list[Box]) -> list[Face]:
-    """The faces that lie neither within a followed face nor within a larger one of their own: a mouth is no second face."""
+def _outermost(faces: list[Face], tracked: list[Box]) -> list[Face]:
+    """Return faces that lie within neither a tracked face nor a larger one of their own: a mouth is no second face."""
     if not faces:
         return []
     boxes = [face.box for face in faces]
-    within = shares_within(boxes, followed + boxes) >= WITHIN_SHARE
+    within = shares_within(boxes, tracked + boxes) >= WITHIN_SHARE
     areas = np.array([box.width * box.height for box in boxes])
-    within[:, len(followed) :] &= areas[:, None] < areas
+    within[:, len(tracked) :] &= areas[:, None] < areas
     return [face for face, inside in zip(faces, within.tolist(), strict=True) if not any(inside)]
 
 

@@ -1,1 +1,1 @@
-"""Pages that show reports: the player with its timeline, and the report page around it."""
+"""The HTML report: a page about an archive, with a player for every video."""

@@ -1,4 +1,4 @@
-"""The report page: an archive in charts and a table, and a player for every video, in files that need no network."""
+"""The HTML report: an archive in charts and a table, and a player for every video, in files that need no network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from annotate.html_report.files import Parts, to_json
 from annotate.html_report.rows import Row, make_rows
 from annotate.player.player import player_script, player_style, read_asset
 from annotate.settings import available_cores
-from annotate.storage.local.files import check_writable, write_whole
+from annotate.storage.local.files import check_writable, write_atomic
+from annotate.storage.values import PathOrUrl
 from annotate.text import clock
 from annotate.version import VERSION
 
@@ -29,9 +30,13 @@ _PACKAGES = {"jinja2": "jinja2", "plotly": "plotly", "PIL": "pillow"}
 
 @dataclass(frozen=True)
 class Options:
-    """How a page is made: so many videos are looked into at once; ``videos`` is as for `collect`."""
+    """Options of a page.
 
-    videos: Path | None = None
+    ``videos`` is as for `collect`; ``jobs`` videos are read at a time; a page of more than ``most_inside`` videos has the
+    data of each in a file of its own.
+    """
+
+    videos: PathOrUrl | None = None
     thumbnails: bool = True
     jobs: int = field(default_factory=available_cores)
     most_inside: int = MOST_INSIDE
@@ -39,15 +44,17 @@ class Options:
 
 @dataclass(frozen=True)
 class Written:
-    """What a page tells, or would: without a whole report none is written. ``unreachable`` videos were not found."""
+    """The contents of a page; without a whole report none is written. ``unreachable`` counts videos that were not found."""
 
     contents: Contents
     problems: list[Problem]
     unreachable: int = 0
 
 
-def write_page(paths: Sequence[Path], output: Path, options: Options | None = None, progress: Progress = iter) -> Written:
-    """Writes a page about the reports below ``paths``, and a folder of its parts if there are many videos.
+def write_page(
+    paths: Sequence[PathOrUrl], output: Path, options: Options | None = None, progress: Progress = iter
+) -> Written:
+    """Write a page about the reports below ``paths``, and a folder of its parts if there are many videos.
 
     Neither the order of ``paths`` nor the number of jobs changes anything in it.
 
@@ -69,9 +76,9 @@ def write_page(paths: Sequence[Path], output: Path, options: Options | None = No
     noted: dict[str, list[str]] = {}
     unreachable = 0
     reports = [row.report for row in rows]
-    looks = look_into(reports, contents.root, thumbnails=options.thumbnails, jobs=options.jobs, progress=progress)
-    with contextlib.closing(looks):
-        for row, detail in zip(rows, looks, strict=True):
+    details = look_into(reports, contents.root, thumbnails=options.thumbnails, jobs=options.jobs, progress=progress)
+    with contextlib.closing(details):
+        for row, detail in zip(rows, details, strict=True):
             problems += detail.problems
             noted[row.key] = [problem.reason for problem in detail.problems]
             unreachable += not detail.is_there
@@ -94,7 +101,7 @@ def write_page(paths: Sequence[Path], output: Path, options: Options | None = No
         plotly="" if is_large else plotly,
         plotly_url=parts.add(plotly) if is_large and plotly else "",
     )
-    write_whole(output, page)
+    write_atomic(output, page)
     parts.sweep()
     return Written(contents, sorted(problems), unreachable)
 
@@ -111,7 +118,7 @@ def _render(
     plotly: str,
     plotly_url: str,
 ) -> str:
-    """The page's text; all that is not markup of this package's own is escaped."""
+    """Return the page's text; everything but this package's own markup is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -148,7 +155,7 @@ def _whole(contents: Contents) -> dict[str, Any]:
 
 
 def _values(row: Row, part: str, noted: Sequence[str]) -> dict[str, Any]:
-    """What the page's script knows of a row: what it is sorted by, how it is opened, and what is wrong with it."""
+    """Return the data of a row for the page's script: its sort keys, the addresses of its video and part, its problems."""
     numbers = row.numbers
     lengths, rest = ("duration_s", "face_s", "faces"), ("confidence", "changes_per_minute")
     return {

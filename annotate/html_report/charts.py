@@ -1,4 +1,4 @@
-"""The overview's charts, as Plotly draws them, and the same as tables."""
+"""The charts of the overview, for Plotly, each with its numbers as a table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from annotate.span import MS_PER_S
 from annotate.text import printable, shorten
 
 MOST_ROWS = 40
-"""Of the heat map: places with most time of faces."""
+"""Rows of the heat map: folders or videos with most time of faces."""
 
 _ROW_PX, _HEAD_PX = 26, 26
 _NAME_COLUMNS = 28
@@ -25,7 +25,7 @@ _S_PER_MINUTE = 60
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart: its heading, what it says in a sentence, the figure as JSON for Plotly, and its numbers as a table."""
+    """A chart: its heading, a sentence about it, the figure as JSON for Plotly, and its numbers as a table."""
 
     key: str
     title: str
@@ -37,7 +37,7 @@ class Chart:
 
 
 def emotion_columns(rows: pd.DataFrame) -> dict[str, str]:
-    """The columns of a summary that hold shares, and the emotions they are of."""
+    """Return the columns of a summary that hold shares, with their emotions."""
     columns = list(rows.columns)
     shares = columns[columns.index(FIGURES[-1]) + 1 :]
     taken = set(columns) - set(shares)
@@ -45,12 +45,12 @@ def emotion_columns(rows: pd.DataFrame) -> dict[str, str]:
 
 
 def legend_of(contents: Contents) -> list[tuple[str, str]]:
-    """The emotions that the reports tell apart, and their colours."""
+    """Return the emotions that the reports tell apart, with their colors."""
     return [(printable(emotion), colour(emotion)) for emotion in emotion_columns(contents.videos.whole).values()]
 
 
 def make_charts(contents: Contents) -> list[Chart]:
-    """The charts of an archive with faces; none without."""
+    """Return the charts of an archive with faces; none without."""
     if not contents.videos.whole["face_time_s"].sum() > 0:
         return []
     return [_shares(contents), _heat_map(contents), _confidence(contents)]
@@ -187,7 +187,7 @@ def _confidence(contents: Contents) -> Chart:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Names that differ, since those of one name would be one row."""
+    """Return names that differ, since equal ones would share a row."""
     seen: dict[str, int] = {}
     result = []
     for name in names:
@@ -197,12 +197,12 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Text that Plotly, which takes some tags, shows as it is."""
+    """Return text that Plotly, which renders some tags, shows as it is."""
     return html.escape(text, quote=False)
 
 
 def _figure(data: list[dict[str, Any]], layout: dict[str, Any], top_px: int = 4, right_px: int = 4) -> str:
-    """Checked by Plotly's own library."""
+    """Return a figure as JSON, validated by Plotly's own library."""
     from plotly import graph_objects
 
     common = {

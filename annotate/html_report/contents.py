@@ -1,4 +1,4 @@
-"""What the report page tells of an archive: its videos in numbers, and what failed."""
+"""The contents of the HTML report: an archive's videos in numbers, and the problems with them."""
 
 from __future__ import annotations
 
@@ -9,30 +9,29 @@ from pathlib import Path
 
 import pandas as pd
 
-from annotate.analytics.read import Batch, Report, read_reports
+from annotate.analytics.read import Batch, ReportSummary, read_reports
 from annotate.analytics.summary import Summary, Tally
-from annotate.archive.discover import Obstacle, walk
-from annotate.archive.find_reports import check_apart, find_reports, identity
-from annotate.archive.layout import name_outputs
-from annotate.archive.output_tree import mirror
-from annotate.storage.s3.path import ObjectPath, is_remote
+from annotate.archive.find_reports import check_apart, find_reports
+from annotate.archive.scan import ArchiveItem, scan
+from annotate.archive.stored_report import AGAIN
+from annotate.storage.base import storage_for
+from annotate.storage.values import PathOrUrl, SkippedPath, sort_key
 from annotate.text import printable
 
-Progress = Callable[[Sequence[Path]], Iterable[Path]]
+Progress = Callable[[Sequence[PathOrUrl]], Iterable[PathOrUrl]]
 
 LEFT_OUT = "left out"
 """The kind of problem by which a report counts as failed."""
 
 BINS = 20
-"""Of the distribution of confidence, from 0 to 1."""
+"""Bins of the distribution of confidence, from 0 to 1."""
 
 _PARTS = 10_000
-_BUCKET_PARTS = 2
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """A video, or a directory, of which the page shows nothing, or not all: ``path`` as it is shown, and why."""
+    """A video or directory that the page shows not at all, or in part: ``path`` as it is shown, and why."""
 
     path: str
     kind: str
@@ -43,20 +42,20 @@ class Problem:
 class Contents:
     """An archive's whole reports, ordered by their videos, in numbers.
 
-    ``videos`` has a row a report; ``confidence`` has milliseconds of faces by emotion (rows) and bin (columns, `BINS`);
-    ``left_out`` are reports that cannot be used, as ``obstacles`` has them by their paths, ``missing`` videos without one;
+    ``videos`` has one row per report; ``confidence`` has milliseconds of faces by emotion (rows) and bin (columns, `BINS`);
+    ``left_out`` are reports that cannot be used, as ``skipped`` has them by their paths, ``missing`` videos without one;
     ``root`` is the directory below which all lies.
     """
 
-    reports: list[Report]
+    reports: list[ReportSummary]
     videos: Summary
     folders: Summary
     confidence: pd.DataFrame
-    obstacles: list[Obstacle]
+    skipped: list[SkippedPath]
     left_out: list[Problem]
     missing: list[Problem]
-    empty: list[Path]
-    root: Path
+    empty: list[PathOrUrl]
+    root: PathOrUrl
 
     @property
     def names(self) -> list[str]:
@@ -70,63 +69,58 @@ class Contents:
         return {folder: shown_below(path, self.root) for folder, path in parents.items()}
 
 
-def collect(paths: Iterable[Path], progress: Progress = iter, videos: Path | None = None) -> Contents:
-    """Reads the reports below ``paths``; what comes of it does not depend on their order.
+def collect(paths: Iterable[PathOrUrl], progress: Progress = iter, videos: PathOrUrl | None = None) -> Contents:
+    """Read the reports below ``paths``; the result does not depend on their order.
 
     ``videos`` is the tree in which the videos lie, where the one path given is the tree of their outputs.
 
     Raises:
         SettingsError: with ``videos``, there is not one path alone, or one of both is no directory.
     """
-    given = sorted(paths)
+    given = sorted(paths, key=sort_key)
     check_apart(given, videos)
     found = find_reports(given)
-    ordered = sorted(found.reports)
+    ordered = sorted(found.reports, key=sort_key)
     by_video, by_folder, confidence = Tally("video"), Tally("folder"), _Confidence()
-    reports: dict[int, Report] = {}
-    obstacles = list(found.obstacles)
+    reports: dict[int, ReportSummary] = {}
+    skipped = list(found.skipped)
     for read in read_reports(progress(ordered)):
-        if isinstance(read, Obstacle):
-            obstacles.append(read)
+        if isinstance(read, SkippedPath):
+            skipped.append(read)
             continue
         reports.update(read.reports)
         for tally in (by_video, by_folder, confidence):
             tally.add(read)
     if videos is not None:
         reports = {number: _apart(report, given[0], videos) for number, report in reports.items()}
-    missing = _without_report(given, videos, ordered, obstacles)
-    seen = [*(report.video_path for report in reports.values()), *(problem.path for problem in (*obstacles, *missing))]
-    root = common_folder(seen or given)
+    missing = _without_report(given, videos, ordered, skipped)
+    seen = [*(report.video_path for report in reports.values()), *(left_out.path for left_out in (*skipped, *missing))]
+    root = _common_folder(seen or given)
     return Contents(
         reports=[reports[number] for number in sorted(reports)],
         videos=by_video.summary(),
         folders=by_folder.summary(),
         confidence=confidence.table(),
-        obstacles=obstacles,
-        left_out=_problems(obstacles, LEFT_OUT, root),
+        skipped=skipped,
+        left_out=_problems(skipped, LEFT_OUT, root),
         missing=_problems(missing, "missing", root),
         empty=found.empty,
         root=root,
     )
 
 
-def common_folder(paths: Iterable[Path]) -> Path:
-    """The innermost directory that all paths lie in."""
-    paths = list(paths)
-    if any(is_remote(path) for path in paths):
-        inner = [path if len(path.parts) == _BUCKET_PARTS else path.parent for path in paths]
-        return ObjectPath(os.path.commonpath([os.path.join(*folder.parts) for folder in inner]))
-    folders = [os.path.dirname(os.path.abspath(path)) for path in paths]
-    return Path(os.path.commonpath(folders)) if folders else Path()
+def shown_below(path: PathOrUrl, root: PathOrUrl) -> str:
+    """Return a path below a directory as text that can be shown; the directory itself by its name."""
+    relative = storage_for(path).relative(path, root)
+    return printable(root.name if relative == os.curdir and root.name else relative)
 
 
-def shown_below(path: Path, root: Path) -> str:
-    """A path below a directory as text that can be shown; the directory itself by its name."""
-    if is_remote(path):
-        way = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
-    else:
-        way = os.path.relpath(os.path.abspath(path), root)
-    return printable(root.name if way == os.curdir and root.name else way)
+def _common_folder(paths: Sequence[PathOrUrl]) -> PathOrUrl:
+    """Return the innermost folder of paths; of those in the first one's storage, where outputs and videos lie in two."""
+    if not paths:
+        return Path()
+    storage = storage_for(paths[0])
+    return storage.common_folder([path for path in paths if storage_for(path) == storage])
 
 
 @dataclass
@@ -148,35 +142,30 @@ class _Confidence:
         return sums.reindex(columns=range(BINS), fill_value=0)
 
 
-def _apart(report: Report, outputs: Path, videos: Path) -> Report:
-    """A report whose video lies in a tree of its own."""
-    return replace(report, video_path=videos / report.video_path.relative_to(outputs))
+def _apart(report: ReportSummary, outputs: PathOrUrl, videos: PathOrUrl) -> ReportSummary:
+    """Return a report whose video lies in a tree of its own."""
+    return replace(report, video_path=videos / storage_for(outputs).below(report.video_path, outputs))
 
 
 def _without_report(
-    paths: Sequence[Path], videos: Path | None, reports: Iterable[Path], obstacles: Iterable[Obstacle]
-) -> list[Obstacle]:
-    """Videos that have no report, and what stood in the way of looking for them; each that is not listed yet."""
-    known = {identity(path) for path in reports}
-    listed = {_whole(obstacle.path) for obstacle in obstacles}
-    found = list(walk(paths if videos is None else [videos]))
-    entries = [entry for entry in found if isinstance(entry, Path)]
-    names = name_outputs(entries, None if videos is None else mirror(entries, [videos], paths[0]))
-    missing = [entry for entry in found if isinstance(entry, Obstacle)]
-    for video, outputs in names.items():
-        if identity(outputs.csv) not in known:
-            reason = "its report is gone; annotate the video again" if outputs.meta.exists() else "not annotated yet"
-            missing.append(Obstacle(video, reason))
-    return [obstacle for obstacle in missing if _whole(obstacle.path) not in listed]
+    paths: Sequence[PathOrUrl],
+    videos: PathOrUrl | None,
+    reports: Iterable[PathOrUrl],
+    listed: Iterable[SkippedPath],
+) -> list[SkippedPath]:
+    """Return videos that have no report, and what is left out in looking for them; each that is not listed yet."""
+    known = {storage_for(path).identity(path) for path in reports}
+    told = {storage_for(left_out.path).absolute(left_out.path) for left_out in listed}
+    missing = []
+    for entry in scan(paths) if videos is None else scan([videos], output_dir=paths[0]):
+        if not isinstance(entry, ArchiveItem):
+            missing.append(entry)
+        elif storage_for(entry.outputs.csv).identity(entry.outputs.csv) not in known:
+            is_there = storage_for(entry.outputs.meta).exists(entry.outputs.meta)
+            problem, remedy = ("its report is gone", AGAIN) if is_there else ("not annotated yet", "")
+            missing.append(SkippedPath(entry.video, problem, remedy))
+    return [left_out for left_out in missing if storage_for(left_out.path).absolute(left_out.path) not in told]
 
 
-def _whole(path: Path) -> str:
-    return str(path) if is_remote(path) else os.path.abspath(path)
-
-
-def _problems(obstacles: Iterable[Obstacle], kind: str, root: Path) -> list[Problem]:
-    problems = []
-    for obstacle in obstacles:
-        reason = obstacle.reason.removeprefix(f"{obstacle.path}: ")
-        problems.append(Problem(shown_below(obstacle.path, root), kind, printable(reason)))
-    return sorted(problems)
+def _problems(skipped: Iterable[SkippedPath], kind: str, root: PathOrUrl) -> list[Problem]:
+    return sorted(Problem(shown_below(one.path, root), kind, printable(one.reason)) for one in skipped)

@@ -1,4 +1,4 @@
-"""The files of a report page: the page itself, and the folder of its parts where there are many videos."""
+"""The files of the HTML report: the page itself, and the folder of its parts where there are many videos."""
 
 from __future__ import annotations
 
@@ -12,30 +12,27 @@ from typing import Any
 from urllib.parse import quote
 
 from annotate.results.meta import hash_content
-from annotate.storage.local.files import make_folder, remove, write_whole
-from annotate.storage.s3.path import is_remote
+from annotate.storage.base import storage_for
+from annotate.storage.local.files import delete, ensure_dir, write_atomic
+from annotate.storage.values import PathOrUrl
 
 _PART_NAME = re.compile(r"[0-9a-f]{32}\.js")
 _MARK = "/* a part of a page of annotate */"
 
 
-def relative_url(path: Path, folder: Path) -> str:
-    """The way from a folder to a file as a URL; what is no letter or digit is encoded, byte for byte.
+def relative_url(path: PathOrUrl, folder: Path) -> str:
+    """Return the URL that leads from a page in a folder to a file; all but letters and digits is encoded, byte for byte.
 
-    Its first part may hold a colon, so that it begins with where it starts from. Of an object, it is the address, which
-    browsers do not play.
+    For an object, it is the address, which browsers do not play.
 
     >>> relative_url(Path("/films/a b/50%:#1.mp4"), Path("/films/page"))
     './../a%20b/50%25%3A%231.mp4'
     """
-    if is_remote(path):
-        return path.as_uri()
-    way = os.path.relpath(os.path.abspath(path), os.path.abspath(folder))
-    return f"./{quote(os.fsencode(way))}"
+    return storage_for(path).url(path, folder)
 
 
 def to_json(value: Any) -> str:
-    """JSON as a script can hold it: no tag begins in it, and no line ends.
+    """Return JSON as a script can hold it: no tag begins in it, and no line ends.
 
     >>> print(to_json({"name": "</script>"}))
     {"name":"\\u003c/script>"}
@@ -44,9 +41,9 @@ def to_json(value: Any) -> str:
 
 
 class Parts:
-    """A folder beside a page, for scripts that it loads when they are needed; each is named by what is in it.
+    """A folder beside a page, for scripts that it loads when they are needed; each is named by the hash of its content.
 
-    Parts of an earlier page stay until `sweep`, so that this one can be looked at until the new one is in its place.
+    Parts of an earlier page stay until `sweep`, so that this one works until the new one is in its place.
     """
 
     def __init__(self, page: Path) -> None:
@@ -54,35 +51,35 @@ class Parts:
         self._written: set[str] = set()
 
     def add(self, script: str) -> str:
-        """Writes a part, and gives its URL.
+        """Write a part and return its URL.
 
         Raises:
             OutputError: it cannot be written.
         """
-        make_folder(self.folder)
+        ensure_dir(self.folder)
         text = f"{_MARK}\n{script}"
         name = f"{hash_content(text.encode())}.js"
         path = self.folder / name
         if name not in self._written and not _holds(path, text):
-            write_whole(path, text)
+            write_atomic(path, text)
         self._written.add(name)
         return f"./{quote(os.fsencode(self.folder.name))}/{name}"
 
     def sweep(self) -> None:
-        """Removes the parts of earlier pages, and the folder if nothing is left in it.
+        """Remove the parts of earlier pages, and the folder if nothing is left in it.
 
         Raises:
             OutputError: one cannot be removed.
         """
         for path in _parts_in(self.folder, self._written):
-            remove(path)
+            delete(path)
         if not self._written:
             with contextlib.suppress(OSError):
                 self.folder.rmdir()
 
 
 def _parts_in(folder: Path, kept: Collection[str]) -> list[Path]:
-    """Parts in a folder besides those kept; whatever else lies there is left alone."""
+    """Return the parts in a folder besides those kept; other files there are left alone."""
     try:
         names = sorted(os.listdir(folder))
     except OSError:

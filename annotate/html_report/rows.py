@@ -1,4 +1,4 @@
-"""The rows of the report page's table: a video each."""
+"""The rows of the HTML report's table: one per video."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from annotate.analytics.read import Report
+from annotate.analytics.read import ReportSummary
 from annotate.emotions.palette import colour
 from annotate.html_report.charts import emotion_columns
 from annotate.html_report.contents import Contents, shown_below
@@ -22,12 +22,12 @@ _NUMBERS = ("duration_s", "face_s", "faces", "confidence", "changes_per_minute")
 
 @dataclass(frozen=True)
 class Row:
-    """A video: ``key`` stands for it in addresses; ``shares`` of its emotions are told by the largest first.
+    """A video: ``key`` stands for it in addresses, ``shares`` are those of its emotions (0..1).
 
     ``numbers`` are those of the summary, None where there is no face. ``url`` leads from the page to the video.
     """
 
-    report: Report
+    report: ReportSummary
     key: str
     name: str
     folder: str
@@ -38,13 +38,13 @@ class Row:
 
     @property
     def told_shares(self) -> str:
-        """The shares in words."""
+        """The shares in words, the largest first."""
         parts = sorted(self.shares.items(), key=lambda item: -item[1])
         return ", ".join(f"{printable(emotion)} {share:.0%}" for emotion, share in parts if share >= 0.005)
 
     @property
     def gradient(self) -> str:
-        """The shares as a bar of colours, in CSS."""
+        """The shares as a bar of colors, in CSS."""
         stops, end = [], 0.0
         for emotion, share in self.shares.items():
             start, end = end, end + share
@@ -53,7 +53,7 @@ class Row:
 
 
 def make_rows(contents: Contents, folder: Path) -> list[Row]:
-    """The rows of an archive, by folder and name, of a page in ``folder``."""
+    """Return the rows of an archive, by folder and name, for a page in ``folder``."""
     columns = emotion_columns(contents.videos.rows)
     folders = contents.folder_names
     rows = []

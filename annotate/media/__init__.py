@@ -1,1 +1,1 @@
-"""Everything that talks to ffmpeg: finding it, asking what a file holds, decoding, rendering; none else runs a process."""
+"""Everything that talks to ffmpeg: find it, probe, decode, encode; no other package runs a process."""

@@ -1,6 +1,7 @@
-"""Copies of a video: with subtitles drawn into its pictures, with tracks of subtitles beside them, or for browsers to play.
+"""Rendered videos: with subtitles drawn into the frames, with tracks of subtitles beside them, or for browsers to play.
 
-All write to a folder that is empty but for them, and run there, so that no name of anybody's stands in a filter's options.
+All are written to a folder that is empty but for them, where ffmpeg runs, so that no file name of a user's stands in the
+options of a filter.
 """
 
 from __future__ import annotations
@@ -17,24 +18,22 @@ import ffmpeg
 
 from annotate.errors import DecodingError, OutputError
 from annotate.media.containers import COPY, MATROSKA, MP4, coding, is_kept_in_burning, text_codec
-from annotate.media.decode import DecodingReport, collect_complaints, pictures_of
+from annotate.media.decode import DecodingReport, collect_warnings, deinterlaced
 from annotate.media.ffmpeg import (
     H264_ENCODER,
     LIBASS,
     PROTOCOLS,
     command_line,
-    find_ffmpeg,
-    find_renderer,
+    ffmpeg_process,
     memory_options,
     open_input,
     wait_for_output,
-    working,
 )
 from annotate.media.probe import Stream, Video
 from annotate.settings import ONE_CORE, Limits
 
 FONT = "DejaVu Sans"
-"""What is drawn with; a part of it comes with the program, since without any font libass draws nothing, no box either."""
+"""The font of subtitles; a part of it comes with the program, since without any font libass draws nothing, no box either."""
 
 Progress = Callable[[float], None]
 """Called with the seconds of video done so far."""
@@ -44,20 +43,20 @@ _CLOCK_PER_S = 720_000
 """Ticks of the encoder's clock: a common multiple of usual containers' ones and frame rates, so that no time is rounded."""
 
 _QUALITY, _PRESET = 18, "medium"
-"""libx264's constant rate factor at which hardly anybody sees a difference, and its usual pace."""
+"""libx264's constant rate factor at which hardly anybody sees a difference, and its usual preset."""
 
 _PROXY_QUALITY, _PROXY_PRESET, _PROXY_LONG_SIDE_PX = 23, "veryfast", 1920
 
 _ENCODER_THREADS = 4
-"""Always so many: with another number libx264 gives other pictures, and a result is not to depend on the machine."""
+"""The same everywhere: with another number libx264 gives other frames, and a result is not to depend on the machine."""
 
 _SOUND_CODEC, _SOUND_RATE = "aac", "192k"
 _READ_BYTES = 1 << 16
 _LATER = "if(isnan(PREV_OUTPTS),PTS,max(PTS,PREV_OUTPTS+1))"
-"""Times of frames; of two at one time the second comes a tick later, as when frames are analysed."""
+"""Times of frames; of two at one time the second comes a tick later, as when frames are analyzed."""
 
-_TOLD = {"format": "framecrc", "flush_packets": 1}
-"""How ffmpeg tells of every frame how far it is: to a pipe, so that it ends if nobody is left at the other end."""
+_PROGRESS_OUTPUT = {"format": "framecrc", "flush_packets": 1}
+"""ffmpeg writes a line per frame to a pipe, so that it ends if nobody is left at the other end."""
 
 _TIME_BASE, _STAMP = re.compile(rb"#tb 0: (\d+)/(\d+)"), re.compile(rb"\d+, *(-?\d+),")
 _NO_SPACE = "No space left on device"
@@ -76,45 +75,46 @@ class Subtitles:
 def burn(
     video: Video, substation: str | None, target: Path, *, limits: Limits = ONE_CORE, progress: Progress | None = None
 ) -> DecodingReport:
-    """Writes ``target``, .mp4 or .mkv, the only file in its folder: the video with an ASS track, if any, drawn into it.
+    """Write ``target``, .mp4 or .mkv, the only file in its folder: the video with an ASS track, if any, drawn into it.
 
-    Pictures are encoded as H.264 and keep their resolution, shape and times; they are upright, and deinterlaced where they
+    Frames are encoded as H.264 and keep their resolution, shape and times; they are upright, and deinterlaced where they
     are interlaced. Sound, subtitles, chapters and metadata are kept: copied if the container takes them, sound that it does
-    not take as AAC. What the decoder complained of is told.
+    not take as AAC. Warnings of the decoder are returned.
 
     Raises:
         DecodingError: the video cannot be decoded to its end, or the decoder hung.
         OutputError: there is no space left.
         FFmpegError: there is no ffmpeg with libass and libx264.
     """
-    renderer = find_renderer()
+    renderer = video.ffmpeg.renderer
     container = target.suffix[1:]
     source, chain = _opened(video, limits)
     if substation is not None:
         chain = _drawn_into(chain, video, substation, target.parent)
     odd = (video.width_px | video.height_px) & 1
-    ways = chain.filter("format", "yuv444p" if odd else "yuv420p").split()
+    halves = chain.filter("format", "yuv444p" if odd else "yuv420p").split()
     kept = [stream for stream in video.streams if is_kept_in_burning(stream, container)]
     options: dict[str, Any] = {
         **_encoding(_QUALITY, _PRESET),
         "c:t": COPY,
         **_codings(kept, container),
     }
-    copy = ffmpeg.output(
-        ways[0], *(source[str(stream.index)] for stream in kept), str(target.name), **options, **_common(container)
+    rendered = ffmpeg.output(
+        halves[0], *(source[str(stream.index)] for stream in kept), str(target.name), **options, **_common(container)
     )
     clock = ffmpeg.output(source["v"], source["a?"], "pipe:2", format="null", codec="copy")
-    return _run(ffmpeg.merge_outputs(copy, clock, _told(ways[1])), video, target, renderer.path, limits, progress)
+    outputs = ffmpeg.merge_outputs(rendered, clock, _progress_output(halves[1]))
+    return _run(outputs, video, target, renderer.path, limits, progress)
 
 
 def _opened(video: Video, limits: Limits) -> tuple[Any, Any]:
-    """An input, and its pictures at the times at which they are shown."""
+    """Return an input, and its frames at the times at which they are shown."""
     source = open_input(threads=limits.threads, max_pixels=limits.max_pixels)
-    return source, pictures_of(source, video).filter("setpts", _LATER)
+    return source, deinterlaced(source, video).filter("setpts", _LATER)
 
 
 def _encoding(quality: int, preset: str) -> dict[str, Any]:
-    """Options by which pictures become H.264, and keep their times."""
+    """Return options by which frames become H.264, and keep their times."""
     return {
         "c:v": H264_ENCODER,
         "crf": quality,
@@ -125,13 +125,13 @@ def _encoding(quality: int, preset: str) -> dict[str, Any]:
     }
 
 
-def _told(pictures: Any) -> Any:
-    """An output that tells of each picture, by reference."""
-    return pictures.output("pipe:1", vcodec="wrapped_avframe", fps_mode="passthrough", **_TOLD)
+def _progress_output(frames: Any) -> Any:
+    """Return an output with a line for each frame, which it gets by reference."""
+    return frames.output("pipe:1", vcodec="wrapped_avframe", fps_mode="passthrough", **_PROGRESS_OUTPUT)
 
 
 def _drawn_into(chain: Any, video: Video, substation: str, folder: Path) -> Any:
-    """A chain of filters that ends with what draws a track, whose files are put into the folder."""
+    """Return a chain of filters that ends with the drawing of a track, whose files are put into the folder."""
     (folder / "track.ass").write_text(substation, encoding="utf-8")
     shutil.copytree(_FONTS, folder / "fonts", copy_function=shutil.copyfile)
     shape = f"{video.width_px}x{video.height_px}"
@@ -146,7 +146,7 @@ def mux(
     limits: Limits = ONE_CORE,
     progress: Progress | None = None,
 ) -> DecodingReport:
-    """Writes ``target``, .mp4 or .mkv, the only file in its folder: the video's streams as they are, and ``tracks``.
+    """Write ``target``, .mp4 or .mkv, the only file in its folder: the video's streams as they are, and ``tracks``.
 
     Streams that the container does not take are left out (see `annotate.media.containers`). The first of the tracks is
     shown by itself if the video has no subtitles.
@@ -154,13 +154,13 @@ def mux(
     Raises:
         DecodingError: the video cannot be read to its end, or the container does not take its streams.
         OutputError: there is no space left.
-        FFmpegError: there is no usable ffmpeg.
+        FFmpegError: ffmpeg is gone since it was found.
     """
     container = target.suffix[1:]
     source = open_input(fflags="+genpts", max_pixels=limits.max_pixels)
     kept = [stream for stream in video.streams if coding(stream, container)]
     options: dict[str, Any] = {"c": COPY, **_codings(kept, container)}
-    further, words = [], []
+    further, metadata = [], []
     first = sum(stream.kind == "subtitle" for stream in kept)
     for number, track in enumerate(tracks, first):
         name = f"track{number}.{track.kind}"
@@ -168,22 +168,22 @@ def mux(
         further.append(ffmpeg.input(f"file:{name}", format=track.kind, protocol_whitelist=PROTOCOLS)["s"])
         options[f"c:s:{number}"] = text_codec(container) if track.kind == "srt" else COPY
         for name, value in (("language", track.language), ("title", track.title), ("handler_name", track.title)):
-            words += [f"-metadata:s:s:{number}", f"{name}={value}"]
+            metadata += [f"-metadata:s:s:{number}", f"{name}={value}"]
         options[f"disposition:s:{number}"] = "default" if number == 0 else "0"
     streams = [source[str(stream.index)] for stream in kept]
-    copy = ffmpeg.output(*streams, *further, str(target.name), **options, **_common(container))
-    done = ffmpeg.output(source[str(video.stream)], "pipe:1", codec=COPY, **_TOLD)
-    return _run(ffmpeg.merge_outputs(copy, done), video, target, find_ffmpeg().path, limits, progress, words)
+    muxed = ffmpeg.output(*streams, *further, str(target.name), **options, **_common(container))
+    done = ffmpeg.output(source[str(video.stream)], "pipe:1", codec=COPY, **_PROGRESS_OUTPUT)
+    return _run(ffmpeg.merge_outputs(muxed, done), video, target, video.ffmpeg.path, limits, progress, metadata)
 
 
 def _common(container: str) -> dict[str, Any]:
-    """Options of both kinds of copies: nothing in them differs from one run to the next."""
+    """Return options of all rendered videos: nothing in them differs from one run to the next."""
     muxer = {MP4: {"format": "mp4", "movflags": "+faststart"}, MATROSKA: {"format": "matroska"}}[container]
     return {"map_metadata": 0, "fflags": "+bitexact", "max_muxing_queue_size": 9999, **muxer}
 
 
 def _codings(streams: Sequence[Stream], container: str) -> dict[str, Any]:
-    """An option for every stream of sound or subtitles."""
+    """Return an option for every stream of sound or subtitles."""
     options: dict[str, Any] = {}
     for kind, letter in (("audio", "a"), ("subtitle", "s")):
         for number, stream in enumerate(stream for stream in streams if stream.kind == kind):
@@ -201,38 +201,40 @@ def _run(
     program: str,
     limits: Limits,
     progress: Progress | None,
-    words: Sequence[str] = (),
+    metadata: Sequence[str] = (),
 ) -> DecodingReport:
-    """Runs ffmpeg in the target's folder until it ends, telling how far it is.
+    """Run ffmpeg in the target's folder until it ends, and call ``progress`` with the seconds that are done.
 
-    ``words`` are further options of the target, those that stand there more than once: ffmpeg-python takes each once.
+    ``metadata`` are further options of the target, which may stand there more than once: ffmpeg-python takes each once.
     """
     options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-y")
     outputs = outputs.global_args(*options, *memory_options(video.pixels))
-    command = command_line(outputs, video.path.absolute(), program)
+    source = video.path.absolute()
+    command = command_line(outputs, source, program)
     place = command.index(target.name)
-    command[place:place] = words
+    command[place:place] = metadata
     report = DecodingReport()
-    with working(command, functools.partial(collect_complaints, report=report), folder=target.parent) as process:
+    read_stderr = functools.partial(collect_warnings, report=report, path=source, shown_as=video.shown_as)
+    with ffmpeg_process(command, read_stderr, folder=target.parent) as process:
         assert process.stdout is not None
-        for done_s in _times(process.stdout, video.path, limits.stall_timeout_s):
+        for done_s in _times(process.stdout, video, limits.stall_timeout_s):
             if progress is not None:
                 progress(done_s)
         process.wait()
     if process.returncode:
-        raise _failure(video.path, target, report, process.returncode)
+        raise _failure(video, target, report, process.returncode)
     return report
 
 
-def _times(pipe: IO[bytes], path: Path, stall_timeout_s: float) -> Iterator[float]:
-    """Seconds of video that are done, from lines of framecrc: the time base first, then stream, dts, pts of each frame."""
+def _times(pipe: IO[bytes], video: Video, stall_timeout_s: float) -> Iterator[float]:
+    """Yield seconds of video that are done, from lines of framecrc: the time base first, then stream, dts, pts per frame."""
     tick_s, rest = 0.0, b""
     while True:
-        wait_for_output(pipe, path, stall_timeout_s)
-        part = pipe.read(_READ_BYTES)
-        if not part:
+        wait_for_output(pipe, video.shown_as, stall_timeout_s)
+        read = pipe.read(_READ_BYTES)
+        if not read:
             return
-        *lines, rest = (rest + part).split(b"\n")
+        *lines, rest = (rest + read).split(b"\n")
         for line in lines:
             if match := _TIME_BASE.match(line):
                 tick_s = int(match[1]) / int(match[2])
@@ -240,38 +242,38 @@ def _times(pipe: IO[bytes], path: Path, stall_timeout_s: float) -> Iterator[floa
             yield max(0.0, int(match[1]) * tick_s)
 
 
-def _failure(path: Path, target: Path, report: DecodingReport, status: int) -> DecodingError | OutputError:
+def _failure(video: Video, target: Path, report: DecodingReport, status: int) -> DecodingError | OutputError:
     if any(_NO_SPACE in line for line in report.warnings):
-        return OutputError(f"{target.parent.parent}: cannot be written ({_NO_SPACE}); make room, and run again")
+        return OutputError(f"cannot be written ({_NO_SPACE})", "make room, and run again", path=target.parent.parent)
     reason = next(iter(report.warnings), f"ffmpeg ended with status {status}").replace("\n", " ")
-    return DecodingError(
-        f"{path}: no whole copy could be made ({reason}); the file is damaged, or holds what ffmpeg cannot copy"
-    )
+    problem = f"no whole copy could be made ({reason})"
+    return DecodingError(problem, "the file is damaged, or holds what ffmpeg cannot copy", path=video.shown_as)
 
 
 def make_proxy(video: Video, target: Path, *, limits: Limits = ONE_CORE, progress: Progress | None = None) -> DecodingReport:
-    """Writes ``target``, an .mp4 that every browser plays, the only file in its folder.
+    """Write ``target``, an .mp4 that every browser plays, the only file in its folder.
 
-    Pictures keep their times and shape; they are H.264 in 4:2:0, upright, deinterlaced where they are interlaced, of even
+    Frames keep their times and shape; they are H.264 in 4:2:0, upright, deinterlaced where they are interlaced, of even
     sides and at most 1920 pixels along the longer one. The first sound is AAC in stereo. Errors as for `burn`.
     """
-    renderer = find_renderer()
+    renderer = video.ffmpeg.renderer
     source, chain = _opened(video, limits)
     chain = chain.filter("scale", *proxy_size_px(video)).filter("setsar", 1)
-    ways = chain.filter("format", "yuv420p").split()
+    halves = chain.filter("format", "yuv420p").split()
     sounds = [stream for stream in video.streams if stream.kind == "audio"][:1]
     options: dict[str, Any] = {
         **_encoding(_PROXY_QUALITY, _PROXY_PRESET),
         **({"c:a": _SOUND_CODEC, "b:a": _SOUND_RATE, "ac": 2} if sounds else {}),
     }
-    copy = ffmpeg.output(
-        ways[0], *(source[str(stream.index)] for stream in sounds), str(target.name), **options, **_common(MP4)
+    proxy = ffmpeg.output(
+        halves[0], *(source[str(stream.index)] for stream in sounds), str(target.name), **options, **_common(MP4)
     )
-    return _run(ffmpeg.merge_outputs(copy, _told(ways[1])), video, target, renderer.path, limits, progress)
+    outputs = ffmpeg.merge_outputs(proxy, _progress_output(halves[1]))
+    return _run(outputs, video, target, renderer.path, limits, progress)
 
 
 def proxy_size_px(video: Video) -> tuple[int, int]:
-    """Width and height of a proxy's pictures.
+    """Return width and height of a proxy's frames.
 
     >>> proxy_size_px(Video(Path("a.avi"), 0, 3840, 2160, None, None))
     (1920, 1080)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import os
 import re
@@ -13,6 +12,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,10 +25,29 @@ MIN_VERSION = (5, 1)
 """The first release with ``-fps_mode``."""
 
 LIBASS, H264_ENCODER = "ass", "libx264"
-"""The filter that draws subtitles into pictures, and the encoder of the result."""
+"""The filter that draws subtitles into frames, and the encoder of the result."""
 
+CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,mpeg,mpegvideo,flv,live_flv,asf,asf_o,gif,ogg,h264,hevc,m4v,dv,"
+    "mjpeg,mxf,mxf_opatom,nut,rm,wtv,ivf,gxf,obu,av1,yuv4mpegpipe,vc1,dirac"
+)
+"""Demuxers that read video from the one file they are given: no playlists, no scripts, no lists of images."""
+
+PROTOCOLS = "file"
+
+MAX_STREAMS = 256
+"""Files with more are refused; a whole television transponder has about a hundred."""
+
+MAX_BLOCK_BYTES = 64_000_000
+"""The largest piece of memory ffmpeg may take at once, frames aside: attachments are read into memory whole."""
+
+_MAX_BYTES_PER_PIXEL = 8
+_INPUT = "file:INPUT"
 _VERSION = re.compile(r"^ffmpeg version (n?(\d+)\.(\d+)\S*|\S+)")
+_ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
+_REINSTALL = "run `pip install --force-reinstall imageio-ffmpeg`"
 _TIMEOUT_S = 30
+_JOIN_TIMEOUT_S = 5
 
 logger = logging.getLogger(__name__)
 
@@ -40,149 +59,66 @@ class FFmpeg:
     path: str
     version: str
 
-
-@functools.cache
-def find_ffmpeg() -> FFmpeg:
-    """The system's ffmpeg if it is new enough, else the one that imageio-ffmpeg installs.
-
-    Raises:
-        FFmpegError: there is neither.
-    """
-    found = []
-    system = shutil.which("ffmpeg")
-    for path in (system, _bundled()):
-        if path is None:
-            continue
-        version = _version(path)
-        if version is None:
-            found.append(f"{path} does not run")
-        elif not _is_new_enough(version):
-            found.append(f"{path} is version {version}")
-        else:
-            logger.info("using ffmpeg %s at %s", version, path)
-            return FFmpeg(path, version)
-    needed = ".".join(map(str, MIN_VERSION))
-    trouble = "; ".join(found) or "none was found"
-    raise FFmpegError(
-        f"ffmpeg {needed} or newer is needed, but {trouble}: install it, "
-        "or run `pip install --force-reinstall imageio-ffmpeg`"
-    )
+    @cached_property
+    def renderer(self) -> Renderer:
+        """The ffmpeg that draws into frames where this one decodes; see `find_renderer`."""
+        return find_renderer(self)
 
 
 @dataclass(frozen=True)
 class Renderer:
-    """An ffmpeg that draws subtitles into pictures; ``remark`` says why it is not the one that is used otherwise, if so."""
+    """An ffmpeg that draws subtitles into frames; ``remark`` says why it is not the one that decodes, if it is not."""
 
     path: str
     remark: str = ""
 
 
-@functools.cache
-def find_renderer() -> Renderer:
-    """The ffmpeg of `find_ffmpeg` if it has libass and libx264, else the one that imageio-ffmpeg installs if that has.
+def find_ffmpeg() -> FFmpeg:
+    """Return the system's ffmpeg if it is new enough, else the one that imageio-ffmpeg installs; each is started once.
+
+    Raises:
+        FFmpegError: there is neither.
+    """
+    rejected = []
+    for path in (shutil.which("ffmpeg"), _bundled()):
+        if path is None:
+            continue
+        version = _version(path)
+        if version is None:
+            rejected.append(f"{path} does not run")
+        elif not _is_new_enough(version):
+            rejected.append(f"{path} is version {version}")
+        else:
+            logger.info("using ffmpeg %s at %s", version, path)
+            return FFmpeg(path, version)
+    needed, found = ".".join(map(str, MIN_VERSION)), "; ".join(rejected) or "none was found"
+    raise FFmpegError(f"ffmpeg {needed} or newer is needed, but {found}", f"install it, or {_REINSTALL}")
+
+
+def find_renderer(usual: FFmpeg) -> Renderer:
+    """Return ``usual`` if it has libass and libx264, else the ffmpeg that imageio-ffmpeg installs if that has.
 
     Raises:
         FFmpegError: there is none that has both.
     """
-    usual = find_ffmpeg().path
-    trouble: list[str] = []
-    for path in dict.fromkeys((usual, _bundled())):
+    rejected: list[str] = []
+    for path in dict.fromkeys((usual.path, _bundled())):
         if path is None:
             continue
         missing = _missing_for_rendering(path)
-        if not missing:
-            found = (
-                f"{'; '.join(trouble)}, without which no boxes are drawn; using the one that imageio-ffmpeg brings, {path}"
-            )
-            return Renderer(path, found if trouble else "")
-        trouble.append(f"{path} lacks {missing}")
-    raise FFmpegError(
-        f"{'; '.join(trouble)}: install an ffmpeg that was built with libass and libx264, "
-        "or run `pip install --force-reinstall imageio-ffmpeg`"
-    )
-
-
-def _missing_for_rendering(path: str) -> str:
-    """Which of libass and libx264 an ffmpeg lacks, in words; empty if none."""
-    lists = (("-filters", LIBASS, "libass"), ("-encoders", H264_ENCODER, "libx264"))
-    missing = []
-    for option, name, library in lists:
-        try:
-            answer = subprocess.run(  # noqa: S603
-                [path, "-hide_banner", option],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_TIMEOUT_S,
-                check=False,
-            )
-            listed = answer.stdout.decode("utf-8", "replace")
-        except (OSError, subprocess.SubprocessError):
-            listed = ""
-        if not re.search(rf"^ \S+\s+{name}\s", listed, re.MULTILINE):
-            missing.append(library)
-    return " and ".join(missing)
-
-
-@contextlib.contextmanager
-def runnable(command: Sequence[str]) -> Iterator[None]:
-    """Around the start of ``command``, whose program may be gone since it was found: runs take days.
-
-    Raises:
-        FFmpegError: it does not start.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise FFmpegError(f"{command[0]}: cannot be started any more ({error.strerror}); install it and run again") from None
-
-
-def _bundled() -> str | None:
-    try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError:
-        return None
-
-
-def _version(path: str) -> str | None:
-    try:
-        answer = subprocess.run(  # noqa: S603
-            [path, "-version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT_S, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    match = _VERSION.match(answer.stdout.decode("utf-8", "replace"))
-    return match[1] if match else None
-
-
-def _is_new_enough(version: str) -> bool:
-    """Builds from development branches state no number; they are taken as new."""
-    match = re.match(r"n?(\d+)\.(\d+)", version)
-    return match is None or (int(match[1]), int(match[2])) >= MIN_VERSION
-
-
-CONTAINERS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,mpeg,mpegvideo,flv,live_flv,asf,asf_o,gif,ogg,h264,hevc,m4v,dv,"
-    "mjpeg,mxf,mxf_opatom,nut,rm,wtv,ivf,gxf,obu,av1,yuv4mpegpipe,vc1,dirac"
-)
-"""Demuxers that read pictures from the one file they are given: no playlists, no scripts, no lists of pictures."""
-
-PROTOCOLS = "file"
-
-MAX_STREAMS = 256
-"""Files with more are refused; a whole television transponder has about a hundred."""
-
-MAX_BLOCK_BYTES = 64_000_000
-"""The largest piece of memory ffmpeg may take at once, pictures aside: attachments are read into memory whole."""
-
-_MAX_BYTES_PER_PIXEL = 8
-
-_INPUT = "file:INPUT"
-
-_ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
+        if missing:
+            rejected.append(f"{path} lacks {missing}")
+        elif rejected:
+            remark = "without which no boxes are drawn; using the one that imageio-ffmpeg brings"
+            return Renderer(path, f"{'; '.join(rejected)}, {remark}, {path}")
+        else:
+            return Renderer(path)
+    remedy = f"install an ffmpeg that was built with libass and libx264, or {_REINSTALL}"
+    raise FFmpegError("; ".join(rejected), remedy)
 
 
 def open_input(**options: Any) -> Any:
-    """ffmpeg-python's input, restricted to the containers and protocols above; `command_line` says which file it is.
+    """Return ffmpeg-python's input, restricted to `CONTAINERS` and `PROTOCOLS`; `command_line` puts in the file.
 
     The white lists must stand before ``-i``, where ffmpeg-python puts an input's options.
     """
@@ -192,7 +128,7 @@ def open_input(**options: Any) -> Any:
 
 
 def memory_options(pixels: int = 0) -> tuple[str, str]:
-    """Global options by which ffmpeg takes no piece of memory larger than pictures of ``pixels`` pixels need.
+    """Return global options by which ffmpeg takes no piece of memory larger than frames of ``pixels`` pixels need.
 
     >>> memory_options(1920 * 1080)
     ('-max_alloc', '80588800')
@@ -200,86 +136,145 @@ def memory_options(pixels: int = 0) -> tuple[str, str]:
     return "-max_alloc", str(MAX_BLOCK_BYTES + _MAX_BYTES_PER_PIXEL * pixels)
 
 
-def command_line(outputs: Any, path: Path, program: str = "") -> list[str]:
-    """The arguments that run ffmpeg-python's ``outputs`` on the local file ``path``, by the ffmpeg at ``program`` if given.
+def command_line(outputs: Any, path: Path, program: str) -> list[str]:
+    """Return the arguments by which ``program`` makes ffmpeg-python's ``outputs`` of the local file ``path``.
 
     The name is put in at the end, since ffmpeg-python takes none that is not UTF-8; ``file:`` keeps names like
     ``a:b.mp4`` or ``-x.mp4`` from being read as anything but names.
-
-    Raises:
-        FFmpegError: there is no usable ffmpeg.
     """
-    command = outputs.compile(cmd=program or find_ffmpeg().path)
+    command = outputs.compile(cmd=program)
     return [f"file:{path}" if argument == _INPUT else argument for argument in command]
 
 
-def without_addresses(line: str) -> str:
-    """A line of ffmpeg's, without the memory addresses that differ from run to run.
+def run_to_end(command: Sequence[str], timeout_s: float = _TIMEOUT_S) -> subprocess.CompletedProcess[bytes]:
+    """Run ``command``, which answers soon, and return its exit status and what it wrote.
 
-    >>> without_addresses("[h264 @ 0x55e0c0] no frame!")
-    '[h264] no frame!'
+    Raises:
+        FFmpegError: the program is gone since it was found.
+        subprocess.TimeoutExpired: it took longer than that.
     """
-    return _ADDRESS.sub("", line.strip())
-
-
-_JOIN_TIMEOUT_S = 5
+    with _translate_spawn_error(command):
+        return subprocess.run(  # noqa: S603
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            start_new_session=True,
+            timeout=timeout_s,
+            check=False,
+        )
 
 
 @contextlib.contextmanager
-def working(
+def ffmpeg_process(
     command: Sequence[str],
-    complaints: Callable[[IO[bytes]], None] | None = None,
+    read_stderr: Callable[[IO[bytes]], None] | None = None,
     *,
     folder: Path | None = None,
     inherited: tuple[int, ...] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs ``command`` while the block lasts, whose standard output is to be read there.
+    """Run ``command`` in ``folder`` while the block lasts, which is to read its standard output.
 
-    A session of its own keeps a Ctrl-C in the terminal from looking like the end of the video. ``complaints`` reads the
-    standard error to its end, in a thread, since a full pipe would stop the program; without it nobody hears them.
-    ``folder`` is where it runs, ``inherited`` are descriptors that it may use.
+    A session of its own keeps a Ctrl-C in the terminal from looking like the end of the video. ``read_stderr`` reads the
+    standard error to its end, in a thread, since a full pipe would stop the program; without it that is discarded.
+    ``inherited`` are descriptors that the program may use.
 
     Raises:
         FFmpegError: the program is gone since it was found.
     """
-    with runnable(command):
+    with _translate_spawn_error(command):
         process = subprocess.Popen(  # noqa: S603
             command,
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL if complaints is None else subprocess.PIPE,
+            stderr=subprocess.DEVNULL if read_stderr is None else subprocess.PIPE,
             bufsize=0,
             start_new_session=True,
             pass_fds=inherited,
         )
-    listener = None
-    if complaints is not None:
-        listener = threading.Thread(target=complaints, args=(process.stderr,), daemon=True)
-        listener.start()
+    reader = None
+    if read_stderr is not None:
+        reader = threading.Thread(target=read_stderr, args=(process.stderr,), daemon=True)
+        reader.start()
     try:
         yield process
     finally:
         if process.poll() is None:
             process.kill()
         process.wait()
-        if listener is not None:
-            listener.join(_JOIN_TIMEOUT_S)
+        if reader is not None:
+            reader.join(_JOIN_TIMEOUT_S)
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
 
 
-def wait_for_output(pipe: IO[bytes], path: Path, stall_timeout_s: float, option: str = " (--stall-timeout)") -> None:
-    """Returns when there is something to read about the video at ``path``, or the pipe has come to its end.
+def wait_for_output(pipe: IO[bytes], name: object, stall_timeout_s: float, option: str = " (--stall-timeout)") -> None:
+    """Return when there is something to read about the video called ``name``, or the pipe has come to its end.
 
-    ``option`` is what allows for more, where there is one.
+    ``option`` is what allows for more time, where there is one.
 
     Raises:
         DecodingError: nothing came for so many seconds.
     """
     if os.name == "posix" and not select.select([pipe], [], [], stall_timeout_s)[0]:
-        raise DecodingError(
-            f"{path}: the decoder gave nothing for {stall_timeout_s:g} s and was ended; "
-            f"the file is damaged, or its disk slow{option}"
-        )
+        problem = f"the decoder gave nothing for {stall_timeout_s:g} s and was ended"
+        raise DecodingError(problem, f"the file is damaged, or its disk slow{option}", path=name)
+
+
+def plain_line(line: str, path: Path, shown_as: object) -> str:
+    """Return a line of ffmpeg's with ``shown_as`` where it names ``path``, less memory addresses, which differ in every run.
+
+    >>> plain_line("[h264 @ 0x55e0c0] /tmp/copy.mp4: no frame!", Path("/tmp/copy.mp4"), "s3://archive/a.mp4")
+    '[h264] s3://archive/a.mp4: no frame!'
+    """
+    return _ADDRESS.sub("", line.strip()).replace(str(path), str(shown_as))
+
+
+@contextlib.contextmanager
+def _translate_spawn_error(command: Sequence[str]) -> Iterator[None]:
+    """Raise `FFmpegError` if ``command`` does not start: its program may be gone since it was found, as runs take days."""
+    try:
+        yield
+    except OSError as error:
+        problem = f"cannot be started any more ({error.strerror})"
+        raise FFmpegError(problem, "install it and run again", path=command[0]) from None
+
+
+def _bundled() -> str | None:
+    """Return the path of the ffmpeg that imageio-ffmpeg installs, if it did."""
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError:
+        return None
+
+
+def _stdout(command: Sequence[str]) -> str | None:
+    """Return what a command writes to its standard output; None if it does not start or fails."""
+    try:
+        answer = run_to_end(command)
+    except (FFmpegError, subprocess.SubprocessError):
+        return None
+    return None if answer.returncode else answer.stdout.decode("utf-8", "replace")
+
+
+def _version(path: str) -> str | None:
+    match = _VERSION.match(_stdout([path, "-version"]) or "")
+    return match[1] if match else None
+
+
+def _is_new_enough(version: str) -> bool:
+    """Return whether a version will do. Builds from development branches state no number; they are taken as new."""
+    match = re.match(r"n?(\d+)\.(\d+)", version)
+    return match is None or (int(match[1]), int(match[2])) >= MIN_VERSION
+
+
+def _missing_for_rendering(path: str) -> str:
+    """Return which of libass and libx264 an ffmpeg lacks, in words; empty if none."""
+    lists = (("-filters", LIBASS, "libass"), ("-encoders", H264_ENCODER, "libx264"))
+    missing = []
+    for option, name, library in lists:
+        listed = _stdout([path, "-hide_banner", option]) or ""
+        if not re.search(rf"^ \S+\s+{name}\s", listed, re.MULTILINE):
+            missing.append(library)
+    return " and ".join(missing)

@@ -1,7 +1,7 @@
-"""The player: a video with its emotion track, and a timeline with a lane a face; for the report page and the server.
+"""The player: a video with its emotion track, and a timeline with one lane per face; for the report page and the server.
 
 In a page, ``AnnotatePlayer.mount(element, data, {videoUrl, videoName, downloads, words})`` fills an element and gives an
-object with ``seek(time_ms)``, ``jump(direction)``, ``focus()`` and ``destroy()``. ``data`` is what `player_data` gives,
+object with ``seek(time_ms)``, ``jump(direction)``, ``focus()`` and ``destroy()``. ``data`` is the result of `player_data`,
 ``words`` one of ``AnnotatePlayer.words`` (English if left out), ``downloads`` a list of ``{label, url}``. Nothing is
 loaded but the video; the script needs neither inline scripts nor style attributes to be allowed.
 """
@@ -17,7 +17,7 @@ from typing import Any
 from annotate.emotions.palette import colour, ink
 from annotate.player.strings import PLAYER_WORDS
 from annotate.results.cues import are_together
-from annotate.results.formats.vtt import Place, stays
+from annotate.results.formats.vtt import CueRegion, stays
 from annotate.results.report import Report
 from annotate.results.table import class_names_of
 
@@ -30,13 +30,13 @@ _DECIMALS = 4
 
 
 def player_script() -> str:
-    """The script that defines ``AnnotatePlayer``."""
+    """Return the script that defines ``AnnotatePlayer``."""
     words = json.dumps({language: _plain(table) for language, table in PLAYER_WORDS.items()}, sort_keys=True)
     return "".join([*map(read_asset, _SCRIPTS), f"AnnotatePlayer.words = {words};\n"])
 
 
 def player_style() -> str:
-    """The player's style sheet; light and dark follow the browser's ``prefers-color-scheme``."""
+    """Return the player's style sheet; light and dark follow the browser's ``prefers-color-scheme``."""
     return read_asset(_STYLE)
 
 
@@ -46,15 +46,15 @@ def read_asset(name: str, package: str = __package__) -> str:
 
 
 def player_data(report: Report, thumbnails: Mapping[int, str] = MappingProxyType({})) -> dict[str, Any]:
-    """What the player shows of a report, ready for JSON.
+    """Return the data of a report that the player shows, ready for JSON.
 
-    ``thumbnails`` are pictures of faces by ``face_id``, as ``data:`` URLs. The keys:
+    ``thumbnails`` are images of faces by ``face_id``, as ``data:`` URLs. The keys:
 
-    - ``end_ms``; ``width_px`` and ``height_px`` of the displayed picture.
-    - ``emotions``: ``name``, ``colour`` and ``ink`` (what is written on it) of each class.
+    - ``end_ms``; ``width_px`` and ``height_px`` of the displayed frame.
+    - ``emotions``: ``name``, ``colour`` and ``ink`` (the color of text on it) of each class.
     - ``lanes``: ``face``, ``thumbnail`` (or null) and ``spans`` of each face, a span being ``[start_ms, end_ms, emotion,
       *scores]`` with the number of the emotion and all scores in ten-thousandths; spans of a face never overlap.
-    - ``cues``: ``[start_ms, end_ms, face, emotion, line, right]``, the last two, shares of the picture's height and width,
+    - ``cues``: ``[start_ms, end_ms, face, emotion, line, right]``, the last two, shares of the frame's height and width,
       saying where the cue begins and ends, or null where no box is known.
     - ``numbered``: whether cues need the number of their face; ``letter``: a cue's width for each letter.
     """
@@ -76,7 +76,7 @@ def player_data(report: Report, thumbnails: Mapping[int, str] = MappingProxyType
         }
         for face_id, pieces in report.pieces_by_face.items()
     ]
-    place = Place(report.meta.width_px, report.meta.height_px)
+    place = CueRegion(report.meta.width_px, report.meta.height_px)
     return {
         "end_ms": report.end_ms,
         "width_px": report.meta.width_px,
@@ -89,7 +89,7 @@ def player_data(report: Report, thumbnails: Mapping[int, str] = MappingProxyType
     }
 
 
-def _cues(report: Report, place: Place, number_of: Mapping[str, int]) -> Iterator[list[Any]]:
+def _cues(report: Report, place: CueRegion, number_of: Mapping[str, int]) -> Iterator[list[Any]]:
     for cue in report.face_cues:
         (line,) = cue.lines
         for span, box in stays(cue, report.boxes):

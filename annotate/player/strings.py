@@ -64,4 +64,4 @@ PLAYER_WORDS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "ru": MappingProxyType({**_RUSSIAN, "language": "ru", "emotions": dict(WORDS["ru"])}),
     }
 )
-"""Language -> what `AnnotatePlayer.mount` takes as ``words``: texts, and under ``emotions`` the emotions' words."""
+"""Language -> the ``words`` of `AnnotatePlayer.mount`: texts, and under ``emotions`` the emotions' words."""

@@ -1,4 +1,4 @@
-"""Small pictures of a video's faces, by one seek each."""
+"""Thumbnails of a video's faces, by one seek each."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from annotate.errors import AnnotateError
 from annotate.faces.box import Box
+from annotate.media.ffmpeg import FFmpeg
 from annotate.media.probe import Video, probe
 from annotate.media.stills import read_still
 from annotate.results.report import Report
@@ -20,10 +21,10 @@ from annotate.settings import Limits
 from annotate.span import MS_PER_S
 
 SIZE_PX = 72
-"""Side of a picture: twice what it is shown at, for fine screens."""
+"""Side of a thumbnail: twice the size at which it is shown, for fine screens."""
 
 MOST_FACES = 24
-"""So many faces of a video get pictures: those seen for longest."""
+"""Number of faces of a video that get thumbnails: those seen for longest."""
 
 _LIMITS = Limits(threads=1, stall_timeout_s=20.0)
 _MARGIN = 0.2
@@ -33,34 +34,36 @@ logger = logging.getLogger(__name__)
 
 
 def face_pictures(
-    path: Path, report: Report, limits: Limits = _LIMITS, is_over: Callable[[], bool] = lambda: False
+    path: Path, report: Report, is_over: Callable[[], bool] = lambda: False, ffmpeg: FFmpeg | None = None
 ) -> dict[int, bytes]:
-    """Pictures of faces by ``face_id``, as JPEG, each from the moment at which the detector was surest.
+    """Return thumbnails of faces by ``face_id``, as JPEG, each from the moment at which the detector was surest.
 
     Those of the `MOST_FACES` faces that are seen for longest. The first one that cannot be taken is the last one tried, and
-    no other is begun when ``is_over`` says so.
+    no other is begun when ``is_over`` returns True. Frames are read by ``ffmpeg``, which is looked for if not given.
     """
     pictures: dict[int, bytes] = {}
     moments = surest_moments(report)
     try:
-        video = probe(path, limits.max_pixels) if moments else None
+        video = probe(path, _LIMITS.max_pixels, ffmpeg=ffmpeg) if moments else None
         for face_id, (time_ms, box) in moments.items():
             if video is None or is_over():
                 break
-            pictures[face_id] = _encode(_picture(video, time_ms, box, limits))
+            pictures[face_id] = _encode(_square(video, time_ms, box))
     except AnnotateError:
         logger.info("%s: no more thumbnails", path, exc_info=True)
     return pictures
 
 
-def face_thumbnails(path: Path, report: Report, is_over: Callable[[], bool] = lambda: False) -> dict[int, str]:
-    """The same as ``data:`` URLs."""
-    pictures = face_pictures(path, report, is_over=is_over)
+def face_thumbnails(
+    path: Path, report: Report, is_over: Callable[[], bool] = lambda: False, ffmpeg: FFmpeg | None = None
+) -> dict[int, str]:
+    """Return the same as ``data:`` URLs."""
+    pictures = face_pictures(path, report, is_over, ffmpeg)
     return {face_id: f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}" for face_id, picture in pictures.items()}
 
 
 def surest_moments(report: Report) -> dict[int, tuple[int, Box]]:
-    """The time in ms and the box of each of the faces seen for longest: the middle of the block with the best face score."""
+    """Return time in ms and box of each of the faces seen for longest: the middle of the block with the best face score."""
     moments: dict[int, tuple[int, Box]] = {}
     longest = list(report.lengths_ms)[:MOST_FACES]
     surest = report.table.sort_values(["face_score", "start_time"], ascending=[False, True]).drop_duplicates("face_id")
@@ -71,11 +74,11 @@ def surest_moments(report: Report) -> dict[int, tuple[int, Box]]:
     return moments
 
 
-def _picture(video: Video, time_ms: int, box: Box, limits: Limits) -> NDArray[np.uint8]:
-    """The square around a face with its surroundings, (size, size, 3), moved so that it does not leave the picture."""
+def _square(video: Video, time_ms: int, box: Box) -> NDArray[np.uint8]:
+    """Return the square around a face with its surroundings, (size, size, 3), moved so that it does not leave the frame."""
     side = min(max(box.width, box.height) * (1 + 2 * _MARGIN), video.width_px, video.height_px)
     height_px = max(1, min(video.height_px, round(2 * SIZE_PX / max(side, 1) * video.height_px)))
-    still = read_still(video.path, time_ms, height_px=height_px, limits=limits, video=video)
+    still = read_still(video.path, time_ms, height_px=height_px, limits=_LIMITS, video=video)
     scale = still.shape[0] / video.height_px
     size = min(max(1, round(side * scale)), *still.shape[:2])
     left = _within(round((box.x + box.width / 2) * scale - size / 2), still.shape[1] - size)

@@ -1,1 +1,1 @@
-"""Pictures of reports for papers, by matplotlib: timelines, and sheets of telling moments."""
+"""Figures of reports for papers, by matplotlib: timelines, and contact sheets of highlights."""

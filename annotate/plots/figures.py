@@ -1,4 +1,4 @@
-"""What both kinds of pictures share: figures whose content depends on the report alone, and how they become files."""
+"""Figures whose content depends on the report alone, and their files: shared by timelines and contact sheets."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annotate.errors import OutputError
-from annotate.storage.local.files import sentence, write_whole
+from annotate.errors import OutputError, unwritable
+from annotate.storage.local.files import write_atomic
 from annotate.text import shorten
 from annotate.version import VERSION
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ENDINGS = (".png", ".svg")
-"""Kinds of files."""
+"""Kinds of files, by their endings."""
 
 WIDTH_IN = 7.2
-"""Of figures, in inches: two columns of a paper."""
+"""Width of figures, in inches: two columns of a paper."""
 
 TEXT_PT, SMALL_PT, TITLE_PT = 7.5, 6.5, 9.0
 """Sizes of letters, in points."""
@@ -51,7 +51,7 @@ _STYLE: dict[Any, Any] = {
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-    """Settings under which figures are made and encoded, whatever the user's own are."""
+    """Make and encode figures with our settings in this block, not with the user's own."""
     import matplotlib as mpl
 
     with mpl.rc_context(), warnings.catch_warnings():
@@ -62,14 +62,14 @@ def style() -> Iterator[None]:
 
 
 def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
-    """A white figure."""
+    """Return a white figure."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width_in, height_in), facecolor="white")
 
 
 def encode(figure: Figure, ending: str) -> bytes:
-    """A figure as a file of one of `ENDINGS`: the same bytes whenever the same figure is encoded."""
+    """Return a figure as a file of one of `ENDINGS`: the same bytes whenever the same figure is encoded."""
     made_by = f"annotate {VERSION} (plot)"
     metadata = {"Software": made_by} if ending == ".png" else {"Creator": made_by, "Date": None}
     buffer = io.BytesIO()
@@ -78,30 +78,29 @@ def encode(figure: Figure, ending: str) -> bytes:
 
 
 def write_picture(path: Path, content: bytes) -> None:
-    """Writes a picture, over an earlier one of this program's only.
+    """Write an encoded figure, over an earlier one of this program's only.
 
     Raises:
-        OutputError: something else is there, or it cannot be written.
+        OutputError: another file is there, or it cannot be written.
     """
     try:
         if path.is_symlink() or path.exists():
             with path.open("rb") as file:
                 if path.is_symlink() or not _MARK.search(file.read(_MARKED_BYTES)):
-                    raise OutputError(
-                        f"{path}: not written, since a file is there that this program did not plot; give another name"
-                    )
+                    problem = "not written, since a file is there that this program did not plot"
+                    raise OutputError(problem, "give another name", path=path)
     except OSError as error:
-        raise OutputError(sentence(path, error)) from None
-    write_whole(path, content)
+        raise unwritable(path, error) from None
+    write_atomic(path, content)
 
 
 def text_width_in(text: str, size_pt: float) -> float:
-    """About how wide a text is, in inches, on the wide side."""
+    """Return about how wide a text is, in inches, on the wide side."""
     return len(text) * size_pt * LETTER_SHARE / POINTS_PER_IN
 
 
 def shortened(text: str, width_in: float, size_pt: float) -> str:
-    """A text with its middle left out, so that it is no wider.
+    """Return a text with its middle left out, so that it is no wider.
 
     >>> shortened("a very long name of a video.mp4", 1, 9)
     'a ve…ideo.mp4'

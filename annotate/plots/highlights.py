@@ -1,4 +1,4 @@
-"""Which moments of a video tell most: the surest of every run of one emotion, spread over faces, emotions and time."""
+"""Highlights of a video: the surest moment of every run of one emotion, spread over faces, emotions and time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Run:
-    """Blocks of a face that follow each other without a gap, all of one emotion."""
+    """Consecutive blocks of a face without a gap, all of one emotion."""
 
     pieces: tuple[Piece, ...]
 
@@ -45,11 +45,11 @@ class Run:
 
     @property
     def least_confidence(self) -> float:
-        """Of the least sure block."""
+        """Confidence of the least sure block."""
         return min(piece.probabilities[piece.emotion] for piece in self.pieces)
 
     def surest(self) -> Moment:
-        """The middle of its surest block, of the first one of those that are equally sure."""
+        """Return the middle of its surest block, of the first one of those that are equally sure."""
         best = max(self.pieces, key=lambda piece: (piece.probabilities[piece.emotion], -piece.span.start_ms))
         middle_ms = (best.span.start_ms + best.span.end_ms) // 2
         confidence = best.probabilities[best.emotion]
@@ -57,12 +57,16 @@ class Run:
 
 
 def runs(pieces: Iterable[Piece]) -> Iterator[Run]:
-    """The runs in pieces that are ordered by face, then time."""
+    """Yield the runs in pieces that are ordered by face, then time."""
     held: list[Piece] = []
     for piece in pieces:
         last = held[-1] if held else piece
-        goes_on = (last.face_id, last.emotion, last.span.end_ms) == (piece.face_id, piece.emotion, piece.span.start_ms)
-        if held and not goes_on:
+        continues = (last.face_id, last.emotion, last.span.end_ms) == (
+            piece.face_id,
+            piece.emotion,
+            piece.span.start_ms,
+        )
+        if held and not continues:
             yield Run(tuple(held))
             held = []
         held.append(piece)
@@ -70,8 +74,8 @@ def runs(pieces: Iterable[Piece]) -> Iterator[Run]:
         yield Run(tuple(held))
 
 
-def telling_moments(report: Report, most: int) -> list[Moment]:
-    """At most so many moments, by time, then face.
+def highlights(report: Report, most: int) -> list[Moment]:
+    """Return at most so many moments, by time, then face.
 
     Each is the surest of a run. Where there are more runs, moments are chosen one after the other, each time the one that
     is best by the product of its confidence, the root of its run's length, how new its emotion is (to its face, to all),
@@ -89,7 +93,7 @@ def _chosen(candidates: Sequence[Moment], most: int, end_ms: int) -> Iterator[Mo
     left = set(range(len(candidates)))
     seen: set[tuple[int | None, str]] = set()
 
-    def worth(number: int) -> tuple[float, int, int]:
+    def score(number: int) -> tuple[float, int, int]:
         moment = candidates[number]
         is_new = [(face_id, moment.emotion) not in seen for face_id in (moment.face_id, None)]
         spread = max(_LEAST_SPREAD, min(1.0, distances_ms[number] / share_ms))
@@ -97,7 +101,7 @@ def _chosen(candidates: Sequence[Moment], most: int, end_ms: int) -> Iterator[Mo
         return moment.confidence * length * (1 + sum(is_new)) * spread, -moment.time_ms, -moment.face_id
 
     for _ in range(most):
-        best = max(left, key=worth)
+        best = max(left, key=score)
         left.remove(best)
         moment = candidates[best]
         seen |= {(moment.face_id, moment.emotion), (None, moment.emotion)}

@@ -1,4 +1,4 @@
-"""A contact sheet of a video's telling moments: the face in its surroundings, framed, with emotion, confidence and time."""
+"""A contact sheet of a video's highlights: the face in its surroundings, framed, with emotion, confidence and time."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from annotate.emotions.labels import word
 from annotate.emotions.palette import colour, ink
 from annotate.errors import ReportError
 from annotate.faces.box import Box
+from annotate.media.ffmpeg import FFmpeg
 from annotate.media.probe import Video, probe
 from annotate.media.stills import read_still
 from annotate.plots.figures import TEXT_PT, WIDTH_IN, new_figure, text_width_in
-from annotate.plots.highlights import Moment, telling_moments
+from annotate.plots.highlights import Moment, highlights
 from annotate.results.meta import is_unchanged
 from annotate.results.report import Report
 from annotate.settings import ALL_CORES, Limits
@@ -29,48 +30,56 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_MOMENTS = 12
-"""So many moments are shown unless told otherwise."""
+"""Number of moments that are shown by default."""
 
 _LEAST_COLUMNS, _MOST_COLUMNS = 3, 4
 _SHAPE = 4 / 3
 _MARGIN_IN, _GAP_IN, _ROW_GAP_IN = 0.04, 0.1, 0.12
 _STRIP_IN, _LINE_IN, _BAR_IN = 0.18, 0.015, 0.045
 _SURROUNDINGS = 2.4
-"""Height of what is shown, in heights of the face's box, if the picture is so high."""
+"""Height of the part of a frame that is shown, in heights of the face's box, if the frame is so high."""
 
 _MARGIN = 1.15
-"""The same where a face nearly fills the picture."""
+"""The same where a face nearly fills the frame."""
 
-_PICTURE_PX = 420
-"""What is shown is read no higher than this."""
+_IMAGE_PX = 420
+"""The part that is shown is read no higher than this."""
 
 _ROUNDING = 0.02
-"""By so much a shape is off that was meant to be the sheet's."""
+"""A shape that is meant to be the sheet's is off by no more."""
 
 _GROUND = "#202020"
 
 
 def draw_sheet(
-    report: Report, video_path: Path, language: str = "en", most: int = MOST_MOMENTS, limits: Limits = ALL_CORES
+    report: Report,
+    video_path: Path,
+    language: str = "en",
+    most: int = MOST_MOMENTS,
+    *,
+    limits: Limits = ALL_CORES,
+    ffmpeg: FFmpeg | None = None,
 ) -> Figure:
-    """The sheet as a figure, to be encoded under the same `annotate.plots.figures.style`.
+    """Return the sheet as a figure, to be encoded under the same `annotate.plots.figures.style`.
+
+    Frames are read by ``ffmpeg``, which is looked for if not given.
 
     Raises:
         ReportError: there are no faces, or the video is gone or another one.
         MediaError: a frame cannot be decoded.
         FFmpegError: there is no usable ffmpeg.
     """
-    moments = telling_moments(report, most)
+    moments = highlights(report, most)
     if not moments:
-        raise ReportError(f"{video_path}: no faces, so there are no frames to show")
+        raise ReportError("no faces, so there are no frames to show", path=video_path)
     try:
         if not is_unchanged(report.meta.source, video_path):
-            raise ReportError(f"{video_path}: has changed since it was annotated; run `annotate {video_path}` first")
+            problem = "has changed since it was annotated"
+            raise ReportError(problem, f"run `annotate {video_path}` first", path=video_path)
     except OSError as error:
-        raise ReportError(
-            f"{video_path}: cannot be read ({error.strerror}), so there are no frames; plot its timeline, without --frames"
-        ) from None
-    video = probe(video_path, limits.max_pixels)
+        problem = f"cannot be read ({error.strerror}), so there are no frames"
+        raise ReportError(problem, "plot its timeline, without --frames", path=video_path) from None
+    video = probe(video_path, limits.max_pixels, ffmpeg=ffmpeg)
     columns = columns_of(len(moments))
     rows = math.ceil(len(moments) / columns)
     across = max(columns, _LEAST_COLUMNS)
@@ -91,7 +100,7 @@ def draw_sheet(
 
 
 def columns_of(moments: int) -> int:
-    """In how many columns so many moments stand: three or four, whichever leaves less room at the end, or all in a row.
+    """Return the number of columns for so many moments: three or four, the one that leaves less room at the end, or one row.
 
     >>> [columns_of(moments) for moments in (1, 4, 5, 6, 7, 9, 12)]
     [1, 4, 3, 3, 4, 3, 4]
@@ -102,7 +111,7 @@ def columns_of(moments: int) -> int:
 
 
 def _axes(figure: Figure, x_in: float, y_in: float, width_in: float, height_in: float) -> Axes:
-    """Bare axes at a place in inches."""
+    """Return bare axes at a place in inches."""
     across_in, down_in = figure.get_size_inches()
     axes: Axes = figure.add_axes((x_in / across_in, y_in / down_in, width_in / across_in, height_in / down_in))
     axes.set_xticks([])
@@ -119,10 +128,10 @@ def _draw_picture(axes: Axes, report: Report, video: Video, moment: Moment, limi
     if box is None:
         box = Box(0, 0, video.width_px, video.height_px)
     part = surroundings(box, video.width_px, video.height_px)
-    picture, scale = _read(video, moment.time_ms, part, limits)
-    height_px, width_px = picture.shape[:2]
+    image, scale = _read(video, moment.time_ms, part, limits)
+    height_px, width_px = image.shape[:2]
     axes.set_facecolor(_GROUND)
-    axes.imshow(picture, extent=(0, width_px, height_px, 0), interpolation="antialiased", aspect="auto", zorder=1)
+    axes.imshow(image, extent=(0, width_px, height_px, 0), interpolation="antialiased", aspect="auto", zorder=1)
     shape = width_px / height_px / _SHAPE
     across, down = (max(1, 1 / shape), max(1, shape)) if abs(shape - 1) > _ROUNDING else (1, 1)
     axes.set_xlim(width_px * (1 - across) / 2, width_px * (1 + across) / 2)
@@ -144,7 +153,7 @@ def _draw_picture(axes: Axes, report: Report, video: Video, moment: Moment, limi
 
 
 def surroundings(box: Box, width_px: int, height_px: int) -> Box:
-    """What is shown of a picture: the face with a good deal around it, in the sheet's shape where the picture allows it.
+    """Return the part of a frame that is shown: the face with a good deal around it, in the sheet's shape where possible.
 
     >>> surroundings(Box(300, 200, 150, 150), 1280, 720)
     Box(x=135.0, y=95.0, width=480.0, height=360.0)
@@ -158,8 +167,8 @@ def surroundings(box: Box, width_px: int, height_px: int) -> Box:
 
 
 def _read(video: Video, time_ms: int, part: Box, limits: Limits) -> tuple[NDArray[np.uint8], float]:
-    """A part of a frame, and its scale."""
-    scale = min(1.0, _PICTURE_PX / part.height)
+    """Return a part of a frame, and its scale."""
+    scale = min(1.0, _IMAGE_PX / part.height)
     still = read_still(video.path, time_ms, height_px=max(1, round(video.height_px * scale)), limits=limits, video=video)
     scale = still.shape[0] / video.height_px
     top, left = round(part.y * scale), round(part.x * scale)
@@ -168,7 +177,7 @@ def _read(video: Video, time_ms: int, part: Box, limits: Limits) -> tuple[NDArra
 
 
 def _draw_strip(axes: Axes, moment: Moment, language: str, width_in: float, *, numbered: bool) -> None:
-    """Emotion and time on the emotion's colour, and below a bar of the confidence."""
+    """Draw emotion and time on the emotion's color, and below a bar of the confidence."""
     from matplotlib.patches import Rectangle
 
     bottom_in = _BAR_IN + _LINE_IN
@@ -190,6 +199,6 @@ def _draw_strip(axes: Axes, moment: Moment, language: str, width_in: float, *, n
 
 
 def _fitting_pt(texts: Sequence[str], width_in: float) -> float:
-    """The usual size of letters, or what is left of it where texts side by side would not fit."""
+    """Return the usual size of letters, or a smaller one where texts side by side would not fit."""
     needed_in = sum(text_width_in(text, TEXT_PT) for text in texts) + 0.2
     return TEXT_PT * min(1.0, width_in / needed_in)

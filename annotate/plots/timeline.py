@@ -1,4 +1,4 @@
-"""A video's timeline: a lane a face, every block a column of its probabilities, the most probable emotion at the bottom."""
+"""A video's timeline: one lane per face, one column of probabilities per block, the most probable emotion at the bottom."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_LANES = 12
-"""So many faces are drawn unless told otherwise: those that are seen for longest."""
+"""Number of faces that are drawn by default: those that are seen for longest."""
 
 _WORDS = {
     "en": {"face": "face", "time": "time", "none": "no faces", "more": "faces not shown: {}, seen for {} in all"},
@@ -36,10 +36,10 @@ _MOST_COLUMNS = 1000
 """More blocks of a face are put together to so many columns: printing shows no finer ones."""
 
 _SEAM_PT = 0.25
-"""By so much neighbouring columns overlap, between which some programs would show the paper."""
+"""Neighboring columns overlap by so much, as some programs would show the paper between them."""
 
 _PALE = 0.62
-"""How far what is not the most probable emotion is lightened towards white."""
+"""Emotions other than the most probable one are lightened so far towards white."""
 
 _LEAST_NAMED = 0.3
 """A run is named where its column is everywhere higher than the letters."""
@@ -49,7 +49,7 @@ _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400
 
 
 def draw_timeline(report: Report, title: str, language: str = "en", most_lanes: int = MOST_LANES) -> Figure:
-    """The timeline of a report as a figure, to be encoded under the same `annotate.plots.figures.style`.
+    """Return the timeline of a report as a figure, to be encoded under the same `annotate.plots.figures.style`.
 
     Columns are as wide as blocks, or means over several where there are more than can be seen. At most ``most_lanes`` faces
     are drawn; that there are more is written below.
@@ -89,7 +89,7 @@ def draw_timeline(report: Report, title: str, language: str = "en", most_lanes: 
 
 
 def _prepare(axes: Axes, end_ms: int, *, is_last: bool) -> None:
-    """Both axes: time in minutes, probability from 0 to 1."""
+    """Set up both axes: time in minutes, probability from 0 to 1."""
     end_s = max(end_ms, 1) / MS_PER_S
     axes.set_xlim(0, end_s)
     axes.set_ylim(0, 1)
@@ -119,7 +119,7 @@ def _draw_lane(axes: Axes, pieces: Sequence[Piece], end_ms: int, language: str) 
     full = np.array([_rgb(colour(name)) for name in classes])
     pale = full + (1 - full) * _PALE
     ranks = len(classes)
-    colours = np.where((np.arange(ranks) == 0)[None, :, None], full[order], pale[order])
+    colors = np.where((np.arange(ranks) == 0)[None, :, None], full[order], pale[order])
     left, right = (np.repeat(side_s[:, None], ranks, axis=1) for side_s in (starts_s, ends_s))
     corners = [(left, bottoms), (right, bottoms), (right, tops), (left, tops)]
     polygons = np.stack([np.stack(corner, axis=-1) for corner in corners], axis=2).reshape(-1, 4, 2)
@@ -127,7 +127,7 @@ def _draw_lane(axes: Axes, pieces: Sequence[Piece], end_ms: int, language: str) 
     axes.add_collection(
         PolyCollection(
             list(polygons[visible]),
-            facecolors=colours.reshape(-1, 3)[visible],
+            facecolors=colors.reshape(-1, 3)[visible],
             edgecolors="face",
             linewidths=_SEAM_PT,
             antialiaseds=False,
@@ -147,7 +147,7 @@ def _draw_lane(axes: Axes, pieces: Sequence[Piece], end_ms: int, language: str) 
 def _columns(
     pieces: Sequence[Piece], classes: Sequence[str], end_ms: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Starts and ends in seconds and probabilities (n, classes) of columns: pieces, or means over even parts of time."""
+    """Return starts and ends in seconds and probabilities (n, classes) of columns: pieces, or means over equal times."""
     starts_ms = np.array([piece.span.start_ms for piece in pieces], float)
     ends_ms = np.array([piece.span.end_ms for piece in pieces], float)
     probabilities = np.array([[piece.probabilities[name] for name in classes] for piece in pieces])
@@ -166,7 +166,7 @@ def _columns(
 
 
 def _legend_rows(words: Sequence[str]) -> list[list[tuple[int, str, float]]]:
-    """Number, word and place in inches of every class, in as many rows as it takes."""
+    """Return number, word and place in inches of every class, in as many rows as it takes."""
     rows: list[list[tuple[int, str, float]]] = []
     x_in = WIDTH_IN
     for number, text in enumerate(words):

@@ -1,1 +1,1 @@
-"""What is written beside a video: one writer a format; making cues is apart from formatting them."""
+"""The results of one video: table, boxes, sidecar, and tracks by one writer per format; cues are made apart from that."""

@@ -1,4 +1,4 @@
-"""Boxes that follow faces: rows of detections, kept beside the report; in between a box is linear in time."""
+"""Boxes that follow faces: rows of detections, kept beside the report; between two of them a box is linear in time."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import io
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from annotate.analysis.annotation import Annotation
-from annotate.errors import ReportError
 from annotate.faces.blocks import Detection
 from annotate.faces.box import Box
-from annotate.results.meta import hash_content
 from annotate.span import MS_PER_S, Span
 
 COLUMNS = ("face_id", "time", "x", "y", "width", "height")
@@ -23,16 +20,16 @@ COLUMNS = ("face_id", "time", "x", "y", "width", "height")
 _TIME_DECIMALS = 3
 _BOX_DECIMALS = 0
 _LEAST_DIFFERENCE_PX = 1.0
-_TREMBLE = 1 / 12
-"""By this part of a face's width a detector's boxes differ from look to look while the face is still."""
+_JITTER = 1 / 12
+"""A detector's boxes differ by this share of the face's width from one detection to the next while the face is still."""
 
-_LONGEST_STRETCH = 64
-"""Most detections in an even stretch, so that a face that is still for hours costs no more than one that moves."""
+_MAX_SEGMENT_DETECTIONS = 64
+"""A segment holds no more, so that a face that is still for hours costs no more than one that moves."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a face's way on which its box changes evenly, from ``first`` to ``last``."""
+    """A part of a face's trajectory on which its box changes linearly, from ``first`` to ``last``."""
 
     span: Span
     first: Box
@@ -40,60 +37,60 @@ class Segment:
 
 
 class BoxPaths:
-    """Where every face of a video was detected, in pixels of the displayed picture, by face and time."""
+    """The trajectory of every face of a video: its detections by time, in pixels of the displayed frame."""
 
     def __init__(self, detections: Iterable[tuple[int, Detection]]) -> None:
-        self._ways: dict[int, list[Detection]] = {}
+        self._trajectories: dict[int, list[Detection]] = {}
         for face_id, detection in sorted(detections, key=lambda pair: (pair[0], pair[1].time_ms)):
-            self._ways.setdefault(face_id, []).append(detection)
+            self._trajectories.setdefault(face_id, []).append(detection)
 
     def at(self, face_id: int, time_ms: int) -> Box | None:
-        """A face's box at a time; before its first and after its last detection it is that one's, None without any."""
-        way = self._ways.get(face_id)
-        if not way:
+        """Return a face's box at a time; before the first and after the last detection that one's, None without any."""
+        trajectory = self._trajectories.get(face_id)
+        if not trajectory:
             return None
-        after = bisect_right(way, time_ms, key=lambda detection: detection.time_ms)
-        if after == 0 or after == len(way):
-            return way[max(0, after - 1)].box
-        before, behind = way[after - 1], way[after]
+        after = bisect_right(trajectory, time_ms, key=lambda detection: detection.time_ms)
+        if after == 0 or after == len(trajectory):
+            return trajectory[max(0, after - 1)].box
+        before, behind = trajectory[after - 1], trajectory[after]
         return before.box.towards(behind.box, (time_ms - before.time_ms) / (behind.time_ms - before.time_ms))
 
     def segments(self, face_id: int, span: Span) -> Iterator[Segment]:
-        """A face's way during a span, in as few even stretches as give every detection's box to a pixel."""
-        way = self._ways.get(face_id, [])
+        """Yield a face's trajectory during a span, in as few segments as give every detection's box to a pixel."""
+        trajectory = self._trajectories.get(face_id, [])
         first, last = self.at(face_id, span.start_ms), self.at(face_id, span.end_ms)
         if first is None or last is None:
             return
-        after = bisect_right(way, span.start_ms, key=lambda detection: detection.time_ms)
-        before = bisect_left(way, span.end_ms, key=lambda detection: detection.time_ms)
-        during = [Detection(span.start_ms, first), *way[after:before], Detection(span.end_ms, last)]
-        for start, end in _stretches(during, tremble=0):
+        after = bisect_right(trajectory, span.start_ms, key=lambda detection: detection.time_ms)
+        before = bisect_left(trajectory, span.end_ms, key=lambda detection: detection.time_ms)
+        during = [Detection(span.start_ms, first), *trajectory[after:before], Detection(span.end_ms, last)]
+        for start, end in _find_segments(during, jitter=0):
             yield Segment(Span(during[start].time_ms, during[end].time_ms), during[start].box, during[end].box)
 
     def thinned(self) -> BoxPaths:
-        """Without the detections that an even change between the others gives, but for what a detector trembles by."""
+        """Return the same without detections that a linear change between the others gives, up to a detector's jitter."""
         kept = []
-        for face_id, way in self._ways.items():
-            ends = [0, *(end for _, end in _stretches(way, tremble=_TREMBLE))]
-            kept += [(face_id, way[end]) for end in ends]
+        for face_id, trajectory in self._trajectories.items():
+            ends = [0, *(end for _, end in _find_segments(trajectory, jitter=_JITTER))]
+            kept += [(face_id, trajectory[end]) for end in ends]
         return BoxPaths(kept)
 
     def __iter__(self) -> Iterator[tuple[int, Detection]]:
-        for face_id, way in self._ways.items():
-            for detection in way:
+        for face_id, trajectory in self._trajectories.items():
+            for detection in trajectory:
                 yield face_id, detection
 
     def __bool__(self) -> bool:
-        return bool(self._ways)
+        return bool(self._trajectories)
 
 
 def paths_of(annotations: Iterable[Annotation]) -> BoxPaths:
-    """The detections of all annotations of a video."""
+    """Return the detections of all annotations of a video."""
     return BoxPaths((annotation.face_id, seen) for annotation in annotations for seen in annotation.detected)
 
 
 def format_boxes(paths: BoxPaths) -> str:
-    """As the text of a CSV file: time in seconds with three decimals, boxes in whole pixels."""
+    """Return the text of a CSV file: time in seconds with three decimals, boxes in whole pixels."""
     lines = [",".join(COLUMNS)]
     for face_id, seen in paths:
         box = seen.box
@@ -102,28 +99,11 @@ def format_boxes(paths: BoxPaths) -> str:
     return "\n".join(lines) + "\n"
 
 
-def read_boxes(path: Path, known: str | None = None) -> BoxPaths:
-    """Reads a file of boxes back; ``known`` is the hash that its meta file has of it, if that is to be compared.
-
-    Raises:
-        ReportError: it cannot be read, is none of this program's, or is not as it was written.
-    """
-    try:
-        content = path.read_bytes()
-        if known is not None and hash_content(content) != known:
-            raise ValueError("it is not as its meta file says it was written")
-        return parse_boxes(content)
-    except OSError as error:
-        raise ReportError(f"{path}: the boxes cannot be read ({error.strerror}); annotate the video again") from None
-    except ValueError as error:
-        raise ReportError(f"{path}: not a whole file of boxes ({error}); annotate the video again") from None
-
-
 def parse_boxes(content: bytes) -> BoxPaths:
-    """The boxes in a file's bytes.
+    """Return the boxes in a file's bytes.
 
     Raises:
-        ValueError: there are none.
+        ValueError: the bytes are no whole file of boxes.
     """
     if not content.endswith(b"\n"):
         raise ValueError("its last line is cut off")
@@ -141,31 +121,31 @@ def parse_boxes(content: bytes) -> BoxPaths:
     )
 
 
-def _stretches(way: Sequence[Detection], tremble: float) -> Iterator[tuple[int, int]]:
-    """First and last index of the stretches on which boxes change evenly, from end to end; each found by bisection."""
+def _find_segments(trajectory: Sequence[Detection], jitter: float) -> Iterator[tuple[int, int]]:
+    """Yield first and last index of segments on which boxes change linearly, from end to end; each found by bisection."""
     start = 0
-    while start < len(way) - 1:
-        even, uneven = 1, 1 + min(_LONGEST_STRETCH, len(way) - 1 - start)
-        while uneven - even > 1:
-            tried = (even + uneven) // 2
-            if _is_even(way[start : start + tried + 1], tremble):
-                even = tried
+    while start < len(trajectory) - 1:
+        linear, bent = 1, 1 + min(_MAX_SEGMENT_DETECTIONS, len(trajectory) - 1 - start)
+        while bent - linear > 1:
+            tried = (linear + bent) // 2
+            if _is_linear(trajectory[start : start + tried + 1], jitter):
+                linear = tried
             else:
-                uneven = tried
-        yield start, start + even
-        start += even
+                bent = tried
+        yield start, start + linear
+        start += linear
 
 
-def _is_even(way: Sequence[Detection], tremble: float) -> bool:
-    """Whether the boxes between the first and the last lie where an even change puts them.
+def _is_linear(trajectory: Sequence[Detection], jitter: float) -> bool:
+    """Return whether the boxes between the first and the last lie where a linear change puts them.
 
-    They may be off by a pixel, or by the part ``tremble`` of their width if that is more.
+    They may be off by a pixel, or by the share ``jitter`` of their width if that is more.
     """
-    first, last = way[0], way[-1]
-    for seen in way[1:-1]:
-        even = first.box.towards(last.box, (seen.time_ms - first.time_ms) / (last.time_ms - first.time_ms))
+    first, last = trajectory[0], trajectory[-1]
+    for seen in trajectory[1:-1]:
+        expected = first.box.towards(last.box, (seen.time_ms - first.time_ms) / (last.time_ms - first.time_ms))
         box = seen.box
-        sides = (even.x - box.x, even.y - box.y, even.width - box.width, even.height - box.height)
-        if max(map(abs, sides)) > max(_LEAST_DIFFERENCE_PX, tremble * box.width):
+        sides = (expected.x - box.x, expected.y - box.y, expected.width - box.width, expected.height - box.height)
+        if max(map(abs, sides)) > max(_LEAST_DIFFERENCE_PX, jitter * box.width):
             return False
     return True

@@ -30,32 +30,32 @@ class Line:
 
 @dataclass(frozen=True)
 class Cue:
-    """What is shown during a span: a line a face, ordered by face."""
+    """What is shown during a span: one line per face, ordered by face."""
 
     span: Span
     lines: tuple[Line, ...]
 
 
 def make_cues(blocks: Sequence[Piece], end_ms: int) -> list[Cue]:
-    """Cues, sorted and disjoint, for pieces ordered by face, then time, in a video that ends at ``end_ms``.
+    """Return cues, sorted and disjoint, for pieces ordered by face, then time, in a video that ends at ``end_ms``.
 
     Faces on screen together share a cue; an emotion is held while it is likely (two thresholds, as in a Schmitt
-    trigger); neighbouring cues of one text are one; a short cue is lengthened into free time, or absorbed by the
-    neighbour whose text is likelier during it.
+    trigger); adjacent cues of one text are one; a short cue is lengthened into free time, or absorbed by the
+    neighbor whose text is likelier during it.
     """
     cues = _merged(_together(_held(blocks)))
     return _merged(_lengthened(cues, _Likelihood(blocks), end_ms))
 
 
 def make_face_cues(blocks: Sequence[Piece], end_ms: int) -> list[Cue]:
-    """Cues of one face each, as `make_cues` gives them for its pieces alone, ordered by start, then face."""
+    """Return cues of one face each, as `make_cues` gives them for its pieces alone, ordered by start, then face."""
     faces = [list(group) for _, group in groupby(blocks, key=lambda block: block.face_id)]
     cues = [cue for face in faces for cue in make_cues(face, end_ms)]
     return sorted(cues, key=lambda cue: (cue.span.start_ms, cue.lines[0].face_id))
 
 
 def are_together(cues: Iterable[Cue]) -> bool:
-    """Whether faces are on screen together anywhere in sorted cues, so that they must be told apart.
+    """Return whether faces are on screen together anywhere in sorted cues, so that they must be told apart.
 
     >>> alone = Cue(Span(0, 900), (Line(1, "fear"),)), Cue(Span(900, 1800), (Line(2, "anger"),))
     >>> are_together(alone), are_together([*alone, Cue(Span(1000, 1900), (Line(3, "fear"),))])
@@ -70,7 +70,7 @@ def are_together(cues: Iterable[Cue]) -> bool:
 
 
 def _held(blocks: Iterable[Piece]) -> list[tuple[Span, Line]]:
-    """Each piece with the emotion shown for it."""
+    """Return each piece's span with the emotion shown for it."""
     shown: dict[int, str] = {}
     result = []
     for block in blocks:
@@ -83,7 +83,7 @@ def _held(blocks: Iterable[Piece]) -> list[tuple[Span, Line]]:
 
 
 def _together(shown: Sequence[tuple[Span, Line]]) -> list[Cue]:
-    """A cue for every stretch of time over which the same lines are shown."""
+    """Return a cue for every span over which the same lines are shown."""
     changes = sorted(
         [(span.start_ms, True, line) for span, line in shown] + [(span.end_ms, False, line) for span, line in shown],
         key=lambda change: change[:2],
@@ -103,6 +103,7 @@ def _together(shown: Sequence[tuple[Span, Line]]) -> list[Cue]:
 
 
 def _merged(cues: Iterable[Cue]) -> list[Cue]:
+    """Return cues with adjacent ones of the same lines as one."""
     merged: list[Cue] = []
     for cue in cues:
         if merged and merged[-1].lines == cue.lines and merged[-1].span.end_ms == cue.span.start_ms:
@@ -113,34 +114,35 @@ def _merged(cues: Iterable[Cue]) -> list[Cue]:
 
 
 def _lengthened(cues: list[Cue], likelihood: _Likelihood, end_ms: int) -> list[Cue]:
+    """Return cues with short ones lengthened into free time, or absorbed by a neighbor."""
     done: list[Cue] = []
-    coming = cues[::-1]
-    while coming:
-        cue = coming.pop()
+    pending = cues[::-1]
+    while pending:
+        cue = pending.pop()
         before_ms = done[-1].span.end_ms if done else 0
-        after_ms = coming[-1].span.start_ms if coming else max(end_ms, cue.span.end_ms)
-        neighbours = [*done[-1:], *coming[-1:]]
+        after_ms = pending[-1].span.start_ms if pending else max(end_ms, cue.span.end_ms)
+        neighbors = [*done[-1:], *pending[-1:]]
         if cue.span.duration_ms >= MIN_CUE_MS:
             done.append(cue)
-        elif after_ms - before_ms >= MIN_CUE_MS or not neighbours:
+        elif after_ms - before_ms >= MIN_CUE_MS or not neighbors:
             stop_ms = min(after_ms, cue.span.start_ms + MIN_CUE_MS)
             start_ms = min(cue.span.start_ms, max(before_ms, stop_ms - MIN_CUE_MS))
             done.append(Cue(Span(start_ms, stop_ms), cue.lines))
         else:
-            likelier = max(neighbours, key=lambda neighbour: _closeness(neighbour, cue, likelihood))
-            stack = done if done and likelier is done[-1] else coming
+            likelier = max(neighbors, key=lambda neighbor: _closeness(neighbor, cue, likelihood))
+            stack = done if done and likelier is done[-1] else pending
             stack[-1] = Cue(likelier.span | cue.span, likelier.lines)
     return done
 
 
-def _closeness(neighbour: Cue, cue: Cue, likelihood: _Likelihood) -> tuple[float, int]:
-    """How well a neighbour's text fits during a cue: its likelihood, then how many faces they have in common."""
+def _closeness(neighbor: Cue, cue: Cue, likelihood: _Likelihood) -> tuple[float, int]:
+    """Return how well a neighbor's text fits during a cue: its likelihood, then the number of faces in common."""
     faces = {line.face_id for line in cue.lines}
-    return likelihood(neighbour.lines, cue.span), sum(line.face_id in faces for line in neighbour.lines)
+    return likelihood(neighbor.lines, cue.span), sum(line.face_id in faces for line in neighbor.lines)
 
 
 class _Likelihood:
-    """Mean probability of lines during a span; a face that is not there counts as 0."""
+    """The mean probability of lines during a span; a face that is not there counts as 0."""
 
     def __init__(self, blocks: Iterable[Piece]) -> None:
         self._of_face: dict[int, list[Piece]] = {}

@@ -1,4 +1,4 @@
-"""A report's blocks as disjoint pieces of time: what is to be added up or shown is counted once."""
+"""A report's blocks as disjoint pieces of time, so that time that two blocks share is counted once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Piece:
 
 
 def pieces(table: pd.DataFrame) -> list[Piece]:
-    """The blocks of a report as disjoint pieces of each face, ordered by face, then time."""
+    """Return the blocks of a report as disjoint pieces of each face, ordered by face, then time."""
     names = class_names_of(table)
     ordered = table.sort_values(["face_id", "start_time", "block"])
     columns = [ordered[name].tolist() for name in ("face_id", "start_time", "end_time", "emotion", *names)]
@@ -37,7 +37,7 @@ def pieces(table: pd.DataFrame) -> list[Piece]:
 
 
 def seconds_by_emotion(parts: Iterable[Piece]) -> dict[str, float]:
-    """Seconds of each emotion that occurs, added up over faces."""
+    """Return the seconds of each emotion that occurs, added up over faces."""
     milliseconds: dict[str, int] = {}
     for part in parts:
         milliseconds[part.emotion] = milliseconds.get(part.emotion, 0) + part.span.duration_ms
@@ -45,13 +45,13 @@ def seconds_by_emotion(parts: Iterable[Piece]) -> dict[str, float]:
 
 
 def dominant_emotion(parts: Iterable[Piece]) -> str:
-    """The emotion with most seconds, empty if there is none."""
+    """Return the emotion with most seconds, empty if there is none."""
     seconds = seconds_by_emotion(parts)
     return max(sorted(seconds), key=lambda emotion: seconds[emotion], default="")
 
 
 def covered_s(parts: Iterable[Piece]) -> float:
-    """Seconds with at least one face."""
+    """Return the seconds with at least one face."""
     covered_ms, end_ms = 0, 0
     for span in sorted(part.span for part in parts):
         covered_ms += span.from_start(end_ms).duration_ms

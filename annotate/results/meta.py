@@ -1,17 +1,19 @@
-"""The meta file: what made the outputs, by which a later run knows whether they still hold."""
+"""The sidecar, ``*.emotions.meta.json``: what made the outputs, by which a later run knows whether they still hold."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from annotate.errors import StorageError
 from annotate.settings import Settings
+from annotate.storage.base import storage_for
+from annotate.storage.values import FileStat, PathOrUrl
 
 HASHED_PART_BYTES = 1 << 20
 _HASH_DIGITS = 32
@@ -29,8 +31,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Render:
-    """A copy of the video that was made from a report: its ``kind``, the language of its words, the hash of that report's
-    CSV, and its own hash."""
+    """A rendered video: its ``kind``, the language of its words, the hash of the report's CSV it was made from, its own."""
 
     kind: str
     language: str
@@ -42,10 +43,10 @@ class Render:
 class Meta:
     """The content of ``*.emotions.meta.json``.
 
-    ``outputs`` maps a file's name (as `plain_name` gives it) to its hash, or to None where there was nothing to write
-    (no cues). Of the decoder's ``warnings`` each stands with its count. ``width_px`` and ``height_px`` are those of the
-    displayed picture; analysis versions before 5 did not tell them. ``renders`` maps the way from the meta file's folder to
-    a copy of the video, with slashes and escaped as names are, to what that is.
+    ``outputs`` maps a file's name (as `json_safe_name` gives it) to its hash, or to None where there was nothing to write
+    (no cues). ``warnings`` maps the decoder's warnings to their counts. ``width_px`` and ``height_px`` are those of the
+    displayed frame; analysis versions before 5 did not write them. ``renders`` maps the relative paths from the sidecar's
+    folder to rendered videos, with slashes and escaped as names are.
     """
 
     analysis_version: int
@@ -67,35 +68,51 @@ class Meta:
 
     @property
     def shortfall(self) -> str:
-        """What the decoder made of a damaged video, empty if nothing is known to be missing."""
+        """How much of a damaged video is missing, in words; empty if nothing is known to be."""
         if self.missing_s:
             return f"damaged: the last {self.missing_s:.1f} s could not be decoded"
         count = sum(self.warnings.values())
         return f"damaged: the decoder complained {count} times" if count else ""
 
     def to_json(self) -> str:
-        """As the text of the file."""
+        """Return the text of the file."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
 
 
-def read_meta(path: Path) -> Meta | None:
-    """Reads a meta file; None if it is missing, damaged or of another shape.
+def read_meta(path: PathOrUrl) -> Meta | None:
+    """Return the content of a sidecar; None if it is missing, damaged or of another shape.
 
     Raises:
         StorageError: it lies in object storage, which does not answer.
     """
     try:
-        content = json.loads(path.read_bytes())
-        renders = {way: Render(**render) for way, render in content.get("renders", {}).items()}
-        meta = Meta(**{**content, "source": Source(**content["source"]), "renders": renders})
+        return parse_meta(storage_for(path).read(path))
     except StorageError:
         raise
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError):
+        return None
+
+
+def read_metas(paths: Sequence[PathOrUrl]) -> Iterator[Meta | None]:
+    """Yield the content of sidecars of one storage, in their order; otherwise as `read_meta`."""
+    for content in storage_for(paths[0]).read_many(paths) if paths else ():
+        if isinstance(content, StorageError):
+            raise content
+        yield None if isinstance(content, OSError) else parse_meta(content)
+
+
+def parse_meta(text: bytes) -> Meta | None:
+    """Return what a sidecar's bytes say; None if they are damaged or of another shape."""
+    try:
+        content = json.loads(text)
+        renders = {path: Render(**render) for path, render in content.get("renders", {}).items()}
+        meta = Meta(**{**content, "source": Source(**content["source"]), "renders": renders})
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
     well_formed = (
         isinstance(meta.outputs, dict)
         and isinstance(meta.settings, dict)
-        and all("\0" not in way for way in meta.renders)
+        and all("\0" not in path for path in meta.renders)
         and all(isinstance(value, str) for render in meta.renders.values() for value in vars(render).values())
         and isinstance(meta.warnings, dict)
         and all(isinstance(count, int) for count in meta.warnings.values())
@@ -112,77 +129,68 @@ def read_meta(path: Path) -> Meta | None:
     return meta if well_formed else None
 
 
-def settings_that_matter(settings: Settings) -> dict[str, Any]:
-    """Settings as they stand in a meta file; the model is there by its hash."""
+def result_settings(settings: Settings) -> dict[str, Any]:
+    """Return settings as they stand in a sidecar, where the model stands by its hash."""
     return {part.name: getattr(settings, part.name) for part in fields(settings) if part.name != "model"}
 
 
-def describe_source(path: Path) -> Source:
-    """Size, time and hash of a file.
+def describe_source(path: PathOrUrl, stat: FileStat | None = None, file: Path | None = None) -> Source:
+    """Return size, time and hash of a video; ``stat`` is what is known of it, ``file`` a local copy if there is one.
 
     Raises:
         OSError: it cannot be read.
     """
-    status = path.stat()
-    return Source(plain_name(path), status.st_size, status.st_mtime_ns, _hash_ends(path, status.st_size))
+    stat = storage_for(path).stat(path) if stat is None else stat
+    return Source(json_safe_name(path), stat.size_bytes, stat.mtime_ns, _hash_ends(file or path, stat.size_bytes))
 
 
-def describe_copy(path: Path, size_bytes: int, mtime_ns: int, copy: Path) -> Source:
-    """The same of a file of this size and time, of which there is a copy here.
-
-    Raises:
-        OSError: that cannot be read.
-    """
-    return Source(plain_name(path), size_bytes, mtime_ns, _hash_ends(copy, size_bytes))
-
-
-def is_unchanged(source: Source, path: Path) -> bool:
-    """Whether ``path`` still is the file described: same size and time, or same size and hash if it was moved.
+def is_unchanged(source: Source, path: PathOrUrl, stat: FileStat | None = None) -> bool:
+    """Return whether ``path`` still is the file described: same size and time, or same size and hash if it was moved.
 
     Raises:
         OSError: it cannot be read.
     """
-    status = path.stat()
-    if status.st_size != source.size_bytes:
+    stat = storage_for(path).stat(path) if stat is None else stat
+    if stat.size_bytes != source.size_bytes:
         return False
-    return status.st_mtime_ns == source.mtime_ns or _hash_ends(path, status.st_size) == source.hash
+    return stat.mtime_ns == source.mtime_ns or _hash_ends(path, stat.size_bytes) == source.hash
 
 
-def is_named(source: Source, path: Path) -> bool:
-    """Whether ``path`` has the name of the file described."""
-    return source.name == plain_name(path)
+def is_named(source: Source, path: PathOrUrl) -> bool:
+    """Return whether ``path`` has the name of the file described."""
+    return source.name == json_safe_name(path)
 
 
-def plain_name(path: Path) -> str:
-    """A file's name as JSON can hold it: bytes that are not UTF-8 escaped."""
-    return plain_text(path.name)
+def json_safe_name(path: PathOrUrl) -> str:
+    """Return a file's name as JSON can hold it: bytes that are not UTF-8 escaped."""
+    return json_safe_text(path.name)
 
 
-def plain_text(name: str) -> str:
-    """A name or a way as JSON can hold it."""
+def json_safe_text(name: str) -> str:
+    """Return a name or a path as JSON can hold it."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def hash_content(content: bytes) -> str:
-    """Hash of an output, as meta files have it."""
+    """Return the hash of an output, as sidecars have it."""
     return hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
 
 
-def hash_file(path: Path) -> str:
-    """The same of a file's content, however large that is.
+def hash_file(path: PathOrUrl) -> str:
+    """Return the same of a file's content, however large that is.
 
     Raises:
         OSError: it cannot be read.
     """
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with storage_for(path).open_range(path) as file:
         while part := file.read(HASHED_PART_BYTES):
             digest.update(part)
     return digest.hexdigest()[:_HASH_DIGITS]
 
 
-def _hash_ends(path: Path, size_bytes: int) -> str:
-    with path.open("rb") as file:
+def _hash_ends(path: PathOrUrl, size_bytes: int) -> str:
+    with storage_for(path).open_range(path) as file:
         content = file.read(HASHED_PART_BYTES)
         file.seek(max(len(content), size_bytes - HASHED_PART_BYTES))
         content += file.read(HASHED_PART_BYTES)

@@ -1,4 +1,4 @@
-"""What tracks are made from: a report as it stands beside a video."""
+"""A video's report with all that tracks are made from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from annotate.span import MS_PER_S
 
 @dataclass(frozen=True)
 class Report:
-    """A video's table, what made it, where its faces were, and the way from the outputs' folder to the video."""
+    """A video's table, what made it, the boxes of its faces, and the relative path from the outputs' folder to the video."""
 
     table: pd.DataFrame
     meta: Meta
@@ -31,17 +31,17 @@ class Report:
 
     @cached_property
     def end_ms(self) -> int:
-        """Where the video ends."""
+        """The end of the video, or of its last piece if that is later."""
         return max([round(self.meta.duration_s * MS_PER_S), *(piece.span.end_ms for piece in self.pieces)])
 
     @property
     def cues(self) -> list[Cue]:
-        """Cues that faces share, as for a track below the picture."""
+        """Cues that faces share, as for a track below the frame."""
         return make_cues(self.pieces, self.end_ms)
 
     @property
     def face_cues(self) -> list[Cue]:
-        """Cues of a face each, as for tracks that place them in the picture."""
+        """Cues of one face each, as for tracks that place them in the frame."""
         return make_face_cues(self.pieces, self.end_ms)
 
     @property
@@ -60,8 +60,5 @@ class Report:
 
     @property
     def video_address(self) -> str:
-        """The way to the video as a relative URL.
-
-        Its first part may hold a colon, so that it begins with where it starts from.
-        """
+        """The relative path to the video as a URL; it begins with a dot, since its first part may hold a colon."""
         return f"./{quote(self.video.encode('utf-8', 'surrogateescape'))}"

@@ -1,16 +1,14 @@
-"""The CSV report: one row a face and block."""
+"""The CSV report: one row per face and block."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from annotate.analysis.annotation import Annotation
-from annotate.errors import ReportError
 
 PLACE_COLUMNS = (
     "face_id",
@@ -38,9 +36,9 @@ _WHOLE = ("face_id", "block", "start_frame", "end_frame", "frames", "detections"
 
 
 def to_table(annotations: Sequence[Annotation], class_names: Sequence[str]) -> pd.DataFrame:
-    """Annotations as a table with the report's columns, one row each, in the order given.
+    """Return annotations as a table with the report's columns, one row each, in the order given.
 
-    Times in seconds, boxes in pixels of the displayed picture, ``overlap`` in frames shared with the block before, then
+    Times are in seconds, boxes in pixels of the displayed frame, ``overlap`` in frames shared with the block before, then
     a column of probabilities for each class. All numbers are rounded as in the file.
     """
     rows = [
@@ -72,32 +70,18 @@ def to_table(annotations: Sequence[Annotation], class_names: Sequence[str]) -> p
 
 
 def format_table(table: pd.DataFrame) -> str:
-    """A table from `to_table` as the text of a CSV report, with a fixed number of decimals a column."""
+    """Return a table from `to_table` as the text of a CSV report, with a fixed number of decimals per column."""
     text = table.copy()
     for name, decimals in _decimals(class_names_of(table)).items():
         text[name] = [f"{value:.{decimals}f}" for value in table[name]]
     return text.to_csv(index=False, lineterminator="\n")
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Reads a CSV report back.
-
-    Raises:
-        ReportError: it cannot be read, or is not a report of this program.
-    """
-    try:
-        return parse_table(path.read_bytes())
-    except OSError as error:
-        raise ReportError(f"{path}: the report cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise ReportError(f"{path}: not a whole report of this program ({error}); annotate the video again") from None
-
-
 def parse_table(content: bytes) -> pd.DataFrame:
-    """The table in a CSV report's bytes.
+    """Return the table in a CSV report's bytes.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the bytes are no whole report.
     """
     if not content.endswith(b"\n"):
         raise ValueError("its last line is cut off")
@@ -116,7 +100,7 @@ def parse_table(content: bytes) -> pd.DataFrame:
 
 
 def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:
-    """The classes whose probabilities a table has."""
+    """Return the classes whose probabilities a table has."""
     return tuple(str(name) for name in table.columns[len(PLACE_COLUMNS) :])
 
 

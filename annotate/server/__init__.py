@@ -1,1 +1,1 @@
-"""The program as a page and a JSON API, over an archive or for uploads (extra ``serve``)."""
+"""Web server: pages and a JSON API, over an archive or for uploads (extra ``serve``)."""

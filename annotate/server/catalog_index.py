@@ -1,16 +1,15 @@
-"""The reports of all videos that a server shows, read once and again when they change."""
+"""Index of the reports of all videos that a server shows, each read once and again when it changes."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from annotate.analytics.moments import Moment, Wanted, moments_in
+from annotate.analytics.moments import Moment, MomentQuery, moments_in
 from annotate.analytics.read import Batch, read_reports
-from annotate.archive.discover import Obstacle
 from annotate.span import MS_PER_S
+from annotate.storage.values import PathOrUrl, SkippedPath, sort_key
 
 _MOST_BATCHES = 40
 """With more, all reports are read again, so that they lie together."""
@@ -30,25 +29,25 @@ class Figures:
         return max(sorted(self.shares), key=lambda name: self.shares[name], default="")
 
 
-class ReportIndex:
+class CatalogIndex:
     """Figures and moments of many reports, from memory: some 40 bytes a row."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._versions: dict[Path, int] = {}
+        self._versions: dict[PathOrUrl, int] = {}
         self._batches: list[Batch] = []
-        self._batch_of: dict[Path, Batch] = {}
-        self._figures: dict[Path, Figures] = {}
-        self._faults: dict[Path, str] = {}
+        self._batch_of: dict[PathOrUrl, Batch] = {}
+        self._figures: dict[PathOrUrl, Figures] = {}
+        self._skipped: dict[PathOrUrl, SkippedPath] = {}
 
-    def update(self, versions: Mapping[Path, int]) -> bool:
-        """Reads those reports whose version is new or that could not be read, and forgets those that are gone.
+    def update(self, versions: Mapping[PathOrUrl, int]) -> bool:
+        """Read reports whose version is new or that could not be read, and forget those that are gone.
 
-        Whether there were any.
+        Returns whether there were any.
         """
         with self._lock:
             changed = {path for path, version in versions.items() if self._versions.get(path) != version}
-            changed |= self._faults.keys() & versions.keys()
+            changed |= self._skipped.keys() & versions.keys()
             gone = self._versions.keys() - versions.keys()
             if not changed and not gone:
                 return False
@@ -58,25 +57,25 @@ class ReportIndex:
             for path in changed | gone:
                 self._batch_of.pop(path, None)
                 self._figures.pop(path, None)
-                self._faults.pop(path, None)
-            for batch in read_reports(sorted(changed)):
-                if isinstance(batch, Obstacle):
-                    self._faults[batch.path] = batch.reason
+                self._skipped.pop(path, None)
+            for batch in read_reports(sorted(changed, key=sort_key)):
+                if isinstance(batch, SkippedPath):
+                    self._skipped[batch.path] = batch
                 else:
                     self._take(batch)
             self._versions = dict(versions)
             return True
 
-    def figures(self, report: Path) -> Figures | None:
-        """A report's figures; None if it could not be read."""
+    def figures(self, report: PathOrUrl) -> Figures | None:
+        """Return a report's figures; None if it could not be read."""
         return self._figures.get(report)
 
-    def fault(self, report: Path) -> str:
-        """Why a report could not be read; empty if it could."""
-        return self._faults.get(report, "")
+    def skipped(self, report: PathOrUrl) -> SkippedPath | None:
+        """Return why a report could not be read; None if it could."""
+        return self._skipped.get(report)
 
-    def moments(self, wanted: Wanted, among: Collection[Path]) -> Iterator[Moment]:
-        """The moments of some reports, by report, start and face."""
+    def moments(self, wanted: MomentQuery, among: Collection[PathOrUrl]) -> Iterator[Moment]:
+        """Yield the moments of some reports, by report, start and face."""
         with self._lock:
             batches = list(self._batches)
             batch_of = dict(self._batch_of)

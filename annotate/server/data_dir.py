@@ -1,4 +1,4 @@
-"""Names that come from outside, and where a server keeps things: no name is ever used as a path."""
+"""A server's data folder, and names that come from outside: no such name is ever used as a path."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _SURROGATE = "Cs"
 
 
 def check_name(name: str) -> str:
-    """The name of an upload, if a file may be called so and its outputs too.
+    """Return the name of an upload, if a file may be called so and its outputs too.
 
     Raises:
-        SettingsError: it is a path, holds what no name should, is too long or is kept for this program's outputs.
+        SettingsError: it is a path, holds what no name should, is too long or is reserved for this program's outputs.
     """
     if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
         raise SettingsError("the name of a video must be a file's name, without folders")
@@ -40,17 +40,17 @@ def check_name(name: str) -> str:
 
 
 def new_upload_id() -> str:
-    """An id nobody can guess."""
+    """Return an id nobody can guess."""
     return f"u{secrets.token_hex(_ID_BYTES)}"
 
 
 def archive_id(relative: Path) -> str:
-    """The id of a video of the archive, by its path below that."""
+    """Return the id of a video of the archive, by its path below that."""
     return f"a{hashlib.blake2b(os.fsencode(relative.as_posix()), digest_size=_ID_BYTES).hexdigest()}"
 
 
 def is_id(text: str) -> bool:
-    """Whether a text looks like a video's id.
+    """Return whether a text looks like a video's id.
 
     >>> is_id("u0123456789abcdef"), is_id("../etc")
     (True, False)
@@ -59,47 +59,47 @@ def is_id(text: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where things lie in a server's data folder."""
+class DataDir:
+    """Names of the files and folders in a server's data folder."""
 
-    data: Path
+    path: Path
 
     @property
     def queue(self) -> Path:
         """The queue's file."""
-        return self.data / "queue.sqlite"
+        return self.path / "queue.sqlite"
 
     @property
     def lock(self) -> Path:
         """Held by the one server that uses the folder."""
-        return self.data / "serve.lock"
+        return self.path / "serve.lock"
 
     @property
     def incoming(self) -> Path:
         """Uploads that are not whole yet."""
-        return self.data / "incoming"
+        return self.path / "incoming"
 
     @property
     def uploads(self) -> Path:
         """Whole uploads, a folder each, with their results."""
-        return self.data / "uploads"
+        return self.path / "uploads"
 
     @property
-    def made(self) -> Path:
-        """Videos that were made to be played, a folder for each source."""
-        return self.data / "made"
+    def derived(self) -> Path:
+        """Proxies and rendered videos, a folder for each source."""
+        return self.path / "made"
 
     def results_of(self, archive: Path) -> Path:
-        """A tree like an archive's, for the results of its videos while it may not be written to."""
+        """Return the root of a tree like an archive's, for the results of its videos while it may not be written to."""
         key = hashlib.blake2b(os.fsencode(os.path.realpath(archive)), digest_size=_ID_BYTES).hexdigest()
-        return self.data / "archives" / key
+        return self.path / "archives" / key
 
     def make(self) -> None:
-        """Makes the folders; others than the owner have no business there.
+        """Make the folders; others than the owner have no business there.
 
         Raises:
             OSError: one cannot be made.
         """
-        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for folder in (self.incoming, self.uploads, self.made):
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self.incoming, self.uploads, self.derived):
             folder.mkdir(exist_ok=True)

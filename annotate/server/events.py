@@ -1,4 +1,4 @@
-"""News of videos to everybody who listens: of each video only the latest is kept for one who listens slowly."""
+"""Broker of events: pending events of a slow listener are replaced, so that it gets the latest of each video."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
-News = dict[str, Any]
-"""What is told, of the video ``id``, or of the archive as a whole."""
+Event = dict[str, Any]
+"""Document about the video ``id``, or about the archive as a whole."""
 
 ARCHIVE = "archive"
-"""The ``id`` of news of the archive."""
+"""The ``id`` of events of the archive."""
 
 
 class TooManyError(Exception):
@@ -21,12 +21,12 @@ class TooManyError(Exception):
 class _Listener:
     def __init__(self, video: str | None) -> None:
         self.video = video
-        self.waiting: dict[str, News] = {}
+        self.waiting: dict[str, Event] = {}
         self.woken = asyncio.Event()
 
 
-class Hub:
-    """Passes news on from any thread; at most ``most`` listen at a time, and of one address ``most_of_one``."""
+class EventBroker:
+    """Passes events on from any thread; at most ``most`` listen at a time, and of one address ``most_of_one``."""
 
     def __init__(self, most: int, most_of_one: int) -> None:
         self._most = most
@@ -37,30 +37,30 @@ class Hub:
         self._is_closed = False
 
     def open(self) -> None:
-        """Begins to pass news on, in the running event loop."""
+        """Begin to pass events on, in the running event loop."""
         self._loop = asyncio.get_running_loop()
 
-    def tell(self, news: News) -> None:
-        """Passes on news of the video ``news["id"]``; may be called by any thread."""
+    def publish(self, event: Event) -> None:
+        """Pass on an event of the video ``event["id"]``; may be called by any thread."""
         loop = self._loop
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._spread, news)
+            loop.call_soon_threadsafe(self._spread, event)
 
     def close(self) -> None:
-        """Lets all listeners go; may be called by any thread, and by a handler of signals."""
+        """Let all listeners go; may be called by any thread, and by a handler of signals."""
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._close)
 
-    def listen(self, address: str, video: str | None = None) -> AsyncIterator[News]:
-        """News from now on, of one video or of all, until the hub is closed.
+    def subscribe(self, address: str, video: str | None = None) -> AsyncIterator[Event]:
+        """Return events from now on, of one video or of all, until the broker is closed.
 
         Raises:
             TooManyError: too many listen already.
         """
         if self._is_full(address):
             raise TooManyError
-        return self._news(video, address)
+        return self._events(video, address)
 
     @property
     def listeners(self) -> int:
@@ -70,8 +70,8 @@ class Hub:
     def _is_full(self, address: str) -> bool:
         return len(self._listeners) >= self._most or self._of_address[address] >= self._most_of_one
 
-    async def _news(self, video: str | None, address: str) -> AsyncIterator[News]:
-        """Counts from its first step on, so that one that is never begun holds no place."""
+    async def _events(self, video: str | None, address: str) -> AsyncIterator[Event]:
+        """Yield events to a listener, who counts from the first step on: one that is never begun holds no place."""
         if self._is_full(address):
             return
         listener = _Listener(video)
@@ -82,18 +82,18 @@ class Hub:
                 await listener.woken.wait()
                 listener.woken.clear()
                 waiting, listener.waiting = listener.waiting, {}
-                for news in waiting.values():
-                    yield news
+                for event in waiting.values():
+                    yield event
         finally:
             self._listeners.discard(listener)
             self._of_address[address] -= 1
             if not self._of_address[address]:
                 del self._of_address[address]
 
-    def _spread(self, news: News) -> None:
+    def _spread(self, event: Event) -> None:
         for listener in self._listeners:
-            if listener.video in (None, news["id"]):
-                listener.waiting[str(news["id"])] = news
+            if listener.video in (None, event["id"]):
+                listener.waiting[str(event["id"])] = event
                 listener.woken.set()
 
     def _close(self) -> None:

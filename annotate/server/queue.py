@@ -1,4 +1,4 @@
-"""What is to be done, in a small SQLite file: a restart loses nothing, and nobody's work waits for ever behind another's."""
+"""Queue of orders in a small SQLite file: a restart loses nothing, and nobody's work waits for ever behind another's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from annotate.errors import OutputError
 
 MAX_TRIES = 5
-"""An order that was under way so often when the server died is not tried again."""
+"""An order that was running so often when the server died is not tried again."""
 
 _FORGET_TURNS_AFTER_S = 86400.0
 _SCHEMA = """
@@ -39,7 +39,7 @@ _ORDER = "video, kind, address, client, state, created_s, started_s, ended_s, tr
 
 
 class Kind(enum.Enum):
-    """What is made of a video."""
+    """Kind of order."""
 
     ANNOTATE = "annotate"
     PROXY = "proxy"
@@ -53,7 +53,7 @@ class Kind(enum.Enum):
 
 
 class State(enum.Enum):
-    """How far an order is."""
+    """State of an order."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -64,7 +64,7 @@ class State(enum.Enum):
 
 @dataclass(frozen=True)
 class Client:
-    """Who asks: an address, and the cookie of a browser there (empty for programs)."""
+    """Sender of a request: an address, and the cookie of a browser there (empty for programs)."""
 
     address: str
     cookie: str = ""
@@ -85,7 +85,7 @@ class Upload:
 class Order:
     """Something that is to be made of a video, was, or could not be, for the ``reason`` given.
 
-    ``subject`` says which state of the video this was about, so that a failure ends to count when the file is another.
+    ``fingerprint`` says which state of the video this was about, so that a failure ends to count when the file is another.
     """
 
     video: str
@@ -97,7 +97,7 @@ class Order:
     ended_s: float | None
     tries: int
     reason: str
-    subject: str
+    fingerprint: str
 
 
 class Queue:
@@ -115,7 +115,9 @@ class Queue:
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._connection.executescript(_SCHEMA)
         except sqlite3.Error as error:
-            raise OutputError(f"{path}: the queue cannot be opened ({error}); check --data, or move the file away") from None
+            raise OutputError(
+                f"the queue cannot be opened ({error})", "check --data, or move the file away", path=path
+            ) from None
         self.changes = 0
         """Grows with every change of orders."""
 
@@ -124,18 +126,18 @@ class Queue:
         self._changed = threading.Condition(self._lock)
 
     def stop(self) -> None:
-        """Gives no more turns; who waits for one is let go."""
+        """Give no more turns, and let those go who wait for one."""
         with self._changed:
             self._is_stopped = True
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Close the file."""
         with self._lock:
             self._connection.close()
 
     def recover(self) -> int:
-        """Puts back what was under way when the last server died, and tells how much that was."""
+        """Put back orders that were running when the last server died; return how many there were."""
         with self._transaction():
             self._run(
                 "UPDATE orders SET state = 'failed', ended_s = ?, reason = ? WHERE state = 'running' AND tries >= ?",
@@ -147,7 +149,7 @@ class Queue:
             return self._run("UPDATE orders SET state = 'waiting' WHERE state = 'running'").rowcount
 
     def add_upload(self, upload: Upload) -> None:
-        """Keeps an upload and orders its annotation, both or neither."""
+        """Keep an upload and order its annotation, both or neither."""
         client = upload.client
         with self._transaction():
             self._run(
@@ -162,22 +164,22 @@ class Queue:
             self.order(upload.id, Kind.ANNOTATE, client)
 
     def remove_upload(self, video: str) -> None:
-        """Forgets an upload and its orders."""
+        """Forget an upload and its orders."""
         with self._transaction():
             self._run("DELETE FROM uploads WHERE id = ?", video)
             self._run("DELETE FROM orders WHERE video = ?", video)
 
     def uploads(self) -> list[Upload]:
-        """All uploads, the latest first."""
+        """Return all uploads, the latest first."""
         rows = self._rows("SELECT id, name, size_bytes, address, client, created_s FROM uploads ORDER BY created_s DESC, id")
         return [Upload(row[0], row[1], row[2], Client(row[3], row[4]), row[5]) for row in rows]
 
     def has_upload(self, video: str) -> bool:
-        """Whether an upload is kept."""
+        """Return whether an upload is kept."""
         return bool(self._rows("SELECT 1 FROM uploads WHERE id = ?", video))
 
-    def order(self, video: str, kind: Kind, client: Client, subject: str = "") -> bool:
-        """Asks for something to be made of a video; False if that waits or is under way already."""
+    def order(self, video: str, kind: Kind, client: Client, fingerprint: str = "") -> bool:
+        """Add an order for a video; return False if there is one already that waits or is running."""
         with self._transaction():
             found = self.find(video, kind)
             if found is not None and found.state in (State.WAITING, State.RUNNING):
@@ -190,32 +192,32 @@ class Queue:
                 client.address,
                 client.cookie,
                 time.time(),
-                subject,
+                fingerprint,
             )
             self._changed.notify_all()
         return True
 
     def order_many(self, videos: Iterable[tuple[str, str]], kind: Kind, client: Client) -> int:
-        """Orders for many videos, given with their subjects, all or none; tells how many are new."""
+        """Add orders for many videos, given with their fingerprints, all or none; return how many are new."""
         with self._transaction():
-            return sum(self.order(video, kind, client, subject) for video, subject in videos)
+            return sum(self.order(video, kind, client, fingerprint) for video, fingerprint in videos)
 
     def find(self, video: str, kind: Kind) -> Order | None:
-        """The latest order of a kind for a video."""
+        """Return the latest order of a kind for a video."""
         rows = self._rows(f"SELECT {_ORDER} FROM orders WHERE video = ? AND kind = ?", video, kind.value)  # noqa: S608
         return _order_of(rows[0]) if rows else None
 
     def orders(self, kind: Kind) -> dict[str, Order]:
-        """The latest order of a kind for every video that has one."""
+        """Return the latest order of a kind for every video that has one."""
         rows = self._rows(f"SELECT {_ORDER} FROM orders WHERE kind = ?", kind.value)  # noqa: S608
         return {row[0]: _order_of(row) for row in rows}
 
     def count(self, state: State) -> int:
-        """How many orders are so far."""
+        """Return how many orders are in a state."""
         return int(self._rows("SELECT COUNT(*) FROM orders WHERE state = ?", state.value)[0][0])
 
     def uploads_waiting(self, address: str) -> int:
-        """How many uploads of an address wait to be annotated."""
+        """Return how many uploads of an address wait to be annotated."""
         query = (
             "SELECT COUNT(*) FROM orders JOIN uploads ON id = video "
             "WHERE state = 'waiting' AND kind = 'annotate' AND uploads.address = ?"
@@ -223,7 +225,7 @@ class Queue:
         return int(self._rows(query, address)[0][0])
 
     def take(self, timeout_s: float) -> Order | None:
-        """The order whose turn it is, from now on under way; None if there is none for so long."""
+        """Return the order whose turn it is, from now on running; None if there is none for so long."""
         deadline_s = time.monotonic() + timeout_s
         with self._changed:
             while not self._is_stopped:
@@ -235,7 +237,7 @@ class Queue:
             return None
 
     def finish(self, order: Order, state: State, reason: str = "") -> None:
-        """An order has come to its end."""
+        """End an order in a final state."""
         self._run(
             "UPDATE orders SET state = ?, ended_s = ?, reason = ? WHERE video = ? AND kind = ? AND state = 'running'",
             state.value,
@@ -246,7 +248,7 @@ class Queue:
         )
 
     def put_back(self, order: Order, delay_s: float = 0.0) -> None:
-        """An order that was under way waits again, and its try does not count."""
+        """Let a running order wait again; its try does not count."""
         with self._transaction():
             self._run(
                 "UPDATE orders SET state = 'waiting', tries = tries - 1, not_before_s = ? "
@@ -258,7 +260,7 @@ class Queue:
             self._changed.notify_all()
 
     def cancel_waiting(self, video: str, kind: Kind) -> bool:
-        """Cancels an order that waits; False if it does not."""
+        """Cancel an order that waits; return False if it does not."""
         query = "UPDATE orders SET state = 'cancelled', ended_s = ? WHERE video = ? AND kind = ? AND state = 'waiting'"
         return self._run(query, time.time(), video, kind.value).rowcount > 0
 
@@ -271,16 +273,16 @@ class Queue:
             )
             if not waiting:
                 return None
-            under_way = self._rows("SELECT address, client FROM orders WHERE state = 'running'")
+            running = self._rows("SELECT address, client FROM orders WHERE state = 'running'")
             turns = {(address, client): taken_s for address, client, taken_s in self._rows("SELECT * FROM turns")}
             last_of_address: dict[str, float] = {}
             for (address, _), taken_s in turns.items():
                 last_of_address[address] = max(taken_s, last_of_address.get(address, 0.0))
-            addresses = [address for address, _ in under_way]
+            addresses = [address for address, _ in running]
 
             def turn(asking: tuple[str, str]) -> tuple[float, ...]:
                 mine = addresses.count(asking[0]), last_of_address.get(asking[0], 0.0)
-                return *mine, under_way.count(asking), turns.get(asking, 0.0)
+                return *mine, running.count(asking), turns.get(asking, 0.0)
 
             address, client = min(waiting, key=turn)
             ((video, kind),) = self._rows(
@@ -301,7 +303,7 @@ class Queue:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """All that is done inside is done, or nothing; transactions inside others are part of those."""
+        """Do all that is done inside, or nothing; transactions inside others are part of those."""
         with self._lock:
             if self._connection.in_transaction:
                 yield
@@ -325,7 +327,7 @@ class Queue:
 
 
 def _order_of(row: tuple[Any, ...]) -> Order:
-    video, kind, address, client, state, created_s, started_s, ended_s, tries, reason, subject = row
+    video, kind, address, client, state, created_s, started_s, ended_s, tries, reason, fingerprint = row
     return Order(
         str(video),
         Kind(kind),
@@ -336,5 +338,5 @@ def _order_of(row: tuple[Any, ...]) -> Order:
         ended_s,
         int(tries),
         str(reason),
-        str(subject),
+        str(fingerprint),
     )

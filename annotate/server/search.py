@@ -1,4 +1,4 @@
-"""The archive as a tree, and searching it, from what the server knows at a moment."""
+"""The archive as a tree of folders, and queries for videos, over a snapshot of the catalog."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from annotate.server.catalog import Snapshot, Video
+from annotate.server.catalog import CatalogVideo, Snapshot
 
 UNDONE, GIVEN_UP = ("missing", "stale"), ("failed", "cancelled")
 """States of videos that can be annotated: not tried as they are, and tried."""
@@ -14,24 +14,24 @@ UNDONE, GIVEN_UP = ("missing", "stale"), ("failed", "cancelled")
 
 @dataclass
 class Folder:
-    """What lies in a folder of the archive, and how many videos below it are in which state."""
+    """A folder of the archive: what lies in it, and how many videos below it are in which state."""
 
     name: str
     folders: list[str] = field(default_factory=list)
-    videos: list[Video] = field(default_factory=list)
+    videos: list[CatalogVideo] = field(default_factory=list)
     states: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
-class Tree:
-    """All folders by their path, the archive's own as the empty one; and what it was made of."""
+class FolderTree:
+    """All folders by their path, the archive's own as the empty one, with the snapshot and states they were made of."""
 
     snapshot: Snapshot
     states: dict[str, tuple[str, str]]
     folders: dict[str, Folder]
 
-    def below(self, folder: str) -> Iterable[Video]:
-        """The videos in and below a folder, by path."""
+    def below(self, folder: str) -> Iterable[CatalogVideo]:
+        """Yield the videos in and below a folder, by path."""
         start = f"{folder}/" if folder else ""
         for video in self.snapshot.videos.values():
             if not video.is_upload and (not folder or f"{video.folder}/".startswith(start)):
@@ -39,18 +39,26 @@ class Tree:
 
 
 @dataclass(frozen=True)
-class Search:
-    """What is looked for: words in path and name, an emotion that occurs, a state."""
+class VideoQuery:
+    """Which videos are searched for; what is empty does not matter.
 
+    ``folder`` is the one below which to search, ``words`` are those in path and name, ``emotion`` is one that occurs.
+    """
+
+    folder: str = ""
     words: str = ""
     emotion: str = ""
     state: str = ""
+    video_id: str = ""
+    origin: str = ""
 
-    def __bool__(self) -> bool:
-        return bool(self.words.strip() or self.emotion or self.state)
+    @property
+    def is_search(self) -> bool:
+        """Whether more is asked for than the content of a folder."""
+        return bool(self.words.strip() or self.emotion or self.state or self.video_id or self.origin)
 
-    def find(self, videos: Iterable[Video], states: dict[str, tuple[str, str]]) -> Sequence[Video]:
-        """The videos that fit: with an emotion those first where it has the largest share, else in their order."""
+    def find(self, videos: Iterable[CatalogVideo], states: dict[str, tuple[str, str]]) -> Sequence[CatalogVideo]:
+        """Return those of the folder's ``videos`` that fit: with an emotion by its share, the largest first, or in order."""
         words = self.words.casefold().split()
         found = [
             video
@@ -58,28 +66,30 @@ class Search:
             if all(word in f"{video.folder}/{video.name}".casefold() for word in words)
             and (not self.emotion or (video.figures is not None and self.emotion in video.figures.shares))
             and (not self.state or states.get(video.id, ("",))[0] == self.state)
+            and self.video_id in ("", video.id)
+            and self.origin in ("", video.origin.value)
         ]
         if self.emotion:
             found.sort(key=lambda video: video.figures.shares[self.emotion] if video.figures else 0, reverse=True)
         return found
 
 
-def make_tree(snapshot: Snapshot, states: dict[str, tuple[str, str]]) -> Tree:
-    """The tree of an archive's videos; folders without any are left out."""
+def make_tree(snapshot: Snapshot, states: dict[str, tuple[str, str]]) -> FolderTree:
+    """Return the tree of an archive's videos; folders without any are left out."""
     folders = {"": Folder("")}
     for video in snapshot.videos.values():
         if video.is_upload:
             continue
-        state = states.get(video.id, (video.standing.value, ""))[0]
+        state = states.get(video.id, (video.annotation_state.value, ""))[0]
         _folder(folders, video.folder).videos.append(video)
-        place = video.folder
-        folders[place].states[state] += 1
-        while place:
-            place = place.rpartition("/")[0]
-            folders[place].states[state] += 1
+        path = video.folder
+        folders[path].states[state] += 1
+        while path:
+            path = path.rpartition("/")[0]
+            folders[path].states[state] += 1
     for folder in folders.values():
         folder.folders.sort()
-    return Tree(snapshot, states, folders)
+    return FolderTree(snapshot, states, folders)
 
 
 def _folder(folders: dict[str, Folder], path: str) -> Folder:

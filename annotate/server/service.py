@@ -1,4 +1,4 @@
-"""What a server is made of, put together: what its routes call."""
+"""The parts of a server put together, behind the methods that its routes call."""
 
 from __future__ import annotations
 
@@ -13,39 +13,31 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from annotate.emotions.classifier import load_classifier
-from annotate.errors import OutputError, SettingsError
+from annotate.errors import SettingsError, unwritable
 from annotate.media.ffmpeg import find_ffmpeg
-from annotate.server.catalog import Library, Snapshot, Standing, Video
-from annotate.server.copies import Made
-from annotate.server.data_dir import Places, is_id, new_upload_id
-from annotate.server.events import ARCHIVE, Hub, News
+from annotate.server.catalog import AnnotationState, Catalog, CatalogVideo, Snapshot
+from annotate.server.copies import DerivedVideos
+from annotate.server.data_dir import DataDir, is_id, new_upload_id
+from annotate.server.events import ARCHIVE, Event, EventBroker
 from annotate.server.player_data import PlayerData
 from annotate.server.queue import Client, Kind, Order, Queue, State, Upload
-from annotate.server.runner import Progress, Runner
-from annotate.server.search import Tree, make_tree
+from annotate.server.refusal import RefusedError
+from annotate.server.runner import OrderProgress, Runner
+from annotate.server.search import FolderTree, make_tree
 from annotate.server.settings import ServeSettings
 from annotate.settings import CPU
-from annotate.storage.local.files import sentence
 
 _SWEEP_INTERVAL_S = 600.0
-_MOST_TOLD = 100
+_MOST_NOTIFIED = 100
 _TOO_MANY, _NO_SPACE = 429, 507
 _SPARE_BYTES = 256 * 10**6
-"""So much space is left on the disk."""
+"""Space that uploads and derived videos leave on the disk."""
 
 logger = logging.getLogger(__name__)
 
 
-class FullError(Exception):
-    """Nothing more is taken; the message says why and when it will be again, ``status`` is HTTP's word for it."""
-
-    def __init__(self, message: str, status: int = _TOO_MANY) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 class Service:
-    """A queue, the videos, those who do the work, and those who hear of it; ``describe`` says what they hear of a video.
+    """Queue, catalog, runner and events of a server; ``describe`` makes the event of a video.
 
     Raises:
         OutputError: the data folder cannot be used.
@@ -54,63 +46,64 @@ class Service:
         FFmpegError: there is no usable ffmpeg.
     """
 
-    def __init__(self, settings: ServeSettings, describe: Callable[[Service, Video], News]) -> None:
+    def __init__(self, settings: ServeSettings, describe: Callable[[Service, CatalogVideo], Event]) -> None:
         find_ffmpeg()
         model_hash = load_classifier(settings.analysis.model, CPU).model_hash
         self.settings = settings
         self._describe = describe
-        self.places = Places(settings.data)
+        self.data_dir = DataDir(settings.data)
         try:
-            self.places.make()
-            self._lock = FileLock(self.places.lock, timeout=0)
+            self.data_dir.make()
+            self._lock = FileLock(self.data_dir.lock, timeout=0)
             self._lock.acquire()
         except Timeout:
-            raise SettingsError(f"{settings.data}: another server uses this folder; give this one its own --data") from None
+            problem = "another server uses this folder"
+            raise SettingsError(problem, "give this one its own --data", path=settings.data) from None
         except OSError as error:
-            raise OutputError(sentence(settings.data, error)) from None
-        self.queue = Queue(self.places.queue)
-        self.library = Library(settings, self.queue, model_hash, self._tell_of_archive)
-        self.made = Made(self.places)
+            raise unwritable(settings.data, error) from None
+        self.queue = Queue(self.data_dir.queue)
+        self.catalog = Catalog(settings, self.queue, model_hash, self._notify_of_archive)
+        self.derived = DerivedVideos(self.data_dir)
         self.player = PlayerData()
-        self.hub = Hub(settings.max_listeners, settings.max_listeners_of_one)
-        self.runner = Runner(settings.jobs, self.queue, self.library, model_hash, self._tell, self.made.job)
+        self.broker = EventBroker(settings.max_listeners, settings.max_listeners_of_one)
+        self.runner = Runner(settings.jobs, self.queue, self.catalog, self.derived, model_hash, self._notify)
         self._states: tuple[Snapshot, int, dict[str, tuple[str, str]]] = (Snapshot(), -1, {})
-        self._tree: Tree | None = None
+        self._tree: FolderTree | None = None
         self._receiving: dict[str, str] = {}
         self._ended = threading.Event()
         self._sweeper = threading.Thread(target=self._sweep_again, daemon=True, name="sweeper")
 
     def open(self) -> None:
-        """Takes up what was interrupted, and begins to work; called in the event loop that serves."""
-        self.hub.open()
+        """Put back interrupted orders, and begin to work; called in the event loop that serves."""
+        self.broker.open()
         again = self.queue.recover()
         if again:
-            logger.info("%d interrupted orders are taken up again", again)
+            logger.info("%d interrupted orders wait again", again)
         self._sweep_safely()
-        self.library.start()
+        self.catalog.start()
         self.runner.start()
         self._sweeper.start()
 
     def close(self) -> None:
-        """Ends all work; nothing is lost."""
+        """End all work; nothing is lost."""
         self._ended.set()
-        self.hub.close()
+        self.broker.close()
         self.runner.close()
-        self.library.close()
+        self.catalog.close()
         self._sweeper.join()
         self.queue.close()
         self._lock.release()
 
     @contextlib.contextmanager
     def receiving(self, client: Client, size_bytes: int | None) -> Iterator[tuple[str, Path]]:
-        """An id and a folder for an upload that comes in; what is not taken up by `take_up` is gone afterwards.
+        """Give an id and a folder to receive an upload; unless `accept_upload` takes it, the folder is gone afterwards.
 
         Raises:
-            FullError: no more uploads are taken at present.
+            RefusedError: no more uploads are taken at present.
         """
         self._check_room(client, size_bytes)
         video_id = new_upload_id()
-        folder = self.places.incoming / video_id
+        folder = self.data_dir.incoming / video_id
         self._receiving[video_id] = client.address
         try:
             folder.mkdir()
@@ -119,111 +112,116 @@ class Service:
             shutil.rmtree(folder, ignore_errors=True)
             self._receiving.pop(video_id, None)
 
-    def take_up(self, video_id: str, name: str, size_bytes: int, client: Client) -> Video:
-        """Makes a whole upload in its folder of incoming ones a video, and orders its annotation."""
-        (self.places.incoming / video_id).rename(self.places.uploads / video_id)
-        video = self.library.add(Upload(video_id, name, size_bytes, client, time.time()))
-        self._tell(video_id)
+    def accept_upload(self, video_id: str, name: str, size_bytes: int, client: Client) -> CatalogVideo:
+        """Make a received upload a video of the catalog, and order its annotation."""
+        (self.data_dir.incoming / video_id).rename(self.data_dir.uploads / video_id)
+        video = self.catalog.add(Upload(video_id, name, size_bytes, client, time.time()))
+        self._notify(video_id)
         return video
 
-    def order(self, video: Video, kind: Kind, client: Client) -> bool:
-        """Asks for something to be made; False if that waits or is under way already."""
-        new = self.queue.order(video.id, kind, client, video.subject)
+    def order(self, video: CatalogVideo, kind: Kind, client: Client) -> bool:
+        """Add an order for a video; return False if there is one already that waits or is running."""
+        new = self.queue.order(video.id, kind, client, video.fingerprint)
         if new:
-            self._tell(video.id)
+            self._notify(video.id)
         return new
 
-    def order_all(self, videos: Iterable[Video], client: Client) -> int:
-        """Asks for the annotation of many videos, and tells how many orders are new; they wait behind single ones."""
+    def order_all(self, videos: Iterable[CatalogVideo], client: Client) -> int:
+        """Order the annotation of many videos, and return how many orders are new; they wait behind single ones."""
         chosen = list(videos)
         many = Client(client.address, f"{client.cookie} archive")
-        new = self.queue.order_many([(video.id, video.subject) for video in chosen], Kind.ANNOTATE, many)
-        for video in chosen[:_MOST_TOLD]:
-            self._tell(video.id)
+        new = self.queue.order_many([(video.id, video.fingerprint) for video in chosen], Kind.ANNOTATE, many)
+        for video in chosen[:_MOST_NOTIFIED]:
+            self._notify(video.id)
         return new
 
-    def remove(self, video: Video) -> None:
-        """Removes an upload with all that was made of it, whatever is under way."""
+    def remove(self, video: CatalogVideo) -> None:
+        """Remove an upload with all that was derived from it, and cancel its orders."""
         for kind in Kind:
             self.runner.cancel(video.id, kind)
-        self.library.remove(video.id)
-        shutil.rmtree(self.places.uploads / video.id, ignore_errors=True)
-        shutil.rmtree(self.places.made / video.id, ignore_errors=True)
-        self.hub.tell({"id": video.id, "state": "removed"})
+        self.catalog.remove(video.id)
+        shutil.rmtree(self.data_dir.uploads / video.id, ignore_errors=True)
+        shutil.rmtree(self.data_dir.derived / video.id, ignore_errors=True)
+        self.broker.publish({"id": video.id, "state": "removed"})
 
     def sweep(self) -> None:
-        """Removes uploads that are older than is kept, and what belongs to none."""
+        """Remove uploads that are too old, and folders that belong to no upload."""
         for upload in self.queue.uploads():
             old = self.settings.keep_s is not None and time.time() - upload.created_s > self.settings.keep_s
             order = self.queue.find(upload.id, Kind.ANNOTATE)
             if old and (order is None or order.state not in (State.WAITING, State.RUNNING)):
-                self.library.remove(upload.id)
-                self.hub.tell({"id": upload.id, "state": "removed"})
-        for place in (self.places.incoming, self.places.uploads, self.places.made):
-            for folder in place.iterdir():
-                # Whoever is no longer received is in the queue by now: to be asked in this order.
-                if is_id(folder.name) and folder.name not in self._receiving and self._serves_no_more(folder):
+                self.catalog.remove(upload.id)
+                self.broker.publish({"id": upload.id, "state": "removed"})
+        for parent in (self.data_dir.incoming, self.data_dir.uploads, self.data_dir.derived):
+            for folder in parent.iterdir():
+                # An upload that is no longer being received is in the queue by now, so that is asked last.
+                if is_id(folder.name) and folder.name not in self._receiving and self._is_obsolete(folder):
                     shutil.rmtree(folder, ignore_errors=True)
 
     def states(self) -> dict[str, tuple[str, str]]:
-        """The state of every video in a word, and the reason for it; made anew when something has changed."""
-        snapshot, changes = self.library.snapshot, self.queue.changes
+        """Return the state of every video in a word, and the reason for it; made anew when something has changed."""
+        snapshot, changes = self.catalog.snapshot, self.queue.changes
         if self._states[0] is not snapshot or self._states[1] != changes:
             orders = self.queue.orders(Kind.ANNOTATE)
             states = {video.id: self.state_of(video, orders.get(video.id)) for video in snapshot.videos.values()}
             self._states = snapshot, changes, states
         return self._states[2]
 
-    def tree(self) -> Tree:
-        """The archive as folders; made anew when something has changed."""
+    def tree(self) -> FolderTree:
+        """Return the archive as folders; made anew when something has changed."""
         states = self.states()
         if self._tree is None or self._tree.states is not states:
             self._tree = make_tree(self._states[0], states)
         return self._tree
 
-    def state_of(self, video: Video, order: Order | None) -> tuple[str, str]:
-        """A video's state in a word, and the reason for it, by the latest order to annotate it."""
+    def state_of(self, video: CatalogVideo, order: Order | None) -> tuple[str, str]:
+        """Return a video's state in a word, and the reason for it, by the latest order to annotate it."""
         if order is not None and order.state in (State.WAITING, State.RUNNING):
             return order.state.value, ""
-        if video.standing is Standing.ANNOTATED:
-            return video.standing.value, order.reason if order is not None and order.state is State.DONE else ""
-        if order is not None and order.subject in ("", video.subject) and order.state in (State.FAILED, State.CANCELLED):
+        if video.annotation_state is AnnotationState.ANNOTATED:
+            return video.annotation_state.value, order.reason if order is not None and order.state is State.DONE else ""
+        if (
+            order is not None
+            and order.fingerprint in ("", video.fingerprint)
+            and order.state in (State.FAILED, State.CANCELLED)
+        ):
             return order.state.value, order.reason
-        return video.standing.value, video.reason
+        return video.annotation_state.value, video.reason
 
     def check_space(self, size_bytes: int) -> None:
-        """Sees to it that so much can be kept.
+        """Make sure that there is space on the disk.
 
         Raises:
-            FullError: it cannot.
+            RefusedError: there is not.
         """
-        if shutil.disk_usage(self.places.data).free - size_bytes < _SPARE_BYTES:
-            raise FullError("there is not enough space left on the server's disk", _NO_SPACE)
+        if shutil.disk_usage(self.data_dir.path).free - size_bytes < _SPARE_BYTES:
+            raise RefusedError(_NO_SPACE, "there is not enough space left on the server's disk")
 
     def _check_room(self, client: Client, size_bytes: int | None) -> None:
         settings = self.settings
         if len(self.queue.uploads()) + len(self._receiving) >= settings.max_uploads:
-            raise FullError(f"this server keeps no more than {settings.max_uploads} uploads; remove some first")
+            problem = f"this server keeps no more than {settings.max_uploads} uploads"
+            raise RefusedError(_TOO_MANY, problem, "remove some first")
         waiting = self.queue.uploads_waiting(client.address)
         if waiting + list(self._receiving.values()).count(client.address) >= settings.max_waiting:
-            raise FullError(f"{waiting} of your videos wait already; send more when they are done")
+            raise RefusedError(_TOO_MANY, f"{waiting} of your videos wait already", "send more when they are done")
         self.check_space(size_bytes or 0)
 
-    def _tell(self, video_id: str) -> None:
-        video = self.library.snapshot.videos.get(video_id)
+    def _notify(self, video_id: str) -> None:
+        video = self.catalog.snapshot.videos.get(video_id)
         if video is not None:
-            self.hub.tell(self._describe(self, video))
+            self.broker.publish(self._describe(self, video))
 
-    def _tell_of_archive(self) -> None:
-        self.hub.tell({"id": ARCHIVE, "state": "changed"})
+    def _notify_of_archive(self) -> None:
+        self.broker.publish({"id": ARCHIVE, "state": "changed"})
 
-    def progress_of(self, video: Video, kind: Kind = Kind.ANNOTATE) -> Progress | None:
-        """How far an order for a video is, if it is under way."""
+    def progress_of(self, video: CatalogVideo, kind: Kind = Kind.ANNOTATE) -> OrderProgress | None:
+        """Return the progress of an order for a video; None if nobody works on it."""
         return self.runner.progress(video.id, kind)
 
-    def _serves_no_more(self, folder: Path) -> bool:
+    def _is_obsolete(self, folder: Path) -> bool:
         if folder.name.startswith("u"):
-            return folder.parent == self.places.incoming or not self.queue.has_upload(folder.name)
+            return folder.parent == self.data_dir.incoming or not self.queue.has_upload(folder.name)
         keep_s = self.settings.keep_s
         return keep_s is not None and time.time() - folder.stat().st_mtime > keep_s
 
@@ -235,4 +233,4 @@ class Service:
         try:
             self.sweep()
         except Exception:  # a disk may be gone for a while
-            logger.exception("what is old could not be removed")
+            logger.exception("old uploads could not be removed")

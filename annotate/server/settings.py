@@ -1,4 +1,4 @@
-"""What a server is told when it is started."""
+"""Server settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 @dataclass(frozen=True)
 class ServeSettings:
-    """How a server behaves.
+    """Server settings.
 
     ``data`` is the folder of uploads, results and the queue; ``directory`` the archive that is shown, if there is one, which
     is written to only with ``write``. ``names`` are further names under which the server may be asked for.
@@ -39,20 +39,20 @@ class ServeSettings:
     write: bool = False
     follow_links: bool = False
     keep_s: float | None = None
-    """Uploads older than this are removed, with what was made of them."""
+    """Uploads older than this are removed, with what was derived from them."""
 
     max_upload_bytes: int = 10 * 10**9
     max_uploads: int = 1000
-    """Uploads that are kept at a time, of everybody together."""
+    """Most uploads kept at a time, of everybody together."""
 
     max_waiting: int = 100
-    """Uploads that wait at a time, of one address."""
+    """Most uploads waiting at a time, of one address."""
 
     max_listeners: int = 256
-    """Listeners to events at a time, of everybody together."""
+    """Most listeners to events at a time, of everybody together."""
 
     max_listeners_of_one: int = 32
-    """The same of one address."""
+    """Most listeners to events at a time, of one address."""
 
     body_timeout_s: float = 30.0
     """A request whose body brings nothing for so long is ended."""
@@ -69,7 +69,7 @@ class ServeSettings:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address or a name is this machine's own.
+    """Return whether an address or a name is this machine's own.
 
     >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0")
     (True, True, False)
@@ -81,7 +81,7 @@ def is_loopback(host: str) -> bool:
 
 
 def choose_token(host: str, token: str) -> str:
-    """The token that a server on ``host`` demands: the given one, a new one, or none for this machine alone.
+    """Return the token that a server on ``host`` demands: the given one, a new one, or none for this machine alone.
 
     Raises:
         SettingsError: the given one is easily guessed, or cannot stand in a header.
@@ -89,38 +89,36 @@ def choose_token(host: str, token: str) -> str:
     if not token:
         return "" if is_loopback(host) else secrets.token_urlsafe(_TOKEN_BYTES)
     if len(token) < MIN_TOKEN_CHARACTERS or not re.fullmatch(r"[\w.~-]+", token, re.ASCII):
-        raise SettingsError(
-            f"a token must have at least {MIN_TOKEN_CHARACTERS} characters out of A-Z, a-z, 0-9 and _ . ~ -; "
-            "leave --token out, and one is made"
-        )
+        problem = f"a token must have at least {MIN_TOKEN_CHARACTERS} characters out of A-Z, a-z, 0-9 and _ . ~ -"
+        raise SettingsError(problem, "leave --token out, and one is made")
     return token
 
 
 def parse_duration_s(text: str) -> float:
-    """Seconds of a length of time such as ``7d``, ``12h`` or ``30m``.
+    """Return the seconds of a length of time such as ``7d``, ``12h`` or ``30m``.
 
     Raises:
-        ValueError: it is none.
+        SettingsError: it is none.
 
     >>> parse_duration_s("7d"), parse_duration_s("90s")
     (604800.0, 90.0)
     """
     match = _AMOUNT.fullmatch(text.strip().lower())
     if match is None or match[2] not in _SECONDS or not float(match[1]):
-        raise ValueError(f"{text!r} is no length of time; write it as 7d, 12h or 30m")
+        raise SettingsError(f"{text!r} is no length of time", "write it as 7d, 12h or 30m")
     return float(match[1]) * _SECONDS[match[2]]
 
 
 def parse_size_bytes(text: str) -> int:
-    """Bytes of a size such as ``10G`` or ``500M`` (powers of ten).
+    """Return the bytes of a size such as ``10G`` or ``500M`` (powers of ten).
 
     Raises:
-        ValueError: it is none.
+        SettingsError: it is none.
 
     >>> parse_size_bytes("10G"), parse_size_bytes("1500")
     (10000000000, 1500)
     """
     match = _AMOUNT.fullmatch(text.strip().lower().removesuffix("b"))
     if match is None or match[2] not in _BYTES or not float(match[1]):
-        raise ValueError(f"{text!r} is no size; write it as 10G or 500M")
+        raise SettingsError(f"{text!r} is no size", "write it as 10G or 500M")
     return round(float(match[1]) * _BYTES[match[2]])

@@ -1,1 +1,1 @@
-"""Object storage: addresses as paths, what a store is asked for, claims by conditional puts, and local copies of videos."""
+"""Where files lie: one interface (`annotate.storage.base`) over this machine's files and over S3 object storage."""

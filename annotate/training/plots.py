@@ -1,4 +1,4 @@
-"""Pictures for people: a confusion matrix, the curve of a run, a sheet of faces. Drawn with matplotlib."""
+"""Draw the confusion matrix of an evaluation, the curves of a training run and a sheet of faces, with matplotlib."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.errors import OutputError, TrainingError
-from annotate.storage.local.files import TEMPORARY_PREFIX, sentence
+from annotate.errors import unwritable
+from annotate.extras import check_extra
+from annotate.storage.names import TEMPORARY_PREFIX
 from annotate.training.dataset.storage import Dataset
-from annotate.training.evaluation import Judgement
+from annotate.training.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,16 +23,16 @@ DOTS_PER_INCH = 120
 _DARK_SHARE = 0.5
 
 
-def draw_confusion(judgement: Judgement, path: Path) -> None:
-    """A confusion matrix: rows are true classes, shades shares of a row, numbers blocks.
+def draw_confusion(evaluation: Evaluation, path: Path) -> None:
+    """Draw a confusion matrix: rows are true classes, shades shares of a row, numbers blocks.
 
     Raises:
-        TrainingError: matplotlib is not installed.
-        OutputError: the picture cannot be written.
+        SettingsError: matplotlib is not installed.
+        OutputError: the image cannot be written.
     """
     figure = _figure(7, 6)
     axes = figure.subplots()
-    names, confusion = judgement.class_names, judgement.confusion
+    names, confusion = evaluation.class_names, evaluation.confusion
     shares = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
@@ -39,15 +40,15 @@ def draw_confusion(judgement: Judgement, path: Path) -> None:
     axes.set_xlabel("called")
     axes.set_ylabel("is")
     for (row, column), blocks in np.ndenumerate(confusion):
-        colour = "white" if shares[row, column] > _DARK_SHARE else "black"
-        axes.text(column, row, str(blocks), ha="center", va="center", color=colour)
-    value = judgement.figures["balanced accuracy"]
-    axes.set_title(f"{judgement.blocks} blocks of {judgement.videos} videos; balanced accuracy {value.value:.3f}")
+        color = "white" if shares[row, column] > _DARK_SHARE else "black"
+        axes.text(column, row, str(blocks), ha="center", va="center", color=color)
+    value = evaluation.metrics["balanced accuracy"]
+    axes.set_title(f"{evaluation.blocks} blocks of {evaluation.videos} videos; balanced accuracy {value.value:.3f}")
     _save(figure, path)
 
 
 def draw_curve(history: Sequence[Mapping[str, float]], path: Path) -> None:
-    """The loss of a run by epoch, and what validation said; errors as for `draw_confusion`."""
+    """Draw the losses and the validation scores of a run by epoch; errors as for `draw_confusion`."""
     figure = _figure(8, 4)
     losses, scores = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in history]
@@ -61,7 +62,7 @@ def draw_curve(history: Sequence[Mapping[str, float]], path: Path) -> None:
 
 
 def draw_sheet(dataset: Dataset, path: Path) -> None:
-    """The middle frames of blocks spread over each class, a row a class; errors as for `draw_confusion`."""
+    """Draw the middle frames of blocks spread over each class, one row per class; errors as for `draw_confusion`."""
     names = dataset.contract.class_names
     figure = _figure(SHEET_COLUMNS, len(names) * 1.1)
     grid = figure.subplots(len(names), SHEET_COLUMNS)
@@ -78,15 +79,14 @@ def draw_sheet(dataset: Dataset, path: Path) -> None:
 
 def _middle(dataset: Dataset, number: int) -> NDArray[np.uint8]:
     frames = max(1, int(dataset.origins["frames"].iloc[number]))
-    picture: NDArray[np.uint8] = dataset.pixels[number, frames // 2 if frames > 1 else 0]
-    return picture
+    frame: NDArray[np.uint8] = dataset.pixels[number, frames // 2 if frames > 1 else 0]
+    return frame
 
 
 def _figure(width_inches: float, height_inches: float) -> Figure:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise TrainingError("a picture needs matplotlib: install 'annotate[training]'") from None
+    check_extra("a picture", "training", {"matplotlib": "matplotlib"})
+    from matplotlib.figure import Figure
+
     return Figure(figsize=(width_inches, height_inches), dpi=DOTS_PER_INCH, layout="constrained")
 
 
@@ -96,6 +96,6 @@ def _save(figure: Figure, path: Path) -> None:
         figure.savefig(unfinished, format="png")
         unfinished.replace(path)
     except OSError as error:
-        raise OutputError(sentence(path, error)) from None
+        raise unwritable(path, error) from None
     finally:
         unfinished.unlink(missing_ok=True)

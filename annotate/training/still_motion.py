@@ -1,12 +1,12 @@
-"""Stills as blocks: a face that stands still is moved, lit and spoilt along smooth paths over 20 frames.
+"""Stills as blocks: a still face is moved, lit and degraded along smooth paths over 20 frames.
 
-A still says nothing about movement, and a block of the same picture twenty times is nothing a camera gives. Here every
-property of the picture gets a base of its own for each block and a path around it: a cubic through a few random knots,
-so that neighbouring frames differ little and the ends of a block more. Real blocks, which move by themselves, get the
+A still says nothing about movement, and a camera never gives the same image twenty times. Here every
+property of the image gets a base of its own for each block and a path around it: a cubic through a few random knots,
+so that neighboring frames differ little and the ends of a block more. Real blocks, which move by themselves, get the
 base and a weaker path. For training only: validation and test see blocks as they are, and stills stand still.
 
 Properties, in the order in which they are applied: mirroring; turn, scale and shift of the crop; a blink-like covering
-of the eyes for a few frames; light (gamma, contrast, brightness, a slope across); blur; compression, by quantising the
+of the eyes for a few frames; light (gamma, contrast, brightness, a slope across); blur; compression, by quantizing the
 8 x 8 cosine transform as JPEG does (ITU-T T.81, table K.1); noise.
 """
 
@@ -23,14 +23,14 @@ from torch.nn import functional
 from annotate.emotions.contract import BLOCK_FRAMES, CROP_SIZE_PX
 
 KNOTS = 5
-"""Random values that a path goes through."""
+"""Random values through which a path goes."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How far blocks may differ from the picture they are made from, at strength 1.
+    """How far blocks may differ from the image from which they are made, at strength 1.
 
-    The first number of each pair is the largest base, the second the largest way of the path around it.
+    The first number of each pair is the largest base, the second the largest deviation of the path around it.
     """
 
     turn_degrees: tuple[float, float] = (12.0, 4.0)
@@ -43,7 +43,7 @@ class Spread:
     brightness: tuple[float, float] = (0.15, 0.05)
     slope: tuple[float, float] = (0.25, 0.05)
     blur: tuple[float, float] = (0.8, 0.3)
-    """Weight of the blurred picture in the mixture, of blocks that are blurred."""
+    """Weight of the blurred image in the mixture, of blocks that are blurred."""
 
 
 SPREAD = Spread()
@@ -52,8 +52,8 @@ REAL_PATH = 0.3
 """Weight of the paths for blocks that move by themselves."""
 
 BLINK_FRAMES = 5
-EYES_CENTRE, EYES_HALF_HEIGHT = 0.38, 0.08
-"""Where dlib's box with the margin has the eyes, as fractions of the crop's height."""
+EYES_CENTER, EYES_HALF_HEIGHT = 0.38, 0.08
+"""Position of the eyes in dlib's box with the margin, as fractions of the crop's height."""
 
 BLUR_PX = 7
 MIN_QUALITY, MAX_QUALITY = 12, 70
@@ -64,17 +64,17 @@ _LUMINANCE_STEPS = (
     "16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62 "
     "18 22 37 56 68 109 103 77 24 35 55 64 81 104 113 92 49 64 78 87 103 121 120 101 72 92 95 98 112 100 103 99"
 )
-"""Quantisation of luminance, ITU-T T.81, table K.1."""
+"""Quantization of luminance, ITU-T T.81, table K.1."""
 
 
-def pseudo_blocks(pictures: Tensor, random: torch.Generator, strength: float = 1.0, spread: Spread = SPREAD) -> Tensor:
-    """Varied blocks (N, 20, 80, 80) from stills (N, 1, h, w) or blocks (N, 20, h, w), all in 0..1.
+def pseudo_blocks(images: Tensor, random: torch.Generator, strength: float = 1.0, spread: Spread = SPREAD) -> Tensor:
+    """Return varied blocks (N, 20, 80, 80) from stills (N, 1, h, w) or blocks (N, 20, h, w), all in 0..1.
 
-    ``strength`` (0..1) scales all of it; ``random`` decides everything, on any device the pictures are on.
+    ``strength`` (0..1) scales all of it; ``random`` decides everything, the same on every device.
     """
     with torch.no_grad():
-        draw = _Paths(pictures, random, strength)
-        frames = pictures.expand(-1, BLOCK_FRAMES, -1, -1)
+        draw = _Paths(images, random, strength)
+        frames = images.expand(-1, BLOCK_FRAMES, -1, -1)
         frames = _move(frames, draw, spread)
         frames = _blink(frames, draw)
         frames = _light(frames, draw, spread)
@@ -84,14 +84,14 @@ def pseudo_blocks(pictures: Tensor, random: torch.Generator, strength: float = 1
 
 
 def smooth_path(knots: Tensor) -> Tensor:
-    """Values (N, 20) of the cubic (Keys, 1981) through ``knots`` (N, K)."""
+    """Return values (N, 20) of the cubic (Keys, 1981) through ``knots`` (N, K)."""
     size = (1, BLOCK_FRAMES)
     path = functional.interpolate(knots[:, None, None], size, mode="bicubic", align_corners=True)
     return path[:, 0, 0]
 
 
 def compress(frames: Tensor, quality: Tensor) -> Tensor:
-    """Pictures (N, T, h, w) in 0..1, h and w multiples of 8, as JPEG of ``quality`` (N, T), 1..100, returns them."""
+    """Return images (N, T, h, w) in 0..1, h and w multiples of 8, as JPEG of ``quality`` (N, T), 1..100, gives them."""
     count, times, height, width = frames.shape
     cosines = _cosines().to(frames)
     steps = torch.tensor([int(step) for step in _LUMINANCE_STEPS.split()]).view(_DCT_PX, _DCT_PX).to(frames)
@@ -104,31 +104,31 @@ def compress(frames: Tensor, quality: Tensor) -> Tensor:
 
 
 class _Paths:
-    """Random numbers for each block, drawn where they are the same on every device."""
+    """Random numbers for each block, drawn on the CPU so that they are the same on every device."""
 
-    def __init__(self, pictures: Tensor, random: torch.Generator, strength: float) -> None:
-        self.count = len(pictures)
+    def __init__(self, images: Tensor, random: torch.Generator, strength: float) -> None:
+        self.count = len(images)
         self.strength = strength
-        self._like = pictures
+        self._like = images
         self._random = random
-        self._path_weight = 1.0 if pictures.shape[1] == 1 else REAL_PATH
+        self._path_weight = 1.0 if images.shape[1] == 1 else REAL_PATH
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> Tensor:
-        """A number for each block, (N, 1)."""
+        """Return a number for each block, (N, 1)."""
         return (torch.rand(self.count, 1, generator=self._random) * (high - low) + low).to(self._like)
 
     def normal(self, *sides: int) -> Tensor:
-        """Numbers (N, *sides) of the standard normal distribution."""
+        """Return numbers (N, *sides) of the standard normal distribution."""
         return torch.randn(self.count, *sides, generator=self._random).to(self._like)
 
     def path(self, most: tuple[float, float]) -> Tensor:
-        """A smooth path (N, 20) around a base of its own for each block."""
-        base, way = most
+        """Return a smooth path (N, 20) around a base of its own for each block."""
+        base, deviation = most
         knots = (torch.rand(self.count, KNOTS, generator=self._random) * 2 - 1).to(self._like)
-        return self.strength * (self.uniform(-base, base) + self._path_weight * way * smooth_path(knots))
+        return self.strength * (self.uniform(-base, base) + self._path_weight * deviation * smooth_path(knots))
 
     def chosen(self, share: float) -> Tensor:
-        """Which blocks something is done to, (N, 1) of 0 and 1."""
+        """Return which blocks are changed, (N, 1) of 0 and 1, about the share ``share`` of them."""
         return (self.uniform() < share * self.strength).to(self._like)
 
 
@@ -139,14 +139,14 @@ def _move(frames: Tensor, draw: _Paths, spread: Spread) -> Tensor:
     mirror = torch.where(draw.uniform() < 0.5, -1.0, 1.0).to(frames)
     cos, sin = torch.cos(turn) * scale, torch.sin(turn) * scale
     rows = torch.stack([cos * mirror, -sin, across, sin * mirror, cos, down], 2).view(-1, 2, 3)
-    pictures = frames.reshape(-1, 1, *frames.shape[2:])
-    grid = functional.affine_grid(rows, [len(pictures), 1, CROP_SIZE_PX, CROP_SIZE_PX], align_corners=False)
-    moved = functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    images = frames.reshape(-1, 1, *frames.shape[2:])
+    grid = functional.affine_grid(rows, [len(images), 1, CROP_SIZE_PX, CROP_SIZE_PX], align_corners=False)
+    moved = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
     return moved.view(-1, BLOCK_FRAMES, CROP_SIZE_PX, CROP_SIZE_PX)
 
 
 def _blink(frames: Tensor, draw: _Paths) -> Tensor:
-    """For a few frames the eyes go over into what is around them, as lids of the skin's shade would."""
+    """Blend the eyes with their surroundings for a few frames, as lids of the skin's shade would."""
     moment = draw.uniform(0, BLOCK_FRAMES)
     times = torch.arange(BLOCK_FRAMES).to(frames)
     closed = (1 - (times - moment).abs() / (BLINK_FRAMES / 2)).clamp(0, 1)
@@ -155,7 +155,7 @@ def _blink(frames: Tensor, draw: _Paths) -> Tensor:
 
 def _with_lids(frames: Tensor, closed: Tensor) -> Tensor:
     down = (torch.arange(CROP_SIZE_PX).to(frames) + 0.5) / CROP_SIZE_PX
-    band = (1.5 - 1.5 * (down - EYES_CENTRE).abs() / EYES_HALF_HEIGHT).clamp(0, 1)
+    band = (1.5 - 1.5 * (down - EYES_CENTER).abs() / EYES_HALF_HEIGHT).clamp(0, 1)
     weight = closed[..., None, None] * band[:, None]
     half = round(EYES_HALF_HEIGHT * CROP_SIZE_PX)
     around = functional.avg_pool2d(functional.pad(frames, (0, 0, half, half), mode="replicate"), (2 * half + 1, 1), 1)
@@ -189,7 +189,7 @@ def _compress(frames: Tensor, draw: _Paths) -> Tensor:
 
 
 def _change_chosen(frames: Tensor, chosen: Tensor, change: Callable[[Tensor, Tensor], Tensor], amount: Tensor) -> Tensor:
-    """Changes some blocks, each by its own amount (N, 20)."""
+    """Change some blocks, each by its own amount (N, 20)."""
     numbers = torch.nonzero(chosen[:, 0])[:, 0]
     return frames.index_copy(0, numbers, change(frames[numbers], amount[numbers])) if len(numbers) else frames
 
@@ -200,12 +200,12 @@ def _add_noise(frames: Tensor, draw: _Paths) -> Tensor:
 
 
 def _both_ways(tiles: Tensor, matrix: Tensor) -> Tensor:
-    """``matrix.T @ tiles @ matrix`` as two large products instead of many small ones."""
+    """Return ``matrix.T @ tiles @ matrix``, as two large products instead of many small ones."""
     return ((tiles @ matrix).transpose(-1, -2).contiguous() @ matrix).transpose(-1, -2)
 
 
 def _cosines() -> Tensor:
-    """The orthonormal cosine transform of 8 values as a matrix."""
+    """Return the orthonormal cosine transform of 8 values as a matrix."""
     index = torch.arange(_DCT_PX)
     waves = torch.cos(math.pi / _DCT_PX * (index + 0.5) * index[:, None]) * math.sqrt(2 / _DCT_PX)
     waves[0] /= math.sqrt(2)

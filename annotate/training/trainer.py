@@ -1,306 +1,256 @@
-"""Training a network on sets of blocks: early stopping, the best checkpoint, going on after a kill, export.
+"""The training loop: steps, learning rate, averaged weights, validation, checkpoints, the log.
 
-An epoch's random numbers follow from the seed and the epoch's number alone, so that a run that was killed and goes on
-gives what it would have given in one piece.
+A `Trainer` trains a network on a `TrainingTask`, which draws the batches and validates. The random numbers of an epoch
+follow from the seed and the number of the epoch alone, so that a run that was killed and resumed gives the same result.
 """
 
 from __future__ import annotations
 
+import copy
 import csv
-import hashlib
 import io
-import json
 import math
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from annotate.emotions.contract import Contract
-from annotate.errors import DatasetError, OutputError, TrainingError
-from annotate.storage.local.files import make_folder, sentence, write_whole
-from annotate.training.dataset.storage import ORIGINS_NAME, TRAIN, VALIDATION, Dataset
-from annotate.training.metrics import accuracy, balanced_accuracy
-from annotate.training.models.architectures import ARCHITECTURES, fit_temperature
-from annotate.training.models.export import export
-from annotate.training.models.frame_cnn import BlockNetwork
-from annotate.training.still_motion import pseudo_blocks
+from annotate.errors import OutputError, TrainingError, unwritable
+from annotate.storage.local.files import ensure_dir, write_atomic
 
-CHECKPOINT_NAME, BEST_NAME, LOG_NAME, CURVE_NAME = "last.pt", "best.pt", "log.csv", "curve.png"
+CHECKPOINT_NAME, BEST_NAME, LOG_NAME = "last.pt", "best.pt", "log.csv"
+CLIP_NORM = 5.0
 
-Progress = Callable[[int, int, int, float], None]
-"""Called with the epoch, the steps of it done, the steps it has, and the loss of the last one."""
+_LOG_DECIMALS = 4
 
 Batch = tuple[Tensor, Tensor]
+"""Inputs and targets: class indices (B,) or distributions (B, classes)."""
 
-_CLIP_NORM = 5.0
-_PREDICTED_BLOCKS = 16
+LogRow = dict[str, Any]
+"""A finished epoch by column of the log; its first column counts epochs from 1."""
+
+EpochProgress = Callable[[int, int, int, float], None]
+"""Called with the number of the epoch, its steps done, the number of its steps, and the loss of the last one."""
+
+Network = TypeVar("Network", bound=nn.Module)
+_Trained = TypeVar("_Trained", bound=nn.Module, contravariant=True)
 
 
 @dataclass(frozen=True)
-class FitSettings:
-    """What a run can be told."""
+class TrainingPlan:
+    """Length, learning rate and regularization of a run."""
 
-    architecture: str = "frames"
-    epochs: int = 30
-    patience: int = 6
-    """Training ends when validation has not improved for so many epochs."""
-    batch_size: int = 32
-    least_steps: int = 20
-    """An epoch of a small set draws its blocks several times over: one of a step or two would tell validation nothing."""
-    learning_rate: float = 1e-3
+    steps: int
+    """Batches of the whole run."""
+    epoch_steps: int
+    """Batches between two validations, each with a checkpoint; the last epoch may have fewer."""
+    learning_rate: float
     """The highest; it rises over the first steps and falls along a cosine (Loshchilov and Hutter, ICLR 2017)."""
-    weight_decay: float = 0.02
-    warmup_share: float = 0.05
-    balance: float = 0.5
-    """Classes are drawn in proportion to their frequency to the power 1 - balance."""
-    label_smoothing: float = 0.1
-    augmentation: float = 1.0
-    """How far training blocks are moved, lit and spoilt: 0 not at all, 1 as `annotate.training.still_motion` says."""
-    seed: int = 0
+    warmup_share: float
+    """Share of the steps over which the learning rate rises."""
+    seed: int
+    label_smoothing: float = 0.0
+    average_decay: float | None = None
+    """Decay of the running mean of weights that is validated and kept (Polyak averaging); None keeps the weights."""
+    patience: int | None = None
+    """Epochs without a better validation after which training ends; None never ends early."""
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        warmup = max(1, round(self.steps * self.warmup_share))
+        if step < warmup:
+            return self.learning_rate * ((step + 1) / warmup)
+        along = (step - warmup) / max(1, self.steps - warmup)
+        return self.learning_rate * (0.5 * (1 + math.cos(math.pi * along)))
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """What is known of an epoch when it has ended; validation sees blocks as they are."""
+class EpochEnd:
+    """What the loop knows of an epoch whose last step is done."""
 
-    epoch: int
+    number: int
+    steps: int
+    """Steps since the beginning of the run."""
     loss: float
-    validation_loss: float
-    accuracy: float
-    balanced_accuracy: float
-    duration_s: float
+    """Mean loss of its steps."""
+    started_s: float
+    """Reading of `time.monotonic` when it began."""
+
+    def elapsed_s(self) -> float:
+        """Return the seconds since it began."""
+        return time.monotonic() - self.started_s
+
+
+class TrainingTask(Protocol[_Trained]):
+    """What a network is trained on, and how it is validated."""
 
     @property
-    def worth(self) -> tuple[float, float]:
-        """By what epochs are compared: balanced accuracy, and where that is equal, the loss."""
-        return self.balanced_accuracy, -self.validation_loss
+    def identity(self) -> str:
+        """What tells runs apart that cannot be continued by each other."""
+
+    def batches(self, epoch: int, steps: range) -> Iterator[Batch]:
+        """Yield a batch for each of ``steps``, counted from 0; the same for the same epoch, counted from 1."""
+
+    def validate(self, network: _Trained, ended: EpochEnd) -> LogRow:
+        """Return the epoch's row of the log, with how well ``network`` does on validation."""
+
+    def score(self, row: LogRow) -> tuple[float, ...]:
+        """Return by what epochs are compared: the higher, the better."""
 
 
-class Run:
-    """A training run whose checkpoint, log and curve lie in ``folder``; it goes on where they left off.
+class Trainer(Generic[Network]):
+    """A training run with its checkpoint, best weights and log in ``folder``; it resumes what is there.
+
+    ``network`` lies on the device on which it is trained and ``optimizer`` has its parameters.
 
     Raises:
-        DatasetError: the sets do not fit the contract, or have no block to train with or to validate with.
-        TrainingError: ``folder`` holds a run with other settings or sets.
+        TrainingError: ``folder`` holds another run, or its checkpoint cannot be read.
+        OutputError: ``folder`` cannot be made.
     """
 
-    def __init__(self, datasets: Sequence[Dataset], folder: Path, settings: FitSettings) -> None:
-        self.settings = settings
-        self.history: list[Epoch] = []
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    def __init__(
+        self,
+        network: Network,
+        optimizer: torch.optim.Optimizer,
+        task: TrainingTask[Network],
+        plan: TrainingPlan,
+        folder: Path,
+    ) -> None:
+        self.network = network
+        self.rows: list[LogRow] = []
+        self._optimizer = optimizer
+        self._task = task
+        self._plan = plan
         self._folder = folder
-        self._training = _Source(datasets, TRAIN)
-        self._validation = _Source(datasets, VALIDATION)
-        self._identity = _identity(datasets, settings)
-        with torch.random.fork_rng():
-            torch.manual_seed(settings.seed)
-            self.network = ARCHITECTURES[settings.architecture]().to(self.device)
-        self._optimizer = torch.optim.AdamW(
-            self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
-        )
-        self._steps = max(settings.least_steps, len(self._training) // settings.batch_size)
-        factor = _warm_cosine(self._steps * settings.epochs, settings.warmup_share)
-        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, factor)
-        make_folder(folder)
+        self._average = None if plan.average_decay is None else copy.deepcopy(network)
+        ensure_dir(folder)
         self._resume()
 
     @property
-    def best(self) -> Epoch:
-        """The best epoch so far, the first of equals."""
-        return max(self.history, key=lambda each: each.worth)
+    def result(self) -> Network:
+        """The network that is validated and kept: the averaged one if there is one."""
+        return self.network if self._average is None else self._average
+
+    @property
+    def best_row(self) -> LogRow:
+        """The row of the best epoch so far, the first of equals."""
+        return max(self.rows, key=self._task.score)
 
     @property
     def is_over(self) -> bool:
-        """Whether all epochs are done, or validation has not improved for long enough."""
-        done = len(self.history)
-        return done >= self.settings.epochs or (done > 0 and done - self.best.epoch >= self.settings.patience)
+        """Whether all steps are done, or validation has not improved for long enough."""
+        done, patience = len(self.rows), self._plan.patience
+        if done * self._plan.epoch_steps >= self._plan.steps:
+            return True
+        return patience is not None and done > 0 and done - 1 - self.rows.index(self.best_row) >= patience
 
-    def epochs(self, progress: Progress | None = None) -> Iterator[Epoch]:
-        """Trains, and yields every epoch once it is safe on disk.
+    def epochs(self, progress: EpochProgress | None = None) -> Iterator[LogRow]:
+        """Train, and yield every epoch's row of the log once its checkpoint is written.
 
         Raises:
             OutputError: the checkpoint cannot be written.
         """
         while not self.is_over:
-            started_s = time.monotonic()
-            number = len(self.history) + 1
-            loss = self._train_epoch(number, progress)
-            logits, labels = self._validated()
-            predicted = logits.argmax(1).numpy().astype(np.int64)
-            validation_loss = float(functional.cross_entropy(logits, labels))
-            truth = labels.numpy()
-            scores = accuracy(predicted, truth), balanced_accuracy(predicted, truth)
-            epoch = Epoch(number, loss, validation_loss, *scores, time.monotonic() - started_s)
-            self.history.append(epoch)
-            if self.best is epoch:
-                _save(self.network.state_dict(), self._folder / BEST_NAME)
-            self._keep()
-            yield epoch
+            ended = self._train_epoch(len(self.rows) + 1, progress)
+            row = self._task.validate(self.result, ended)
+            self.rows.append(row)
+            if self.best_row is row:
+                self.save(BEST_NAME)
+            self._write_checkpoint()
+            yield row
 
-    def export(self, path: Path) -> float:
-        """Writes the best epoch's network, calibrated on validation, as ONNX; returns its difference from torch.
+    def save(self, name: str) -> None:
+        """Write the weights of `result` as ``name`` in the run's folder; raises OutputError."""
+        _save(self.result.state_dict(), self._folder / name)
 
-        Raises:
-            TrainingError: the best checkpoint is gone, or the file does not give what torch gives.
-            OutputError: it cannot be written.
-        """
-        self.network.load_state_dict(self._load(BEST_NAME))
-        self.network.temperature.fill_(fit_temperature(*self._validated()))
-        network = self.network.cpu()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return export(cast(BlockNetwork, network), path)
-        except ValueError as error:
-            raise TrainingError(f"{error}; report this, or choose another --architecture") from error
-        except OSError as error:
-            raise OutputError(sentence(path, error)) from None
-        finally:
-            self.network.to(self.device)
+    def load_best(self) -> Network:
+        """Return `result` with the weights of the best epoch; raises TrainingError if their file cannot be read."""
+        self.result.load_state_dict(self._load(BEST_NAME))
+        return self.result
 
-    def _train_epoch(self, number: int, progress: Progress | None) -> float:
+    def _train_epoch(self, number: int, progress: EpochProgress | None) -> EpochEnd:
+        plan, started_s = self._plan, time.monotonic()
+        start = (number - 1) * plan.epoch_steps
+        steps = range(start, min(start + plan.epoch_steps, plan.steps))
         losses: list[float] = []
         self.network.train()
         with torch.random.fork_rng():
-            torch.manual_seed(_seed_of(self.settings.seed, number))
-            for blocks, labels in self._training.batches(self.settings, number, self._steps, self.device):
-                loss = functional.cross_entropy(self.network(blocks), labels, label_smoothing=self.settings.label_smoothing)
-                self._optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP_NORM)
-                self._optimizer.step()
-                self._schedule.step()
-                losses.append(float(loss.detach()))
+            torch.manual_seed(epoch_seed(plan.seed, number))
+            for step, (inputs, targets) in zip(steps, self._task.batches(number, steps), strict=True):
+                losses.append(self._take_step(inputs, targets, plan.rate(step)))
                 if progress is not None:
-                    progress(number, len(losses), self._steps, losses[-1])
-        return float(np.mean(losses))
+                    progress(number, len(losses), len(steps), losses[-1])
+        return EpochEnd(number, steps.stop, float(np.mean(losses)), started_s)
 
-    def _validated(self) -> Batch:
-        """Logits (n, 7) and labels (n,) of all validation blocks."""
-        self.network.eval()
-        logits, labels = [], []
-        with torch.inference_mode():
-            for blocks, own_labels in self._validation.in_order(self.device):
-                logits.append(self.network.logits(blocks).cpu())
-                labels.append(own_labels)
-        return torch.cat(logits), torch.cat(labels)
+    def _take_step(self, inputs: Tensor, targets: Tensor, rate: float) -> float:
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        loss = functional.cross_entropy(self.network(inputs), targets, label_smoothing=self._plan.label_smoothing)
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP_NORM)
+        self._optimizer.step()
+        if self._average is not None and self._plan.average_decay is not None:
+            _move_average(self._average, self.network, self._plan.average_decay)
+        return loss.item()
 
-    def _keep(self) -> None:
-        state = {
-            "identity": self._identity,
-            "network": self.network.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "schedule": self._schedule.state_dict(),
-            "history": [asdict(epoch) for epoch in self.history],
-        }
-        _save(state, self._folder / CHECKPOINT_NAME)
-        write_whole(self._folder / LOG_NAME, _as_csv(self.history))
+    def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+        """Return what a checkpoint holds the state of."""
+        parts: dict[str, nn.Module | torch.optim.Optimizer] = {"network": self.network, "optimizer": self._optimizer}
+        return parts if self._average is None else parts | {"average": self._average}
+
+    def _write_checkpoint(self) -> None:
+        state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts().items()}
+        _save(state | {"identity": self._task.identity, "history": self.rows}, self._folder / CHECKPOINT_NAME)
+        write_atomic(self._folder / LOG_NAME, _as_csv(self.rows))
 
     def _resume(self) -> None:
         if not (self._folder / CHECKPOINT_NAME).exists():
             return
         state = self._load(CHECKPOINT_NAME)
-        if state.get("identity") != self._identity:
-            raise TrainingError(f"{self._folder}: holds a run with other settings or sets; remove it or give another -o")
-        for name, part in (("network", self.network), ("optimizer", self._optimizer), ("schedule", self._schedule)):
+        if state.get("identity") != self._task.identity:
+            raise TrainingError("holds a run with other settings or sets", "remove it or give another -o", path=self._folder)
+        for name, part in self._parts().items():
             part.load_state_dict(state[name])
-        self.history = [Epoch(**epoch) for epoch in state["history"]]
+        self.rows = state["history"]
 
     def _load(self, name: str) -> dict[str, Any]:
-        path = self._folder / name
+        path, device = self._folder / name, next(self.network.parameters()).device
         try:
-            state: dict[str, Any] = torch.load(path, weights_only=True, map_location=self.device)
+            state: dict[str, Any] = torch.load(path, weights_only=True, map_location=device)
         except Exception as error:
-            raise TrainingError(f"{path}: the checkpoint cannot be read; remove {self._folder} to begin anew") from error
+            raise TrainingError(
+                "the checkpoint cannot be read", f"remove {self._folder} to begin anew", path=path
+            ) from error
         return state
 
 
-class _Source:
-    """The blocks of one part of several sets, as one."""
-
-    def __init__(self, datasets: Sequence[Dataset], part: str) -> None:
-        for dataset in datasets:
-            if dataset.contract != Contract():
-                raise DatasetError(f"{dataset.path}: was cut for another model's contract; build it again")
-        self._datasets = datasets
-        rows = [dataset.rows(part) for dataset in datasets]
-        self._owner = np.repeat(np.arange(len(datasets)), [len(own) for own in rows])
-        self._rows = np.concatenate(rows)
-        self._labels = np.concatenate([dataset.labels[own] for dataset, own in zip(datasets, rows, strict=True)])
-        if not len(self):
-            names = " ".join(str(dataset.path) for dataset in datasets)
-            raise DatasetError(f"{names}: no block is in {part}; add videos, or build with another --seed or other shares")
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def batches(self, settings: FitSettings, epoch: int, steps: int, device: torch.device) -> Iterator[Batch]:
-        """Varied blocks (B, 20, 80, 80) in 0..1 and labels (B,), drawn so that rare classes come more often."""
-        seed = _seed_of(settings.seed, epoch)
-        chooser, random = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-        weights = np.bincount(self._labels)[self._labels].astype(float) ** -settings.balance
-        order = chooser.choice(len(self), steps * settings.batch_size, p=weights / weights.sum())
-        for index in order.reshape(steps, settings.batch_size):
-            parts, labels = [], []
-            for number, dataset in enumerate(self._datasets):
-                own = np.sort(index[self._owner[index] == number])
-                if len(own):
-                    pixels = _as_input(np.asarray(dataset.pixels[self._rows[own]]), device)
-                    parts.append(pseudo_blocks(pixels, random, settings.augmentation))
-                    labels.append(self._labels[own])
-            yield torch.cat(parts), torch.from_numpy(np.concatenate(labels)).to(device)
-
-    def in_order(self, device: torch.device) -> Iterator[Batch]:
-        """All blocks as they are, and their labels."""
-        for number, dataset in enumerate(self._datasets):
-            mine = np.flatnonzero(self._owner == number)
-            for start in range(0, len(mine), _PREDICTED_BLOCKS):
-                own = mine[start : start + _PREDICTED_BLOCKS]
-                blocks = _as_input(dataset.whole_blocks(self._rows[own]), device)
-                yield blocks, torch.from_numpy(self._labels[own])
-
-
-def _as_input(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
-    return torch.from_numpy(pixels).to(device).float() / 255
-
-
-def _seed_of(seed: int, epoch: int) -> int:
+def epoch_seed(seed: int, epoch: int) -> int:
+    """Return the seed of an epoch of the run with ``seed``."""
     return seed * 100_003 + epoch
 
 
-def _identity(datasets: Sequence[Dataset], settings: FitSettings) -> str:
-    """Tells runs apart that must not be mixed."""
-    tables = [hashlib.sha256((dataset.path / ORIGINS_NAME).read_bytes()).hexdigest() for dataset in datasets]
-    return json.dumps({"settings": asdict(settings), "sets": tables}, sort_keys=True)
+def _move_average(average: nn.Module, network: nn.Module, decay: float) -> None:
+    with torch.no_grad():
+        for kept, current in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+            if kept.dtype.is_floating_point:
+                kept.lerp_(current, 1 - decay)
+            else:
+                kept.copy_(current)
 
 
-def _warm_cosine(steps: int, warmup_share: float) -> Callable[[int], float]:
-    warmup = max(1, round(steps * warmup_share))
-
-    def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
-
-    return factor
-
-
-def _as_csv(history: Sequence[Epoch]) -> str:
+def _as_csv(rows: list[LogRow]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, Epoch.__dataclass_fields__, lineterminator="\n")
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()
-    for epoch in history:
-        values: dict[str, Any] = asdict(epoch)
-        writer.writerow({name: round(value, 4) if isinstance(value, float) else value for name, value in values.items()})
+    for row in rows:
+        writer.writerow({name: round(value, _LOG_DECIMALS) for name, value in row.items()})
     return text.getvalue()
 
 
@@ -309,5 +259,7 @@ def _save(state: object, path: Path) -> None:
     try:
         torch.save(state, unfinished)
         unfinished.replace(path)
-    except (OSError, RuntimeError) as error:
-        raise OutputError(f"{path}: cannot be written ({error}); check permissions and the space left") from error
+    except OSError as error:
+        raise unwritable(path, error) from error
+    except RuntimeError as error:
+        raise OutputError(f"cannot be written ({error})", "check permissions and the space left", path=path) from error

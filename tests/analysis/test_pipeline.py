@@ -6,21 +6,21 @@ import pytest
 
 import annotate
 from annotate.analysis.annotation import Annotation
-from annotate.analysis.parallel import analyse
-from annotate.analysis.pipeline import Analysis, analysed_size_px
+from annotate.analysis.parallel import analyze
+from annotate.analysis.pipeline import Analysis, analyzed_size_px
 from annotate.settings import Limits, Settings
 from annotate.span import Span
 from tests.clips import SHARED_CLIPS, make_face_picture, make_from_pictures, make_pattern
 
 
 def annotations_of(path: Path, settings: Settings | None = None) -> list[Annotation]:
-    return analyse(Analysis.open(path, settings))
+    return analyze(Analysis.open(path, settings))
 
 
 def test_one_face(face_clip: Path) -> None:
     """50 frames: two blocks and one for the rest, which ends with the track."""
     analysis = Analysis.open(face_clip)
-    annotations = analyse(analysis)
+    annotations = analyze(analysis)
     assert [(each.face_id, each.block, each.span, each.overlap) for each in annotations] == [
         (1, 0, Span(0, 800), 0),
         (1, 1, Span(800, 1600), 0),
@@ -39,7 +39,7 @@ def test_one_face(face_clip: Path) -> None:
 
 def test_no_faces(empty_clip: Path) -> None:
     analysis = Analysis.open(empty_clip)
-    assert analyse(analysis) == []
+    assert analyze(analysis) == []
     assert (analysis.decoding.frames, analysis.blocks.faces) == (25, 0)
 
 
@@ -68,7 +68,7 @@ def test_a_block_never_crosses_a_cut(tmp_path: Path, face_picture: Path) -> None
 
 
 def test_boxes_are_in_pixels_of_the_displayed_picture(tmp_path: Path, face_picture: Path) -> None:
-    """The same picture at 320 x 240 and at 1440 x 1080, which is analysed at half its size."""
+    """The same picture at 320 x 240 and at 1440 x 1080, which is analyzed at half its size."""
     small = make_from_pictures(tmp_path / "small.mp4", [(face_picture, 0.4)], size=(320, 240))
     large = make_from_pictures(tmp_path / "large.mp4", [(face_picture, 0.4)], size=(1440, 1080))
     (first,), (second,) = annotations_of(small), annotations_of(large)
@@ -78,10 +78,10 @@ def test_boxes_are_in_pixels_of_the_displayed_picture(tmp_path: Path, face_pictu
     assert Analysis.open(large).video.width_px == 1440
 
 
-def test_analysed_size(empty_clip: Path) -> None:
+def test_analyzed_size(empty_clip: Path) -> None:
     video = Analysis.open(empty_clip).video
-    assert analysed_size_px(video, 0.15) == (160, 120)
-    assert analysed_size_px(video, 0.9) == (119, 89)
+    assert analyzed_size_px(video, 0.15) == (160, 120)
+    assert analyzed_size_px(video, 0.9) == (119, 89)
 
 
 def test_two_faces_on_screen(tmp_path: Path, face_picture: Path) -> None:
@@ -94,7 +94,7 @@ def test_two_faces_on_screen(tmp_path: Path, face_picture: Path) -> None:
 
 
 def test_decoding_threads_do_not_change_the_result(face_clip: Path) -> None:
-    one, many = (analyse(Analysis.open(face_clip, limits=Limits(threads))) for threads in (1, 4))
+    one, many = (analyze(Analysis.open(face_clip, limits=Limits(threads))) for threads in (1, 4))
     assert one == many
 
 
@@ -105,17 +105,17 @@ def test_complaints_of_many_threads_are_decoded_again_with_one(tmp_path: Path, f
         data[start : start + 2000] = bytes(2000)
     path.write_bytes(data)
     analysis = Analysis.open(path, limits=Limits(4))
-    annotations = analyse(analysis)
+    annotations = analyze(analysis)
     assert analysis.limits.threads == 1
     assert analysis.decoding.warning_count > 0
-    assert annotations == analyse(Analysis.open(path, limits=Limits(1)))
+    assert annotations == analyze(Analysis.open(path, limits=Limits(1)))
 
 
 def test_a_truncated_video_tells_what_is_missing(tmp_path: Path) -> None:
     path = make_pattern(tmp_path / "cut.mkv", duration_s=8, size="320x240")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     analysis = Analysis.open(path)
-    analyse(analysis)
+    analyze(analysis)
     assert 2 < analysis.missing_s < 6
     assert analysis.missing_s == pytest.approx(8 - analysis.decoding.end_s, abs=0.1)
 

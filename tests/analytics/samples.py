@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from annotate.analysis.annotation import Annotation
 from annotate.emotions.labels import EMOTIONS
 from annotate.faces.box import Box
-from annotate.results.meta import Meta, Source, hash_content, plain_name
+from annotate.results.meta import Meta, Source, hash_content, json_safe_name
 from annotate.results.table import format_table, to_table
 from annotate.span import Span
 from annotate.version import ANALYSIS_VERSION
@@ -72,10 +73,29 @@ def report(
         source=Source(video, 1, 1, ""),
         duration_s=duration_s,
         frames=frames,
-        outputs={plain_name(path): hash_content(text.encode())},
+        outputs={json_safe_name(path): hash_content(text.encode())},
     )
     meta_of(path).write_text(meta.to_json())
     return path
+
+
+def change_meta(path: Path, **changes: object) -> None:
+    """Other values in the meta file of a report."""
+    content = json.loads(meta_of(path).read_text())
+    meta_of(path).write_text(json.dumps(content | changes))
+
+
+def write_known(path: Path, text: str | bytes) -> None:
+    """Another report, whose meta file says that this was written."""
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    change_meta(path, outputs={path.name: hash_content(path.read_bytes())})
+
+
+def replace_content(path: Path, old: str, new: str) -> None:
+    """The same with other text in it."""
+    text = path.read_text()
+    assert old in text
+    write_known(path, text.replace(old, new))
 
 
 def meta_of(path: Path) -> Path:

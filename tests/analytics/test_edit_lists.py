@@ -12,7 +12,7 @@ import pytest
 
 from annotate.analytics.edit_lists import common_rate, frame_rate, to_edl, to_m3u, to_otio
 from annotate.analytics.moments import Moment
-from annotate.analytics.read import Report
+from annotate.analytics.read import ReportSummary
 from annotate.emotions.labels import EMOTIONS
 from annotate.span import Span
 
@@ -25,7 +25,7 @@ def moment(
 ) -> Moment:
     """Fear of face 2."""
     path = Path(folder) / name
-    report = Report(path.with_suffix(".emotions.csv"), str(path), path, duration_ms, frames, EMOTIONS)
+    report = ReportSummary(path.with_suffix(".emotions.csv"), str(path), path, duration_ms, frames, EMOTIONS)
     return Moment(report, 2, Span(start_ms, end_ms), "fear", 0.725)
 
 

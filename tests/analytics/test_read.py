@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,17 +11,15 @@ from hypothesis import strategies as st
 
 from annotate.analytics import read
 from annotate.analytics.read import Batch, read_reports
-from annotate.archive.discover import Obstacle
-from annotate.archive.stored_report import read_whole
+from annotate.archive.find_reports import find_reports
+from annotate.archive.stored_report import AGAIN
 from annotate.emotions.labels import EMOTIONS
-from annotate.errors import ReportError
-from annotate.faces.blocks import Detection
-from annotate.faces.box import Box
-from annotate.results.boxes import BoxPaths, format_boxes
 from annotate.results.intervals import pieces
-from annotate.results.meta import hash_content
 from annotate.results.table import parse_table
-from tests.analytics.samples import CLIP, MOVIE, block, meta_of, report
+from annotate.storage.base import parse_path
+from annotate.storage.values import SkippedPath
+from tests.analytics.samples import CLIP, MOVIE, block, change_meta, meta_of, replace_content, report
+from tests.object_store import Bucket
 
 OTHERS = ("calm", '"very" calm')
 
@@ -42,23 +39,9 @@ def rows(batch: Batch) -> list[list[object]]:
 def reason(path: Path) -> str:
     """Why a report is left out."""
     (found,) = read_reports([path])
-    assert isinstance(found, Obstacle)
+    assert isinstance(found, SkippedPath)
     assert found.path == path
-    return found.reason.removeprefix(f"{path}: ")
-
-
-def change_meta(path: Path, **changes: object) -> None:
-    """Other values in the meta file of a report."""
-    content = json.loads(meta_of(path).read_text())
-    meta_of(path).write_text(json.dumps(content | changes))
-
-
-def replace_content(path: Path, old: str, new: str) -> None:
-    """Another report, whose meta file says that this was written."""
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-    change_meta(path, outputs={path.name: hash_content(path.read_bytes())})
+    return found.problem
 
 
 def test_pieces_of_several_reports(tmp_path: Path) -> None:
@@ -187,52 +170,27 @@ def test_a_report_that_is_none_is_left_out_and_no_other(tmp_path: Path, old: str
     """The hash of what was never written by this program is right here, so that it is parsed."""
     paths = [report(tmp_path, f"{name}.mp4", CLIP) for name in "abc"]
     replace_content(paths[1], old, new)
-    obstacle, batch = read_reports(paths)
-    assert isinstance(obstacle, Obstacle)
+    skipped, batch = read_reports(paths)
+    assert isinstance(skipped, SkippedPath)
     assert isinstance(batch, Batch)
-    assert obstacle.reason.startswith(f"{paths[1]}: not a report of this program (")
-    assert why in obstacle.reason
+    assert (skipped.path, skipped.remedy) == (paths[1], AGAIN)
+    assert skipped.problem.startswith("not a report of this program (")
+    assert why in skipped.problem
     assert [row[0] for row in rows(batch)] == [0, 2]
 
 
-def test_the_whole_of_a_report_is_what_was_written(tmp_path: Path) -> None:
-    path = report(tmp_path, "a.mp4", MOVIE)
-    whole = read_whole(path)
-    assert whole.table.equals(parse_table(path.read_bytes()))
-    assert (whole.video, whole.meta.source.name, bool(whole.boxes)) == ("a.mp4", "a.mp4", False)
-    assert [(piece.face_id, piece.span.start_ms) for piece in whole.pieces] == [(1, 0), (1, 800), (1, 1600), (2, 1500)]
-
-
-def test_boxes_are_read_as_they_were_written_or_not_at_all(tmp_path: Path) -> None:
-    path = report(tmp_path, "a.mp4", MOVIE)
-    boxes = path.with_name("a.emotions.boxes.csv")
-    text = format_boxes(BoxPaths([(1, Detection(0, Box(1, 2, 3, 4)))]))
-    boxes.write_text(text)
-    change_meta(path, outputs={path.name: hash_content(path.read_bytes()), boxes.name: hash_content(text.encode())})
-    assert read_whole(path).boxes.at(1, 0) == Box(1, 2, 3, 4)
-    boxes.write_text(text.replace("4", "5"))
-    with pytest.raises(ReportError, match="not as its meta file says it was written"):
-        read_whole(path)
-    assert not read_whole(path, with_boxes=False).boxes
-    boxes.unlink()
-    with pytest.raises(ReportError, match="the boxes cannot be read"):
-        read_whole(path)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "why"),
-    [
-        (",sadness,1.0000", ",boredom,1.0000", "an emotion has no column"),
-        (",1.0000,0.0000\n", ",1.5000,0.0000\n", "a probability cannot be"),
-        ("4.000", "1e300", "cannot be"),
-        ("face_id", "face", "the column face_id is missing"),
-    ],
-)
-def test_what_is_no_report_is_refused_as_a_whole(tmp_path: Path, old: str, new: str, why: str) -> None:
-    path = report(tmp_path, "a.mp4", CLIP)
-    replace_content(path, old, new)
-    with pytest.raises(ReportError, match=why):
-        read_whole(path)
+def test_reports_in_object_storage_are_listed_once_and_each_file_is_read_once(bucket: Bucket, tmp_path: Path) -> None:
+    for number in range(9):
+        for path in (made := report(tmp_path, f"{number}.mp4", CLIP), meta_of(made)):
+            bucket.put(f"films/{number % 3}/{path.name}", path)
+    bucket.delete("films/0/0.emotions.meta.json")
+    bucket.requests.clear()
+    skipped, batch = read_reports(find_reports([parse_path(f"{bucket.url}/films")]).reports)
+    assert isinstance(skipped, SkippedPath)
+    assert isinstance(batch, Batch)
+    assert (str(skipped.path), len(batch.reports)) == (f"{bucket.url}/films/0/0.emotions.csv", 8)
+    assert sum(method == "list_objects_v2" for method, _ in bucket.requests) == 2
+    assert sorted(key for method, key in bucket.requests if method != "list_objects_v2") == bucket.keys
 
 
 def test_nothing_gives_nothing() -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from annotate.archive.discover import VIDEO_ENDINGS, Obstacle, Selection, walk
+from annotate.archive.discover import VIDEO_ENDINGS, Selection, walk
 from annotate.archive.layout import is_output
+from annotate.storage.values import SkippedPath
 
 PACKETS = (b"\x47\x40\x00\x10\x00" + b"\xff" * 183) * 3
 BLU_RAY_PACKETS = (b"\x12\x34\x56\x78" + PACKETS[:188]) * 3
@@ -151,7 +152,7 @@ def test_cycles_of_links_end(tmp_path: Path) -> None:
 def test_a_missing_path_is_an_obstacle_among_the_others(tmp_path: Path) -> None:
     make(tmp_path, "a.mp4")
     missing = tmp_path / "gone"
-    expected = [Obstacle(missing, f"{missing}: no such file or directory; check the name"), tmp_path / "a.mp4"]
+    expected = [SkippedPath(missing, "no such file or directory", "check the name", is_folder=True), tmp_path / "a.mp4"]
     assert list(walk([missing, tmp_path / "a.mp4", missing])) == expected
 
 
@@ -166,8 +167,9 @@ def test_a_directory_that_cannot_be_read_is_an_obstacle(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(os, "scandir", deny)
     refused = tmp_path / "b"
-    reason = f"{refused}: the directory cannot be read (Permission denied); check its permissions"
-    assert list(walk([tmp_path])) == [tmp_path / "a/x.mp4", Obstacle(refused, reason), tmp_path / "c/z.mp4"]
+    problem = "the directory cannot be read (Permission denied)"
+    skipped = SkippedPath(refused, problem, "check its permissions", is_folder=True)
+    assert list(walk([tmp_path])) == [tmp_path / "a/x.mp4", skipped, tmp_path / "c/z.mp4"]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from annotate.archive.discover import Obstacle
 from annotate.archive.find_reports import Found, find_reports
+from annotate.storage.values import SkippedPath
 from tests.analytics.samples import CLIP, MOVIE, report
 
 
@@ -39,7 +39,7 @@ def test_a_video_stands_for_its_report(tmp_path: Path) -> None:
 def test_a_video_does_not_stand_for_the_report_of_another(tmp_path: Path) -> None:
     report(tmp_path, "a.mov", CLIP)
     (tmp_path / "a.mp4").touch()
-    assert [found.path for found in find_reports([tmp_path / "a.mp4"]).obstacles] == [tmp_path / "a.mp4"]
+    assert [found.path for found in find_reports([tmp_path / "a.mp4"]).skipped] == [tmp_path / "a.mp4"]
 
 
 def test_a_report_counts_once_however_it_is_met(tmp_path: Path) -> None:
@@ -58,22 +58,22 @@ def test_linked_directories_are_followed_where_they_are_given_only(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"),
+    ("name", "problem", "remedy"),
     [
-        ("gone", "no report; make one with `annotate {}`"),
-        ("gone.mp4", "no report; make one with `annotate {}`"),
-        ("gone.emotions.csv", "no such report; check the name"),
+        ("gone", "no report", "make one with `annotate {}`"),
+        ("gone.mp4", "no report", "make one with `annotate {}`"),
+        ("gone.emotions.csv", "no such report", "check the name"),
     ],
 )
-def test_a_missing_report_is_an_obstacle(tmp_path: Path, name: str, reason: str) -> None:
+def test_a_missing_report_is_skipped(tmp_path: Path, name: str, problem: str, remedy: str) -> None:
     path = tmp_path / name
-    assert find_reports([path]) == Found(obstacles=[Obstacle(path, f"{path}: {reason.format(path)}")])
+    assert find_reports([path]) == Found(skipped=[SkippedPath(path, problem, remedy.format(path))])
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_a_directory_that_cannot_be_read_is_an_obstacle(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_read_is_skipped(tmp_path: Path) -> None:
     path = report(tmp_path, "a.mp4", CLIP)
     (tmp_path / "closed").mkdir(mode=0)
     found = find_reports([tmp_path])
     assert found.reports == [path]
-    assert [obstacle.path for obstacle in found.obstacles] == [tmp_path / "closed"]
+    assert [skipped.path for skipped in found.skipped] == [tmp_path / "closed"]

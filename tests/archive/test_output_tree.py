@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from annotate.archive.discover import walk
 from annotate.archive.output_tree import mirror
+from annotate.archive.scan import scan
 from annotate.batch.job import Status
-from annotate.batch.run import annotate_archive, plan_archive
+from annotate.batch.run import plan_archive
 from annotate.errors import SettingsError
+from tests.runs import annotate
 
 
 def touch(path: Path) -> Path:
@@ -40,12 +41,11 @@ def test_roots_that_would_write_the_same_file_are_refused(tmp_path: Path) -> Non
 def test_the_archive_is_not_written_to_and_the_mirror_is_read_for_skipping(tmp_path: Path, empty_clip: Path) -> None:
     source = touch(tmp_path / "in/tapes/a.mp4")
     shutil.copy(empty_clip, source)
-    videos = [path for path in walk([tmp_path / "in"]) if isinstance(path, Path)]
-    folders = mirror(videos, [tmp_path / "in"], tmp_path / "out")
-    assert [what for _, what in plan_archive(videos, folders=folders)] == ["annotate: not annotated yet"]
+    videos, target = [tmp_path / "in"], tmp_path / "out"
+    assert [what for _, what in plan_archive(scan(videos, output_dir=target))] == ["annotate: not annotated yet"]
     assert not (tmp_path / "out").exists()
-    statuses = [[outcome.status for outcome in annotate_archive(videos, folders=folders)] for _ in range(2)]
+    statuses = [[outcome.status for outcome in annotate(videos, output_dir=target)] for _ in range(2)]
     assert statuses == [[Status.NO_FACES], [Status.SKIPPED]]
     assert os.listdir(source.parent) == ["a.mp4"]
     assert sorted(os.listdir(tmp_path / "out/tapes")) == ["a.emotions.csv", "a.emotions.meta.json"]
-    assert [what for _, what in plan_archive(videos, folders=folders)] == ["skip: up to date"]
+    assert [what for _, what in plan_archive(scan(videos, output_dir=target))] == ["skip: up to date"]

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from annotate.archive.discover import walk
-from annotate.archive.layout import Wanted
-from annotate.batch.run import annotate_archive
+from annotate.archive.layout import OutputOptions
+from tests.runs import annotate
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +15,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory, face_clip: Path, empty_cli
     folder = tmp_path_factory.mktemp("archive")
     shutil.copy2(face_clip, folder / "face.mp4")
     shutil.copy2(empty_clip, folder / "empty.mp4")
-    list(annotate_archive(walk([folder]), wanted=Wanted(("csv",))))
+    list(annotate([folder], options=OutputOptions(("csv",))))
     return folder
 
 

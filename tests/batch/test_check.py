@@ -9,30 +9,30 @@ from pathlib import Path
 
 import pytest
 
-from annotate.archive.discover import Selection, walk
+from annotate.archive.discover import Selection
 from annotate.archive.layout import Outputs
-from annotate.archive.output_tree import mirror, output_trees
-from annotate.batch.check import Fault, Finding, check_archive, remove_stale
-from annotate.results.meta import Meta, describe_source, hash_content, plain_name, settings_that_matter
+from annotate.batch.check import Fault, Finding, remove_stale
+from annotate.results.meta import Meta, describe_source, hash_content, json_safe_name, result_settings
 from annotate.settings import Settings
-from annotate.storage.locks import claim
+from annotate.storage.base import storage_for
 from annotate.version import ANALYSIS_VERSION
+from tests import runs
 
 
 def annotate_by_hand(video: Path, folder: Path | None = None, **changes: object) -> Outputs:
     """Writes a video with a report, subtitles and the meta file that belongs to them."""
     video.parent.mkdir(parents=True, exist_ok=True)
-    video.write_text(f"the pictures of {plain_name(video)}")
+    video.write_text(f"the pictures of {json_safe_name(video)}")
     outputs = Outputs((folder or video.parent) / video.stem)
     outputs.csv.parent.mkdir(parents=True, exist_ok=True)
-    texts = {outputs.csv: f"report of {plain_name(video)}\n", outputs.track("srt", "en"): "1\n"}
+    texts = {outputs.csv: f"report of {json_safe_name(video)}\n", outputs.track("srt", "en"): "1\n"}
     for path, text in texts.items():
         path.write_text(text)
     meta = Meta(
         analysis_version=ANALYSIS_VERSION,
         program="annotate",
         model_hash="0",
-        settings=settings_that_matter(Settings()),
+        settings=result_settings(Settings()),
         source=describe_source(video),
         frames=1,
         duration_s=1.0,
@@ -41,7 +41,7 @@ def annotate_by_hand(video: Path, folder: Path | None = None, **changes: object)
         dropped_tracks=0,
         warnings={},
         ffmpeg="9.0",
-        outputs={plain_name(path): hash_content(text.encode()) for path, text in texts.items()},
+        outputs={json_safe_name(path): hash_content(text.encode()) for path, text in texts.items()},
     )
     outputs.meta.write_text(dataclasses.replace(meta, **changes).to_json())  # type: ignore[arg-type]
     return outputs
@@ -49,10 +49,7 @@ def annotate_by_hand(video: Path, folder: Path | None = None, **changes: object)
 
 def check(*paths: Path, target: Path | None = None, **selection: object) -> list[Finding]:
     """What is wrong below the paths."""
-    found = list(walk(paths, Selection(**selection)))  # type: ignore[arg-type]
-    videos = [entry for entry in found if isinstance(entry, Path)]
-    folders = mirror(videos, paths, target) if target is not None else None
-    return list(check_archive(found, output_trees(paths, target), folders))
+    return runs.check(paths, target, Selection(**selection))  # type: ignore[arg-type]
 
 
 def faults(findings: list[Finding]) -> dict[str, Fault]:
@@ -201,13 +198,14 @@ def test_what_a_killed_run_left_is_found_and_removed_but_not_what_one_that_goes_
     (left / "half.csv").write_text("half")
     somebodys = tmp_path / ".annotate-notes.tmp"
     somebodys.touch()
-    with claim(Outputs(tmp_path / "movie")) as scratch:
-        assert scratch is not None
+    with storage_for(tmp_path).lock(tmp_path / "movie") as lock:
+        assert lock is not None
         (finding,) = check(tmp_path)
         assert (finding.path, finding.fault) == (left, Fault.UNFINISHED)
         assert left.exists()
         assert remove_stale(finding) == [left]
-        assert scratch.exists()
+        assert lock.scratch is not None
+        assert lock.scratch.exists()
     assert os.listdir(tmp_path) == [somebodys.name]
 
 

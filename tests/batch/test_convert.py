@@ -12,16 +12,17 @@ from pathlib import Path
 import pytest
 
 from annotate.analysis.pipeline import Analysis
-from annotate.archive.discover import Obstacle, Selection, walk
-from annotate.archive.layout import Wanted
-from annotate.archive.output_tree import mirror, output_trees
+from annotate.archive.discover import Selection
+from annotate.archive.layout import OutputOptions
+from annotate.archive.scan import scan
 from annotate.batch.check import Fault, check_archive, remove_stale
-from annotate.batch.convert import convert_archive, find_reports
+from annotate.batch.convert import convert_archive, scan_reports
 from annotate.batch.job import Outcome, Status
-from annotate.batch.run import annotate_archive
 from annotate.errors import SettingsError
 from annotate.results.formats.registry import FORMATS, TRACKS
 from annotate.results.meta import hash_content, read_meta
+from annotate.storage.values import SkippedPath
+from tests.runs import annotate, check
 
 ALL = tuple(TRACKS)
 ENDINGS = ("TextGrid", "ass", "eaf", "json", "labels.txt", "otio", "srt", "vtt")
@@ -31,8 +32,8 @@ def convert(*paths: Path, formats: Iterable[str] = ALL, target: Path | None = No
     """What becomes of everything below the paths; opening a video fails the test."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Analysis, "open", lambda *arguments, **options: pytest.fail("a video was opened"))
-        entries = find_reports(paths, Wanted(tuple(formats)), Selection(**options), target)  # type: ignore[arg-type]
-        return list(convert_archive(entries))
+        items = scan_reports(paths, Selection(**options), target)  # type: ignore[arg-type]
+        return list(convert_archive(items, OutputOptions(tuple(formats))))
 
 
 def statuses(outcomes: Iterable[Outcome]) -> dict[str, Status]:
@@ -59,7 +60,7 @@ def test_every_format_is_made_and_known(done: Path) -> None:
         for name, content in contents(done).items()
         if name.startswith("face") and name[-9:] != "meta.json"
     }
-    assert list(check_archive(walk([done]), output_trees([done], None))) == []
+    assert (check([done], None)) == []
 
 
 def test_a_second_time_nothing_is_touched(done: Path) -> None:
@@ -72,7 +73,7 @@ def test_a_second_time_nothing_is_touched(done: Path) -> None:
 def test_annotating_with_all_formats_gives_the_same_bytes(done: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(done, tmp_path / "other"))
     convert(done)
-    list(annotate_archive(walk([other]), wanted=Wanted(FORMATS, force=True)))
+    list(annotate([other], options=OutputOptions(FORMATS, force=True)))
     assert contents(other) == contents(done)
 
 
@@ -155,12 +156,13 @@ def age(path: Path) -> None:
 def test_a_video_without_report_and_one_with_a_damaged_meta_file_say_so(done: Path) -> None:
     shutil.copy(done / "empty.mp4", done / "new.mp4")
     (done / "face.emotions.meta.json").write_text("{")
-    reasons = {outcome.path.name: outcome.reason for outcome in convert(done) if outcome.status is Status.FAILED}
+    failed = {outcome.path: outcome for outcome in convert(done) if outcome.status is Status.FAILED}
     new, face = done / "new.mp4", done / "face.mp4"
-    assert reasons == {
-        "new.mp4": f"{new}: not annotated yet; run `annotate {new}` first",
-        "face.mp4": f"{face}: its meta file is damaged; run `annotate {face}` first",
+    assert {path: (outcome.problem, outcome.about) for path, outcome in failed.items()} == {
+        new: ("not annotated yet", None),
+        face: ("its meta file is damaged", None),
     }
+    assert all(f"`annotate {path}`" in outcome.remedy for path, outcome in failed.items())
 
 
 def test_reports_whose_videos_are_gone_serve_as_well(done: Path) -> None:
@@ -201,18 +203,17 @@ def test_a_meta_file_that_names_no_video_beside_it_is_a_sentence_or_left_out(don
 
 
 def test_paths_that_are_not_there_are_failures_in_their_place(done: Path) -> None:
-    (entry,) = find_reports([done / "gone"], Wanted(("vtt",)))
-    assert isinstance(entry, Obstacle)
-    (outcome,) = convert_archive([entry])
-    assert outcome.reason.endswith("gone: no such file or directory; check the name")
+    (entry,) = scan_reports([done / "gone"])
+    assert isinstance(entry, SkippedPath)
+    (outcome,) = convert_archive([entry], OutputOptions(("vtt",)))
+    assert (outcome.path, outcome.problem) == (done / "gone", "no such file or directory")
 
 
 def test_a_tree_of_its_own(done: Path, tmp_path: Path) -> None:
     videos, target = tmp_path / "videos", tmp_path / "results"
     (videos / "deep").mkdir(parents=True)
     shutil.copy2(done / "face.mp4", videos / "deep")
-    found = [videos / "deep/face.mp4"]
-    list(annotate_archive(found, wanted=Wanted(("csv",)), folders=mirror(found, [videos], target)))
+    list(annotate([videos], options=OutputOptions(("csv",)), output_dir=target))
     assert statuses(convert(videos, formats=("eaf",))) == {"face.mp4": Status.FAILED}
     assert statuses(convert(videos, formats=("eaf",), target=target)) == {"face.mp4": Status.CONVERTED}
     text = (target / "deep/face.emotions.eaf").read_text()
@@ -225,9 +226,9 @@ def test_a_tree_of_its_own(done: Path, tmp_path: Path) -> None:
 def test_a_missing_library_is_told_before_anything_is_done(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentimelineio", None)
     with pytest.raises(SettingsError, match="the format otio needs opentimelineio"):
-        find_reports([done], Wanted(("vtt", "otio")))
+        next(convert_archive(scan_reports([done]), OutputOptions(("vtt", "otio"))))
     with pytest.raises(SettingsError, match="the format otio needs opentimelineio"):
-        next(annotate_archive(walk([done]), wanted=Wanted(("vtt", "otio"))))
+        next(annotate([done], options=OutputOptions(("vtt", "otio"))))
     assert not (done / "face.emotions.en.vtt").exists()
 
 
@@ -249,18 +250,18 @@ def test_formats_of_an_earlier_report_go_when_the_video_is_annotated_anew(done: 
     convert(done)
     (done / "face.emotions.eaf").write_text("corrected by hand")
     shutil.copy(done / "empty.mp4", done / "face.mp4")
-    (outcome,) = annotate_archive([done / "face.mp4"], wanted=Wanted(("csv", "srt")))
+    (outcome,) = annotate([done / "face.mp4"], options=OutputOptions(("csv", "srt")))
     assert outcome.status is Status.NO_FACES
     left = [name for name in contents(done) if name.startswith("face")]
     assert left == [f"face.emotions.{ending}" for ending in ("csv", "eaf", "meta.json")]
-    (finding,) = check_archive([done / "face.mp4"], {done: [done]})
+    (finding,) = check_archive(scan([done / "face.mp4"]), {done: [done]})
     assert (finding.path, finding.fault) == (done / "face.emotions.eaf", Fault.FOREIGN)
 
 
 def test_somebody_elses_file_is_known_before_a_video_is_annotated_anew(done: Path) -> None:
     (done / "face.emotions.eaf").write_text("mine")
-    wanted = Wanted(("csv", "eaf"), force=True)
-    (outcome,) = annotate_archive([done / "face.mp4"], wanted=wanted)
+    wanted = OutputOptions(("csv", "eaf"), force=True)
+    (outcome,) = annotate([done / "face.mp4"], options=wanted)
     assert outcome.status is Status.FAILED
     assert "this program did not make" in outcome.reason
     assert (done / "face.emotions.eaf").read_text() == "mine"
@@ -269,7 +270,7 @@ def test_somebody_elses_file_is_known_before_a_video_is_annotated_anew(done: Pat
 def test_all_formats_of_a_video_that_is_gone_are_stale(done: Path) -> None:
     convert(done)
     (done / "face.mp4").unlink()
-    (finding,) = check_archive(walk([done]), output_trees([done], None))
+    (finding,) = check([done], None)
     assert (finding.fault, len(finding.stale)) == (Fault.STALE, len(ENDINGS) + 3)
     remove_stale(finding)
     assert not [name for name in contents(done) if name.startswith("face")]

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotate.archive.layout import Outputs, Wanted, name_outputs
-from annotate.batch.plan import Task, decide
-from annotate.results.meta import Meta, describe_source, hash_content, settings_that_matter
+from annotate.archive.layout import OutputOptions, Outputs
+from annotate.batch.plan import Action
+from annotate.results.meta import Meta, describe_source, hash_content, result_settings
 from annotate.settings import Settings
 from annotate.version import ANALYSIS_VERSION
+from tests.runs import decide_now, name_all
 
 MODEL_HASH = "0123456789abcdef"
 SETTINGS = Settings()
@@ -42,7 +43,7 @@ def annotated(video: Path, paths: Outputs, **changes: object) -> None:
         analysis_version=ANALYSIS_VERSION,
         program="annotate",
         model_hash=MODEL_HASH,
-        settings=settings_that_matter(SETTINGS),
+        settings=result_settings(SETTINGS),
         source=describe_source(video),
         frames=50,
         duration_s=2.0,
@@ -58,7 +59,7 @@ def annotated(video: Path, paths: Outputs, **changes: object) -> None:
 
 def bases(videos: list[Path]) -> dict[str, str]:
     """The names of videos and those of their outputs, without what all outputs have."""
-    return {video.name: outputs.base.name for video, outputs in name_outputs(videos).items()}
+    return {video.name: outputs.base.name for video, outputs in name_all(videos).items()}
 
 
 @pytest.fixture
@@ -75,8 +76,8 @@ def test_names_of_outputs(tmp_path: Path) -> None:
     names = [outputs.csv.name, outputs.meta.name, outputs.boxes.name, outputs.track("srt", "ru").name]
     assert names == [f"movie.emotions.{ending}" for ending in ("csv", "meta.json", "boxes.csv", "ru.srt")]
     assert outputs.csv.parent == tmp_path
-    assert outputs.tracks(Wanted(("csv", "srt"), "en")) == {"srt": tmp_path / "movie.emotions.en.srt"}
-    assert outputs.tracks(Wanted(("csv",))) == {}
+    assert outputs.tracks(OutputOptions(("csv", "srt"), "en")) == {"srt": tmp_path / "movie.emotions.en.srt"}
+    assert outputs.tracks(OutputOptions(("csv",))) == {}
 
 
 def test_one_video_writes_its_stem(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_of_one_stem_the_first_in_order_owns_it(tmp_path: Path) -> None:
 def test_one_stem_in_two_folders_is_two_names(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     videos = make(tmp_path, "a.mp4", "x/a.mov")
-    assert [outputs.base for outputs in name_outputs(videos).values()] == [tmp_path / "a", tmp_path / "x/a"]
+    assert [outputs.base for outputs in name_all(videos).values()] == [tmp_path / "a", tmp_path / "x/a"]
 
 
 def test_the_owner_keeps_its_name_when_an_earlier_one_arrives(tmp_path: Path) -> None:
@@ -141,17 +142,17 @@ def test_names_that_contain_endings(tmp_path: Path) -> None:
 
 def test_a_second_run_gives_the_same_names_to_those_that_contain_endings(tmp_path: Path) -> None:
     videos = make(tmp_path, "a.avi", "a.mov", "a.mov.mp4", "a.mp4")
-    first = name_outputs(videos)
+    first = name_all(videos)
     for video, outputs in first.items():
         annotated(video, outputs)
-    assert name_outputs(videos) == first
+    assert name_all(videos) == first
 
 
 @settings(deadline=None)
 @given(st.sets(st.builds(str.__add__, STEMS, ENDINGS)))
 def test_names_are_always_distinct(names: set[str]) -> None:
     folder = Path("nowhere")
-    found = [outputs.csv.name.casefold() for outputs in name_outputs([folder / name for name in names]).values()]
+    found = [outputs.csv.name.casefold() for outputs in name_all([folder / name for name in names]).values()]
     assert len(found) == len(set(found)) == len(names)
 
 
@@ -162,7 +163,7 @@ def test_names_stay_when_videos_arrive_one_by_one(names: list[str]) -> None:
         kept: dict[Path, Outputs] = {}
         for name in names:
             make(Path(folder), name)
-            found = name_outputs([*kept, Path(folder, name)])
+            found = name_all([*kept, Path(folder, name)])
             assert {video: found[video] for video in kept} == kept
             kept = found
             annotated(Path(folder, name), found[Path(folder, name)])
@@ -170,50 +171,53 @@ def test_names_stay_when_videos_arrive_one_by_one(names: list[str]) -> None:
 
 def test_same_names_whether_or_not_others_are_asked_for(tmp_path: Path) -> None:
     videos = make(tmp_path, "a.avi", "a.mov")
-    for video, outputs in name_outputs(videos).items():
+    for video, outputs in name_all(videos).items():
         annotated(video, outputs)
     assert bases(videos[1:]) == {"a.mov": "a.mov"}
 
 
 def test_a_fresh_video_is_annotated(tmp_path: Path) -> None:
     (video,) = make(tmp_path, "a.mp4")
-    assert decide(video, Outputs(tmp_path / "a"), Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
+    assert decide_now(video, Outputs(tmp_path / "a"), OutputOptions(), SETTINGS, MODEL_HASH).action is Action.ANNOTATE
 
 
 def test_a_finished_one_is_skipped(movie: tuple[Path, Outputs]) -> None:
-    decision = decide(*movie, Wanted(), SETTINGS, MODEL_HASH)
-    task, meta = decision.task, decision.meta
-    assert task is Task.SKIP
+    decision = decide_now(*movie, OutputOptions(), SETTINGS, MODEL_HASH)
+    task, meta = decision.action, decision.meta
+    assert task is Action.SKIP
     assert meta is not None
     assert (meta.faces, meta.duration_s) == (1, 2.0)
 
 
 def test_a_renamed_folder_changes_nothing(movie: tuple[Path, Outputs], tmp_path: Path) -> None:
     moved = tmp_path.rename(tmp_path.with_name(f"{tmp_path.name}-moved"))
-    assert decide(moved / "movie.mp4", Outputs(moved / "movie"), Wanted(), SETTINGS, MODEL_HASH).task is Task.SKIP
+    assert (
+        decide_now(moved / "movie.mp4", Outputs(moved / "movie"), OutputOptions(), SETTINGS, MODEL_HASH).action
+        is Action.SKIP
+    )
 
 
 def test_force_annotates_again(movie: tuple[Path, Outputs]) -> None:
-    assert decide(*movie, Wanted(force=True), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
+    assert decide_now(*movie, OutputOptions(force=True), SETTINGS, MODEL_HASH).action is Action.ANNOTATE
 
 
-@pytest.mark.parametrize("wanted", [Wanted(), Wanted(("srt",))])
-def test_missing_subtitles_are_converted(movie: tuple[Path, Outputs], wanted: Wanted) -> None:
+@pytest.mark.parametrize("wanted", [OutputOptions(), OutputOptions(("srt",))])
+def test_missing_subtitles_are_converted(movie: tuple[Path, Outputs], wanted: OutputOptions) -> None:
     movie[1].track("srt", "en").unlink()
-    decision = decide(*movie, wanted, SETTINGS, MODEL_HASH)
-    task, meta = decision.task, decision.meta
-    assert task is Task.CONVERT
+    decision = decide_now(*movie, wanted, SETTINGS, MODEL_HASH)
+    task, meta = decision.action, decision.meta
+    assert task is Action.CONVERT
     assert meta is not None
     assert meta.source.name == "movie.mp4"
 
 
 def test_another_language_is_converted(movie: tuple[Path, Outputs]) -> None:
-    assert decide(*movie, Wanted(language="ru"), SETTINGS, MODEL_HASH).task is Task.CONVERT
+    assert decide_now(*movie, OutputOptions(language="ru"), SETTINGS, MODEL_HASH).action is Action.CONVERT
 
 
 def test_subtitles_not_asked_for_may_be_missing(movie: tuple[Path, Outputs]) -> None:
     movie[1].track("srt", "en").unlink()
-    assert decide(*movie, Wanted(("csv",), "ru"), SETTINGS, MODEL_HASH).task is Task.SKIP
+    assert decide_now(*movie, OutputOptions(("csv",), "ru"), SETTINGS, MODEL_HASH).action is Action.SKIP
 
 
 def test_subtitles_without_cues_are_there_without_a_file(tmp_path: Path) -> None:
@@ -222,12 +226,12 @@ def test_subtitles_without_cues_are_there_without_a_file(tmp_path: Path) -> None
     known = {outputs.csv.name: hash_content(REPORT), outputs.track("srt", "en").name: None}
     annotated(video, outputs, outputs=known)
     outputs.track("srt", "en").unlink()
-    assert decide(video, outputs, Wanted(), SETTINGS, MODEL_HASH).task is Task.SKIP
+    assert decide_now(video, outputs, OutputOptions(), SETTINGS, MODEL_HASH).action is Action.SKIP
 
 
 def test_somebody_elses_subtitles_of_that_name_are_not_taken_for_ours(movie: tuple[Path, Outputs]) -> None:
     movie[1].track("srt", "ru").write_text("somebody's own")
-    assert decide(*movie, Wanted(language="ru"), SETTINGS, MODEL_HASH).task is Task.CONVERT
+    assert decide_now(*movie, OutputOptions(language="ru"), SETTINGS, MODEL_HASH).action is Action.CONVERT
 
 
 @pytest.mark.parametrize(
@@ -235,53 +239,53 @@ def test_somebody_elses_subtitles_of_that_name_are_not_taken_for_ours(movie: tup
     [(Settings(min_face=0.2), MODEL_HASH), (Settings(look_interval_ms=100), MODEL_HASH), (SETTINGS, "another")],
 )
 def test_other_settings_or_model_annotate_again(movie: tuple[Path, Outputs], settings: Settings, model_hash: str) -> None:
-    assert decide(*movie, Wanted(), settings, model_hash).task is Task.ANNOTATE
+    assert decide_now(*movie, OutputOptions(), settings, model_hash).action is Action.ANNOTATE
 
 
 def test_the_models_path_does_not_matter(movie: tuple[Path, Outputs]) -> None:
-    assert decide(*movie, Wanted(), Settings(model=Path("copy.onnx")), MODEL_HASH).task is Task.SKIP
+    assert decide_now(*movie, OutputOptions(), Settings(model=Path("copy.onnx")), MODEL_HASH).action is Action.SKIP
 
 
 def test_another_analysis_version_annotates_again(movie: tuple[Path, Outputs]) -> None:
     annotated(*movie, analysis_version=ANALYSIS_VERSION + 1)
-    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
+    assert decide_now(*movie, OutputOptions(), SETTINGS, MODEL_HASH).action is Action.ANNOTATE
 
 
 def test_another_program_version_does_not(movie: tuple[Path, Outputs]) -> None:
     annotated(*movie, program="annotate 99.0")
-    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.SKIP
+    assert decide_now(*movie, OutputOptions(), SETTINGS, MODEL_HASH).action is Action.SKIP
 
 
 def test_a_changed_source_annotates_again(movie: tuple[Path, Outputs]) -> None:
     video, _ = movie
     video.write_bytes(video.read_bytes()[::-1])
     os.utime(video, ns=(0, 1))
-    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
+    assert decide_now(*movie, OutputOptions(), SETTINGS, MODEL_HASH).action is Action.ANNOTATE
 
 
 def test_a_source_copied_with_its_outputs_is_skipped(movie: tuple[Path, Outputs]) -> None:
     os.utime(movie[0], ns=(0, 1))
-    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.SKIP
+    assert decide_now(*movie, OutputOptions(), SETTINGS, MODEL_HASH).action is Action.SKIP
 
 
 def test_a_missing_report_annotates_again(movie: tuple[Path, Outputs]) -> None:
     movie[1].csv.unlink()
-    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
+    assert decide_now(*movie, OutputOptions(), SETTINGS, MODEL_HASH).action is Action.ANNOTATE
 
 
 def test_nothing_is_converted_from_a_damaged_report(movie: tuple[Path, Outputs]) -> None:
     movie[1].csv.write_bytes(REPORT[:-2])
     movie[1].track("srt", "en").unlink()
-    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
+    assert decide_now(*movie, OutputOptions(), SETTINGS, MODEL_HASH).action is Action.ANNOTATE
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", json.dumps({"source": {}})])
 def test_a_damaged_meta_file_annotates_again(movie: tuple[Path, Outputs], text: str) -> None:
     movie[1].meta.write_text(text)
-    assert decide(*movie, Wanted(), SETTINGS, MODEL_HASH).task is Task.ANNOTATE
+    assert decide_now(*movie, OutputOptions(), SETTINGS, MODEL_HASH).action is Action.ANNOTATE
 
 
 def test_a_source_that_is_gone_raises(movie: tuple[Path, Outputs]) -> None:
     movie[0].unlink()
     with pytest.raises(FileNotFoundError):
-        decide(*movie, Wanted(), SETTINGS, MODEL_HASH)
+        decide_now(*movie, OutputOptions(), SETTINGS, MODEL_HASH)

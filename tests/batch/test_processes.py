@@ -13,20 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from annotate.archive.discover import walk
-from annotate.archive.layout import Outputs, Wanted
-from annotate.batch.job import Job, Outcome, Status
-from annotate.batch.processes import ProcessWorkers
-from annotate.batch.run import annotate_archive, run_jobs
-from annotate.settings import Settings
+from annotate.batch.job import AnnotateJob, AnyJob, Outcome, Status, Task, WorkContext
+from annotate.batch.processes import ProcessExecutor
+from annotate.batch.run import annotate_task, run_jobs
 from tests.clips import make_from_pictures
+from tests.runs import annotate, job_for
 
 DEADLY, DEADLY_ONCE = "deadly.mp4", "deadly_once.mp4"
 ENDS_WITHIN_S = 3.0
 """After a signal, as SECURITY.md promises."""
 
 
-def die_or_do(job: Job) -> Outcome:
+def die_or_do(job: AnnotateJob, context: WorkContext | None = None) -> Outcome:
     """Stands for a job whose decoder may take the whole process down."""
     marker = job.path.with_suffix(".died")
     if job.path.name == DEADLY or (job.path.name == DEADLY_ONCE and not marker.exists()):
@@ -36,64 +34,62 @@ def die_or_do(job: Job) -> Outcome:
 
 
 class DeadlyWorkers:
-    """Workers like those of the program, that do other work."""
+    """Executor like those of the program, that do other work."""
 
-    width = 2
+    slots = 2
 
     def __init__(self) -> None:
         self.starts = 0
         self.restart()
 
-    def submit(self, job: Job) -> Future[Outcome]:
-        return self._executor.submit(die_or_do, job)
+    def submit(self, task: Task[AnyJob], job: AnyJob) -> Future[Outcome]:
+        return self._executor.submit(task, job, None)  # type: ignore[arg-type]
 
     def restart(self) -> None:
         self.starts += 1
-        self._executor = ProcessPoolExecutor(self.width, mp_context=multiprocessing.get_context("spawn"))
+        self._executor = ProcessPoolExecutor(self.slots, mp_context=multiprocessing.get_context("spawn"))
 
     def close(self) -> None:
         self._executor.shutdown()
 
 
-def job(path: Path) -> Job:
-    return Job(path, Outputs(path.with_suffix("")), Settings(), Wanted(), "hash")
-
-
 def test_a_worker_that_dies_costs_nothing_but_its_video(tmp_path: Path) -> None:
     names = ["a.mp4", DEADLY, "b.mp4", DEADLY_ONCE, "c.mp4", "d.mp4", "e.mp4"]
     workers = DeadlyWorkers()
-    outcomes = list(run_jobs([job(tmp_path / name) for name in names], workers))
+    outcomes = list(run_jobs(die_or_do, [job_for(tmp_path / name) for name in names], workers))
     workers.close()
     assert sorted(outcome.path.name for outcome in outcomes) == sorted(names)
     (failed,) = [outcome for outcome in outcomes if outcome.status is Status.FAILED]
     assert failed.path.name == DEADLY
-    assert failed.reason.startswith(f"{tmp_path / DEADLY}: its worker process died, alone too")
+    assert failed.problem.startswith("its worker process died, alone too")
     assert workers.starts > 1
 
 
 def test_closed_workers_leave_no_thread(tmp_path: Path) -> None:
     before = set(threading.enumerate())
-    workers = ProcessWorkers(1)
-    outcome = workers.submit(job(tmp_path / "missing.mp4")).result()
+    workers = ProcessExecutor(1)
+    outcome = workers.submit(annotate_task, job_for(tmp_path / "missing.mp4")).result()
     assert outcome.status is Status.FAILED
     workers.close()
     assert set(threading.enumerate()) <= before
 
 
 def test_a_prepared_worker_takes_the_first_job(tmp_path: Path) -> None:
-    workers = ProcessWorkers(4, most_jobs=1)
+    workers = ProcessExecutor(4, most_jobs=1)
     workers.prepare()
-    outcome = workers.submit(job(tmp_path / "missing.mp4")).result()
+    outcome = workers.submit(annotate_task, job_for(tmp_path / "missing.mp4")).result()
     assert outcome.status is Status.FAILED
-    assert len(workers._context.started) == 1
+    assert workers._pool is not None
+    assert len(workers._pool.context.started) == 1
     workers.close()
 
 
 def test_nothing_is_left_of_workers_that_were_only_prepared() -> None:
     before = set(threading.enumerate())
-    workers = ProcessWorkers(1)
+    workers = ProcessExecutor(1)
     workers.prepare()
-    (process,) = workers._context.started
+    assert workers._pool is not None
+    (process,) = workers._pool.context.started
     workers.close()
     assert not process.is_alive()
     assert set(threading.enumerate()) <= before
@@ -110,7 +106,7 @@ def test_results_do_not_depend_on_the_number_of_jobs(tmp_path: Path, face_clip: 
     make_from_pictures(one / "b.mkv", [(face_picture, 1.3)], filters="noise=alls=10:allf=t")
     shutil.copytree(one, two)
     for folder, width in ((one, 1), (two, 2)):
-        outcomes = list(annotate_archive(walk([folder]), workers=ProcessWorkers(width)))
+        outcomes = list(annotate([folder], executor=ProcessExecutor(width)))
         assert [outcome.status for outcome in outcomes] == [Status.ANNOTATED] * 2
     assert len(outputs_of(one)) == 8
     assert outputs_of(one) == outputs_of(two)
@@ -119,7 +115,7 @@ def test_results_do_not_depend_on_the_number_of_jobs(tmp_path: Path, face_clip: 
 def test_progress_comes_from_workers(face_clip: Path, tmp_path: Path) -> None:
     told: list[tuple[Path, float, float | None]] = []
     path = shutil.copy2(face_clip, tmp_path / "a.mp4")
-    list(annotate_archive([path], workers=ProcessWorkers(2, lambda *news: told.append(news))))
+    list(annotate([path], executor=ProcessExecutor(2, lambda *news: told.append(news))))
     assert told[0] == (path, 0.0, 2.0)
 
 
@@ -180,9 +176,12 @@ def test_a_signal_ends_everything_and_leaves_nothing(archive: Path, number: sign
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at the process table")
-def test_after_a_kill_the_workers_end_and_the_next_run_goes_on(archive: Path) -> None:
+def test_after_a_kill_the_workers_end_and_the_next_run_goes_on(archive: Path, face_picture: Path) -> None:
+    """The workers find out within a second, in which they must not be done with their videos."""
     for number in (2, 3):
         (archive / f"{number}.mp4").unlink()
+    make_from_pictures(archive / "0.mp4", [(face_picture, 16)], size=(640, 480))
+    shutil.copy2(archive / "0.mp4", archive / "1.mp4")
     process = begin(archive)
     family = descendants(process.pid)
     process.kill()
@@ -191,7 +190,7 @@ def test_after_a_kill_the_workers_end_and_the_next_run_goes_on(archive: Path) ->
     while set(family) & set(all_arguments()):
         assert time.monotonic() < deadline_s
         time.sleep(0.1)
-    outcomes = list(annotate_archive(walk([archive]), workers=ProcessWorkers(2)))
+    outcomes = list(annotate([archive], executor=ProcessExecutor(2)))
     assert [outcome.status for outcome in outcomes] == [Status.ANNOTATED] * 2
     assert leavings(archive) == [
         f"{number}.emotions.{ending}" for number in (0, 1) for ending in ("boxes.csv", "csv", "en.srt", "meta.json")

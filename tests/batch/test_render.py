@@ -16,34 +16,33 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from annotate.archive.discover import Obstacle, walk
-from annotate.archive.layout import Wanted, is_output
-from annotate.archive.output_tree import mirror, output_trees
-from annotate.batch import render as render_module
-from annotate.batch.check import Fault, check_archive, remove_stale
-from annotate.batch.executor import InlineWorkers
+from annotate.archive.discover import walk
+from annotate.archive.layout import OutputOptions, is_output
+from annotate.archive.stored_report import read_report
+from annotate.batch import rendering
+from annotate.batch.check import Fault, remove_stale
+from annotate.batch.executor import InlineExecutor
 from annotate.batch.job import Outcome, Status
-from annotate.batch.render import SOFT, Copy, RenderJob, find_renders, is_same_file, render_archive
-from annotate.batch.run import annotate_archive
+from annotate.batch.render import SOFT, RenderJob, RenderOptions, is_same_file, render_archive, scan_renders
 from annotate.cli.main import main
 from annotate.errors import FFmpegError, SettingsError
 from annotate.faces.box import Box
-from annotate.media.ffmpeg import Renderer
+from annotate.media.ffmpeg import FFmpeg, Renderer
 from annotate.media.probe import probe
 from annotate.media.stills import read_still
-from annotate.results.boxes import read_boxes
 from annotate.results.meta import Render, hash_content, read_meta
-from annotate.results.table import read_table
+from annotate.storage.values import SkippedPath
 from tests.batch.test_processes import all_arguments, descendants
 from tests.clips import make_from_pictures
 from tests.media.test_encode import description, draws, starts_ms
+from tests.runs import annotate, check
 
 COPY = "face.emotions.boxes.en.mp4"
 
 
 def render(*paths: Path, target: Path | None = None, **options: object) -> list[Outcome]:
     """What becomes of everything below the paths."""
-    return list(render_archive(find_renders(paths, Copy(**options), target=target)))  # type: ignore[arg-type]
+    return list(render_archive(scan_renders(paths, RenderOptions(**options), target=target)))  # type: ignore[arg-type]
 
 
 def statuses(outcomes: Iterable[Outcome]) -> dict[str, Status]:
@@ -71,15 +70,15 @@ def test_a_copy_is_known_whole_and_no_video_of_the_archive(rendered: Path) -> No
     assert list(meta.renders) == [COPY]
     assert known.hash == hash_content((rendered / COPY).read_bytes())
     assert [path.name for path in walk([rendered]) if isinstance(path, Path)] == ["empty.mp4", "face.mp4"]
-    assert list(check_archive(walk([rendered]), output_trees([rendered], None))) == []
+    assert (check([rendered], None)) == []
     assert (rendered / COPY).stat().st_mode == (rendered / "face.emotions.csv").stat().st_mode
     assert starts_ms(rendered / COPY) == starts_ms(rendered / "face.mp4")
 
 
 @draws
 def test_the_box_stands_where_the_csv_says(rendered: Path) -> None:
-    table = read_table(rendered / "face.emotions.csv")
-    boxes = read_boxes(rendered / "face.emotions.boxes.csv")
+    report = read_report(rendered / "face.emotions.csv")
+    table, boxes = report.table, report.boxes
     for row in table.to_dict("records"):
         time_ms = round(500 * (row["start_time"] + row["end_time"]))
         picture, plain = (read_still(rendered / name, time_ms).astype(int) for name in (COPY, "face.mp4"))
@@ -130,23 +129,23 @@ def test_what_was_made_of_an_earlier_report_is_stale_and_made_again(done: Path, 
     copy = done / "face.emotions.soft.en.mp4"
     first = copy.read_bytes()
     shutil.copy(empty_clip, done / "face.mp4")
-    list(annotate_archive([done / "face.mp4"], wanted=Wanted(("csv",))))
-    (finding,) = check_archive(walk([done]), output_trees([done], None))
+    list(annotate([done / "face.mp4"], options=OutputOptions(("csv",))))
+    (finding,) = check([done], None)
     assert (finding.path, finding.fault) == (copy, Fault.STALE)
     assert statuses(render(done / "face.mp4", kind=SOFT)) == {"face.mp4": Status.RENDERED}
     assert copy.read_bytes() == empty_clip.read_bytes() != first
-    assert list(check_archive(walk([done]), output_trees([done], None))) == []
+    assert (check([done], None)) == []
 
 
 def test_stale_copies_can_be_removed_and_are_not_missed_then(done: Path, empty_clip: Path) -> None:
     render(done / "face.mp4", kind=SOFT)
     shutil.copy(empty_clip, done / "face.mp4")
-    list(annotate_archive([done / "face.mp4"], wanted=Wanted(("csv",))))
-    (finding,) = check_archive(walk([done]), output_trees([done], None))
+    list(annotate([done / "face.mp4"], options=OutputOptions(("csv",))))
+    (finding,) = check([done], None)
     assert remove_stale(finding) == [done / "face.emotions.soft.en.mp4"]
-    assert list(check_archive(walk([done]), output_trees([done], None))) == []
+    assert (check([done], None)) == []
     (done / "face.mp4").unlink()
-    (gone,) = check_archive(walk([done]), output_trees([done], None))
+    (gone,) = check([done], None)
     assert {path.name for path in gone.stale} == {"face.emotions.csv", "face.emotions.meta.json"}
 
 
@@ -161,7 +160,7 @@ def test_a_meta_file_cannot_have_files_of_other_folders_removed(done: Path, tmp_
     planted = {f"../other/{other.name}": Render("boxes", "en", "another report", hash_content(b"known"))}
     path.write_text(replace(meta, renders=planted).to_json())
     (done / "face.mp4").unlink()
-    for finding in check_archive(walk([done]), output_trees([done], None)):
+    for finding in check([done], None):
         remove_stale(finding)
     assert other.read_text() == "known"
     assert not path.exists()
@@ -171,10 +170,10 @@ def test_check_tells_what_is_gone_or_was_changed(done: Path) -> None:
     render(done / "face.mp4", kind=SOFT)
     copy = done / "face.emotions.soft.en.mp4"
     copy.write_bytes(copy.read_bytes() + b"0")
-    (finding,) = check_archive(walk([done]), output_trees([done], None))
+    (finding,) = check([done], None)
     assert (finding.path, finding.fault) == (copy, Fault.DAMAGED)
     copy.unlink()
-    (finding,) = check_archive(walk([done]), output_trees([done], None))
+    (finding,) = check([done], None)
     assert (finding.path, finding.fault) == (copy, Fault.MISSING)
 
 
@@ -184,7 +183,7 @@ def test_somebody_elses_file_is_left_alone(done: Path, force: bool) -> None:
     path.write_text("mine")
     (outcome,) = render(done / "face.mp4", kind=SOFT, force=force)
     assert outcome.status is Status.FAILED
-    assert outcome.reason == f"{path}: not written, since a file is there that this program did not make; move it away"
+    assert (outcome.about, outcome.problem) == (path, "not written, since a file is there that this program did not make")
     assert path.read_text() == "mine"
     path.unlink()
     path.symlink_to(done / "face.mp4")
@@ -208,7 +207,7 @@ def test_what_is_not_annotated_or_no_longer_holds_says_what_to_do(done: Path) ->
     shutil.copy(done / "empty.mp4", new)
     (done / "face.emotions.csv").write_text("changed\n")
     reasons = {outcome.path.name: outcome.reason for outcome in render(done, kind=SOFT) if outcome.reason}
-    assert reasons["new.mp4"] == f"{new}: not annotated yet; run `annotate {new}` first"
+    assert reasons["new.mp4"] == f"not annotated yet; run `annotate {new}` first"
     assert reasons["face.mp4"].endswith(f"its report has been changed; run `annotate --force {face}` first")
     assert not list(done.glob("face.emotions.soft*"))
 
@@ -220,12 +219,12 @@ def test_the_video_itself_is_never_the_target(done: Path) -> None:
     (done / "linked").symlink_to(done, target_is_directory=True)
     for name in ("face.mp4", "FACE.MP4", "link.mp4", "hard.mp4", "linked/face.mp4", "linked/../done/Face.mp4"):
         with pytest.raises(SettingsError, match="is the video itself, which is never written to; give another name"):
-            find_renders([video], target=done / name)
+            scan_renders([video], target=done / name)
     shutil.copy(video, done / "old.avi")
     with pytest.raises(SettingsError, match=r"old\.avi: is the video itself"):
-        find_renders([done / "old.avi"], target=done / "old.avi")
+        scan_renders([done / "old.avi"], target=done / "old.avi")
     with pytest.raises(SettingsError, match=r"-o copy\.avi: copies are written as \.mp4 or \.mkv; give such a name"):
-        find_renders([video], target=Path("copy.avi"))
+        scan_renders([video], target=Path("copy.avi"))
     assert not is_same_file(done / "copy.mp4", video)
     assert video.read_bytes() == before
 
@@ -238,22 +237,21 @@ def test_a_file_of_its_own_for_one_video(done: Path, tmp_path: Path) -> None:
     assert probe(target).container == "matroska,webm"
     assert "Emotions, with boxes" in description(target)
     assert statuses(render(done / "face.mp4", kind=SOFT, target=target)) == {"face.mp4": Status.SKIPPED}
-    assert list(check_archive(walk([done]), output_trees([done], None))) == []
+    assert (check([done], None)) == []
     for paths in ([done], [done / "face.mp4", done / "empty.mp4"]):
         with pytest.raises(SettingsError, match=r"my copy\.MKV: is one file, but there may be several videos"):
-            find_renders(paths, target=target)
+            scan_renders(paths, target=target)
 
 
 def test_a_tree_of_their_own_with_reports_there_or_beside_the_videos(done: Path, tmp_path: Path) -> None:
     videos, target = tmp_path / "videos", tmp_path / "results"
     (videos / "deep").mkdir(parents=True)
     shutil.copy2(done / "face.mp4", videos / "deep")
-    found = [videos / "deep/face.mp4"]
-    list(annotate_archive(found, wanted=Wanted(("csv",)), folders=mirror(found, [videos], target)))
+    list(annotate([videos], options=OutputOptions(("csv",)), output_dir=target))
     assert statuses(render(videos, kind=SOFT, target=target)) == {"face.mp4": Status.RENDERED}
     assert (target / "deep/face.emotions.soft.en.mp4").exists()
     assert os.listdir(videos / "deep") == ["face.mp4"]
-    assert list(check_archive(walk([videos]), output_trees([videos], target), mirror(found, [videos], target))) == []
+    assert (check([videos], target)) == []
     other = tmp_path / "copies"
     assert statuses(render(done, kind=SOFT, target=other)) == dict.fromkeys(("empty.mp4", "face.mp4"), Status.RENDERED)
     assert sorted(os.listdir(other)) == ["empty.emotions.soft.en.mp4", "face.emotions.soft.en.mp4"]
@@ -267,10 +265,11 @@ def test_nothing_half_written_is_left(done: Path, monkeypatch: pytest.MonkeyPatc
     def fail(*arguments: object, **options: object) -> None:
         raise error
 
-    monkeypatch.setattr(render_module.os, "replace", fail)
+    monkeypatch.setattr(rendering.os, "replace", fail)
     if isinstance(error, OSError):
         (outcome,) = render(done / "face.mp4", kind=SOFT)
-        assert "cannot be written (No space left on device); check permissions and the space left" in outcome.reason
+        assert outcome.problem == "cannot be written (No space left on device)"
+        assert "permissions" not in outcome.remedy
     else:
         with pytest.raises(KeyboardInterrupt):
             render(done / "face.mp4", kind=SOFT)
@@ -280,11 +279,11 @@ def test_nothing_half_written_is_left(done: Path, monkeypatch: pytest.MonkeyPatc
         name: content for name, content in before.items() if "meta" not in name
     }
     assert statuses(render(done / "face.mp4", kind=SOFT)) == {"face.mp4": Status.RENDERED}
-    assert list(check_archive(walk([done]), output_trees([done], None))) == []
+    assert (check([done], None)) == []
 
 
 def test_a_video_that_grows_meanwhile_fails(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mux = render_module.mux
+    mux = rendering.mux
 
     def mux_and_grow(*arguments: object, **options: object) -> object:
         result = mux(*arguments, **options)  # type: ignore[arg-type]
@@ -292,16 +291,16 @@ def test_a_video_that_grows_meanwhile_fails(done: Path, monkeypatch: pytest.Monk
             file.write(b"more")
         return result
 
-    monkeypatch.setattr(render_module, "mux", mux_and_grow)
+    monkeypatch.setattr(rendering, "mux", mux_and_grow)
     (outcome,) = render(done / "face.mp4", kind=SOFT)
     assert "has changed while it was read" in outcome.reason
     assert not list(done.glob("*soft*"))
 
 
 def test_paths_that_are_not_there_are_failures_and_outputs_no_videos(rendered: Path) -> None:
-    (entry,) = find_renders([rendered / "gone"])
-    assert isinstance(entry, Obstacle)
-    assert find_renders([rendered / COPY]) == []
+    (entry,) = scan_renders([rendered / "gone"])
+    assert isinstance(entry, SkippedPath)
+    assert scan_renders([rendered / COPY]) == []
     assert is_output("face.emotions.soft.ru.mkv")
 
 
@@ -312,7 +311,7 @@ def test_a_signal_ends_everything_and_the_next_run_goes_on(
     done: Path, face_picture: Path, number: signal.Signals, status: int
 ) -> None:
     video = make_from_pictures(done / "long.mp4", [(face_picture, 5)], size=(1280, 720))
-    list(annotate_archive([video], wanted=Wanted(("csv",))))
+    list(annotate([video], options=OutputOptions(("csv",))))
     before = contents(done)
     command = [sys.executable, "-m", "annotate", "render", "--jobs", "1", str(video)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
@@ -338,7 +337,9 @@ def test_a_signal_ends_everything_and_the_next_run_goes_on(
 
 @pytest.fixture
 def _without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("annotate.batch.processes.ProcessWorkers", lambda width, advance, **options: InlineWorkers(advance))
+    monkeypatch.setattr(
+        "annotate.batch.processes.ProcessExecutor", lambda width, advance, **options: InlineExecutor(advance)
+    )
 
 
 @pytest.mark.usefixtures("_without_processes")
@@ -358,19 +359,19 @@ def test_the_command_tells_what_it_did(done: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.usefixtures("_without_processes")
 def test_an_ffmpeg_without_libass_is_said(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def find() -> Renderer:
+    def find(usual: FFmpeg) -> Renderer:
         raise FFmpegError("/usr/bin/ffmpeg lacks libass: install another")
 
     monkeypatch.setattr("annotate.media.ffmpeg.find_renderer", find)
     answer = CliRunner().invoke(main, ["render", str(done)])
     assert (answer.exit_code, answer.stdout) == (1, "")
     assert answer.stderr == "Error: /usr/bin/ffmpeg lacks libass: install another\n"
-    monkeypatch.setattr("annotate.media.ffmpeg.find_renderer", lambda: Renderer("ffmpeg", "using another"))
+    monkeypatch.setattr("annotate.media.ffmpeg.find_renderer", lambda usual: Renderer("ffmpeg", "using another"))
     answer = CliRunner().invoke(main, ["render", "--soft", str(done)])
     assert (answer.exit_code, answer.stderr.count("using another")) == (0, 0)
 
 
 def test_jobs_know_nothing_of_each_other(done: Path) -> None:
-    jobs = [entry for entry in find_renders([done]) if isinstance(entry, RenderJob)]
+    jobs = [entry for entry in scan_renders([done]) if isinstance(entry, RenderJob)]
     assert [job.place.name for job in jobs] == ["empty.emotions.boxes.en", "face.emotions.boxes.en"]
     assert len({job.outputs.meta for job in jobs}) == 2

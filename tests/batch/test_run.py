@@ -6,9 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-import threading
 from collections.abc import Iterable
-from concurrent.futures import Future
 from importlib import resources
 from pathlib import Path
 
@@ -17,29 +15,27 @@ import pysubs2
 import pytest
 
 from annotate.analysis.annotation import Annotation
-from annotate.analysis.parallel import analyse
+from annotate.analysis.parallel import analyze
 from annotate.analysis.pipeline import Analysis
-from annotate.archive.discover import Obstacle, walk
-from annotate.archive.layout import Outputs, Wanted
-from annotate.batch.executor import InlineWorkers
-from annotate.batch.job import Job, Outcome, Status, Work
-from annotate.batch.run import annotate_archive, run_jobs
+from annotate.archive.layout import OutputOptions
+from annotate.archive.stored_report import read_report
+from annotate.batch.job import Outcome, Status
 from annotate.emotions.classifier import DEFAULT_MODEL, Classifier, load_classifier
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import ModelError
 from annotate.results.intervals import dominant_emotion, pieces
-from annotate.results.meta import describe_source, hash_content, read_meta, settings_that_matter
-from annotate.results.table import read_table
+from annotate.results.meta import describe_source, hash_content, read_meta, result_settings
 from annotate.settings import Settings
 from annotate.version import ANALYSIS_VERSION
 from tests.clips import H264, make_pattern
+from tests.runs import annotate
 
 NAMES = ["0.mp4", "empty.mp4", "face.mp4", "text.mp4"]
 
 
 def run(folder: Path, **options: object) -> list[Outcome]:
     """What becomes of everything below a folder."""
-    return list(annotate_archive(walk([folder]), wanted=Wanted(**options)))  # type: ignore[arg-type]
+    return list(annotate([folder], options=OutputOptions(**options)))  # type: ignore[arg-type]
 
 
 def statuses(outcomes: Iterable[Outcome]) -> dict[str, Status]:
@@ -86,9 +82,10 @@ def test_one_failure_does_not_stop_the_others(archive: tuple[Path, list[Outcome]
 
 def test_failures_are_sentences_that_name_the_file(archive: tuple[Path, list[Outcome]]) -> None:
     folder, (empty_file, _, _, text) = archive
-    assert empty_file.reason == f"{folder / '0.mp4'}: the file is empty; copy it again from its source"
-    assert text.reason.startswith(f"{folder / 'text.mp4'}: not a video that can be opened (")
-    assert "\n" not in text.reason
+    assert (empty_file.path, empty_file.problem, empty_file.about) == (folder / "0.mp4", "the file is empty", None)
+    assert (text.path, text.about) == (folder / "text.mp4", None)
+    assert text.sentence.startswith(f"{folder / 'text.mp4'}: not a video that can be opened (")
+    assert "\n" not in text.sentence
 
 
 def test_files_written(archive: tuple[Path, list[Outcome]]) -> None:
@@ -98,7 +95,7 @@ def test_files_written(archive: tuple[Path, list[Outcome]]) -> None:
 
 
 def test_the_face_is_followed_from_the_first_frame_to_the_last(archive: tuple[Path, list[Outcome]]) -> None:
-    table = read_table(archive[0] / "face.emotions.csv")
+    table = read_report(archive[0] / "face.emotions.csv").table
     columns = ["face_id", "block", "start_frame", "end_frame", "start_time", "end_time", "frames", "overlap"]
     assert table[columns].to_numpy().tolist() == [
         [1, 0, 0, 19, 0.0, 0.8, 20, 0],
@@ -111,7 +108,7 @@ def test_the_face_is_followed_from_the_first_frame_to_the_last(archive: tuple[Pa
 
 def test_the_outcome_tells_length_faces_and_emotion(archive: tuple[Path, list[Outcome]]) -> None:
     folder, outcomes = archive
-    emotion = dominant_emotion(pieces(read_table(folder / "face.emotions.csv")))
+    emotion = dominant_emotion(pieces(read_report(folder / "face.emotions.csv").table))
     assert outcomes[1] == Outcome(folder / "empty.mp4", Status.NO_FACES, 1.0, 0, "", "")
     assert outcomes[2] == Outcome(folder / "face.mp4", Status.ANNOTATED, 2.0, 1, emotion, "")
 
@@ -134,7 +131,7 @@ def test_meta_tells_what_made_the_outputs(archive: tuple[Path, list[Outcome]]) -
     assert meta is not None
     assert meta.analysis_version == ANALYSIS_VERSION
     assert meta.model_hash == load_classifier().model_hash
-    assert meta.settings == settings_that_matter(Settings())
+    assert meta.settings == result_settings(Settings())
     assert meta.source == describe_source(folder / "face.mp4")
     assert (meta.frames, meta.duration_s, meta.missing_s, meta.faces, meta.warnings) == (50, 2.0, 0.0, 1, {})
     assert (meta.width_px, meta.height_px) == (320, 240)
@@ -257,17 +254,17 @@ def test_a_video_that_grows_while_it_is_read_fails_and_is_done_by_the_next_run(
 ) -> None:
     path = shutil.copy(empty_clip, tmp_path / "a.mp4")
 
-    def analyse_and_grow(analysis: Analysis, cores: object) -> list[Annotation]:
-        annotations = analyse(analysis)
+    def analyze_and_grow(analysis: Analysis, cores: object) -> list[Annotation]:
+        annotations = analyze(analysis)
         with path.open("ab") as file:
             file.write(b"\0")
         return annotations
 
     with monkeypatch.context() as patch:
-        patch.setattr("annotate.batch.annotate.analyse", analyse_and_grow)
+        patch.setattr("annotate.batch.annotate.analyze", analyze_and_grow)
         (outcome,) = run(tmp_path)
     assert outcome.status is Status.FAILED
-    assert outcome.reason == f"{path}: has changed while it was read; annotate it again when it is complete"
+    assert (outcome.path, outcome.problem, outcome.about) == (path, "has changed while it was read", None)
     assert os.listdir(tmp_path) == ["a.mp4"]
     assert run(tmp_path)[0].status is Status.NO_FACES
 
@@ -277,14 +274,15 @@ def test_a_video_deleted_while_it_is_read_fails_and_leaves_nothing(
 ) -> None:
     path = shutil.copy(empty_clip, tmp_path / "a.mp4")
 
-    def analyse_and_delete(analysis: Analysis, cores: object) -> list[Annotation]:
-        annotations = analyse(analysis)
+    def analyze_and_delete(analysis: Analysis, cores: object) -> list[Annotation]:
+        annotations = analyze(analysis)
         path.unlink()
         return annotations
 
-    monkeypatch.setattr("annotate.batch.annotate.analyse", analyse_and_delete)
+    monkeypatch.setattr("annotate.batch.annotate.analyze", analyze_and_delete)
     (outcome,) = run(tmp_path)
-    assert outcome.reason == f"{path}: cannot be read (No such file or directory); check its permissions"
+    assert outcome.problem == "cannot be read (No such file or directory)"
+    assert "permissions" not in outcome.remedy
     assert os.listdir(tmp_path) == []
 
 
@@ -303,9 +301,8 @@ def test_a_disk_that_fills_up_while_a_report_is_written_costs_one_video(
     before = (done / "empty.emotions.csv").read_bytes()
     monkeypatch.setattr(os, "fsync", fail_once)
     first, second = run(done, force=True)
-    assert first.reason == f"{done / 'empty.emotions.csv'}: cannot be written (No space left on device); " + (
-        "check permissions and the space left"
-    )
+    assert (first.about, first.problem) == (done / "empty.emotions.csv", "cannot be written (No space left on device)")
+    assert "permissions" not in first.remedy
     assert second.status is Status.ANNOTATED
     assert (done / "empty.emotions.csv").read_bytes() == before
     assert not any(name.startswith(".annotate") for name in os.listdir(done))
@@ -319,24 +316,24 @@ def test_interrupted_between_report_and_meta_the_next_run_annotates_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("annotate.batch.annotate.write_track", interrupt)
+        patch.setattr("annotate.batch.write.write_track", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(done, force=True)
     assert statuses(run(done)) == {"empty.mp4": Status.NO_FACES, "face.mp4": Status.SKIPPED}
 
 
 def test_obstacles_are_failures_in_their_place(done: Path) -> None:
-    obstacle = Obstacle(Path("gone"), "gone: no such file")
-    outcomes = list(annotate_archive([done / "empty.mp4", obstacle, done / "face.mp4"]))
+    outcomes = list(annotate([done / "empty.mp4", done / "gone", done / "face.mp4"]))
     assert [outcome.status for outcome in outcomes] == [Status.SKIPPED, Status.FAILED, Status.SKIPPED]
-    assert outcomes[1] == Outcome(Path("gone"), Status.FAILED, reason="gone: no such file")
+    assert (outcomes[1].path, outcomes[1].problem) == (done / "gone", "no such file or directory")
 
 
 def test_a_video_that_vanishes_meanwhile_fails_alone(done: Path) -> None:
-    outcomes = annotate_archive([done / "empty.mp4", done / "face.mp4"])
-    assert next(outcomes).status is Status.SKIPPED
+    outcomes = annotate([done / "empty.mp4", done / "face.mp4"], options=OutputOptions(force=True))
+    assert next(outcomes).status is Status.NO_FACES
     (done / "face.mp4").unlink()
-    assert next(outcomes).reason == f"{done / 'face.mp4'}: no such file; check the name"
+    outcome = next(outcomes)
+    assert (outcome.path, outcome.status, outcome.problem) == (done / "face.mp4", Status.FAILED, "no such file")
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="names are Unicode there")
@@ -356,20 +353,12 @@ def test_a_name_too_long_for_outputs_fails_alone(tmp_path: Path, empty_clip: Pat
     assert "File name too long" in first.reason
 
 
-def test_progress_is_told_in_seconds_of_video(tmp_path: Path, empty_clip: Path) -> None:
-    told: list[tuple[Path, float, float | None]] = []
-    path = shutil.copy(empty_clip, tmp_path / "a.mp4")
-    list(annotate_archive([path], workers=InlineWorkers(lambda *news: told.append(news))))
-    assert {(path, length_s) for path, _, length_s in told} == {(tmp_path / "a.mp4", 1.0)}
-    assert [done_s for _, done_s, _ in told] == pytest.approx([0.04 * number for number in range(26)])
-
-
 def test_a_model_that_does_not_fit_is_said_before_anything_is_done(tmp_path: Path, empty_clip: Path) -> None:
     shutil.copy(empty_clip, tmp_path / "a.mp4")
     model = tmp_path / "model.onnx"
     model.write_bytes(b"no model")
     with pytest.raises(ModelError, match="expected an ONNX model"):
-        list(annotate_archive(walk([tmp_path]), Settings(model=model)))
+        list(annotate([tmp_path], Settings(model=model)))
     assert sorted(os.listdir(tmp_path)) == ["a.mp4", "model.onnx"]
 
 
@@ -379,7 +368,7 @@ def test_another_model_annotates_again(done: Path, tmp_path_factory: pytest.Temp
     content.doc_string = "another"
     path = tmp_path_factory.mktemp("model") / "another.onnx"
     onnx.save(content, str(path))
-    outcomes = list(annotate_archive([done / "empty.mp4"], Settings(model=path)))
+    outcomes = list(annotate([done / "empty.mp4"], Settings(model=path)))
     meta = read_meta(done / "empty.emotions.meta.json")
     assert meta is not None
     assert [outcome.status for outcome in outcomes] == [Status.NO_FACES]
@@ -394,56 +383,7 @@ def test_a_fault_of_the_program_ends_one_video_only(
 
     for name in "ab":
         shutil.copy(empty_clip, tmp_path / f"{name}.mp4")
-    monkeypatch.setattr("annotate.batch.annotate.analyse", fail)
+    monkeypatch.setattr("annotate.batch.annotate.analyze", fail)
     outcomes = list(run(tmp_path))
     assert [outcome.status for outcome in outcomes] == [Status.FAILED] * 2
-    assert outcomes[0].reason.startswith(f"{tmp_path / 'a.mp4'}: an error of this program (RuntimeError: a bug)")
-
-
-class _Elastic:
-    """Workers that become more, and never hold more jobs than are handed over."""
-
-    def __init__(self) -> None:
-        self.width = 2
-        self.held: list[tuple[Future[Outcome], Work]] = []
-        self.most_held: dict[int, int] = {}
-
-    def submit(self, job: Work) -> Future[Outcome]:
-        future: Future[Outcome] = Future()
-        self.held.append((future, job))
-        self.most_held[self.width] = max(self.most_held.get(self.width, 0), len(self.held))
-        return future
-
-    def finish_one(self) -> None:
-        future, job = self.held.pop(0)
-        future.set_result(Outcome(job.path, Status.ANNOTATED))
-
-    def restart(self) -> None:
-        pytest.fail("nothing broke")
-
-    def close(self) -> None:
-        pass
-
-
-def test_the_window_is_bounded_and_follows_the_width(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("annotate.batch.run._WINDOW_INTERVAL_S", 0.01)
-    workers, paths = _Elastic(), [Path(f"{number}.mp4") for number in range(60)]
-    jobs = [Job(path, Outputs(path.with_suffix("")), Settings(), Wanted(), "") for path in paths]
-    done: list[Path] = []
-
-    def serve() -> None:
-        while len(done) < len(paths):
-            if len(done) == 20:
-                workers.width = 5
-            if workers.held:
-                workers.finish_one()
-            threading.Event().wait(0.002)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    for outcome in run_jobs(jobs, workers):
-        done.append(outcome.path)
-    thread.join()
-    assert sorted(done) == sorted(paths)
-    assert workers.most_held[2] <= 4
-    assert 4 < workers.most_held[5] <= 10
+    assert outcomes[0].problem == "an error of this program (RuntimeError: a bug)"

@@ -12,18 +12,15 @@ from pathlib import Path
 import pytest
 
 from annotate.analysis.annotation import Annotation
-from annotate.analysis.parallel import analyse
+from annotate.analysis.parallel import analyze
 from annotate.analysis.pipeline import Analysis
-from annotate.archive.discover import walk
-from annotate.archive.layout import Outputs, Wanted
+from annotate.archive.layout import OutputOptions
 from annotate.batch.job import Outcome, Status
-from annotate.batch.run import annotate_archive
 from annotate.results.meta import describe_source, hash_content, hash_file
-from annotate.storage.local.files import write_whole
-from annotate.storage.locks import claim
-from annotate.storage.s3.download import fetched
-from annotate.storage.s3.path import parse_place
+from annotate.storage.base import parse_path, storage_for
+from annotate.storage.local.storage import LocalStorage
 from tests.object_store import Bucket
+from tests.runs import annotate
 
 FORMATS = ("csv", "srt", "vtt", "json", "eaf")
 Usage = namedtuple("Usage", "total used free")
@@ -31,9 +28,9 @@ Usage = namedtuple("Usage", "total used free")
 
 def run(*places: str | Path, scratch: Path | None = None, **options: object) -> list[Outcome]:
     """What becomes of everything below places."""
-    paths = [parse_place(str(place)) for place in places]
-    wanted = Wanted(**{"formats": FORMATS, **options})  # type: ignore[arg-type]
-    return list(annotate_archive(walk(paths), wanted=wanted, scratch=scratch))
+    paths = [parse_path(str(place)) for place in places]
+    wanted = OutputOptions(**{"formats": FORMATS, **options})  # type: ignore[arg-type]
+    return list(annotate(paths, options=wanted, scratch=scratch))
 
 
 def statuses(outcomes: list[Outcome]) -> list[tuple[str, Status]]:
@@ -84,8 +81,9 @@ def test_outputs_are_those_of_a_local_run(
 def test_a_failure_names_the_object_and_not_its_copy(filled: Bucket, scratch: Path) -> None:
     (outcome,) = run(f"{filled.url}/films/text.mp4", scratch=scratch)
     assert outcome.status is Status.FAILED
-    assert outcome.reason.startswith(f"{filled.url}/films/text.mp4: not a video that can be opened (")
-    assert str(scratch) not in outcome.reason
+    assert outcome.about is None
+    assert outcome.problem.startswith("not a video that can be opened (")
+    assert str(scratch) not in outcome.sentence
     assert os.listdir(scratch) == []
     assert filled.keys == ["films/1998/empty.mp4", "films/face.mp4", "films/text.mp4"]
 
@@ -121,21 +119,20 @@ def test_missing_tracks_are_made_from_the_report(filled: Bucket) -> None:
 def test_an_object_that_changes_while_it_is_read_fails_and_leaves_nothing(
     filled: Bucket, empty_clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def analyse_and_change(analysis: Analysis, cores: object) -> list[Annotation]:
-        annotations = analyse(analysis)
+    def analyze_and_change(analysis: Analysis, cores: object) -> list[Annotation]:
+        annotations = analyze(analysis)
         filled.put("films/1998/empty.mp4", empty_clip.read_bytes() + b"\0")
         return annotations
 
-    monkeypatch.setattr("annotate.batch.annotate.analyse", analyse_and_change)
+    monkeypatch.setattr("annotate.batch.annotate.analyze", analyze_and_change)
     (outcome,) = run(f"{filled.url}/films/1998")
-    assert outcome.reason == (
-        f"{filled.url}/films/1998/empty.mp4: has changed while it was read; annotate it again when it is complete"
-    )
+    assert (outcome.about, outcome.problem) == (None, "has changed while it was read")
     assert filled.keys == ["films/1998/empty.mp4", "films/face.mp4", "films/text.mp4"]
 
 
 def test_two_runs_do_no_video_twice(filled: Bucket) -> None:
-    with claim(Outputs(parse_place(f"{filled.url}/films/face"))) as held:
+    base = parse_path(f"{filled.url}/films/face")
+    with storage_for(base).lock(base) as held:
         assert held is not None
         assert statuses(run(f"{filled.url}/films/face.mp4")) == [("face.mp4", Status.BUSY)]
     assert filled.fetched() == []
@@ -150,7 +147,7 @@ def test_an_interrupted_run_leaves_no_copy_no_claim_and_no_meta(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("annotate.batch.annotate.analyse", interrupt)
+        patch.setattr("annotate.batch.annotate.analyze", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(f"{filled.url}/films/face.mp4", scratch=scratch)
     assert os.listdir(scratch) == []
@@ -182,7 +179,7 @@ def test_without_scratch_the_temporary_folder_is_used(
     filled: Bucket, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
-    monkeypatch.setattr("annotate.batch.annotate.check_readable", lambda path: pytest.fail(str(path.parent.parent)))
+    monkeypatch.setattr(LocalStorage, "check_readable", lambda storage, path: pytest.fail(str(path.parent.parent)))
     with pytest.raises(pytest.fail.Exception, match=str(scratch)):
         run(f"{filled.url}/films/1998")
 
@@ -207,25 +204,27 @@ def test_keys_with_odd_characters(bucket: Bucket, empty_clip: Path, name: str) -
 
 
 def test_the_source_is_described_by_ranges(filled: Bucket, face_clip: Path) -> None:
-    there, here = describe_source(parse_place(f"{filled.url}/films/face.mp4")), describe_source(face_clip)
+    there, here = describe_source(parse_path(f"{filled.url}/films/face.mp4")), describe_source(face_clip)
     assert (there.name, there.size_bytes, there.hash) == ("face.mp4", here.size_bytes, here.hash)
 
 
 def test_an_object_is_read_by_ranges(bucket: Bucket) -> None:
     content = bytes(range(256)) * 9000
     bucket.put("a", content)
-    with parse_place(f"{bucket.url}/a").open("rb") as file:
+    path = parse_path(f"{bucket.url}/a")
+    with storage_for(path).open_range(path) as file:
         assert file.read(10) == content[:10]
         file.seek(len(content) - 5)
         assert (file.read(10), file.read(10)) == (content[-5:], b"")
-    assert hash_file(parse_place(f"{bucket.url}/a")) == hash_content(content)
+    assert hash_file(parse_path(f"{bucket.url}/a")) == hash_content(content)
 
 
 @pytest.mark.slow
 def test_large_objects_are_put_whole_and_fetched_whole(bucket: Bucket, tmp_path: Path) -> None:
     content = os.urandom(1 << 20) * 101
-    write_whole(parse_place(f"{bucket.url}/a"), content)
-    with fetched(parse_place(f"{bucket.url}/a"), len(content), tmp_path) as copy:  # type: ignore[arg-type]
+    path = parse_path(f"{bucket.url}/a")
+    storage_for(path).write_atomic(path, content)
+    with storage_for(path).local_copy(path, tmp_path) as copy:
         assert copy.read_bytes() == content
     assert bucket.client.head_object(Bucket=bucket.name, Key="a")["ETag"].endswith('-3"')
     assert os.listdir(tmp_path) == []
@@ -233,7 +232,7 @@ def test_large_objects_are_put_whole_and_fetched_whole(bucket: Bucket, tmp_path:
 
 def test_a_wrong_bucket_and_a_wrong_prefix_are_sentences(bucket: Bucket) -> None:
     (outcome,) = run("s3://no-such-bucket/films")
-    assert outcome.reason == "s3://no-such-bucket/films: there is no bucket no-such-bucket"
+    assert (str(outcome.path), outcome.problem) == ("s3://no-such-bucket/films", "there is no bucket no-such-bucket")
     (outcome,) = run(f"{bucket.url}/films")
-    assert outcome.reason == f"{bucket.url}/films: no such file or directory; check the name"
+    assert (str(outcome.path), outcome.problem) == (f"{bucket.url}/films", "no such file or directory")
     assert run(bucket.url) == []

@@ -20,10 +20,10 @@ from pathlib import Path
 import click
 from tabulate import tabulate
 
-from annotate.batch.run import annotate_archive
 from annotate.results.meta import hash_content, read_meta
 from tests.clips import H264, SAMPLES, file_url, make_face_picture, make_from_pictures, run_ffmpeg
 from tests.reliability.processes import Sample, running, watching
+from tests.runs import annotate
 
 REPEATS = 5
 LONG_S, LONG_RATE = 3600, 5
@@ -55,7 +55,7 @@ def measure_skipping(folder: Path, count: int) -> tuple[str, str, str]:
     archive = folder / "finished"
     archive.mkdir()
     video = shutil.copy(SAMPLES / "no_face.mp4", archive / "0.mp4")
-    list(annotate_archive([video]))
+    list(annotate([video]))
     meta_path, report = archive / "0.emotions.meta.json", (archive / "0.emotions.csv").read_bytes()
     meta = read_meta(meta_path)
     assert meta is not None

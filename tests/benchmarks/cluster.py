@@ -23,11 +23,12 @@ from pathlib import Path
 
 import click
 
-from annotate.analysis.parallel import Cores
 from annotate.archive.layout import Outputs
-from annotate.batch.job import Outcome, Progress, Status
+from annotate.archive.scan import ArchiveItem
+from annotate.batch.job import Outcome, Status, WorkContext
 from annotate.batch.run import run_jobs
-from annotate.cluster.client import ClusterWorkers
+from annotate.cluster.client import ClusterExecutor
+from annotate.settings import ONE_CORE, Limits
 from tests.benchmarks.clips import CLIPS, make_clip
 from tests.clips import SAMPLES
 from tests.reliability.processes import resident_bytes
@@ -51,18 +52,25 @@ _WORKER_LIFE_S = 10
 
 @dataclass(frozen=True)
 class Nothing:
-    """Work that is none, for what handing it over costs."""
+    """A job that is none, for what handing it over costs."""
 
     path: Path
+    limits: Limits = ONE_CORE
+
+    @property
+    def item(self) -> ArchiveItem:
+        """The video, which is not there."""
+        return ArchiveItem(self.path, self.outputs, None, None)
 
     @property
     def outputs(self) -> Outputs:
         """Names of outputs that are not written."""
         return Outputs(self.path)
 
-    def run(self, progress: Progress | None, cores: Cores | None) -> Outcome:
-        """Does nothing."""
-        return Outcome(self.path, Status.SKIPPED)
+
+def do_nothing(job: Nothing, context: WorkContext) -> Outcome:
+    """Do nothing."""
+    return Outcome(job.path, Status.SKIPPED)
 
 
 class Machines:
@@ -224,7 +232,7 @@ def kills(folder: Path, clips: int) -> dict[str, object]:
 
 
 def cut(folder: Path, clips: int = 30) -> dict[str, object]:
-    """Workers in network namespaces, as on machines of their own, one of which is cut off and restored during a run."""
+    """Executor in network namespaces, as on machines of their own, one of which is cut off and restored during a run."""
     allowed = subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode == 0
     if not allowed or shutil.which("ip") is None:
         return {"skipped": "needs the right to make network namespaces, and the program ip"}
@@ -276,11 +284,11 @@ def _ip(*arguments: str) -> None:
 
 def _do_nothing(cluster: Machines, count: int, sample: Callable[[], None] | None = None) -> float:
     """Seconds for so many videos that are nothing."""
-    workers = ClusterWorkers(str(cluster.file))
+    workers = ClusterExecutor(str(cluster.file))
     try:
         begun_s = time.perf_counter()
         done = 0
-        for outcome in run_jobs((Nothing(Path(f"/{number}.mp4")) for number in range(count)), workers):
+        for outcome in run_jobs(do_nothing, (Nothing(Path(f"/{number}.mp4")) for number in range(count)), workers):
             if outcome.status is not Status.SKIPPED:
                 raise click.ClickException(outcome.reason)
             done += 1

@@ -15,7 +15,7 @@ import numpy as np
 from tabulate import tabulate
 from tqdm import tqdm
 
-from annotate.analysis.pipeline import analysed_size_px
+from annotate.analysis.pipeline import analyzed_size_px
 from annotate.archive.discover import walk
 from annotate.errors import AnnotateError
 from annotate.faces.box import Box, overlaps
@@ -71,7 +71,7 @@ def compare(path: Path) -> Comparison:
     """The program's faces in a video (its first frames) against detection on every frame."""
     settings = Settings()
     video = probe(path)
-    stream = thin(decode(video, analysed_size_px(video, settings.min_face)), video.frame_rate, settings.max_frame_rate)
+    stream = thin(decode(video, analyzed_size_px(video, settings.min_face)), video.frame_rate, settings.max_frame_rate)
     frames = [frame for _, frame in zip(range(_MAX_FRAMES), stream, strict=False)]
     detector = FaceDetector(settings.min_face)
     truth = _boxes(_everywhere(frames, detector, settings), settings)

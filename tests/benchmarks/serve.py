@@ -20,8 +20,8 @@ import httpx
 import numpy as np
 from tabulate import tabulate
 
-from annotate.batch.run import annotate_archive
 from tests.clips import SAMPLES, run_ffmpeg
+from tests.runs import annotate
 from tests.server.servers import Server, serving
 
 _FOLDERS = 20
@@ -65,7 +65,7 @@ def make_archive(archive: Path, videos: int) -> Path:
     first = archive / "folder 0" / "0.mp4"
     first.parent.mkdir(parents=True)
     shutil.copy2(SAMPLES / "two_faces.mp4", first)
-    list(annotate_archive([first]))
+    list(annotate([first]))
     meta = first.with_name("0.emotions.meta.json").read_text()
     for number in range(1, videos):
         path = archive / f"folder {number % _FOLDERS}" / f"{number}.mp4"

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from unittest import mock
 
 from annotate.analysis import pipeline
-from annotate.analysis.parallel import analyse
+from annotate.analysis.parallel import analyze
 from annotate.analysis.pipeline import Analysis
 from annotate.emotions.classifier import Classifier
 from annotate.faces import blocks
@@ -23,7 +23,7 @@ from annotate.faces.detect import FaceDetector
 from annotate.media.decode import Frame
 from annotate.results.table import format_table, to_table
 from annotate.settings import ONE_CORE
-from annotate.storage.local.files import write_whole
+from annotate.storage.local.files import write_atomic
 
 _Result = TypeVar("_Result")
 
@@ -76,7 +76,7 @@ class Stages:
 
 
 def measure(path: Path, began: float) -> dict[str, float]:
-    """Analyses a video with one core, and writes its table, with every stage timed."""
+    """Analyze a video with one core, and write its table, with every stage timed."""
     stages = Stages()
     with (
         mock.patch.object(FaceDetector, "_search", stages.wrapped("detect", FaceDetector._search)),
@@ -89,10 +89,10 @@ def measure(path: Path, began: float) -> dict[str, float]:
         analysis = Analysis.open(path, limits=ONE_CORE)
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         begun_s = time.process_time()
-        annotations = analyse(analysis)
+        annotations = analyze(analysis)
         with stages.timed("write"):
             table = to_table(annotations, analysis.classifier.contract.class_names)
-            write_whole(Path(folder) / "report.csv", format_table(table))
+            write_atomic(Path(folder) / "report.csv", format_table(table))
         whole_s = time.process_time() - begun_s
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     decode_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

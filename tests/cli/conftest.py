@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from annotate.batch.executor import InlineWorkers
+from annotate.batch.executor import InlineExecutor
 from tests.training.conftest import make_dataset
 
 __all__ = ["make_dataset"]
@@ -14,7 +14,9 @@ __all__ = ["make_dataset"]
 @pytest.fixture(autouse=True)
 def _without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Starting workers takes seconds; what they do is tested with them, and in processes of their own in test_ends.py."""
-    monkeypatch.setattr("annotate.batch.processes.ProcessWorkers", lambda width, advance, **options: InlineWorkers(advance))
+    monkeypatch.setattr(
+        "annotate.batch.processes.ProcessExecutor", lambda width, advance, **options: InlineExecutor(advance)
+    )
 
 
 @pytest.fixture

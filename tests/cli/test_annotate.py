@@ -97,7 +97,7 @@ def test_help_shows_the_options_of_annotating_and_the_commands(flag: str) -> Non
 
 
 def test_hardware_that_is_not_there_is_told_and_a_wrong_name_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("annotate.media.hwaccel._works", lambda name: False)
+    monkeypatch.setattr("annotate.media.hwaccel._works", lambda ffmpeg, name: False)
     answer = run(str(folder), "--hwaccel", "auto")
     assert "--hwaccel auto: no such device can be opened here; decoding in software" in answer.errors
     assert answer.status == 0
@@ -174,6 +174,23 @@ def test_no_such_path_leaves_the_others_alone(folder: Path) -> None:
     assert answer.errors.startswith("failed: gone: no such file or directory; check the name\n")
     assert answer.output.splitlines()[2].split(maxsplit=1) == ["gone", "failed: no such file or directory; check the name"]
     assert answer.last_line == "2 videos: 1 without faces, 1 failed."
+
+
+def test_a_video_that_is_deleted_meanwhile_is_no_matter_of_permissions(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(folder / "videos/a.mp4", folder / "videos/b.mp4")
+
+    def delete(path: Path) -> None:
+        if path.name == "a.mp4":
+            path.unlink(missing_ok=True)
+
+    monkeypatch.setattr("annotate.storage.local.files.check_readable", delete)
+    answer = run("videos", "--format", "csv")
+    assert (answer.status, answer.last_line) == (1, "2 videos: 1 without faces, 1 failed.")
+    assert "failed: videos/a.mp4: cannot be read (No such file or directory); " in answer.errors
+    assert "permission" not in answer.errors + answer.output
+    assert names(folder / "videos") == ["b.emotions.csv", "b.emotions.meta.json", "b.mp4"]
 
 
 def test_what_is_no_video_fails_with_a_sentence(folder: Path) -> None:
@@ -274,8 +291,9 @@ def test_a_missing_library_is_wrong_usage_before_anything_is_done(
 ) -> None:
     monkeypatch.setitem(sys.modules, "opentimelineio", None)
     answer = run(*command, "videos", "--format", "vtt,otio")
-    sentence = "the format otio needs opentimelineio, which is not installed; `pip install opentimelineio` adds it"
-    assert answer == Answer(2, "", f"Error: {sentence}\n")
+    assert (answer.status, answer.output) == (2, "")
+    assert answer.errors.startswith("Error: the format otio needs opentimelineio; ")
+    assert "annotate[otio]" in answer.errors
     assert names(folder / "videos") == ["a.mp4"]
 
 

@@ -24,10 +24,12 @@ def test_check_tells_what_is_wrong_and_deletes_what_is_stale(folder: Path) -> No
 
 def test_check_of_another_tree(folder: Path) -> None:
     run("videos", "-o", "results")
-    assert run("check", "videos", "-o", "results").status == 0
+    assert run("check", "videos", "--output-dir", "results").status == 0
     assert run("check", "videos").status == 1
     (folder / "videos/a.mp4").unlink()
-    assert run("check", "videos", "-o", "results").output.startswith("results/a.emotions.meta.json: stale: its video")
+    assert run("check", "videos", "--output-dir", "results").output.startswith(
+        "results/a.emotions.meta.json: stale: its video"
+    )
 
 
 def test_check_where_there_is_nothing(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +23,8 @@ ANNOTATED = Outcome(Path("a.mp4"), Status.ANNOTATED, 65.0, 2, "fear")
 NO_FACES = Outcome(Path("b.mp4"), Status.NO_FACES, 3725.4, 0, "", "damaged: the last 1.0 s could not be decoded")
 CONVERTED = Outcome(Path("c.mp4"), Status.CONVERTED, 5.0, 1)
 SKIPPED = Outcome(Path("d.mp4"), Status.SKIPPED, 5.0, 1)
-FAILED = Outcome(Path("e.mp4"), Status.FAILED, reason="e.mp4: the file is empty; copy it again from its source")
+FAILED = Outcome(Path("e.mp4"), Status.FAILED, problem="the file is empty", remedy="copy it again from its source")
+BUSY = Outcome.busy(Path("f.mp4"))
 ALL = (ANNOTATED, NO_FACES, CONVERTED, SKIPPED, FAILED)
 
 
@@ -122,14 +124,14 @@ def test_closing_table_of_what_is_up_to_date_is_a_line(outcomes: list[Outcome], 
 
 def test_closing_table_escapes_names_and_reasons() -> None:
     path = Path("a\x1b[2J\n.mp4")
-    table = closing_table([Outcome(path, Status.FAILED, reason=f"{path}: no such file")])
+    table = closing_table([Outcome(path, Status.FAILED, problem="no such file")])
     assert table.splitlines()[2].split(maxsplit=1) == [r"a\x1b[2J\n.mp4", "failed: no such file"]
     assert "\x1b" not in table
 
 
 def test_closing_table_breaks_long_reasons() -> None:
-    reason = "e.mp4: " + " ".join(["reason"] * 40)
-    lines = closing_table([Outcome(Path("e.mp4"), Status.FAILED, reason=reason)]).splitlines()
+    problem = " ".join(["reason"] * 40)
+    lines = closing_table([Outcome(Path("e.mp4"), Status.FAILED, problem=problem)]).splitlines()
     assert max(len(line) for line in lines) < 100
     assert sum(line.count("reason") for line in lines) == 40
 
@@ -148,7 +150,7 @@ def test_text_the_output_cannot_hold_is_escaped(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.usefixtures("ten_seconds_a_step")
 def test_elsewhere_than_on_a_terminal_a_line_a_video(capsys: pytest.CaptureFixture[str]) -> None:
-    display = Display([outcome.path for outcome in ALL], quiet=False)
+    display = Display(dict.fromkeys((outcome.path for outcome in ALL), 0), quiet=False)
     for outcome in ALL:
         if outcome in (ANNOTATED, NO_FACES):
             display.advance(outcome.path, 0.0, outcome.duration_s)
@@ -164,7 +166,7 @@ def test_elsewhere_than_on_a_terminal_a_line_a_video(capsys: pytest.CaptureFixtu
 
 
 def test_quiet_shows_failures_only(capsys: pytest.CaptureFixture[str]) -> None:
-    display = Display([outcome.path for outcome in ALL], quiet=True)
+    display = Display(dict.fromkeys((outcome.path for outcome in ALL), 0), quiet=True)
     for outcome in ALL:
         display.advance(outcome.path, 1.0, outcome.duration_s)
         display.finish(outcome)
@@ -174,21 +176,19 @@ def test_quiet_shows_failures_only(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_quiet_shows_no_bars_on_a_terminal_either(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal())
-    display = Display([ANNOTATED.path], quiet=True)
+    display = Display({ANNOTATED.path: 0}, quiet=True)
     display.advance(ANNOTATED.path, 1.0, 10.0)
     display.finish(ANNOTATED)
     display.close()
     assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
 
 
-def test_two_bars_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """The archive's bar goes by bytes: half of the second video, which is three times the first."""
-    first, second = tmp_path / "first.mp4", tmp_path / "sec\x1bond.mp4"
-    first.write_bytes(bytes(100))
-    second.write_bytes(bytes(300))
+    first, second = Path("first.mp4"), Path("sec\x1bond.mp4")
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=iter([0.0, *[4.0] * 50]).__next__))
-    display = Display([first, second], quiet=False)
+    display = Display({first: 100, second: 300}, quiet=False)
     display.finish(Outcome(first, Status.ANNOTATED, 10.0))
     display.advance(second, 30.0, 60.0)
     say("bars are drawn again below a sentence")
@@ -196,10 +196,10 @@ def test_two_bars_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "1 done, 0 failed, 1 left  62%|" in shown
     assert "0:40 at 10.0x real time" in shown
     assert r"sec\x1bond.mp4  50%|" in shown
-    display.finish(Outcome(second, Status.FAILED, reason="it is empty"))
+    display.finish(Outcome(second, Status.FAILED, problem="it is empty"))
     display.close()
     ended = sys.stderr.getvalue().removeprefix(shown)  # type: ignore[attr-defined]
-    assert "failed: it is empty" in ended
+    assert r"failed: sec\x1bond.mp4: it is empty" in ended
     assert "1 done, 1 failed, 0 left 100%|" in ended
     assert ended.rsplit("\r", 1)[-1].strip() == ""
 
@@ -207,7 +207,7 @@ def test_two_bars_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_video_of_unknown_length_has_a_bar_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal())
     path = Path("{a}.mp4")
-    display = Display([path], quiet=False)
+    display = Display({path: 0}, quiet=False)
     display.advance(path, 5.0, None)
     display.close()
     assert "{a}.mp4 100%|" in sys.stderr.getvalue()  # type: ignore[attr-defined]
@@ -215,7 +215,7 @@ def test_a_video_of_unknown_length_has_a_bar_too(monkeypatch: pytest.MonkeyPatch
 
 def test_long_names_are_cut_on_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal())
-    display = Display([Path(f"{'x' * 60}.mp4")], quiet=False)
+    display = Display({Path(f"{'x' * 60}.mp4"): 0}, quiet=False)
     display.advance(Path(f"{'x' * 60}.mp4"), 1.0, 10.0)
     display.close()
     assert f"{'x' * 39}…" in sys.stderr.getvalue()  # type: ignore[attr-defined]
@@ -233,6 +233,40 @@ def test_the_log_has_a_line_a_video(tmp_path: Path) -> None:
         ("b.mp4", "no faces", 3725.4, 0),
     ]
     assert lines[0]["time"].endswith("+00:00")
+
+
+def test_lines_of_the_log_keep_their_keys_and_reasons(tmp_path: Path) -> None:
+    """What failed, or was left to another run, has its reason with a path: the video's, or that of another file."""
+    other = replace(FAILED, about=Path("e.emotions.csv"), trace="trace", host="a.example")
+    with open_log(tmp_path / "run.jsonl") as write:
+        for outcome in (NO_FACES, FAILED, BUSY, other):
+            write(outcome)
+    lines = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+    keys = ["time", "path", "status", "duration_s", "faces", "emotion", "reason", "trace"]
+    assert [list(line) for line in lines] == [keys] * 4
+    assert [(line["path"], line["status"], line["reason"], line["trace"]) for line in lines] == [
+        ("b.mp4", "no faces", "damaged: the last 1.0 s could not be decoded", ""),
+        ("e.mp4", "failed", "e.mp4: the file is empty; copy it again from its source", ""),
+        ("f.mp4", "another run is at it", "f.mp4: another run is at it; it is left to that one", ""),
+        ("e.mp4", "failed", "e.emotions.csv: the file is empty; copy it again from its source [on a.example]", "trace"),
+    ]
+
+
+def test_the_file_concerned_is_shown_where_it_is_not_the_video(capsys: pytest.CaptureFixture[str]) -> None:
+    other = replace(FAILED, about=Path("e.emotions.csv"))
+    Display({other.path: 0}, quiet=False).finish(other)
+    assert capsys.readouterr().err == "failed: e.emotions.csv: the file is empty; copy it again from its source\n"
+    assert closing_table([other]).splitlines()[2].startswith("e.mp4 ")
+    assert "failed: e.emotions.csv: the file is empty; copy it again" in closing_table([other])
+
+
+def test_a_video_of_another_run_is_left_to_that(capsys: pytest.CaptureFixture[str]) -> None:
+    Display({BUSY.path: 0}, quiet=False).finish(BUSY)
+    assert capsys.readouterr().err == ("f.mp4: another run is at it, f.mp4: another run is at it; it is left to that one\n")
+    lines = [line.strip() for line in closing_table([BUSY]).splitlines()[2:4]]
+    assert lines[0].startswith("f.mp4 ")
+    assert " ".join(lines).endswith("another run is at it: another run is at it; it is left to that one")
+    assert closing_table([BUSY]).endswith("1 video: 1 in another run's work.")
 
 
 def test_a_log_that_cannot_be_written_is_said(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_convert_makes_formats_and_says_what_became_of_every_video(folder: Path,
 def test_convert_into_a_tree_of_its_own(folder: Path) -> None:
     run("videos", "-o", "results")
     assert run("convert", "videos", "--format", "json").status == 1
-    assert run("convert", "-q", "videos", "-o", "results", "--format", "json") == Answer(0, "", "")
+    assert run("convert", "-q", "videos", "--output-dir", "results", "--format", "json") == Answer(0, "", "")
     assert names(folder / "results") == [f"a.emotions.{ending}" for ending in ("csv", "json", "meta.json")]
 
 

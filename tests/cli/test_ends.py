@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from annotate.__main__ import run as start
+from annotate.archive.scan import ArchiveItem
 from annotate.batch.job import Outcome, Status
 from tests.cli.answers import names, run, run_process
 
@@ -20,8 +21,8 @@ def test_a_log_that_fails_does_not_end_the_run(folder: Path) -> None:
 
 
 def test_interrupted_it_says_what_is_left(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(found: list[Path], *arguments: object, **options: object) -> Iterator[Outcome]:
-        yield Outcome(found[0], Status.NO_FACES, 1.0)
+    def interrupted(items: list[ArchiveItem], *arguments: object, **options: object) -> Iterator[Outcome]:
+        yield Outcome(items[0].video, Status.NO_FACES, 1.0)
         raise KeyboardInterrupt
 
     for name in "bc":
@@ -37,7 +38,7 @@ def test_interrupted_while_looking_for_videos(folder: Path, monkeypatch: pytest.
     def interrupted(*arguments: object) -> Iterator[Path]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("annotate.cli.annotate.walk", interrupted)
+    monkeypatch.setattr("annotate.cli.annotate.scan", interrupted)
     answer = run("videos")
     assert (answer.status, answer.output, answer.errors) == (130, "", "interrupted\n")
 

@@ -13,20 +13,21 @@ from pathlib import Path
 
 import pytest
 
-from annotate.archive.discover import walk
-from annotate.batch.executor import InlineWorkers
+from annotate.batch.executor import InlineExecutor
 from annotate.batch.job import Status
-from annotate.batch.run import annotate_archive
-from annotate.storage.s3 import client
+from annotate.storage.s3.client import S3Client
 from tests.cli.answers import run
 from tests.object_store import SECRET, Bucket
+from tests.runs import annotate
 
 KEY = "KeyOfTheTests"
 
 
 @pytest.fixture(autouse=True)
 def _without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("annotate.batch.processes.ProcessWorkers", lambda width, advance, **options: InlineWorkers(advance))
+    monkeypatch.setattr(
+        "annotate.batch.processes.ProcessExecutor", lambda width, advance, **options: InlineExecutor(advance)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def films(tmp_path_factory: pytest.TempPathFactory, face_clip: Path, empty_clip:
     (folder / "1998").mkdir(parents=True)
     shutil.copy(face_clip, folder / "face.mp4")
     shutil.copy(empty_clip, folder / "1998/empty.mp4")
-    outcomes = list(annotate_archive(walk([folder])))
+    outcomes = list(annotate([folder]))
     assert [outcome.status for outcome in outcomes] == [Status.NO_FACES, Status.ANNOTATED]
     return folder
 
@@ -112,7 +113,7 @@ def test_outputs_go_from_a_bucket_to_a_folder_and_back(twins: Bucket) -> None:
         assert twins.get(f"mirror/{name}") == Path("mirror", name).read_bytes() == Path("films", name).read_bytes()
     assert run(f"{twins.url}/films", "-o", "mirror").last_line == "2 videos: 2 up to date."
     assert run("films", "-o", f"{twins.url}/mirror").last_line == "2 videos: 2 up to date."
-    assert run("check", "films", "-o", f"{twins.url}/mirror").last_line == "2 videos checked: all is well."
+    assert run("check", "films", "--output-dir", f"{twins.url}/mirror").last_line == "2 videos checked: all is well."
 
 
 def test_patterns_and_hidden_keys(bucket: Bucket, empty_clip: Path) -> None:
@@ -196,7 +197,7 @@ def test_a_store_that_cannot_be_reached_is_a_sentence_without_its_address(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://user:pa55word@127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    monkeypatch.setattr(client.filesystem(), "retries", 1)
+    monkeypatch.setattr(S3Client().filesystem, "retries", 1)
     answer = run("-v", "summarize", bucket.url)
     assert answer.status == 1
     assert f"left out: {bucket.url}: the store cannot be reached, " in answer.errors

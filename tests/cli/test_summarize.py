@@ -232,7 +232,7 @@ def test_what_is_not_installed_is_said_before_work_begins(
     archive: Path, monkeypatch: pytest.MonkeyPatch, command: str, ending: str, package: str, extra: str
 ) -> None:
     monkeypatch.setattr(
-        "annotate.cli.table_output.find_spec", lambda name: None if name == package else importlib.util.find_spec(name)
+        "annotate.extras.find_spec", lambda name: None if name == package else importlib.util.find_spec(name)
     )
     monkeypatch.setattr("annotate.archive.find_reports.find_reports", lambda paths: pytest.fail("work has begun"))
     status, _, errors = run(command, archive, "-o", archive / f"out{ending}")

@@ -11,11 +11,12 @@ import trustme
 from distributed import LocalCluster
 from distributed.security import Security
 
-from annotate.archive.layout import Outputs, Wanted
-from annotate.batch.job import Job, Status
+from annotate.archive.layout import Outputs
+from annotate.batch.job import Status
+from annotate.batch.run import annotate_task
 from annotate.cluster import client
 from annotate.errors import ClusterError, SettingsError
-from annotate.settings import Settings
+from tests.runs import job_for
 
 
 @pytest.fixture
@@ -54,17 +55,17 @@ def test_with_a_certificate_jobs_are_done(
     tmp_path: Path, empty_clip: Path, address: str, certificates: dict[str, str]
 ) -> None:
     assert address.startswith("tls://")
-    job = Job(empty_clip, Outputs(tmp_path / "a"), Settings(), Wanted(), "")
+    job = job_for(empty_clip, Outputs(tmp_path / "a"))
     with dask.config.set(certificates):
-        workers = client.ClusterWorkers(address)
-    assert workers.submit(job).result(60).status is Status.NO_FACES
+        workers = client.ClusterExecutor(address)
+    assert workers.submit(annotate_task, job).result(60).status is Status.NO_FACES
     workers.close()
 
 
 def test_without_one_a_sentence_says_so(address: str) -> None:
     empty = {f"distributed.comm.tls.{name}": None for name in ("ca-file", "client.cert", "client.key")}
     with dask.config.set(empty), pytest.raises(SettingsError, match="needs certificates"):
-        client.ClusterWorkers(address)
+        client.ClusterExecutor(address)
 
 
 def test_one_of_another_authority_is_refused(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,4 +74,4 @@ def test_one_of_another_authority_is_refused(address: str, tmp_path: Path, monke
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(other))
     own = {f"distributed.comm.tls.client.{what}": str(other) for what in ("cert", "key")}
     with dask.config.set(own), pytest.raises(ClusterError, match="no scheduler answers there"):
-        client.ClusterWorkers(address)
+        client.ClusterExecutor(address)

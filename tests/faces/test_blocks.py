@@ -89,7 +89,7 @@ def test_box_score_and_detections_are_of_the_block() -> None:
 
 
 def test_frames_left_out_belong_to_the_block() -> None:
-    """Of 60 frames a second every second one is analysed; the other goes with it."""
+    """Of 60 frames a second every second one is analyzed; the other goes with it."""
     frames = [Frame(2 * index, 2 * index + 1, Span(index * 33, (index + 1) * 33), frame(0).image) for index in range(20)]
     events = [Sighting(0, each, Box(0, 0, 4, 4), 1.0, True) for each in frames]
     (block,) = cut_blocks([*events, TrackEnd(0)], CONTRACT, 5, BlockReport())

@@ -34,12 +34,12 @@ def frames_at(times_ms: Iterable[int], shot_length_ms: int = 10**9) -> list[Fram
 
 
 class Oracle:
-    """Finds the faces of a given truth, and takes down when the whole picture and when surroundings are searched."""
+    """Finds the faces of a given truth, and notes when the whole image and when surroundings are searched."""
 
     def __init__(self, truth: Truth) -> None:
         self._truth = truth
         self.searched: list[int] = []
-        self.near_looks: list[int] = []
+        self.near_passes: list[int] = []
 
     def __call__(self, image: NDArray[np.uint8]) -> tuple[Face, ...]:
         self.searched.append(self._time_ms(image))
@@ -47,7 +47,7 @@ class Oracle:
 
     def near(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Face, ...]:
         assert boxes
-        self.near_looks.append(self._time_ms(image))
+        self.near_passes.append(self._time_ms(image))
         return tuple(face for face in self._faces(image) if overlaps([face.box], list(boxes)).max() >= SAME_FACE_OVERLAP / 2)
 
     def _faces(self, image: NDArray[np.uint8]) -> tuple[Face, ...]:
@@ -58,7 +58,7 @@ class Oracle:
 
 
 def observed(frames: Sequence[Frame], truth: Truth) -> tuple[list[Observation], Oracle]:
-    """What is observed of frames in which a truth is shown."""
+    """Return the observations of frames in which a truth is shown."""
     oracle = Oracle(truth)
     observations = list(observe(frames, oracle, SETTINGS))
     assert [observation.frame.index for observation in observations] == [frame.index for frame in frames]
@@ -66,7 +66,7 @@ def observed(frames: Sequence[Frame], truth: Truth) -> tuple[list[Observation], 
 
 
 def boxes(observations: Iterable[Observation]) -> dict[int, list[Box]]:
-    """What was found, by the time of the frames that were looked at."""
+    """Return the boxes by time, of the frames with a detection pass."""
     return {
         observation.frame.span.start_ms: [face.box for face in observation.faces]
         for observation in observations
@@ -90,13 +90,13 @@ def test_moments_lie_on_a_grid_of_time(times: range, moments: list[int]) -> None
 def test_the_whole_picture_is_searched_once_a_second_and_at_both_ends() -> None:
     observations, oracle = observed(frames_at(range(0, 2500, 40)), lambda time_ms: [HERE])
     assert oracle.searched == [0, 1000, 2000, 2480]
-    assert oracle.near_looks == [200, 400, 600, 800, 1200, 1400, 1600, 1800, 2200, 2400]
+    assert oracle.near_passes == [200, 400, 600, 800, 1200, 1400, 1600, 1800, 2200, 2400]
     assert set(map(tuple, boxes(observations).values())) == {(HERE,)}
 
 
 def test_where_no_face_is_known_nothing_is_searched_but_the_moment_counts() -> None:
     observations, oracle = observed(frames_at(range(0, 1001, 40)), lambda time_ms: [])
-    assert oracle.near_looks == []
+    assert oracle.near_passes == []
     assert boxes(observations) == {moment: [] for moment in range(0, 1001, 200)}
 
 
@@ -160,7 +160,7 @@ def test_a_lost_face_is_looked_for_over_a_search_and_no_longer_than_its_track_la
         return [] if time_ms > 600 else [HERE]
 
     _, oracle = observed(frames_at(range(0, 3001, 40)), hiding)
-    assert oracle.near_looks == [200, 400, 600, 800, 1000, 1200, 1400, 1600, 1800]
+    assert oracle.near_passes == [200, 400, 600, 800, 1000, 1200, 1400, 1600, 1800]
 
 
 def test_frames_are_held_for_a_second_only() -> None:

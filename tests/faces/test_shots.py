@@ -31,16 +31,16 @@ def stamps_of(rate: float, count: int) -> list[int]:
 
 
 @pytest.mark.parametrize("rate", [5, 23.976, 25, 29.97, 30, 31])
-def test_usual_rates_are_analysed_frame_by_frame(rate: float) -> None:
+def test_usual_rates_are_analyzed_frame_by_frame(rate: float) -> None:
     frames = frames_at(stamps_of(rate, 200))
     assert list(thin(frames, rate, 30)) == frames
 
 
-@pytest.mark.parametrize(("rate", "analysed_rate"), [(50, 25), (59.94, 29.97), (60, 30), (120, 30), (240, 30)])
-def test_fast_sources_are_thinned(rate: float, analysed_rate: float) -> None:
+@pytest.mark.parametrize(("rate", "analyzed_rate"), [(50, 25), (59.94, 29.97), (60, 30), (120, 30), (240, 30)])
+def test_fast_sources_are_thinned(rate: float, analyzed_rate: float) -> None:
     thinned = list(thin(frames_at(stamps_of(rate, 1000)), rate, 30))
     seconds = 1000 / rate
-    assert len(thinned) == pytest.approx(seconds * analysed_rate, abs=2)
+    assert len(thinned) == pytest.approx(seconds * analyzed_rate, abs=2)
 
 
 def test_bursts_of_a_slow_source_are_kept() -> None:

@@ -12,7 +12,7 @@ from annotate.faces.box import Box
 from annotate.results.boxes import BoxPaths, format_boxes
 from annotate.results.meta import describe_source, hash_content, read_meta
 from tests.analytics.samples import block, meta_of, report
-from tests.clips import run_ffmpeg
+from tests.clips import encode_once
 
 COLOURS = ("red", "lime", "blue", "yellow", "magenta", "cyan")
 """What the clip shows in its seconds."""
@@ -44,8 +44,7 @@ def make_clip(path: Path) -> Path:
     joined = "".join(f"[c{at}]" for at in range(len(COLOURS)))
     graph = ";".join(sources) + f";{joined}concat=n={len(COLOURS)}[out]"
     codec = ("-c:v", "libvpx", "-b:v", "1M", "-g", "25", "-deadline", "realtime", "-cpu-used", "8")
-    run_ffmpeg("-filter_complex", graph, "-map", "[out]", *codec, "-f", "webm", f"file:{path}")
-    return path
+    return encode_once(path, "-filter_complex", graph, "-map", "[out]", *codec, "-f", "webm")
 
 
 def annotated(

@@ -5,16 +5,19 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from annotate.errors import DecodingError, TooLargeError
+from annotate.errors import DecodingError, MediaError, TooLargeError
 from annotate.media import decode as decode_module
 from annotate.media.decode import DecodingReport, Frame, decode
+from annotate.media.encode import burn
 from annotate.media.ffmpeg import FFmpeg
 from annotate.media.probe import Video, probe
+from annotate.media.stills import read_still
 from annotate.settings import Limits
 from tests.clips import H264, file_url, make_frames_at, make_from_pictures, make_pattern, remember_started, run_ffmpeg
 
@@ -260,17 +263,39 @@ def test_names_are_only_names(empty_clip: Path, tmp_path: Path, monkeypatch: pyt
     assert file_url(Path("a:b.mp4")) == "file:a:b.mp4"
 
 
-def test_a_decoder_that_hangs_is_ended(empty_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decoder_that_hangs_is_ended(empty_clip: Path, tmp_path: Path) -> None:
     """An ffmpeg that opens its outputs and then does nothing."""
-    video = probe(empty_clip)
     hanging = tmp_path / "ffmpeg"
     hanging.write_text("#!/bin/sh\nexec sleep 60\n")
     hanging.chmod(0o755)
-    monkeypatch.setattr("annotate.media.ffmpeg.find_ffmpeg", lambda: FFmpeg(str(hanging), "5.1"))
+    video = replace(probe(empty_clip), ffmpeg=FFmpeg(str(hanging), "5.1"))
     started_s = time.monotonic()
     with pytest.raises(DecodingError, match=r"empty\.mp4: the decoder gave nothing for 0\.3 s and was ended"):
         list(decode(video, (160, 120), limits=Limits(stall_timeout_s=0.3)))
     assert time.monotonic() - started_s < 30
+
+
+def test_errors_and_warnings_name_what_a_copy_is_shown_as(tmp_path: Path) -> None:
+    """As of a video in object storage, which is decoded as a temporary file."""
+    text, clip, shown = tmp_path / "text.mp4", make_pattern(tmp_path / "clip.mp4"), "s3://archive/film.mp4"
+    text.write_text("no video")
+    damaged, report = replace(probe(clip, shown_as=shown), path=text), DecodingReport()
+    (tmp_path / "work").mkdir()
+    for attempt in (
+        lambda: probe(tmp_path / "gone.mp4", shown_as=shown),
+        lambda: probe(text, shown_as=shown),
+        lambda: probe(clip, 100, shown_as=shown),
+        lambda: next(decode(damaged, (160, 120), report=report)),
+        lambda: read_still(text, 0, video=damaged),
+        lambda: burn(damaged, None, tmp_path / "work" / "copy.mp4"),
+    ):
+        with pytest.raises(MediaError) as raised:
+            attempt()
+        assert raised.value.path == shown
+        assert str(tmp_path) not in str(raised.value)
+    assert any(shown in line for line in report.warnings)
+    assert not any(str(tmp_path) in line for line in report.warnings)
+    assert probe(clip).shown_as == clip
 
 
 def test_pictures_that_are_too_large_are_refused(tmp_path: Path) -> None:

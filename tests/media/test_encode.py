@@ -26,7 +26,17 @@ from annotate.media.probe import Stream, Video, probe
 from annotate.media.stills import read_still
 from annotate.results.formats.ass import Canvas, draw
 from annotate.settings import Limits
-from tests.clips import H264, SAMPLES, ask_ffmpeg, file_url, make_frames_at, make_pattern, remember_started, run_ffmpeg
+from tests.clips import (
+    H264,
+    SAMPLES,
+    ask_ffmpeg,
+    encode_once,
+    file_url,
+    make_frames_at,
+    make_pattern,
+    remember_started,
+    run_ffmpeg,
+)
 from tests.results.formats.test_ass import can_draw, extent
 from tests.results.reports import box_at, make_report
 
@@ -69,16 +79,14 @@ def muxed(path: Path, tracks: Sequence[Subtitles] = (TRACK,), ending: str = MP4)
 
 
 def make_gray(path: Path, *, duration_s: float = 3, size: str = "640x360", options: Sequence[str] = H264) -> Path:
-    run_ffmpeg("-f", "lavfi", "-i", GRAY.format(size=size, duration=duration_s), *options, file_url(path))
-    return path
+    return encode_once(path, "-f", "lavfi", "-i", GRAY.format(size=size, duration=duration_s), *options)
 
 
 def with_sound(path: Path, codec: str, *options: str, pictures: Path | None = None) -> Path:
     """Pictures with two seconds of a tone."""
     source = pictures or make_gray(path.with_name("gray.mp4"), duration_s=2)
     sound = ("-f", "lavfi", "-i", "sine=frequency=440:duration=2")
-    run_ffmpeg("-i", source, *sound, "-c:v", "copy", "-c:a", codec, *options, file_url(path))
-    return path
+    return encode_once(path, "-i", source, *sound, "-c:v", "copy", "-c:a", codec, *options)
 
 
 def starts_ms(path: Path) -> list[int]:
@@ -333,7 +341,7 @@ def test_a_decoder_that_hangs_or_fails_is_a_sentence(tmp_path: Path, monkeypatch
     video, work = probe(clip), tmp_path / "work"
     work.mkdir()
     script = tmp_path / "ffmpeg"
-    monkeypatch.setattr("annotate.media.encode.find_renderer", lambda: Renderer(str(script)))
+    monkeypatch.setattr("annotate.media.ffmpeg.find_renderer", lambda usual: Renderer(str(script)))
     for line, error, expected in (
         ("exec sleep 60", DecodingError, r"clip\.mp4: the decoder gave nothing for 0\.3 s and was ended"),
         ("echo 'No space left on device' >&2; exit 1", OutputError, r"cannot be written \(No space left on device\)"),
@@ -363,13 +371,13 @@ def test_drawn_copies_keep_other_subtitles_attachments_chapters_and_metadata(tmp
 @pytest.mark.parametrize("is_soft", [False, True])
 def test_ffmpeg_ends_when_nobody_listens_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_soft: bool) -> None:
     """As when its worker is killed: the pipe's other end is closed, and nobody is left to end it."""
-    clip = make_pattern(tmp_path / "clip.mp4", duration_s=20, size="640x360")
+    video = probe(make_pattern(tmp_path / "clip.mp4", duration_s=20, size="640x360"))
 
     def leave(pipe: IO[bytes], *arguments: object) -> Iterator[float]:
         pipe.read(100)
         pipe.close()
         yield 0.0
-        assert started[0].wait(30) != 0
+        assert started[-1].wait(30) != 0
 
     monkeypatch.setattr(render_module, "_times", leave)
     started = remember_started(monkeypatch)
@@ -377,4 +385,4 @@ def test_ffmpeg_ends_when_nobody_listens_any_more(tmp_path: Path, monkeypatch: p
     work.mkdir()
     make = functools.partial(mux, tracks=[]) if is_soft else functools.partial(burn, substation=None)
     with pytest.raises(DecodingError):
-        make(probe(clip), target=work / "copy.mkv")
+        make(video, target=work / "copy.mkv")

@@ -13,9 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from annotate.archive.discover import walk
 from annotate.batch.job import Status
-from annotate.batch.run import annotate_archive
 from annotate.errors import DecodingError, TooLargeError
 from annotate.media.decode import decode
 from annotate.media.encode import burn, mux
@@ -24,6 +22,7 @@ from annotate.media.probe import Stream, Video, probe
 from annotate.media.stills import read_still
 from annotate.results.meta import read_meta
 from tests.clips import H264, file_url, make_pattern, run_ffmpeg
+from tests.runs import annotate
 
 CANARY = "CANARY-7f3a"
 
@@ -98,7 +97,7 @@ def test_playlists_and_scripts_dressed_as_videos_open_nothing(
         filled = text.format(url=f"http://127.0.0.1:{port}", video=face_clip, canary=canary, port=port)
         # Null bytes behind, so that a transport stream's sniffing lets it through as well.
         (archive / f"{name}.{ending}").write_text(filled + "\0" * 8)
-    outcomes = list(annotate_archive(walk([archive])))
+    outcomes = list(annotate([archive]))
     assert [outcome.path.stem for outcome in outcomes] == sorted(PLAYLISTS)
     assert {outcome.status for outcome in outcomes} == {Status.FAILED}
     assert not any(CANARY in outcome.reason + outcome.trace for outcome in outcomes)
@@ -139,7 +138,7 @@ def test_a_real_video_that_refers_to_others_is_read_alone(tmp_path: Path, empty_
         f";FFMETADATA1\ntitle={face_clip}\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=500\ntitle={face_clip}\n"
     )
     run_ffmpeg("-i", empty_clip, "-i", chapters, "-map", "0", "-map_metadata", "1", "-c", "copy", file_url(linked))
-    (outcome,) = annotate_archive([linked])
+    (outcome,) = annotate([linked])
     assert (outcome.status, outcome.duration_s) == (Status.NO_FACES, 1.0)
 
 
@@ -163,7 +162,7 @@ def test_an_attachment_is_not_read_into_memory(tmp_path: Path, empty_clip: Path)
     attachment.unlink()
     assert peak_memory_bytes("-i", str(path)) > 2 * MAX_BLOCK_BYTES
     assert peak_memory_bytes(*memory_options(), "-i", str(path)) < 2 * MAX_BLOCK_BYTES
-    (outcome,) = annotate_archive([path])
+    (outcome,) = annotate([path])
     assert (outcome.status, outcome.duration_s) == (Status.NO_FACES, 1.0)
 
 
@@ -183,7 +182,7 @@ def test_too_many_streams_are_refused(tmp_path: Path, empty_clip: Path, count: i
 def test_pictures_of_8k_are_within_the_limits(tmp_path: Path) -> None:
     options = (*H264, "-pix_fmt", "yuv444p10le")
     path = make_pattern(tmp_path / "large.mp4", size="7680x4320", rate="1", options=options)
-    (outcome,) = annotate_archive([path])
+    (outcome,) = annotate([path])
     assert (outcome.status, outcome.duration_s, outcome.reason) == (Status.NO_FACES, 1.0, "")
 
 
@@ -214,7 +213,7 @@ def test_hostile_names_are_kept_to_the_byte(tmp_path: Path, empty_clip: Path, na
         path.write_bytes(empty_clip.read_bytes())
     except OSError:
         pytest.skip("this file system has no such names")
-    (outcome,) = annotate_archive(walk([tmp_path]))
+    (outcome,) = annotate([tmp_path])
     stem = name.removesuffix(b".mp4")
     assert outcome.status is Status.NO_FACES
     assert sorted(os.listdir(os.fsencode(tmp_path))) == sorted(
@@ -223,4 +222,4 @@ def test_hostile_names_are_kept_to_the_byte(tmp_path: Path, empty_clip: Path, na
     meta = read_meta(tmp_path / os.fsdecode(stem + b".emotions.meta.json"))
     assert meta is not None
     assert meta.source.name.encode("utf-8", "strict")
-    assert next(annotate_archive(walk([tmp_path]))).status is Status.SKIPPED
+    assert next(annotate([tmp_path])).status is Status.SKIPPED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -128,11 +129,10 @@ def test_what_is_no_video_is_a_sentence(tmp_path: Path, empty_clip: Path) -> Non
 
 
 def test_a_decoder_that_hangs_is_ended(empty_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    video = probe(empty_clip)
     hanging = tmp_path / "ffmpeg"
     hanging.write_text("#!/bin/sh\nexec sleep 60\n")
     hanging.chmod(0o755)
-    monkeypatch.setattr("annotate.media.ffmpeg.find_ffmpeg", lambda: FFmpeg(str(hanging), "5.1"))
+    video = replace(probe(empty_clip), ffmpeg=FFmpeg(str(hanging), "5.1"))
     started = remember_started(monkeypatch)
     with pytest.raises(DecodingError, match=r"empty\.mp4: the decoder gave nothing for 0\.3 s and was ended"):
         read_still(empty_clip, 0, video=video, limits=Limits(stall_timeout_s=0.3))

@@ -15,9 +15,7 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
 from annotate import extras
-from annotate.archive.discover import walk
-from annotate.archive.layout import Wanted
-from annotate.batch.run import annotate_archive
+from annotate.archive.layout import OutputOptions
 from annotate.cli.main import main
 from annotate.emotions.labels import EMOTIONS
 from annotate.emotions.palette import COLOURS
@@ -25,6 +23,7 @@ from annotate.errors import OutputError
 from annotate.plots.figures import encode, style, text_width_in, write_picture
 from annotate.plots.timeline import draw_timeline
 from tests.results.reports import make_report
+from tests.runs import annotate
 
 pytest.importorskip("matplotlib")
 
@@ -121,7 +120,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory, face_clip: Path, empty_cli
     for name in ("face.mp4", "other/face.mp4"):
         shutil.copy2(face_clip, folder / name)
     shutil.copy2(empty_clip, folder / "empty.mp4")
-    list(annotate_archive(walk([folder]), wanted=Wanted(("csv",))))
+    list(annotate([folder], options=OutputOptions(("csv",))))
     return folder
 
 
@@ -213,10 +212,9 @@ def test_one_file_is_for_one_report(done: Path) -> None:
 def test_only_pictures_of_this_program_are_replaced(tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     path.write_bytes(b"mine")
-    with pytest.raises(
-        OutputError, match=r"picture\.png: not written, since a file is there that this program did not plot"
-    ):
+    with pytest.raises(OutputError, match="a file is there that this program did not plot") as raised:
         write_picture(path, b"new")
+    assert raised.value.path == path
     assert path.read_bytes() == b"mine"
     for ending in (".png", ".svg"):
         own = tmp_path / f"own{ending}"
@@ -233,7 +231,7 @@ def test_a_missing_library_is_said_with_the_command(done: Path, monkeypatch: pyt
     monkeypatch.setattr(extras, "find_spec", lambda name: None)
     result = run(done)
     assert (result.exit_code, list(Path().glob("*.png"))) == (2, [])
-    assert result.stderr == "Error: plotting needs matplotlib; pip install 'annotate[plot]' brings it\n"
+    assert all(word in result.stderr for word in ("matplotlib", "annotate[plot]"))
 
 
 def test_a_damaged_report_is_named(done: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from annotate.emotions.labels import EMOTIONS
-from annotate.plots.highlights import Moment, runs, telling_moments
+from annotate.plots.highlights import Moment, highlights, runs
 from annotate.results.report import Report
 from tests.results.reports import make_report
 
@@ -38,7 +38,7 @@ ONE_FACE: tuple[Block, ...] = (
 
 def test_the_surest_block_of_every_run_the_first_of_equals() -> None:
     """A gap ends a run."""
-    assert telling_moments(report_of(ONE_FACE), 12) == [
+    assert highlights(report_of(ONE_FACE), 12) == [
         Moment(1200, 1, "happiness", 0.9, 2400),
         Moment(2800, 1, "surprise", 0.6, 800),
         Moment(4000, 1, "surprise", 0.8, 800),
@@ -47,7 +47,7 @@ def test_the_surest_block_of_every_run_the_first_of_equals() -> None:
 
 
 def test_few_moments_show_different_emotions() -> None:
-    chosen = telling_moments(report_of(ONE_FACE), 2)
+    chosen = highlights(report_of(ONE_FACE), 2)
     assert [(moment.time_ms, moment.emotion) for moment in chosen] == [(1200, "happiness"), (4000, "surprise")]
 
 
@@ -57,7 +57,7 @@ def test_many_runs_are_spread_over_faces_and_time() -> None:
         for face in (1, 2)
         for at, name in enumerate(["anger", "fear"] * 15)
     ]
-    chosen = telling_moments(report_of(blocks), 6)
+    chosen = highlights(report_of(blocks), 6)
     assert len(chosen) == 6
     assert chosen == sorted(chosen, key=lambda moment: (moment.time_ms, moment.face_id))
     assert {moment.face_id for moment in chosen} == {1, 2}
@@ -71,8 +71,8 @@ def test_the_order_of_rows_decides_nothing() -> None:
     report = report_of(ONE_FACE)
     turned = replace(report, table=report.table[::-1])
     for most in (1, 2, 3):
-        assert telling_moments(turned, most) == telling_moments(report, most)
+        assert highlights(turned, most) == highlights(report, most)
 
 
 def test_without_faces_there_is_none() -> None:
-    assert telling_moments(make_report(faces=0), 12) == []
+    assert highlights(make_report(faces=0), 12) == []

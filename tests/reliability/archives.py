@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.archive.layout import OUTPUT_MARK
-from annotate.storage.local.files import TEMPORARY_PREFIX
+from annotate.storage.names import TEMPORARY_PREFIX
 from tests.clips import make_face_picture, make_from_pictures, make_pattern
 from tests.reliability.processes import running
 

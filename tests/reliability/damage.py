@@ -8,8 +8,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from annotate.archive.layout import REPORT_ENDING
+from annotate.archive.stored_report import read_report
 from annotate.errors import ReportError
-from annotate.results.table import read_table
 from tests.clips import H264, file_url, make_face_picture, run_ffmpeg
 from tests.reliability.archives import RUN_OPTIONS, TRACEBACK, count_statuses, leavings, read_log
 from tests.reliability.processes import running
@@ -116,8 +117,8 @@ def _judge_lines(lines: list[dict[str, Any]], archive: Path, faults: Faults) -> 
 
 
 def _judge_reports(archive: Path, faults: Faults) -> None:
-    for path in sorted(archive.glob("*.csv")):
+    for path in sorted(archive.glob(f"*{REPORT_ENDING}")):
         try:
-            read_table(path)
+            read_report(path)
         except ReportError as error:
             faults.add(str(error))

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from annotate.archive.stored_report import read_report
 from annotate.results.meta import read_meta
-from annotate.results.table import read_table
 from tests.clips import H264, SAMPLES, file_url, make_face_picture, make_from_pictures, run_ffmpeg
 from tests.reliability.archives import RUN_OPTIONS, count_statuses, leavings, outputs_of, read_log
 from tests.reliability.processes import Sample, running, watching
@@ -81,7 +81,7 @@ def long(options: Options) -> Row:
         faults.expect(status == 0, f"the run ended with {status}", run.errors)
     took_s = time.monotonic() - begun_s
     meta = read_meta(video.with_suffix(".emotions.meta.json"))
-    table = read_table(video.with_suffix(".emotions.csv"))
+    table = read_report(video.with_suffix(".emotions.csv")).table
     end_s, frames = float(table["end_time"].max()), int(table["end_frame"].max()) + 1
     faults.expect(end_s == length_s, f"the last row ends at {end_s:.3f} s instead of {length_s:.3f} s")
     faults.expect(frames == length_s * _LONG_RATE, f"{frames} frames instead of {length_s * _LONG_RATE}")

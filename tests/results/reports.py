@@ -7,7 +7,7 @@ from annotate.emotions.labels import EMOTIONS
 from annotate.faces.blocks import Detection
 from annotate.faces.box import Box
 from annotate.results.boxes import paths_of
-from annotate.results.meta import Meta, Source, settings_that_matter
+from annotate.results.meta import Meta, Source, result_settings
 from annotate.results.report import Report
 from annotate.results.table import format_table, parse_table, to_table
 from annotate.settings import Settings
@@ -49,7 +49,7 @@ def make_report(
         analysis_version=ANALYSIS_VERSION,
         program="annotate 1.0",
         model_hash="0123456789abcdef",
-        settings=settings_that_matter(Settings()),
+        settings=result_settings(Settings()),
         source=Source("movie.mp4", 123, 1_700_000_000_123_456_789, "ab" * 16),
         frames=150,
         duration_s=6.0,

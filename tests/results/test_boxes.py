@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate.archive.layout import is_output
-from annotate.errors import ReportError
 from annotate.faces.blocks import Detection
 from annotate.faces.box import Box
-from annotate.results.boxes import BoxPaths, Segment, format_boxes, parse_boxes, paths_of, read_boxes
+from annotate.results.boxes import BoxPaths, Segment, format_boxes, parse_boxes, paths_of
 from annotate.span import Span
 from tests.results.test_intervals import block
 
 HEADER = "face_id,time,x,y,width,height\n"
 STILL = Box(10, 20, 100, 100)
+
+DAMAGED = (
+    ("", "its last line is cut off"),
+    (f"{HEADER}1,0.000,10,20", "its last line is cut off"),
+    ("face_id,time,x,y,width\n1,0,1,1,1\n", "its columns are not"),
+    (f"{HEADER}1,0.000,10,20,100,\n", "a number is missing"),
+    (f"{HEADER}1,0.000,10,20,100,nan\n", "a number is missing"),
+    (f"{HEADER}1,0.000,10,20,100,wide\n", "a number is missing"),
+)
+"""Texts that are no file of boxes, and why."""
 
 
 def moving(*places: tuple[int, float]) -> BoxPaths:
@@ -32,7 +39,7 @@ def test_a_box_is_linear_between_detections_and_stays_before_and_after() -> None
     assert paths.at(2, 300) is None
 
 
-def test_segments_join_where_the_box_changes_evenly() -> None:
+def test_segments_join_where_the_box_changes_linearly() -> None:
     paths = moving((0, 0), (200, 20), (400, 40), (600, 0))
     found = list(paths.segments(1, Span(100, 700)))
     assert [segment.span for segment in found] == [Span(100, 400), Span(400, 600), Span(600, 700)]
@@ -47,10 +54,10 @@ def test_a_face_seen_once_stays_where_it_was() -> None:
     assert list(moving((50, 10)).segments(1, Span(0, 100))) == [Segment(Span(0, 100), *[Box(10, 20, 100, 100)] * 2)]
 
 
-ways = st.lists(st.integers(0, 400), min_size=1, max_size=80)
+trajectories = st.lists(st.integers(0, 400), min_size=1, max_size=80)
 
 
-@given(ways, st.integers(0, 5000), st.integers(1, 9000))
+@given(trajectories, st.integers(0, 5000), st.integers(1, 9000))
 def test_segments_cover_a_span_and_give_every_detection_to_a_pixel(xs: list[int], start_ms: int, length_ms: int) -> None:
     paths = moving(*((200 * number, x) for number, x in enumerate(xs)))
     span = Span(start_ms, start_ms + length_ms)
@@ -66,8 +73,8 @@ def test_segments_cover_a_span_and_give_every_detection_to_a_pixel(xs: list[int]
                 assert abs(segment.first.towards(segment.last, share).x - x) <= 1
 
 
-@given(ways)
-def test_what_is_left_out_differs_by_no_more_than_a_detector_trembles(xs: list[int]) -> None:
+@given(trajectories)
+def test_what_is_left_out_differs_by_no_more_than_a_detectors_jitter(xs: list[int]) -> None:
     paths = moving(*((200 * number, x) for number, x in enumerate(xs)))
     thinned = paths.thinned()
     kept = {seen.time_ms for _, seen in thinned}
@@ -96,24 +103,7 @@ def test_detections_come_from_annotations_and_none_from_none() -> None:
     assert not parse_boxes(HEADER.encode())
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "its last line is cut off"),
-        (f"{HEADER}1,0.000,10,20", "its last line is cut off"),
-        ("face_id,time,x,y,width\n1,0,1,1,1\n", "its columns are not"),
-        (f"{HEADER}1,0.000,10,20,100,\n", "a number is missing"),
-        (f"{HEADER}1,0.000,10,20,100,nan\n", "a number is missing"),
-        (f"{HEADER}1,0.000,10,20,100,wide\n", "a number is missing"),
-    ],
-)
-def test_what_is_no_file_of_boxes_is_refused(tmp_path: Path, text: str, reason: str) -> None:
-    path = tmp_path / "movie.emotions.boxes.csv"
-    path.write_text(text)
-    with pytest.raises(ReportError, match=f"not a whole file of boxes .*{reason}.*annotate the video again"):
-        read_boxes(path)
-
-
-def test_a_file_that_is_gone_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match="cannot be read"):
-        read_boxes(tmp_path / "gone.emotions.boxes.csv")
+@pytest.mark.parametrize(("text", "reason"), DAMAGED)
+def test_what_is_no_file_of_boxes_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        parse_boxes(text.encode())

@@ -21,18 +21,18 @@ from annotate.results.meta import (
     hash_file,
     is_named,
     is_unchanged,
-    plain_name,
+    json_safe_name,
     read_meta,
-    settings_that_matter,
+    result_settings,
 )
 from annotate.settings import Settings
-from annotate.storage.local.files import write_whole
+from annotate.storage.local.files import write_atomic
 
 META = Meta(
     analysis_version=1,
     program="annotate 1.0",
     model_hash="0123456789abcdef",
-    settings=settings_that_matter(Settings()),
+    settings=result_settings(Settings()),
     source=Source("фильм.mp4", 123, 1_700_000_000_123_456_789, "ab" * 16),
     frames=50,
     duration_s=2.001,
@@ -66,7 +66,7 @@ def change_byte(path: Path, position: int, *, mtime_ns: int) -> None:
 
 def test_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "movie.emotions.meta.json"
-    write_whole(path, META.to_json())
+    write_atomic(path, META.to_json())
     assert read_meta(path) == META
 
 
@@ -128,7 +128,7 @@ def test_another_shape_is_none(tmp_path: Path, name: str, value: object) -> None
 
 
 def test_the_model_is_no_setting_and_all_others_are() -> None:
-    values = settings_that_matter(Settings(min_face=0.2, model=Path("model.onnx")))
+    values = result_settings(Settings(min_face=0.2, model=Path("model.onnx")))
     assert values == {
         "min_face": 0.2,
         "look_interval_ms": 250,
@@ -206,8 +206,8 @@ def test_names_that_are_no_text_can_be_kept_and_recognised(tmp_path: Path) -> No
 def test_outputs_of_a_name_that_is_no_text_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / "movie.emotions.meta.json"
     report = tmp_path / BROKEN_NAME.replace(".mp4", ".emotions.csv")
-    meta = replace(META, outputs={plain_name(report): "cd" * 16})
-    write_whole(path, meta.to_json())
+    meta = replace(META, outputs={json_safe_name(report): "cd" * 16})
+    write_atomic(path, meta.to_json())
     found = read_meta(path)
     assert found is not None
     assert found.outputs == {r"caf\xe9.emotions.csv": "cd" * 16}

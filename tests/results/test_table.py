@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,9 +11,8 @@ from pandas.testing import assert_frame_equal
 
 from annotate.analysis.annotation import Annotation
 from annotate.emotions.labels import EMOTIONS
-from annotate.errors import ReportError
 from annotate.faces.box import Box
-from annotate.results.table import class_names_of, format_table, parse_table, read_table, to_table
+from annotate.results.table import class_names_of, format_table, parse_table, to_table
 from annotate.span import Span
 
 HEADER = (
@@ -39,6 +37,30 @@ ROW = "1,0,3,22,0.120,0.920,10.0,20.3,80.0,81.5,1.235,20,5,0,happiness,0.7500," 
     "0.0000,0.0000,0.0000,0.7500,0.2500,0.0000,0.0000\n"
 )
 
+CUT_LENGTHS = (0, 1, len(HEADER) - 1, len(HEADER) + 1, len(HEADER + ROW) - 1)
+"""Where a report can be cut off within a line."""
+
+DAMAGED = (
+    ("\n", "No columns"),
+    ("a,b\n1,2\n", "the column face_id is missing"),
+    (HEADER.replace("start_time,", "") + "1\n", "the column start_time is missing"),
+    (HEADER + ROW.replace("1,0,3", "1,0,three"), "a number is missing or too large"),
+    (HEADER + ROW.replace("1,0,3", "1,0,"), "a number is missing or too large"),
+    (HEADER + ROW.replace("0.7500,0.2500", "0.7500,"), "a number is missing or too large"),
+    (HEADER + ROW.replace("0.7500,0.2500", "0.7500,nan"), "a number is missing"),
+    (HEADER + ROW.replace("0.920", "inf"), "a number is missing"),
+    (HEADER + ROW.replace("1,0,3", "99999999999999999999,0,3"), "a number is missing or too large"),
+    (HEADER + ROW + '"1,0\n', "EOF inside string"),
+    (HEADER + ROW + "1,0,3,22\n", "a number is missing or too large"),
+    (HEADER + ROW.rsplit(",", 2)[0] + "\n", "a number is missing or too large"),
+    (HEADER + ROW + ROW.rsplit(",", 2)[0] + "\n", "a number is missing or too large"),
+    (HEADER + ROW.replace("\n", ",0.1\n"), "a number is missing or too large"),
+    (HEADER + ROW + ROW.replace("\n", ",0.1\n"), "Expected 23 fields"),
+)
+"""Texts whose last line is whole, but which are no report, and why."""
+
+NO_TEXT = HEADER.encode() + b"\xff\xfe\x00\n"
+
 COUNTS = st.integers(0, 10_000)
 PIXELS = st.floats(-5000, 5000)
 ANNOTATIONS = st.builds(
@@ -56,12 +78,6 @@ ANNOTATIONS = st.builds(
     class_names=st.just(EMOTIONS),
     probabilities=st.tuples(*[st.floats(0, 1)] * len(EMOTIONS)),
 )
-
-
-def written(path: Path, text: str) -> Path:
-    """A report with this text."""
-    path.write_bytes(text.encode())
-    return path
 
 
 def test_columns_and_decimals_of_a_report() -> None:
@@ -108,55 +124,22 @@ def test_times_are_kept_to_the_millisecond(annotations: list[Annotation]) -> Non
     assert spans == [annotation.span for annotation in annotations]
 
 
-def test_windows_line_ends_are_read(tmp_path: Path) -> None:
-    report = written(tmp_path / "movie.emotions.csv", (HEADER + ROW).replace("\n", "\r\n"))
-    assert_frame_equal(read_table(report), to_table([ANNOTATION], EMOTIONS))
+def test_windows_line_ends_are_read() -> None:
+    assert_frame_equal(parse_table((HEADER + ROW).replace("\n", "\r\n").encode()), to_table([ANNOTATION], EMOTIONS))
 
 
-@pytest.mark.parametrize("length", [0, 1, len(HEADER) - 1, len(HEADER) + 1, len(HEADER + ROW) - 1])
-def test_a_report_cut_off_within_a_line_is_refused(tmp_path: Path, length: int) -> None:
-    report = written(tmp_path / "movie.emotions.csv", (HEADER + ROW)[:length])
-    with pytest.raises(ReportError) as caught:
-        read_table(report)
-    assert str(caught.value).startswith(f"{report}: not a whole report of this program")
+@pytest.mark.parametrize("length", CUT_LENGTHS)
+def test_a_report_cut_off_within_a_line_is_refused(length: int) -> None:
+    with pytest.raises(ValueError, match="its last line is cut off"):
+        parse_table((HEADER + ROW)[:length].encode())
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "\n",
-        "a,b\n1,2\n",
-        HEADER.replace("start_time,", "") + "1\n",
-        HEADER + ROW.replace("1,0,3", "1,0,three"),
-        HEADER + ROW.replace("1,0,3", "1,0,"),
-        HEADER + ROW.replace("0.7500,0.2500", "0.7500,"),
-        HEADER + ROW.replace("0.7500,0.2500", "0.7500,nan"),
-        HEADER + ROW.replace("0.920", "inf"),
-        HEADER + ROW.replace("1,0,3", "99999999999999999999,0,3"),
-        HEADER + ROW + '"1,0\n',
-        HEADER + ROW + "1,0,3,22\n",
-        HEADER + ROW.rsplit(",", 2)[0] + "\n",
-        HEADER + ROW + ROW.rsplit(",", 2)[0] + "\n",
-        HEADER + ROW.replace("\n", ",0.1\n"),
-        HEADER + ROW + ROW.replace("\n", ",0.1\n"),
-    ],
-)
-def test_a_damaged_or_foreign_table_is_refused(tmp_path: Path, text: str) -> None:
-    report = written(tmp_path / "movie.emotions.csv", text)
-    with pytest.raises(ReportError, match="annotate the video again") as caught:
-        read_table(report)
-    assert str(caught.value).startswith(f"{report}: ")
+@pytest.mark.parametrize(("text", "reason"), DAMAGED)
+def test_a_damaged_or_foreign_table_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        parse_table(text.encode())
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
-    report = tmp_path / "movie.emotions.csv"
-    report.write_bytes(HEADER.encode() + b"\xff\xfe\x00\n")
-    with pytest.raises(ReportError, match="not a whole report"):
-        read_table(report)
-
-
-def test_a_missing_report_is_named(tmp_path: Path) -> None:
-    report = tmp_path / "gone.emotions.csv"
-    with pytest.raises(ReportError) as caught:
-        read_table(report)
-    assert str(caught.value) == f"{report}: the report cannot be read (No such file or directory)"
+def test_bytes_that_are_no_text_are_refused() -> None:
+    with pytest.raises(ValueError, match="codec can't decode"):
+        parse_table(NO_TEXT)

@@ -11,33 +11,33 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from annotate.batch.executor import Advance, InlineWorkers
-from annotate.server import runner
+from annotate.batch.executor import InlineExecutor, OnProgress
+from annotate.server import catalog, runner
 from annotate.server.service import Service
 from annotate.server.settings import ServeSettings
 from annotate.server.web.app import make_app
-from annotate.server.web.schemas import news_of
+from annotate.server.web.schemas import event_of
 from tests.clips import run_ffmpeg
 
 Opener = Callable[..., TestClient]
 
-LONG_S = 30.0
+LONG_S = 20.0
 
 
 @pytest.fixture(scope="session")
 def long_clip(media: Path, face_clip: Path) -> Path:
-    """Half a minute of one face, so that there is time to interrupt its annotation."""
+    """Twenty seconds of one face, so that there is time to interrupt its annotation."""
     path = media / "long.mp4"
     run_ffmpeg("-stream_loop", str(round(LONG_S / 2) - 1), "-i", face_clip, "-c", "copy", path)
     return path
 
 
-class _ThreadWorkers(InlineWorkers):
+class _ThreadWorkers(InlineExecutor):
     """Jobs are done by the thread that hands them over: no processes have to be started for short ones."""
 
-    def __init__(self, width: int, advance: Advance | None = None, *, niceness: int = 0) -> None:
-        super().__init__(advance)
-        self.width = width
+    def __init__(self, slots: int, on_progress: OnProgress | None = None, *, niceness: int = 0) -> None:
+        super().__init__(on_progress)
+        self.slots = slots
 
 
 @pytest.fixture
@@ -47,12 +47,13 @@ def opener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opener]:
     It works by threads, or with ``processes`` as a real one does.
     """
     opened: list[TestClient] = []
+    monkeypatch.setattr(catalog, "_SCAN_INTERVAL_S", 0.3)
 
     def open_server(address: str = "127.0.0.1", *, processes: bool = False, **settings: Any) -> TestClient:
         if not processes:
-            monkeypatch.setattr(runner, "ProcessWorkers", _ThreadWorkers)
+            monkeypatch.setattr(runner, "ProcessExecutor", _ThreadWorkers)
         chosen = replace(ServeSettings(tmp_path / "data"), **settings)
-        client = TestClient(make_app(Service(chosen, news_of)), base_url="http://127.0.0.1:8765", client=(address, 50000))
+        client = TestClient(make_app(Service(chosen, event_of)), base_url="http://127.0.0.1:8765", client=(address, 50000))
         client.__enter__()
         opened.append(client)
         return client

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from annotate.archive.scan import scan
 from annotate.batch.run import annotate_archive
 from annotate.media.probe import probe
 from annotate.media.stills import read_still
@@ -61,7 +62,7 @@ def test_a_rendered_copy_shows_boxes_in_the_language_asked_for(opener: Opener, f
 
 
 def test_copies_go_when_their_video_changes_or_is_removed(opener: Opener, archive: Path) -> None:
-    list(annotate_archive([archive / "a.mp4"]))
+    list(annotate_archive(scan([archive / "a.mp4"])))
     client = opener(directory=archive)
     service = service_of(client)
     video = by_name(client, "a.mp4")
@@ -72,15 +73,25 @@ def test_copies_go_when_their_video_changes_or_is_removed(opener: Opener, archiv
         wait_until(lambda: client.get(path).json()["proxy"]["state"] not in ACTIVE)
 
     make()
-    folder = service.places.made / video["id"]
+    folder = service.data_dir.derived / video["id"]
     (first,) = os.listdir(folder)
     make_pattern(archive / "a.mp4", duration_s=0.4)
-    service.library.scan()
+    service.catalog.scan()
     assert client.get(path).json()["proxy"]["state"] == "none"
     make()
     (second,) = os.listdir(folder)
     assert second != first
     assert second.startswith(Kind.PROXY.value)
+
+
+def test_without_a_report_nothing_is_drawn(opener: Opener, archive: Path) -> None:
+    client = opener(directory=archive)
+    video = by_name(client, "a.mp4")
+    path = f"/api/videos/{video['id']}"
+    client.post(f"{path}/made/rendered")
+    wait_until(lambda: client.get(path).json()["rendered"]["en"]["state"] not in ACTIVE)
+    made = client.get(path).json()["rendered"]["en"]
+    assert (made["state"], made["reason"]) == ("failed", "not annotated yet")
 
 
 def test_what_is_no_video_gives_no_copy(opener: Opener, archive: Path) -> None:

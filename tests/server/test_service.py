@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import time
 from pathlib import Path
 
-import pytest
-
-from annotate.analytics.moments import Wanted
-from annotate.server.catalog_index import ReportIndex
 from annotate.server.data_dir import new_upload_id
-from annotate.server.events import Hub, TooManyError
 from annotate.server.queue import Client, Upload
-from annotate.server.settings import parse_duration_s, parse_size_bytes
-from tests.analytics.samples import CLIP, MOVIE, report
 from tests.server.conftest import Opener
 from tests.server.helpers import ACTIVE, by_name, finish, send, service_of
 
@@ -30,32 +22,32 @@ def test_old_uploads_are_removed_and_young_ones_and_those_that_wait_are_kept(ope
     old, waiting = new_upload_id(), new_upload_id()
     long_ago_s = time.time() - 7200
     for video in (old, waiting):
-        folder = service.places.uploads / video
+        folder = service.data_dir.uploads / video
         folder.mkdir()
         (folder / "a.mp4").write_bytes(b"no video")
-        service.library.add(Upload(video, "a.mp4", 8, Client("10.0.0.1"), long_ago_s))
+        service.catalog.add(Upload(video, "a.mp4", 8, Client("10.0.0.1"), long_ago_s))
     finish(client, old)
     finish(client, waiting)
     service.runner.close()
     client.post(f"/api/videos/{waiting}/annotate")
     service.sweep()
     kept = {video["id"] for video in client.get("/api/uploads").json()["videos"]}
-    assert kept == {young, waiting} == set(os.listdir(service.places.uploads))
+    assert kept == {young, waiting} == set(os.listdir(service.data_dir.uploads))
 
 
 def test_without_a_limit_uploads_are_kept_and_what_belongs_to_none_goes(opener: Opener, empty_clip: Path) -> None:
     client = opener()
     service = service_of(client)
     video = finish(client, send(client, empty_clip)["id"])["id"]
-    places = service.places
-    for place in (places.incoming, places.uploads, places.made):
-        (place / new_upload_id()).mkdir()
-        (place / "somebody's").mkdir()
-    (places.made / "a0123456789abcdef").mkdir()
+    data_dir = service.data_dir
+    for parent in (data_dir.incoming, data_dir.uploads, data_dir.derived):
+        (parent / new_upload_id()).mkdir()
+        (parent / "somebody's").mkdir()
+    (data_dir.derived / "a0123456789abcdef").mkdir()
     service.sweep()
-    assert sorted(os.listdir(places.uploads)) == ["somebody's", video]
-    assert os.listdir(places.incoming) == ["somebody's"]
-    assert sorted(os.listdir(places.made)) == ["a0123456789abcdef", "somebody's"]
+    assert sorted(os.listdir(data_dir.uploads)) == ["somebody's", video]
+    assert os.listdir(data_dir.incoming) == ["somebody's"]
+    assert sorted(os.listdir(data_dir.derived)) == ["a0123456789abcdef", "somebody's"]
 
 
 def test_an_upload_that_comes_in_is_not_swept(opener: Opener) -> None:
@@ -64,13 +56,13 @@ def test_an_upload_that_comes_in_is_not_swept(opener: Opener) -> None:
         (folder / "a.mp4").write_bytes(b"12345")
         service.sweep()
         assert folder.exists()
-        service.take_up(video, "a.mp4", 5, Client("10.0.0.1"))
+        service.accept_upload(video, "a.mp4", 5, Client("10.0.0.1"))
         service.sweep()
     service.sweep()
-    assert (service.places.uploads / video / "a.mp4").exists()
+    assert (service.data_dir.uploads / video / "a.mp4").exists()
 
 
-def test_news_of_a_video_come_until_it_is_done(opener: Opener, face_clip: Path) -> None:
+def test_events_of_a_video_come_until_it_is_done(opener: Opener, face_clip: Path) -> None:
     client = opener()
     video = send(client, face_clip)
     text = client.get(f"/api/videos/{video['id']}/events").text
@@ -82,33 +74,6 @@ def test_news_of_a_video_come_until_it_is_done(opener: Opener, face_clip: Path) 
     assert done_s == sorted(done_s)
     again = client.get(f"/api/videos/{video['id']}/events").text
     assert again.count("event: video") == 1
-
-
-def test_a_slow_listener_gets_the_latest_of_each_video_and_only_so_many_listen() -> None:
-    async def listen() -> list[dict[str, object]]:
-        hub = Hub(most=2, most_of_one=1)
-        hub.open()
-        all_news, of_one = hub.listen("10.0.0.1"), hub.listen("10.0.0.2", "b")
-        first, other = asyncio.ensure_future(anext(all_news)), asyncio.ensure_future(anext(of_one))
-        await asyncio.sleep(0)
-        for address in ("10.0.0.1", "10.0.0.3"):
-            with pytest.raises(TooManyError):
-                hub.listen(address)
-        for number in range(3):
-            for video in ("a", "b"):
-                hub.tell({"id": video, "number": number})
-        got = [await first, await anext(all_news), await other]
-        hub.close()
-        assert [news async for news in all_news] == [news async for news in of_one] == []
-        assert hub.listeners == 0
-        hub.listen("10.0.0.1")
-        return got
-
-    assert asyncio.run(listen()) == [
-        {"id": "a", "number": 2},
-        {"id": "b", "number": 2},
-        {"id": "b", "number": 2},
-    ]
 
 
 def test_the_end_of_a_file_of_10_gb_is_there_at_once(opener: Opener, archive: Path) -> None:
@@ -127,52 +92,6 @@ def test_the_end_of_a_file_of_10_gb_is_there_at_once(opener: Opener, archive: Pa
 def test_the_data_folder_is_no_part_of_the_archive_around_it(opener: Opener, archive: Path, empty_clip: Path) -> None:
     client = opener(directory=archive, data=archive / "data")
     finish(client, send(client, empty_clip)["id"])
-    service_of(client).library.scan()
+    service_of(client).catalog.scan()
     assert client.get("/api/archive").json()["states"] == {"missing": 3}
     assert client.get("/api/uploads").json()["total"] == 1
-
-
-@pytest.mark.parametrize("text", ["", "7", "d", "0d", "-1d", "7y", "7 d 3", "nan", "1e3s"])
-def test_what_is_no_length_of_time_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no length of time"):
-        parse_duration_s(text)
-
-
-@pytest.mark.parametrize("text", ["", "G", "0", "-1", "1X", "1e3"])
-def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no size"):
-        parse_size_bytes(text)
-
-
-def test_reports_are_read_once_and_again_when_they_change(tmp_path: Path) -> None:
-    index = ReportIndex()
-    first, second = report(tmp_path, "movie.mp4", MOVIE), report(tmp_path, "clip.mp4", CLIP)
-    assert index.update({first: 1, second: 1})
-    assert not index.update({first: 1, second: 1})
-    figures = index.figures(first)
-    assert figures is not None
-    assert (figures.duration_s, figures.faces, figures.dominant) == (10.0, 2, "anger")
-    assert dict(figures.shares) == pytest.approx({"anger": 1.6 / 2.8, "happiness": 1.2 / 2.8})
-    report(tmp_path, "movie.mp4", CLIP)
-    assert index.update({first: 2, second: 1})
-    assert [moment.span.start_s for moment in index.moments(Wanted(), {first})] == [1.0]
-    assert len(list(index.moments(Wanted(("sadness",)), {first, second}))) == 2
-    changed = index.figures(first)
-    assert changed is not None
-    assert dict(changed.shares) == {"sadness": 1.0}
-    assert index.update({first: 2})
-    assert index.figures(second) is None
-    assert {moment.report.path for moment in index.moments(Wanted(), {first, second})} == {first}
-
-
-def test_a_report_that_was_cut_off_is_told_until_it_is_whole(tmp_path: Path) -> None:
-    index = ReportIndex()
-    path = report(tmp_path, "movie.mp4", MOVIE)
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-5])
-    index.update({path: 1})
-    assert "damaged or cut off" in index.fault(path)
-    path.write_bytes(whole)
-    index.update({path: 1})
-    assert index.fault(path) == ""
-    assert index.figures(path) is not None

@@ -1,8 +1,9 @@
-"""What trains needs torch, which the usual installation does not bring; what makes sets and judges models does not."""
+"""Training needs torch, which the usual installation does not bring; making sets and evaluating models does not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 
 from annotate.emotions.contract import Contract
 from annotate.emotions.labels import EMOTIONS
-from annotate.training.dataset.storage import Dataset, Origin, Split, open_dataset, write_dataset
+from annotate.training.dataset.storage import BlockOrigin, Dataset, Split, open_dataset, write_dataset
 
-_NEED_TORCH = ("models", "recipe", "test_plots.py", "test_still_motion.py", "test_trainer.py")
+_NEED_TORCH = ("models", "recipe", "test_plots.py", "test_still_motion.py", "test_trainer.py", "test_block_training.py")
 
 if not all(find_spec(name) for name in ("torch", "PIL", "matplotlib")):
     collect_ignore = list(_NEED_TORCH)
@@ -29,6 +30,19 @@ def marked_blocks(labels: NDArray[np.int64], frames: int = 20, seed: int = 0) ->
     for number, label in enumerate(labels):
         pixels[number, :, 10 * label + 5 : 10 * label + 15] += 120
     return pixels
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _one_torch_thread() -> Iterator[None]:
+    """Torch works with one thread: its threads wait for each other busily, for minutes where a core has other work."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -50,7 +64,7 @@ def make_dataset(tmp_path: Path) -> MakeDataset:
         with write_dataset(tmp_path / name, contract or Contract(), {}, frames=frames) as writer:
             pixels = marked_blocks(np.array(labels), frames, seed)
             for block, label, video, part in zip(pixels, labels, videos, parts, strict=True):
-                writer.add(block, Origin(video, video, "", 0.0, 0.8, 0, 19, frames, 1, EMOTIONS[label], part))
+                writer.add(block, BlockOrigin(video, video, "", 0.0, 0.8, 0, 19, frames, 1, EMOTIONS[label], part))
         return open_dataset(tmp_path / name)
 
     return make

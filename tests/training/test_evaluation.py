@@ -10,8 +10,8 @@ from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import Contract
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import DatasetError
-from annotate.training import metrics
-from annotate.training.evaluation import compare, judge, predict
+from annotate.training.evaluation import compare, evaluate, predict
+from annotate.training.metrics import CALIBRATION_BINS
 from tests.emotions.models import write_model
 from tests.training.conftest import MakeDataset
 
@@ -31,23 +31,33 @@ def names(count: int, videos: int) -> NDArray[np.object_]:
     return np.array([f"{number % videos}.mp4" for number in range(count)], object)
 
 
-def test_figures_are_those_of_the_metrics() -> None:
+def expected_calibration_error(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
+    """The weighted mean distance of confidence and accuracy over bins, one bin after the other."""
+    confidence, correct = probabilities.max(1), probabilities.argmax(1) == truth
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    inside = [bins == number for number in np.unique(bins)]
+    return float(sum(own.mean() * abs(correct[own].mean() - confidence[own].mean()) for own in inside))
+
+
+def test_metrics_are_as_defined() -> None:
     probabilities, truth = guesses(300, 0.6)
-    judgement = judge(probabilities, truth, names(300, 30), EMOTIONS)
+    evaluation = evaluate(probabilities, truth, names(300, 30), EMOTIONS)
     predicted = probabilities.argmax(1)
-    values = {name: interval.value for name, interval in judgement.figures.items()}
-    assert values["accuracy"] == pytest.approx(metrics.accuracy(predicted, truth))
-    assert values["balanced accuracy"] == pytest.approx(metrics.balanced_accuracy(predicted, truth))
-    assert values["expected calibration error"] == pytest.approx(metrics.calibration_error(probabilities, truth))
-    assert (judgement.blocks, judgement.videos, judgement.confusion.sum()) == (300, 30, 300)
+    values = {name: interval.value for name, interval in evaluation.metrics.items()}
+    assert values["accuracy"] == pytest.approx((predicted == truth).mean())
+    assert values["balanced accuracy"] == pytest.approx(
+        np.mean([(predicted[truth == label] == label).mean() for label in np.unique(truth)])
+    )
+    assert values["expected calibration error"] == pytest.approx(expected_calibration_error(probabilities, truth))
+    assert (evaluation.blocks, evaluation.videos, evaluation.confusion.sum()) == (300, 30, 300)
     for label, emotion in enumerate(EMOTIONS):
         own, called = truth == label, predicted == label
         precision, recall = (own & called).sum() / called.sum(), (own & called).sum() / own.sum()
-        figures = {name: interval.value for name, interval in judgement.classes[emotion].items()}
+        figures = {name: interval.value for name, interval in evaluation.class_metrics[emotion].items()}
         assert figures["precision"] == pytest.approx(precision)
         assert figures["recall"] == pytest.approx(recall)
         assert figures["F1"] == pytest.approx(2 * precision * recall / (precision + recall))
-    for interval in judgement.figures.values():
+    for interval in evaluation.metrics.values():
         assert interval.low <= interval.value <= interval.high or interval.value < 0.1
 
 
@@ -55,9 +65,9 @@ def test_intervals_are_over_videos() -> None:
     """The same blocks say less when they come from fewer videos; one video alone says nothing of others."""
     probabilities, truth = guesses(40, 0.5)
     probabilities, truth = np.repeat(probabilities, 10, 0), np.repeat(truth, 10)
-    images = judge(probabilities, truth, np.arange(400).astype(object), EMOTIONS).figures["accuracy"]
-    videos = judge(probabilities, truth, np.repeat(names(40, 40), 10), EMOTIONS).figures["accuracy"]
-    alone = judge(probabilities, truth, names(400, 1), EMOTIONS).figures["accuracy"]
+    images = evaluate(probabilities, truth, np.arange(400).astype(object), EMOTIONS).metrics["accuracy"]
+    videos = evaluate(probabilities, truth, np.repeat(names(40, 40), 10), EMOTIONS).metrics["accuracy"]
+    alone = evaluate(probabilities, truth, names(400, 1), EMOTIONS).metrics["accuracy"]
     assert images.value == videos.value == alone.low == alone.high
     assert videos.high - videos.low > 2.5 * (images.high - images.low)
     share, width = images.value, images.high - images.low
@@ -66,11 +76,11 @@ def test_intervals_are_over_videos() -> None:
 
 def test_classes_that_are_not_there_have_no_figure() -> None:
     probabilities = np.eye(7, dtype=np.float32)[[0, 0, 1]]
-    judgement = judge(probabilities, np.array([0, 0, 0]), names(3, 3), EMOTIONS)
-    assert judgement.figures["balanced accuracy"].value == pytest.approx(2 / 3)
-    assert np.isnan(judgement.classes["fear"]["F1"].value)
-    assert np.isnan(judgement.classes["disgust"]["recall"].value)
-    assert judgement.classes["disgust"]["precision"].value == 0
+    evaluation = evaluate(probabilities, np.array([0, 0, 0]), names(3, 3), EMOTIONS)
+    assert evaluation.metrics["balanced accuracy"].value == pytest.approx(2 / 3)
+    assert np.isnan(evaluation.class_metrics["fear"]["F1"].value)
+    assert np.isnan(evaluation.class_metrics["disgust"]["recall"].value)
+    assert evaluation.class_metrics["disgust"]["precision"].value == 0
 
 
 def test_a_comparison_is_paired() -> None:
@@ -80,7 +90,7 @@ def test_a_comparison_is_paired() -> None:
     right = np.flatnonzero(better.argmax(1) == truth)[::8]
     worse[right] = np.roll(worse[right], 1, 1)
     videos = names(200, 40)
-    alone = [judge(each, truth, videos, EMOTIONS).figures["accuracy"] for each in (better, worse)]
+    alone = [evaluate(each, truth, videos, EMOTIONS).metrics["accuracy"] for each in (better, worse)]
     assert alone[0].low < alone[1].high
     difference = compare(better, worse, truth, videos).differences["accuracy"]
     assert difference.value == pytest.approx(len(right) / 200)
@@ -104,8 +114,10 @@ def test_a_model_for_other_blocks_is_refused(tmp_path: Path, make_dataset: MakeD
     dataset = make_dataset("blocks", [0, 1], ["a", "b"], ["train", "train"])
     other = Contract(crop_margin=0.3, frame_rate=25.0)
     classifier = Classifier(write_model(tmp_path / "other.onnx", contract=other))
-    with pytest.raises(DatasetError, match=r"its crop_margin is 0.1, the model's 0.3; its frame_rate is 30.0"):
+    with pytest.raises(DatasetError, match=r"its crop_margin is 0.1, the model's 0.3; its frame_rate is 30.0") as refused:
         predict(classifier, dataset, dataset.rows("all"))
+    assert (refused.value.path, refused.value.remedy) == (dataset.path, "build the set for the model's contract")
     fitting = Classifier(write_model(tmp_path / "fitting.onnx"))
-    with pytest.raises(DatasetError, match="no block is in this part"):
+    with pytest.raises(DatasetError) as empty:
         predict(fitting, dataset, dataset.rows("test"))
+    assert (empty.value.path, "--split" in empty.value.remedy) == (dataset.path, True)

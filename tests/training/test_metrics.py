@@ -3,21 +3,55 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from annotate.training.metrics import accuracy, balanced_accuracy, bootstrap, calibration_error
+from annotate.training.metrics import (
+    RESAMPLES,
+    accuracy,
+    balanced_accuracy,
+    calibration_error,
+    confusion_matrix,
+    count,
+    f1,
+    interval,
+    precision,
+    recall,
+)
 
 TRUTH = np.array([0] * 8 + [1] * 2)
 PREDICTED = np.array([0] * 8 + [1, 0])
 
 
 def test_accuracy_and_its_balanced_kind() -> None:
-    assert accuracy(PREDICTED, TRUTH) == 0.9
-    assert balanced_accuracy(PREDICTED, TRUTH) == 0.75
+    confusion = confusion_matrix(PREDICTED, TRUTH, 2)
+    assert confusion.tolist() == [[8, 0], [1, 1]]
+    assert accuracy(confusion) == 0.9
+    assert balanced_accuracy(confusion) == 0.75
+    assert balanced_accuracy(confusion_matrix(PREDICTED, TRUTH, 7)) == 0.75
 
 
-def test_bootstrap_holds_the_figure_and_repeats() -> None:
-    interval = bootstrap(accuracy, PREDICTED, TRUTH)
-    assert interval.low < interval.value == 0.9 < interval.high <= 1
-    assert interval == bootstrap(accuracy, PREDICTED, TRUTH)
+def test_metrics_of_classes() -> None:
+    confusion = confusion_matrix(PREDICTED, TRUTH, 3)
+    assert precision(confusion) == pytest.approx([8 / 9, 1, np.nan], nan_ok=True)
+    assert recall(confusion) == pytest.approx([1, 0.5, np.nan], nan_ok=True)
+    assert f1(confusion) == pytest.approx([16 / 17, 2 / 3, np.nan], nan_ok=True)
+
+
+def test_bootstrap_holds_the_metric_and_repeats() -> None:
+    counts = count(np.eye(2, dtype=np.float32)[PREDICTED], TRUTH)
+    resampled = counts.resampled(seed=0)
+    assert (len(counts), len(resampled)) == (10, RESAMPLES)
+    found = interval(accuracy(counts.total().confusion), accuracy(resampled.confusion))
+    assert found.low < found.value == 0.9 < found.high <= 1
+    assert (resampled.confusion == counts.resampled(seed=0).confusion).all()
+    assert (resampled.confusion.sum((1, 2)) == 10).all()
+    assert (resampled.confusion != counts.resampled(seed=1).confusion).any()
+
+
+def test_counts_add_up_over_groups() -> None:
+    probabilities = np.eye(2, dtype=np.float32)[PREDICTED]
+    counts = count(probabilities, TRUTH, np.arange(10) % 3)
+    assert counts.confusion.shape == (3, 2, 2)
+    assert counts.confusion.sum((1, 2)).tolist() == [4, 3, 3]
+    assert (counts.total().confusion[0] == confusion_matrix(PREDICTED, TRUTH, 2)).all()
 
 
 def test_calibration_error() -> None:
@@ -25,5 +59,5 @@ def test_calibration_error() -> None:
     sure = np.tile(np.array([0.9, 0.1], np.float32), (4, 1))
     less = np.tile(np.array([0.6, 0.4], np.float32), (4, 1))
     truth = np.array([0, 0, 1, 1])
-    assert calibration_error(sure, truth) == pytest.approx(0.4, abs=1e-6)
-    assert calibration_error(less, np.zeros(4, int)) == pytest.approx(0.4, abs=1e-6)
+    assert calibration_error(count(sure, truth).total().bins) == pytest.approx([0.4], abs=1e-6)
+    assert calibration_error(count(less, np.zeros(4, int)).total().bins) == pytest.approx([0.4], abs=1e-6)

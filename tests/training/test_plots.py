@@ -8,13 +8,13 @@ from PIL import Image
 
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import OutputError
-from annotate.training.evaluation import judge
+from annotate.training.evaluation import evaluate
 from annotate.training.plots import draw_confusion, draw_curve, draw_sheet
 from tests.training.conftest import MakeDataset
 
 
 def shades(path: Path) -> int:
-    """How many colours a picture has; an empty one has one."""
+    """How many colors a picture has; an empty one has one."""
     with Image.open(path) as picture:
         assert picture.format == "PNG"
         return len(np.unique(np.asarray(picture.convert("L"))))
@@ -22,11 +22,11 @@ def shades(path: Path) -> int:
 
 def test_confusion_matrix(tmp_path: Path) -> None:
     probabilities = np.eye(7, dtype=np.float32)[[0, 1, 2, 2]]
-    judgement = judge(probabilities, np.array([0, 1, 2, 3]), np.array(list("abcd"), object), EMOTIONS)
-    draw_confusion(judgement, tmp_path / "confusion.png")
+    evaluation = evaluate(probabilities, np.array([0, 1, 2, 3]), np.array(list("abcd"), object), EMOTIONS)
+    draw_confusion(evaluation, tmp_path / "confusion.png")
     assert shades(tmp_path / "confusion.png") > 10
     with pytest.raises(OutputError, match="cannot be written"):
-        draw_confusion(judgement, tmp_path / "nowhere/confusion.png")
+        draw_confusion(evaluation, tmp_path / "nowhere/confusion.png")
 
 
 def test_curve_and_sheet(tmp_path: Path, make_dataset: MakeDataset) -> None:

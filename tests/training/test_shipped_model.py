@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from annotate.cli.main import main
 from annotate.emotions.classifier import load_classifier
 from annotate.training.dataset.storage import open_dataset
-from annotate.training.evaluation import judge, predict
+from annotate.training.evaluation import evaluate, predict
 from tests.clips import SAMPLES
 
 FLOOR = 0.9
@@ -54,9 +54,9 @@ def test_the_installed_model_knows_the_sample_videos(sample_set: Path) -> None:
     assert len(dataset) == len(LABELS.splitlines()) - 1
     probabilities = predict(load_classifier(), dataset, dataset.rows("all"))
     videos = dataset.origins["video"].to_numpy(object)
-    judgement = judge(probabilities, dataset.labels, videos, dataset.contract.class_names)
-    assert judgement.videos == 3
-    assert judgement.figures["accuracy"].value >= FLOOR
+    evaluation = evaluate(probabilities, dataset.labels, videos, dataset.contract.class_names)
+    assert evaluation.videos == 3
+    assert evaluation.metrics["accuracy"].value >= FLOOR
     answer = CliRunner().invoke(main, ["evaluate", str(sample_set), "--split", "all"])
     assert answer.exit_code == 0
-    assert f"accuracy                    {judgement.figures['accuracy'].value:.3f} [" in answer.output
+    assert f"accuracy                    {evaluation.metrics['accuracy'].value:.3f} [" in answer.output

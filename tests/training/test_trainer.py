@@ -1,137 +1,119 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
+from torch import nn
 
-from annotate.cli.dataset import ARCHITECTURE_NAMES
-from annotate.cli.main import main
-from annotate.emotions.classifier import Classifier
-from annotate.emotions.contract import Contract
-from annotate.errors import DatasetError, TrainingError
-from annotate.training.dataset.storage import Dataset
-from annotate.training.evaluation import predict
-from annotate.training.models.architectures import ARCHITECTURES, Architecture, fit_temperature
-from annotate.training.models.export import TOLERANCE, export
-from annotate.training.trainer import Epoch, FitSettings, Run
-from tests.training.conftest import MakeDataset
+from annotate.errors import OutputError, TrainingError
+from annotate.training.trainer import Batch, EpochEnd, LogRow, Trainer, TrainingPlan
 
-SETTINGS = FitSettings(architecture="recurrent", epochs=3, batch_size=4, least_steps=2, learning_rate=3e-3, augmentation=0.2)
+PLAN = TrainingPlan(steps=10, epoch_steps=4, learning_rate=0.1, warmup_share=0.2, seed=0, average_decay=0.5)
 
 
-def without_times(history: list[Epoch]) -> list[tuple[float, ...]]:
-    return [(each.epoch, each.loss, each.validation_loss, each.accuracy) for each in history]
+class Line:
+    """Tells two clouds of points apart; scores are given, so that tests choose the best epoch."""
+
+    def __init__(self, scores: tuple[float, ...] = (0.0, 1.0, 1.0, 0.5, 0.5), identity: str = "line") -> None:
+        self.identity = identity
+        self.steps: list[range] = []
+        self._scores = scores
+
+    def batches(self, epoch: int, steps: range) -> Iterator[Batch]:
+        self.steps.append(steps)
+        random = torch.Generator().manual_seed(epoch)
+        for _ in steps:
+            labels = torch.randint(2, (8,), generator=random)
+            yield torch.randn(8, 2, generator=random) + labels[:, None] * 2, labels
+
+    def validate(self, network: nn.Module, ended: EpochEnd) -> LogRow:
+        network.eval()
+        return {"epoch": ended.number, "steps": ended.steps, "loss": ended.loss, "score": self._scores[ended.number - 1]}
+
+    def score(self, row: LogRow) -> tuple[float, ...]:
+        return (row["score"],)
 
 
-@pytest.fixture
-def blocks(make_dataset: MakeDataset) -> Dataset:
-    """12 blocks of two classes, 4 of them to validate."""
-    return make_dataset("blocks", [0, 3] * 6, parts=["train"] * 8 + ["validation"] * 4)
+def trainer(folder: Path, task: Line | None = None, plan: TrainingPlan = PLAN) -> Trainer[nn.Sequential]:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Dropout(0.5), nn.Linear(2, 2))
+    return Trainer(network, torch.optim.AdamW(network.parameters()), task or Line(), plan, folder)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURE_NAMES)
-def test_architectures_give_logits_in_training_and_export_as_torch_says(name: str, tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    network = ARCHITECTURES[name]()
-    example = torch.rand(2, 20, 80, 80)
-    logits = network(example)
-    assert logits.shape == (2, 7)
-    assert not torch.allclose(logits.exp().sum(1), torch.ones(2)) or name == "frames"
-    logits.sum().backward()
-    assert all(parameter.grad is not None for parameter in network.parameters())
-    network.eval()
-    network.temperature.fill_(2.0)
-    with torch.inference_mode():
-        assert torch.allclose(network(example), torch.softmax(network.logits(example) / 2, 1))
-    assert export(network, tmp_path / "model.onnx") < TOLERANCE  # type: ignore[arg-type]
-    assert Classifier(tmp_path / "model.onnx").contract == Contract()
+def test_steps_are_numbered_through_and_the_last_epoch_may_be_short(tmp_path: Path) -> None:
+    task, reached = Line(), []
+    run = trainer(tmp_path, task)
+    rows = list(run.epochs(lambda *done: reached.append(done[:3])))
+    assert task.steps == [range(4), range(4, 8), range(8, 10)]
+    assert [row["steps"] for row in rows] == [4, 8, 10]
+    assert reached[-3:] == [(2, 4, 4), (3, 1, 2), (3, 2, 2)]
+    assert run.is_over
 
 
-def test_the_registry_is_what_the_command_offers() -> None:
-    assert tuple(ARCHITECTURES) == ARCHITECTURE_NAMES
-    assert all(issubclass(architecture, Architecture) for architecture in ARCHITECTURES.values())
+def test_the_rate_rises_and_falls_along_a_cosine() -> None:
+    plan = TrainingPlan(steps=110, epoch_steps=10, learning_rate=2.0, warmup_share=1 / 11, seed=0)
+    assert [plan.rate(step) for step in (0, 4, 9)] == pytest.approx([0.2, 1.0, 2.0])
+    assert [plan.rate(step) for step in (10, 60, 110)] == pytest.approx([2.0, 1.0, 0.0])
 
 
-def test_a_temperature_makes_sure_logits_honest() -> None:
-    """Right three times of four, and as sure as can be: the probability of the top class becomes .75."""
-    logits = torch.tensor([[8.0, 0.0]]).repeat(400, 1)
-    labels = torch.tensor([0, 0, 0, 1]).repeat(100)
-    temperature = fit_temperature(logits, labels)
-    assert float(torch.softmax(logits / temperature, 1)[0, 0]) == pytest.approx(0.75, abs=0.01)
+def test_the_best_is_the_first_of_equals_and_the_result_is_averaged(tmp_path: Path) -> None:
+    run = trainer(tmp_path)
+    averages = []
+    for _ in run.epochs():
+        averages.append(run.result[1].weight.detach().clone())
+    assert run.best_row == run.rows[1]
+    assert run.result is not run.network
+    assert not torch.equal(run.result[1].weight, run.network[1].weight)
+    assert torch.equal(run.load_best()[1].weight, averages[1])
+    plain = trainer(tmp_path / "plain", plan=replace(PLAN, average_decay=None))
+    assert plain.result is plain.network
 
 
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(blocks: Dataset, tmp_path: Path) -> None:
-    whole = Run([blocks], tmp_path / "whole", SETTINGS)
-    assert [epoch.epoch for epoch in whole.epochs()] == [1, 2, 3]
-    killed = Run([blocks], tmp_path / "killed", SETTINGS)
-    next(killed.epochs())
-
-    def kill(epoch: int, step: int, steps: int, loss: float) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        list(Run([blocks], tmp_path / "killed", SETTINGS).epochs(kill))
-    again = Run([blocks], tmp_path / "killed", SETTINGS)
-    assert [epoch.epoch for epoch in again.epochs()] == [2, 3]
-    assert without_times(again.history) == without_times(whole.history)
-    for name, weights in whole.network.state_dict().items():
-        assert torch.equal(weights, again.network.state_dict()[name]), name
-    with (tmp_path / "killed/log.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    assert [float(row["loss"]) for row in rows] == [round(epoch.loss, 4) for epoch in whole.history]
-    assert again.is_over
-    first, second = (run.export(tmp_path / f"{name}.onnx") for name, run in (("first", whole), ("second", again)))
-    assert first == second < TOLERANCE
-    assert (tmp_path / "first.onnx").read_bytes() == (tmp_path / "second.onnx").read_bytes()
+@pytest.mark.parametrize(("patience", "epochs"), [(1, 3), (2, 4), (None, 5)])
+def test_training_ends_when_nothing_improves(tmp_path: Path, patience: int | None, epochs: int) -> None:
+    run = trainer(tmp_path, plan=replace(PLAN, steps=20, patience=patience))
+    assert len(list(run.epochs())) == epochs
 
 
-def test_blocks_and_stills_are_mixed_learnt_and_judged(make_dataset: MakeDataset, tmp_path: Path) -> None:
-    moving = make_dataset("blocks", [0, 3] * 8, parts=["train"] * 12 + ["validation"] * 4)
-    still = make_dataset("faces", [0, 3] * 8, parts=["train"] * 12 + ["validation"] * 4, frames=1, seed=1)
-    fresh = make_dataset("fresh", [0, 3] * 4, parts=["test"] * 8, seed=2)
-    run = Run([moving, still], tmp_path / "run", FitSettings(**{**vars(SETTINGS), "epochs": 2, "least_steps": 18}))
-    list(run.epochs())
-    run.export(tmp_path / "model.onnx")
-    probabilities = predict(Classifier(tmp_path / "model.onnx"), fresh, fresh.rows("test"))
-    assert (probabilities.argmax(1) == fresh.labels).mean() == 1
+def test_a_killed_run_gives_what_it_would_have_given(tmp_path: Path) -> None:
+    """Dropout, the averaged weights and the optimizer's moments go on too; the caller's random numbers are left alone."""
+    whole = trainer(tmp_path / "whole")
+    before = torch.get_rng_state()
+    list(whole.epochs())
+    assert torch.equal(torch.get_rng_state(), before)
+    next(trainer(tmp_path / "killed").epochs())
+    torch.rand(7)
+    again = trainer(tmp_path / "killed")
+    list(again.epochs())
+    assert again.rows == whole.rows
+    for first, second in ((whole.network, again.network), (whole.result, again.result)):
+        assert torch.equal(first[1].weight, second[1].weight)
+    logs = [(tmp_path / name / "log.csv").read_text() for name in ("whole", "killed")]
+    assert logs[0] == logs[1]
+    rows = list(csv.DictReader(logs[0].splitlines()))
+    assert [float(row["loss"]) for row in rows] == [round(row["loss"], 4) for row in whole.rows]
 
 
-def test_training_ends_when_validation_does_not_improve(blocks: Dataset, tmp_path: Path) -> None:
-    settings = FitSettings(**{**vars(SETTINGS), "epochs": 50, "patience": 2, "learning_rate": 1e-12, "augmentation": 0.0})
-    run = Run([blocks], tmp_path / "run", settings)
-    history = list(run.epochs())
-    assert len(history) == run.best.epoch + 2 < 50
-    assert run.best is max(history, key=lambda each: (each.balanced_accuracy, -each.validation_loss))
+def test_other_runs_and_damaged_checkpoints_are_refused(tmp_path: Path) -> None:
+    list(trainer(tmp_path).epochs())
+    with pytest.raises(TrainingError) as mixed:
+        trainer(tmp_path, Line(identity="other"))
+    assert mixed.value.path == tmp_path
+    run = trainer(tmp_path)
+    (tmp_path / "best.pt").unlink()
+    with pytest.raises(TrainingError) as missing:
+        run.load_best()
+    assert missing.value.path == tmp_path / "best.pt"
 
 
-def test_runs_are_not_mixed_up(blocks: Dataset, make_dataset: MakeDataset, tmp_path: Path) -> None:
-    next(Run([blocks], tmp_path / "run", SETTINGS).epochs())
-    with pytest.raises(TrainingError, match="holds a run with other settings or sets"):
-        Run([blocks], tmp_path / "run", FitSettings(**{**vars(SETTINGS), "seed": 1}))
-    (tmp_path / "run/last.pt").write_bytes(b"half")
-    with pytest.raises(TrainingError, match="the checkpoint cannot be read"):
-        Run([blocks], tmp_path / "run", SETTINGS)
-    with pytest.raises(DatasetError, match="no block is in validation"):
-        Run([make_dataset("some", [0, 1], parts=["train", "test"])], tmp_path / "other", SETTINGS)
-    foreign = make_dataset("foreign", [0, 1], parts=["train", "validation"], contract=Contract(crop_margin=0.3))
-    with pytest.raises(DatasetError, match="another model's contract"):
-        Run([foreign], tmp_path / "other", SETTINGS)
-
-
-def test_the_command_trains_draws_and_exports(blocks: Dataset, tmp_path: Path) -> None:
-    arguments = ["train", str(blocks.path), "-o", str(tmp_path / "model.onnx"), "--architecture", "recurrent"]
-    arguments += ["--epochs", "1", "--batch-size", "8"]
-    first, again = CliRunner().invoke(main, arguments), CliRunner().invoke(main, arguments)
-    assert (first.exit_code, again.exit_code) == (0, 0), first.output + again.output
-    assert first.stderr.startswith("epoch 1: loss ")
-    assert again.stderr == f"going on after epoch 1, as {tmp_path}/model.run says\n"
-    assert first.stdout == again.stdout
-    assert "differs from torch by" in first.stdout
-    assert {path.name for path in (tmp_path / "model.run").iterdir()} == {"best.pt", "curve.png", "last.pt", "log.csv"}
-    blocks_seen = np.zeros((1, 20, 80, 80), np.uint8)
-    assert Classifier(tmp_path / "model.onnx")(blocks_seen).shape == (1, 7)
+def test_a_folder_that_takes_no_checkpoint_is_reported(tmp_path: Path) -> None:
+    run = trainer(tmp_path / "run")
+    (tmp_path / "run").rmdir()
+    with pytest.raises(OutputError) as refused:
+        next(run.epochs())
+    assert refused.value.path == tmp_path / "run/best.pt"

@@ -1,1 +1,1 @@
-"""One module per output format, each with a function write(report, language)."""
+"""Formats of tracks: one module per format, each with a function ``write(report, language)``."""

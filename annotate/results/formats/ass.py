@@ -1,7 +1,7 @@
 """Advanced SubStation Alpha for VLC, mpv and ffmpeg: boxes that follow the faces, by pysubs2.
 
-A box is a square drawn once, of which a line's overrides say where it is and how far it is stretched: ``\\move`` and ``\\t``
-change both evenly, as boxes between two detections do.
+A box is a square that a line's overrides place and scale: ``\\move`` and ``\\t`` change both linearly, as boxes between two
+detections do.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _SQUARE = "m 0 0 l 100 0 100 100 0 100"
 """100 pixels wide, so that a scale in percent is a width in pixels."""
 
 _FONT_SHARE, _LINE_SHARE = 1 / 18, 1 / 150
-"""Height of letters and width of lines, as shares of the picture's shorter side."""
+"""Height of letters and width of lines, as shares of the frame's shorter side."""
 
 _LETTER_SHARE = 0.55
 """Width of letters, on the wide side, as a share of their height."""
 
 FONT = "Arial"
-"""What labels are written in where a player has it."""
+"""The font of labels, where a player has it."""
 
 _BAR_LINES = 3
 """Height of a bar, in widths of a box's line."""
@@ -50,7 +50,7 @@ _TRANSPARENT, _HALF = 255, 128
 
 @dataclass(frozen=True)
 class Canvas:
-    """The picture that is drawn on, in pixels as it is displayed."""
+    """The frame that is drawn on, in pixels as it is displayed."""
 
     width_px: int
     height_px: int
@@ -62,11 +62,11 @@ class Canvas:
 
     @property
     def line_px(self) -> int:
-        """Width of a box's line, and of what is around a label's letters."""
+        """Width of a box's line, and of the margin around a label's letters."""
         return max(1, round(min(self.width_px, self.height_px) * _LINE_SHARE))
 
     def label_corner(self, box: Box, text: str) -> tuple[float, float]:
-        """Where the lower left corner of a label's letters is: above a box, moved so far that all is in the picture."""
+        """Return the lower left corner of a label's letters: above a box, moved so far that all is in the frame."""
         text_px = len(text) * self.font_px * _LETTER_SHARE
         x = max(2 * self.line_px, min(box.x, self.width_px - text_px - 2 * self.line_px))
         y = max(self.font_px + 2 * self.line_px, min(box.y - 2 * self.line_px, self.height_px - 2 * self.line_px))
@@ -78,20 +78,20 @@ class Canvas:
         return _BAR_LINES * self.line_px
 
     def bar_of(self, box: Box, share: float = 1.0) -> Box:
-        """A bar over a ``share`` (0..1) of a box's width: right below its line, or within it where the picture ends."""
+        """Return a bar over a ``share`` (0..1) of a box's width: right below its line, or within it where the frame ends."""
         y = min(box.y + box.height + 2 * self.line_px, self.height_px - self.bar_px - self.line_px)
         return Box(box.x, y, max(1.0, box.width * share), self.bar_px)
 
 
 def write(report: Report, language: str) -> str | None:
-    """A report as an ASS file, None without cues. Times are in hundredths of a second, and end at ten hours."""
+    """Return a report as an ASS file, None without cues. Times are in hundredths of a second, and end at ten hours."""
     return draw(report, language)
 
 
 def draw(report: Report, language: str, *, font: str = FONT, with_bars: bool = False) -> str | None:
-    """The same with labels in another font, and, ``with_bars``, every face's number and below its box a bar.
+    """Return the same with labels in another font, and, ``with_bars``, every face's number and a bar below its box.
 
-    The bar says how probable the emotion is that the label names, block by block: over the whole width it is 1.
+    The bar shows the probability of the emotion that the label names, block by block: the whole width is 1.
     """
     cues = report.face_cues
     if not cues:
@@ -127,17 +127,17 @@ def draw(report: Report, language: str, *, font: str = FONT, with_bars: bool = F
 
 
 def _draw(canvas: Canvas, segment: Segment, emotion: str, text: str) -> Iterator[pysubs2.SSAEvent]:
-    """A box and its label over an even stretch of a face's way."""
+    """Yield a box and its label over a segment."""
     first, last = segment.first, segment.last
     yield _draw_square(segment, _BOX_LAYER, _box_style(emotion))
-    way = _moved(canvas.label_corner(first, text), canvas.label_corner(last, text))
-    yield _event(segment, _LABEL_LAYER, _label_style(emotion), f"{{{way}}}{_plain(text)}")
+    placed = _moved(canvas.label_corner(first, text), canvas.label_corner(last, text))
+    yield _event(segment, _LABEL_LAYER, _label_style(emotion), f"{{{placed}}}{_plain(text)}")
 
 
 def _draw_bars(canvas: Canvas, segment: Segment, emotion: str, pieces: Sequence[Piece]) -> Iterator[pysubs2.SSAEvent]:
-    """What a bar stands on over an even stretch, and the bar in each of the face's blocks then.
+    """Yield a bar's background over a segment, and the bar in each of the face's blocks then.
 
-    A block goes on until the next begins, and the first begins with the cue: cues may be longer than what they are made of.
+    A block goes on until the next begins, and the first begins with the cue: cues may be longer than their pieces.
     """
     ground = Segment(segment.span, canvas.bar_of(segment.first), canvas.bar_of(segment.last))
     yield _draw_square(ground, _GROUND_LAYER, _GROUND_STYLE)
@@ -156,10 +156,10 @@ def _box_at(segment: Segment, time_ms: int) -> Box:
 
 
 def _draw_square(segment: Segment, layer: int, style: str) -> pysubs2.SSAEvent:
-    """The square, stretched and moved."""
+    """Return the square, scaled and moved."""
     first, last = segment.first, segment.last
-    way = _moved((first.x, first.y), (last.x, last.y))
-    return _event(segment, layer, style, f"{{{way}{_stretched(first, last)}\\p1}}{_SQUARE}")
+    placed = _moved((first.x, first.y), (last.x, last.y))
+    return _event(segment, layer, style, f"{{{placed}{_scaled(first, last)}\\p1}}{_SQUARE}")
 
 
 def _event(segment: Segment, layer: int, style: str, text: str) -> pysubs2.SSAEvent:
@@ -167,13 +167,13 @@ def _event(segment: Segment, layer: int, style: str, text: str) -> pysubs2.SSAEv
 
 
 def _moved(start: tuple[float, float], end: tuple[float, float]) -> str:
-    """An override that puts a line's corner somewhere, and moves it on evenly."""
+    """Return an override that puts a line's corner somewhere, and moves it linearly."""
     here, there = (f"{x:.0f},{y:.0f}" for x, y in (start, end))
     return f"\\pos({here})" if here == there else f"\\move({here},{there})"
 
 
-def _stretched(first: Box, last: Box) -> str:
-    """Overrides that give the square a box's size, and change it evenly."""
+def _scaled(first: Box, last: Box) -> str:
+    """Return overrides that give the square a box's size, and change it linearly."""
     here, there = (f"\\fscx{box.width:.0f}\\fscy{box.height:.0f}" for box in (first, last))
     return here if here == there else f"{here}\\t({there})"
 
@@ -183,9 +183,9 @@ def _style(canvas: Canvas, emotion: str, border: int, font: str) -> pysubs2.SSAS
     return pysubs2.SSAStyle(
         fontname=font,
         fontsize=canvas.font_px,
-        primarycolor=_colour(ink(emotion), 0 if is_label else _TRANSPARENT),
-        outlinecolor=_colour(colour(emotion)),
-        backcolor=_colour(BLACK, _TRANSPARENT if is_label else _HALF),
+        primarycolor=_color(ink(emotion), 0 if is_label else _TRANSPARENT),
+        outlinecolor=_color(colour(emotion)),
+        backcolor=_color(BLACK, _TRANSPARENT if is_label else _HALF),
         borderstyle=border,
         outline=canvas.line_px,
         shadow=0 if is_label else max(1, canvas.line_px // 2),
@@ -197,10 +197,10 @@ def _style(canvas: Canvas, emotion: str, border: int, font: str) -> pysubs2.SSAS
 
 
 def _bar(rgb: str, transparency: int, font: str) -> pysubs2.SSAStyle:
-    """A filled square; a font is asked for even by what only draws."""
+    """Return the style of a filled square; the format asks for a font even where nothing is written."""
     return pysubs2.SSAStyle(
         fontname=font,
-        primarycolor=_colour(rgb, transparency),
+        primarycolor=_color(rgb, transparency),
         borderstyle=_OUTLINED,
         outline=0,
         shadow=0,
@@ -211,7 +211,7 @@ def _bar(rgb: str, transparency: int, font: str) -> pysubs2.SSAStyle:
     )
 
 
-def _colour(rgb: str, transparency: int = 0) -> pysubs2.Color:
+def _color(rgb: str, transparency: int = 0) -> pysubs2.Color:
     red, green, blue = bytes.fromhex(rgb[1:])
     return pysubs2.Color(red, green, blue, transparency)
 
@@ -229,12 +229,12 @@ def _bar_style(emotion: str) -> str:
 
 
 def _style_name(emotion: str) -> str:
-    """An emotion as part of a style's name: no commas, which separate fields."""
+    """Return an emotion as part of a style's name: no commas, which separate fields."""
     return re.sub(r"[^\w-]", "-", emotion)
 
 
 def _plain(text: str) -> str:
-    """Text in which nothing is an override.
+    """Return text in which nothing is an override.
 
     >>> _plain("{fear}" + chr(92) + "N")
     '(fear)/N'

@@ -1,4 +1,4 @@
-"""ELAN's annotation format: a tier a face, a controlled vocabulary, the video linked; by pympi.
+"""ELAN's annotation format: one tier per face, a controlled vocabulary, the video linked; by pympi.
 
 As the schema EAF 2.8 of the Max Planck Institute for Psycholinguistics (2014) has it.
 """
@@ -26,7 +26,7 @@ _SOME_VIDEO = "video/*"
 
 
 def write(report: Report, language: str) -> str | None:
-    """A report as an EAF file, None without faces. Its date is the video's, so that it always is the same."""
+    """Return a report as an EAF file, None without faces. Its date is the video's, so that it always is the same."""
     faces = report.pieces_by_face
     if not faces:
         return None
@@ -59,7 +59,7 @@ def write(report: Report, language: str) -> str | None:
 
 
 def _date(time_ns: int) -> str:
-    """A moment as the schema wants it; disks hold times that no calendar has."""
+    """Return a time as the schema has it; disks hold times that no calendar has."""
     time_s = min(max(0, time_ns // _NS_PER_S), _LAST_TIME_S)
     return datetime.datetime.fromtimestamp(time_s, datetime.timezone.utc).isoformat(timespec="seconds")
 
@@ -69,7 +69,7 @@ def _media_type(path: str) -> str:
 
 
 def _within_xml(text: str) -> str:
-    """Text without what XML cannot hold: control characters, and bytes that are no text.
+    """Return text without characters that XML cannot hold: control characters, and bytes that are no text.
 
     >>> _within_xml("a" + chr(27) + "b")
     'a?b'

@@ -31,7 +31,7 @@ _PROVENANCE = (
 
 
 def write(report: Report, language: str) -> str:
-    """A report as a JSON document, an annotation a line; times are the CSV's. There always is one."""
+    """Return a report as a JSON document, one annotation per line; times are the CSV's. There always is one."""
     meta = report.meta
     classes = class_names_of(report.table)
     head: dict[str, Any] = {

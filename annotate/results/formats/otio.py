@@ -11,7 +11,7 @@ from annotate.emotions.palette import colour
 from annotate.results.report import Report
 from annotate.span import MS_PER_S, Span
 
-MARKER_COLOURS: Mapping[str, str] = MappingProxyType(
+MARKER_COLORS: Mapping[str, str] = MappingProxyType(
     {
         "anger": "ORANGE",
         "disgust": "GREEN",
@@ -22,13 +22,13 @@ MARKER_COLOURS: Mapping[str, str] = MappingProxyType(
         "surprise": "CYAN",
     }
 )
-"""Emotion -> of the colours that editors have for markers, the closest one to the palette's."""
+"""Emotion -> of the colors that editors have for markers, the closest one to the palette's."""
 
-_OTHER_COLOUR = "BLACK"
+_OTHER_COLOR = "BLACK"
 
 
 def write(report: Report, language: str) -> str | None:
-    """A report as an OTIO file with times in milliseconds, None without faces."""
+    """Return a report as an OTIO file with times in milliseconds, None without faces."""
     cues = report.face_cues
     if not cues:
         return None
@@ -38,7 +38,7 @@ def write(report: Report, language: str) -> str | None:
     for cue in cues:
         (line,) = cue.lines
         marker = otio.schema.Marker(f"face {line.face_id}: {line.emotion}", _range(cue.span))
-        marker.color = MARKER_COLOURS.get(line.emotion, _OTHER_COLOUR)
+        marker.color = MARKER_COLORS.get(line.emotion, _OTHER_COLOR)
         marker.metadata["annotate"] = {
             "face_id": line.face_id,
             "emotion": line.emotion,

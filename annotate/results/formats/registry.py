@@ -1,4 +1,4 @@
-"""The kinds of tracks that are made from a report; what a kind needs is loaded when it is asked for."""
+"""The formats of tracks that are made from a report; a format's module and library are loaded when it is asked for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from annotate.errors import SettingsError
+from annotate.extras import check_extra
 
 if TYPE_CHECKING:
     from annotate.results.report import Report
@@ -19,17 +19,19 @@ REPORT_FORMAT = "csv"
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of track.
+    """A format of tracks.
 
-    ``ending`` is what its file's name ends with, in a ``{language}`` or in none; ``module``, of this package, has the
-    function ``write(report, language)`` that gives its text, or None where there is nothing to write. ``library`` is
-    what that imports, ``package`` what it is called on PyPI.
+    ``ending`` is the ending of its files' names, in a ``{language}`` or in none; ``module``, of this package, has the
+    function ``write(report, language)`` that returns the text, or None where there is nothing to write. ``library`` is the
+    library that the module imports, ``package`` its name on PyPI, ``extra`` the extra of this program that brings it, if
+    it is not installed as usual.
     """
 
     ending: str
     module: str
     library: str = ""
     package: str = ""
+    extra: str = ""
 
 
 TRACKS: Mapping[str, Format] = MappingProxyType(
@@ -41,10 +43,10 @@ TRACKS: Mapping[str, Format] = MappingProxyType(
         "eaf": Format(".eaf", "eaf", "pympi", "pympi-ling"),
         "textgrid": Format(".TextGrid", "textgrid", "praatio", "praatio"),
         "audacity": Format(".labels.txt", "audacity"),
-        "otio": Format(".otio", "otio", "opentimelineio", "opentimelineio"),
+        "otio": Format(".otio", "otio", "opentimelineio", "opentimelineio", "otio"),
     }
 )
-"""Name -> kind of track."""
+"""Name -> format of tracks."""
 
 FORMATS = (REPORT_FORMAT, *TRACKS)
 """Formats that can be asked for."""
@@ -53,24 +55,18 @@ DEFAULT_FORMATS = (REPORT_FORMAT, "srt")
 
 
 def check_libraries(names: Iterable[str]) -> None:
-    """Tries whether all that formats need is there, before hours are spent on what they are made from.
+    """Check that the libraries of formats are installed, before hours are spent on the reports they are made from.
 
     Raises:
         SettingsError: a library is missing.
     """
     for name in names:
-        needed = TRACKS.get(name)
-        if needed is None or not needed.library:
-            continue
-        try:
-            import_module(needed.library)
-        except ImportError:
-            raise SettingsError(
-                f"the format {name} needs {needed.package}, which is not installed; `pip install {needed.package}` adds it"
-            ) from None
+        track = TRACKS.get(name)
+        if track is not None and track.library:
+            check_extra(f"the format {name}", track.extra, {track.library: track.package})
 
 
 def write_track(name: str, report: Report, language: str) -> str | None:
-    """The text of a track, None where there is nothing to write."""
+    """Return the text of a track, None where there is nothing to write."""
     text: str | None = import_module(f"{__package__}.{TRACKS[name].module}").write(report, language)
     return text

@@ -12,13 +12,13 @@ from annotate.results.report import Report
 
 
 def write(report: Report, language: str) -> str | None:
-    """A report as a SubRip file, None without cues."""
+    """Return a report as a SubRip file, None without cues."""
     cues = report.cues
     return to_srt(cues, language) if cues else None
 
 
 def label(line: Line, language: str, *, numbered: bool) -> str:
-    """A face's emotion in the words of a language, after the face's number if it is to be told apart.
+    """Return a face's emotion in the words of a language, after the face's number if it is to be told apart.
 
     >>> label(Line(2, "fear"), "en", numbered=True), label(Line(2, "fear"), "ru", numbered=False)
     ('2: fear', 'страх')
@@ -28,7 +28,7 @@ def label(line: Line, language: str, *, numbered: bool) -> str:
 
 
 def to_srt(cues: Sequence[Cue], language: str) -> str:
-    """Cues as the text of a SubRip file, in the words of ``language`` (a key of `annotate.emotions.labels.WORDS`).
+    """Return cues as the text of a SubRip file, in the words of ``language`` (a key of `annotate.emotions.labels.WORDS`).
 
     Faces are told apart by their numbers wherever the video shows two of them at once.
     """

@@ -1,4 +1,4 @@
-"""Praat's TextGrid: a tier of intervals a face, by praatio."""
+"""Praat's TextGrid: one tier of intervals per face, by praatio."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from annotate.span import MS_PER_S
 
 
 def write(report: Report, language: str) -> str | None:
-    """A report as a TextGrid in its long form, None without faces: Praat reads none without tiers."""
+    """Return a report as a TextGrid in its long form, None without faces: Praat reads none without tiers."""
     bounds = {"xmin": 0.0, "xmax": report.end_ms / MS_PER_S}
     tiers = [
         {

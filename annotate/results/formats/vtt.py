@@ -19,24 +19,24 @@ from annotate.results.report import Report
 from annotate.span import Span
 
 _LINE_SHARE, _LETTER_SHARE = 0.07, 0.03
-"""Height of a cue and width of its letters as browsers draw them, on the wide side: shares of a picture's shorter side."""
+"""Height of a cue and width of its letters as browsers draw them, on the wide side: shares of a frame's shorter side."""
 
-_FARTHEST, _STEP_MS = 0.5, 100
-"""A cue follows its face when that has moved by more than this part of its width, which is looked at so often."""
+_MAX_SHIFT, _STEP_MS = 0.5, 100
+"""A cue follows its face when that has moved by more than this share of its width, which is measured so often."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where cues may stand: the displayed picture."""
+class CueRegion:
+    """The region where cues may stand: the displayed frame."""
 
     width_px: int
     height_px: int
 
     def settings(self, box: Box | None, text: str) -> str:
-        """Cue settings that put ``text`` above a box, moved so far that it does not leave the picture.
+        """Return cue settings that put ``text`` above a box, moved so far that it does not leave the frame.
 
-        The text ends where the box does: a cue aligned at its end reaches from the picture's left edge to its position.
-        Of others browsers do not agree where they begin, since some move a cue to the left by a share of its own width.
+        The text ends where the box does: a cue aligned at its end reaches from the frame's left edge to its position.
+        Browsers do not agree where other cues begin, since some move a cue to the left by a share of its own width.
         """
         corner = self.corner(box)
         if corner is None:
@@ -45,7 +45,7 @@ class Place:
         return f"line:{corner[0]:.1%} position:{position:.1%} align:end"
 
     def corner(self, box: Box | None) -> tuple[float, float] | None:
-        """Where a cue above a box begins and ends: shares of the picture's height and width, None without a box."""
+        """Return where a cue above a box begins and ends: shares of the frame's height and width, None without a box."""
         if box is None or not self.width_px or not self.height_px:
             return None
         line_share = _LINE_SHARE * min(self.width_px, self.height_px) / self.height_px
@@ -54,45 +54,45 @@ class Place:
 
     @property
     def letter_share(self) -> float:
-        """The width of a letter as a share of the picture's."""
+        """The width of a letter as a share of the frame's."""
         return _LETTER_SHARE * min(self.width_px, self.height_px) / self.width_px if self.width_px else 0.0
 
 
 def write(report: Report, language: str) -> str | None:
-    """A report as a WebVTT file, None without cues."""
+    """Return a report as a WebVTT file, None without cues."""
     cues = report.face_cues
     if not cues:
         return None
     numbered = are_together(cues)
-    place = Place(report.meta.width_px, report.meta.height_px)
+    region = CueRegion(report.meta.width_px, report.meta.height_px)
     parts = []
     for cue in cues:
         (line,) = cue.lines
         text = label(line, language, numbered=numbered)
         tagged = f"<c.{class_name(line.emotion)}>{escape(text, quote=False)}</c>"
-        parts += [(span, line.face_id, tagged, place.settings(box, text)) for span, box in stays(cue, report.boxes)]
+        parts += [(span, line.face_id, tagged, region.settings(box, text)) for span, box in stays(cue, report.boxes)]
     captions = [_caption(span, tagged, settings) for span, _, tagged, settings in sorted(parts)]
     emotions = sorted({line.emotion for cue in cues for line in cue.lines})
     return f"{webvtt.WebVTT(captions=captions, styles=[webvtt.Style(_style(emotions))]).content}\n"
 
 
 def stays(cue: Cue, boxes: BoxPaths) -> Iterator[tuple[Span, Box | None]]:
-    """A cue in parts, none shorter than a cue may be, over each of which its face stays about where it was first."""
+    """Yield a cue in parts, none shorter than a cue may be, over each of which its face stays about where it was first."""
     face_id = cue.lines[0].face_id
     start_ms, end_ms = cue.span.start_ms, cue.span.end_ms
-    place, moment_ms = boxes.at(face_id, start_ms), start_ms + MIN_CUE_MS
-    while place is not None and moment_ms <= end_ms - MIN_CUE_MS:
-        box = boxes.at(face_id, moment_ms)
-        if box is not None and _distance(place, box) > _FARTHEST * place.width:
-            yield Span(start_ms, moment_ms), place
-            start_ms, place, moment_ms = moment_ms, box, moment_ms + MIN_CUE_MS
+    first, time_ms = boxes.at(face_id, start_ms), start_ms + MIN_CUE_MS
+    while first is not None and time_ms <= end_ms - MIN_CUE_MS:
+        box = boxes.at(face_id, time_ms)
+        if box is not None and _distance(first, box) > _MAX_SHIFT * first.width:
+            yield Span(start_ms, time_ms), first
+            start_ms, first, time_ms = time_ms, box, time_ms + MIN_CUE_MS
         else:
-            moment_ms += _STEP_MS
-    yield Span(start_ms, end_ms), place
+            time_ms += _STEP_MS
+    yield Span(start_ms, end_ms), first
 
 
 def class_name(emotion: str) -> str:
-    """An emotion as the name of a class in cues and in their style.
+    """Return an emotion as the name of a class in cues and in their style.
 
     >>> class_name("fear"), class_name("2>1, I guess")
     ('fear', '_2-1--I-guess')

@@ -1,4 +1,4 @@
-"""The JSON API, the same that the pages use."""
+"""Routes of the JSON API, the same that the pages use."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from fastapi.responses import FileResponse
 from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
-from annotate.analytics.moments import Wanted
+from annotate.analytics.moments import MomentQuery
 from annotate.emotions.labels import EMOTIONS
-from annotate.errors import ReportError, SettingsError
+from annotate.errors import AnnotateError, ReportError, SettingsError
 from annotate.results.formats.registry import FORMATS
-from annotate.results.meta import plain_text
-from annotate.server.catalog import Video
+from annotate.results.meta import json_safe_text
+from annotate.server.catalog import CatalogVideo
 from annotate.server.data_dir import check_name, is_id
 from annotate.server.downloads import MEDIA_TYPES, make_file
 from annotate.server.queue import Kind, State
-from annotate.server.runner import without_paths
-from annotate.server.search import GIVEN_UP, UNDONE, Search
-from annotate.server.service import FullError, Service
+from annotate.server.refusal import RefusedError
+from annotate.server.search import GIVEN_UP, UNDONE, VideoQuery
+from annotate.server.service import Service
 from annotate.server.web.auth import client_of
 from annotate.server.web.schemas import (
     ArchiveView,
@@ -40,8 +40,11 @@ from annotate.server.web.schemas import (
     video_detail,
     video_view,
 )
-from annotate.server.web.streaming import attachment, stream_file, tell_events
-from annotate.server.web.uploads import UploadError, receive_file, too_large
+from annotate.server.web.streaming import attachment, stream_events, stream_file
+from annotate.server.web.uploads import receive_file, too_large
+from annotate.server.wording import for_readers_elsewhere
+from annotate.storage.base import local_only
+from annotate.storage.values import SkippedPath
 from annotate.version import VERSION
 
 _BYTES = {"type": "string", "format": "binary"}
@@ -59,19 +62,25 @@ def _service(request: Request) -> Service:
 Served = Annotated[Service, Depends(_service)]
 
 
-def _video(service: Served, id: Annotated[str, PathPart(description="a video's id")]) -> Video:  # noqa: A002
-    video = service.library.find(id) if is_id(id) else None
+def _video(service: Served, id: Annotated[str, PathPart(description="a video's id")]) -> CatalogVideo:  # noqa: A002
+    video = service.catalog.find(id) if is_id(id) else None
     if video is None:
         raise HTTPException(404, "there is no such video")
     return video
 
 
-Chosen = Annotated[Video, Depends(_video)]
+Chosen = Annotated[CatalogVideo, Depends(_video)]
 Offset = Annotated[int, Query(ge=0, description="so many are skipped")]
 Limit = Annotated[int, Query(ge=1, le=_MOST_A_PAGE, description="so many are given at most")]
+Folder = Annotated[str, Query(description="path in the archive, with slashes")]
+Words = Annotated[str, Query(description="words that path or name must have")]
 Language = Annotated[Literal["en", "ru"], Query(description="of the words in srt, vtt and ass")]
 Modified = Annotated[float | None, Query(ge=0, le=1e11, description="when the file was changed, seconds since 1970")]
 MadeKind = Literal["proxy", "rendered"]
+
+
+def _page(offset: Offset = 0, limit: Limit = 200) -> slice:
+    return slice(offset, offset + limit)
 
 
 @router.get("/status", tags=["server"], summary="The server itself")
@@ -79,7 +88,7 @@ async def status(service: Served) -> StatusView:
     settings = service.settings
     return StatusView(
         program=f"annotate {VERSION}",
-        archive=plain_text(settings.directory.resolve().name) if settings.directory is not None else None,
+        archive=json_safe_text(settings.directory.resolve().name) if settings.directory is not None else None,
         writes=settings.write,
         jobs=settings.jobs,
         waiting=service.queue.count(State.WAITING),
@@ -115,24 +124,22 @@ async def upload(request: Request, service: Served, name: str, modified_s: Modif
     try:
         check_name(name)
         if size_bytes is not None and size_bytes > most_bytes:
-            raise UploadError(413, too_large(most_bytes))
+            raise RefusedError(413, too_large(most_bytes))
         with service.receiving(client, size_bytes) as (video_id, folder):
             size_bytes = await receive_file(request.stream(), folder / name, most_bytes, timeout_s)
             if modified_s is not None:
                 os.utime(folder / name, (modified_s, modified_s))
-            video = await run_in_threadpool(service.take_up, video_id, name, size_bytes, client)
+            video = await run_in_threadpool(service.accept_upload, video_id, name, size_bytes, client)
     except SettingsError as error:
         raise _refused(400, str(error)) from None
-    except FullError as error:
-        raise _refused(error.status, str(error)) from None
-    except UploadError as error:
+    except RefusedError as error:
         raise _refused(error.status, str(error)) from None
     return video_detail(service, video)
 
 
 @router.get("/uploads", tags=["videos"], summary="What was sent, the latest first")
 async def uploads(service: Served, offset: Offset = 0, limit: Limit = 100) -> UploadsView:
-    videos = [video for video in service.library.snapshot.videos.values() if video.is_upload]
+    videos = [video for video in service.catalog.snapshot.videos.values() if video.is_upload]
     return UploadsView(videos=[video_view(service, video) for video in videos[offset : offset + limit]], total=len(videos))
 
 
@@ -161,7 +168,7 @@ async def cancel(
     service: Served, video: Chosen, what: Literal["annotate", "proxy", "rendered"] = "annotate", language: Language = "en"
 ) -> CountView:
     """`ordered` is how much was called off: 0 if it neither waited nor was under way."""
-    kind = Kind.ANNOTATE if what == "annotate" else _made_kind(what, language)
+    kind = Kind.ANNOTATE if what == "annotate" else _kind_of(what, language)
     return CountView(ordered=int(await run_in_threadpool(service.runner.cancel, video.id, kind)))
 
 
@@ -171,13 +178,13 @@ async def player(service: Served, video: Chosen) -> Response:
     try:
         content = await run_in_threadpool(service.player.data, video)
     except ReportError as error:
-        raise HTTPException(404, without_paths(str(error), video)) from None
+        raise HTTPException(404, _in_words(error, video)) from None
     return Response(content, media_type="application/json")
 
 
 @router.get("/videos/{id}/faces/{face_id}", tags=["results"], summary="A picture of a face (JPEG)", responses=_ERRORS)
 async def face(service: Served, video: Chosen, face_id: int) -> Response:
-    picture = await run_in_threadpool(service.player.picture, video, face_id)
+    picture = await run_in_threadpool(service.player.thumbnail, video, face_id)
     if picture is None:
         raise HTTPException(404, "there is no picture of this face")
     return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
@@ -194,9 +201,9 @@ async def result(
     try:
         name, content = await run_in_threadpool(make_file, video, format, language)
     except (ReportError, SettingsError) as error:
-        raise HTTPException(404, without_paths(str(error), video)) from None
+        raise HTTPException(404, _in_words(error, video)) from None
     media_type = MEDIA_TYPES.get(format, "text/plain")
-    return Response(content, media_type=media_type, headers={"Content-Disposition": attachment(plain_text(name))})
+    return Response(content, media_type=media_type, headers={"Content-Disposition": attachment(json_safe_text(name))})
 
 
 @router.head("/videos/{id}/file", include_in_schema=False)
@@ -208,11 +215,11 @@ async def file(video: Chosen) -> FileResponse:
 @router.post("/videos/{id}/made/{kind}", tags=["results"], summary="Make a copy", status_code=202, responses=_ERRORS)
 async def make(request: Request, service: Served, video: Chosen, kind: MadeKind, language: Language = "en") -> VideoDetail:
     """A `proxy` is an MP4 that every browser plays; a `rendered` one has boxes and emotions drawn in."""
-    wanted = _made_kind(kind, language)
-    if not service.made.is_there(video, wanted):
+    wanted = _kind_of(kind, language)
+    if not service.derived.is_there(video, wanted):
         try:
             service.check_space(video.size_bytes)
-        except FullError as error:
+        except RefusedError as error:
             raise HTTPException(error.status, str(error)) from None
         await run_in_threadpool(service.order, video, wanted, client_of(request.scope))
     return video_detail(service, video)
@@ -223,34 +230,34 @@ async def make(request: Request, service: Served, video: Chosen, kind: MadeKind,
 async def made(
     service: Served, video: Chosen, kind: MadeKind, language: Language = "en", download: bool = False
 ) -> FileResponse:
-    wanted = _made_kind(kind, language)
-    path = service.made.path(video, wanted)
+    wanted = _kind_of(kind, language)
+    path = service.derived.path(video, wanted)
     if not path.is_file():
         raise HTTPException(404, "it is not made yet; POST to this address makes it")
     name = f"{Path(video.name).stem}.{wanted.value}{path.suffix}" if download else None
     return stream_file(path, path.suffix, name)
 
 
-@router.get("/videos/{id}/events", tags=["events"], summary="News of a video until it is done", responses=_ERRORS)
+@router.get("/videos/{id}/events", tags=["events"], summary="Events of a video until it is done", responses=_ERRORS)
 async def events_of(request: Request, service: Served, video: Chosen) -> EventSourceResponse:
     """Server-sent events of the kind `video`, each with the video as `GET /api/videos/{id}` gives it."""
-    return tell_events(service, client_of(request.scope).address, video.id, until_done=True)
+    return stream_events(service, client_of(request.scope).address, video.id, until_done=True)
 
 
-@router.get("/events", tags=["events"], summary="News of all videos, or of one")
+@router.get("/events", tags=["events"], summary="Events of all videos, or of one")
 async def events(request: Request, service: Served, video: str | None = None) -> EventSourceResponse:
     """Server-sent events of the kind `video`; a video that was removed has the state `removed`.
 
     Of the kind `archive` when other videos were found, or their results have changed. They do not end.
     """
-    return tell_events(service, client_of(request.scope).address, video)
+    return stream_events(service, client_of(request.scope).address, video)
 
 
 @router.get("/archive", tags=["archive"], summary="A folder of the archive, or what is found below it")
 async def archive(
     service: Served,
-    folder: Annotated[str, Query(description="path in the archive, with slashes")] = "",
-    q: Annotated[str, Query(description="words that path or name must have")] = "",
+    folder: Folder = "",
+    q: Words = "",
     emotion: Annotated[str, Query(description="an emotion that occurs; those with most of it first")] = "",
     state: VideoState | Literal[""] = "",
     offset: Offset = 0,
@@ -260,9 +267,9 @@ async def archive(
     found = tree.folders.get(folder)
     if service.settings.directory is None or found is None:
         raise HTTPException(404, "there is no such folder")
-    search = Search(q, emotion, state)
-    videos = search.find(tree.below(folder), tree.states) if search else found.videos
-    below = [] if search else found.folders
+    query = VideoQuery(folder, q, emotion, state)
+    videos = query.find(tree.below(folder), tree.states) if query.is_search else found.videos
+    below = [] if query.is_search else found.folders
     snapshot = tree.snapshot
     return ArchiveView(
         folder=folder,
@@ -277,7 +284,7 @@ async def archive(
         videos=[video_view(service, video) for video in videos[offset : offset + limit]],
         total=len(videos),
         states=dict(found.states),
-        problems=[] if folder or search else [_problem(service, obstacle.reason) for obstacle in snapshot.obstacles],
+        problems=[] if folder or query.is_search else [_problem(service, skipped) for skipped in snapshot.skipped],
     )
 
 
@@ -292,49 +299,61 @@ async def annotate_missing(request: Request, service: Served, folder: str = "", 
     return CountView(ordered=await run_in_threadpool(service.order_all, wanted, client_of(request.scope)))
 
 
-@router.get("/moments", tags=["archive"], summary="Moments in which a face keeps an emotion")
-async def moments(
-    service: Served,
+def _wanted_moments(
     emotion: Annotated[list[str] | None, Query(description="of any emotion if not given; may be repeated")] = None,
     min_confidence: Annotated[float, Query(ge=0, le=1, description="least confidence of every block")] = 0.0,
     min_seconds: Annotated[float, Query(ge=0, description="least length of a moment")] = 0.0,
-    folder: Annotated[str, Query(description="path in the archive, with slashes")] = "",
-    q: Annotated[str, Query(description="words that path or name must have")] = "",
+) -> MomentQuery:
+    return MomentQuery(tuple(emotion or ()), min_confidence, min_seconds)
+
+
+def _wanted_videos(
+    folder: Folder = "",
+    q: Words = "",
     video: Annotated[str, Query(description="id of the one video that is meant")] = "",
     source: Literal["", "archive", "upload"] = "",
-    offset: Offset = 0,
-    limit: Limit = 200,
+) -> VideoQuery:
+    return VideoQuery(folder, q, video_id=video, origin=source)
+
+
+@router.get("/moments", tags=["archive"], summary="Moments in which a face keeps an emotion")
+async def moments(
+    service: Served,
+    wanted: Annotated[MomentQuery, Depends(_wanted_moments)],
+    among: Annotated[VideoQuery, Depends(_wanted_videos)],
+    page: Annotated[slice, Depends(_page)],
 ) -> MomentsView:
     """As `annotate find` finds them, in the archive and in what was sent."""
-    wanted = Wanted(tuple(emotion or ()), min_confidence, min_seconds)
-    found = await run_in_threadpool(_moments, service, wanted, folder, Search(q), video, source)
-    return MomentsView(moments=found[offset : offset + limit], total=len(found))
+    found = await run_in_threadpool(_moments, service, wanted, among)
+    return MomentsView(moments=found[page], total=len(found))
 
 
-def _moments(service: Service, wanted: Wanted, folder: str, search: Search, video_id: str, source: str) -> list[MomentView]:
+def _moments(service: Service, wanted: MomentQuery, among: VideoQuery) -> list[MomentView]:
     tree = service.tree()
-    videos = tree.below(folder) if folder else tree.snapshot.videos.values()
-    chosen = [
-        video
-        for video in search.find(videos, tree.states)
-        if video_id in ("", video.id) and source in ("", video.origin.value)
-    ]
+    videos = tree.below(among.folder) if among.folder else tree.snapshot.videos.values()
+    chosen = among.find(videos, tree.states)
     by_report = {video.outputs.csv: video for video in chosen if video.figures is not None}
-    found = list(service.library.index.moments(wanted, by_report.keys()))
+    found = list(service.catalog.index.moments(wanted, by_report.keys()))
     order = {report: number for number, report in enumerate(by_report)}
     found.sort(key=lambda moment: (order[moment.report.path], moment.span.start_ms, moment.face_id))
     return [moment_view(by_report[moment.report.path], moment) for moment in found]
 
 
-def _made_kind(kind: str, language: str) -> Kind:
+def _kind_of(kind: str, language: str) -> Kind:
     return Kind.PROXY if kind == "proxy" else Kind(f"{kind}.{language}")
 
 
 def _refused(status_code: int, detail: str) -> HTTPException:
-    """An answer before the whole request has come: the rest of it is not wanted."""
+    """Return an answer before the whole request has come: the rest of it is not wanted."""
     return HTTPException(status_code, detail, {"Connection": "close"})
 
 
-def _problem(service: Service, reason: str) -> str:
-    root = service.settings.directory
-    return plain_text(reason if root is None else reason.replace(f"{root}/", ""))
+def _in_words(error: AnnotateError, video: CatalogVideo) -> str:
+    return for_readers_elsewhere(error, None if error.path == video.path else error.path)
+
+
+def _problem(service: Service, skipped: SkippedPath) -> str:
+    """Return why a path of the archive was skipped; the path is shown as it is below the archive."""
+    path, root = local_only(skipped.path), service.settings.directory
+    is_below = root is not None and path != root and path.is_relative_to(root)
+    return for_readers_elsewhere(skipped, path.relative_to(root) if is_below and root is not None else path)

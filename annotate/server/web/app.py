@@ -1,4 +1,4 @@
-"""The application: its parts put together, for uvicorn or tests."""
+"""The web application, put together for uvicorn or tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SILENT: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "
 
 
 def make_app(service: Service) -> FastAPI:
-    """The application over a service, which it opens and closes."""
+    """Return the application over a service, which it opens and closes."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -44,6 +44,7 @@ def make_app(service: Service) -> FastAPI:
         telemetry=_SILENT,
     )
     app.state.service = service
+    app.state.templates = pages.load_templates()
     app.include_router(pages.router)
     app.include_router(api.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC_FOLDER))

@@ -1,4 +1,4 @@
-"""Who may ask what: every request passes here before anything looks at it."""
+"""Access: every request passes here before anything looks at it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from annotate.server.queue import Client
+from annotate.server.refusal import RefusedError
 from annotate.server.settings import ServeSettings
 
 CONTENT_SECURITY_POLICY = (
@@ -100,11 +101,11 @@ class Guard:
             receive = _bounded(receive, self._settings.body_timeout_s)
         try:
             await self._app(scope, receive, send_safely)
-        except _BodyError as error:
+        except RefusedError as error:
             await JSONResponse({"detail": str(error)}, error.status, {"Connection": "close"})(scope, receive, send_safely)
 
     def _refusal(self, scope: Scope, headers: Headers, cookies: dict[str, str]) -> Response | None:
-        """The answer to who may not ask; None if all is well."""
+        """Return the answer to a request that is refused; None if all is well."""
         if not self._is_own_name(headers.get("host", "")):
             detail = "this server is not known by that name; --name NAME at its start makes it so"
             return JSONResponse({"detail": detail}, 421)
@@ -115,7 +116,7 @@ class Guard:
         return self._without_token(scope) if self._token else None
 
     def _is_own_name(self, host: str) -> bool:
-        """Other names may have been pointed here to get around the browser's walls (DNS rebinding); addresses cannot be."""
+        """Return whether a host is this server: other names may be pointed here (DNS rebinding), addresses cannot be."""
         name = re.sub(r":\d*$", "", host).strip("[]").lower()
         if name in self._names:
             return True
@@ -132,7 +133,7 @@ class Guard:
         return has_token or has_pass
 
     def _ask_for_token(self, scope: Scope, headers: Headers) -> Response:
-        """Takes the token from the first link, and leaves a cookie in its place; else says what is missing."""
+        """Take the token from the first link, and leave a cookie in its place; else say what is missing."""
         query = parse_qs(scope["query_string"].decode("latin-1"))
         told = query.get("token", [""])[0]
         if scope["method"] == "GET" and hmac.compare_digest(told.encode(), self._token):
@@ -146,7 +147,7 @@ class Guard:
         return JSONResponse({"detail": detail}, 401, {"WWW-Authenticate": "Bearer"})
 
     def _without_token(self, scope: Scope) -> Response | None:
-        """Sends a browser to the same address without the token, so that nobody sees it; None if there is none."""
+        """Send a browser to the same address without the token, so that nobody sees it; return None if there is none."""
         query = parse_qs(scope["query_string"].decode("latin-1"))
         if scope["method"] != "GET" or "token" not in query:
             return None
@@ -156,20 +157,14 @@ class Guard:
         return RedirectResponse(path + (f"?{rest}" if rest else ""), 303)
 
 
-class _BodyError(Exception):
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 def client_of(scope: Scope) -> Client:
-    """Who asks."""
+    """Return who sent a request."""
     client: Client = scope["state"]["client"]
     return client
 
 
 def _bounded(receive: Receive, timeout_s: float) -> Receive:
-    """A body that is small and comes soon."""
+    """Return a channel for a request's body that must be small and come in time."""
     size_bytes = 0
     is_whole = False
 
@@ -180,19 +175,19 @@ def _bounded(receive: Receive, timeout_s: float) -> Receive:
         try:
             message = await asyncio.wait_for(receive(), timeout_s)
         except asyncio.TimeoutError:
-            raise _BodyError(408, "the request's body did not come in time") from None
+            raise RefusedError(408, "the request's body did not come in time") from None
         if message["type"] == "http.request":
             size_bytes += len(message.get("body", b""))
             is_whole = not message.get("more_body", False)
             if size_bytes > _MAX_BODY_BYTES:
-                raise _BodyError(413, "the request's body is too large")
+                raise RefusedError(413, "the request's body is too large")
         return message
 
     return receive_within
 
 
 def _is_same_site(headers: Headers) -> bool:
-    """Whether a request comes from this server's own pages, or from no page at all."""
+    """Return whether a request comes from this server's own pages, or from no page at all."""
     if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")
@@ -221,7 +216,7 @@ def _wants_page(headers: Headers) -> bool:
 
 
 def _names_of_machine(settings: ServeSettings) -> tuple[str, ...]:
-    """What others in the network may call this machine; for itself alone it is localhost."""
+    """Return what others in the network may call this machine; for itself alone it is localhost."""
     if settings.is_local:
         return ()
     name = socket.gethostname()

@@ -1,4 +1,4 @@
-"""Listening: uvicorn, with the bounds on connections that it lacks."""
+"""uvicorn, with the bounds on connections that it lacks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Protocol(H11Protocol):
-    """Closes connections on which no request comes, so that many of them hold nothing for long."""
+    """Protocol that closes connections on which no request comes, so that many of them hold nothing for long."""
 
     idle_timeout_s = ServeSettings.idle_timeout_s
 
@@ -41,7 +41,7 @@ class _Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def _close_if_idle(self) -> None:
-        """A cycle is a request with its answer; there is none before the first whole request."""
+        """Close the connection if nothing has come. A cycle is a request with its answer; at first there is none."""
         is_idle = self.cycle is None or self.cycle.response_complete
         if is_idle and self.cycle is self._seen:
             self.transport.abort()
@@ -51,7 +51,7 @@ class _Protocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """Lets listeners to events go when it is asked to end; they would keep it waiting."""
+    """uvicorn's server, which lets listeners to events go when it is asked to end; they would keep it waiting."""
 
     def __init__(self, config: uvicorn.Config, service: Service, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -64,17 +64,16 @@ class Server(uvicorn.Server):
             self._ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._service.hub.close()
+        self._service.broker.close()
         super().handle_exit(sig, frame)
 
 
 def bind(settings: ServeSettings) -> socket.socket:
-    """A listening socket; port 0 is any that is free.
+    """Return a listening socket; port 0 picks a free one.
 
     Raises:
         SettingsError: the address cannot be had.
     """
-    place = f"{settings.host}:{settings.port}"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -84,12 +83,13 @@ def bind(settings: ServeSettings) -> socket.socket:
         listening.bind(address)
         listening.listen(_BACKLOG)
     except OSError as error:
-        raise SettingsError(f"{place}: cannot be listened on ({error.strerror}); choose another --port or --host") from None
+        problem, place = f"cannot be listened on ({error.strerror})", f"{settings.host}:{settings.port}"
+        raise SettingsError(problem, "choose another --port or --host", path=place) from None
     return listening
 
 
 def address_of(settings: ServeSettings, listening: socket.socket) -> str:
-    """Where a browser finds the server, with the token if one is demanded."""
+    """Return the URL at which a browser finds the server, with the token if one is demanded."""
     host, port = listening.getsockname()[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104  (every address of this machine: its name serves)
         host = socket.gethostname()
@@ -98,7 +98,7 @@ def address_of(settings: ServeSettings, listening: socket.socket) -> str:
 
 
 def make_server(service: Service, ready: Callable[[], None]) -> Server:
-    """A server over a service; ``ready`` is called when requests are taken."""
+    """Return a server over a service; ``ready`` is called when requests are taken."""
     protocol = type("Protocol", (_Protocol,), {"idle_timeout_s": service.settings.idle_timeout_s})
     config = uvicorn.Config(
         make_app(service),
@@ -117,7 +117,7 @@ def make_server(service: Service, ready: Callable[[], None]) -> Server:
 
 
 def serve(service: Service, listening: socket.socket, ready: Callable[[], None]) -> None:
-    """Serves until the process is asked to end.
+    """Serve until the process is asked to end.
 
     Raises:
         OutputError: it could not begin.
@@ -128,4 +128,4 @@ def serve(service: Service, listening: socket.socket, ready: Callable[[], None])
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listening])
     if not server.started:
-        raise OutputError(f"{service.settings.data}: the server could not begin; -v tells more")
+        raise OutputError("the server could not begin", "-v tells more", path=service.settings.data)

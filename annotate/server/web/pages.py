@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from annotate.emotions.labels import EMOTIONS, WORDS
 from annotate.emotions.palette import colour, ink
 from annotate.player.player import player_script, player_style
-from annotate.results.meta import plain_text
+from annotate.results.meta import json_safe_text
 from annotate.server.data_dir import is_id
 from annotate.server.service import Service
 from annotate.server.web.strings import PAGE_WORDS, choose_language
@@ -25,8 +24,8 @@ _METHODS = ("get", "put", "post", "delete")
 router = APIRouter(include_in_schema=False)
 
 
-@cache
-def _templates() -> Environment:
+def load_templates() -> Environment:
+    """Return the pages' templates, which the application keeps as ``app.state.templates``."""
     return Environment(loader=PackageLoader(__package__), autoescape=select_autoescape(default=True), trim_blocks=True)
 
 
@@ -44,7 +43,7 @@ async def archive(request: Request) -> HTMLResponse:
 
 @router.get("/videos/{id}")
 async def video(request: Request, id: str) -> HTMLResponse:  # noqa: A002
-    found = _service(request).library.find(id) if is_id(id) else None
+    found = _service(request).catalog.find(id) if is_id(id) else None
     name = found.name if found is not None else ""
     return _page(request, "video.html", here="", status_code=200 if found else 404, video=id if found else "", name=name)
 
@@ -81,24 +80,21 @@ def _page(request: Request, template: str, here: str, status_code: int = 200, **
         "emotions": emotions,
         "maxUploadBytes": settings.max_upload_bytes,
     }
-    text = (
-        _templates()
-        .get_template(template)
-        .render(
-            here=here,
-            language=language,
-            words=words,
-            emotions=emotions,
-            archive=None if settings.directory is None else plain_text(settings.directory.resolve().name),
-            for_scripts=json.dumps(for_scripts, ensure_ascii=False),
-            **values,
-        )
+    templates: Environment = request.app.state.templates
+    text = templates.get_template(template).render(
+        here=here,
+        language=language,
+        words=words,
+        emotions=emotions,
+        archive=None if settings.directory is None else json_safe_text(settings.directory.resolve().name),
+        for_scripts=json.dumps(for_scripts, ensure_ascii=False),
+        **values,
     )
     return HTMLResponse(text, status_code, {"Vary": "Accept-Language"})
 
 
 def _described(app: FastAPI) -> dict[str, Any]:
-    """What the page of the API tells: the same as the OpenAPI document, by tag, and its documents."""
+    """Return what the page of the API shows: the routes of the OpenAPI document by tag, and its schemas."""
     document = app.openapi()
     by_tag: dict[str, list[dict[str, Any]]] = {}
     for path, methods in document["paths"].items():
@@ -111,7 +107,7 @@ def _described(app: FastAPI) -> dict[str, Any]:
 
 
 def _kind_of(schema: dict[str, Any]) -> str:
-    """A schema in a few words."""
+    """Return a schema in a few words."""
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     if "anyOf" in schema:

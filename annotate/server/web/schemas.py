@@ -1,4 +1,4 @@
-"""What the API says, as typed documents, and how it is made from what the server knows."""
+"""Typed documents of the API, and functions that make them from the catalog."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from annotate.analytics.moments import Moment
-from annotate.server.catalog import Video
+from annotate.server.catalog import CatalogVideo
 from annotate.server.downloads import formats_of
 from annotate.server.queue import Kind, State
 from annotate.server.service import Service
@@ -135,34 +135,34 @@ class ErrorView(BaseModel):
     detail: str
 
 
-def video_view(service: Service, video: Video) -> VideoView:
-    """A video, one of many."""
+def video_view(service: Service, video: CatalogVideo) -> VideoView:
+    """Return a video as one of many."""
     return VideoView(**_facts(service, video, service.states().get(video.id)))
 
 
-def video_detail(service: Service, video: Video) -> VideoDetail:
-    """A video with what can be had of it."""
+def video_detail(service: Service, video: CatalogVideo) -> VideoDetail:
+    """Return a video with what can be had of it."""
     facts = _facts(service, video, service.state_of(video, service.queue.find(video.id, Kind.ANNOTATE)))
     formats = formats_of(video) if facts["state"] == "annotated" else []
     rendered = {kind.language: made_view(service, video, kind) for kind in (Kind.RENDER_EN, Kind.RENDER_RU)}
     return VideoDetail(**facts, formats=formats, proxy=made_view(service, video, Kind.PROXY), rendered=rendered)
 
 
-def made_view(service: Service, video: Video, kind: Kind) -> MadeView:
-    """How far a video that is made of another one is."""
+def made_view(service: Service, video: CatalogVideo, kind: Kind) -> MadeView:
+    """Return the state of a derived video."""
     order = service.queue.find(video.id, kind)
-    if order is None or (order.state is State.DONE and not service.made.is_there(video, kind)):
+    if order is None or (order.state is State.DONE and not service.derived.is_there(video, kind)):
         return MadeView(state="none")
     return MadeView(state=order.state.value, reason=order.reason, progress=_progress(service, video, kind))
 
 
-def news_of(service: Service, video: Video) -> dict[str, Any]:
-    """What listeners are told of a video."""
+def event_of(service: Service, video: CatalogVideo) -> dict[str, Any]:
+    """Return the event of a video."""
     return video_detail(service, video).model_dump(mode="json")
 
 
-def moment_view(video: Video, moment: Moment) -> MomentView:
-    """A moment of a video."""
+def moment_view(video: CatalogVideo, moment: Moment) -> MomentView:
+    """Return a moment of a video."""
     return MomentView(
         id=video.id,
         name=video.name,
@@ -175,8 +175,8 @@ def moment_view(video: Video, moment: Moment) -> MomentView:
     )
 
 
-def _facts(service: Service, video: Video, state_and_reason: tuple[str, str] | None) -> dict[str, Any]:
-    state, reason = state_and_reason or (video.standing.value, video.reason)
+def _facts(service: Service, video: CatalogVideo, state_and_reason: tuple[str, str] | None) -> dict[str, Any]:
+    state, reason = state_and_reason or (video.annotation_state.value, video.reason)
     figures = video.figures
     return {
         "id": video.id,
@@ -195,7 +195,7 @@ def _facts(service: Service, video: Video, state_and_reason: tuple[str, str] | N
     }
 
 
-def _progress(service: Service, video: Video, kind: Kind) -> ProgressView | None:
+def _progress(service: Service, video: CatalogVideo, kind: Kind) -> ProgressView | None:
     progress = service.progress_of(video, kind)
     if progress is None:
         return None

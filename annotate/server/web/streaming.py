@@ -1,4 +1,4 @@
-"""Answers that are more than a document: files in ranges, and news."""
+"""Answers that are more than a document: files in ranges, and streams of events."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from fastapi import HTTPException
 from fastapi.responses import FileResponse
 from sse_starlette import EventSourceResponse
 
-from annotate.server.events import ARCHIVE, News, TooManyError
+from annotate.server.events import ARCHIVE, Event, TooManyError
 from annotate.server.service import Service
-from annotate.server.web.schemas import news_of
+from annotate.server.web.schemas import event_of
 
 FINAL_STATES = ("annotated", "failed", "cancelled", "removed", "stale", "missing")
 PLAYED_AS = {
@@ -32,7 +32,7 @@ _SEND_TIMEOUT_S = 30.0
 
 
 def stream_file(path: Path, ending: str, name: str | None = None) -> FileResponse:
-    """A video by its ending, whole or in ranges; to be kept under a name, if one is given."""
+    """Return the answer with a video, whole or in ranges; to be saved under a name, if one is given."""
     headers = {"Content-Security-Policy": _VIDEO_POLICY, "Cache-Control": "no-cache"}
     if name is not None:
         headers["Content-Disposition"] = attachment(name)
@@ -45,28 +45,28 @@ def stream_file(path: Path, ending: str, name: str | None = None) -> FileRespons
 
 
 def attachment(name: str) -> str:
-    """A file to be kept under a name, in both ways of RFC 6266: some programs know the first alone."""
+    """Return the header that has a file saved under a name, in both forms of RFC 6266: some programs know only the first."""
     plain = re.sub(r"[^A-Za-z0-9 ._()+-]", "_", name)
     return f"attachment; filename=\"{plain}\"; filename*=utf-8''{quote(name, safe='')}"
 
 
-def tell_events(service: Service, address: str, video: str | None, *, until_done: bool = False) -> EventSourceResponse:
-    """News of one video or of all to a listener at an address, without end or until the video is done."""
+def stream_events(service: Service, address: str, video: str | None, *, until_done: bool = False) -> EventSourceResponse:
+    """Return a stream of events of one video or of all to a listener at an address, endless or until the video is done."""
     try:
-        news = service.hub.listen(address, video)
+        events = service.broker.subscribe(address, video)
     except TooManyError:
         raise HTTPException(503, "too many listen already; ask again later", {"Retry-After": "10"}) from None
-    return EventSourceResponse(_stream(service, news, video, until_done), ping=_PING_S, send_timeout=_SEND_TIMEOUT_S)
+    return EventSourceResponse(_stream(service, events, video, until_done), ping=_PING_S, send_timeout=_SEND_TIMEOUT_S)
 
 
 async def _stream(
-    service: Service, news: AsyncIterator[News], video_id: str | None, until_done: bool
+    service: Service, events: AsyncIterator[Event], video_id: str | None, until_done: bool
 ) -> AsyncIterator[dict[str, str]]:
-    """News, after how things are now."""
-    first = asyncio.ensure_future(anext(news, None))
+    """Yield the state of the video as it is now, then events, as server-sent events."""
+    first = asyncio.ensure_future(anext(events, None))
     try:
-        video = service.library.snapshot.videos.get(video_id) if video_id else None
-        latest: News | None = news_of(service, video) if video is not None else None
+        video = service.catalog.snapshot.videos.get(video_id) if video_id else None
+        latest: Event | None = event_of(service, video) if video is not None else None
         while True:
             if latest is not None:
                 yield {"event": ARCHIVE if latest["id"] == ARCHIVE else "video", "data": json.dumps(latest)}
@@ -75,8 +75,8 @@ async def _stream(
             latest = await first
             if latest is None:
                 return
-            first = asyncio.ensure_future(anext(news, None))
+            first = asyncio.ensure_future(anext(events, None))
     finally:
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
-        await news.aclose()  # type: ignore[attr-defined]
+        await events.aclose()  # type: ignore[attr-defined]

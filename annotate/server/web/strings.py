@@ -1,4 +1,4 @@
-"""The pages' words, in the languages of subtitles, and which of them a browser asks for."""
+"""The pages' texts, in the languages of subtitles, and the choice of a language by what a browser asks for."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ PAGE_WORDS: Mapping[str, Mapping[str, str]] = {"en": _ENGLISH, "ru": _RUSSIAN}
 
 
 def choose_language(accepted: str) -> str:
-    """The language of ``PAGE_WORDS`` that an ``Accept-Language`` header likes best; the default if it names none.
+    """Return the language of ``PAGE_WORDS`` that an ``Accept-Language`` header likes best; the default if it names none.
 
     >>> choose_language("ru-RU,ru;q=0.9,en;q=0.8"), choose_language("de, ru;q=0.2, en;q=0.1"), choose_language("")
     ('ru', 'ru', 'en')

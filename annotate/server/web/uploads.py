@@ -1,4 +1,4 @@
-"""Taking in an upload: streamed to the disk, bounded in size and time."""
+"""Receive an upload: streamed to the disk, bounded in size and time."""
 
 from __future__ import annotations
 
@@ -13,31 +13,25 @@ from typing import BinaryIO
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from annotate.server.refusal import RefusedError
+
 _CHUNK_BYTES = 1 << 20
 _LEAST_BYTES = 1024
-"""At least so much has to come in every stretch of time that is waited for a body."""
+"""At least so much has to come within each timeout."""
 
 _MODE = 0o600
 
 
-class UploadError(Exception):
-    """An upload is not taken; ``status`` is HTTP's word for why."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 async def receive_file(body: AsyncIterator[bytes], path: Path, most_bytes: int, timeout_s: float) -> int:
-    """Writes a request's body to a new file, and gives its size.
+    """Write a request's body to a new file, and return its size.
 
     Raises:
-        UploadError: it is too large, empty, cut off or too slow, or the disk is full.
+        RefusedError: it is too large, empty, cut off or too slow, or the disk is full.
     """
     try:
         file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), _MODE), "wb")
     except OSError as error:
-        raise UploadError(400, f"a file cannot be called so here ({error.strerror})") from None
+        raise RefusedError(400, f"a file cannot be called so here ({error.strerror})") from None
     size_bytes = 0
     waiting = bytearray()
     with file:
@@ -45,30 +39,30 @@ async def receive_file(body: AsyncIterator[bytes], path: Path, most_bytes: int, 
             async for chunk in _in_time(body, timeout_s):
                 size_bytes += len(chunk)
                 if size_bytes > most_bytes:
-                    raise UploadError(413, too_large(most_bytes))
+                    raise RefusedError(413, too_large(most_bytes))
                 waiting += chunk
                 if len(waiting) >= _CHUNK_BYTES:
                     await run_in_threadpool(file.write, bytes(waiting))
                     waiting.clear()
             await run_in_threadpool(_write_last, file, bytes(waiting))
         except ClientDisconnect:
-            raise UploadError(400, "the video did not come whole") from None
+            raise RefusedError(400, "the video did not come whole") from None
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise UploadError(507, "the server's disk is full") from None
+                raise RefusedError(507, "the server's disk is full") from None
             raise
     if not size_bytes:
-        raise UploadError(400, "the file is empty")
+        raise RefusedError(400, "the file is empty")
     return size_bytes
 
 
 def too_large(most_bytes: int) -> str:
-    """Says what the limit is."""
+    """Return what to say of an upload above the limit."""
     return f"the video is too large: this server takes {most_bytes / 1e6:,.0f} MB at most"
 
 
 async def _in_time(body: AsyncIterator[bytes], timeout_s: float) -> AsyncIterator[bytes]:
-    """The pieces of a body, as long as enough of it comes."""
+    """Yield the chunks of a body, as long as enough of it comes. Errors as for `receive_file`."""
     deadline_s = time.monotonic() + timeout_s
     came_bytes = 0
     while True:
@@ -77,7 +71,7 @@ async def _in_time(body: AsyncIterator[bytes], timeout_s: float) -> AsyncIterato
         except StopAsyncIteration:
             return
         except asyncio.TimeoutError:
-            raise UploadError(408, "the video did not come in time") from None
+            raise RefusedError(408, "the video did not come in time") from None
         came_bytes += len(chunk)
         if came_bytes >= _LEAST_BYTES:
             deadline_s, came_bytes = time.monotonic() + timeout_s, 0

@@ -7,29 +7,23 @@ import os
 import tempfile
 from pathlib import Path
 
-from annotate.errors import OutputError
-from annotate.storage.s3.path import is_remote
-
-TEMPORARY_PREFIX = ".annotate-"
-TEMPORARY_SUFFIX = ".tmp"
+from annotate.errors import UnreadableError, unreadable, unwritable
+from annotate.storage.names import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 
 _MODE = 0o666
 
 
-def write_whole(path: Path, content: str | bytes, scratch: Path | None = None) -> None:
-    """Writes ``content``, text as UTF-8, under a temporary name and renames it into place.
+def write_atomic(path: Path, content: str | bytes, scratch: Path | None = None) -> None:
+    """Write ``content``, text as UTF-8, under a temporary name and rename it into place.
 
     The temporary file lies in ``scratch``, a folder of the same disk, or else beside ``path``. What stood there is
-    replaced, a symbolic link too: nothing is written through it. Object storage does the same by itself.
+    replaced, a symbolic link too: nothing is written through it.
 
     Raises:
         OutputError: it cannot be written; what stood there still does.
     """
     temporary: str | None = None
     try:
-        if is_remote(path):
-            path.write_bytes(content.encode() if isinstance(content, str) else content)
-            return
         descriptor, temporary = tempfile.mkstemp(TEMPORARY_SUFFIX, TEMPORARY_PREFIX, scratch or path.parent)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
@@ -38,7 +32,7 @@ def write_whole(path: Path, content: str | bytes, scratch: Path | None = None) -
         apply_usual_mode(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        raise OutputError(sentence(path, error)) from error
+        raise unwritable(path, error) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -46,64 +40,71 @@ def write_whole(path: Path, content: str | bytes, scratch: Path | None = None) -
 
 
 def check_writable(path: Path) -> None:
-    """Tries whether ``path`` could be written, before hours are spent on what goes there; object storage is not asked.
+    """Try whether ``path`` could be written, before hours are spent on what goes there.
 
     Raises:
         OutputError: its folder takes no files, or not of such a name.
     """
-    if is_remote(path):
-        return
     try:
         path.lstat()
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise OutputError(sentence(path, error)) from None
+        raise unwritable(path, error) from None
     try:
         with tempfile.TemporaryFile(dir=path.parent, prefix=TEMPORARY_PREFIX, suffix=TEMPORARY_SUFFIX):
             return
     except OSError as error:
-        raise OutputError(sentence(path.parent, error)) from None
+        raise unwritable(path.parent, error) from None
 
 
-def make_folder(path: Path) -> None:
-    """Makes a folder and those above it, if they are not there; object storage needs none.
+def check_readable(path: Path) -> None:
+    """Open a video once, so that what is wrong with it as a file is said plainly.
+
+    Raises:
+        UnreadableError: it does not exist, is no file, may not be read or is empty.
+    """
+    try:
+        if not (path.is_file() or path.is_dir()) and path.exists():
+            raise UnreadableError("is no file but a device or a pipe", "leave it out with --exclude", path=path)
+        with path.open("rb") as file:
+            first = file.read(1)
+    except FileNotFoundError:
+        raise UnreadableError("no such file", "check the name", path=path) from None
+    except IsADirectoryError:
+        raise UnreadableError("is a directory, not a video file", path=path) from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+    if not first:
+        raise UnreadableError("the file is empty", "copy it again from its source", path=path)
+
+
+def ensure_dir(path: Path) -> None:
+    """Make a folder and those above it, if they are not there.
 
     Raises:
         OutputError: it cannot be made.
     """
-    if is_remote(path):
-        return
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(sentence(path, error)) from None
+        raise unwritable(path, error) from None
 
 
-def remove(path: Path) -> None:
-    """Removes a file if it is there.
+def delete(path: Path) -> None:
+    """Delete a file if it is there.
 
     Raises:
-        OutputError: it is there and cannot be removed.
+        OutputError: it is there and cannot be deleted.
     """
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(sentence(path, error)) from None
-
-
-def is_taken(path: Path) -> bool:
-    """Whether something has this name, were it a link that leads nowhere."""
-    return path.exists() if is_remote(path) else os.path.lexists(path)
-
-
-def sentence(path: Path, error: OSError) -> str:
-    """Says what could not be written, why, and what to look at."""
-    return f"{path}: cannot be written ({error.strerror}); check permissions and the space left"
+        raise unwritable(path, error) from None
 
 
 def apply_usual_mode(path: str | Path) -> None:
-    """Temporary files are private; a report is not."""
+    """Give a file the mode that files usually get: temporary files are private; a report is not."""
     mask = os.umask(0)
     os.umask(mask)
     os.chmod(path, _MODE & ~mask)

@@ -1,4 +1,4 @@
-"""A video from object storage as a local file, for as long as it is worked on."""
+"""An object as a local file, for as long as it is worked on."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from annotate.errors import MediaError, OutputError
-from annotate.storage.s3 import client
-from annotate.storage.s3.path import ObjectPath
+from annotate.storage.address import S3Address
+from annotate.storage.s3.client import S3Client
 
 _PREFIX = "annotate-fetched-"
 _LOCK = "lock"
@@ -23,10 +23,10 @@ _BYTES_PER_MB = 1e6
 
 
 @contextlib.contextmanager
-def fetched(path: ObjectPath, size_bytes: int, scratch: Path | None = None) -> Iterator[Path]:
-    """Gives a local copy of an object of so many bytes, in ``scratch`` or the system's temporary folder; then it is gone.
+def downloaded(client: S3Client, path: S3Address, scratch: Path | None = None) -> Iterator[Path]:
+    """Give a local copy of an object, in ``scratch`` or the system's temporary folder; then it is gone.
 
-    Copies that killed processes left there are removed first. Errors that are raised inside name the object, not the copy.
+    Copies that killed processes left there are removed first. Errors about the copy name the object instead.
 
     Raises:
         OutputError: there is no room for it, or it cannot be written.
@@ -34,17 +34,20 @@ def fetched(path: ObjectPath, size_bytes: int, scratch: Path | None = None) -> I
         StorageError: it cannot be read.
     """
     parent = scratch or Path(tempfile.gettempdir())
+    size_bytes = client.stat(path).size_bytes
     _sweep(parent)
     try:
         free_bytes = shutil.disk_usage(parent).free
         if free_bytes < size_bytes + _SPARE_BYTES:
             raise OutputError(
-                f"{path}: not fetched, since it has {size_bytes / _BYTES_PER_MB:.0f} MB and {parent} has "
-                f"{free_bytes / _BYTES_PER_MB:.0f} MB left; make room there, or name another folder with --scratch"
+                f"not fetched, since it has {size_bytes / _BYTES_PER_MB:.0f} MB and {parent} has "
+                f"{free_bytes / _BYTES_PER_MB:.0f} MB left",
+                "make room there, or name another folder with --scratch",
+                path=path,
             )
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     except OSError as error:
-        raise OutputError(_unwritable(path, parent, error)) from None
+        raise _unwritable(path, parent, error) from None
     lock = FileLock(folder / _LOCK)
     try:
         lock.acquire()
@@ -55,18 +58,18 @@ def fetched(path: ObjectPath, size_bytes: int, scratch: Path | None = None) -> I
         except OSError as error:
             if error.filename != str(copy):
                 raise
-            raise OutputError(_unwritable(path, parent, error)) from None
+            raise _unwritable(path, parent, error) from None
         try:
             yield copy
         except MediaError as error:
-            raise type(error)(str(error).replace(str(copy), str(path))) from error
+            raise error.about(path) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         lock.release()
 
 
 def _sweep(parent: Path) -> None:
-    """Removes copies whose process is gone."""
+    """Remove copies whose process is gone."""
     for folder in parent.glob(f"{_PREFIX}*"):
         lock = FileLock(folder / _LOCK, timeout=0)
         with contextlib.suppress(Timeout, OSError):
@@ -77,5 +80,6 @@ def _sweep(parent: Path) -> None:
             lock.release()
 
 
-def _unwritable(path: ObjectPath, parent: Path, error: OSError) -> str:
-    return f"{path}: not fetched, since {parent} cannot be written ({error.strerror}); name another folder with --scratch"
+def _unwritable(path: S3Address, parent: Path, error: OSError) -> OutputError:
+    problem = f"not fetched, since {parent} cannot be written ({error.strerror})"
+    return OutputError(problem, "name another folder with --scratch", path=path)

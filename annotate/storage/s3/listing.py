@@ -1,89 +1,67 @@
 """What listings of object storage told, so that a run need not ask for each file again while it finds out what to do.
 
-A folder is forgotten when something in it is written, deleted or claimed: from then on the store is asked.
+A folder is forgotten when something in it is written, deleted or locked: from then on the store is asked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from annotate.storage.s3.path import ObjectPath
-
-
-class Status(NamedTuple):
-    """An object's size, the time it was written and its ETag; two of the first as `os.stat` calls them."""
-
-    st_size: int
-    st_mtime_ns: int
-    etag: str
+from annotate.storage.address import S3Address
+from annotate.storage.values import FileStat
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A name in a folder: an object if it has a status, a folder, or both."""
+    """A name in a folder: an object if it has a ``stat``, a folder, or both."""
 
-    status: Status | None
+    stat: FileStat | None
     is_folder: bool
 
 
 _NOTHING = Entry(None, False)
-_listed: dict[str, Mapping[str, Entry]] = {}
-_contents: dict[str, dict[str, bytes | None]] = {}
 
 
-def listed(folder: ObjectPath) -> Mapping[str, Entry] | None:
-    """What lies in a folder by name, if that is known."""
-    return _listed.get(str(folder))
+class Listings:
+    """Folders by their address, each with what lies in it by name.
 
+    s3fs keeps listings too, but looks through the whole list of a folder for each name in it.
+    """
 
-def look_up(path: ObjectPath) -> Entry | None:
-    """What is known of a path; None if nothing is."""
-    folder = _listed.get(str(path.parent))
-    return None if folder is None else folder.get(path.name, _NOTHING)
+    def __init__(self) -> None:
+        self._folders: dict[S3Address, Mapping[str, Entry]] = {}
 
+    def folder(self, folder: S3Address) -> Mapping[str, Entry] | None:
+        """Return what lies in a folder by name, if that is known."""
+        return self._folders.get(folder)
 
-def forget(folder: ObjectPath | None = None) -> None:
-    """Forgets one folder, or all."""
-    if folder is None:
-        _listed.clear()
-        _contents.clear()
-    else:
-        _listed.pop(str(folder), None)
-        _contents.pop(str(folder), None)
+    def entry(self, path: S3Address) -> Entry | None:
+        """Return what is known of a path; None if nothing is."""
+        folder = self._folders.get(path.parent)
+        return None if folder is None else folder.get(path.name, _NOTHING)
 
+    def forget(self, folder: S3Address | None = None) -> None:
+        """Forget one folder, or all."""
+        if folder is None:
+            self._folders.clear()
+        else:
+            self._folders.pop(folder, None)
 
-def keep_content(path: ObjectPath, content: bytes | None) -> None:
-    """Keeps what an object holds, or that there is none."""
-    _contents.setdefault(str(path.parent), {})[path.name] = content
-
-
-def kept_content(path: ObjectPath) -> tuple[bytes | None] | None:
-    """What was kept of an object; None if nothing was."""
-    kept = _contents.get(str(path.parent), {})
-    return (kept[path.name],) if path.name in kept else None
-
-
-def drop_content(path: ObjectPath) -> None:
-    """Keeps it no longer."""
-    kept = _contents.get(str(path.parent))
-    if kept is not None:
-        kept.pop(path.name, None)
-        if not kept:
-            _contents.pop(str(path.parent), None)
+    def remember(self, tree: Tree) -> None:
+        """Take in all folders of a tree."""
+        self._folders.update(tree.folders())
 
 
 def is_name(name: str) -> bool:
-    """Whether a part of a key can be a name."""
+    """Return whether a part of a key can be a name."""
     return name not in ("", ".", "..") and "/" not in name
 
 
 class Tree:
-    """Gathers a listing of all below ``root``; ``unusable`` are ways below it that are no paths."""
+    """Gathers a listing of all below ``root``; ``unusable`` are ways below it that cannot be taken apart as paths."""
 
-    def __init__(self, root: ObjectPath) -> None:
+    def __init__(self, root: S3Address) -> None:
         self._root = root
         self._folders: dict[str, dict[str, Entry]] = {"": {}}
         self.unusable: list[str] = []
@@ -93,8 +71,8 @@ class Tree:
         """Whether nothing was added."""
         return not self._folders[""] and not self.unusable
 
-    def add(self, way: str, status: Status) -> None:
-        """Adds an object; one whose key ends with a slash stands for a folder."""
+    def add(self, way: str, stat: FileStat) -> None:
+        """Add an object; one whose key ends with a slash stands for a folder."""
         *above, name = way.split("/")
         if not all(is_name(part) for part in above) or not (is_name(name) or not name):
             self.unusable.append(way)
@@ -103,14 +81,13 @@ class Tree:
         for part in above:
             here = self._folders[folder]
             if part not in here or not here[part].is_folder:
-                here[part] = Entry(here[part].status if part in here else None, True)
+                here[part] = Entry(here[part].stat if part in here else None, True)
             folder = f"{folder}/{part}" if folder else part
             self._folders.setdefault(folder, {})
         if name:
             here = self._folders[folder]
-            here[name] = Entry(status, name in here and here[name].is_folder)
+            here[name] = Entry(stat, name in here and here[name].is_folder)
 
-    def remember(self) -> None:
-        """Makes it known."""
-        for way, entries in self._folders.items():
-            _listed[f"{self._root}/{way}" if way else str(self._root)] = entries
+    def folders(self) -> dict[S3Address, Mapping[str, Entry]]:
+        """Return all folders by their address."""
+        return {self._root / way if way else self._root: entries for way, entries in self._folders.items()}

@@ -1,1 +1,1 @@
-"""Sets of labelled blocks: built, stored, balanced and described."""
+"""Sets of labeled blocks: build, store, balance and describe them."""

@@ -1,4 +1,4 @@
-"""Making large classes smaller."""
+"""Reduce the large classes of a set."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from annotate.training.dataset.storage import ORIGIN_COLUMNS, Dataset, Origin, write_dataset
+from annotate.training.dataset.storage import ORIGIN_COLUMNS, BlockOrigin, Dataset, write_dataset
 
 SMALLEST, MEDIAN = "smallest", "median"
 MEASURES = (SMALLEST, MEDIAN)
-"""To what the ratio is applied: the blocks of the smallest class, or the median of the classes'."""
+"""Bases of the ratio: the number of blocks of the smallest class, or the median of the classes' numbers."""
 
 
 def chosen_rows(origins: pd.DataFrame, ratio: float, measure: str, parts: Iterable[str], seed: int) -> NDArray[np.int64]:
-    """The blocks that stay, in their order.
+    """Return the rows of the blocks that stay, in their order.
 
     Within each part named in ``parts``, every class keeps at most ``ratio`` times the blocks of the smallest (or median)
     class there, and at least one; other parts stay whole. Blocks are taken from a class's videos in turn, one each a
-    round, so that no video loses one while another has two more. Which, follows from ``seed``.
+    round, so that no video loses one while another has two more; ``seed`` decides which.
     """
     stays = np.ones(len(origins), bool)
     for part in parts:
@@ -39,8 +39,10 @@ def chosen_rows(origins: pd.DataFrame, ratio: float, measure: str, parts: Iterab
     return np.flatnonzero(stays).astype(np.int64)
 
 
-def balance(dataset: Dataset, output: Path, ratio: float, measure: str, parts: Iterable[str], seed: int) -> list[Origin]:
-    """Writes the blocks that `chosen_rows` leaves as a set of their own and returns their origins.
+def balance(
+    dataset: Dataset, output: Path, ratio: float, measure: str, parts: Iterable[str], seed: int
+) -> list[BlockOrigin]:
+    """Write the blocks at `chosen_rows` as a new set; return their origins.
 
     Raises:
         DatasetError: ``output`` exists.
@@ -53,20 +55,20 @@ def balance(dataset: Dataset, output: Path, ratio: float, measure: str, parts: I
     names = [name for name in ORIGIN_COLUMNS if name != "block"]
     with write_dataset(output, dataset.contract, details, frames=dataset.pixels.shape[1]) as writer:
         for row, origin in zip(rows, dataset.origins.loc[rows, names].itertuples(index=False, name=None), strict=True):
-            writer.add(np.asarray(dataset.pixels[row]), Origin(*origin))
+            writer.add(np.asarray(dataset.pixels[row]), BlockOrigin(*origin))
     return writer.origins
 
 
 def _in_turn(rows: NDArray[np.int64], videos: NDArray[np.object_], seed: int) -> NDArray[np.int64]:
-    """Rows in the order in which they are taken: the first of every video, then the second of every video, and so on."""
-    luck = [_luck(seed, video, row) for video, row in zip(videos, rows, strict=True)]
-    drawn = pd.DataFrame({"row": rows, "video": videos, "luck": luck})
-    drawn = drawn.sort_values("luck", kind="stable")
+    """Return rows in the order in which they are taken: the first of every video, then the second of every video, ..."""
+    hashes = [_hash(seed, video, row) for video, row in zip(videos, rows, strict=True)]
+    drawn = pd.DataFrame({"row": rows, "video": videos, "hash": hashes})
+    drawn = drawn.sort_values("hash", kind="stable")
     drawn["round"] = drawn.groupby("video").cumcount()
-    drawn["turn"] = [_luck(seed, video) for video in drawn["video"]]
+    drawn["turn"] = [_hash(seed, video) for video in drawn["video"]]
     taken: NDArray[np.int64] = drawn.sort_values(["round", "turn"], kind="stable")["row"].to_numpy(np.int64)
     return taken
 
 
-def _luck(seed: int, *key: object) -> str:
+def _hash(seed: int, *key: object) -> str:
     return hashlib.sha256(repr((seed, *map(str, key))).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Tables of labelled footage: which emotion is shown from when to when in which video.
+"""Tables of labeled footage: which emotion is shown from when to when in which video.
 
 Two kinds of column names are read, in any case and order: plain ``video,start,end,emotion`` with an optional
 ``subject``, and those of the OMG-Emotion set, ``link,start,end,video,utterance,arousal,valence,EmotionMaxVote``
@@ -17,7 +17,7 @@ import pandas as pd
 
 from annotate.archive.discover import VIDEO_ENDINGS
 from annotate.emotions.labels import EMOTIONS
-from annotate.errors import DatasetError
+from annotate.errors import DatasetError, unreadable
 from annotate.span import MS_PER_S, Span
 
 SYNONYMS = {
@@ -29,7 +29,7 @@ SYNONYMS = {
     "sadness": "sad sorrow unhappy",
     "surprise": "surprised surprising astonished sur",
 }
-"""What common sets call our classes."""
+"""Names of our classes in common sets."""
 
 _LABELS = {name: label for label, emotion in enumerate(EMOTIONS) for name in (emotion, *SYNONYMS[emotion].split())}
 _EMOTION_COLUMNS = ("emotion", "emotionmaxvote")
@@ -37,8 +37,8 @@ _KEY_COLUMNS = ("video", "utterance", "start", "end")
 _LONGEST_MS = 10**12
 
 
-class Fault(Enum):
-    """Why a labelled piece gave no blocks."""
+class OmissionKind(Enum):
+    """Why a labeled piece gave no blocks."""
 
     UNREADABLE = "with a label or time that cannot be used"
     UNMATCHED = "corrections without a piece"
@@ -52,7 +52,7 @@ class Fault(Enum):
 class Omission:
     """A piece that was left out, and a sentence that says why."""
 
-    fault: Fault
+    kind: OmissionKind
     reason: str
 
     def __str__(self) -> str:
@@ -60,8 +60,8 @@ class Omission:
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A labelled piece of a video.
+class LabeledPiece:
+    """A labeled piece of a video.
 
     ``video`` is its id or file name, ``utterance`` the name of a file that holds just this piece, or empty; ``label`` an
     index into `EMOTIONS`; ``subject`` who is seen, or empty.
@@ -80,7 +80,7 @@ class Piece:
 
     @property
     def video_key(self) -> str:
-        """What names the video, however its name is written: without a known ending, in lower case."""
+        """The name of the video in one spelling: without a known ending, in lower case."""
         return without_ending(self.video).casefold()
 
     def __str__(self) -> str:
@@ -90,20 +90,21 @@ class Piece:
 
 @dataclass
 class Labels:
-    """The usable pieces of a table, in its order, and what was left out."""
+    """The usable pieces of a table, in its order, and the omissions."""
 
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[LabeledPiece] = field(default_factory=list)
     omissions: list[Omission] = field(default_factory=list)
 
 
 def read_labels(path: Path, corrections: Path | None = None) -> Labels:
-    """Reads a table, replaces labels that ``corrections`` overrides, and leaves out overlaps of different labels.
+    """Return the pieces of a table, with ``corrections`` of labels, without overlaps of different labels.
 
     A correction is a row with an emotion and those of the columns video, utterance, start and end that tell the piece. A
     correction to something that is none of our classes takes the piece out. Rows that are given twice count once.
 
     Raises:
-        DatasetError: a file cannot be read, is no table, or lacks a column.
+        DatasetError: a file is not a table, or lacks a column.
+        UnreadableError: a file cannot be read.
     """
     labels = Labels()
     rows = _read_rows(path, ("video", "start", "end"))
@@ -114,22 +115,22 @@ def read_labels(path: Path, corrections: Path | None = None) -> Labels:
         try:
             pieces.append(_piece(row))
         except ValueError as error:
-            labels.omissions.append(Omission(Fault.UNREADABLE, f"{path}: line {row['line']}: {error}"))
+            labels.omissions.append(Omission(OmissionKind.UNREADABLE, f"{path}: line {row['line']}: {error}"))
     conflicts = overlapping(pieces)
     for piece, other in conflicts.items():
-        labels.omissions.append(Omission(Fault.CONFLICT, f"{piece} overlaps {other}"))
+        labels.omissions.append(Omission(OmissionKind.CONFLICT, f"{piece} overlaps {other}"))
     labels.pieces = [piece for piece in dict.fromkeys(pieces) if piece not in conflicts]
     return labels
 
 
-def overlapping(pieces: Iterable[Piece]) -> dict[Piece, Piece]:
-    """Pieces that share time with a piece of the same video that has another label, and such a one."""
-    by_video: dict[str, list[Piece]] = {}
+def overlapping(pieces: Iterable[LabeledPiece]) -> dict[LabeledPiece, LabeledPiece]:
+    """Return the pieces that share time with one of the same video with another label, each with such a one."""
+    by_video: dict[str, list[LabeledPiece]] = {}
     for piece in pieces:
         by_video.setdefault(piece.video_key, []).append(piece)
-    found: dict[Piece, Piece] = {}
+    found: dict[LabeledPiece, LabeledPiece] = {}
     for own in by_video.values():
-        open_pieces: list[Piece] = []
+        open_pieces: list[LabeledPiece] = []
         for piece in sorted(own, key=lambda each: each.span):
             open_pieces = [other for other in open_pieces if other.span & piece.span]
             for other in open_pieces:
@@ -141,7 +142,7 @@ def overlapping(pieces: Iterable[Piece]) -> dict[Piece, Piece]:
 
 
 def parse_emotion(text: str) -> int:
-    """The class index that a name or a number from 0 to 6 stands for; raises ValueError if it is none."""
+    """Return the class index of a name or a number from 0 to 6; raises ValueError for others."""
     name = text.strip().casefold()
     if name in _LABELS:
         return _LABELS[name]
@@ -155,46 +156,44 @@ def parse_emotion(text: str) -> int:
 
 
 def without_ending(name: str) -> str:
-    """A file name without the ending of a video: ``a.b.mp4`` is ``a.b``, ``a.b`` is itself."""
+    """Return a file name without the ending of a video: ``a.b`` for ``a.b.mp4`` and for ``a.b``."""
     path = PurePosixPath(name)
     return str(path.with_suffix("")) if path.suffix[1:].lower() in VIDEO_ENDINGS else str(path)
 
 
-def sparse_classes(pieces: Sequence[Piece]) -> frozenset[int]:
-    """The classes with fewer pieces than the median of those that have any."""
+def sparse_classes(pieces: Sequence[LabeledPiece]) -> frozenset[int]:
+    """Return the classes with fewer pieces than the median of those that have any."""
     counts = pd.Series([piece.label for piece in pieces], dtype=int).value_counts()
     return frozenset(int(label) for label in counts.index[counts < counts.median()])
 
 
 def _read_rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
-    """Every row as text by column name, with its line in the file; the emotion is called ``emotion``."""
+    """Return every row as text by column name, with its line in the file; the emotion's column is named ``emotion``."""
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
     except OSError as error:
-        raise DatasetError(f"{path}: the table cannot be read ({error.strerror}); check the name") from None
+        raise unreadable(path, error) from None
     except ValueError as error:
-        raise DatasetError(f"{path}: expected a table of comma-separated values, found none ({error})") from None
+        raise DatasetError(f"expected a table of comma-separated values, found none ({error})", path=path) from None
     table.columns = pd.Index([str(name).strip().casefold() for name in table.columns])
     emotion = next((name for name in _EMOTION_COLUMNS if name in table.columns), "emotion")
     missing = [name for name in (*needed, emotion) if name not in table.columns]
     if missing:
-        found = ", ".join(table.columns)
-        raise DatasetError(
-            f"{path}: the column {missing[0]} is missing among {found}; name the columns video,start,end,emotion"
-        )
+        problem = f"the column {missing[0]} is missing among {', '.join(table.columns)}"
+        raise DatasetError(problem, "name the columns video,start,end,emotion", path=path)
     table = table.rename(columns={emotion: "emotion"})
     names = [name for name in (*_KEY_COLUMNS, "emotion", "subject") if name in table.columns]
     rows = zip(*(table[name].str.strip() for name in names), strict=True)
     return [dict(zip(names, row, strict=True)) | {"line": str(number)} for number, row in enumerate(rows, 2)]
 
 
-def _piece(row: dict[str, str]) -> Piece:
+def _piece(row: dict[str, str]) -> LabeledPiece:
     if not row["video"]:
         raise ValueError("the video has no name")
     span = Span(_milliseconds(row["start"]), _milliseconds(row["end"]))
     if not span:
         raise ValueError(f"the piece ends at {row['end']} s, not after its start at {row['start']} s")
-    return Piece(row["video"], row.get("utterance", ""), span, parse_emotion(row["emotion"]), row.get("subject", ""))
+    return LabeledPiece(row["video"], row.get("utterance", ""), span, parse_emotion(row["emotion"]), row.get("subject", ""))
 
 
 def _milliseconds(text: str) -> int:
@@ -208,7 +207,7 @@ def _milliseconds(text: str) -> int:
 
 
 def _correct(rows: list[dict[str, str]], corrections: list[dict[str, str]], path: Path, labels: Labels) -> None:
-    """Replaces the emotions in ``rows``; the last of several corrections of a row counts."""
+    """Replace the emotions in ``rows``; the last of several corrections of a row counts."""
     if not rows or not corrections:
         return
     names = [name for name in _KEY_COLUMNS if name in corrections[0] and name in rows[0]]
@@ -219,13 +218,13 @@ def _correct(rows: list[dict[str, str]], corrections: list[dict[str, str]], path
         matching = meant.get(tuple(_key(name, correction[name]) for name in names), [])
         if not matching:
             reason = f"{path}: line {correction['line']}: no labelled piece is meant by {correction['video']}"
-            labels.omissions.append(Omission(Fault.UNMATCHED, reason))
+            labels.omissions.append(Omission(OmissionKind.UNMATCHED, reason))
         for row in matching:
             row["emotion"] = correction["emotion"]
 
 
 def _key(name: str, text: str) -> str:
-    """A key column's text, the same however it is written."""
+    """Return the text of a key column in one spelling."""
     if name in ("start", "end"):
         try:
             return str(_milliseconds(text))

@@ -1,7 +1,7 @@
-"""Labelled stills as a set of blocks of one frame each, so that they can be mixed into training.
+"""Labeled stills as a set of blocks of one frame each, so that they can be mixed into training.
 
 A still is a gray face framed as the program frames a face: the square around dlib's box with a tenth of its side added
-on each side. Training makes it move (`annotate.training.still_motion`); judging lets it stand still for a block.
+on each side. Training makes it move (`annotate.training.still_motion`); evaluation repeats it for a block.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.emotions.contract import Contract
-from annotate.errors import DatasetError
+from annotate.errors import DatasetError, unreadable
 from annotate.faces.box import Box
 from annotate.faces.crop import take_patch
-from annotate.training.dataset.storage import PARTS, Origin, Split, write_dataset
+from annotate.training.dataset.storage import PARTS, BlockOrigin, Split, write_dataset
 
 
-def import_stills(path: Path, output: Path, split: Split) -> tuple[list[Origin], int]:
-    """Writes the stills of an ``.npz`` file as a set at ``output``; returns their origins and how many were left out.
+def import_stills(path: Path, output: Path, split: Split) -> tuple[list[BlockOrigin], int]:
+    """Write the stills of an ``.npz`` file as a set at ``output``; return their origins and how many were left out.
 
     The file holds ``pixels`` (N, h, w) uint8 gray in full range and ``label`` (N,) in our class order; what is outside
     0-6 is left out. ``subject`` (N,) text and ``split`` (N,) of 0, 1, 2 or train, validation, test may be there; without
     a split, a still goes with its subject, or else with the hash of its pixels, so that copies stay together.
 
     Raises:
-        DatasetError: the file is none of this kind, or ``output`` exists.
+        DatasetError: the file is not of this kind, or ``output`` exists.
+        UnreadableError: the file cannot be read.
         OutputError: it cannot be written.
     """
     arrays = _read(path)
@@ -48,19 +49,22 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in ("pixels", "label", "subject", "split") if name in archive}
     except OSError as error:
-        raise DatasetError(f"{path}: the stills cannot be read ({error.strerror or error}); check the name") from None
+        raise unreadable(path, error) from None
     except Exception as error:  # noqa: BLE001  # a damaged archive fails in many ways
-        raise DatasetError(f"{path}: expected an .npz file of arrays, but numpy cannot load it ({error})") from None
+        raise DatasetError(f"expected an .npz file of arrays, but numpy cannot load it ({error})", path=path) from None
     missing = {"pixels", "label"} - set(arrays)
     if missing:
-        raise DatasetError(f"{path}: the array {min(missing)!r} is missing; pixels (N, h, w) and label (N,) are needed")
+        remedy = "pixels (N, h, w) and label (N,) are needed"
+        raise DatasetError(f"the array {min(missing)!r} is missing", remedy, path=path)
     pixels, labels = arrays["pixels"], arrays["label"]
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or not pixels.size or labels.dtype.kind not in "iu":
         found = f"pixels {pixels.dtype} {pixels.shape} and label {labels.dtype}"
-        raise DatasetError(f"{path}: expected pixels (N, h, w) uint8 and whole numbers as label (N,), found {found}")
+        problem = f"expected pixels (N, h, w) uint8 and whole numbers as label (N,), found {found}"
+        raise DatasetError(problem, path=path)
     for name, array in arrays.items():
         if len(array) != len(pixels) or (name != "pixels" and array.ndim != 1):
-            raise DatasetError(f"{path}: expected {len(pixels)} values of {name}, found an array {array.shape}")
+            problem = f"expected {len(pixels)} values of {name}, found an array {array.shape}"
+            raise DatasetError(problem, path=path)
     if "split" in arrays:
         arrays["split"] = _part_names(path, arrays["split"])
     return arrays
@@ -70,13 +74,13 @@ def _part_names(path: Path, values: NDArray[Any]) -> NDArray[Any]:
     names = np.array([PARTS[value] if value in range(len(PARTS)) else str(value) for value in values.tolist()], object)
     unknown = set(names) - set(PARTS)
     if unknown:
-        raise DatasetError(f"{path}: the split {min(unknown)!r} is none of {', '.join(PARTS)} nor 0, 1 or 2")
+        raise DatasetError(f"the split {min(unknown)!r} is none of {', '.join(PARTS)} nor 0, 1 or 2", path=path)
     return names
 
 
 def _stills(
     stem: str, arrays: dict[str, NDArray[Any]], usable: NDArray[np.intp], contract: Contract, split: Split
-) -> Iterator[tuple[NDArray[np.uint8], Origin]]:
+) -> Iterator[tuple[NDArray[np.uint8], BlockOrigin]]:
     height, width = arrays["pixels"].shape[1:]
     whole = Box(0, 0, width, height)
     for number in usable:
@@ -86,4 +90,4 @@ def _stills(
         content = hashlib.sha256(still.tobytes()).hexdigest()
         part = str(arrays["split"][number]) if "split" in arrays else split.part(f"image {content}", subject)
         emotion = contract.class_names[int(arrays["label"][number])]
-        yield pixels[None], Origin(f"{stem}/{number}", stem, subject, 0.0, 0.0, 0, 0, 1, 1, emotion, part)
+        yield pixels[None], BlockOrigin(f"{stem}/{number}", stem, subject, 0.0, 0.0, 0, 0, 1, 1, emotion, part)

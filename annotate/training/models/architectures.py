@@ -30,7 +30,7 @@ class Architecture(nn.Module):
         self.register_buffer("temperature", torch.ones(()))
 
     def logits(self, blocks: Tensor) -> Tensor:
-        """Logits (N, 7) of blocks (N, 20, 80, 80)."""
+        """Return logits (N, 7) of blocks (N, 20, 80, 80)."""
         raise NotImplementedError
 
     def forward(self, blocks: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ class Architecture(nn.Module):
 
 
 class FrameWise(Architecture):
-    """A small residual 2-D network looks at some frames; a block is the mean of what it says (see `BlockNetwork`)."""
+    """A small residual 2-D network on some frames, whose logits are averaged (see `BlockNetwork`)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class FrameWise(Architecture):
 class Convolutions3d(Architecture):
     """Four stages of 3-D convolutions (Tran et al., ICCV 2015), pooling between, two dense layers.
 
-    The shape of the student project this program grew from, with batch normalisation; 1.2 G multiply-adds a block.
+    The shape of the student project this program grew from, with batch normalization; 1.2 G multiply-adds a block.
     """
 
     CHANNELS = (8, 16, 32, 64)
@@ -77,12 +77,12 @@ class Convolutions3d(Architecture):
         )
 
     def logits(self, blocks: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.features(evened(blocks)[:, None]))
+        logits: Tensor = self.head(self.features(normalized(blocks)[:, None]))
         return logits
 
 
 class Recurrent(Architecture):
-    """A small 2-D network looks at every second frame; a gated recurrent layer (Cho et al., EMNLP 2014) remembers."""
+    """A small 2-D network on every second frame, then a gated recurrent layer (Cho et al., EMNLP 2014)."""
 
     CHANNELS = (16, 32, 64)
     HIDDEN = 64
@@ -102,8 +102,8 @@ class Recurrent(Architecture):
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.HIDDEN, len(EMOTIONS)))
 
     def logits(self, blocks: Tensor) -> Tensor:
-        looked_at = evened(blocks)[:, :: self.STRIDE_FRAMES]
-        features = self.features(looked_at.reshape(-1, 1, CROP_SIZE_PX, CROP_SIZE_PX))
+        frames = normalized(blocks)[:, :: self.STRIDE_FRAMES]
+        features = self.features(frames.reshape(-1, 1, CROP_SIZE_PX, CROP_SIZE_PX))
         remembered, _ = self.memory(features.view(-1, BLOCK_FRAMES // self.STRIDE_FRAMES, features.shape[1]))
         logits: Tensor = self.head(remembered.mean(1))
         return logits
@@ -113,16 +113,16 @@ ARCHITECTURES: dict[str, type[Architecture]] = {"frames": FrameWise, "cnn3d": Co
 """Networks by the names that `annotate train --architecture` takes."""
 
 
-def evened(blocks: Tensor) -> Tensor:
-    """Blocks (N, 20, 80, 80) whose frames each have mean 0 and about the same spread."""
-    centred = blocks - blocks.mean((2, 3), keepdim=True)
-    return centred / (centred.square().mean((2, 3), keepdim=True) + MIN_SPREAD**2).sqrt()
+def normalized(blocks: Tensor) -> Tensor:
+    """Return blocks (N, 20, 80, 80) scaled so that each frame has mean 0 and about the same spread."""
+    centered = blocks - blocks.mean((2, 3), keepdim=True)
+    return centered / (centered.square().mean((2, 3), keepdim=True) + MIN_SPREAD**2).sqrt()
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature at which logits (N, 7) are most likely to give ``labels`` (N,) (Guo et al., ICML 2017).
+    """Return the temperature with the lowest cross entropy of logits (N, 7) and ``labels`` (N,) (Guo et al., ICML 2017).
 
-    No less than ``MIN_TEMPERATURE``: a few labels that are all met would ask for none at all.
+    No less than ``MIN_TEMPERATURE``: for a few labels that are all predicted correctly the best would be 0.
     """
     tried = torch.logspace(math.log10(MIN_TEMPERATURE), math.log10(MAX_TEMPERATURE), 201)
     losses = [float(functional.cross_entropy(logits / temperature, labels)) for temperature in tried]

@@ -1,4 +1,4 @@
-"""From trained weights to an ONNX file: ``python -m annotate.training.models.export best.pt -o model.onnx``."""
+"""Export trained weights as an ONNX file: ``python -m annotate.training.models.export best.pt -o model.onnx``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import torch
 
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import BLOCK_FRAMES, CROP_SIZE_PX, INPUT_NAME, OUTPUT_NAME, Contract
-from annotate.training.models.frame_cnn import LOOK_SIZE_PX, NO_OFFSETS, BlockNetwork, FrameNetwork
+from annotate.errors import TrainingError
+from annotate.training.models.frame_cnn import INPUT_SIZE_PX, NO_OFFSETS, BlockNetwork, FrameNetwork
 from annotate.training.models.restore import restore
 
 TOLERANCE = 1e-4
@@ -24,12 +25,12 @@ _OPSET = 17
 
 
 def export(network: BlockNetwork, path: Path, *, half: bool = False) -> float:
-    """Writes ``network`` with the contract's metadata and returns its largest difference from torch on random blocks.
+    """Write ``network`` with the contract's metadata; return its largest difference from torch on random blocks.
 
     With ``half`` the weights are stored as float16, for half the size, and cast to float32 when the file is loaded.
 
     Raises:
-        ValueError: the difference is above ``TOLERANCE`` or ``HALF_TOLERANCE``; nothing is left behind.
+        TrainingError: the difference is above ``TOLERANCE`` or ``HALF_TOLERANCE``; nothing is left behind.
     """
     tolerance = HALF_TOLERANCE if half else TOLERANCE
     network.eval()
@@ -58,13 +59,14 @@ def export(network: BlockNetwork, path: Path, *, half: bool = False) -> float:
     difference = float(np.abs(Classifier(unfinished)(blocks) - expected).max())
     if difference > tolerance:
         unfinished.unlink()
-        raise ValueError(f"{path}: differs from torch by {difference:.1e}, more than {tolerance:.0e}")
+        problem = f"differs from torch by {difference:.1e}, more than {tolerance:.0e}"
+        raise TrainingError(problem, "report this, or choose another --architecture", path=path)
     unfinished.replace(path)
     return difference
 
 
 def store_as_half(model: onnx.ModelProto) -> None:
-    """Makes every large float32 weight of ``model`` a float16 one that a node casts back; results stay float32."""
+    """Store every large float32 weight of ``model`` as float16, with a node that casts it back; results stay float32."""
     casts = []
     for weight in model.graph.initializer:
         values = onnx.numpy_helper.to_array(weight)
@@ -79,13 +81,13 @@ def store_as_half(model: onnx.ModelProto) -> None:
 
 
 def load_frames(path: Path) -> FrameNetwork:
-    """The network of a training run's weights (.pt), or the one inside an exported file (.onnx).
+    """Return the network of a training run's weights (.pt), or that of an exported file (.onnx).
 
     Raises:
         TrainingError: the file holds another network.
     """
     if path.suffix == ".onnx":
-        return restore(path, torch.rand(8, 1, LOOK_SIZE_PX, LOOK_SIZE_PX))
+        return restore(path, torch.rand(8, 1, INPUT_SIZE_PX, INPUT_SIZE_PX))
     frames = FrameNetwork()
     frames.load_state_dict(torch.load(path, weights_only=True))
     return frames
@@ -110,7 +112,7 @@ def _parse_offsets(ctx: click.Context, parameter: click.Parameter, value: str | 
 )
 @click.option("--half", is_flag=True, help="Store the weights in half precision: half the size.")
 def main(weights: Path, output: Path, temperature: float, offsets: tuple[float, ...], half: bool) -> None:
-    """Exports the weights of a training run, or those of an exported file anew."""
+    """Export the weights of a training run, or those of an exported file anew."""
     network = BlockNetwork(load_frames(weights), temperature=temperature, offsets=offsets)
     difference = export(network, output, half=half)
     click.echo(f"{output}: {output.stat().st_size} bytes, differs from torch by {difference:.1e}")

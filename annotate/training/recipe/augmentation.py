@@ -1,4 +1,4 @@
-"""What happens to a face between a labelled still and the network: the spread of crops met at run time."""
+"""Augment labeled stills to the variety of crops that the network meets in videos."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MIN_SCALE, MAX_SCALE = 0.82, 1.18
 
 
 def augment(faces: Tensor, random: torch.Generator, strength: float = 1.0, size_px: int = CROP_SIZE_PX) -> Tensor:
-    """Faces (N, 1, h, w) in 0..1 as varied crops (N, 1, size_px, size_px) in 0..1.
+    """Return faces (N, 1, h, w) in 0..1 as varied crops (N, 1, size_px, size_px) in 0..1.
 
     Mirrored, turned, shifted, scaled and sheared; lit otherwise; some of low resolution, some noisy, some with a part
     covered, some cut out of their background as masked training faces are. ``strength`` (0..1) scales all of it but
@@ -33,7 +33,7 @@ def augment(faces: Tensor, random: torch.Generator, strength: float = 1.0, size_
 
 
 def frame_plainly(faces: Tensor) -> Tensor:
-    """Faces (N, 1, h, w) as crops (N, 1, CROP_SIZE_PX, CROP_SIZE_PX), as evaluation sees them."""
+    """Return faces (N, 1, h, w) as crops (N, 1, CROP_SIZE_PX, CROP_SIZE_PX), as evaluation sees them."""
     return functional.interpolate(faces, (CROP_SIZE_PX, CROP_SIZE_PX), mode="bilinear", antialias=True)
 
 
@@ -85,9 +85,9 @@ def _lower_resolution(faces: Tensor, random: torch.Generator, share: float) -> T
 def _cover(faces: Tensor, random: torch.Generator, share: float) -> Tensor:
     side = faces.shape[-1]
     axis = torch.arange(side).float()
-    centre_x, centre_y = (_uniform(faces, random, 0, side) for _ in range(2))
+    center_x, center_y = (_uniform(faces, random, 0, side) for _ in range(2))
     half_width, half_height = (_uniform(faces, random, side * 0.05, side * 0.22) for _ in range(2))
-    inside = ((axis - centre_x).abs() < half_width) & ((axis[:, None] - centre_y).abs() < half_height)
+    inside = ((axis - center_x).abs() < half_width) & ((axis[:, None] - center_y).abs() < half_height)
     inside = inside & (_uniform(faces, random, 0, 1) < share)
     return torch.where(inside, _uniform(faces, random, 0, 1), faces)
 

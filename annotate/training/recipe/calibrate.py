@@ -1,4 +1,4 @@
-"""Choosing a model's temperature and offsets on validation stills: ``python -m annotate.training.recipe.calibrate best.pt``.
+"""Choose a model's temperature and offsets on validation stills: ``python -m annotate.training.recipe.calibrate best.pt``.
 
 Temperature: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. Offsets: Menon et al., "Long-tail learning
 via logit adjustment", ICLR 2021.
@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from annotate.emotions.contract import BLOCK_FRAMES, CROP_SIZE_PX
 from annotate.emotions.labels import EMOTIONS
-from annotate.training.metrics import accuracy, balanced_accuracy, calibration_error
+from annotate.training.metrics import Counts, accuracy, balanced_accuracy, calibration_error, count
 from annotate.training.models.export import load_frames
 from annotate.training.models.frame_cnn import BlockNetwork, FrameNetwork
 from annotate.training.recipe.still_faces import (
@@ -32,14 +32,14 @@ from annotate.training.recipe.still_faces import (
 
 TEMPERATURES = np.round(np.arange(0.4, 2.01, 0.05), 2)
 OFFSETS_TAKEN = 0.5
-"""The share of what would suit classes drawn evenly: in footage rare emotions are rare, if less so than among labels."""
+"""Share taken of the offsets for evenly drawn classes: in footage rare emotions are rare, if less so than in labels."""
 
 _BATCH_STILLS = 64
 _NEUTRAL = EMOTIONS.index("neutral")
 
 
 def block_logits(frames: FrameNetwork, stills: Stills) -> NDArray[np.float32]:
-    """Logarithms of the probabilities (N, 7) of stills at temperature 1, each shown as a block that stands still."""
+    """Return log probabilities (N, 7) of stills at temperature 1, each shown as a block that stands still."""
     network = BlockNetwork(frames).eval()
     rows = []
     with torch.inference_mode():
@@ -51,27 +51,27 @@ def block_logits(frames: FrameNetwork, stills: Stills) -> NDArray[np.float32]:
 
 
 def negative_log_likelihood(logits: NDArray[np.float32], labels: NDArray[np.int64], temperature: float) -> float:
-    """Mean surprise at the labels (N,) of logits (N, 7) divided by the temperature."""
-    surprise: float = functional.cross_entropy(torch.from_numpy(logits) / temperature, torch.from_numpy(labels)).item()
-    return surprise
+    """Return the mean negative log-likelihood of labels (N,) under logits (N, 7) divided by the temperature."""
+    loss: float = functional.cross_entropy(torch.from_numpy(logits) / temperature, torch.from_numpy(labels)).item()
+    return loss
 
 
 def expected_error(logits: NDArray[np.float32], labels: NDArray[np.int64], temperature: float) -> float:
-    """Expected calibration error of logits (N, 7) divided by the temperature."""
-    return calibration_error(torch.softmax(torch.from_numpy(logits) / temperature, 1).numpy(), labels)
+    """Return the expected calibration error of logits (N, 7) divided by the temperature."""
+    return float(calibration_error(_count(logits, labels, temperature).bins[0]))
 
 
 def choose_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """The temperature under which the labels (N,) are the least surprising."""
+    """Return the temperature with the lowest negative log-likelihood of labels (N,) under logits (N, 7)."""
     temperatures: list[float] = TEMPERATURES.tolist()
     return min(temperatures, key=lambda temperature: negative_log_likelihood(logits, labels, temperature))
 
 
 def choose_offsets(sets: Sequence[tuple[NDArray[np.float32], NDArray[np.int64]]]) -> tuple[float, ...]:
-    """What to add to logits (N, 7) so that rare classes get more of their due, neutral nothing.
+    """Return offsets (7,) for logits (N, 7) that correct for rare classes; that of neutral is 0.
 
-    Of each set, logits and labels (N,), the classes count evenly, and the sets do among each other. The offsets under which
-    the labels are the least surprising, at whatever temperature, are taken in part (``OFFSETS_TAKEN``).
+    Of each set, logits and labels (N,), the classes weigh evenly, and so do the sets. The offsets with the lowest negative
+    log-likelihood of the labels, each at its best temperature, are scaled by ``OFFSETS_TAKEN``.
     """
     offsets = torch.zeros(len(EMOTIONS), requires_grad=True)
     sharpness = torch.zeros((), requires_grad=True)
@@ -79,7 +79,7 @@ def choose_offsets(sets: Sequence[tuple[NDArray[np.float32], NDArray[np.int64]]]
     weights = [1 / torch.bincount(labels, minlength=len(EMOTIONS)).clamp(min=1) for _, labels in parts]
     optimizer = torch.optim.LBFGS([offsets, sharpness], max_iter=300, line_search_fn="strong_wolfe")
 
-    def surprise() -> torch.Tensor:
+    def closure() -> torch.Tensor:
         optimizer.zero_grad()
         losses = [
             functional.cross_entropy(logits * sharpness.exp() + offsets, labels, weight)
@@ -89,9 +89,15 @@ def choose_offsets(sets: Sequence[tuple[NDArray[np.float32], NDArray[np.int64]]]
         total.backward()  # type: ignore[no-untyped-call]
         return total
 
-    optimizer.step(surprise)  # type: ignore[no-untyped-call]
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
     found: list[float] = (OFFSETS_TAKEN * (offsets - offsets[_NEUTRAL])).tolist()
     return tuple(round(offset, 2) + 0.0 for offset in found)
+
+
+def _count(logits: NDArray[np.float32], labels: NDArray[np.int64], temperature: float) -> Counts:
+    """Return the counts of all stills as one group."""
+    probabilities = torch.softmax(torch.from_numpy(logits) / temperature, 1).numpy()
+    return count(probabilities, labels, np.zeros(len(labels), np.int64))
 
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -102,7 +108,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--ferplus", type=_FILE, required=True, help="Chosen on the strict majority labels of its public test.")
 @click.option("--webfaces", type=_FILE, help="The part kept from training has its say in the offsets.")
 def main(weights: Path, ferplus: Path, webfaces: Path | None) -> None:
-    """Prints the temperature and the offsets to export WEIGHTS with."""
+    """Print the temperature and the offsets to export WEIGHTS with."""
     frames = load_frames(weights)
     strict = load_ferplus_majority(ferplus, VALIDATION)
     chosen_on = {"FER+ validation, strict majority": strict}
@@ -116,16 +122,9 @@ def main(weights: Path, ferplus: Path, webfaces: Path | None) -> None:
     for name, stills in sets.items():
         before = logits[name] / np.float32(temperature)
         for what, shown in (("as it is", before), ("with offsets", before + np.array(offsets, np.float32))):
-            predicted = shown.argmax(1)
-            rows.append(
-                (
-                    name,
-                    what,
-                    accuracy(predicted, stills.labels),
-                    balanced_accuracy(predicted, stills.labels),
-                    expected_error(shown, stills.labels, 1.0),
-                )
-            )
+            counts = _count(shown, stills.labels, 1.0)
+            metrics = (accuracy(counts.confusion), balanced_accuracy(counts.confusion), calibration_error(counts.bins))
+            rows.append((name, what, *(float(values[0]) for values in metrics)))
     click.echo(tabulate(rows, ("", "", "accuracy", "balanced", "calibration error"), floatfmt=".3f"))
     click.echo(f"--temperature {temperature} --offsets {','.join(map(str, offsets))}")
 

@@ -1,4 +1,4 @@
-"""Judging a model file on labelled stills: ``python -m annotate.training.recipe.evaluate --ferplus ferplus48.npz``."""
+"""Evaluate a model file on labeled stills: ``python -m annotate.training.recipe.evaluate --ferplus ferplus48.npz``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.labels import EMOTIONS
-from annotate.training.metrics import Interval, accuracy, balanced_accuracy, bootstrap, calibration_error
+from annotate.training import metrics
 from annotate.training.recipe.still_faces import (
     TEST,
     VALIDATION,
@@ -27,7 +27,7 @@ BATCH_STILLS = 64
 
 
 def classify_stills(classifier: Classifier, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Probabilities (N, 7) of stills (N, h, w) uint8, each shown as a block that stands still."""
+    """Return probabilities (N, 7) of stills (N, h, w) uint8, each shown as a block that stands still."""
     contract = classifier.contract
     rows = []
     for start in range(0, len(pixels), BATCH_STILLS):
@@ -37,27 +37,29 @@ def classify_stills(classifier: Classifier, pixels: NDArray[np.uint8]) -> NDArra
 
 
 def report(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> str:
-    """Figures with bootstrap 95 % intervals over images, recall and precision of each class, and the confusion matrix."""
-    predicted = probabilities.argmax(1).astype(np.int64)
-    figures = [
-        ("accuracy", _shown(bootstrap(accuracy, predicted, truth))),
-        ("balanced accuracy", _shown(bootstrap(balanced_accuracy, predicted, truth))),
-        ("expected calibration error", f"{calibration_error(probabilities, truth):.3f}"),
+    """Return a text of metrics with bootstrap 95 % intervals over images, those of each class, and the confusion matrix."""
+    by_image = metrics.count(probabilities, truth)
+    total, resampled = by_image.total(), by_image.resampled(seed=0)
+    overall = [
+        (name, _interval_text(metrics.interval(metric(total.confusion), metric(resampled.confusion))))
+        for name, metric in (("accuracy", metrics.accuracy), ("balanced accuracy", metrics.balanced_accuracy))
     ]
-    confusion = np.zeros((len(EMOTIONS), len(EMOTIONS)), int)
-    np.add.at(confusion, (truth, predicted), 1)
-    rows = []
-    for label, emotion in enumerate(EMOTIONS):
-        present, called = confusion[label].sum(), confusion[:, label].sum()
-        recall = f"{confusion[label, label] / present:.3f}" if present else "-"
-        precision = f"{confusion[label, label] / called:.3f}" if called else "-"
-        rows.append((emotion, recall, precision, present, *confusion[label]))
+    overall.append(("expected calibration error", f"{float(metrics.calibration_error(total.bins)[0]):.3f}"))
+    recall, precision = metrics.recall(total.confusion)[0], metrics.precision(total.confusion)[0]
+    rows = [
+        (emotion, _share_text(recall[label]), _share_text(precision[label]), called.sum(), *called)
+        for label, (emotion, called) in enumerate(zip(EMOTIONS, total.confusion[0].astype(int), strict=True))
+    ]
     headers = ("class", "recall", "precision", "images", *(f"called {emotion}" for emotion in EMOTIONS))
-    return f"{tabulate(figures)}\n{tabulate(rows, headers, disable_numparse=True)}"
+    return f"{tabulate(overall)}\n{tabulate(rows, headers, disable_numparse=True)}"
 
 
-def _shown(interval: Interval) -> str:
+def _interval_text(interval: metrics.Interval) -> str:
     return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def _share_text(share: float) -> str:
+    return "-" if np.isnan(share) else f"{share:.3f}"
 
 
 def _evaluate(name: str, classifier: Classifier, stills: Stills) -> None:
@@ -70,13 +72,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command()
 @click.option("--model", type=_FILE, help="A model under the contract; without it, the one that is installed.")
-@click.option("--ferplus", type=_FILE, help="FER2013 faces with FER+ votes: judged on the private test.")
-@click.option("--webfaces", type=_FILE, help="Web faces: judged on the part kept from training.")
+@click.option("--ferplus", type=_FILE, help="FER2013 faces with FER+ votes: evaluated on the private test.")
+@click.option("--webfaces", type=_FILE, help="Web faces: evaluated on the part kept from training.")
 @click.option(
-    "--ckplus", type=_FILE, help="CK+ faces, never trained on: judged on the six classes of its own that are ours."
+    "--ckplus", type=_FILE, help="CK+ faces, never trained on: evaluated on the six classes of its own that are ours."
 )
 def main(model: Path | None, ferplus: Path | None, webfaces: Path | None, ckplus: Path | None) -> None:
-    """Prints how well a model knows labelled stills. What the files hold is told in annotate.training.recipe.still_faces."""
+    """Print how well a model predicts labeled stills. See annotate.training.recipe.still_faces for the files."""
     classifier = Classifier(model)
     if ferplus is not None:
         _evaluate(

@@ -1,4 +1,4 @@
-"""FER2013 and FER+ as they are published, made into the file that training and evaluation read.
+"""Join FER2013 and FER+ as they are published into the file that training and evaluation read.
 
 ``python -m annotate.training.recipe.ferplus fer2013.csv fer2013new.csv -o ferplus48.npz``
 """
@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from annotate.errors import DatasetError
+
 SIDE_PX = 48
 SPLITS = {"Training": 0, "PublicTest": 1, "PrivateTest": 2}
 VOTE_NAMES = "neutral happiness surprise sadness anger disgust fear contempt unknown NF".split()
@@ -23,13 +25,13 @@ FER2013_TO_OURS = (0, 1, 2, 3, 5, 6, 4)
 
 
 def join(faces: pd.DataFrame, votes: pd.DataFrame) -> dict[str, NDArray[Any]]:
-    """The arrays of `annotate.training.recipe.still_faces`, from FER2013's table (emotion, pixels, Usage) and FER+'s.
+    """Return the arrays of `annotate.training.recipe.still_faces`, from FER2013's table (emotion, pixels, Usage) and FER+'s.
 
     Raises:
-        ValueError: the tables do not have the same rows.
+        DatasetError: the tables do not have the same rows.
     """
     if len(faces) != len(votes) or not (faces["Usage"].to_numpy() == votes["Usage"].to_numpy()).all():
-        raise ValueError(f"the tables do not belong together: {len(faces)} and {len(votes)} rows, or in another order")
+        raise DatasetError(f"the tables do not belong together: {len(faces)} and {len(votes)} rows, or in another order")
     pixels = np.stack([np.array(row.split(), np.uint8).reshape(SIDE_PX, SIDE_PX) for row in faces["pixels"]])
     return {
         "pixels": pixels,
@@ -48,7 +50,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("votes", type=_FILE)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
 def main(faces: Path, votes: Path, output: Path) -> None:
-    """Joins fer2013.csv (FACES) and FER+'s fer2013new.csv (VOTES)."""
+    """Join fer2013.csv (FACES) and FER+'s fer2013new.csv (VOTES)."""
     arrays = join(pd.read_csv(faces), pd.read_csv(votes))
     np.savez_compressed(output, allow_pickle=False, **arrays)
     click.echo(f"{output}: {len(arrays['pixels'])} faces")

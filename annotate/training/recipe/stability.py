@@ -1,4 +1,4 @@
-"""How steady a model's word is on moving faces: ``python -m annotate.training.recipe.stability VIDEO...``.
+"""Measure the stability of a model's predictions on moving faces: ``python -m annotate.training.recipe.stability VIDEO...``.
 
 A face that is cut two pixels further left, or a block that begins ten frames later, shows the same expression: a model
 whose top emotion changes then flickers.
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from annotate.analysis.pipeline import BATCH_BLOCKS, analysed_frames, analysed_size_px, find_faces
+from annotate.analysis.pipeline import BATCH_BLOCKS, analyzed_frames, analyzed_size_px, find_faces
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import Contract
 from annotate.faces.box import Box
@@ -31,16 +31,16 @@ DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
 @dataclass(frozen=True)
-class Steadiness:
-    """How many pairs of blocks were compared, and in how many the top emotion changed."""
+class Stability:
+    """Numbers of pairs of blocks that were compared, and of those in which the top emotion changed."""
 
     shifted: int = 0
     changed_by_shift: int = 0
     delayed: int = 0
     changed_by_delay: int = 0
 
-    def __add__(self, other: Steadiness) -> Steadiness:
-        return Steadiness(
+    def __add__(self, other: Stability) -> Stability:
+        return Stability(
             self.shifted + other.shifted,
             self.changed_by_shift + other.changed_by_shift,
             self.delayed + other.delayed,
@@ -49,17 +49,17 @@ class Steadiness:
 
     @property
     def shift_share(self) -> float:
-        """Share of blocks whose top emotion changes when their crops are shifted; 0 if there were none."""
+        """The share of blocks whose top emotion changes when their crops are shifted; 0 if there were none."""
         return self.changed_by_shift / max(1, self.shifted)
 
     @property
     def delay_share(self) -> float:
-        """Share of blocks whose top emotion changes when they begin later; 0 if there were none."""
+        """The share of blocks whose top emotion changes when they begin later; 0 if there were none."""
         return self.changed_by_delay / max(1, self.delayed)
 
 
-def measure(path: Path, classifier: Classifier, settings: Settings | None = None) -> Steadiness:
-    """Steadiness over the whole blocks of one video, each shifted in the four directions and delayed.
+def measure(path: Path, classifier: Classifier, settings: Settings | None = None) -> Stability:
+    """Return the stability over all full blocks of one video, each shifted in the four directions and delayed.
 
     The crops of a whole video are held in memory: this is for clips. Errors as for `Analysis.open`.
     """
@@ -69,14 +69,14 @@ def measure(path: Path, classifier: Classifier, settings: Settings | None = None
         views = [sighting.box, *(_shifted(sighting.box, contract.crop_margin, contract.crop_size_px))]
         crops = [crop(sighting.frame.image, box, contract.crop_margin, contract.crop_size_px) for box in views]
         tracks.setdefault(sighting.track, []).append(np.stack(crops))
-    total = Steadiness()
+    total = Stability()
     for crops in tracks.values():
         total += compare(np.stack(crops), classifier)
     return total
 
 
-def compare(crops: NDArray[np.uint8], classifier: Classifier) -> Steadiness:
-    """Steadiness over one track: crops (frames, 1 + directions, size, size), the plain one first."""
+def compare(crops: NDArray[np.uint8], classifier: Classifier) -> Stability:
+    """Return the stability over one track: crops (frames, 1 + directions, size, size), the plain one first."""
     size = classifier.contract.block_frames
     starts = range(0, len(crops) - size + 1, size)
     late = [start + DELAY_FRAMES for start in starts if start + DELAY_FRAMES + size <= len(crops)]
@@ -87,14 +87,14 @@ def compare(crops: NDArray[np.uint8], classifier: Classifier) -> Steadiness:
         shifted = _emotions([crops[start : start + size, view] for start in starts], classifier)
         changed_by_shift += int((shifted != plain).sum())
     changed_by_delay = int((delayed != plain[: len(delayed)]).sum())
-    return Steadiness(len(plain) * (crops.shape[1] - 1), changed_by_shift, len(delayed), changed_by_delay)
+    return Stability(len(plain) * (crops.shape[1] - 1), changed_by_shift, len(delayed), changed_by_delay)
 
 
 def _sightings(path: Path, settings: Settings, contract: Contract) -> Iterator[Sighting]:
     video = probe(path)
-    frames = decode(video, analysed_size_px(video, settings.min_face))
+    frames = decode(video, analyzed_size_px(video, settings.min_face))
     try:
-        for event in find_faces(analysed_frames(frames, video, contract, settings), settings):
+        for event in find_faces(analyzed_frames(frames, video, contract, settings), settings):
             if isinstance(event, Sighting):
                 yield event
     finally:
@@ -121,9 +121,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("videos", type=_FILE, nargs=-1, required=True)
 @click.option("--model", type=_FILE, help="A model under the contract; without it, the one that is installed.")
 def main(videos: tuple[Path, ...], model: Path | None) -> None:
-    """Prints on what share of the blocks of VIDEOS a shift by two pixels or ten frames changes the top emotion."""
+    """Print on what share of the blocks of VIDEOS a shift by two pixels or ten frames changes the top emotion."""
     classifier = Classifier(model)
-    rows, total = [], Steadiness()
+    rows, total = [], Stability()
     for path in videos:
         found = measure(path, classifier)
         total += found

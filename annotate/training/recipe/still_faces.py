@@ -1,4 +1,4 @@
-"""Labelled still faces as arrays: loading, cleaning, splitting.
+"""Load, clean and split labeled still faces as arrays.
 
 A still is a square gray face of ``CANVAS_PX`` pixels framed as the annotating program frames a face: dlib's box plus
 the crop margin. Two kinds of source are read, both ``.npz`` files of research sets that are not part of this project:
@@ -75,7 +75,7 @@ class Stills:
 
 
 def load_ferplus(path: Path, split: int, *, original_label_weight: float = 0.0, keep_copies: bool = False) -> Stills:
-    """FER+ faces of one split with soft targets.
+    """Return FER+ faces of one split with soft targets.
 
     A target is the raters' votes over our seven classes, without those that one rater in ten gave, blended with the
     original FER2013 label if it is given weight. Faces that most raters could not place (contempt, unknown, no face) are
@@ -100,7 +100,7 @@ def load_ferplus(path: Path, split: int, *, original_label_weight: float = 0.0, 
 
 
 def load_ferplus_majority(path: Path, split: int) -> Stills:
-    """FER+ faces of one split whose label more than half of all raters agree on, as one-hot targets, without copies.
+    """Return FER+ faces of one split whose label more than half of all raters agree on, as one-hot targets, without copies.
 
     Copies of pictures in earlier splits are left out too, so that nothing that trained a model is counted in its test.
     """
@@ -108,7 +108,7 @@ def load_ferplus_majority(path: Path, split: int) -> Stills:
 
 
 def load_ferplus_most_frequent(path: Path, split: int) -> Stills:
-    """FER+ faces of one split by their most frequent vote, if that is one of our classes; otherwise as above."""
+    """Return FER+ faces of one split by their most frequent vote, if that is one of our classes; otherwise as above."""
     return _load_ferplus_hard(path, split, strict=False)
 
 
@@ -125,7 +125,7 @@ def _load_ferplus_hard(path: Path, split: int, *, strict: bool) -> Stills:
 
 
 def load_ckplus(path: Path) -> Stills:
-    """CK+ faces (``pixels`` (N, 48, 48), ``label`` in our class order, 7 for contempt, which is left out)."""
+    """Return CK+ faces (``pixels`` (N, 48, 48), ``label`` in our class order, 7 for contempt, which is left out)."""
     with np.load(path) as archive:
         pixels, labels = archive["pixels"], archive["label"]
     ours = labels < len(EMOTIONS)
@@ -133,7 +133,7 @@ def load_ckplus(path: Path) -> Stills:
 
 
 def load_webfaces(path: Path, part: int, *, label_smoothing: float = 0.1, seed: int = 0) -> Stills:
-    """Web faces on black, placed as a crop frames them, the background filled with a blurred other face.
+    """Return web faces on black, placed as a crop frames them, the background filled with a blurred other face.
 
     One in twenty goes to ``VALIDATION``, the rest to ``TRAIN``, by a hash of the face's coarse gradients, so that
     near-copies stay on one side. The labels are noisy, hence the smoothing.
@@ -150,7 +150,7 @@ def load_webfaces(path: Path, part: int, *, label_smoothing: float = 0.1, seed: 
 
 
 def enlarge(faces: NDArray[np.uint8], size_px: int = CANVAS_PX) -> NDArray[np.uint8]:
-    """Faces (N, h, w) uint8 as (N, size_px, size_px) uint8, bilinear."""
+    """Return faces (N, h, w) uint8 as (N, size_px, size_px) uint8, bilinear."""
     parts = [
         functional.interpolate(torch.from_numpy(part)[:, None].float(), (size_px, size_px), mode="bilinear")
         for part in np.array_split(faces, max(1, len(faces) // 1024))
@@ -159,7 +159,7 @@ def enlarge(faces: NDArray[np.uint8], size_px: int = CANVAS_PX) -> NDArray[np.ui
 
 
 def fill_background(faces: NDArray[np.uint8], *, seed: int = 0, black_share: float = 0.1) -> NDArray[np.uint8]:
-    """Fills what is black and touches the border with a blurred, shuffled face of the same set; a share stays black."""
+    """Return faces whose black border regions hold a blurred other face of the same set; a share stays black."""
     random = np.random.default_rng(seed)
     filled = faces.copy()
     for part in np.array_split(np.arange(len(faces)), max(1, len(faces) // 512)):

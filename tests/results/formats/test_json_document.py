@@ -12,7 +12,7 @@ import pytest
 from annotate.emotions.labels import EMOTIONS
 from annotate.emotions.palette import COLOURS
 from annotate.results.formats.json_document import write
-from annotate.results.meta import settings_that_matter
+from annotate.results.meta import result_settings
 from annotate.settings import Settings
 from tests.results.reports import BLOCKS, CLIPPED, make_report
 
@@ -86,7 +86,7 @@ def test_where_it_comes_from() -> None:
         "url": "./../films/a%20b.mp4",
     }
     assert content["picture"] == {"width_px": 640, "height_px": 360}
-    assert content["provenance"]["settings"] == settings_that_matter(Settings())
+    assert content["provenance"]["settings"] == result_settings(Settings())
     assert content["provenance"]["model_hash"] == "0123456789abcdef"
     assert {each["name"]: each["colour"] for each in content["emotions"]} == dict(COLOURS)
 

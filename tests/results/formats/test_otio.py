@@ -7,7 +7,7 @@ import pytest
 
 from annotate.emotions.labels import EMOTIONS
 from annotate.emotions.palette import COLOURS
-from annotate.results.formats.otio import MARKER_COLOURS, write
+from annotate.results.formats.otio import MARKER_COLORS, write
 from tests.results.reports import make_report
 
 
@@ -38,9 +38,9 @@ def test_a_marker_a_cue() -> None:
 
 def test_every_emotion_has_a_colour_of_its_own() -> None:
     known = {name for name in dir(otio.schema.MarkerColor) if name.isupper()}
-    assert tuple(MARKER_COLOURS) == EMOTIONS
-    assert len(set(MARKER_COLOURS.values())) == len(EMOTIONS)
-    assert set(MARKER_COLOURS.values()) <= known
+    assert tuple(MARKER_COLORS) == EMOTIONS
+    assert len(set(MARKER_COLORS.values())) == len(EMOTIONS)
+    assert set(MARKER_COLORS.values()) <= known
     assert clip_of().markers[0].color == "YELLOW"
 
 

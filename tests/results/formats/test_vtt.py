@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from annotate.emotions.palette import COLOURS, ink
 from annotate.faces.box import Box
 from annotate.results.cues import MIN_CUE_MS
-from annotate.results.formats.vtt import Place, class_name, write
+from annotate.results.formats.vtt import CueRegion, class_name, write
 from tests.clips import read_cues
 from tests.results.reports import SIZE_PX, box_at, make_report
 
@@ -84,7 +84,7 @@ def test_names_of_another_model_are_text_and_never_tags(tmp_path: Path) -> None:
     st.builds(Box, *(st.integers(-500, 4500) for _ in range(2)), *(st.integers(1, 2000) for _ in range(2))),
 )
 def test_no_cue_leaves_the_picture(size_px: tuple[int, int], box: Box) -> None:
-    match = re.fullmatch(r"line:([\d.]+)% position:([\d.]+)% align:end", Place(*size_px).settings(box, "1: fear"))
+    match = re.fullmatch(r"line:([\d.]+)% position:([\d.]+)% align:end", CueRegion(*size_px).settings(box, "1: fear"))
     assert match is not None
     line, position = float(match[1]), float(match[2])
     assert 0 <= line <= 100 - 100 * 0.07 * min(size_px) / size_px[1] + 0.05

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from annotate.archive.discover import walk
-from annotate.archive.layout import Wanted
-from annotate.batch.convert import convert_archive, find_reports
+from annotate.archive.layout import OutputOptions
+from annotate.archive.scan import scan
+from annotate.batch.convert import convert_archive, scan_reports
+from annotate.batch.job import AnnotateJob, Outcome, WorkContext
 from annotate.batch.run import annotate_archive
 from annotate.results.formats.registry import FORMATS
+from annotate.server import runner
 from tests.server.conftest import LONG_S, Opener
 from tests.server.helpers import by_name, finish, send, service_of, wait_until
 
@@ -22,8 +24,8 @@ def test_an_upload_gives_what_the_command_line_gives_byte_for_byte(opener: Opene
     folder.mkdir()
     path = Path(shutil.copy(face_clip, folder / "a clip.mp4"))
     os.utime(path, (CHANGED_S, CHANGED_S))
-    list(annotate_archive([path]))
-    list(convert_archive(find_reports([folder], Wanted(FORMATS, "ru"))))
+    list(annotate_archive(scan([path])))
+    list(convert_archive(scan_reports([folder]), OutputOptions(FORMATS, "ru")))
     client = opener(processes=True)
     video = send(client, path, modified_s=CHANGED_S)
     assert (video["name"], video["source"], video["size_bytes"]) == ("a clip.mp4", "upload", path.stat().st_size)
@@ -65,7 +67,7 @@ def test_a_file_that_is_no_video_fails_with_the_reason_and_no_path_of_the_server
 def test_an_upload_is_removed_with_all_that_was_made_of_it(opener: Opener, empty_clip: Path) -> None:
     client = opener()
     video = finish(client, send(client, empty_clip)["id"])
-    folder = service_of(client).places.uploads / video["id"]
+    folder = service_of(client).data_dir.uploads / video["id"]
     assert sorted(os.listdir(folder)) == ["empty.emotions.csv", "empty.emotions.meta.json", "empty.mp4"]
     assert client.delete(f"/api/videos/{video['id']}").status_code == 204
     assert not folder.exists()
@@ -96,7 +98,7 @@ def test_what_is_under_way_can_be_called_off_and_leaves_nothing(opener: Opener, 
     assert 0 < progress["done_s"] < progress["duration_s"] == LONG_S
     assert client.post(f"{path}/cancel").json() == {"ordered": 1}
     assert finish(client, video["id"])["state"] == "cancelled"
-    folder = service_of(client).places.uploads / video["id"]
+    folder = service_of(client).data_dir.uploads / video["id"]
     assert os.listdir(folder) == ["long.mp4"]
     other = send(client, long_clip, "other.mp4")
     wait_until(lambda: bool((client.get(f"/api/videos/{other['id']}").json()["progress"] or {}).get("done_s")))
@@ -130,18 +132,18 @@ def test_with_write_results_lie_beside_the_videos_as_the_command_line_leaves_the
     client.post(f"/api/videos/{video['id']}/annotate")
     assert finish(client, video["id"])["state"] == "annotated"
     assert (archive / "a.emotions.csv").exists()
-    (outcome,) = annotate_archive([archive / "a.mp4"])
+    (outcome,) = annotate_archive(scan([archive / "a.mp4"]))
     assert outcome.status.value == "up to date"
 
 
 def test_what_the_command_line_made_is_shown_and_goes_stale_with_the_video(
     opener: Opener, archive: Path, empty_clip: Path
 ) -> None:
-    list(annotate_archive(walk([archive])))
+    list(annotate_archive(scan([archive])))
     client = opener(directory=archive)
     assert by_name(client, "a.mp4")["state"] == "annotated"
     shutil.copyfile(empty_clip, archive / "a.mp4")
-    service_of(client).library.scan()
+    service_of(client).catalog.scan()
     video = by_name(client, "a.mp4")
     assert (video["state"], video["reason"]) == ("stale", "the video has changed")
     client.post(f"/api/videos/{video['id']}/annotate")
@@ -150,7 +152,7 @@ def test_what_the_command_line_made_is_shown_and_goes_stale_with_the_video(
 
 
 def test_a_report_that_was_damaged_is_told(opener: Opener, archive: Path) -> None:
-    list(annotate_archive(walk([archive])))
+    list(annotate_archive(scan([archive])))
     report = archive / "a.emotions.csv"
     report.write_bytes(report.read_bytes()[:-20])
     client = opener(directory=archive)
@@ -158,6 +160,41 @@ def test_a_report_that_was_damaged_is_told(opener: Opener, archive: Path) -> Non
     assert video["state"] == "stale"
     assert "damaged or cut off" in video["reason"]
     assert client.get(f"/api/videos/{video['id']}/results/csv").status_code == 404
+
+
+def test_answers_name_files_without_their_folders(opener: Opener, archive: Path, tmp_path: Path) -> None:
+    list(annotate_archive(scan([archive / "a.mp4"])))
+    report = archive / "a.emotions.csv"
+    client = opener(directory=archive)
+    missing, damaged = (by_name(client, name)["id"] for name in ("b.mp4", "a.mp4"))
+    report.write_bytes(report.read_bytes()[:-20])
+    told = [client.get(f"/api/videos/{one}/{what}") for one in (missing, damaged) for what in ("results/csv", "player")]
+    assert [answer.status_code for answer in told] == [404] * 4
+    details = [answer.json()["detail"] for answer in told]
+    assert details[:2] == ["not annotated yet"] * 2
+    assert [detail.partition(": ")[0] for detail in details[2:]] == ["a.emotions.csv"] * 2
+    shutil.move(archive, tmp_path / "moved")
+    service_of(client).catalog.scan()
+    (problem,) = client.get("/api/archive").json()["problems"]
+    assert problem.startswith("archive: no such file or directory")
+    for text in (*details, problem):
+        assert str(tmp_path) not in text
+
+
+def test_an_internal_error_tells_no_path(
+    opener: Opener, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(job: AnnotateJob, context: WorkContext) -> Outcome:
+        raise FileNotFoundError(2, "No such file", str(job.path))
+
+    monkeypatch.setattr(runner, "annotate_video", fail)
+    client = opener(directory=archive)
+    video = by_name(client, "a.mp4")
+    client.post(f"/api/videos/{video['id']}/annotate")
+    done = finish(client, video["id"])
+    assert done["state"] == "failed"
+    assert done["reason"]
+    assert str(tmp_path) not in done["reason"]
 
 
 def test_new_files_appear_without_a_restart(opener: Opener, archive: Path, empty_clip: Path) -> None:
@@ -170,7 +207,7 @@ def test_new_files_appear_without_a_restart(opener: Opener, archive: Path, empty
 
 
 def test_searching_by_words_emotion_and_state(opener: Opener, archive: Path) -> None:
-    list(annotate_archive(walk([archive])))
+    list(annotate_archive(scan([archive])))
     client = opener(directory=archive)
     emotion = by_name(client, "a.mp4")["emotion"]
 
@@ -189,7 +226,7 @@ def test_searching_by_words_emotion_and_state(opener: Opener, archive: Path) -> 
 def test_moments_are_those_of_the_command_line(opener: Opener, archive: Path) -> None:
     from annotate.analytics.moments import find_moments
 
-    list(annotate_archive(walk([archive])))
+    list(annotate_archive(scan([archive])))
     expected = find_moments(archive)
     client = opener(directory=archive)
     video = by_name(client, "a.mp4")

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
+from annotate.archive.scan import scan
 from annotate.batch.run import annotate_archive
 from annotate.server.service import Service
 from annotate.server.settings import ServeSettings
 from annotate.server.web.listen import bind, make_server
-from annotate.server.web.schemas import news_of
+from annotate.server.web.schemas import event_of
 from annotate.settings import available_cores
 from tests.media.test_hostile import CANARY, PLAYLISTS
 from tests.reliability.processes import start
@@ -105,7 +106,7 @@ def test_an_upload_that_is_cut_off_leaves_nothing(server: Server) -> None:
 def impatient(tmp_path: Path) -> Iterator[Server]:
     """A server of this process that waits for no request longer than a second, and as long for a body."""
     settings = ServeSettings(tmp_path / "data", port=0, body_timeout_s=1.0, idle_timeout_s=1.0)
-    service = Service(settings, news_of)
+    service = Service(settings, event_of)
     ready = threading.Event()
     with bind(settings) as listening:
         server = make_server(service, ready.set)
@@ -114,7 +115,7 @@ def impatient(tmp_path: Path) -> Iterator[Server]:
         assert ready.wait(TIMEOUT_S)
         yield Server(None, listening.getsockname()[1], settings.data)
         server.should_exit = True
-        service.hub.close()
+        service.broker.close()
         thread.join()
 
 
@@ -228,7 +229,7 @@ def test_after_a_kill_the_job_is_taken_up_again_and_ends(
             assert server.state(one) == "annotated"
         folder = server.data / "uploads" / video
         assert not [path.name for path in folder.iterdir() if path.name.startswith(".annotate-")]
-    (outcome,) = annotate_archive([copy])
+    (outcome,) = annotate_archive(scan([copy]))
     assert outcome.faces
     assert outputs_of(folder) == outputs_of(own)
 

@@ -205,7 +205,7 @@ def test_names_are_never_paths(opener: Opener, tmp_path: Path) -> None:
         assert answer.status_code in (400, 404, 405), name
     assert client.get("/api/uploads").json()["total"] == 0
     assert sorted(os.listdir(tmp_path)) == outside
-    assert os.listdir(service_of(client).places.uploads) == os.listdir(service_of(client).places.incoming) == []
+    assert os.listdir(service_of(client).data_dir.uploads) == os.listdir(service_of(client).data_dir.incoming) == []
 
 
 def test_hard_names_are_kept(opener: Opener, empty_clip: Path) -> None:
@@ -267,7 +267,7 @@ def test_too_large_uploads_are_refused_before_and_while_they_come(opener: Opener
     assert lying.status_code in (400, 413)
     assert client.put("/api/uploads/e.mp4", content=b"").status_code == 400
     assert client.get("/api/uploads").json()["total"] == 1
-    assert os.listdir(service_of(client).places.incoming) == []
+    assert os.listdir(service_of(client).data_dir.incoming) == []
 
 
 def test_only_so_many_uploads_wait_and_are_kept(opener: Opener) -> None:

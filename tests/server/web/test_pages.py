@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from annotate.archive.scan import scan
 from annotate.batch.run import annotate_archive
 from annotate.emotions.labels import EMOTIONS, WORDS
 from annotate.server.web.strings import PAGE_WORDS
@@ -38,10 +39,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     archive = folder / "films"
     (archive / "old").mkdir(parents=True)
     shutil.copy(SAMPLES / "two_faces.mp4", archive)
-    list(annotate_archive([archive / "two_faces.mp4"]))
+    list(annotate_archive(scan([archive / "two_faces.mp4"])))
     shutil.copy(SAMPLES / "no_face.mp4", archive / MARKUP)
     run_ffmpeg("-i", SAMPLES / "cut.mp4", "-c:v", "ffv1", archive / "old" / "old.avi")
-    list(annotate_archive([archive / "old" / "old.avi"]))
+    list(annotate_archive(scan([archive / "old" / "old.avi"])))
     with serving(folder, "--jobs", "1", archive) as one:
         yield one
 
@@ -93,7 +94,7 @@ def test_a_video_goes_in_and_its_emotions_come_out(page: Page, tmp_path: Path) -
     until(page, "Math.abs(document.querySelector('video').currentTime - 9) < 0.05")
     with page.expect_download() as waiting:
         page.locator("#formats a", has_text="CSV").click()
-    list(annotate_archive([own]))
+    list(annotate_archive(scan([own])))
     downloaded = Path(waiting.value.path()).read_bytes()
     assert waiting.value.suggested_filename == "portrait.emotions.csv"
     assert downloaded == (tmp_path / "portrait.emotions.csv").read_bytes()

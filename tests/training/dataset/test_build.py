@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annotate.analysis.pipeline import analysed_frames, analysed_size_px, find_faces
+from annotate.analysis.pipeline import analyzed_frames, analyzed_size_px, find_faces
 from annotate.emotions.contract import Contract
 from annotate.errors import DatasetError
 from annotate.faces.blocks import Block, BlockReport, cut_blocks
@@ -18,9 +18,9 @@ from annotate.media.probe import probe
 from annotate.settings import Settings
 from annotate.span import Span
 from annotate.training.dataset import build as building
-from annotate.training.dataset.build import BuildReport, BuildSettings, PieceBlocks, build, count, cut_pieces
-from annotate.training.dataset.footage import Place
-from annotate.training.dataset.labels import Fault, Labels, Omission, Piece
+from annotate.training.dataset.build import BuildReport, BuildSettings, PieceBlocks, build, count_by_kind, cut_pieces
+from annotate.training.dataset.footage import PieceLocation
+from annotate.training.dataset.labels import LabeledPiece, Labels, Omission, OmissionKind
 from annotate.training.dataset.storage import Split, open_dataset
 from tests.clips import H264, SAMPLES, make_from_pictures, run_ffmpeg
 
@@ -32,13 +32,15 @@ SETTINGS = BuildSettings()
 def annotated_blocks(path: Path) -> list[Block]:
     """What annotating shows the classifier."""
     video, settings = probe(path), Settings()
-    frames = decode(video, analysed_size_px(video, settings.min_face))
-    events = find_faces(analysed_frames(frames, video, Contract(), settings), settings)
+    frames = decode(video, analyzed_size_px(video, settings.min_face))
+    events = find_faces(analyzed_frames(frames, video, Contract(), settings), settings)
     return list(cut_blocks(events, Contract(), settings.min_track_frames, BlockReport()))
 
 
 def cut(path: Path, spans: list[Span | None], most_blocks: int = 1) -> list[PieceBlocks]:
-    places = [Place(Piece(path.name, "", span or Span(0, 1), HAPPINESS), path.name, path, span) for span in spans]
+    places = [
+        PieceLocation(LabeledPiece(path.name, "", span or Span(0, 1), HAPPINESS), path.name, path, span) for span in spans
+    ]
     return list(cut_pieces(path, places, [most_blocks] * len(places), SETTINGS))
 
 
@@ -73,7 +75,7 @@ def test_blocks_are_those_that_annotating_cuts(face_clip: Path) -> None:
 
 def test_a_piece_begins_where_the_label_says(face_clip: Path) -> None:
     middle, short, shorter, behind = cut(face_clip, [Span(400, 1300), Span(600, 1000), Span(1000, 1120), Span(5000, 6000)])
-    by_start = {found.place.span: frames_of(found) for found in (middle, short, shorter, behind)}
+    by_start = {found.location.span: frames_of(found) for found in (middle, short, shorter, behind)}
     assert by_start[Span(400, 1300)] == [(10, 29, 20)]
     assert by_start[Span(600, 1000)] == [(15, 24, 10)]
     assert by_start[Span(1000, 1120)] == []
@@ -88,7 +90,7 @@ def test_a_piece_of_few_frames_is_padded(face_clip: Path) -> None:
 
 
 def test_the_face_with_most_frames_in_the_piece_is_taken_and_numbered_as_in_the_report(changing_clip: Path) -> None:
-    whole, end = sorted(cut(changing_clip, [None, Span(700, 1800)]), key=lambda found: found.place.span is not None)
+    whole, end = sorted(cut(changing_clip, [None, Span(700, 1800)]), key=lambda found: found.location.span is not None)
     assert [(block.face_id, block.span) for block in whole.blocks] == [(1, Span(0, 800))]
     assert [(block.face_id, block.span) for block in end.blocks] == [(3, Span(1000, 1800))]
     annotated = {(block.face_id, block.span) for block in annotated_blocks(changing_clip)}
@@ -99,7 +101,7 @@ def test_decoding_ends_with_the_last_piece_and_changes_nothing() -> None:
     """Frames are held until the whole picture is searched again, 2 s into the 12 s of the clip."""
     clip = SAMPLES / "portrait.mp4"
     reached_s = []
-    place = Place(Piece("face", "", Span(0, 400), HAPPINESS), "face", clip, Span(0, 400))
+    place = PieceLocation(LabeledPiece("face", "", Span(0, 400), HAPPINESS), "face", clip, Span(0, 400))
     (found,) = cut_pieces(clip, [place], [2], SETTINGS, lambda _, done_s, duration_s: reached_s.append(done_s))
     assert frames_of(found) == [(0, 9, 10)]
     assert 0.4 <= max(reached_s) < 3
@@ -127,18 +129,23 @@ def test_a_set_of_all_labelled_pieces(
         return decode(video, *arguments, **options)
 
     monkeypatch.setattr(building, "decode", counted)
-    listed = Omission(Fault.UNREADABLE, "listed before")
+    listed = Omission(OmissionKind.UNREADABLE, "listed before")
     pieces = [
-        Piece("happy", "", Span(0, 1000), HAPPINESS),
-        Piece("nowhere", "", Span(0, 1000), HAPPINESS),
-        Piece("empty", "", Span(0, 1000), HAPPINESS),
-        Piece("broken.mp4", "", Span(0, 1000), HAPPINESS),
-        Piece("HAPPY.MP4", "", Span(1000, 2000), HAPPINESS),
-        Piece("id", "utterance_1.mp4", Span(70_000, 71_000), SADNESS, "Ann"),
+        LabeledPiece("happy", "", Span(0, 1000), HAPPINESS),
+        LabeledPiece("nowhere", "", Span(0, 1000), HAPPINESS),
+        LabeledPiece("empty", "", Span(0, 1000), HAPPINESS),
+        LabeledPiece("broken.mp4", "", Span(0, 1000), HAPPINESS),
+        LabeledPiece("HAPPY.MP4", "", Span(1000, 2000), HAPPINESS),
+        LabeledPiece("id", "utterance_1.mp4", Span(70_000, 71_000), SADNESS, "Ann"),
     ]
     report = build(Labels(pieces, [listed]), videos, tmp_path / "blocks", SETTINGS)
     assert sorted(decoded) == ["empty.mp4", "happy.mp4", "utterance_1.mp4"]
-    assert count(report.omissions) == {Fault.UNREADABLE: 1, Fault.MISSING: 1, Fault.BROKEN: 1, Fault.FACELESS: 1}
+    assert count_by_kind(report.omissions) == {
+        OmissionKind.UNREADABLE: 1,
+        OmissionKind.MISSING: 1,
+        OmissionKind.BROKEN: 1,
+        OmissionKind.FACELESS: 1,
+    }
     assert (report.pieces, report.videos) == (6, 4)
     dataset = open_dataset(tmp_path / "blocks")
     columns = ["video", "file", "subject", "start_time", "end_time", "start_frame", "end_frame", "emotion"]
@@ -158,7 +165,7 @@ def test_a_set_of_all_labelled_pieces(
 
 
 def test_nothing_is_written_if_nothing_could_be_built(videos: Path, tmp_path: Path) -> None:
-    labels = Labels([Piece("empty", "", Span(0, 1000), HAPPINESS)])
+    labels = Labels([LabeledPiece("empty", "", Span(0, 1000), HAPPINESS)])
     report = build(labels, videos, tmp_path / "blocks", SETTINGS)
     assert report == BuildReport(1, 1, [], report.omissions)
     assert not (tmp_path / "blocks").exists()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annotate.errors import DatasetError
+from annotate.errors import DatasetError, UnreadableError
 from annotate.training.dataset.stills import import_stills
 from annotate.training.dataset.storage import Split, open_dataset
 
@@ -83,8 +83,9 @@ PIXELS, LABEL = np.zeros((2, 8, 8), np.uint8), np.zeros(2, int)
 )
 def test_other_files_are_refused_in_a_sentence(tmp_path: Path, arrays: dict[str, Any], sentence: str) -> None:
     path = faces(tmp_path / "faces.npz", **arrays)
-    with pytest.raises(DatasetError, match=sentence):
+    with pytest.raises(DatasetError, match=sentence) as refused:
         import_stills(path, tmp_path / "set", Split())
+    assert refused.value.path == path
     assert not (tmp_path / "set").exists()
 
 
@@ -92,5 +93,6 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "faces.npz").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(DatasetError, match=r"expected an \.npz file of arrays"):
         import_stills(tmp_path / "faces.npz", tmp_path / "set", Split())
-    with pytest.raises(DatasetError, match="the stills cannot be read"):
+    with pytest.raises(UnreadableError, match="No such file") as missing:
         import_stills(tmp_path / "none.npz", tmp_path / "set", Split())
+    assert Path(str(missing.value.path)) == tmp_path / "none.npz"

@@ -17,15 +17,15 @@ from annotate.training.dataset.storage import (
     TEST,
     TRAIN,
     VALIDATION,
+    BlockOrigin,
     Dataset,
-    Origin,
     Split,
     open_dataset,
     write_dataset,
 )
 from tests.training.conftest import MakeDataset
 
-ORIGIN = Origin("v/a.mp4", "v/a.mp4", "", 0.8, 1.6, 20, 39, 20, 1, "fear", TRAIN)
+ORIGIN = BlockOrigin("v/a.mp4", "v/a.mp4", "", 0.8, 1.6, 20, 39, 20, 1, "fear", TRAIN)
 KEYS = st.text(min_size=1, max_size=12)
 
 
@@ -43,7 +43,7 @@ def test_what_is_written_is_read_back_and_mapped(tmp_path: Path, count: int) -> 
     assert [int(block.mean()) for block in dataset.pixels] == [number % 256 for number in range(count)]
     assert list(dataset.origins.columns) == list(ORIGIN_COLUMNS)
     assert dataset.origins["block"].tolist() == list(range(count))
-    assert Origin(*dataset.origins.drop(columns="block").iloc[-1]) == ORIGIN
+    assert BlockOrigin(*dataset.origins.drop(columns="block").iloc[-1]) == ORIGIN
     assert (dataset.contract, dataset.details["extra"]) == (Contract(), ["fear"])
     assert dataset.labels.tolist() == [2] * count
     assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["blocks"]
@@ -56,10 +56,10 @@ def test_stills_stand_still(tmp_path: Path) -> None:
 
 
 def test_names_that_are_no_text_are_kept(tmp_path: Path) -> None:
-    odd = Origin('\udcff,\n".mp4', "b", "NA", 0.0, 0.0, 0, 0, 1, 1, "anger", TEST)
+    odd = BlockOrigin('\udcff,\n".mp4', "b", "NA", 0.0, 0.0, 0, 0, 1, 1, "anger", TEST)
     with write_dataset(tmp_path / "blocks", Contract(), {}) as writer:
         writer.add(np.zeros((20, 80, 80), np.uint8), odd)
-    assert Origin(*open_dataset(tmp_path / "blocks").origins.drop(columns="block").iloc[0]) == odd
+    assert BlockOrigin(*open_dataset(tmp_path / "blocks").origins.drop(columns="block").iloc[0]) == odd
 
 
 def test_a_set_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -78,8 +78,9 @@ def test_a_set_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     dataset = write(tmp_path / "blocks", 1)
-    with pytest.raises(DatasetError, match="is there already"):
+    with pytest.raises(DatasetError, match="is there already") as refused:
         write(tmp_path / "blocks", 1)
+    assert refused.value.path == tmp_path / "blocks"
     assert len(dataset) == 1
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be written"):
@@ -111,13 +112,15 @@ def test_damaged_sets_are_refused_in_a_sentence(
 ) -> None:
     path = write(tmp_path / "blocks", 2).path
     (path / name).write_bytes(damage((path / name).read_bytes()))
-    with pytest.raises(DatasetError, match=sentence):
+    with pytest.raises(DatasetError, match=sentence) as refused:
         open_dataset(path)
+    assert refused.value.path == path
 
 
 def test_what_is_no_set_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="no set of blocks; make one with `annotate dataset build`"):
+    with pytest.raises(DatasetError) as refused:
         open_dataset(tmp_path)
+    assert (refused.value.path, "annotate dataset build" in refused.value.remedy) == (tmp_path, True)
 
 
 def test_rows_of_a_part(make_dataset: MakeDataset) -> None:

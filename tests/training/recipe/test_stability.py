@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 
 from annotate.emotions.classifier import Classifier
-from annotate.training.recipe.stability import Steadiness, compare, measure
+from annotate.training.recipe.stability import Stability, compare, measure
 
 SAMPLE_VIDEOS = Path(__file__).parents[3] / "sample_videos"
 
 
 def test_a_face_that_stands_still_is_steady() -> None:
     crops = np.full((50, 5, 80, 80), 128, np.uint8)
-    assert compare(crops, Classifier()) == Steadiness(shifted=8, delayed=2)
+    assert compare(crops, Classifier()) == Stability(shifted=8, delayed=2)
 
 
 def test_shares() -> None:
-    total = Steadiness(4, 1, 2, 0) + Steadiness(4, 1, 2, 1)
+    total = Stability(4, 1, 2, 0) + Stability(4, 1, 2, 1)
     assert total.shift_share == 0.25
     assert total.delay_share == 0.25
-    assert Steadiness().shift_share == 0
+    assert Stability().shift_share == 0
 
 
 def test_blocks_of_a_video_are_compared() -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from annotate.errors import DatasetError
 from annotate.training.recipe.ferplus import VOTE_NAMES, join
 from annotate.training.recipe.still_faces import (
     CANVAS_PX,
@@ -103,5 +104,5 @@ def test_published_tables_are_joined() -> None:
     assert arrays["pixels"].shape == (2, 48, 48)
     assert arrays["fer2013_label"].tolist() == [4, 3]
     assert arrays["split"].tolist() == [0, 2]
-    with pytest.raises(ValueError, match="do not belong together"):
+    with pytest.raises(DatasetError, match="do not belong together"):
         join(faces, counts.iloc[:1])

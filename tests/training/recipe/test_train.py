@@ -10,7 +10,7 @@ import torch
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import Contract
 from annotate.training.models.export import TOLERANCE, export
-from annotate.training.models.frame_cnn import VIEWS, BlockNetwork, FrameNetwork, viewing
+from annotate.training.models.frame_cnn import VIEWS, BlockNetwork, FrameNetwork, view_matrix
 from annotate.training.recipe.augmentation import augment
 from annotate.training.recipe.evaluate import classify_stills, report
 from annotate.training.recipe.still_faces import CANVAS_PX, Stills
@@ -62,7 +62,7 @@ def test_a_block_is_the_mean_of_its_frames_softened() -> None:
     blocks = torch.rand(2, 20, 80, 80)
     with torch.inference_mode():
         views = [
-            viewing(share) @ (blocks[:, 4 * look].flip(2) if mirrored else blocks[:, 4 * look]) @ viewing(share).T
+            view_matrix(share) @ (blocks[:, 4 * look].flip(2) if mirrored else blocks[:, 4 * look]) @ view_matrix(share).T
             for look, (share, mirrored) in enumerate(VIEWS)
         ]
         logits = torch.stack([frames(view[:, None]) for view in views]).mean(0)

@@ -7,39 +7,38 @@ from pathlib import Path
 
 import pytest
 
-from annotate.archive.layout import Outputs
 from annotate.errors import OutputError
-from annotate.storage.locks import abandoned, claim, sweep
+from annotate.storage.local.locks import abandoned, lock, sweep
 
 
 def hold(base: Path, ready: Connection) -> None:
-    """Claims, says so, and waits for its death."""
-    with claim(Outputs(base)) as scratch:
-        assert scratch is not None
-        (scratch / "unfinished.csv").write_text("half")
-        ready.send(scratch)
+    """Locks, says so, and waits for its death."""
+    with lock(base) as held:
+        assert held is not None
+        (held.scratch / "unfinished.csv").write_text("half")
+        ready.send(held.scratch)
         ready.recv()
 
 
 def test_a_claim_gives_an_empty_folder_and_leaves_nothing(tmp_path: Path) -> None:
-    with claim(Outputs(tmp_path / "movie")) as scratch:
-        assert scratch is not None
-        assert os.listdir(scratch) == []
-        assert scratch.parent == tmp_path
-        (scratch / "unfinished.csv").touch()
+    with lock(tmp_path / "movie") as held:
+        assert held is not None
+        assert os.listdir(held.scratch) == []
+        assert held.scratch.parent == tmp_path
+        (held.scratch / "unfinished.csv").touch()
     assert os.listdir(tmp_path) == []
 
 
 def test_what_is_claimed_cannot_be_claimed_again(tmp_path: Path) -> None:
-    with claim(Outputs(tmp_path / "movie")) as first, claim(Outputs(tmp_path / "MOVIE")) as second:
+    with lock(tmp_path / "movie") as first, lock(tmp_path / "MOVIE") as second:
         assert first is not None
         assert second is None
-    with claim(Outputs(tmp_path / "movie")) as third:
+    with lock(tmp_path / "movie") as third:
         assert third is not None
 
 
 def test_other_videos_are_free(tmp_path: Path) -> None:
-    with claim(Outputs(tmp_path / "one")) as first, claim(Outputs(tmp_path / "two")) as second:
+    with lock(tmp_path / "one") as first, lock(tmp_path / "two") as second:
         assert first is not None
         assert second is not None
         assert first != second
@@ -53,13 +52,14 @@ def test_a_killed_claim_is_free_and_its_leavings_are_removed(tmp_path: Path) -> 
     scratch = ours.recv()
     somebodys = tmp_path / ".annotate-notes.tmp"
     somebodys.touch()
-    with claim(Outputs(tmp_path / "movie")) as busy:
+    with lock(tmp_path / "movie") as busy:
         assert busy is None
     process.kill()
     process.join()
     assert os.listdir(scratch) == ["unfinished.csv"]
-    with claim(Outputs(tmp_path / "movie")) as free:
-        assert free == scratch
+    with lock(tmp_path / "movie") as free:
+        assert free is not None
+        assert free.scratch == scratch
         assert os.listdir(scratch) == []
     assert os.listdir(tmp_path) == [somebodys.name]
 
@@ -72,11 +72,11 @@ def test_sweeping_removes_what_killed_runs_left_and_nothing_else(tmp_path: Path)
     locked.touch()
     for name in (".annotate-0123456789abcde.tmp", ".annotate-0123456789abcdef.tmp.bak", ".annotate-notes.lock", "a.lock"):
         (tmp_path / name).touch()
-    with claim(Outputs(tmp_path / "movie")) as scratch:
-        assert scratch is not None
+    with lock(tmp_path / "movie") as held:
+        assert held is not None
         assert abandoned(tmp_path) == [left, locked]
         assert sweep(tmp_path) == [left, locked]
-        assert scratch.exists()
+        assert held.scratch.exists()
         assert abandoned(tmp_path) == []
     assert len(os.listdir(tmp_path)) == 4
     assert sweep(tmp_path / "nowhere") == []
@@ -93,7 +93,7 @@ def test_a_link_in_place_of_leavings_is_not_followed(tmp_path: Path) -> None:
 
 def test_a_folder_that_takes_no_files(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot be written"), claim(Outputs(tmp_path / "file" / "movie")):
+    with pytest.raises(OutputError, match="cannot be written"), lock(tmp_path / "file" / "movie"):
         pass
 
 
@@ -108,7 +108,7 @@ def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Path, "mkdir", refuse)
     with (
         pytest.raises(OutputError, match=r"cannot be written \(No space left on device\)"),
-        claim(Outputs(tmp_path / "movie")),
+        lock(tmp_path / "movie"),
     ):
         pass
     assert os.listdir(tmp_path) == []

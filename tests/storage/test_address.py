@@ -1,4 +1,4 @@
-"""Addresses as paths: the methods of pathlib, and never a file of this machine."""
+"""Addresses as values: parts and names as paths have them, and never a file of this machine."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from annotate.errors import SettingsError
-from annotate.storage.s3.path import ObjectPath, is_remote, parse_place
+from annotate.storage.address import S3Address
+from annotate.storage.base import parse_path
 
-FILM = parse_place("s3://archive/films/a b#1?.x.mp4")
+FILM = parse_path("s3://archive/films/a b#1?.x.mp4")
 
 
 def test_parts_of_an_address() -> None:
-    assert isinstance(FILM, ObjectPath)
+    assert isinstance(FILM, S3Address)
     assert (FILM.bucket, FILM.key) == ("archive", "films/a b#1?.x.mp4")
     assert (FILM.name, FILM.stem, FILM.suffix) == ("a b#1?.x.mp4", "a b#1?.x", ".mp4")
     assert [str(path) for path in (FILM, FILM.parent, FILM.parent.parent)] == [
@@ -24,7 +25,7 @@ def test_parts_of_an_address() -> None:
         "s3://archive",
     ]
     assert FILM.as_uri() == "s3://archive/films/a%20b%231%3F.x.mp4"
-    assert parse_place("s3://archive/films/") == parse_place("S3://archive/films")
+    assert parse_path("s3://archive/films/") == parse_path("S3://archive/films")
 
 
 def test_what_is_made_of_an_address_is_one() -> None:
@@ -33,43 +34,42 @@ def test_what_is_made_of_an_address_is_one() -> None:
         FILM.parent / "c/d",
         FILM.parent / PurePosixPath("c/d"),
         FILM.absolute(),
-        FILM.resolve(),
     )
-    assert {type(path) for path in made} == {ObjectPath}
+    assert {type(path) for path in made} == {S3Address}
     assert str(made[0]) == "s3://archive/films/b.csv"
     assert str(made[1]) == str(made[2]) == "s3://archive/films/c/d"
 
 
 def test_the_way_from_a_prefix_is_no_address() -> None:
     way = FILM.relative_to(FILM.parent.parent)
-    assert (way, is_remote(way)) == (PurePosixPath("films/a b#1?.x.mp4"), False)
+    assert (way, type(way)) == (PurePosixPath("films/a b#1?.x.mp4"), PurePosixPath)
     assert (FILM.is_relative_to(FILM.parent), FILM.is_relative_to(Path("/archive"))) == (True, False)
     with pytest.raises(ValueError, match="is not below"):
-        FILM.relative_to(parse_place("s3://archive/film"))
+        FILM.relative_to(parse_path("s3://archive/film"))
 
 
 def test_an_address_is_the_same_after_it_was_sent() -> None:
     sent = pickle.loads(pickle.dumps(FILM))
-    assert (sent, hash(sent), type(sent)) == (FILM, hash(FILM), ObjectPath)
+    assert (sent, hash(sent), type(sent)) == (FILM, hash(FILM), S3Address)
 
 
 def test_an_address_is_never_a_local_file() -> None:
     local = Path("/archive/films/a b#1?.x.mp4")
     assert (local == FILM, local == FILM, len({local, FILM})) == (False, False, 2)
     for use in (os.stat, os.path.exists, os.path.abspath, open):
-        with pytest.raises(TypeError, match="not a file of this machine"):
+        with pytest.raises(TypeError):
             use(FILM)  # type: ignore[operator]
 
 
 def test_addresses_sort_as_paths_do() -> None:
     ways = ["b", "a/c", "a.b", "a"]
-    assert [str(path) for path in sorted(parse_place(f"s3://x1/{way}") for way in ways)] == [
+    assert [str(path) for path in sorted(parse_path(f"s3://x1/{way}") for way in ways)] == [
         f"s3://x1/{path}" for path in sorted(Path(way) for way in ways)
     ]
 
 
 def test_paths_of_this_machine_stay_what_they_are() -> None:
-    assert [type(parse_place(text)) for text in ("films", "./s3:/films", "/s3/x")] == [type(Path())] * 3
+    assert [type(parse_path(text)) for text in ("films", "./s3:/films", "/s3/x")] == [type(Path())] * 3
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ def test_paths_of_this_machine_stay_what_they_are() -> None:
 )
 def test_addresses_that_cannot_be_used(text: str) -> None:
     with pytest.raises(SettingsError, match="^" + text.split("?")[0]):
-        parse_place(text)
+        parse_path(text)

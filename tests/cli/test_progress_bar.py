@@ -1,0 +1,36 @@
+"""The bar of work in several phases."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from annotate.cli.progress_bar import ProgressBar
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, stderr: io.StringIO, *, quiet: bool = False) -> str:
+    """What stderr gets for two phases."""
+    monkeypatch.setattr(sys, "stderr", stderr)
+    with ProgressBar(quiet=quiet) as bar:
+        bar.move("epoch 1", 1, 2, "loss 0.500")
+        bar.move("epoch 2", 2, 4)
+    return stderr.getvalue()
+
+
+def test_every_phase_has_a_bar_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = shown(monkeypatch, _Terminal())
+    assert text.index("epoch 1") < text.index("epoch 2")
+    assert "0/2 " in text
+    assert "0/4 " in text
+
+
+def test_nothing_is_shown_without_a_terminal_or_when_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shown(monkeypatch, io.StringIO()) == ""
+    assert shown(monkeypatch, _Terminal(), quiet=True) == ""

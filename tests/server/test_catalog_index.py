@@ -1,0 +1,47 @@
+"""Figures and moments of reports, from memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from annotate.analytics.moments import MomentQuery
+from annotate.server.catalog_index import CatalogIndex
+from tests.analytics.samples import CLIP, MOVIE, report
+
+
+def test_reports_are_read_once_and_again_when_they_change(tmp_path: Path) -> None:
+    index = CatalogIndex()
+    first, second = report(tmp_path, "movie.mp4", MOVIE), report(tmp_path, "clip.mp4", CLIP)
+    assert index.update({first: 1, second: 1})
+    assert not index.update({first: 1, second: 1})
+    figures = index.figures(first)
+    assert figures is not None
+    assert (figures.duration_s, figures.faces, figures.dominant) == (10.0, 2, "anger")
+    assert dict(figures.shares) == pytest.approx({"anger": 1.6 / 2.8, "happiness": 1.2 / 2.8})
+    report(tmp_path, "movie.mp4", CLIP)
+    assert index.update({first: 2, second: 1})
+    assert [moment.span.start_s for moment in index.moments(MomentQuery(), {first})] == [1.0]
+    assert len(list(index.moments(MomentQuery(("sadness",)), {first, second}))) == 2
+    changed = index.figures(first)
+    assert changed is not None
+    assert dict(changed.shares) == {"sadness": 1.0}
+    assert index.update({first: 2})
+    assert index.figures(second) is None
+    assert {moment.report.path for moment in index.moments(MomentQuery(), {first, second})} == {first}
+
+
+def test_a_report_that_was_cut_off_is_told_until_it_is_whole(tmp_path: Path) -> None:
+    index = CatalogIndex()
+    path = report(tmp_path, "movie.mp4", MOVIE)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5])
+    index.update({path: 1})
+    skipped = index.skipped(path)
+    assert skipped is not None
+    assert (skipped.path, "damaged or cut off" in skipped.problem) == (path, True)
+    path.write_bytes(whole)
+    index.update({path: 1})
+    assert index.skipped(path) is None
+    assert index.figures(path) is not None
