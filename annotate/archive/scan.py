@@ -69,18 +69,46 @@ class Sidecars:
             self._known.pop(path, None)
 
 
-def scan(
-    paths: Sequence[PathOrUrl], selection: Selection | None = None, output_dir: PathOrUrl | None = None
-) -> Iterator[ArchiveItem | SkippedPath]:
-    """Yield every video below ``paths`` as `annotate.archive.discover.walk` finds it, with its outputs and its sidecar.
+class Scan:
+    """What a walk found; iterate it for every video with its outputs and its sidecar, which are read meanwhile.
 
-    Outputs lie beside the videos, or in a tree like the archive's below ``output_dir``. Sidecars are read once.
+    So that an archive of any size takes little memory, sidecars are let go of with their items.
+    """
 
-    Raises:
+    def __init__(
+        self, entries: Sequence[PathOrUrl | SkippedPath], paths: Sequence[PathOrUrl], output_dir: PathOrUrl | None
+    ) -> None:
+        self._entries = entries
+        self._paths = paths
+        self._output_dir = output_dir
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[ArchiveItem | SkippedPath]:
+        return locate(self._entries, self._paths, self._output_dir)
+
+    def sizes_bytes(self) -> dict[PathOrUrl, int]:
+        """Return all paths with the sizes of the videos; 0 where that is not known."""
+        sizes: dict[PathOrUrl, int] = {}
+        for entry in self._entries:
+            if isinstance(entry, SkippedPath):
+                sizes[entry.path] = 0
+            else:
+                stat = _stat(entry)
+                sizes[entry] = 0 if stat is None else stat.size_bytes
+        return sizes
+
+
+def scan(paths: Sequence[PathOrUrl], selection: Selection | None = None, output_dir: PathOrUrl | None = None) -> Scan:
+    """Return every video below ``paths`` as `annotate.archive.discover.walk` finds it, with its outputs and its sidecar.
+
+    Outputs lie beside the videos, or in a tree like the archive's below ``output_dir``. Sidecars are read once an iteration.
+    Iterating raises:
         SettingsError: videos of two roots would have outputs at the same place.
         StorageError: object storage does not answer.
     """
-    return locate(list(walk(paths, selection)), paths, output_dir)
+    return Scan(list(walk(paths, selection)), paths, output_dir)
 
 
 def locate(

@@ -97,7 +97,7 @@ def annotate_command(
     workplace: Workplace,
 ) -> int:
     """Annotate every video below each PATH."""
-    items = list(scan(paths, selection, output_dir))
+    items = scan(paths, selection, output_dir)
     if not items:
         say_none_found(paths, quiet=run.quiet)
         return 0
@@ -120,7 +120,7 @@ def annotate_command(
 
         return annotate_archive(items, Plan(settings, options, usable, workplace.scratch), executor)
 
-    return show_run(items, start, run, make_executor)
+    return show_run(items.sizes_bytes(), start, run, make_executor)
 
 
 @dataclass(frozen=True)

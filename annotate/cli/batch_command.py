@@ -6,7 +6,7 @@ import contextlib
 import logging
 import signal
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -127,25 +127,28 @@ def _parse_formats(ctx: click.Context, parameter: click.Parameter, value: str) -
 
 
 def show_run(
-    entries: Sequence[ArchiveItem | SkippedPath],
+    sizes_bytes: Mapping[PathOrUrl, int],
     start: Callable[[Executor], Generator[Outcome, None, None]],
     run: RunOptions,
     make_executor: Callable[[OnProgress], Executor] | None = None,
 ) -> int:
-    """Show and log a run over a scanned archive that ``start`` starts with an executor, and return the exit status.
+    """Show and log a run that ``start`` starts with an executor, and return the exit status.
+
+    ``sizes_bytes`` are the videos, with what the bar moves by.
 
     The executor is the one that ``make_executor`` gives, or else it is processes on this machine.
 
     Raises:
         AnnotateError: the run as a whole failed.
     """
-    sizes = dict(map(_path_and_size, entries))
-    display = console.Display(sizes, quiet=run.quiet)
+    display = console.Display(sizes_bytes, quiet=run.quiet)
     outcomes: list[Outcome] = []
     exit_status, log_failed = 0, False
     try:
         _interrupt_on_sigterm()
-        executor = make_executor(display.advance) if make_executor else _processes(run.jobs, len(sizes), display.advance)
+        executor = (
+            make_executor(display.advance) if make_executor else _processes(run.jobs, len(sizes_bytes), display.advance)
+        )
         with (
             contextlib.closing(executor),
             contextlib.closing(start(executor)) as pending,
@@ -163,12 +166,17 @@ def show_run(
     finally:
         display.close()
     if not run.quiet:
-        order = {path: number for number, path in enumerate(sizes)}
+        order = {path: number for number, path in enumerate(sizes_bytes)}
         console.print_text(console.closing_table(sorted(outcomes, key=lambda outcome: order[outcome.path])))
     if exit_status:
-        console.say(f"interrupted: {len(sizes) - len(outcomes)} left to do; run the same command again to go on")
+        console.say(f"interrupted: {len(sizes_bytes) - len(outcomes)} left to do; run the same command again to go on")
         return exit_status
     return EXIT_FAILED if log_failed or any(outcome.status is Status.FAILED for outcome in outcomes) else 0
+
+
+def sizes_of(entries: Sequence[ArchiveItem | SkippedPath]) -> dict[PathOrUrl, int]:
+    """Return the paths of scanned entries with their sizes in bytes, 0 where that is not known."""
+    return dict(map(_path_and_size, entries))
 
 
 def _path_and_size(entry: ArchiveItem | SkippedPath) -> tuple[PathOrUrl, int]:

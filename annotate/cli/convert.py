@@ -8,7 +8,7 @@ import click
 
 from annotate.archive.discover import Selection
 from annotate.archive.layout import OutputOptions
-from annotate.cli.batch_command import RunOptions, output_options, run_options, show_run
+from annotate.cli.batch_command import RunOptions, output_options, run_options, show_run, sizes_of
 from annotate.cli.options import handle_errors, output_dir_option, say_no_reports, selection_options, verbosity
 from annotate.results.formats.registry import TRACKS
 from annotate.storage.values import PathOrUrl
@@ -35,4 +35,4 @@ def convert(
     if not items:
         say_no_reports(paths, quiet=run.quiet)
         return 0
-    return show_run(items, lambda executor: convert_archive(items, options, executor), run)
+    return show_run(sizes_of(items), lambda executor: convert_archive(items, options, executor), run)

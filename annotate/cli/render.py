@@ -11,7 +11,7 @@ import click
 
 from annotate.archive.discover import VIDEO_ENDINGS, Selection
 from annotate.cli import console
-from annotate.cli.batch_command import RunOptions, decoding_limits, run_options, show_run
+from annotate.cli.batch_command import RunOptions, decoding_limits, run_options, show_run, sizes_of
 from annotate.cli.options import (
     Command,
     PathOrUrlType,
@@ -101,7 +101,7 @@ def render(
         console.say(remark)
     run = replace(run, jobs=run.jobs or max(1, available_cores() // _CORES_EACH))
     scanned = [entry if isinstance(entry, SkippedPath) else entry.item for entry in entries]
-    return show_run(scanned, lambda executor: render_archive(entries, executor), run)
+    return show_run(sizes_of(scanned), lambda executor: render_archive(entries, executor), run)
 
 
 def _is_folder(output: Path) -> bool:

@@ -116,6 +116,13 @@ def test_outputs_in_a_folder_of_their_own_have_the_tree_of_the_archive(archive: 
     assert all(item.meta is None for item in items)
 
 
+def test_how_much_there_is_is_known_without_sidecars(archive: Path, reads: Counter[Path]) -> None:
+    found = scan([archive, archive / "gone"])
+    assert len(found) == 5
+    assert {path.name: size for path, size in found.sizes_bytes().items()} == {"a.mp4": 10, "b.mp4": 10, "gone": 0}
+    assert not reads
+
+
 def test_what_is_left_out_stands_in_its_place(archive: Path) -> None:
     found = list(scan([archive / "gone", archive / "a.mp4"]))
     assert isinstance(found[0], SkippedPath)

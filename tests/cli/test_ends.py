@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from annotate.__main__ import run as start
-from annotate.archive.scan import ArchiveItem
+from annotate.archive.scan import Scan
 from annotate.batch.job import Outcome, Status
 from tests.cli.answers import names, run, run_process
 
@@ -21,8 +21,8 @@ def test_a_log_that_fails_does_not_end_the_run(folder: Path) -> None:
 
 
 def test_interrupted_it_says_what_is_left(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(items: list[ArchiveItem], *arguments: object, **options: object) -> Iterator[Outcome]:
-        yield Outcome(items[0].video, Status.NO_FACES, 1.0)
+    def interrupted(items: Scan, *arguments: object, **options: object) -> Iterator[Outcome]:
+        yield Outcome(next(iter(items.sizes_bytes())), Status.NO_FACES, 1.0)
         raise KeyboardInterrupt
 
     for name in "bc":
