@@ -10,7 +10,7 @@ from annotate.archive.layout import Outputs, name_outputs, usual_outputs
 from annotate.archive.output_tree import mirror
 from annotate.results.meta import Meta, read_meta, read_metas
 from annotate.storage.base import storage_for
-from annotate.storage.values import FileStat, PathOrUrl, SkippedPath
+from annotate.storage.values import FileStat, PathOrUrl, SkippedPath, sort_key
 
 _VIDEOS_AT_ONCE = 128
 """Sidecars of so many videos are asked for together."""
@@ -87,6 +87,16 @@ class Scan:
 
     def __iter__(self) -> Iterator[ArchiveItem | SkippedPath]:
         return locate(self._entries, self._paths, self._output_dir)
+
+    @property
+    def videos(self) -> list[PathOrUrl]:
+        """The videos."""
+        return [entry for entry in self._entries if not isinstance(entry, SkippedPath)]
+
+    def ordered(self) -> Scan:
+        """Return the same with what is left out first, then the videos, each in order."""
+        skipped = [entry for entry in self._entries if isinstance(entry, SkippedPath)]
+        return Scan([*skipped, *sorted(self.videos, key=sort_key)], self._paths, self._output_dir)
 
     def sizes_bytes(self) -> dict[PathOrUrl, int]:
         """Return all paths with the sizes of the videos; 0 where that is not known."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from annotate.archive.layout import META_ENDING, REPORT_ENDING, is_output
-from annotate.archive.scan import ArchiveItem
+from annotate.archive.scan import ArchiveItem, Scan
 from annotate.results.meta import Meta, hash_file, is_unchanged, json_safe_name, read_meta
 from annotate.storage.base import storage_for
-from annotate.storage.values import PathOrUrl, SkippedPath, sort_key
+from annotate.storage.values import PathOrUrl, SkippedPath
 from annotate.version import ANALYSIS_VERSION
 
 
@@ -35,23 +35,18 @@ class Finding:
     stale: tuple[PathOrUrl, ...] = ()
 
 
-def check_archive(
-    items: Iterable[ArchiveItem | SkippedPath], trees: Mapping[PathOrUrl, Sequence[PathOrUrl]]
-) -> Iterator[Finding]:
+def check_archive(scanned: Scan, trees: Mapping[PathOrUrl, Sequence[PathOrUrl]]) -> Iterator[Finding]:
     """Yield what is wrong with the outputs of videos as `annotate.archive.scan.scan` finds them, and of others near them.
 
     ``trees`` are the directories in which outputs that belong to no video are looked for, each with those whose videos
     it serves: itself, where outputs lie beside the videos. Nothing is changed.
     """
-    videos: list[ArchiveItem] = []
-    for item in items:
+    check = _Check(frozenset(scanned.videos))
+    for item in scanned.ordered():
         if isinstance(item, SkippedPath):
             yield Finding(item.path, Fault.UNREADABLE, item.reason)
         else:
-            videos.append(item)
-    check = _Check(frozenset(item.video for item in videos))
-    for item in sorted(videos, key=lambda item: sort_key(item.video)):
-        yield from check.video(item)
+            yield from check.video(item)
     for tree, archives in trees.items():
         storage = storage_for(tree)
         for folder in storage.folders(tree):

@@ -8,7 +8,7 @@ import click
 
 from annotate.archive.discover import Selection
 from annotate.archive.output_tree import trees_with_outputs
-from annotate.archive.scan import ArchiveItem, scan
+from annotate.archive.scan import scan
 from annotate.batch.check import check_archive, remove_stale
 from annotate.cli import console
 from annotate.cli.options import (
@@ -33,17 +33,16 @@ def check(
     paths: Sequence[PathOrUrl], selection: Selection, output_dir: PathOrUrl | None, delete_stale: bool, quiet: bool
 ) -> int:
     """Verify the outputs of an archive: what is missing, stale, foreign or damaged."""
-    items = list(scan(paths, selection, output_dir))
+    scanned = scan(paths, selection, output_dir)
     findings = []
-    for finding in check_archive(items, trees_with_outputs(paths, output_dir)):
+    for finding in check_archive(scanned, trees_with_outputs(paths, output_dir)):
         findings.append(finding)
         console.print_text(console.finding_line(finding))
         if delete_stale:
             for path in remove_stale(finding):
                 console.print_text(printable(f"{path}: deleted"))
-    if not items and not findings:
+    if not scanned.videos and not findings:
         say_none_found(paths, quiet=quiet)
     elif not quiet:
-        videos = sum(isinstance(item, ArchiveItem) for item in items)
-        console.print_text(console.check_totals(videos, findings))
+        console.print_text(console.check_totals(len(scanned.videos), findings))
     return EXIT_FAILED if findings else 0
