@@ -50,7 +50,7 @@ class Selection:
 def walk(paths: Iterable[PathOrUrl], selection: Selection | None = None) -> Iterator[PathOrUrl | SkippedPath]:
     """Yield the videos below ``paths``, each once: in the order given, sorted by name within a directory.
 
-    A path that is a file is taken whatever its ending, unless it is an output of this program. Hidden files and
+    A path that is a file is taken with any ending, unless it is an output of this program. Hidden files and
     directories are left out, links to files are followed, links to directories only if the selection says so.
     """
     selection = selection or Selection()

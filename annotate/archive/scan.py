@@ -13,7 +13,7 @@ from annotate.storage.base import storage_for
 from annotate.storage.values import FileStat, PathOrUrl, SkippedPath, sort_key
 
 _VIDEOS_AT_ONCE = 128
-"""Sidecars of so many videos are asked for together."""
+"""Number of videos whose sidecars are read together."""
 
 
 @dataclass(frozen=True)

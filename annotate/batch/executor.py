@@ -31,7 +31,7 @@ class Executor(Protocol):
         """Make new workers in place of broken ones."""
 
     def close(self) -> None:
-        """End all workers, whatever they are doing, with their children."""
+        """End all workers, busy or not, with their children."""
 
 
 class InlineExecutor:

@@ -80,7 +80,7 @@ class Workplace:
 )
 @decoding_limits(with_hardware=True)
 @click.option(
-    "--cluster", metavar="ADDRESS", help="Have it done by a Dask cluster: tcp://HOST:PORT, a scheduler file, or local."
+    "--cluster", metavar="ADDRESS", help="Annotate on a Dask cluster: tcp://HOST:PORT, a scheduler file, or local."
 )
 @verbosity
 @collect_run

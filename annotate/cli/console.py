@@ -51,7 +51,7 @@ def progress(items: Sequence[Item], what: str, *, quiet: bool) -> Iterable[Item]
 
 
 class Display:
-    """Progress of a run: two bars on a terminal, a line a video elsewhere, nothing but failures when quiet.
+    """Progress of a run: two bars on a terminal, one line per video elsewhere, nothing but failures when quiet.
 
     ``sizes`` are the videos with their bytes, with which the archive's bar moves: they are known beforehand, and go with
     lengths.
@@ -173,7 +173,7 @@ def open_log(path: Path | None) -> Iterator[Callable[[Outcome], None]]:
 
 
 def closing_table(outcomes: Sequence[Outcome]) -> str:
-    """Return a table with a row a video, but for those that were up to date, and a line of totals."""
+    """Return a table with one row per video, but for those that were up to date, and a line of totals."""
     rows = [
         (
             printable(outcome.path),

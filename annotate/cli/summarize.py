@@ -33,7 +33,7 @@ from annotate.storage.values import PathOrUrl, SkippedPath
 def summarize(
     paths: Sequence[PathOrUrl], by: str, sort: str | None, top: int | None, output: Path | None, quiet: bool
 ) -> int:
-    """Sum up the reports of annotated videos: a row a video, totals last."""
+    """Sum up the reports of annotated videos: one row per video, totals last."""
     from annotate.analytics.export import encode_table
     from annotate.analytics.summary import Tally, ordered
     from annotate.cli.summary_tables import summary_columns

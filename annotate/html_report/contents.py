@@ -130,12 +130,14 @@ class _Confidence:
     _sums: list[pd.Series[int]] = field(default_factory=list)
 
     def add(self, batch: Batch) -> None:
+        """Add the pieces of a batch."""
         pieces = batch.pieces
         parts = (pieces["confidence"] * _PARTS).round().astype(int)
         keys = [pieces["emotion"].astype(str), (parts * BINS // _PARTS).clip(0, BINS - 1).rename("bin")]
         self._sums.append((pieces["end_ms"] - pieces["start_ms"]).groupby(keys).sum())
 
     def table(self) -> pd.DataFrame:
+        """Return milliseconds: a row per emotion, a column per bin of confidence."""
         if not self._sums:
             return pd.DataFrame(columns=range(BINS), dtype=int)
         sums = pd.concat(self._sums).groupby(level=[0, 1]).sum().unstack(fill_value=0)

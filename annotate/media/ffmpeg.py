@@ -215,7 +215,7 @@ def wait_for_output(pipe: IO[bytes], name: object, stall_timeout_s: float, optio
     ``option`` is what allows for more time, where there is one.
 
     Raises:
-        DecodingError: nothing came for so many seconds.
+        DecodingError: nothing came for ``stall_timeout_s``.
     """
     if os.name == "posix" and not select.select([pipe], [], [], stall_timeout_s)[0]:
         problem = f"the decoder gave nothing for {stall_timeout_s:g} s and was ended"

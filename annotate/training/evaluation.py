@@ -143,7 +143,7 @@ def _intervals(values: dict[str, Values], resampled: dict[str, Values]) -> dict[
 
 
 def _contract_differences(classifier: Classifier, dataset: Dataset) -> Iterator[str]:
-    """Yield where the model's contract differs from the set's, which has all frames, whatever the model's stride."""
+    """Yield where the model's contract differs from the set's, which has all frames for any stride of the model."""
     given = dataset.contract.to_metadata()
     for name, wanted in replace(classifier.contract, frame_stride=dataset.contract.frame_stride).to_metadata().items():
         found = given[name]

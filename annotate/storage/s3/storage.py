@@ -31,7 +31,7 @@ class S3Storage:
         return S3Client()
 
     def walk(self, root: S3Address, *, follow_links: bool = False) -> Iterator[S3Address | SkippedPath]:
-        """Yield objects; they are listed once, whatever the number of folders."""
+        """Yield objects; they are listed once for all folders."""
         client = self.client
         try:
             try:
