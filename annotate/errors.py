@@ -153,12 +153,15 @@ class TrainingError(AnnotateError):
 
 
 def in_words(problem: str, remedy: str = "", path: object = None) -> str:
-    """Return ``PATH: problem; remedy``, without the parts that are not there.
+    """Return ``PATH: problem (cause). Remedy.``, without the parts that are not there.
 
     >>> in_words("not a video (no header)", "check its download", "a.mp4")
-    'a.mp4: not a video (no header); check its download'
+    'a.mp4: not a video (no header). Check its download.'
+    >>> in_words("the file is empty")
+    'the file is empty'
     """
-    return (f"{path}: " if path is not None else "") + problem + (f"; {remedy}" if remedy else "")
+    advice = f". {remedy[0].upper()}{remedy[1:]}." if remedy else ""
+    return (f"{path}: " if path is not None else "") + problem + advice
 
 
 def unreadable(path: object, error: OSError) -> UnreadableError:

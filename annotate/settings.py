@@ -60,7 +60,7 @@ class Settings:
     min_face: float = 0.15
     """Smallest face to find, as a fraction of the image's shorter side."""
 
-    look_interval_ms: int = 250
+    detection_interval_ms: int = 250
     """There is a detection pass once in every such step of time, and at the first and last frame of a shot."""
 
     search_interval_ms: int = 2000
@@ -81,7 +81,7 @@ class Settings:
     gap_ms: int = 1000
     """Tracks end where no frame is shown for longer than this, if that is unusual for the video."""
 
-    part_s: int = 300
+    chunk_s: int = 300
     """Length of a chunk. At every such step of a video's time shots begin anew, so that a chunk's annotations do not depend
     on the frames before it, and chunks can be analyzed at once. Five minutes are a whole number of blocks at usual rates."""
 
@@ -92,13 +92,13 @@ class Settings:
         if not MIN_MIN_FACE <= self.min_face <= MAX_MIN_FACE:
             raise SettingsError(f"min_face must lie between {MIN_MIN_FACE} and {MAX_MIN_FACE}, not {self.min_face}")
         for name in (
-            "look_interval_ms",
+            "detection_interval_ms",
             "search_interval_ms",
             "max_frame_rate",
             "track_timeout_ms",
             "min_track_frames",
             "gap_ms",
-            "part_s",
+            "chunk_s",
         ):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"{name} must be greater than 0, not {getattr(self, name)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from annotate.faces.blocks import Detection
+from annotate.faces.blocks import TimedBox
 from annotate.faces.box import Box
 from annotate.span import Span
 
@@ -29,7 +29,7 @@ class Annotation:
     overlap: int
     class_names: tuple[str, ...]
     probabilities: tuple[float, ...]
-    detected: tuple[Detection, ...] = ()
+    detected: tuple[TimedBox, ...] = ()
     """The detections, boxes in pixels of the displayed frame, in frames that the face's block before did not have."""
 
     @property

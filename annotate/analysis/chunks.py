@@ -1,6 +1,6 @@
 """Chunks of long videos that do not depend on each other, and how they become one video again.
 
-A seam lies at every ``part_s`` of a video's time (see `annotate.settings.Settings`). Shots, and with them detection passes,
+A seam lies at every ``chunk_s`` of a video's time (see `annotate.settings.Settings`). Shots, and with them detection passes,
 tracks and blocks, begin anew there, so that the annotations of a chunk follow from its frames alone, and chunks can be
 analyzed at once. A face that is seen in the last frame before a seam and in the same place in the first one behind it keeps
 its number.
@@ -68,9 +68,9 @@ ChunkItem = ChunkStart | Annotation | ChunkEnd
 class Chunk:
     """The frames of the chunk that ``first`` lies in, from it and ``rest``; iterate it once, then read the counts."""
 
-    def __init__(self, first: Frame, rest: Iterator[Frame], part_s: int) -> None:
+    def __init__(self, first: Frame, rest: Iterator[Frame], chunk_s: int) -> None:
         self._first = first
-        self._end_ms = (first.span.start_s // part_s + 1) * part_s * MS_PER_S
+        self._end_ms = (first.span.start_s // chunk_s + 1) * chunk_s * MS_PER_S
         self._rest = rest
         self._last_analyzed = first
         self.following: Frame | None = None

@@ -77,7 +77,7 @@ def count_chunks(video: Video, settings: Settings) -> int:
     """Return the number of chunks of a video: 1 if it is short, or if its container does not tell where frames are."""
     if video.container not in SEEKABLE_CONTAINERS:
         return 1
-    return max(1, math.ceil((video.duration_s or 0) / settings.part_s))
+    return max(1, math.ceil((video.duration_s or 0) / settings.chunk_s))
 
 
 def analyze_chunk(analysis: Analysis, number: int, count: int, progress: Progress) -> list[ChunkItem] | None:
@@ -89,7 +89,7 @@ def analyze_chunk(analysis: Analysis, number: int, count: int, progress: Progres
     Raises:
         DecodingError: of the first chunk not one frame could be decoded, or the decoder hung there.
     """
-    report, start_s = DecodingReport(), number * analysis.settings.part_s
+    report, start_s = DecodingReport(), number * analysis.settings.chunk_s
     items: list[ChunkItem] = []
     try:
         items += analysis.chunk_items(

@@ -19,7 +19,7 @@ from annotate.faces.blocks import Block, BlockReport, cut_blocks
 from annotate.faces.detect import UNSCALED, FaceDetector, detection_short_side_px
 from annotate.faces.search import observe
 from annotate.faces.shots import thin
-from annotate.faces.track import Sighting, TrackEnd, follow
+from annotate.faces.track import TrackedFace, TrackEnd, follow
 from annotate.media.decode import DecodingReport, Frame, decode
 from annotate.media.probe import Video, probe
 from annotate.settings import ALL_CORES, Limits, Settings
@@ -100,14 +100,14 @@ class Analysis:
         settings, contract = self.settings, self.classifier.contract
         size_px = analyzed_size_px(self.video, settings.min_face)
         across, down = self.video.width_px / size_px[0], self.video.height_px / size_px[1]
-        start_s, end_s = first * settings.part_s, math.inf if end is None else end * settings.part_s
+        start_s, end_s = first * settings.chunk_s, math.inf if end is None else end * settings.chunk_s
         detector = self.tools.face_detector(settings.min_face)
         decoded = decode(self.video, size_px, limits=self.limits, report=report, start_s=start_s)
         try:
             frames = (frame for frame in _reported(decoded, progress) if frame.span.start_s >= start_s)
             frame = next(frames, None)
             while frame is not None and frame.span.start_s < end_s:
-                chunk, tracks = Chunk(frame, frames, settings.part_s), BlockReport()
+                chunk, tracks = Chunk(frame, frames, settings.chunk_s), BlockReport()
                 yield ChunkStart(FrameMark.of(frame))
                 analyzed = chunk.note_analyzed(analyzed_frames(chunk, self.video, contract, settings))
                 faces = find_faces(analyzed, settings, detector)
@@ -142,7 +142,7 @@ def analyzed_frames(frames: Iterable[Frame], video: Video, contract: Contract, s
 
 def find_faces(
     frames: Iterable[Frame], settings: Settings, detector: FaceDetector | None = None
-) -> Iterator[Sighting | TrackEnd]:
+) -> Iterator[TrackedFace | TrackEnd]:
     """Yield the faces in analyzed frames, tracked from frame to frame; without a ``detector`` one is loaded."""
     detector = FaceDetector(settings.min_face) if detector is None else detector
     return follow(observe(frames, detector, settings), settings)

@@ -18,7 +18,7 @@ FRAME_RATES = (24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 50.0, 60000 / 1001,
 """Frame rates for which there are timecodes (SMPTE ST 12-1)."""
 
 USUAL_RATE = 25.0
-MOST_EVENTS = 999
+MAX_EVENTS = 999
 """CMX 3600 numbers its events with three digits."""
 
 _RECORD_START_S = 3600

@@ -14,7 +14,7 @@ TABLE_ENDINGS = (".csv", ".json", ".xlsx", ".parquet")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """Characters with which a formula begins in spreadsheets (OWASP, "CSV Injection")."""
 
-_MOST_SHEET_ROWS = (1 << 20) - 1
+_MAX_SHEET_ROWS = (1 << 20) - 1
 """Rows of a sheet below its heading."""
 
 
@@ -57,7 +57,7 @@ def _harmless_text(text: str) -> str:
 def _write_sheet(table: pd.DataFrame, buffer: io.BytesIO) -> None:
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
-    if len(table) > _MOST_SHEET_ROWS:
+    if len(table) > _MAX_SHEET_ROWS:
         raise OutputError(f"a sheet has no room for {len(table)} rows", "write a .csv or .parquet")
     clean = table.replace(ILLEGAL_CHARACTERS_RE, "\N{REPLACEMENT CHARACTER}", regex=True)
     with pd.ExcelWriter(buffer, engine="openpyxl") as writer:

@@ -32,7 +32,7 @@ from annotate.results.table import to_table
 from annotate.storage.base import Lock, storage_for
 from annotate.version import ANALYSIS_VERSION, VERSION
 
-MOST_CHUNKS = 1000
+MAX_CHUNKS = 1000
 """Videos that say they have more, which is 83 hours, are not split: they may say what they like."""
 
 
@@ -64,7 +64,7 @@ def annotate_video(job: AnnotateJob, context: WorkContext, chunks: AnalyzedChunk
     outputs, options = job.outputs, job.options
     with _locked(job) as lock:
         if lock is None:
-            return Outcome.busy(job.path)
+            return Outcome.locked(job.path)
         item = job.item.again()
         decision = job.decide(item)
         if decision.action is not Action.ANNOTATE:
@@ -94,14 +94,14 @@ def annotate_or_split(job: AnnotateJob, context: WorkContext) -> Outcome | Chunk
     if storage_for(job.path).in_place:
         with _locked(job) as lock:
             if lock is None:
-                return Outcome.busy(job.path)
+                return Outcome.locked(job.path)
             item = job.item.again()
             if job.decide(item).action is Action.ANNOTATE:
                 refuse_foreign_tracks(job.outputs, job.options, item.meta)
                 with _fetched(job, context) as (video, source):
                     probed = probe(video, job.limits.max_pixels, ffmpeg=context.tools.ffmpeg)
                 count = count_chunks(probed, job.settings)
-                if 1 < count <= MOST_CHUNKS:
+                if 1 < count <= MAX_CHUNKS:
                     return ChunkPlan(count, source, probed.duration_s)
     return annotate_video(job, context)
 

@@ -19,7 +19,7 @@ class Fault(enum.Enum):
 
     MISSING = "missing"
     STALE = "stale"
-    FOREIGN = "foreign"
+    UNKNOWN = "unknown"
     DAMAGED = "damaged"
     UNREADABLE = "unreadable"
     UNFINISHED = "unfinished"
@@ -111,7 +111,7 @@ class _Check:
                 yield Finding(path, Fault.STALE, f"the outputs of {meta.source.name} have other names now", ours)
         for path in loose:
             if path not in self._accounted:
-                yield Finding(path, Fault.FOREIGN, "named like an output, but no meta file knows it")
+                yield Finding(path, Fault.UNKNOWN, "named like an output, but no meta file knows it")
         for path in storage_for(folder).abandoned(folder):
             yield Finding(path, Fault.UNFINISHED, "left by a run that was killed")
 

@@ -26,15 +26,24 @@ Progress = Callable[[float, float | None], None]
 
 
 class Status(enum.Enum):
-    """How the work on a video ended."""
+    """How the work on a video ended; the values are the ``status`` of `--log` lines, one token each."""
 
     ANNOTATED = "annotated"
-    NO_FACES = "no faces"
-    CONVERTED = "formats added"
+    NO_FACES = "no_faces"
+    CONVERTED = "converted"
     RENDERED = "rendered"
-    SKIPPED = "up to date"
-    BUSY = "another run is at it"
+    UP_TO_DATE = "up_to_date"
+    LOCKED = "locked"
     FAILED = "failed"
+
+    @property
+    def label(self) -> str:
+        """The status in words.
+
+        >>> Status.NO_FACES.label
+        'no faces'
+        """
+        return self.value.replace("_", " ")
 
 
 @dataclass(frozen=True)
@@ -74,12 +83,12 @@ class Outcome:
     @classmethod
     def skipped(cls, path: PathOrUrl, meta: Meta) -> Outcome:
         """Return the outcome of a video for which there was nothing to do, with what its sidecar says."""
-        return cls(path, Status.SKIPPED, meta.duration_s, meta.faces)
+        return cls(path, Status.UP_TO_DATE, meta.duration_s, meta.faces)
 
     @classmethod
-    def busy(cls, path: PathOrUrl) -> Outcome:
+    def locked(cls, path: PathOrUrl) -> Outcome:
         """Return the outcome of a video whose outputs another run has locked."""
-        return cls(path, Status.BUSY, problem="another run is at it", remedy="it is left to that one")
+        return cls(path, Status.LOCKED, problem="another run is working on it", remedy="rerun when that one has ended")
 
     @property
     def reason(self) -> str:

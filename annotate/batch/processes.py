@@ -123,15 +123,15 @@ class _Pool:
 class ProcessExecutor:
     """``slots`` processes that are started afresh, not copied, so that they inherit no threads and no open files.
 
-    There are no more of them than ``most_jobs``. With ``niceness`` they and their decoders give way to other processes (see
+    There are no more of them than ``max_jobs``. With ``niceness`` they and their decoders give way to other processes (see
     nice(2)).
     """
 
     def __init__(
-        self, slots: int, on_progress: OnProgress | None = None, *, niceness: int = 0, most_jobs: int | None = None
+        self, slots: int, on_progress: OnProgress | None = None, *, niceness: int = 0, max_jobs: int | None = None
     ) -> None:
         self.slots = slots
-        self._processes = slots if most_jobs is None else max(1, min(slots, most_jobs))
+        self._processes = slots if max_jobs is None else max(1, min(slots, max_jobs))
         self._on_progress = on_progress
         self._niceness = niceness
         self._pool: _Pool | None = None

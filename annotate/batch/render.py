@@ -96,7 +96,7 @@ def render_video(job: RenderJob, context: WorkContext) -> Outcome:
         storage_for(path).check_writable(path)
     with storage_for(job.outputs.base).lock(job.outputs.base) as lock:
         if lock is None:
-            return Outcome.busy(job.path)
+            return Outcome.locked(job.path)
         try:
             meta = current_meta(job.item.again())
             if not job.options.force and job.current_copy(meta) is not None:

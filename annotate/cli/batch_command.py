@@ -185,11 +185,11 @@ def _path_and_size(entry: ArchiveItem | SkippedPath) -> tuple[PathOrUrl, int]:
     return entry.video, 0 if entry.stat is None else entry.stat.size_bytes
 
 
-def _processes(jobs: int | None, most_jobs: int, on_progress: OnProgress) -> Executor:
+def _processes(jobs: int | None, max_jobs: int, on_progress: OnProgress) -> Executor:
     """Return worker processes of this machine; the first loads while this process finds out what there is to do."""
     from annotate.batch.processes import ProcessExecutor
 
-    executor = ProcessExecutor(jobs or available_cores(), on_progress, most_jobs=most_jobs)
+    executor = ProcessExecutor(jobs or available_cores(), on_progress, max_jobs=max_jobs)
     executor.prepare()
     return executor
 

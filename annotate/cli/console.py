@@ -31,10 +31,10 @@ _REDRAW_INTERVAL_S = 0.1
 _COUNTED = (
     (Status.ANNOTATED, "annotated"),
     (Status.NO_FACES, "without faces"),
-    (Status.CONVERTED, "given further formats"),
+    (Status.CONVERTED, "converted"),
     (Status.RENDERED, "rendered"),
-    (Status.SKIPPED, "up to date"),
-    (Status.BUSY, "in another run's work"),
+    (Status.UP_TO_DATE, "up to date"),
+    (Status.LOCKED, "locked"),
     (Status.FAILED, "failed"),
 )
 
@@ -101,7 +101,7 @@ class Display:
                 self._analyzed_s += outcome.duration_s
             if outcome.status is Status.FAILED:
                 say(f"failed: {outcome.sentence}")
-            elif not self._quiet and self._archive is None and outcome.status is not Status.SKIPPED:
+            elif not self._quiet and self._archive is None and outcome.status is not Status.UP_TO_DATE:
                 elapsed_s = time.monotonic() - begun_s if begun_s is not None else None
                 say(f"{outcome.path}: {', '.join(_facts(outcome, elapsed_s))}")
             self._redraw()
@@ -183,7 +183,7 @@ def closing_table(outcomes: Sequence[Outcome]) -> str:
             printable(_result(outcome)),
         )
         for outcome in outcomes
-        if outcome.status is not Status.SKIPPED
+        if outcome.status is not Status.UP_TO_DATE
     ]
     counts = Counter(outcome.status for outcome in outcomes)
     totals = ", ".join(f"{counts[status]} {text}" for status, text in _COUNTED if counts[status])
@@ -227,7 +227,7 @@ def _log_line(outcome: Outcome) -> dict[str, Any]:
 
 
 def _facts(outcome: Outcome, elapsed_s: float | None) -> Iterable[str]:
-    yield outcome.status.value
+    yield outcome.status.label
     if outcome.duration_s:
         yield f"{clock(outcome.duration_s)} long"
     if elapsed_s is not None:
@@ -242,7 +242,7 @@ def _facts(outcome: Outcome, elapsed_s: float | None) -> Iterable[str]:
 
 def _full_reason(outcome: Outcome) -> str:
     """Return an outcome's reason; where nothing was made, with the file that it is about."""
-    return outcome.sentence if outcome.status in (Status.FAILED, Status.BUSY) else outcome.reason
+    return outcome.sentence if outcome.status in (Status.FAILED, Status.LOCKED) else outcome.reason
 
 
 def _speed(analyzed_s: float, elapsed_s: float) -> str:
@@ -250,4 +250,4 @@ def _speed(analyzed_s: float, elapsed_s: float) -> str:
 
 
 def _result(outcome: Outcome) -> str:
-    return f"{outcome.status.value}: {outcome.reason}" if outcome.reason else outcome.status.value
+    return f"{outcome.status.label}: {outcome.reason}" if outcome.reason else outcome.status.label

@@ -103,8 +103,8 @@ def _encode_moments(moments: Sequence[Moment], output: Path, rate: float | None)
         return edit_lists.to_m3u(moments).encode()
     if ending == ".otio":
         return edit_lists.to_otio(moments, rate).encode()
-    if len(moments) > edit_lists.MOST_EVENTS:
-        console.say(f"{output}: {len(moments)} events; some editors read no more than {edit_lists.MOST_EVENTS}")
+    if len(moments) > edit_lists.MAX_EVENTS:
+        console.say(f"{output}: {len(moments)} events; some editors read no more than {edit_lists.MAX_EVENTS}")
     common = rate or edit_lists.common_rate(moments)
     if any(edit_lists.frame_rate(report) != common for report in videos.values()):
         console.say(f"{output}: not all videos have {common:.5g} frames a second, at which the list's timecodes count")

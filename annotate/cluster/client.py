@@ -43,7 +43,7 @@ ALLOWED_FAILURES = 2
 
 _ANY_LOOPBACK_PORT = "127.0.0.1:0"
 _NEW, _CHUNK, _MERGE = range(3)
-_LEAST_SLOTS = 2
+_MIN_SLOTS = 2
 _LOOK_INTERVAL_S = 0.5
 _SILENCE_S = 3.0
 _CONNECT_TIMEOUT_S = 15.0
@@ -110,7 +110,7 @@ class ClusterExecutor:
     @property
     def slots(self) -> int:
         """Cores of the workers that are there now, but no less than two, so that jobs are handed over ahead."""
-        return max(_LEAST_SLOTS, self._gate.size)
+        return max(_MIN_SLOTS, self._gate.size)
 
     def submit(self, task: Task[AnyJob], job: AnyJob) -> Future[Outcome]:
         """Hand a job over; it waits if no worker is there. What ends the run is raised by its future."""
@@ -283,7 +283,7 @@ class ClusterExecutor:
         try:
             for _ in range(jobs.busy_tries(job)):
                 outcome = await self._attempt(task, job, ProgressReporter(self._run, number))
-                if outcome.status is not Status.BUSY:
+                if outcome.status is not Status.LOCKED:
                     break
                 await asyncio.sleep(jobs.BUSY_DELAY_S)
         except (asyncio.CancelledError, CancelledError):

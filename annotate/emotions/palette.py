@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-COLOURS: Mapping[str, str] = MappingProxyType(
+COLORS: Mapping[str, str] = MappingProxyType(
     {
         "anger": "#D55E00",
         "disgust": "#009E73",
@@ -23,7 +23,7 @@ COLOURS: Mapping[str, str] = MappingProxyType(
 )
 """Emotion -> #RRGGBB."""
 
-OTHER_COLOUR = "#808080"
+OTHER_COLOR = "#808080"
 """For classes of other models."""
 
 BLACK, WHITE = "#000000", "#FFFFFF"
@@ -32,13 +32,13 @@ _LIGHT_FROM = 0.18
 """From this relative luminance on, black stands out more than white: where (L + .05) / .05 exceeds 1.05 / (L + .05)."""
 
 
-def colour(emotion: str) -> str:
+def color(emotion: str) -> str:
     """Return the color (#RRGGBB) of a class of this or another model.
 
     >>> colour("anger")
     '#D55E00'
     """
-    return COLOURS.get(emotion, OTHER_COLOUR)
+    return COLORS.get(emotion, OTHER_COLOR)
 
 
 def ink(emotion: str) -> str:
@@ -47,7 +47,7 @@ def ink(emotion: str) -> str:
     >>> ink("happiness"), ink("sadness")
     ('#000000', '#FFFFFF')
     """
-    return BLACK if luminance(colour(emotion)) >= _LIGHT_FROM else WHITE
+    return BLACK if luminance(color(emotion)) >= _LIGHT_FROM else WHITE
 
 
 def luminance(rgb: str) -> float:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from annotate.emotions.contract import Contract
 from annotate.faces.box import Box
 from annotate.faces.crop import Patch, take_patch
-from annotate.faces.track import Sighting, TrackEnd
+from annotate.faces.track import TrackedFace, TrackEnd
 from annotate.span import Span
 
 
 @dataclass(frozen=True, slots=True)
-class Detection:
+class TimedBox:
     """The box of a face at a time in milliseconds at which it was detected."""
 
     time_ms: int
@@ -44,7 +44,7 @@ class Block:
     frames: int
     detections: int
     overlap: int
-    detected: tuple[Detection, ...]
+    detected: tuple[TimedBox, ...]
     pixels: NDArray[np.uint8]
 
 
@@ -78,7 +78,7 @@ class _Pending:
 
 
 def cut_blocks(
-    events: Iterable[Sighting | TrackEnd], contract: Contract, min_track_frames: int, report: BlockReport
+    events: Iterable[TrackedFace | TrackEnd], contract: Contract, min_track_frames: int, report: BlockReport
 ) -> Iterator[Block]:
     """Yield blocks of all faces, each as soon as it is complete.
 
@@ -112,7 +112,7 @@ def cut_blocks(
 
 
 def _track_blocks(
-    events: Iterable[Sighting | TrackEnd], contract: Contract, min_track_frames: int
+    events: Iterable[TrackedFace | TrackEnd], contract: Contract, min_track_frames: int
 ) -> Iterator[tuple[int, list[Block], bool]]:
     """Yield for every event that completes a block or a track: the track, its new blocks, and whether it has ended."""
     size = contract.block_frames
@@ -132,7 +132,7 @@ def _track_blocks(
             yield event.track, [block], False
 
 
-def cut_face(sighting: Sighting, contract: Contract) -> Cropped:
+def cut_face(sighting: TrackedFace, contract: Contract) -> Cropped:
     """Return a sighting's face as the contract frames it."""
     frame = sighting.frame
     patch = take_patch(frame.image, sighting.box, contract.crop_margin, contract.crop_size_px)
@@ -171,7 +171,7 @@ def join_frames(
         frames=len(frames),
         detections=sum(seen.detected for seen in frames),
         overlap=overlap,
-        detected=tuple(Detection(seen.span.start_ms, seen.box) for seen in frames[overlap:] if seen.detected),
+        detected=tuple(TimedBox(seen.span.start_ms, seen.box) for seen in frames[overlap:] if seen.detected),
         pixels=_pixels([seen.patch for seen in frames], contract),
     )
 

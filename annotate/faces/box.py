@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_LEAST_AREA = 1e-9
+_MIN_AREA = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def overlaps(boxes: list[Box], others: list[Box]) -> NDArray[np.float64]:
     [[0.333, 0.0]]
     """
     shared = _shared(boxes, others)
-    result: NDArray[np.float64] = shared / np.maximum(_areas(boxes)[:, None] + _areas(others) - shared, _LEAST_AREA)
+    result: NDArray[np.float64] = shared / np.maximum(_areas(boxes)[:, None] + _areas(others) - shared, _MIN_AREA)
     return result
 
 
@@ -59,7 +59,7 @@ def shares_within(boxes: list[Box], others: list[Box]) -> NDArray[np.float64]:
     >>> shares_within([Box(0, 0, 2, 2)], [Box(1, 0, 9, 9), Box(0, 0, 3, 3)]).tolist()
     [[0.5, 1.0]]
     """
-    result: NDArray[np.float64] = _shared(boxes, others) / np.maximum(_areas(boxes)[:, None], _LEAST_AREA)
+    result: NDArray[np.float64] = _shared(boxes, others) / np.maximum(_areas(boxes)[:, None], _MIN_AREA)
     return result
 
 

@@ -47,16 +47,16 @@ _CELL_PX = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
+class Detection:
     """A detection: its box in pixels of the image, and the detector's score (0 is its threshold)."""
 
     box: Box
     score: float
 
-    def moved(self, across_px: float, down_px: float) -> Face:
+    def moved(self, across_px: float, down_px: float) -> Detection:
         """Return the same face in a larger image, of which this one's begins at that point."""
         box = self.box
-        return Face(Box(box.x + across_px, box.y + down_px, box.width, box.height), self.score)
+        return Detection(Box(box.x + across_px, box.y + down_px, box.width, box.height), self.score)
 
 
 def detection_short_side_px(min_face: float) -> int:
@@ -80,13 +80,13 @@ class FaceDetector:
         self._short_side_px = detection_short_side_px(min_face)
         self._detector = load_detector() if detector is None else detector
 
-    def __call__(self, image: NDArray[np.uint8]) -> tuple[Face, ...]:
+    def __call__(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
         """Return faces in a gray image (height, width) uint8, from left to right."""
         if min(image.shape) < 2:
             return ()
         return _surest(self._search(image, self._factor(image)))
 
-    def near(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Face, ...]:
+    def near(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Detection, ...]:
         """Return faces in the surroundings of ``boxes`` (at least one), from left to right.
 
         A region is searched from that level of the detector's pyramid on at which its smallest box is a little larger
@@ -94,7 +94,7 @@ class FaceDetector:
         In the place of one of ``boxes`` a detection may be weak, so that a face that turns or laughs is not lost.
         """
         factor = self._factor(image)
-        found: list[Face] = []
+        found: list[Detection] = []
         for region in merged_surroundings(boxes, image.shape):
             levels = max(0, math.floor(math.log(region.smallest_px * factor / NEAR_FACE_PX, _LEVEL_RATIO)))
             cell_px = _CELL_PX * _LEVEL_RATIO**levels / factor
@@ -108,7 +108,7 @@ class FaceDetector:
         factor = self._short_side_px / min(image.shape)
         return 1.0 if abs(factor - 1) < UNSCALED else factor
 
-    def _search(self, image: NDArray[np.uint8], factor: float, levels: int = 0, least_score: float = 0.0) -> list[Face]:
+    def _search(self, image: NDArray[np.uint8], factor: float, levels: int = 0, min_score: float = 0.0) -> list[Detection]:
         """Return faces in an image scaled by ``factor``, without the finest ``levels`` of its pyramid."""
         height, width = image.shape
         coarse = _shrunk(image, max(1, int(1 / factor)))
@@ -118,12 +118,12 @@ class FaceDetector:
         pyramid = dlib.pyramid_down(_LEVEL_PARTS)
         for _ in range(levels):
             scaled = pyramid(scaled)
-        rectangles, scores, _ = self._detector.run(scaled, 0, least_score)
+        rectangles, scores, _ = self._detector.run(scaled, 0, min_score)
         faces = []
         for found, score in zip(rectangles, scores, strict=True):
             place = pyramid.rect_up(dlib.drectangle(found), levels)
             box = Box(place.left() * across, place.top() * down, place.width() * across, place.height() * down)
-            faces.append(Face(box, score))
+            faces.append(Detection(box, score))
         return faces
 
 
@@ -195,6 +195,6 @@ def _shrunk(image: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
     return (sums // times**2).astype(np.uint8)
 
 
-def _surest(faces: Sequence[Face]) -> tuple[Face, ...]:
+def _surest(faces: Sequence[Detection]) -> tuple[Detection, ...]:
     surest = sorted(faces, key=lambda face: -face.score)[:MAX_FACES]
     return tuple(sorted(surest, key=lambda face: (face.box.x, face.box.y)))

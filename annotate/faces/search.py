@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.faces.box import Box, overlaps
-from annotate.faces.detect import Face
+from annotate.faces.detect import Detection
 from annotate.faces.shots import mark_shots
 from annotate.media.decode import Frame
 from annotate.settings import Settings
@@ -30,16 +30,16 @@ class Observation:
 
     frame: Frame
     begins_shot: bool
-    faces: tuple[Face, ...] | None
+    faces: tuple[Detection, ...] | None
 
 
 class Detector(Protocol):
     """Finds faces in gray images (height, width) uint8, from left to right."""
 
-    def __call__(self, image: NDArray[np.uint8]) -> tuple[Face, ...]:
+    def __call__(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
         """Return faces anywhere."""
 
-    def near(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Face, ...]:
+    def near(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Detection, ...]:
         """Return faces in the surroundings of ``boxes``."""
 
 
@@ -76,7 +76,7 @@ class _Shot:
         begins_shot = self._last_ms is None
         if self._enters_new(frame, self._settings.search_interval_ms):
             yield from self._search_whole(frame, begins_shot)
-        elif self._enters_new(frame, self._settings.look_interval_ms):
+        elif self._enters_new(frame, self._settings.detection_interval_ms):
             self._held.append(Observation(frame, begins_shot, self._search_near(frame)))
         else:
             self._held.append(Observation(frame, begins_shot, None))
@@ -92,7 +92,7 @@ class _Shot:
         """Return whether a frame is the first of the shot in its step of time."""
         return self._last_ms is None or frame.span.start_ms // step_ms != self._last_ms // step_ms
 
-    def _search_near(self, frame: Frame) -> tuple[Face, ...]:
+    def _search_near(self, frame: Frame) -> tuple[Detection, ...]:
         """Return the faces around the known ones."""
         if not self._known:
             return ()
@@ -100,7 +100,7 @@ class _Shot:
         self._remember(faces, frame)
         return faces
 
-    def _remember(self, faces: Sequence[Face], frame: Frame) -> None:
+    def _remember(self, faces: Sequence[Detection], frame: Frame) -> None:
         """Take ``faces`` as known; one that is not among them is searched for in its place until its track has ended."""
         now_ms, boxes = frame.span.start_ms, [face.box for face in faces]
         oldest_ms = now_ms - self._settings.track_timeout_ms
@@ -145,11 +145,11 @@ def _without(boxes: Sequence[Box], others: Sequence[Box]) -> list[Box]:
     return [box for box, is_alone in zip(boxes, alone, strict=True) if is_alone]
 
 
-def _from_left(faces: Sequence[Face]) -> tuple[Face, ...]:
+def _from_left(faces: Sequence[Detection]) -> tuple[Detection, ...]:
     return tuple(sorted(faces, key=lambda face: (face.box.x, face.box.y)))
 
 
-def _like(faces: Sequence[Face], box: Box) -> list[Face]:
+def _like(faces: Sequence[Detection], box: Box) -> list[Detection]:
     """Return faces that may be the one of ``box``, the likeliest first."""
     if not faces:
         return []

@@ -35,12 +35,12 @@ def thin(frames: Iterable[Frame], frame_rate: float | None, max_frame_rate: floa
     if frame_rate is not None and frame_rate <= max_frame_rate + 1:
         yield from frames
         return
-    least_interval_ms = int(MS_PER_S / (max_frame_rate + 1))
+    min_interval_ms = int(MS_PER_S / (max_frame_rate + 1))
     kept: Frame | None = None
     for frame in frames:
         if kept is None:
             kept = frame
-        elif frame.span.start_ms - kept.span.start_ms >= least_interval_ms:
+        elif frame.span.start_ms - kept.span.start_ms >= min_interval_ms:
             yield kept
             kept = frame
         else:

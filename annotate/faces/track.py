@@ -9,7 +9,7 @@ import lap
 import numpy as np
 
 from annotate.faces.box import Box, overlaps, shares_within
-from annotate.faces.detect import Face
+from annotate.faces.detect import Detection
 from annotate.faces.search import Observation
 from annotate.media.decode import Frame
 from annotate.settings import Settings
@@ -19,7 +19,7 @@ WITHIN_SHARE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class TrackedFace:
     """A track's face in one frame: detected there, or interpolated between two detections.
 
     ``track`` counts tracks from 0 in order of their first frame (then from left to right).
@@ -43,7 +43,7 @@ class TrackEnd:
 class _Track:
     number: int
     frame: Frame
-    face: Face
+    face: Detection
     unseen: list[Frame] = field(default_factory=list)
     missed: bool = False
 
@@ -52,7 +52,7 @@ class _Track:
         return self.missed and frame.span.start_ms - self.frame.span.start_ms > timeout_ms
 
 
-def follow(observations: Iterable[Observation], settings: Settings) -> Iterator[Sighting | TrackEnd]:
+def follow(observations: Iterable[Observation], settings: Settings) -> Iterator[TrackedFace | TrackEnd]:
     """Yield the faces of tracks, into which detections are joined by the assignment with the largest total overlap of boxes.
 
     A frame between two detections of a track gets the box in between, linear in time. A track ends with its shot, or
@@ -83,21 +83,21 @@ def follow(observations: Iterable[Observation], settings: Settings) -> Iterator[
         new = [face for number, face in enumerate(observation.faces) if number not in taken]
         for face in _outermost(new, [track.face.box for track in tracks]):
             tracks.append(_Track(count, frame, face))
-            yield Sighting(count, frame, face.box, face.score, detected=True)
+            yield TrackedFace(count, frame, face.box, face.score, detected=True)
             count += 1
     yield from _end(tracks)
 
 
-def _assign(tracks: list[_Track], faces: tuple[Face, ...], least_overlap: float) -> dict[int, int]:
+def _assign(tracks: list[_Track], faces: tuple[Detection, ...], min_overlap: float) -> dict[int, int]:
     """Return the position of each continued track -> number of the face that continues it (Jonker & Volgenant, 1987)."""
     if not tracks or not faces:
         return {}
     costs = 1 - overlaps([track.face.box for track in tracks], [face.box for face in faces])
-    _, of_tracks, _ = lap.lapjv(costs, extend_cost=True, cost_limit=1 - least_overlap)
+    _, of_tracks, _ = lap.lapjv(costs, extend_cost=True, cost_limit=1 - min_overlap)
     return {position: int(number) for position, number in enumerate(np.asarray(of_tracks)) if number >= 0}
 
 
-def _outermost(faces: list[Face], tracked: list[Box]) -> list[Face]:
+def _outermost(faces: list[Detection], tracked: list[Box]) -> list[Detection]:
     """Return faces that lie within neither a tracked face nor a larger one of their own: a mouth is no second face."""
     if not faces:
         return []
@@ -108,14 +108,14 @@ def _outermost(faces: list[Face], tracked: list[Box]) -> list[Face]:
     return [face for face, inside in zip(faces, within.tolist(), strict=True) if not any(inside)]
 
 
-def _advance(track: _Track, frame: Frame, face: Face) -> Iterator[Sighting]:
+def _advance(track: _Track, frame: Frame, face: Detection) -> Iterator[TrackedFace]:
     start_ms, whole_ms = track.frame.span.start_ms, frame.span.start_ms - track.frame.span.start_ms
     for between in track.unseen[:-1]:
         share = (between.span.start_ms - start_ms) / whole_ms
         box = track.face.box.towards(face.box, share)
         score = track.face.score + (face.score - track.face.score) * share
-        yield Sighting(track.number, between, box, score, detected=False)
-    yield Sighting(track.number, frame, face.box, face.score, detected=True)
+        yield TrackedFace(track.number, between, box, score, detected=False)
+    yield TrackedFace(track.number, frame, face.box, face.score, detected=True)
     track.frame, track.face, track.unseen, track.missed = frame, face, [], False
 
 

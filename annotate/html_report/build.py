@@ -22,7 +22,7 @@ from annotate.storage.values import PathOrUrl
 from annotate.text import clock
 from annotate.version import VERSION
 
-MOST_INSIDE = 200
+MAX_INSIDE = 200
 """A page of more videos has the data of each in a file of its own."""
 
 _PACKAGES = {"jinja2": "jinja2", "plotly": "plotly", "PIL": "pillow"}
@@ -32,14 +32,14 @@ _PACKAGES = {"jinja2": "jinja2", "plotly": "plotly", "PIL": "pillow"}
 class Options:
     """Options of a page.
 
-    ``videos`` is as for `collect`; ``jobs`` videos are read at a time; a page of more than ``most_inside`` videos has the
+    ``videos`` is as for `collect`; ``jobs`` videos are read at a time; a page of more than ``max_inside`` videos has the
     data of each in a file of its own.
     """
 
     videos: PathOrUrl | None = None
     thumbnails: bool = True
     jobs: int = field(default_factory=available_cores)
-    most_inside: int = MOST_INSIDE
+    max_inside: int = MAX_INSIDE
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def write_page(
     if not contents.reports:
         return Written(contents, sorted(problems))
     rows, parts = make_rows(contents, output.parent), Parts(output)
-    is_large = len(rows) > options.most_inside
+    is_large = len(rows) > options.max_inside
     inside: dict[str, Any] = {}
     urls: dict[str, str] = {}
     noted: dict[str, list[str]] = {}

@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 
 from annotate.analytics.summary import FIGURES
-from annotate.emotions.palette import colour, ink
+from annotate.emotions.palette import color, ink
 from annotate.html_report.contents import BINS, Contents
 from annotate.span import MS_PER_S
 from annotate.text import printable, shorten
 
-MOST_ROWS = 40
+MAX_ROWS = 40
 """Rows of the heat map: folders or videos with most time of faces."""
 
 _ROW_PX, _HEAD_PX = 26, 26
@@ -46,7 +46,7 @@ def emotion_columns(rows: pd.DataFrame) -> dict[str, str]:
 
 def legend_of(contents: Contents) -> list[tuple[str, str]]:
     """Return the emotions that the reports tell apart, with their colors."""
-    return [(printable(emotion), colour(emotion)) for emotion in emotion_columns(contents.videos.whole).values()]
+    return [(printable(emotion), color(emotion)) for emotion in emotion_columns(contents.videos.whole).values()]
 
 
 def make_charts(contents: Contents) -> list[Chart]:
@@ -75,7 +75,7 @@ def _shares(contents: Contents) -> Chart:
                 "insidetextanchor": "middle",
                 "textangle": 0,
                 "insidetextfont": {"color": ink(emotion)},
-                "marker": {"color": colour(emotion)},
+                "marker": {"color": color(emotion)},
                 "hovertemplate": f"{_plain(name)}: %{{x:.1%}}<extra></extra>",
             }
         )
@@ -97,7 +97,7 @@ def _heat_map(contents: Contents) -> Chart:
     names = [contents.folder_names[folder] for folder in table[key]] if by_folder else contents.names
     columns = emotion_columns(table)
     with_faces = table.assign(name=names)[table["face_time_s"] > 0]
-    most = with_faces.sort_values(["face_time_s", "name"], ascending=[False, True]).head(MOST_ROWS).sort_values("name")
+    most = with_faces.sort_values(["face_time_s", "name"], ascending=[False, True]).head(MAX_ROWS).sort_values("name")
     shares = most[list(columns)].astype(float)
     labels = [printable(emotion) for emotion in columns.values()]
     short = _distinct([shorten(name, _NAME_COLUMNS) for name in most["name"]])
@@ -129,7 +129,7 @@ def _heat_map(contents: Contents) -> Chart:
     layout["yaxis"] |= {"ticks": "outside", "ticklen": 6, "tickcolor": "rgba(0,0,0,0)"}
     note = f"The share of each emotion in the time of a {what}'s faces."
     if len(most) < len(with_faces):
-        note += f" Shown are the {MOST_ROWS} with most time of faces, of {len(with_faces):,}."
+        note += f" Shown are the {MAX_ROWS} with most time of faces, of {len(with_faces):,}."
     rows = [
         (name, *(f"{share:.1%}" for share in values))
         for name, values in zip(most["name"], shares.to_numpy().tolist(), strict=True)
@@ -150,7 +150,7 @@ def _confidence(contents: Contents) -> Chart:
             "name": _plain(printable(emotion)),
             "x": [start + 0.5 / BINS for start in starts],
             "y": [round(value, 4) for value in minutes[emotion]],
-            "marker": {"color": colour(emotion)},
+            "marker": {"color": color(emotion)},
             "hovertemplate": f"{_plain(printable(emotion))}, %{{x:.2f}}: %{{y:.2f}} min<extra></extra>",
         }
         for emotion in emotions

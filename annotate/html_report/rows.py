@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.analytics.read import ReportSummary
-from annotate.emotions.palette import colour
+from annotate.emotions.palette import color
 from annotate.html_report.charts import emotion_columns
 from annotate.html_report.contents import Contents, shown_below
 from annotate.html_report.files import relative_url
@@ -48,7 +48,7 @@ class Row:
         stops, end = [], 0.0
         for emotion, share in self.shares.items():
             start, end = end, end + share
-            stops.append(f"{colour(emotion)} {start:.1%} {end:.1%}")
+            stops.append(f"{color(emotion)} {start:.1%} {end:.1%}")
         return f"linear-gradient(90deg,{','.join(stops)})" if stops else "none"
 
 

@@ -14,7 +14,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-from annotate.emotions.palette import colour, ink
+from annotate.emotions.palette import color, ink
 from annotate.player.strings import PLAYER_WORDS
 from annotate.results.cues import are_together
 from annotate.results.formats.vtt import CueRegion, stays
@@ -81,7 +81,7 @@ def player_data(report: Report, thumbnails: Mapping[int, str] = MappingProxyType
         "end_ms": report.end_ms,
         "width_px": report.meta.width_px,
         "height_px": report.meta.height_px,
-        "emotions": [{"name": name, "colour": colour(name), "ink": ink(name)} for name in classes],
+        "emotions": [{"name": name, "colour": color(name), "ink": ink(name)} for name in classes],
         "lanes": lanes,
         "cues": sorted(_cues(report, place, number_of), key=lambda cue: cue[:3]),
         "numbered": are_together(report.face_cues),

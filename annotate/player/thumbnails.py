@@ -23,7 +23,7 @@ from annotate.span import MS_PER_S
 SIZE_PX = 72
 """Side of a thumbnail: twice the size at which it is shown, for fine screens."""
 
-MOST_FACES = 24
+MAX_FACES = 24
 """Number of faces of a video that get thumbnails: those seen for longest."""
 
 _LIMITS = Limits(threads=1, stall_timeout_s=20.0)
@@ -38,7 +38,7 @@ def face_pictures(
 ) -> dict[int, bytes]:
     """Return thumbnails of faces by ``face_id``, as JPEG, each from the moment at which the detector was surest.
 
-    Those of the `MOST_FACES` faces that are seen for longest. The first one that cannot be taken is the last one tried, and
+    Those of the `MAX_FACES` faces that are seen for longest. The first one that cannot be taken is the last one tried, and
     no other is begun when ``is_over`` returns True. Frames are read by ``ffmpeg``, which is looked for if not given.
     """
     pictures: dict[int, bytes] = {}
@@ -65,7 +65,7 @@ def face_thumbnails(
 def surest_moments(report: Report) -> dict[int, tuple[int, Box]]:
     """Return time in ms and box of each of the faces seen for longest: the middle of the block with the best face score."""
     moments: dict[int, tuple[int, Box]] = {}
-    longest = list(report.lengths_ms)[:MOST_FACES]
+    longest = list(report.lengths_ms)[:MAX_FACES]
     surest = report.table.sort_values(["face_score", "start_time"], ascending=[False, True]).drop_duplicates("face_id")
     for row in surest[surest["face_id"].isin(longest)].sort_values("face_id").to_dict("records"):
         time_ms = round((row["start_time"] + row["end_time"]) / 2 * MS_PER_S)

@@ -13,7 +13,7 @@ from annotate.span import Span
 _LONG_ENOUGH_MS = 1600
 """Runs of this length and longer count in full; shorter ones may be chance."""
 
-_LEAST_SPREAD = 0.1
+_MIN_SPREAD = 0.1
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Run:
         return self.pieces[0].emotion
 
     @property
-    def least_confidence(self) -> float:
+    def min_confidence(self) -> float:
         """Confidence of the least sure block."""
         return min(piece.probabilities[piece.emotion] for piece in self.pieces)
 
@@ -96,7 +96,7 @@ def _chosen(candidates: Sequence[Moment], most: int, end_ms: int) -> Iterator[Mo
     def score(number: int) -> tuple[float, int, int]:
         moment = candidates[number]
         is_new = [(face_id, moment.emotion) not in seen for face_id in (moment.face_id, None)]
-        spread = max(_LEAST_SPREAD, min(1.0, distances_ms[number] / share_ms))
+        spread = max(_MIN_SPREAD, min(1.0, distances_ms[number] / share_ms))
         length = math.sqrt(min(1.0, moment.run_ms / _LONG_ENOUGH_MS))
         return moment.confidence * length * (1 + sum(is_new)) * spread, -moment.time_ms, -moment.face_id
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.emotions.labels import word
-from annotate.emotions.palette import colour, ink
+from annotate.emotions.palette import color, ink
 from annotate.errors import ReportError
 from annotate.faces.box import Box
 from annotate.media.ffmpeg import FFmpeg
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_MOMENTS = 12
+MAX_MOMENTS = 12
 """Number of moments that are shown by default."""
 
-_LEAST_COLUMNS, _MOST_COLUMNS = 3, 4
+_MIN_COLUMNS, _MAX_COLUMNS = 3, 4
 _SHAPE = 4 / 3
 _MARGIN_IN, _GAP_IN, _ROW_GAP_IN = 0.04, 0.1, 0.12
 _STRIP_IN, _LINE_IN, _BAR_IN = 0.18, 0.015, 0.045
@@ -55,7 +55,7 @@ def draw_sheet(
     report: Report,
     video_path: Path,
     language: str = "en",
-    most: int = MOST_MOMENTS,
+    most: int = MAX_MOMENTS,
     *,
     limits: Limits = ALL_CORES,
     ffmpeg: FFmpeg | None = None,
@@ -82,7 +82,7 @@ def draw_sheet(
     video = probe(video_path, limits.max_pixels, ffmpeg=ffmpeg)
     columns = columns_of(len(moments))
     rows = math.ceil(len(moments) / columns)
-    across = max(columns, _LEAST_COLUMNS)
+    across = max(columns, _MIN_COLUMNS)
     cell_in = (WIDTH_IN - 2 * _MARGIN_IN - (across - 1) * _GAP_IN) / across
     picture_in = cell_in / _SHAPE
     row_in = picture_in + _STRIP_IN + _LINE_IN + _BAR_IN
@@ -105,9 +105,9 @@ def columns_of(moments: int) -> int:
     >>> [columns_of(moments) for moments in (1, 4, 5, 6, 7, 9, 12)]
     [1, 4, 3, 3, 4, 3, 4]
     """
-    if moments <= _MOST_COLUMNS:
+    if moments <= _MAX_COLUMNS:
         return moments
-    return min(_MOST_COLUMNS, _LEAST_COLUMNS, key=lambda columns: -moments % columns)
+    return min(_MAX_COLUMNS, _MIN_COLUMNS, key=lambda columns: -moments % columns)
 
 
 def _axes(figure: Figure, x_in: float, y_in: float, width_in: float, height_in: float) -> Axes:
@@ -143,7 +143,7 @@ def _draw_picture(axes: Axes, report: Report, video: Video, moment: Moment, limi
             framed.width,
             framed.height,
             fill=False,
-            edgecolor=colour(moment.emotion),
+            edgecolor=color(moment.emotion),
             linewidth=1.6,
             joinstyle="miter",
             path_effects=[withStroke(linewidth=2.6, foreground="#00000080")],
@@ -183,10 +183,10 @@ def _draw_strip(axes: Axes, moment: Moment, language: str, width_in: float, *, n
     bottom_in = _BAR_IN + _LINE_IN
     axes.set_xlim(0, width_in)
     axes.set_ylim(0, bottom_in + _STRIP_IN)
-    axes.add_patch(Rectangle((0, bottom_in), width_in, _STRIP_IN, facecolor=colour(moment.emotion), edgecolor="none"))
+    axes.add_patch(Rectangle((0, bottom_in), width_in, _STRIP_IN, facecolor=color(moment.emotion), edgecolor="none"))
     axes.add_patch(Rectangle((0, 0), width_in, _BAR_IN, facecolor="#3A3A3A", edgecolor="none"))
     axes.add_patch(
-        Rectangle((0, 0), width_in * moment.confidence, _BAR_IN, facecolor=colour(moment.emotion), edgecolor="none")
+        Rectangle((0, 0), width_in * moment.confidence, _BAR_IN, facecolor=color(moment.emotion), edgecolor="none")
     )
     time = clock(moment.time_ms / MS_PER_S, 1)
     name = word(moment.emotion, language)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.emotions.labels import word
-from annotate.emotions.palette import colour, ink
+from annotate.emotions.palette import color, ink
 from annotate.plots.figures import SMALL_PT, TEXT_PT, TITLE_PT, WIDTH_IN, new_figure, shortened, text_width_in
 from annotate.plots.highlights import runs
 from annotate.results.intervals import Piece
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_LANES = 12
+MAX_LANES = 12
 """Number of faces that are drawn by default: those that are seen for longest."""
 
 _WORDS = {
@@ -32,7 +32,7 @@ _WORDS = {
 _LEFT_IN, _RIGHT_IN, _BOTTOM_IN, _NOTE_IN = 0.78, 0.2, 0.42, 0.17
 _TITLE_IN, _LEGEND_ROW_IN = 0.28, 0.2
 _LANE_IN, _GAP_IN = 0.6, 0.14
-_MOST_COLUMNS = 1000
+_MAX_COLUMNS = 1000
 """More blocks of a face are put together to so many columns: printing shows no finer ones."""
 
 _SEAM_PT = 0.25
@@ -41,23 +41,23 @@ _SEAM_PT = 0.25
 _PALE = 0.62
 """Emotions other than the most probable one are lightened so far towards white."""
 
-_LEAST_NAMED = 0.3
+_MIN_NAMED = 0.3
 """A run is named where its column is everywhere higher than the letters."""
 
-_MOST_TICKS = 9
+_MAX_TICKS = 9
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000)
 
 
-def draw_timeline(report: Report, title: str, language: str = "en", most_lanes: int = MOST_LANES) -> Figure:
+def draw_timeline(report: Report, title: str, language: str = "en", max_lanes: int = MAX_LANES) -> Figure:
     """Return the timeline of a report as a figure, to be encoded under the same `annotate.plots.figures.style`.
 
-    Columns are as wide as blocks, or means over several where there are more than can be seen. At most ``most_lanes`` faces
+    Columns are as wide as blocks, or means over several where there are more than can be seen. At most ``max_lanes`` faces
     are drawn; that there are more is written below.
     """
     words = _WORDS[language]
     lanes = report.pieces_by_face
     longest = list(report.lengths_ms)
-    shown, hidden = sorted(longest[:most_lanes]), longest[most_lanes:]
+    shown, hidden = sorted(longest[:max_lanes]), longest[max_lanes:]
     classes = list(report.pieces[0].probabilities) if report.pieces else []
     rows = _legend_rows([word(name, language) for name in classes])
     top_in = _TITLE_IN + len(rows) * _LEGEND_ROW_IN + 0.08
@@ -93,7 +93,7 @@ def _prepare(axes: Axes, end_ms: int, *, is_last: bool) -> None:
     end_s = max(end_ms, 1) / MS_PER_S
     axes.set_xlim(0, end_s)
     axes.set_ylim(0, 1)
-    step_s = next((step_s for step_s in _STEPS_S if end_s / step_s <= _MOST_TICKS), _STEPS_S[-1])
+    step_s = next((step_s for step_s in _STEPS_S if end_s / step_s <= _MAX_TICKS), _STEPS_S[-1])
     ticks_s = np.arange(0, end_s + step_s * 1e-6, step_s)
     axes.set_xticks(ticks_s, [clock(tick_s) if is_last else "" for tick_s in ticks_s])
     axes.set_yticks([0, 0.5, 1], ["0", ".5", "1"], size=SMALL_PT)
@@ -116,7 +116,7 @@ def _draw_lane(axes: Axes, pieces: Sequence[Piece], end_ms: int, language: str) 
     heights = np.take_along_axis(probabilities, order, axis=1)
     tops = np.cumsum(heights, axis=1)
     bottoms = tops - heights
-    full = np.array([_rgb(colour(name)) for name in classes])
+    full = np.array([_rgb(color(name)) for name in classes])
     pale = full + (1 - full) * _PALE
     ranks = len(classes)
     colors = np.where((np.arange(ranks) == 0)[None, :, None], full[order], pale[order])
@@ -139,7 +139,7 @@ def _draw_lane(axes: Axes, pieces: Sequence[Piece], end_ms: int, language: str) 
     for run in runs(pieces):
         text = word(run.emotion, language)
         wide_enough = run.span.duration_s * in_per_s > text_width_in(text, TEXT_PT)
-        if wide_enough and run.least_confidence >= _LEAST_NAMED:
+        if wide_enough and run.min_confidence >= _MIN_NAMED:
             middle_s = (run.span.start_s + run.span.end_s) / 2
             axes.text(middle_s, 0.06, text, ha="center", va="bottom", color=ink(run.emotion), size=TEXT_PT, zorder=3)
 
@@ -151,9 +151,9 @@ def _columns(
     starts_ms = np.array([piece.span.start_ms for piece in pieces], float)
     ends_ms = np.array([piece.span.end_ms for piece in pieces], float)
     probabilities = np.array([[piece.probabilities[name] for name in classes] for piece in pieces])
-    if len(pieces) > _MOST_COLUMNS:
-        edges_ms = np.linspace(0, end_ms, _MOST_COLUMNS + 1)
-        sums, weights_ms = np.zeros((_MOST_COLUMNS, len(classes))), np.zeros(_MOST_COLUMNS)
+    if len(pieces) > _MAX_COLUMNS:
+        edges_ms = np.linspace(0, end_ms, _MAX_COLUMNS + 1)
+        sums, weights_ms = np.zeros((_MAX_COLUMNS, len(classes))), np.zeros(_MAX_COLUMNS)
         for start_ms, end, row in zip(starts_ms, ends_ms, probabilities, strict=True):
             first, last = np.searchsorted(edges_ms, start_ms, "right") - 1, np.searchsorted(edges_ms, end, "left")
             covered_ms = np.minimum(edges_ms[first + 1 : last + 1], end) - np.maximum(edges_ms[first:last], start_ms)
@@ -190,7 +190,7 @@ def _draw_legend(
         for number, text, x_in in entries:
             corner = (x_in / WIDTH_IN, (y_in - 0.05) / height_in)
             size = (0.1 / WIDTH_IN, 0.1 / height_in)
-            figure.add_artist(Rectangle(corner, *size, facecolor=colour(classes[number]), edgecolor="none"))
+            figure.add_artist(Rectangle(corner, *size, facecolor=color(classes[number]), edgecolor="none"))
             figure.text((x_in + 0.14) / WIDTH_IN, y_in / height_in, text, size=TEXT_PT, va="center_baseline")
 
 

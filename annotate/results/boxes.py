@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from annotate.analysis.annotation import Annotation
-from annotate.faces.blocks import Detection
+from annotate.faces.blocks import TimedBox
 from annotate.faces.box import Box
 from annotate.span import MS_PER_S, Span
 
@@ -19,7 +19,7 @@ COLUMNS = ("face_id", "time", "x", "y", "width", "height")
 
 _TIME_DECIMALS = 3
 _BOX_DECIMALS = 0
-_LEAST_DIFFERENCE_PX = 1.0
+_MIN_DIFFERENCE_PX = 1.0
 _JITTER = 1 / 12
 """A detector's boxes differ by this share of the face's width from one detection to the next while the face is still."""
 
@@ -39,8 +39,8 @@ class Segment:
 class BoxPaths:
     """The trajectory of every face of a video: its detections by time, in pixels of the displayed frame."""
 
-    def __init__(self, detections: Iterable[tuple[int, Detection]]) -> None:
-        self._trajectories: dict[int, list[Detection]] = {}
+    def __init__(self, detections: Iterable[tuple[int, TimedBox]]) -> None:
+        self._trajectories: dict[int, list[TimedBox]] = {}
         for face_id, detection in sorted(detections, key=lambda pair: (pair[0], pair[1].time_ms)):
             self._trajectories.setdefault(face_id, []).append(detection)
 
@@ -63,7 +63,7 @@ class BoxPaths:
             return
         after = bisect_right(trajectory, span.start_ms, key=lambda detection: detection.time_ms)
         before = bisect_left(trajectory, span.end_ms, key=lambda detection: detection.time_ms)
-        during = [Detection(span.start_ms, first), *trajectory[after:before], Detection(span.end_ms, last)]
+        during = [TimedBox(span.start_ms, first), *trajectory[after:before], TimedBox(span.end_ms, last)]
         for start, end in _find_segments(during, jitter=0):
             yield Segment(Span(during[start].time_ms, during[end].time_ms), during[start].box, during[end].box)
 
@@ -75,7 +75,7 @@ class BoxPaths:
             kept += [(face_id, trajectory[end]) for end in ends]
         return BoxPaths(kept)
 
-    def __iter__(self) -> Iterator[tuple[int, Detection]]:
+    def __iter__(self) -> Iterator[tuple[int, TimedBox]]:
         for face_id, trajectory in self._trajectories.items():
             for detection in trajectory:
                 yield face_id, detection
@@ -117,11 +117,11 @@ def parse_boxes(content: bytes) -> BoxPaths:
     if not np.isfinite(rows).all():
         raise ValueError("a number is missing")
     return BoxPaths(
-        (int(face_id), Detection(round(time_s * MS_PER_S), Box(*sides))) for face_id, time_s, *sides in rows.tolist()
+        (int(face_id), TimedBox(round(time_s * MS_PER_S), Box(*sides))) for face_id, time_s, *sides in rows.tolist()
     )
 
 
-def _find_segments(trajectory: Sequence[Detection], jitter: float) -> Iterator[tuple[int, int]]:
+def _find_segments(trajectory: Sequence[TimedBox], jitter: float) -> Iterator[tuple[int, int]]:
     """Yield first and last index of segments on which boxes change linearly, from end to end; each found by bisection."""
     start = 0
     while start < len(trajectory) - 1:
@@ -136,7 +136,7 @@ def _find_segments(trajectory: Sequence[Detection], jitter: float) -> Iterator[t
         start += linear
 
 
-def _is_linear(trajectory: Sequence[Detection], jitter: float) -> bool:
+def _is_linear(trajectory: Sequence[TimedBox], jitter: float) -> bool:
     """Return whether the boxes between the first and the last lie where a linear change puts them.
 
     They may be off by a pixel, or by the share ``jitter`` of their width if that is more.
@@ -146,6 +146,6 @@ def _is_linear(trajectory: Sequence[Detection], jitter: float) -> bool:
         expected = first.box.towards(last.box, (seen.time_ms - first.time_ms) / (last.time_ms - first.time_ms))
         box = seen.box
         sides = (expected.x - box.x, expected.y - box.y, expected.width - box.width, expected.height - box.height)
-        if max(map(abs, sides)) > max(_LEAST_DIFFERENCE_PX, jitter * box.width):
+        if max(map(abs, sides)) > max(_MIN_DIFFERENCE_PX, jitter * box.width):
             return False
     return True

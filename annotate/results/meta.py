@@ -129,9 +129,14 @@ def parse_meta(text: bytes) -> Meta | None:
     return meta if well_formed else None
 
 
+_SIDECAR_KEYS = {"detection_interval_ms": "look_interval_ms", "chunk_s": "part_s"}
+"""Settings whose keys in sidecars differ from their names: a key that changed would make finished reports stale."""
+
+
 def result_settings(settings: Settings) -> dict[str, Any]:
     """Return settings as they stand in a sidecar, where the model stands by its hash."""
-    return {part.name: getattr(settings, part.name) for part in fields(settings) if part.name != "model"}
+    names = {part.name: _SIDECAR_KEYS.get(part.name, part.name) for part in fields(settings) if part.name != "model"}
+    return {key: getattr(settings, name) for name, key in names.items()}
 
 
 def describe_source(path: PathOrUrl, stat: FileStat | None = None, file: Path | None = None) -> Source:

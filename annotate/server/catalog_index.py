@@ -11,7 +11,7 @@ from annotate.analytics.read import Batch, read_reports
 from annotate.span import MS_PER_S
 from annotate.storage.values import PathOrUrl, SkippedPath, sort_key
 
-_MOST_BATCHES = 40
+_MAX_BATCHES = 40
 """With more, all reports are read again, so that they lie together."""
 
 
@@ -51,7 +51,7 @@ class CatalogIndex:
             gone = self._versions.keys() - versions.keys()
             if not changed and not gone:
                 return False
-            if len(self._batches) > _MOST_BATCHES:
+            if len(self._batches) > _MAX_BATCHES:
                 changed = set(versions)
                 self._batches.clear()
             for path in changed | gone:

@@ -26,11 +26,11 @@ class _Listener:
 
 
 class EventBroker:
-    """Passes events on from any thread; at most ``most`` listen at a time, and of one address ``most_of_one``."""
+    """Passes events on from any thread; at most ``most`` listen at a time, and of one address ``max_of_one``."""
 
-    def __init__(self, most: int, most_of_one: int) -> None:
+    def __init__(self, most: int, max_of_one: int) -> None:
         self._most = most
-        self._most_of_one = most_of_one
+        self._max_of_one = max_of_one
         self._listeners: set[_Listener] = set()
         self._of_address: Counter[str] = Counter()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -68,7 +68,7 @@ class EventBroker:
         return len(self._listeners)
 
     def _is_full(self, address: str) -> bool:
-        return len(self._listeners) >= self._most or self._of_address[address] >= self._most_of_one
+        return len(self._listeners) >= self._most or self._of_address[address] >= self._max_of_one
 
     async def _events(self, video: str | None, address: str) -> AsyncIterator[Event]:
         """Yield events to a listener, who counts from the first step on: one that is never begun holds no place."""

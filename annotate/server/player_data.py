@@ -13,7 +13,7 @@ from annotate.player.thumbnails import face_pictures, surest_moments
 from annotate.server.catalog import CatalogVideo
 from annotate.server.downloads import read_report
 
-_MOST_KEPT = 200
+_MAX_KEPT = 200
 """Number of videos whose thumbnails are kept in memory: some 3 kB a face."""
 
 _Thumbnails = dict[int, bytes]
@@ -43,7 +43,7 @@ class PlayerData:
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = _take_thumbnails(video)
-                if len(self._kept) > _MOST_KEPT:
+                if len(self._kept) > _MAX_KEPT:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
             return self._kept[key].get(face_id)

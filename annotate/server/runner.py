@@ -225,7 +225,7 @@ class Runner:
             return lambda: queue.finish(order, State.FAILED, fault)
         if outcome.trace:
             logger.info("%s", outcome.trace)
-        if outcome.status is Status.BUSY:
+        if outcome.status is Status.LOCKED:
             return lambda: queue.put_back(order, _BUSY_DELAY_S)
         state = State.FAILED if outcome.status is Status.FAILED else State.DONE
         reason = for_readers_elsewhere(outcome, outcome.about)

@@ -28,7 +28,7 @@ from annotate.server.settings import ServeSettings
 from annotate.settings import CPU
 
 _SWEEP_INTERVAL_S = 600.0
-_MOST_NOTIFIED = 100
+_MAX_NOTIFIED = 100
 _TOO_MANY, _NO_SPACE = 429, 507
 _SPARE_BYTES = 256 * 10**6
 """Space that uploads and derived videos leave on the disk."""
@@ -131,7 +131,7 @@ class Service:
         chosen = list(videos)
         many = Client(client.address, f"{client.cookie} archive")
         new = self.queue.order_many([(video.id, video.fingerprint) for video in chosen], Kind.ANNOTATE, many)
-        for video in chosen[:_MOST_NOTIFIED]:
+        for video in chosen[:_MAX_NOTIFIED]:
             self._notify(video.id)
         return new
 

@@ -42,7 +42,7 @@ class FitSettings:
     patience: int = 6
     """Training ends when validation has not improved for so many epochs."""
     batch_size: int = 32
-    least_steps: int = 20
+    min_steps: int = 20
     """An epoch of a small set draws its blocks several times over: validation after a step or two would say nothing."""
     learning_rate: float = 1e-3
     """The highest; see `annotate.training.trainer.TrainingPlan`."""
@@ -241,7 +241,7 @@ def _identity(datasets: Sequence[Dataset], settings: FitSettings) -> str:
 
 
 def _plan(settings: FitSettings, blocks: int) -> TrainingPlan:
-    epoch_steps = max(settings.least_steps, blocks // settings.batch_size)
+    epoch_steps = max(settings.min_steps, blocks // settings.batch_size)
     return TrainingPlan(
         steps=epoch_steps * settings.epochs,
         epoch_steps=epoch_steps,

@@ -7,7 +7,7 @@ import pytest
 
 from annotate.analysis.annotation import Annotation
 from annotate.analysis.chunks import Chunk, ChunkEnd, ChunkItem, ChunkMerger, ChunkStart, FrameMark, chunks_align
-from annotate.faces.blocks import Detection
+from annotate.faces.blocks import TimedBox
 from annotate.faces.box import Box
 from annotate.media.decode import Frame
 from annotate.span import Span
@@ -23,7 +23,7 @@ def frame(index: int, start_ms: int, image: np.ndarray = GRAY) -> Frame:
 
 def annotation(face_id: int, block: int, first_frame: int, *seen: tuple[int, Box]) -> Annotation:
     span = Span(first_frame * 40, first_frame * 40 + 800)
-    detected = tuple(Detection(*each) for each in seen)
+    detected = tuple(TimedBox(*each) for each in seen)
     return Annotation(face_id, block, first_frame, first_frame + 19, span, HERE, 1.0, 20, 5, 0, ("calm",), (1.0,), detected)
 
 
@@ -42,7 +42,7 @@ def numbers(annotations: Iterator[Annotation]) -> list[tuple[int, int, int, int]
 def test_a_chunk_ends_before_the_first_frame_behind_its_seam() -> None:
     frames = iter([frame(4, 1960), frame(5, 2000), frame(6, 2040), frame(7, 4010), frame(8, 4050)])
     next(frames)
-    chunk = Chunk(next(frames), frames, part_s=2)
+    chunk = Chunk(next(frames), frames, chunk_s=2)
     assert [each.index for each in chunk.note_analyzed(chunk)] == [5, 6]
     end = chunk.end(faces=1, dropped_tracks=0, gap_ms=10_000)
     assert (end.frames, end.end_ms, end.last_analyzed_ms, end.shot_continues) == (2, 2080, 2040, True)
@@ -60,7 +60,7 @@ def test_a_chunk_ends_before_the_first_frame_behind_its_seam() -> None:
     ],
 )
 def test_a_shot_goes_on_unless_there_is_a_gap_or_a_cut(last: Frame, following: Frame, shot_continues: bool) -> None:
-    chunk = Chunk(last, iter([following]), part_s=2)
+    chunk = Chunk(last, iter([following]), chunk_s=2)
     assert list(chunk.note_analyzed(chunk)) == [last]
     assert chunk.end(0, 0, gap_ms=1000).shot_continues is shot_continues
 

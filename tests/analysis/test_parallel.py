@@ -20,7 +20,7 @@ from annotate.settings import Settings
 from tests.clips import H264, make_face_picture, make_from_pictures, make_pattern
 from tests.runs import annotate
 
-SETTINGS = Settings(part_s=1)
+SETTINGS = Settings(chunk_s=1)
 SHORT_GROUPS = (*H264, "-g", "9", "-fps_mode", "passthrough")
 
 
@@ -115,7 +115,7 @@ def test_containers_that_cannot_be_entered_anywhere_are_left_whole(tmp_path: Pat
 
 
 def test_short_videos_are_left_whole(face_clip: Path) -> None:
-    assert analyze_in_chunks(Analysis.open(face_clip, Settings(part_s=2)), threading.Semaphore(2)) is None
+    assert analyze_in_chunks(Analysis.open(face_clip, Settings(chunk_s=2)), threading.Semaphore(2)) is None
 
 
 def test_damaged_videos_are_decoded_whole_by_one_thread(tmp_path: Path, lively_clip: Path) -> None:

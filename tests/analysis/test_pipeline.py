@@ -138,7 +138,7 @@ def test_public_names() -> None:
     assert all(issubclass(error, annotate.AnnotateError) for error in errors)
 
 
-@pytest.mark.parametrize("changes", [{"min_face": 0}, {"min_face": 2}, {"look_interval_ms": 0}, {"track_overlap": 1.0}])
+@pytest.mark.parametrize("changes", [{"min_face": 0}, {"min_face": 2}, {"detection_interval_ms": 0}, {"track_overlap": 1.0}])
 def test_settings_out_of_range_are_refused(changes: dict[str, float]) -> None:
     with pytest.raises(annotate.SettingsError, match=next(iter(changes))):
         Settings(**changes)  # type: ignore[arg-type]

@@ -45,7 +45,7 @@ def test_the_archive_is_not_written_to_and_the_mirror_is_read_for_skipping(tmp_p
     assert [what for _, what in plan_archive(scan(videos, output_dir=target))] == ["annotate: not annotated yet"]
     assert not (tmp_path / "out").exists()
     statuses = [[outcome.status for outcome in annotate(videos, output_dir=target)] for _ in range(2)]
-    assert statuses == [[Status.NO_FACES], [Status.SKIPPED]]
+    assert statuses == [[Status.NO_FACES], [Status.UP_TO_DATE]]
     assert os.listdir(source.parent) == ["a.mp4"]
     assert sorted(os.listdir(tmp_path / "out/tapes")) == ["a.emotions.csv", "a.emotions.meta.json"]
     assert [what for _, what in plan_archive(scan(videos, output_dir=target))] == ["skip: up to date"]

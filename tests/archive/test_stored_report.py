@@ -15,7 +15,7 @@ from annotate.archive.scan import ArchiveItem
 from annotate.archive.stored_report import AGAIN, read_current_report, read_report
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import ReportError
-from annotate.faces.blocks import Detection
+from annotate.faces.blocks import TimedBox
 from annotate.faces.box import Box
 from annotate.results.boxes import BoxPaths, format_boxes
 from annotate.results.meta import describe_source, hash_content, read_meta
@@ -24,7 +24,7 @@ from annotate.results.table import parse_table, to_table
 from tests.analytics.samples import CLIP, MOVIE, change_meta, meta_of, replace_content, report, write_known
 from tests.results import test_boxes, test_table
 
-BOXES = format_boxes(BoxPaths([(1, Detection(0, Box(1, 2, 3, 4)))]))
+BOXES = format_boxes(BoxPaths([(1, TimedBox(0, Box(1, 2, 3, 4)))]))
 
 
 def refused(read: Callable[[], Report]) -> ReportError:

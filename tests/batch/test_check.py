@@ -159,8 +159,8 @@ def test_files_that_no_meta_file_knows_are_foreign_and_never_deleted(tmp_path: P
     findings = check(tmp_path)
     assert faults(findings) == {
         outputs.meta.name: Fault.STALE,
-        notes.name: Fault.FOREIGN,
-        later.name: Fault.FOREIGN,
+        notes.name: Fault.UNKNOWN,
+        later.name: Fault.UNKNOWN,
     }
     for finding in findings:
         remove_stale(finding)

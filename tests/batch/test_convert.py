@@ -66,7 +66,7 @@ def test_every_format_is_made_and_known(done: Path) -> None:
 def test_a_second_time_nothing_is_touched(done: Path) -> None:
     convert(done)
     before = {path.name: path.stat().st_mtime_ns for path in done.iterdir()}
-    assert set(statuses(convert(done)).values()) == {Status.SKIPPED}
+    assert set(statuses(convert(done)).values()) == {Status.UP_TO_DATE}
     assert {path.name: path.stat().st_mtime_ns for path in done.iterdir()} == before
 
 
@@ -255,7 +255,7 @@ def test_formats_of_an_earlier_report_go_when_the_video_is_annotated_anew(done: 
     left = [name for name in contents(done) if name.startswith("face")]
     assert left == [f"face.emotions.{ending}" for ending in ("csv", "eaf", "meta.json")]
     (finding,) = check_archive(scan([done / "face.mp4"]), {done: [done]})
-    assert (finding.path, finding.fault) == (done / "face.emotions.eaf", Fault.FOREIGN)
+    assert (finding.path, finding.fault) == (done / "face.emotions.eaf", Fault.UNKNOWN)
 
 
 def test_somebody_elses_file_is_known_before_a_video_is_annotated_anew(done: Path) -> None:

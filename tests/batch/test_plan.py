@@ -236,7 +236,7 @@ def test_somebody_elses_subtitles_of_that_name_are_not_taken_for_ours(movie: tup
 
 @pytest.mark.parametrize(
     ("settings", "model_hash"),
-    [(Settings(min_face=0.2), MODEL_HASH), (Settings(look_interval_ms=100), MODEL_HASH), (SETTINGS, "another")],
+    [(Settings(min_face=0.2), MODEL_HASH), (Settings(detection_interval_ms=100), MODEL_HASH), (SETTINGS, "another")],
 )
 def test_other_settings_or_model_annotate_again(movie: tuple[Path, Outputs], settings: Settings, model_hash: str) -> None:
     assert decide_now(*movie, OutputOptions(), settings, model_hash).action is Action.ANNOTATE

@@ -75,7 +75,7 @@ def test_closed_workers_leave_no_thread(tmp_path: Path) -> None:
 
 
 def test_a_prepared_worker_takes_the_first_job(tmp_path: Path) -> None:
-    workers = ProcessExecutor(4, most_jobs=1)
+    workers = ProcessExecutor(4, max_jobs=1)
     workers.prepare()
     outcome = workers.submit(annotate_task, job_for(tmp_path / "missing.mp4")).result()
     assert outcome.status is Status.FAILED

@@ -113,10 +113,10 @@ def test_a_video_without_faces_is_copied_and_said_so(done: Path) -> None:
 def test_what_is_done_is_skipped_and_not_touched(rendered: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(rendered, tmp_path / "again"))
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    assert set(statuses(render(folder)).values()) == {Status.SKIPPED}
+    assert set(statuses(render(folder)).values()) == {Status.UP_TO_DATE}
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     (folder / COPY).unlink()
-    assert statuses(render(folder)) == {"empty.mp4": Status.SKIPPED, "face.mp4": Status.RENDERED}
+    assert statuses(render(folder)) == {"empty.mp4": Status.UP_TO_DATE, "face.mp4": Status.RENDERED}
     assert contents(folder) == contents(rendered)
     assert statuses(render(folder / "face.mp4", force=True)) == {"face.mp4": Status.RENDERED}
     assert contents(folder) == contents(rendered)
@@ -236,7 +236,7 @@ def test_a_file_of_its_own_for_one_video(done: Path, tmp_path: Path) -> None:
     assert os.listdir(target.parent) == ["my copy.MKV"]
     assert probe(target).container == "matroska,webm"
     assert "Emotions, with boxes" in description(target)
-    assert statuses(render(done / "face.mp4", kind=SOFT, target=target)) == {"face.mp4": Status.SKIPPED}
+    assert statuses(render(done / "face.mp4", kind=SOFT, target=target)) == {"face.mp4": Status.UP_TO_DATE}
     assert (check([done], None)) == []
     for paths in ([done], [done / "face.mp4", done / "empty.mp4"]):
         with pytest.raises(SettingsError, match=r"my copy\.MKV: is one file, but there may be several videos"):
@@ -255,7 +255,7 @@ def test_a_tree_of_their_own_with_reports_there_or_beside_the_videos(done: Path,
     other = tmp_path / "copies"
     assert statuses(render(done, kind=SOFT, target=other)) == dict.fromkeys(("empty.mp4", "face.mp4"), Status.RENDERED)
     assert sorted(os.listdir(other)) == ["empty.emotions.soft.en.mp4", "face.emotions.soft.en.mp4"]
-    assert set(statuses(render(done, kind=SOFT, target=other)).values()) == {Status.SKIPPED}
+    assert set(statuses(render(done, kind=SOFT, target=other)).values()) == {Status.UP_TO_DATE}
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])

@@ -151,8 +151,8 @@ def test_a_second_run_skips_and_touches_nothing(done: Path) -> None:
     before = times(done)
     outcomes = run(done)
     assert [(outcome.status, outcome.duration_s, outcome.faces) for outcome in outcomes] == [
-        (Status.SKIPPED, 1.0, 0),
-        (Status.SKIPPED, 2.0, 1),
+        (Status.UP_TO_DATE, 1.0, 0),
+        (Status.UP_TO_DATE, 2.0, 1),
     ]
     assert times(done) == before
 
@@ -162,7 +162,7 @@ def test_missing_subtitles_are_made_again_from_the_report(done: Path) -> None:
     subtitles = done / "face.emotions.en.srt"
     text, before = subtitles.read_bytes(), times(done)
     subtitles.unlink()
-    assert statuses(run(done)) == {"empty.mp4": Status.SKIPPED, "face.mp4": Status.CONVERTED}
+    assert statuses(run(done)) == {"empty.mp4": Status.UP_TO_DATE, "face.mp4": Status.CONVERTED}
     assert subtitles.read_bytes() == text
     changed = {name for name, state in times(done).items() if state != before[name]}
     assert changed == {"face.emotions.en.srt", "face.emotions.meta.json"}
@@ -176,7 +176,7 @@ def test_another_language_is_added(done: Path) -> None:
     assert set(meta.outputs) == {f"face.emotions.{ending}" for ending in ("csv", "boxes.csv", "en.srt", "ru.srt")}
     assert all(hash_content((done / name).read_bytes()) == known for name, known in meta.outputs.items())
     assert not (done / "empty.emotions.ru.srt").exists()
-    assert set(statuses([*run(done), *run(done, language="ru")]).values()) == {Status.SKIPPED}
+    assert set(statuses([*run(done), *run(done, language="ru")]).values()) == {Status.UP_TO_DATE}
 
 
 def test_force_gives_the_same_bytes_again(done: Path) -> None:
@@ -245,7 +245,7 @@ def test_a_full_disk_fails_one_video_and_leaves_no_meta(
 def test_leavings_of_killed_runs_are_removed_where_all_is_done(done: Path) -> None:
     left = done / ".annotate-0123456789abcdef.tmp"
     left.mkdir()
-    assert set(statuses(run(done)).values()) == {Status.SKIPPED}
+    assert set(statuses(run(done)).values()) == {Status.UP_TO_DATE}
     assert not left.exists()
 
 
@@ -306,7 +306,7 @@ def test_a_disk_that_fills_up_while_a_report_is_written_costs_one_video(
     assert second.status is Status.ANNOTATED
     assert (done / "empty.emotions.csv").read_bytes() == before
     assert not any(name.startswith(".annotate") for name in os.listdir(done))
-    assert statuses(run(done)) == {"empty.mp4": Status.NO_FACES, "face.mp4": Status.SKIPPED}
+    assert statuses(run(done)) == {"empty.mp4": Status.NO_FACES, "face.mp4": Status.UP_TO_DATE}
 
 
 def test_interrupted_between_report_and_meta_the_next_run_annotates_again(
@@ -319,12 +319,12 @@ def test_interrupted_between_report_and_meta_the_next_run_annotates_again(
         patch.setattr("annotate.batch.write.write_track", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(done, force=True)
-    assert statuses(run(done)) == {"empty.mp4": Status.NO_FACES, "face.mp4": Status.SKIPPED}
+    assert statuses(run(done)) == {"empty.mp4": Status.NO_FACES, "face.mp4": Status.UP_TO_DATE}
 
 
 def test_obstacles_are_failures_in_their_place(done: Path) -> None:
     outcomes = list(annotate([done / "empty.mp4", done / "gone", done / "face.mp4"]))
-    assert [outcome.status for outcome in outcomes] == [Status.SKIPPED, Status.FAILED, Status.SKIPPED]
+    assert [outcome.status for outcome in outcomes] == [Status.UP_TO_DATE, Status.FAILED, Status.UP_TO_DATE]
     assert (outcomes[1].path, outcomes[1].problem) == (done / "gone", "no such file or directory")
 
 
@@ -340,7 +340,7 @@ def test_a_video_that_vanishes_meanwhile_fails_alone(done: Path) -> None:
 def test_a_name_that_is_no_text_is_annotated_like_any_other(tmp_path: Path, empty_clip: Path) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
     shutil.copy(empty_clip, path)
-    assert [run(tmp_path)[0].status, run(tmp_path)[0].status] == [Status.NO_FACES, Status.SKIPPED]
+    assert [run(tmp_path)[0].status, run(tmp_path)[0].status] == [Status.NO_FACES, Status.UP_TO_DATE]
     assert (tmp_path / os.fsdecode(b"caf\xe9.emotions.csv")).exists()
 
 

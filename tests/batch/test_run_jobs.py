@@ -25,12 +25,12 @@ class _Elastic:
     def __init__(self) -> None:
         self.slots = 2
         self.held: list[tuple[Future[Outcome], Job]] = []
-        self.most_held: dict[int, int] = {}
+        self.max_held: dict[int, int] = {}
 
     def submit(self, task: Task[AnyJob], job: AnyJob) -> Future[Outcome]:
         future: Future[Outcome] = Future()
         self.held.append((future, job))
-        self.most_held[self.slots] = max(self.most_held.get(self.slots, 0), len(self.held))
+        self.max_held[self.slots] = max(self.max_held.get(self.slots, 0), len(self.held))
         return future
 
     def finish_one(self) -> None:
@@ -64,8 +64,8 @@ def test_the_window_is_bounded_and_follows_the_width(monkeypatch: pytest.MonkeyP
         done.append(outcome.path)
     thread.join()
     assert sorted(done) == sorted(paths)
-    assert workers.most_held[2] <= 4
-    assert 4 < workers.most_held[5] <= 10
+    assert workers.max_held[2] <= 4
+    assert 4 < workers.max_held[5] <= 10
 
 
 def test_progress_is_told_in_seconds_of_video(tmp_path: Path, empty_clip: Path) -> None:

@@ -93,7 +93,7 @@ def test_a_second_run_fetches_nothing_and_asks_little(filled: Bucket) -> None:
     run(filled.url)
     before, written = filled.keys, len(filled.fetched())
     filled.requests.clear()
-    assert statuses(run(filled.url)) == [("empty.mp4", Status.SKIPPED), ("face.mp4", Status.SKIPPED)]
+    assert statuses(run(filled.url)) == [("empty.mp4", Status.UP_TO_DATE), ("face.mp4", Status.UP_TO_DATE)]
     assert (written, filled.fetched()) == (2, [])
     metas = ["films/1998/empty.emotions.meta.json", "films/face.emotions.meta.json"]
     assert {key for method, key in filled.requests if method == "get"} == set(metas)
@@ -134,7 +134,7 @@ def test_two_runs_do_no_video_twice(filled: Bucket) -> None:
     base = parse_path(f"{filled.url}/films/face")
     with storage_for(base).lock(base) as held:
         assert held is not None
-        assert statuses(run(f"{filled.url}/films/face.mp4")) == [("face.mp4", Status.BUSY)]
+        assert statuses(run(f"{filled.url}/films/face.mp4")) == [("face.mp4", Status.LOCKED)]
     assert filled.fetched() == []
     assert statuses(run(f"{filled.url}/films/face.mp4")) == [("face.mp4", Status.ANNOTATED)]
 
@@ -189,7 +189,7 @@ def test_videos_with_one_stem_do_not_share_outputs(bucket: Bucket, empty_clip: P
     bucket.put("a.mkv", empty_clip)
     run(bucket.url)
     assert [key for key in bucket.keys if key.endswith(".csv")] == ["a.emotions.csv", "a.mp4.emotions.csv"]
-    assert {status for _, status in statuses(run(bucket.url))} == {Status.SKIPPED}
+    assert {status for _, status in statuses(run(bucket.url))} == {Status.UP_TO_DATE}
 
 
 @pytest.mark.parametrize("name", ["a b#1?%25.mp4", "ü 映画'b\"c&d.mp4"])
@@ -200,7 +200,7 @@ def test_keys_with_odd_characters(bucket: Bucket, empty_clip: Path, name: str) -
     base = f"odd & #/{name.removesuffix('.mp4')}.emotions"
     assert bucket.keys == sorted([f"{base}.csv", f"{base}.meta.json", f"odd & #/{name}"])
     assert json.loads(bucket.get(f"{base}.meta.json"))["source"]["name"] == name
-    assert run(bucket.url, formats=("csv",))[0].status is Status.SKIPPED
+    assert run(bucket.url, formats=("csv",))[0].status is Status.UP_TO_DATE
 
 
 def test_the_source_is_described_by_ranges(filled: Bucket, face_clip: Path) -> None:

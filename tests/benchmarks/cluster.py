@@ -70,7 +70,7 @@ class Nothing:
 
 def do_nothing(job: Nothing, context: WorkContext) -> Outcome:
     """Do nothing."""
-    return Outcome(job.path, Status.SKIPPED)
+    return Outcome(job.path, Status.UP_TO_DATE)
 
 
 class Machines:
@@ -289,7 +289,7 @@ def _do_nothing(cluster: Machines, count: int, sample: Callable[[], None] | None
         begun_s = time.perf_counter()
         done = 0
         for outcome in run_jobs(do_nothing, (Nothing(Path(f"/{number}.mp4")) for number in range(count)), workers):
-            if outcome.status is not Status.SKIPPED:
+            if outcome.status is not Status.UP_TO_DATE:
                 raise click.ClickException(outcome.reason)
             done += 1
             if sample is not None and done % _SAMPLED_EVERY == 0:

@@ -85,11 +85,11 @@ def draw_lengths(hours: float, seed: int = 0) -> Lengths:
     return lengths * (hours * S_PER_HOUR / lengths.sum())
 
 
-def divided(lengths: Lengths, part_s: float) -> Lengths:
+def divided(lengths: Lengths, chunk_s: float) -> Lengths:
     """Lengths of the tasks of videos that are worked on in parts, in order, the last part of each being what is left."""
-    counts = np.maximum(1, np.ceil(lengths / part_s)).astype(int)
-    tasks = np.full(counts.sum(), part_s)
-    tasks[np.cumsum(counts) - 1] = lengths - (counts - 1) * part_s
+    counts = np.maximum(1, np.ceil(lengths / chunk_s)).astype(int)
+    tasks = np.full(counts.sum(), chunk_s)
+    tasks[np.cumsum(counts) - 1] = lengths - (counts - 1) * chunk_s
     return tasks
 
 
@@ -121,25 +121,25 @@ def simulate(tasks_s: Lengths, cluster: Cluster, seed: int = 0) -> Run:
     return Run(end / S_PER_HOUR, share, most)
 
 
-def rows(hours: float, cluster: Cluster, part_s: float) -> Iterator[tuple[str, ...]]:
+def rows(hours: float, cluster: Cluster, chunk_s: float) -> Iterator[tuple[str, ...]]:
     """A row of the table for each number of workers, for whole videos and for parts."""
     lengths = draw_lengths(hours)
     for workers in WORKERS:
         own = Cluster(**(vars(cluster) | {"workers": workers}))
         cells: list[str] = [f"{hours:,.0f}", f"{workers:,}"]
-        for tasks in (lengths, divided(lengths, part_s)):
+        for tasks in (lengths, divided(lengths, chunk_s)):
             run = simulate(tasks, own)
             cells += [f"{run.hours:,.1f} h", f"{run.share:.2f}", run.limit]
         yield tuple(cells)
 
 
-def assumptions(cluster: Cluster, part_s: float) -> str:
+def assumptions(cluster: Cluster, chunk_s: float) -> str:
     """What the table rests on."""
     kinds = "; ".join(
         f"{kind.share:.1%} {kind.name} (median {kind.median_min:g} min, spread {kind.spread:g})" for kind in KINDS
     )
     return (
-        f"videos: {kinds}, log-normal lengths; parts of {part_s:g} s\n"
+        f"videos: {kinds}, log-normal lengths; parts of {chunk_s:g} s\n"
         f"a core: {cluster.speed:g} times real time, {cluster.task_s:g} s a task; the scheduler: "
         f"{1000 * cluster.scheduler_s:g} ms a task\n"
         f"storage: {cluster.storage_bytes_per_s / 1e9:g} GB/s for all; videos of "
@@ -148,9 +148,9 @@ def assumptions(cluster: Cluster, part_s: float) -> str:
     )
 
 
-def _million(cluster: Cluster, part_s: float) -> str:
+def _million(cluster: Cluster, chunk_s: float) -> str:
     """What a million hours cost: core-hours, and days, at the share that an archive a tenth as large reaches."""
-    tasks = divided(draw_lengths(A_MILLION / 10), part_s)
+    tasks = divided(draw_lengths(A_MILLION / 10), chunk_s)
     table = []
     for workers in WORKERS:
         run = simulate(tasks, Cluster(**(vars(cluster) | {"workers": workers})))
@@ -165,15 +165,15 @@ def _million(cluster: Cluster, part_s: float) -> str:
 @click.option("--storage-gb", default=Cluster.storage_bytes_per_s / 1e9, show_default=True, help="Gigabytes a second.")
 @click.option("--megabits", default=8e-6 * Cluster.video_bytes_per_s, show_default=True, help="A second, of videos.")
 @click.option("--part-s", default=300.0, show_default=True, help="Length of parts.")
-def main(speed: float, scheduler_ms: float, storage_gb: float, megabits: float, part_s: float) -> None:
+def main(speed: float, scheduler_ms: float, storage_gb: float, megabits: float, chunk_s: float) -> None:
     """Print the tables."""
     cluster = Cluster(0, speed, scheduler_ms / 1000, Cluster.task_s, storage_gb * 1e9, megabits * 1e6 / 8)
-    click.echo(assumptions(cluster, part_s))
+    click.echo(assumptions(cluster, chunk_s))
     headers = ("hours", "workers", "whole videos", "of ideal", "limited by", "parts", "of ideal", "limited by")
-    table = [row for hours in (100, 10_000, 100_000) for row in rows(hours, cluster, part_s)]
+    table = [row for hours in (100, 10_000, 100_000) for row in rows(hours, cluster, chunk_s)]
     click.echo(tabulate(table, headers, tablefmt="github", disable_numparse=True))
     click.echo("\na million hours, in parts:")
-    click.echo(_million(cluster, part_s))
+    click.echo(_million(cluster, chunk_s))
 
 
 if __name__ == "__main__":

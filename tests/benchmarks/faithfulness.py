@@ -22,14 +22,14 @@ from annotate.faces.box import Box, overlaps
 from annotate.faces.detect import FaceDetector
 from annotate.faces.search import Observation, observe
 from annotate.faces.shots import mark_shots, thin
-from annotate.faces.track import Sighting, follow
+from annotate.faces.track import TrackedFace, follow
 from annotate.media.decode import Frame, decode
 from annotate.media.probe import probe
 from annotate.settings import Settings
 from annotate.span import MS_PER_S
 from tests.clips import SAMPLES
 
-LEAST_OVERLAP = 0.3
+MIN_OVERLAP = 0.3
 _MAX_FRAMES = 3000
 
 
@@ -80,7 +80,7 @@ def compare(path: Path) -> Comparison:
     shares: list[float] = []
     for frame in frames:
         expected, found = truth.get(frame.index, []), ours.get(frame.index, [])
-        matched = [share for share in _matches(expected, found) if share >= LEAST_OVERLAP]
+        matched = [share for share in _matches(expected, found) if share >= MIN_OVERLAP]
         true_ms += len(expected) * frame.span.duration_ms
         found_ms += len(matched) * frame.span.duration_ms
         more_ms += max(0, len(found) - len(matched)) * frame.span.duration_ms
@@ -95,9 +95,9 @@ def _everywhere(frames: Iterable[Frame], detector: FaceDetector, settings: Setti
 
 def _boxes(observations: Iterable[Observation], settings: Settings) -> dict[int, list[Box]]:
     """Boxes by frame, of tracks that are long enough to be kept."""
-    tracks: dict[int, list[Sighting]] = {}
+    tracks: dict[int, list[TrackedFace]] = {}
     for event in follow(observations, settings):
-        if isinstance(event, Sighting):
+        if isinstance(event, TrackedFace):
             tracks.setdefault(event.track, []).append(event)
     boxes: dict[int, list[Box]] = {}
     for sightings in tracks.values():

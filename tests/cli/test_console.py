@@ -22,9 +22,9 @@ from annotate.text import clock, printable
 ANNOTATED = Outcome(Path("a.mp4"), Status.ANNOTATED, 65.0, 2, "fear")
 NO_FACES = Outcome(Path("b.mp4"), Status.NO_FACES, 3725.4, 0, "", "damaged: the last 1.0 s could not be decoded")
 CONVERTED = Outcome(Path("c.mp4"), Status.CONVERTED, 5.0, 1)
-SKIPPED = Outcome(Path("d.mp4"), Status.SKIPPED, 5.0, 1)
+SKIPPED = Outcome(Path("d.mp4"), Status.UP_TO_DATE, 5.0, 1)
 FAILED = Outcome(Path("e.mp4"), Status.FAILED, problem="the file is empty", remedy="copy it again from its source")
-BUSY = Outcome.busy(Path("f.mp4"))
+BUSY = Outcome.locked(Path("f.mp4"))
 ALL = (ANNOTATED, NO_FACES, CONVERTED, SKIPPED, FAILED)
 
 

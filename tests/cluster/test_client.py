@@ -29,7 +29,7 @@ from tests.runs import annotate, job_for
 distributed = pytest.importorskip("distributed")
 cluster = pytest.importorskip("annotate.cluster.client")
 
-SETTINGS = Settings(part_s=1)
+SETTINGS = Settings(chunk_s=1)
 PATIENCE_S = 60.0
 LOOPBACK = "127.0.0.1:0"
 
@@ -139,7 +139,7 @@ def test_a_cluster_writes_what_one_process_writes(
     assert files(there) == files(here)
     assert {(path, length_s) for path, _, length_s in told} >= {(Path("there/long.mp4"), 3.72)}
     again = list(annotate([Path("there")], SETTINGS, executor=cluster.ClusterExecutor(address)))
-    assert sorted(outcome.status.value for outcome in again) == ["failed", *["up to date"] * 3]
+    assert sorted(outcome.status.value for outcome in again) == ["failed", *["up_to_date"] * 3]
 
 
 def test_a_video_that_kills_three_workers_is_reported_and_left(tmp_path: Path, address: str) -> None:
@@ -195,7 +195,7 @@ def test_a_video_that_somebody_holds_is_asked_for_again(
     workers = cluster.ClusterExecutor(address)
     with storage_for(tmp_path).lock(outputs.base) as lock:
         assert lock is not None
-        assert workers.submit(annotate_task, job).result(PATIENCE_S).status is Status.BUSY
+        assert workers.submit(annotate_task, job).result(PATIENCE_S).status is Status.LOCKED
         future = workers.submit(annotate_task, job)
         time.sleep(0.7)
         assert not future.done()

@@ -15,10 +15,10 @@ import pytest
 from numpy.typing import NDArray
 
 from annotate.emotions.labels import EMOTIONS
-from annotate.emotions.palette import BLACK, COLOURS, OTHER_COLOUR, WHITE, colour, ink, luminance
+from annotate.emotions.palette import BLACK, COLORS, OTHER_COLOR, WHITE, color, ink, luminance
 
-LEAST_DIFFERENCE = 20.0
-LEAST_TEXT_CONTRAST, LEAST_LINE_CONTRAST = 4.5, 3.0
+MIN_DIFFERENCE = 20.0
+MIN_TEXT_CONTRAST, MIN_LINE_CONTRAST = 4.5, 3.0
 
 VISIONS = {
     "normal": np.eye(3),
@@ -65,31 +65,31 @@ def test_the_formulas_give_known_values() -> None:
 
 def test_the_check_finds_the_pair_of_the_well_known_palette_that_fails_it() -> None:
     purple, gray = (lab(VISIONS["deuteranopia"] @ linear(rgb)) for rgb in ("#CC79A7", "#999999"))
-    assert np.linalg.norm(purple - gray) < LEAST_DIFFERENCE / 2
+    assert np.linalg.norm(purple - gray) < MIN_DIFFERENCE / 2
 
 
 def test_every_emotion_has_a_colour() -> None:
-    assert tuple(COLOURS) == EMOTIONS
-    assert colour("contempt") == OTHER_COLOUR
+    assert tuple(COLORS) == EMOTIONS
+    assert color("contempt") == OTHER_COLOR
 
 
 @pytest.mark.parametrize("vision", VISIONS)
 def test_any_two_emotions_differ_for_everybody(vision: str) -> None:
-    seen = {emotion: lab(VISIONS[vision] @ linear(rgb)) for emotion, rgb in COLOURS.items()}
+    seen = {emotion: lab(VISIONS[vision] @ linear(rgb)) for emotion, rgb in COLORS.items()}
     differences = {
         (one, other): float(np.linalg.norm(seen[one] - seen[other])) for one, other in itertools.combinations(seen, 2)
     }
-    assert min(differences.values()) >= LEAST_DIFFERENCE, min(differences, key=lambda pair: differences[pair])
+    assert min(differences.values()) >= MIN_DIFFERENCE, min(differences, key=lambda pair: differences[pair])
 
 
 @pytest.mark.parametrize("emotion", [*EMOTIONS, "contempt"])
 def test_text_on_a_colour_can_be_read_by_everybody(emotion: str) -> None:
-    assert contrast(ink(emotion), colour(emotion)) >= LEAST_TEXT_CONTRAST
-    assert ink(emotion) == max((BLACK, WHITE), key=lambda text: contrast(text, colour(emotion)))
+    assert contrast(ink(emotion), color(emotion)) >= MIN_TEXT_CONTRAST
+    assert ink(emotion) == max((BLACK, WHITE), key=lambda text: contrast(text, color(emotion)))
 
 
 @pytest.mark.parametrize("emotion", [*EMOTIONS, "contempt"])
 def test_a_label_stands_out_on_a_dark_ground_by_its_colour_and_on_a_light_one_by_its_text(emotion: str) -> None:
-    assert contrast(colour(emotion), BLACK) >= LEAST_LINE_CONTRAST
-    on_white = max(contrast(colour(emotion), WHITE), contrast(ink(emotion), WHITE))
-    assert on_white >= LEAST_LINE_CONTRAST
+    assert contrast(color(emotion), BLACK) >= MIN_LINE_CONTRAST
+    on_white = max(contrast(color(emotion), WHITE), contrast(ink(emotion), WHITE))
+    assert on_white >= MIN_LINE_CONTRAST

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from annotate.emotions.contract import Contract
 from annotate.faces.blocks import Block, BlockReport, cut_blocks
 from annotate.faces.box import Box
-from annotate.faces.track import Sighting, TrackEnd
+from annotate.faces.track import TrackedFace, TrackEnd
 from annotate.media.decode import Frame
 from annotate.span import Span
 
@@ -23,11 +23,11 @@ def frame(index: int) -> Frame:
     return Frame(index, index, Span(index * FRAME_MS, (index + 1) * FRAME_MS), np.full((8, 8), 16 + index % 200, np.uint8))
 
 
-def sighting(track: int, index: int, *, detected: bool = True, x: float = 0) -> Sighting:
-    return Sighting(track, frame(index), Box(x, 0, 4, 4), 1.0, detected)
+def sighting(track: int, index: int, *, detected: bool = True, x: float = 0) -> TrackedFace:
+    return TrackedFace(track, frame(index), Box(x, 0, 4, 4), 1.0, detected)
 
 
-def events_of(spans: list[tuple[int, int]]) -> Iterator[Sighting | TrackEnd]:
+def events_of(spans: list[tuple[int, int]]) -> Iterator[TrackedFace | TrackEnd]:
     """Tracks as (first frame, length), frame by frame as a tracker tells of them."""
     for index in range(max(first + length for first, length in spans) + 1):
         for track, (first, length) in enumerate(spans):
@@ -91,7 +91,7 @@ def test_box_score_and_detections_are_of_the_block() -> None:
 def test_frames_left_out_belong_to_the_block() -> None:
     """Of 60 frames a second every second one is analyzed; the other goes with it."""
     frames = [Frame(2 * index, 2 * index + 1, Span(index * 33, (index + 1) * 33), frame(0).image) for index in range(20)]
-    events = [Sighting(0, each, Box(0, 0, 4, 4), 1.0, True) for each in frames]
+    events = [TrackedFace(0, each, Box(0, 0, 4, 4), 1.0, True) for each in frames]
     (block,) = cut_blocks([*events, TrackEnd(0)], CONTRACT, 5, BlockReport())
     assert (block.first_frame, block.last_frame, block.span) == (0, 39, Span(0, 660))
 

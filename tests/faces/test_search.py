@@ -8,13 +8,13 @@ import pytest
 from numpy.typing import NDArray
 
 from annotate.faces.box import Box, overlaps
-from annotate.faces.detect import Face
+from annotate.faces.detect import Detection
 from annotate.faces.search import SAME_FACE_OVERLAP, Observation, observe
 from annotate.media.decode import Frame
 from annotate.settings import Settings
 from annotate.span import Span
 
-SETTINGS = Settings(look_interval_ms=200, search_interval_ms=1000)
+SETTINGS = Settings(detection_interval_ms=200, search_interval_ms=1000)
 
 HERE, THERE = Box(10, 10, 20, 20), Box(60, 10, 20, 20)
 Truth = Callable[[int], Sequence[Box]]
@@ -41,17 +41,17 @@ class Oracle:
         self.searched: list[int] = []
         self.near_passes: list[int] = []
 
-    def __call__(self, image: NDArray[np.uint8]) -> tuple[Face, ...]:
+    def __call__(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
         self.searched.append(self._time_ms(image))
         return self._faces(image)
 
-    def near(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Face, ...]:
+    def near(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Detection, ...]:
         assert boxes
         self.near_passes.append(self._time_ms(image))
         return tuple(face for face in self._faces(image) if overlaps([face.box], list(boxes)).max() >= SAME_FACE_OVERLAP / 2)
 
-    def _faces(self, image: NDArray[np.uint8]) -> tuple[Face, ...]:
-        return tuple(Face(box, 1.0) for box in self._truth(self._time_ms(image)))
+    def _faces(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
+        return tuple(Detection(box, 1.0) for box in self._truth(self._time_ms(image)))
 
     def _time_ms(self, image: NDArray[np.uint8]) -> int:
         return (int(image[0, 0]) * 256 + int(image[0, 1])) * 10
@@ -145,7 +145,7 @@ def test_a_weak_face_is_kept_where_one_is_known_and_not_found_elsewhere() -> Non
     """The oracle finds THERE only near by, as the detector does with a face below its threshold."""
 
     class Weak(Oracle):
-        def __call__(self, image: NDArray[np.uint8]) -> tuple[Face, ...]:
+        def __call__(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
             return tuple(face for face in super().__call__(image) if self._time_ms(image) < 200 or face.box != THERE)
 
     weak = Weak(lambda time_ms: [HERE, THERE])

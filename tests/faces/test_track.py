@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from annotate.faces.box import Box
-from annotate.faces.detect import Face
+from annotate.faces.detect import Detection
 from annotate.faces.search import Observation
-from annotate.faces.track import Sighting, TrackEnd, follow
+from annotate.faces.track import TrackedFace, TrackEnd, follow
 from annotate.media.decode import Frame
 from annotate.settings import Settings
 from annotate.span import Span
@@ -15,11 +15,11 @@ IMAGE = np.zeros((2, 2), np.uint8)
 FRAME_MS = 40
 
 
-def face(x: float, y: float = 0, size: float = 100, score: float = 1) -> Face:
-    return Face(Box(x, y, size, size), score)
+def face(x: float, y: float = 0, size: float = 100, score: float = 1) -> Detection:
+    return Detection(Box(x, y, size, size), score)
 
 
-def observations(faces: dict[int, tuple[Face, ...]], count: int, cuts: tuple[int, ...] = (0,)) -> list[Observation]:
+def observations(faces: dict[int, tuple[Detection, ...]], count: int, cuts: tuple[int, ...] = (0,)) -> list[Observation]:
     """``count`` frames, of which those in ``faces`` were looked at."""
     return [
         Observation(
@@ -29,17 +29,17 @@ def observations(faces: dict[int, tuple[Face, ...]], count: int, cuts: tuple[int
     ]
 
 
-def frames_by_track(events: list[Sighting | TrackEnd]) -> dict[int, list[int]]:
+def frames_by_track(events: list[TrackedFace | TrackEnd]) -> dict[int, list[int]]:
     result: dict[int, list[int]] = {}
     for event in events:
-        if isinstance(event, Sighting):
+        if isinstance(event, TrackedFace):
             result.setdefault(event.track, []).append(event.frame.index)
     return result
 
 
 def test_boxes_between_detections_are_interpolated() -> None:
     events = list(follow(observations({0: (face(0),), 5: (face(20, 10, 120, 2),)}, 8), Settings()))
-    sightings = [event for event in events if isinstance(event, Sighting)]
+    sightings = [event for event in events if isinstance(event, TrackedFace)]
     assert [seen.frame.index for seen in sightings] == [0, 1, 2, 3, 4, 5]
     assert [seen.box.x for seen in sightings] == pytest.approx([0, 4, 8, 12, 16, 20])
     assert [seen.box.width for seen in sightings] == pytest.approx([100, 104, 108, 112, 116, 120])
@@ -56,7 +56,7 @@ def test_the_last_box_is_not_drawn_out() -> None:
 def test_assignment_maximises_the_whole() -> None:
     """Taken greedily, the first track's best match would leave the second one nothing."""
     events = list(follow(observations({0: (face(0), face(60)), 1: (face(30), face(85))}, 2), Settings()))
-    ends = {event.track: event.box.x for event in events if isinstance(event, Sighting)}
+    ends = {event.track: event.box.x for event in events if isinstance(event, TrackedFace)}
     assert ends == {0: 30, 1: 85}
 
 
@@ -103,4 +103,4 @@ def test_what_was_within_a_face_is_followed_once_that_has_gone() -> None:
 
 def test_tracks_are_numbered_from_left_to_right() -> None:
     events = list(follow(observations({0: (face(0), face(300), face(600))}, 1), Settings()))
-    assert [event.box.x for event in events if isinstance(event, Sighting)] == [0, 300, 600]
+    assert [event.box.x for event in events if isinstance(event, TrackedFace)] == [0, 300, 600]

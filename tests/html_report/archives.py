@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from annotate.analysis.annotation import Annotation
-from annotate.faces.blocks import Detection
+from annotate.faces.blocks import TimedBox
 from annotate.faces.box import Box
 from annotate.results.boxes import BoxPaths, format_boxes
 from annotate.results.meta import describe_source, hash_content, read_meta
 from tests.analytics.samples import block, meta_of, report
 from tests.clips import encode_once
 
-COLOURS = ("red", "lime", "blue", "yellow", "magenta", "cyan")
+COLORS = ("red", "lime", "blue", "yellow", "magenta", "cyan")
 """What the clip shows in its seconds."""
 
 SIZE_PX = (320, 180)
@@ -32,7 +32,7 @@ BLOCKS = (
 HOSTILE, SCRIPT = "<b>&\"'.webm", "<script>document.title=1<!--.mp4"
 """Names of videos that no page may take for anything but names."""
 
-BOXES = BoxPaths([(1, Detection(0, Box(40, 90, 60, 60))), (2, Detection(0, Box(200, 90, 60, 60)))])
+BOXES = BoxPaths([(1, TimedBox(0, Box(40, 90, 60, 60))), (2, TimedBox(0, Box(200, 90, 60, 60)))])
 """Where the faces are."""
 
 CHANGES_MS = (0, 1600, 2100, 2900, 4000)
@@ -40,9 +40,9 @@ CHANGES_MS = (0, 1600, 2100, 2900, 4000)
 
 def make_clip(path: Path) -> Path:
     """Six seconds, WebM, which every Chromium plays; a key frame every second, so that any place is near one."""
-    sources = [f"color=c={colour}:s={SIZE_PX[0]}x{SIZE_PX[1]}:r=25:d=1[c{at}]" for at, colour in enumerate(COLOURS)]
-    joined = "".join(f"[c{at}]" for at in range(len(COLOURS)))
-    graph = ";".join(sources) + f";{joined}concat=n={len(COLOURS)}[out]"
+    sources = [f"color=c={color}:s={SIZE_PX[0]}x{SIZE_PX[1]}:r=25:d=1[c{at}]" for at, color in enumerate(COLORS)]
+    joined = "".join(f"[c{at}]" for at in range(len(COLORS)))
+    graph = ";".join(sources) + f";{joined}concat=n={len(COLORS)}[out]"
     codec = ("-c:v", "libvpx", "-b:v", "1M", "-g", "25", "-deadline", "realtime", "-cpu-used", "8")
     return encode_once(path, "-filter_complex", graph, "-map", "[out]", *codec, "-f", "webm")
 

@@ -78,16 +78,16 @@ def line_of(page: Page, y_share: float) -> list[tuple[int, int, int]]:
     return [(red, green, blue) for red, green, blue in pixels[int(len(pixels) * y_share)].tolist()]
 
 
-def colour_at(page: Page) -> tuple[int, int, int]:
+def color_at(page: Page) -> tuple[int, int, int]:
     """The colour of the video, above its controls and beside its cues."""
     line = line_of(page, 0.2)
     return line[len(line) // 2]
 
 
-def coloured(page: Page, colour: tuple[int, int, int]) -> list[float]:
+def colored(page: Page, color: tuple[int, int, int]) -> list[float]:
     """Where a colour is on the line of the cues, as shares of the width."""
     line = line_of(page, 0.46)
-    return [at / len(line) for at, found in enumerate(line) if is_close(found, colour)]
+    return [at / len(line) for at, found in enumerate(line) if is_close(found, color)]
 
 
 def outline(page: Page, emotion: str) -> list[float]:
@@ -98,5 +98,5 @@ def outline(page: Page, emotion: str) -> list[float]:
     return place
 
 
-def is_close(colour: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
-    return max(abs(one - two) for one, two in zip(colour, other, strict=True)) < 40
+def is_close(color: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
+    return max(abs(one - two) for one, two in zip(color, other, strict=True)) < 40

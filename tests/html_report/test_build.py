@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from annotate import extras
 from annotate.cli.main import main
-from annotate.faces.blocks import Detection
+from annotate.faces.blocks import TimedBox
 from annotate.faces.box import Box
 from annotate.html_report import build
 from annotate.html_report.build import Options, write_page
@@ -183,7 +183,7 @@ def test_a_report_that_cannot_be_shown_is_left_out_and_no_other(archive: Path, t
 
 def test_boxes_that_are_damaged_cost_the_places_of_cues_only(colours_clip: Path, tmp_path: Path) -> None:
     shutil.copy(colours_clip, tmp_path / "a.webm")
-    annotated(tmp_path / "a.webm", boxes=BoxPaths([(1, Detection(0, Box(0, 50, 40, 40)))]))
+    annotated(tmp_path / "a.webm", boxes=BoxPaths([(1, TimedBox(0, Box(0, 50, 40, 40)))]))
     (tmp_path / "a.emotions.boxes.csv").write_text("face_id,time\n")
     run(tmp_path, "-o", tmp_path / "report.html")
     page = Page(tmp_path / "report.html")
@@ -228,7 +228,7 @@ def test_videos_in_a_tree_of_their_own(colours_clip: Path, tmp_path: Path) -> No
 
 def test_many_videos_have_their_data_in_files_of_their_own(archive: Path, tmp_path: Path) -> None:
     page, folder = tmp_path / "many.html", tmp_path / "many_files"
-    write_page([archive], page, Options(most_inside=1))
+    write_page([archive], page, Options(max_inside=1))
     table = Page(page).data("table")
     assert [f"data-{video['key']}" in Page(page).scripts for video in table] == [False, False]
     receive = re.compile(r'AnnotateReport\.receive\("(\w+)", (\{.*\})\);\n$')
@@ -258,7 +258,7 @@ def test_an_earlier_page_stands_until_the_new_one_is_whole(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = tmp_path / "report.html"
-    write_page([archive], page, Options(most_inside=1))
+    write_page([archive], page, Options(max_inside=1))
     before = {path: path.read_bytes() for path in [page, *(tmp_path / "report_files").iterdir()]}
     report(archive, "c.mp4", CLIP)
 
@@ -267,7 +267,7 @@ def test_an_earlier_page_stands_until_the_new_one_is_whole(
 
     monkeypatch.setattr(build, "_render", fail)
     with pytest.raises(KeyboardInterrupt):
-        write_page([archive], page, Options(most_inside=1))
+        write_page([archive], page, Options(max_inside=1))
     assert {path: path.read_bytes() for path in before} == before
     assert not list(tmp_path.rglob("*.tmp"))
 

@@ -110,7 +110,7 @@ def test_dark_where_the_reader_wants_it_dark(watched: Watched, page_file: Path) 
     page.emulate_media(color_scheme="light")
     page.wait_for_function(f"{tick} !== {dark[0]!r}")
     light = page.evaluate(f"[{tick}, {ground}]")
-    brightness = [[sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in pair] for pair in (dark, light)]
+    brightness = [[sum(map(int, re.findall(r"\d+", color)[:3])) for color in pair] for pair in (dark, light)]
     assert brightness[0][0] > 600 > 150 > brightness[0][1]
     assert brightness[1][0] < 150 < 600 < brightness[1][1]
 
@@ -134,7 +134,7 @@ def test_on_paper_there_is_no_search_and_no_dark(watched: Watched, page_file: Pa
 def test_parts_are_loaded_when_their_video_is_opened(watched: Watched, tmp_path: Path) -> None:
     for number in range(5):
         report(tmp_path / "in", f"{number}.mp4", (block(1, 0, 0, 800 + number, "fear"),))
-    write_page([tmp_path / "in"], tmp_path / "a b.html", Options(most_inside=4))
+    write_page([tmp_path / "in"], tmp_path / "a b.html", Options(max_inside=4))
     page = watched.open(tmp_path / "a b.html")
     page.wait_for_function("document.querySelectorAll('.plot .main-svg').length >= 3")
     (plotly,) = [url for url in watched.requests if "_files/" in url]
@@ -150,7 +150,7 @@ def test_parts_are_loaded_when_their_video_is_opened(watched: Watched, tmp_path:
 def test_a_part_that_is_missing_is_said(browser: Browser, tmp_path: Path) -> None:
     for number in range(2):
         report(tmp_path / "in", f"{number}.mp4", CLIP)
-    write_page([tmp_path / "in"], tmp_path / "report.html", Options(most_inside=1))
+    write_page([tmp_path / "in"], tmp_path / "report.html", Options(max_inside=1))
     shutil.rmtree(tmp_path / "report_files")
     page = browser.new_page()
     page.goto((tmp_path / "report.html").as_uri())

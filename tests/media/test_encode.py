@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from annotate.emotions.palette import COLOURS
+from annotate.emotions.palette import COLORS
 from annotate.errors import DecodingError, OutputError
 from annotate.media import encode as render_module
 from annotate.media.containers import MATROSKA, MP4, container_for_burning, container_for_copying
@@ -110,7 +110,7 @@ def samples(path: Path) -> NDArray[np.int16]:
 
 def has_colour(picture: NDArray[np.uint8], emotion: str, tolerance: int = ON_GRAY) -> NDArray[np.bool_]:
     """Where a picture (height, width, 3) has an emotion's colour."""
-    wanted = np.array(list(bytes.fromhex(COLOURS[emotion][1:])), int)
+    wanted = np.array(list(bytes.fromhex(COLORS[emotion][1:])), int)
     result: NDArray[np.bool_] = (abs(picture.astype(int) - wanted) < tolerance).all(axis=2)
     return result
 

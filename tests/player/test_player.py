@@ -7,7 +7,7 @@ import json
 import pytest
 
 from annotate.emotions.labels import EMOTIONS, WORDS
-from annotate.emotions.palette import COLOURS, ink
+from annotate.emotions.palette import COLORS, ink
 from annotate.player.player import player_data, player_script, player_style
 from annotate.player.strings import PLAYER_WORDS
 from tests.results.reports import CLIPPED, SIZE_PX, box_at, make_report
@@ -32,7 +32,7 @@ def test_all_scores_of_a_block_in_ten_thousandths() -> None:
 
 def test_colours_are_the_palette_s() -> None:
     emotions = player_data(make_report())["emotions"]
-    assert emotions == [{"name": name, "colour": COLOURS[name], "ink": ink(name)} for name in EMOTIONS]
+    assert emotions == [{"name": name, "colour": COLORS[name], "ink": ink(name)} for name in EMOTIONS]
 
 
 def test_cues_are_those_of_each_face_and_stand_above_it() -> None:

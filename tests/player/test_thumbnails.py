@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from annotate.archive.stored_report import read_report
-from annotate.faces.blocks import Detection
+from annotate.faces.blocks import TimedBox
 from annotate.faces.box import Box
 from annotate.player import thumbnails
 from annotate.player.thumbnails import SIZE_PX, face_thumbnails, surest_moments
@@ -40,7 +40,7 @@ def test_a_picture_is_of_the_face_s_place_and_time(tmp_path: Path) -> None:
     )
     video = make_pattern(tmp_path / "sides.mp4", duration_s=2, size="320x180", filters=filters)
     left, right = Box(40, 50, 80, 80), Box(200, 50, 80, 80)
-    boxes = BoxPaths([(1, Detection(0, left)), (2, Detection(0, left)), (3, Detection(0, right))])
+    boxes = BoxPaths([(1, TimedBox(0, left)), (2, TimedBox(0, left)), (3, TimedBox(0, right))])
     blocks = (block(1, 0, 0, 800, "fear"), block(2, 0, 1000, 1800, "fear"), block(3, 0, 0, 800, "fear"))
     pictures = face_thumbnails(video, read_report(annotated(video, blocks, duration_s=2, boxes=boxes)))
     (red, *_), (_, _, later), (_, _, beside) = (colour_of(pictures[face_id]) for face_id in (1, 2, 3))
@@ -55,7 +55,7 @@ def test_the_surest_block_is_chosen_and_its_mean_box_where_no_other_is_known(tmp
 
 
 def test_so_many_faces_have_pictures_as_are_seen_for_longest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thumbnails, "MOST_FACES", 2)
+    monkeypatch.setattr(thumbnails, "MAX_FACES", 2)
     video = make_pattern(tmp_path / "a.mp4")
     blocks = [block(face, 0, 0, length_ms, "fear") for face, length_ms in ((1, 500), (2, 900), (3, 500), (4, 700))]
     assert list(surest_moments(read_report(annotated(video, blocks)))) == [2, 4]
@@ -76,7 +76,7 @@ def test_none_is_begun_when_it_is_over(colours_clip: Path, tmp_path: Path) -> No
 def test_a_face_as_large_as_the_picture_and_one_that_leaves_it(colours_clip: Path, tmp_path: Path) -> None:
     video = tmp_path / "a.webm"
     video.write_bytes(colours_clip.read_bytes())
-    boxes = BoxPaths([(1, Detection(0, Box(-200, -100, 900, 900))), (2, Detection(0, Box(310, 170, 60, 60)))])
+    boxes = BoxPaths([(1, TimedBox(0, Box(-200, -100, 900, 900))), (2, TimedBox(0, Box(310, 170, 60, 60)))])
     pictures = face_thumbnails(video, read_report(annotated(video, boxes=boxes)))
     first, second = colour_of(pictures[1]), colour_of(pictures[2])
     assert first[0] > 200 > 60 > first[1]

@@ -14,8 +14,8 @@ from annotate.player.player import player_data, player_script, player_style
 from tests.html_report.archives import BLOCKS, CHANGES_MS, HOSTILE, SCRIPT
 from tests.html_report.looking import (
     Watched,
-    colour_at,
-    coloured,
+    color_at,
+    colored,
     cursor_ms,
     is_close,
     outline,
@@ -49,13 +49,13 @@ def test_lanes_are_where_the_report_has_them(watched: Watched, page_file: Path) 
 def test_a_click_on_the_timeline_seeks_and_the_cursor_goes_there(watched: Watched, page_file: Path) -> None:
     page = watched.open(page_file, HOSTILE)
     wait_for_video(page)
-    assert is_close(colour_at(page), RED)
+    assert is_close(color_at(page), RED)
     track = page.locator(".ap-track").nth(1).bounding_box()
     assert track is not None
     page.mouse.click(track["x"] + track["width"] * 2.5 / 6, track["y"] + 10)
     assert sought_s(page) == pytest.approx(2.5, abs=0.02)
     assert cursor_ms(page) == pytest.approx(2500, abs=20)
-    wait_until(page, lambda: is_close(colour_at(page), BLUE))
+    wait_until(page, lambda: is_close(color_at(page), BLUE))
 
 
 def test_arrow_keys_go_from_change_to_change(watched: Watched, page_file: Path) -> None:
@@ -132,8 +132,8 @@ def test_cues_are_added_by_script_and_stand_above_their_faces(watched: Watched, 
     for _ in CHANGES_MS:
         page.keyboard.press("ArrowLeft")
     assert sought_s(page) < 0.1
-    wait_until(page, lambda: bool(coloured(page, HAPPINESS)))
-    assert max(coloured(page, HAPPINESS)) == pytest.approx(100 / 320, abs=0.03)
+    wait_until(page, lambda: bool(colored(page, HAPPINESS)))
+    assert max(colored(page, HAPPINESS)) == pytest.approx(100 / 320, abs=0.03)
 
 
 def test_all_blocks_stand_in_a_table_whose_times_seek(watched: Watched, page_file: Path) -> None:

@@ -18,7 +18,7 @@ from annotate import extras
 from annotate.archive.layout import OutputOptions
 from annotate.cli.main import main
 from annotate.emotions.labels import EMOTIONS
-from annotate.emotions.palette import COLOURS
+from annotate.emotions.palette import COLORS
 from annotate.errors import OutputError
 from annotate.plots.figures import encode, style, text_width_in, write_picture
 from annotate.plots.timeline import draw_timeline
@@ -41,7 +41,7 @@ def timeline(ending: str = ".png", **options: object) -> bytes:
 
 
 def has_colour(picture: NDArray[np.int64], emotion: str) -> NDArray[np.bool_]:
-    wanted = np.array(list(bytes.fromhex(COLOURS[emotion][1:])))
+    wanted = np.array(list(bytes.fromhex(COLORS[emotion][1:])))
     result: NDArray[np.bool_] = (abs(picture - wanted) < 4).all(axis=2)
     return result
 
@@ -85,7 +85,7 @@ def test_any_name_is_a_title(title: str) -> None:
 def test_faces_beyond_the_most_are_counted_not_drawn() -> None:
     with style():
         both = draw_timeline(make_report(), "movie.mp4")
-        one = draw_timeline(make_report(), "movie.mp4", most_lanes=1)
+        one = draw_timeline(make_report(), "movie.mp4", max_lanes=1)
         none = draw_timeline(make_report(faces=0), "movie.mp4")
     assert [axes.get_ylabel() for axes in both.axes] == ["face 1", "face 2"]
     assert [axes.get_ylabel() for axes in one.axes] == ["face 2"]
@@ -140,7 +140,7 @@ def run(*arguments: str | Path) -> Result:
 def test_a_sheet_shows_the_face_in_its_frame(done: Path) -> None:
     assert run("--frames", done / "face.mp4").exit_code == 0
     picture = to_pixels(Path("face.frames.png").read_bytes())
-    emotion = max(COLOURS, key=lambda name: has_colour(picture, name).sum())
+    emotion = max(COLORS, key=lambda name: has_colour(picture, name).sum())
     marked = has_colour(picture, emotion)
     strip = np.flatnonzero(marked.mean(axis=1) > 0.6)
     frame = marked[: strip[0] - 3]
@@ -148,7 +148,7 @@ def test_a_sheet_shows_the_face_in_its_frame(done: Path) -> None:
     inside = picture[rows[0] + 8 : rows[-1] - 8, columns[0] + 8 : columns[-1] - 8]
     assert 0.9 < (columns[-1] - columns[0]) / (rows[-1] - rows[0]) < 1.1
     assert inside.std() > 30
-    assert abs(picture[strip[-1] - 2, 20] - np.array(list(bytes.fromhex(COLOURS[emotion][1:])))).max() < 4
+    assert abs(picture[strip[-1] - 2, 20] - np.array(list(bytes.fromhex(COLORS[emotion][1:])))).max() < 4
 
 
 def test_names_are_found_for_all_and_told(done: Path) -> None:

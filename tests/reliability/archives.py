@@ -18,7 +18,7 @@ from tests.reliability.processes import running
 RUN_OPTIONS = ("--jobs", "2", "--min-face", "0.3")
 """Two workers wherever the programme runs; faces need not be searched for in pictures they fill."""
 
-BUSY = "another run is at it"
+LOCKED = "locked"
 TRACEBACK = "Traceback"
 
 _FACE_SIZE_PX = (320, 240)

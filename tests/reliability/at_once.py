@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.reliability.archives import (
-    BUSY,
+    LOCKED,
     RUN_OPTIONS,
     TRACEBACK,
     annotate_undisturbed,
@@ -25,7 +25,7 @@ from tests.reliability.row import Faults, Options, Row
 _ROUNDS, _QUICK_ROUNDS = 20, 1
 _MAX_DELAY_S = 2.0
 _TIMEOUT_S = 300.0
-_LEFT_ALONE = ("up to date", BUSY)
+_LEFT_ALONE = ("up_to_date", LOCKED)
 
 
 def at_once(options: Options) -> Row:

@@ -15,7 +15,7 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from tests.reliability.archives import (
-    BUSY,
+    LOCKED,
     RUN_OPTIONS,
     TRACEBACK,
     annotate_undisturbed,
@@ -137,7 +137,7 @@ def _play_round(place: _Place, tally: _Tally) -> None:
             remaining.append((run, kill))
         else:
             _see_gone(run, kill, tally)
-        if status == 0 and BUSY not in run.errors:
+        if status == 0 and LOCKED not in run.errors:
             break
     else:
         tally.faults.add(f"round {tally.rounds} was not done after {_RUNS_A_ROUND} runs", run.errors)

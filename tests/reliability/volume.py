@@ -48,7 +48,7 @@ def many(options: Options) -> Row:
     faults = Faults("many")
     first_s, samples = _run_many(archive, folder, {"annotated": count}, faults)
     faults.expect(len(outputs_of(archive)) == 3 * count, f"{len(outputs_of(archive))} outputs instead of {3 * count}")
-    second_s, _ = _run_many(archive, folder, {"up to date": count}, faults)
+    second_s, _ = _run_many(archive, folder, {"up_to_date": count}, faults)
     faults.expect(not leavings(archive), f"temporary files left: {leavings(archive)}")
     kept = _warm(samples)
     for what, values in (

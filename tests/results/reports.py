@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from annotate.analysis.annotation import Annotation
 from annotate.emotions.labels import EMOTIONS
-from annotate.faces.blocks import Detection
+from annotate.faces.blocks import TimedBox
 from annotate.faces.box import Box
 from annotate.results.boxes import paths_of
 from annotate.results.meta import Meta, Source, result_settings
@@ -77,7 +77,7 @@ def _annotation(
 ) -> Annotation:
     best = EMOTIONS.index(emotion)
     probabilities = tuple(0.88 if at == best else 0.02 for at in range(len(classes)))
-    seen = tuple(Detection(time_ms, box_at(face_id, time_ms)) for time_ms in range(start_ms, end_ms, 200))
+    seen = tuple(TimedBox(time_ms, box_at(face_id, time_ms)) for time_ms in range(start_ms, end_ms, 200))
     box = box_at(face_id, (start_ms + end_ms) // 2)
     span = Span(start_ms, end_ms)
     return Annotation(face_id, number, 0, 19, span, box, 1.0, 20, 4, overlap, classes, probabilities, seen)

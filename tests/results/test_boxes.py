@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate.archive.layout import is_output
-from annotate.faces.blocks import Detection
+from annotate.faces.blocks import TimedBox
 from annotate.faces.box import Box
 from annotate.results.boxes import BoxPaths, Segment, format_boxes, parse_boxes, paths_of
 from annotate.span import Span
@@ -29,7 +29,7 @@ DAMAGED = (
 
 def moving(*places: tuple[int, float]) -> BoxPaths:
     """One face whose box is 100 pixels wide and at x at each of the times."""
-    return BoxPaths((1, Detection(time_ms, Box(x, 20, 100, 100))) for time_ms, x in places)
+    return BoxPaths((1, TimedBox(time_ms, Box(x, 20, 100, 100))) for time_ms, x in places)
 
 
 def test_a_box_is_linear_between_detections_and_stays_before_and_after() -> None:
@@ -91,7 +91,7 @@ def test_a_still_face_takes_few_rows_however_long_it_is_there() -> None:
 
 
 def test_the_very_text_of_a_file_and_back() -> None:
-    paths = BoxPaths([(2, Detection(1040, Box(1.4, 2.6, 30, 40))), (1, Detection(200, STILL)), (1, Detection(0, STILL))])
+    paths = BoxPaths([(2, TimedBox(1040, Box(1.4, 2.6, 30, 40))), (1, TimedBox(200, STILL)), (1, TimedBox(0, STILL))])
     text = f"{HEADER}1,0.000,10,20,100,100\n1,0.200,10,20,100,100\n2,1.040,1,3,30,40\n"
     assert format_boxes(paths) == text
     assert format_boxes(parse_boxes(text.encode())) == text

@@ -11,7 +11,7 @@ from annotate.server.events import EventBroker, TooManyError
 
 def test_a_slow_listener_gets_the_latest_of_each_video_and_only_so_many_listen() -> None:
     async def listen() -> list[dict[str, object]]:
-        broker = EventBroker(most=2, most_of_one=1)
+        broker = EventBroker(most=2, max_of_one=1)
         broker.open()
         of_all, of_one = broker.subscribe("10.0.0.1"), broker.subscribe("10.0.0.2", "b")
         first, other = asyncio.ensure_future(anext(of_all)), asyncio.ensure_future(anext(of_one))

@@ -20,7 +20,7 @@ from annotate.training.models.architectures import ARCHITECTURES, Architecture, 
 from annotate.training.models.export import TOLERANCE, export
 from tests.training.conftest import MakeDataset
 
-SETTINGS = FitSettings(architecture="recurrent", epochs=3, batch_size=4, least_steps=2, learning_rate=3e-3, augmentation=0.2)
+SETTINGS = FitSettings(architecture="recurrent", epochs=3, batch_size=4, min_steps=2, learning_rate=3e-3, augmentation=0.2)
 
 
 def without_times(history: list[Epoch]) -> list[tuple[float, ...]]:

@@ -15,7 +15,7 @@ from itertools import islice, pairwise, takewhile
 import pysubs2
 from pysubs2.formats.substation import MAX_REPRESENTABLE_TIME
 
-from annotate.emotions.palette import BLACK, colour, ink
+from annotate.emotions.palette import BLACK, color, ink
 from annotate.faces.box import Box
 from annotate.results.boxes import Segment
 from annotate.results.cues import are_together
@@ -112,7 +112,7 @@ def draw(report: Report, language: str, *, font: str = FONT, with_bars: bool = F
         file.styles[_box_style(emotion)] = _style(canvas, emotion, _OUTLINED, font)
         file.styles[_label_style(emotion)] = _style(canvas, emotion, _ON_A_GROUND, font)
         if with_bars:
-            file.styles[_bar_style(emotion)] = _bar(colour(emotion), 0, font)
+            file.styles[_bar_style(emotion)] = _bar(color(emotion), 0, font)
     if with_bars:
         file.styles[_GROUND_STYLE] = _bar(BLACK, _HALF, font)
     for cue in cues:
@@ -184,7 +184,7 @@ def _style(canvas: Canvas, emotion: str, border: int, font: str) -> pysubs2.SSAS
         fontname=font,
         fontsize=canvas.font_px,
         primarycolor=_color(ink(emotion), 0 if is_label else _TRANSPARENT),
-        outlinecolor=_color(colour(emotion)),
+        outlinecolor=_color(color(emotion)),
         backcolor=_color(BLACK, _TRANSPARENT if is_label else _HALF),
         borderstyle=border,
         outline=canvas.line_px,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from annotate.emotions.palette import colour
+from annotate.emotions.palette import color
 from annotate.results.report import Report
 from annotate.results.table import class_names_of
 from annotate.span import MS_PER_S, Span
@@ -40,7 +40,7 @@ def write(report: Report, language: str) -> str:
         "source": {**vars(meta.source), "url": report.video_address},
         "picture": {"width_px": meta.width_px, "height_px": meta.height_px},
         "provenance": {name: getattr(meta, name) for name in _PROVENANCE},
-        "emotions": [{"name": name, "colour": colour(name)} for name in classes],
+        "emotions": [{"name": name, "colour": color(name)} for name in classes],
         "annotations": [],
     }
     rows = ",\n".join(f"    {_line(annotation)}" for annotation in _annotations(report, classes))

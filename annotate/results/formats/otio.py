@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import opentimelineio as otio
 
-from annotate.emotions.palette import colour
+from annotate.emotions.palette import color
 from annotate.results.report import Report
 from annotate.span import MS_PER_S, Span
 
@@ -42,7 +42,7 @@ def write(report: Report, language: str) -> str | None:
         marker.metadata["annotate"] = {
             "face_id": line.face_id,
             "emotion": line.emotion,
-            "colour": colour(line.emotion),
+            "colour": color(line.emotion),
         }
         clip.markers.append(marker)
     track = otio.schema.Track("faces", kind=otio.schema.TrackKind.Video)

@@ -10,7 +10,7 @@ from html import escape
 import webvtt
 from webvtt.models import Timestamp
 
-from annotate.emotions.palette import colour, ink
+from annotate.emotions.palette import color, ink
 from annotate.faces.box import Box
 from annotate.results.boxes import BoxPaths
 from annotate.results.cues import MIN_CUE_MS, Cue, are_together
@@ -107,7 +107,7 @@ def _caption(span: Span, text: str, settings: str) -> webvtt.Caption:
 
 def _style(emotions: Sequence[str]) -> str:
     rules = (
-        f"::cue(.{class_name(emotion)}) {{ background-color: {colour(emotion)}; color: {ink(emotion)}; }}"
+        f"::cue(.{class_name(emotion)}) {{ background-color: {color(emotion)}; color: {ink(emotion)}; }}"
         for emotion in emotions
     )
     return "\n".join(("::cue { background-color: transparent; }", *rules))

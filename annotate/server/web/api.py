@@ -48,7 +48,7 @@ from annotate.storage.values import SkippedPath
 from annotate.version import VERSION
 
 _BYTES = {"type": "string", "format": "binary"}
-_MOST_A_PAGE = 1000
+_MAX_PER_PAGE = 1000
 _ERRORS: dict[int | str, dict[str, Any]] = {404: {"model": ErrorView, "description": "there is no such video"}}
 
 router = APIRouter(prefix="/api")
@@ -71,7 +71,7 @@ def _video(service: Served, id: Annotated[str, PathPart(description="a video's i
 
 Chosen = Annotated[CatalogVideo, Depends(_video)]
 Offset = Annotated[int, Query(ge=0, description="so many are skipped")]
-Limit = Annotated[int, Query(ge=1, le=_MOST_A_PAGE, description="so many are given at most")]
+Limit = Annotated[int, Query(ge=1, le=_MAX_PER_PAGE, description="so many are given at most")]
 Folder = Annotated[str, Query(description="path in the archive, with slashes")]
 Words = Annotated[str, Query(description="words that path or name must have")]
 Language = Annotated[Literal["en", "ru"], Query(description="of the words in srt, vtt and ass")]
@@ -117,16 +117,16 @@ async def status(service: Served) -> StatusView:
 )
 async def upload(request: Request, service: Served, name: str, modified_s: Modified = None) -> VideoDetail:
     """It is kept, and its annotation waits for its turn. The answer has the video's id."""
-    most_bytes, timeout_s = service.settings.max_upload_bytes, service.settings.body_timeout_s
+    max_bytes, timeout_s = service.settings.max_upload_bytes, service.settings.body_timeout_s
     length = request.headers.get("content-length", "")
     size_bytes = int(length) if length.isdecimal() else None
     client = client_of(request.scope)
     try:
         check_name(name)
-        if size_bytes is not None and size_bytes > most_bytes:
-            raise RefusedError(413, too_large(most_bytes))
+        if size_bytes is not None and size_bytes > max_bytes:
+            raise RefusedError(413, too_large(max_bytes))
         with service.receiving(client, size_bytes) as (video_id, folder):
-            size_bytes = await receive_file(request.stream(), folder / name, most_bytes, timeout_s)
+            size_bytes = await receive_file(request.stream(), folder / name, max_bytes, timeout_s)
             if modified_s is not None:
                 os.utime(folder / name, (modified_s, modified_s))
             video = await run_in_threadpool(service.accept_upload, video_id, name, size_bytes, client)

@@ -18,7 +18,7 @@ from annotate.server.service import Service
 from annotate.server.settings import ServeSettings
 from annotate.server.web.app import make_app
 
-_MOST_CONNECTIONS = 1000
+_MAX_CONNECTIONS = 1000
 _GRACE_S = 2
 _BACKLOG = 512
 _MAX_HEADERS_BYTES = 32 * 1024
@@ -109,7 +109,7 @@ def make_server(service: Service, ready: Callable[[], None]) -> Server:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=_MOST_CONNECTIONS,
+        limit_concurrency=_MAX_CONNECTIONS,
         timeout_graceful_shutdown=_GRACE_S,
         h11_max_incomplete_event_size=_MAX_HEADERS_BYTES,
     )

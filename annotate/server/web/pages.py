@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from annotate.emotions.labels import EMOTIONS, WORDS
-from annotate.emotions.palette import colour, ink
+from annotate.emotions.palette import color, ink
 from annotate.player.player import player_script, player_style
 from annotate.results.meta import json_safe_text
 from annotate.server.data_dir import is_id
@@ -73,7 +73,7 @@ def _page(request: Request, template: str, here: str, status_code: int = 200, **
     language = choose_language(request.headers.get("accept-language", ""))
     settings = _service(request).settings
     words = PAGE_WORDS[language]
-    emotions = [{"name": name, "word": WORDS[language][name], "colour": colour(name), "ink": ink(name)} for name in EMOTIONS]
+    emotions = [{"name": name, "word": WORDS[language][name], "colour": color(name), "ink": ink(name)} for name in EMOTIONS]
     for_scripts = {
         "language": language,
         "words": dict(words),

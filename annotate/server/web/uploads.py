@@ -16,13 +16,13 @@ from starlette.requests import ClientDisconnect
 from annotate.server.refusal import RefusedError
 
 _CHUNK_BYTES = 1 << 20
-_LEAST_BYTES = 1024
+_MIN_BYTES = 1024
 """At least so much has to come within each timeout."""
 
 _MODE = 0o600
 
 
-async def receive_file(body: AsyncIterator[bytes], path: Path, most_bytes: int, timeout_s: float) -> int:
+async def receive_file(body: AsyncIterator[bytes], path: Path, max_bytes: int, timeout_s: float) -> int:
     """Write a request's body to a new file, and return its size.
 
     Raises:
@@ -38,8 +38,8 @@ async def receive_file(body: AsyncIterator[bytes], path: Path, most_bytes: int, 
         try:
             async for chunk in _in_time(body, timeout_s):
                 size_bytes += len(chunk)
-                if size_bytes > most_bytes:
-                    raise RefusedError(413, too_large(most_bytes))
+                if size_bytes > max_bytes:
+                    raise RefusedError(413, too_large(max_bytes))
                 waiting += chunk
                 if len(waiting) >= _CHUNK_BYTES:
                     await run_in_threadpool(file.write, bytes(waiting))
@@ -56,9 +56,9 @@ async def receive_file(body: AsyncIterator[bytes], path: Path, most_bytes: int, 
     return size_bytes
 
 
-def too_large(most_bytes: int) -> str:
+def too_large(max_bytes: int) -> str:
     """Return what to say of an upload above the limit."""
-    return f"the video is too large: this server takes {most_bytes / 1e6:,.0f} MB at most"
+    return f"the video is too large: this server takes {max_bytes / 1e6:,.0f} MB at most"
 
 
 async def _in_time(body: AsyncIterator[bytes], timeout_s: float) -> AsyncIterator[bytes]:
@@ -73,7 +73,7 @@ async def _in_time(body: AsyncIterator[bytes], timeout_s: float) -> AsyncIterato
         except asyncio.TimeoutError:
             raise RefusedError(408, "the video did not come in time") from None
         came_bytes += len(chunk)
-        if came_bytes >= _LEAST_BYTES:
+        if came_bytes >= _MIN_BYTES:
             deadline_s, came_bytes = time.monotonic() + timeout_s, 0
         yield chunk
 

@@ -13,7 +13,7 @@ from annotate.analysis.pipeline import analyzed_frames, analyzed_size_px, find_f
 from annotate.emotions.contract import Contract
 from annotate.errors import MediaError
 from annotate.faces.blocks import Block, Cropped, cut_face, join_frames
-from annotate.faces.track import Sighting, TrackEnd
+from annotate.faces.track import TrackedFace, TrackEnd
 from annotate.media.decode import Frame, decode
 from annotate.media.probe import probe
 from annotate.settings import Limits, Settings
@@ -121,7 +121,7 @@ class _Collected:
     """A piece that is being read: the frames of every track so far, and as many crops of it as blocks may need."""
 
     location: PieceLocation
-    most_frames: int
+    max_frames: int
     counts: dict[int, int] = field(default_factory=dict)
     crops: dict[int, list[Cropped]] = field(default_factory=dict)
 
@@ -133,15 +133,15 @@ class _Collected:
     def end_ms(self) -> float:
         return self.location.span.end_ms if self.location.span is not None else math.inf
 
-    def add(self, sighting: Sighting, contract: Contract) -> None:
+    def add(self, sighting: TrackedFace, contract: Contract) -> None:
         self.counts[sighting.track] = self.counts.get(sighting.track, 0) + 1
         kept = self.crops.setdefault(sighting.track, [])
-        if len(kept) < self.most_frames:
+        if len(kept) < self.max_frames:
             kept.append(cut_face(sighting, contract))
 
 
 def _collect(
-    events: Iterable[Sighting | TrackEnd],
+    events: Iterable[TrackedFace | TrackEnd],
     locations: Sequence[PieceLocation],
     most_blocks: Sequence[int],
     contract: Contract,

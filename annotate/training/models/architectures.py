@@ -14,7 +14,7 @@ from annotate.training.models.frame_cnn import MIN_SPREAD, BlockNetwork, FrameNe
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.4, 10.0
 
-_LEAST_PROBABILITY = 1e-30
+_MIN_PROBABILITY = 1e-30
 
 
 class Architecture(nn.Module):
@@ -47,7 +47,7 @@ class FrameWise(Architecture):
 
     def logits(self, blocks: Tensor) -> Tensor:
         probabilities: Tensor = self.blocks(blocks)
-        return probabilities.clamp(min=_LEAST_PROBABILITY).log()
+        return probabilities.clamp(min=_MIN_PROBABILITY).log()
 
 
 class Convolutions3d(Architecture):

@@ -20,7 +20,7 @@ from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import Contract
 from annotate.faces.box import Box
 from annotate.faces.crop import crop
-from annotate.faces.track import Sighting
+from annotate.faces.track import TrackedFace
 from annotate.media.decode import decode
 from annotate.media.probe import probe
 from annotate.settings import Settings
@@ -90,12 +90,12 @@ def compare(crops: NDArray[np.uint8], classifier: Classifier) -> Stability:
     return Stability(len(plain) * (crops.shape[1] - 1), changed_by_shift, len(delayed), changed_by_delay)
 
 
-def _sightings(path: Path, settings: Settings, contract: Contract) -> Iterator[Sighting]:
+def _sightings(path: Path, settings: Settings, contract: Contract) -> Iterator[TrackedFace]:
     video = probe(path)
     frames = decode(video, analyzed_size_px(video, settings.min_face))
     try:
         for event in find_faces(analyzed_frames(frames, video, contract, settings), settings):
-            if isinstance(event, Sighting):
+            if isinstance(event, TrackedFace):
                 yield event
     finally:
         frames.close()

@@ -34,7 +34,7 @@ HULL_TO_CROP = 1.2
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
-_LEAST_VOTE_SHARE = 0.11
+_MIN_VOTE_SHARE = 0.11
 """Votes for a class below this share are taken for slips: one rater of ten."""
 
 _DARK = 14
@@ -90,7 +90,7 @@ def load_ferplus(path: Path, split: int, *, original_label_weight: float = 0.0, 
     if not keep_copies:
         usable &= _first_of_its_kind(pixels, splits, split)
     targets = ours[usable] / ours[usable].sum(1, keepdims=True)
-    targets[targets < _LEAST_VOTE_SHARE] = 0
+    targets[targets < _MIN_VOTE_SHARE] = 0
     targets /= targets.sum(1, keepdims=True)
     known = original[usable] >= 0
     blend = targets[known] * (1 - original_label_weight)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from annotate.emotions.palette import COLOURS
+from annotate.emotions.palette import COLORS
 from annotate.faces.box import Box
 from annotate.results.cues import MIN_CUE_MS
 from annotate.results.formats.ass import Canvas, draw, write
@@ -58,7 +58,7 @@ def drawn(folder: Path, text: str, time_s: float, size_px: tuple[int, int] = SIZ
 
 def is_coloured(picture: NDArray[np.uint8], emotion: str) -> NDArray[np.bool_]:
     """Where a picture (height, width, 3) has an emotion's colour."""
-    wanted = np.array(list(bytes.fromhex(COLOURS[emotion][1:])), int)
+    wanted = np.array(list(bytes.fromhex(COLORS[emotion][1:])), int)
     result: NDArray[np.bool_] = (abs(picture.astype(int) - wanted) < 30).all(axis=2)
     return result
 

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from annotate.emotions.labels import EMOTIONS
-from annotate.emotions.palette import COLOURS
+from annotate.emotions.palette import COLORS
 from annotate.results.formats.json_document import write
 from annotate.results.meta import result_settings
 from annotate.settings import Settings
@@ -88,7 +88,7 @@ def test_where_it_comes_from() -> None:
     assert content["picture"] == {"width_px": 640, "height_px": 360}
     assert content["provenance"]["settings"] == result_settings(Settings())
     assert content["provenance"]["model_hash"] == "0123456789abcdef"
-    assert {each["name"]: each["colour"] for each in content["emotions"]} == dict(COLOURS)
+    assert {each["name"]: each["colour"] for each in content["emotions"]} == dict(COLORS)
 
 
 def test_no_faces_are_an_empty_list() -> None:

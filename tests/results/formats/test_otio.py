@@ -6,7 +6,7 @@ import opentimelineio as otio
 import pytest
 
 from annotate.emotions.labels import EMOTIONS
-from annotate.emotions.palette import COLOURS
+from annotate.emotions.palette import COLORS
 from annotate.results.formats.otio import MARKER_COLORS, write
 from tests.results.reports import make_report
 
@@ -32,7 +32,7 @@ def test_a_marker_a_cue() -> None:
     assert dict(markers[0].metadata["annotate"]) == {
         "face_id": 1,
         "emotion": "happiness",
-        "colour": COLOURS["happiness"],
+        "colour": COLORS["happiness"],
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.emotions.palette import COLOURS, ink
+from annotate.emotions.palette import COLORS, ink
 from annotate.faces.box import Box
 from annotate.results.cues import MIN_CUE_MS
 from annotate.results.formats.vtt import CueRegion, class_name, write
@@ -66,7 +66,7 @@ def test_a_cue_whose_face_moves_far_follows_it_in_parts_that_can_be_read() -> No
 def test_the_style_gives_every_emotion_that_occurs_its_colour() -> None:
     style = text_of().split("STYLE\n")[1].split("\n\n")[0]
     for emotion in ("anger", "happiness", "surprise"):
-        rule = f"::cue(.{emotion}) {{ background-color: {COLOURS[emotion]}; color: {ink(emotion)}; }}"
+        rule = f"::cue(.{emotion}) {{ background-color: {COLORS[emotion]}; color: {ink(emotion)}; }}"
         assert rule in style.splitlines()
     assert "disgust" not in style
 

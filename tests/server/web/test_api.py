@@ -133,7 +133,7 @@ def test_with_write_results_lie_beside_the_videos_as_the_command_line_leaves_the
     assert finish(client, video["id"])["state"] == "annotated"
     assert (archive / "a.emotions.csv").exists()
     (outcome,) = annotate_archive(scan([archive / "a.mp4"]))
-    assert outcome.status.value == "up to date"
+    assert outcome.status.value == "up_to_date"
 
 
 def test_what_the_command_line_made_is_shown_and_goes_stale_with_the_video(
