@@ -11,7 +11,7 @@ import pandas as pd
 
 from annotate.analytics.read import Batch, ReportSummary, number_runs
 from annotate.analytics.summary import read_with_warnings
-from annotate.errors import SettingsError
+from annotate.emotions.labels import emotion_name, unknown_emotion
 from annotate.span import MS_PER_S, Span
 
 
@@ -48,7 +48,8 @@ def moments_in(batch: Batch, wanted: MomentQuery) -> Iterator[Moment]:
     pieces = batch.pieces
     fits = pieces["confidence"] >= wanted.min_confidence
     if wanted.emotions:
-        fits &= pieces["emotion"].isin(list(wanted.emotions))
+        known = classes_of(batch)
+        fits &= pieces["emotion"].isin([emotion_name(name, known) for name in wanted.emotions])
     keys = (pieces["report"], pieces["face_id"], pieces["emotion"].cat.codes, fits)
     parts = pieces.assign(run=number_runs(*(key.to_numpy() for key in keys)))[fits]
     parts["time_ms"] = parts["end_ms"] - parts["start_ms"]
@@ -122,5 +123,5 @@ def check_known(emotions: Iterable[str], known: Collection[str]) -> None:
         SettingsError: no report knows such an emotion.
     """
     for name in emotions:
-        if known and name not in known:
-            raise SettingsError(f"no report knows the emotion {name!r}", f"they know {', '.join(sorted(known))}")
+        if known and emotion_name(name, known) is None:
+            raise unknown_emotion(name, known)

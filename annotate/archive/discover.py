@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import os
+import posixpath
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from annotate.archive.layout import is_output
@@ -32,17 +34,34 @@ _SNIFFED_BYTES = 400
 class Selection:
     """Which files of a directory are taken.
 
-    ``include`` and ``exclude`` are shell patterns, matched against a file's name and against its path below the
-    directory; with ``include`` a file must match one of them, and may match none of ``exclude``.
+    ``include`` and ``exclude`` are shell patterns. A pattern matches a file by its name, its path below the directory or
+    that path with the directory in front, and everything in a folder by that folder's name or path; upper and lower case
+    are one. With ``include`` a file must match one of them, and may match none of ``exclude``.
     """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     follow_links: bool = False
 
-    def takes(self, relative: PurePath) -> bool:
-        """Return whether the patterns let a file through."""
-        names = (relative.name, relative.as_posix())
+    @property
+    def has_patterns(self) -> bool:
+        """Whether the patterns can leave out files."""
+        return bool(self.include or self.exclude)
+
+    @property
+    def without_patterns(self) -> Selection:
+        """The same selection without its patterns."""
+        return replace(self, include=(), exclude=())
+
+    def takes(self, relative: PurePath, root: PathOrUrl | None = None) -> bool:
+        """Return whether the patterns let a file through, given by its path below ``root``."""
+        if not self.has_patterns:
+            return True
+        places = (relative, *relative.parents[:-1])
+        names = {name for place in places for name in (place.name, place.as_posix())}
+        if root is not None:
+            names.update(str(root / place) for place in places)
+        names = {name.casefold() for name in names}
         wanted = not self.include or _matches(names, self.include)
         return wanted and not _matches(names, self.exclude)
 
@@ -74,8 +93,8 @@ def _is_wanted(entry: PathOrUrl | SkippedPath, root: PathOrUrl, selection: Selec
         return True
     path = entry.path if isinstance(entry, SkippedPath) else entry
     if path == root:
-        return not is_output(path.name) and selection.takes(PurePath(path.name))
-    if not _is_video_name(path.name) or not selection.takes(storage_for(root).below(path, root)):
+        return not is_output(path.name) and selection.takes(PurePath(path.name), root.parent)
+    if not _is_video_name(path.name) or not selection.takes(storage_for(root).below(path, root), root):
         return False
     return isinstance(entry, SkippedPath) or not _is_typescript(entry)
 
@@ -99,4 +118,17 @@ def _is_typescript(path: PathOrUrl) -> bool:
 
 
 def _matches(names: Iterable[str], patterns: Iterable[str]) -> bool:
-    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns for name in names)
+    """Return whether a pattern matches one of some names, which are case-folded."""
+    return any(fnmatch.fnmatchcase(name, form) for pattern in patterns for form in _forms(pattern) for name in names)
+
+
+@functools.lru_cache
+def _forms(pattern: str) -> tuple[str, ...]:
+    """Return a pattern in the forms that `fnmatch` knows: case-folded, as a path has it, without ``**/``.
+
+    >>> _forms("./Misc/"), _forms("**/misc")
+    (('misc',), ('**/misc', 'misc'))
+    """
+    plain = pattern.casefold()
+    plain = posixpath.normpath(plain) if plain and "://" not in plain else plain
+    return tuple(dict.fromkeys((plain, plain.replace("**/", ""))))

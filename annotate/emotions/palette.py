@@ -35,7 +35,7 @@ _LIGHT_FROM = 0.18
 def color(emotion: str) -> str:
     """Return the color (#RRGGBB) of a class of this or another model.
 
-    >>> colour("anger")
+    >>> color("anger")
     '#D55E00'
     """
     return COLORS.get(emotion, OTHER_COLOR)

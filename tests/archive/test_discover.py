@@ -93,6 +93,30 @@ def test_include_and_exclude(
     assert found(tmp_path, Selection(include, exclude)) == expected
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    ["misc", "misc/", "./misc", "./misc/*", "misc/**", "misc/*", "MISC", "**/misc", "**/misc/**", "mis?", "root/misc/"],
+)
+def test_a_folder_is_left_out_however_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path / "root", "a.mp4", "misc/b.mp4", "misc/deep/c.mp4", "miscellany/d.mp4")
+    assert found(Path("root"), Selection(exclude=(pattern,))) == ["a.mp4", "miscellany/d.mp4"]
+    assert found(Path("root"), Selection(include=(pattern,))) == ["misc/b.mp4", "misc/deep/c.mp4"]
+
+
+@pytest.mark.parametrize("pattern", ["*.mp4", "*.MP4", "*.[Mm]p4"])
+def test_patterns_ignore_case_as_endings_do(tmp_path: Path, pattern: str) -> None:
+    make(tmp_path, "a.mp4", "B.MP4", "c.mov")
+    assert found(tmp_path, Selection(include=(pattern,))) == ["B.MP4", "a.mp4"]
+
+
+def test_a_folder_below_is_left_out_by_its_name(tmp_path: Path) -> None:
+    make(tmp_path, "a/misc/b.mp4", "a/c.mp4", "misc.mp4")
+    assert found(tmp_path, Selection(exclude=("misc",))) == ["a/c.mp4", "misc.mp4"]
+    assert found(tmp_path, Selection(exclude=("a/misc",))) == ["a/c.mp4", "misc.mp4"]
+    assert found(tmp_path, Selection(exclude=("c",))) == ["a/c.mp4", "a/misc/b.mp4", "misc.mp4"]
+
+
 def test_include_takes_no_other_endings(tmp_path: Path) -> None:
     make(tmp_path, "a.txt", "a.mp4")
     assert found(tmp_path, Selection(include=("a.*",))) == ["a.mp4"]

@@ -13,7 +13,7 @@ from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
 from annotate.analytics.moments import MomentQuery
-from annotate.emotions.labels import EMOTIONS
+from annotate.emotions.labels import EMOTIONS, emotion_name
 from annotate.errors import AnnotateError, ReportError, SettingsError
 from annotate.results.formats.registry import FORMATS
 from annotate.results.meta import json_safe_text
@@ -267,7 +267,7 @@ async def archive(
     found = tree.folders.get(folder)
     if service.settings.directory is None or found is None:
         raise HTTPException(404, "there is no such folder")
-    query = VideoQuery(folder, q, emotion, state)
+    query = VideoQuery(folder, q, emotion_name(emotion) or emotion, state)
     videos = query.find(tree.below(folder), tree.states) if query.is_search else found.videos
     below = [] if query.is_search else found.folders
     snapshot = tree.snapshot

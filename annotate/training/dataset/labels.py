@@ -16,22 +16,10 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from annotate.archive.discover import VIDEO_ENDINGS
-from annotate.emotions.labels import EMOTIONS
+from annotate.emotions.labels import EMOTIONS, emotion_name
 from annotate.errors import DatasetError, unreadable
 from annotate.span import MS_PER_S, Span
 
-SYNONYMS = {
-    "anger": "angry angered annoyed ang",
-    "disgust": "disgusted dis",
-    "fear": "fearful afraid scared frightened fea",
-    "happiness": "happy joy joyful happily hap",
-    "neutral": "calm neutrality neu",
-    "sadness": "sad sorrow unhappy",
-    "surprise": "surprised surprising astonished sur",
-}
-"""Names of our classes in common sets."""
-
-_LABELS = {name: label for label, emotion in enumerate(EMOTIONS) for name in (emotion, *SYNONYMS[emotion].split())}
 _EMOTION_COLUMNS = ("emotion", "emotionmaxvote")
 _KEY_COLUMNS = ("video", "utterance", "start", "end")
 _LONGEST_MS = 10**12
@@ -143,11 +131,11 @@ def overlapping(pieces: Iterable[LabeledPiece]) -> dict[LabeledPiece, LabeledPie
 
 def parse_emotion(text: str) -> int:
     """Return the class index of a name or a number from 0 to 6; raises ValueError for others."""
-    name = text.strip().casefold()
-    if name in _LABELS:
-        return _LABELS[name]
+    name = emotion_name(text)
+    if name is not None:
+        return EMOTIONS.index(name)
     try:
-        number = float(name)
+        number = float(text)
     except ValueError:
         number = -1.0
     if number not in range(len(EMOTIONS)):
