@@ -18,7 +18,6 @@ from annotate.cli.train import train
 from annotate.cli.training_options import ARCHITECTURE_NAMES, PART_NAMES
 from annotate.training.dataset.storage import PARTS
 from tests.emotions.models import write_model
-from tests.test_readme import README
 from tests.training.conftest import MakeDataset
 
 
@@ -45,12 +44,6 @@ def test_help_loads_nothing_heavy() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert answer.stdout.endswith("[]\n"), answer
-
-
-def test_every_option_is_explained_in_the_readme() -> None:
-    commands = [*dataset.commands.values(), train, evaluate]
-    options = {name for command in commands for option in command.params for name in option.opts if name[:2] == "--"}
-    assert [name for name in sorted(options - {"--verbose", "--quiet", "--output"}) if f"`{name}" not in README] == []
 
 
 def test_build_lists_what_is_left_out_and_shows_what_is_there(tmp_path: Path, face_clip: Path) -> None:

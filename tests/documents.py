@@ -1,0 +1,184 @@
+"""Markdown documents: their links, headings and code, and examples that are compared with what the program prints.
+
+``python -m tests.documents`` writes the output of all examples into the documents again.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from click.testing import CliRunner
+
+from annotate.archive.discover import VIDEO_ENDINGS
+from annotate.cli.main import main
+from tests.runs import annotate
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("annotate", "tests", "sample_videos", ".github")
+SAMPLES = ROOT / "sample_videos"
+EXAMPLE_COLUMNS = 100
+"""Width of the terminal whose output the documents show."""
+
+_FENCE = re.compile(r"^(```|~~~)(.*?)\n(.*?)^\1\s*$", re.MULTILINE | re.DOTALL)
+_INDENTED = re.compile(r"(?<=\n\n)(?: {4}.*\n|\n(?= {4}))+")
+_LINK = re.compile(r"\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)")
+_TABLE = re.compile(r"^\|(.+)\|\n\|[-:| ]+\|\n((?:\|.+\|\n)+)", re.MULTILINE)
+_PROMPT = "$ "
+
+
+@dataclass(frozen=True)
+class Example:
+    """A command at a prompt and the lines that it prints."""
+
+    command: str
+    output: str
+
+
+def documents() -> list[Path]:
+    """Return all Markdown documents of the repository."""
+    below = (path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))
+    return sorted([*ROOT.glob("*.md"), *below])
+
+
+def readmes() -> list[Path]:
+    """Return all documents called README.md."""
+    return [path for path in documents() if path.name == "README.md"]
+
+
+def read(name: str | Path) -> str:
+    """Return the text of a document, named relative to the root."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def prose(text: str) -> str:
+    """Return a document without its code blocks and inline code."""
+    return re.sub(r"`[^`\n]*`", "", _INDENTED.sub("", _FENCE.sub("", text)))
+
+
+def links(text: str) -> list[str]:
+    """Return the targets of a document's links and images; code inside a link's text does not matter."""
+    return _LINK.findall(_INDENTED.sub("", _FENCE.sub("", text)))
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors that GitHub gives a document's headings."""
+    found: set[str] = set()
+    for heading in re.findall(r"^#+ +(.+?) *#*$", _FENCE.sub("", text), re.MULTILINE):
+        words = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
+        slug = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
+        number = 0
+        while (name := slug if not number else f"{slug}-{number}") in found:
+            number += 1
+        found.add(name)
+    return found
+
+
+def is_resolved(document: Path, link: str) -> bool:
+    """Return whether a relative link of a document leads to a file, and its anchor to a heading."""
+    name, _, anchor = unquote(link).partition("#")
+    target = (document.parent / name).resolve() if name else document
+    if not target.exists() or not target.is_relative_to(ROOT):
+        return False
+    return not anchor or anchor in anchors(target.read_text(encoding="utf-8"))
+
+
+def tables(text: str) -> Iterator[list[list[str]]]:
+    """Yield the tables of a document as rows of cells, the heading first."""
+    for head, body in _TABLE.findall(text):
+        yield [[cell.strip() for cell in line.strip("|").split("|")] for line in (head, *body.splitlines())]
+
+
+def code_blocks(text: str, language: str = "") -> list[str]:
+    """Return the fenced code blocks of a language; without one, those of no language and the indented ones."""
+    fenced = [code for _, name, code in _FENCE.findall(text) if name.strip() == language]
+    indented = [] if language else _INDENTED.findall(_FENCE.sub("", text))
+    return fenced + [re.sub(r"^ {4}", "", block, flags=re.MULTILINE) for block in indented]
+
+
+def commands(text: str) -> list[list[str]]:
+    """Return the arguments of every ``annotate ...`` in a document's code blocks, without what the shell does."""
+    found = []
+    for block in code_blocks(text):
+        for line in block.replace("\\\n", " ").splitlines():
+            if "annotate" in line:
+                found += [words[1:] for words in _simple_commands(line.removeprefix(_PROMPT)) if words[:1] == ["annotate"]]
+    return found
+
+
+def examples(text: str) -> list[Example]:
+    """Return the commands at a prompt in a document's code blocks, with their output."""
+    parts = (part for block in code_blocks(text) for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:])
+    return [Example(command, output.rstrip("\n")) for command, _, output in (part.partition("\n") for part in parts)]
+
+
+@contextmanager
+def annotated_samples(folder: Path) -> Iterator[Path]:
+    """Give a folder with an annotated copy of ``sample_videos``, which is the current one meanwhile."""
+    copy = folder / SAMPLES.name
+    copy.mkdir()
+    for path in SAMPLES.iterdir():
+        if path.suffix[1:] in VIDEO_ENDINGS:
+            shutil.copy(path, copy)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        list(annotate([Path(SAMPLES.name)]))
+        for module in ("summarize", "find"):
+            patch.setattr(f"annotate.cli.{module}.terminal_width", lambda: EXAMPLE_COLUMNS)
+        yield folder
+
+
+def run_example(command: str) -> str:
+    """Return what a command of the program prints, without empty lines at the end."""
+    name, *arguments = shlex.split(command)
+    assert name == "annotate", command
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    return "\n".join(line.rstrip() for line in result.output.splitlines()).rstrip("\n")
+
+
+def _simple_commands(line: str) -> Iterator[Sequence[str]]:
+    """Yield the words of a line's commands, without comments, assignments and redirections."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.wordchars += "{}:,@%$[]!^'"
+    words: list[str] = []
+    is_target = False
+    for token in [*lexer, ";"]:
+        if is_target:
+            is_target = False
+        elif token == ">":
+            is_target = True
+        elif set(token) <= set(";&|"):
+            yield words
+            words = []
+        elif words or not re.match(r"\w+=", token):
+            words.append(token)
+
+
+def _update(outputs: Mapping[str, str], path: Path) -> None:
+    """Write examples into a document again."""
+    text = path.read_text(encoding="utf-8")
+    for example in examples(text):
+        old = _indent(f"{_PROMPT}{example.command}\n{example.output}")
+        text = text.replace(old, _indent(f"{_PROMPT}{example.command}\n{outputs[example.command]}"))
+    path.write_text(text, encoding="utf-8")
+
+
+def _indent(text: str) -> str:
+    return re.sub(r"^(?=.)", "    ", text, flags=re.MULTILINE)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as name, annotated_samples(Path(name)):
+        shown = {example.command for path in readmes() for example in examples(path.read_text(encoding="utf-8"))}
+        printed = {command: run_example(command) for command in sorted(shown)}
+    for readme in readmes():
+        _update(printed, readme)

@@ -1,0 +1,223 @@
+"""The documents say what the program does: links, commands, columns, formats, and examples with their output."""
+
+from __future__ import annotations
+
+import configparser
+import csv
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+import annotate
+from annotate.analytics.moments import to_table
+from annotate.analytics.summary import FIGURES, PLACES
+from annotate.archive.discover import VIDEO_ENDINGS
+from annotate.archive.layout import BOXES_ENDING, META_ENDING, REPORT_ENDING
+from annotate.cli.main import main
+from annotate.cli.table_output import LISTS, TABLES
+from annotate.emotions.labels import EMOTIONS
+from annotate.results.boxes import COLUMNS
+from annotate.results.formats.registry import FORMATS, TRACKS
+from annotate.results.table import PLACE_COLUMNS
+from tests.documents import (
+    ROOT,
+    anchors,
+    annotated_samples,
+    code_blocks,
+    commands,
+    documents,
+    examples,
+    is_resolved,
+    links,
+    read,
+    readmes,
+    run_example,
+    tables,
+)
+
+README = read("README.md")
+README_MAX_BYTES = 10_000
+TEST_COMMAND = "pip install '.[test]' && pytest"
+INSTALL_COMMAND = "pip install . && annotate sample_videos"
+COMMANDS = sorted(name for name in main.list_commands(click.Context(main)) if name.isidentifier() or "-" in name)
+SHOWN = [(path.relative_to(ROOT), example) for path in readmes() for example in examples(read(path))]
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The current directory, with an annotated copy of ``sample_videos``."""
+    with annotated_samples(tmp_path_factory.mktemp("documents")) as folder:
+        yield folder
+
+
+def walk_commands(command: click.Command, name: str = "annotate") -> Iterator[tuple[str, click.Command]]:
+    """Yield all commands and subcommands, with the words that call them."""
+    yield name, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for part in command.list_commands(context):
+            subcommand = command.get_command(context, part)
+            assert subcommand is not None
+            yield from walk_commands(subcommand, f"{name} {part}")
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_relative_links_and_anchors_resolve(document: Path) -> None:
+    local = [link for link in links(read(document)) if not re.match(r"\w+:", link)]
+    assert [link for link in local if not is_resolved(document, link)] == []
+
+
+def test_a_broken_link_is_noticed() -> None:
+    text = 'See [a](README.md), `[b](c)`, ![d](e.jpg) and [f](#nothing "title").\n\n    [g](h)\n'
+    assert links(text)[0] == "README.md"
+    assert "e.jpg" in links(text)
+    assert "h" not in links(text)
+    assert not is_resolved(ROOT / "README.md", "e.jpg")
+    assert not is_resolved(ROOT / "README.md", "#nothing")
+    assert not is_resolved(ROOT / "README.md", "annotate/cli/README.md#nothing")
+    assert is_resolved(ROOT / "README.md", "#try-it")
+    assert anchors("# A `b`, c\n\n## D\n\n## D\n") == {"a-b-c", "d", "d-1"}
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.encode()) <= README_MAX_BYTES
+
+
+def test_the_readme_has_the_two_commands() -> None:
+    assert f"\n    {INSTALL_COMMAND}\n" in README
+    assert f"\n    {TEST_COMMAND}\n" in README
+
+
+def test_continuous_integration_runs_the_readmes_test_command() -> None:
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert TEST_COMMAND in lines
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_in_the_readme(name: str) -> None:
+    assert f"`annotate {name}" in README
+
+
+def test_extras_that_are_named_exist() -> None:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    extras = set(parser["options.extras_require"])
+    for document in documents():
+        text = read(document)
+        named = re.findall(r"(?:'\.|annotate-video)\[([\w,-]+)\]", text)
+        assert {name for group in named for name in group.split(",")} <= extras, document
+        assert "annotate[" not in text, document
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_in_code_blocks_parse(document: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Parse them as the program does, with all checks but that files exist; nothing is run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(click.Path, "convert", lambda self, value, parameter, context: Path(value))
+    monkeypatch.setattr(click.Command, "invoke", lambda self, context: None)
+    for arguments in commands(read(document)):
+        try:
+            main.main(arguments, prog_name="annotate", standalone_mode=False)
+        except click.ClickException as error:
+            pytest.fail(f"annotate {' '.join(arguments)}: {error.format_message()}")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["find", "films", "--emotions", "fear"], ["films", "--format", "doc"], ["train", "b"]]
+)
+def test_a_wrong_command_is_noticed(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(click.Command, "invoke", lambda self, context: None)
+    with pytest.raises(click.UsageError):
+        main.main(arguments, prog_name="annotate", standalone_mode=False)
+
+
+def test_options_that_are_named_exist() -> None:
+    """Options in inline code are those of a command, or stand in the code of a script."""
+    known = {option for _, command in walk_commands(main) for part in command.params for option in part.opts}
+    scripts = "".join(
+        path.read_text(encoding="utf-8") for name in ("tests", "annotate") for path in (ROOT / name).rglob("*.py")
+    )
+    for document in readmes():
+        named = set(re.findall(r"`[^`\n]*?(?<![\w-])(--[a-z][\w-]*)[^`\n]*`", read(document)))
+        unknown = [name for name in sorted(named - known - {"--help"}) if f'"{name}"' not in scripts]
+        assert unknown == [], document
+
+
+@pytest.mark.parametrize(("name", "command"), list(walk_commands(main)), ids=lambda value: str(value))
+def test_every_option_is_explained_by_help(name: str, command: click.Command) -> None:
+    options = [part for part in command.params if isinstance(part, click.Option) and not part.hidden]
+    assert [part.opts for part in options if not part.help] == [], name
+    assert command.help, name
+
+
+@pytest.mark.parametrize(("path", "example"), SHOWN, ids=lambda value: getattr(value, "command", str(value)))
+@pytest.mark.usefixtures("samples")
+def test_examples_show_what_is_printed(path: Path, example: Any) -> None:
+    assert run_example(example.command) == example.output, f"{path}: update it with `python -m tests.documents`"
+
+
+def test_examples_are_found() -> None:
+    assert {example.command.split()[1] for _, example in SHOWN} >= {"summarize", "find"}
+
+
+def test_the_lines_of_the_table_are_those_of_the_file(samples: Path) -> None:
+    head, *shown = next(rows for rows in tables(README) if rows[0][0] == "face_id")
+    with (samples / "sample_videos/two_faces.emotions.csv").open(encoding="utf-8") as file:
+        rows = [[row[name] for name in head] for row in csv.DictReader(file)]
+    assert len(shown) == 4
+    assert shown in [rows[start : start + len(shown)] for start in range(len(rows))]
+
+
+def test_the_files_are_those_that_are_written(samples: Path) -> None:
+    _, *rows = next(rows for rows in tables(README) if rows[0][0] == "file")
+    named = {row[0].strip("`").removeprefix("movie") for row in rows}
+    assert named == {REPORT_ENDING, ".emotions.en.srt", BOXES_ENDING, META_ENDING}
+    written = {path.name.removeprefix("portrait") for path in (samples / "sample_videos").glob("portrait.emotions.*")}
+    assert written == named
+
+
+def test_the_python_example_runs(samples: Path) -> None:
+    (code,) = code_blocks(README, "python")
+    names: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert list(names["table"]["emotion"])
+    assert len(names["videos"]) == 5
+    assert set(names["moments"]["emotion"]) == {"happiness"}
+    assert names["annotation"].emotion in EMOTIONS
+    assert all(name in annotate.__all__ for name in re.findall(r"annotate\.(\w+)", code))
+
+
+def test_every_ending_is_listed() -> None:
+    match = re.search(r"by their extensions?: (.*?), in any\s+case", read("annotate/cli/README.md"), re.DOTALL)
+    assert match is not None
+    assert set(match[1].split()) == VIDEO_ENDINGS
+
+
+def test_every_column_of_summaries_and_moments_is_explained() -> None:
+    described = set(re.findall(r"`(\w+)`", read("annotate/analytics/README.md")))
+    assert {*FIGURES, *itertools.chain(*PLACES.values()), *to_table([]).columns} <= described
+
+
+@pytest.mark.parametrize("endings", [TABLES, LISTS])
+def test_every_ending_of_a_file_is_explained(endings: dict[str, str]) -> None:
+    text = read("annotate/analytics/README.md")
+    assert [ending for ending in endings if f"`{ending}`" not in text] == []
+
+
+def test_every_column_is_explained() -> None:
+    described = set(re.findall(r"`(\w+)`", read("annotate/results/README.md")))
+    assert {*PLACE_COLUMNS, *COLUMNS} <= described
+    assert {EMOTIONS[0], EMOTIONS[-1]} <= described
+
+
+def test_every_format_is_in_the_table_with_its_file() -> None:
+    text = read("annotate/results/README.md")
+    rows = dict(re.findall(r"^\| `(\w+)` \| `(\.emotions\S+)` \|", text, re.MULTILINE))
+    expected = {name: f".emotions{kind.ending.format(language='en')}" for name, kind in TRACKS.items()}
+    assert rows == {"csv": REPORT_ENDING, **expected}
+    assert tuple(rows) == FORMATS
