@@ -12,9 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from annotate.cli.dataset import dataset
-from annotate.cli.evaluate import evaluate
 from annotate.cli.main import main
-from annotate.cli.train import train
 from annotate.cli.training_options import ARCHITECTURE_NAMES, PART_NAMES
 from annotate.training.dataset.storage import PARTS
 from tests.emotions.models import write_model
