@@ -167,9 +167,13 @@ def _update(outputs: Mapping[str, str], path: Path) -> None:
     """Write examples into a document again."""
     text = path.read_text(encoding="utf-8")
     for example in examples(text):
-        old = _indent(f"{_PROMPT}{example.command}\n{example.output}")
-        text = text.replace(old, _indent(f"{_PROMPT}{example.command}\n{outputs[example.command]}"))
+        old, new = (_indent(_at_prompt(example.command, out)) for out in (example.output, outputs[example.command]))
+        text = text.replace(old, new)
     path.write_text(text, encoding="utf-8")
+
+
+def _at_prompt(command: str, output: str) -> str:
+    return "\n".join([_PROMPT + command, *([output] if output else [])])
 
 
 def _indent(text: str) -> str:
