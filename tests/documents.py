@@ -59,9 +59,9 @@ def read(name: str | Path) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def prose(text: str) -> str:
-    """Return a document without its code blocks and inline code."""
-    return re.sub(r"`[^`\n]*`", "", _INDENTED.sub("", _FENCE.sub("", text)))
+def inline_code(text: str) -> list[str]:
+    """Return the inline code of a document."""
+    return re.findall(r"`([^`\n]+)`", _INDENTED.sub("", _FENCE.sub("", text)))
 
 
 def links(text: str) -> list[str]:

@@ -18,9 +18,13 @@ from annotate.analytics.moments import to_table
 from annotate.analytics.summary import FIGURES, PLACES
 from annotate.archive.discover import VIDEO_ENDINGS
 from annotate.archive.layout import BOXES_ENDING, META_ENDING, REPORT_ENDING
+from annotate.batch.check import Fault
+from annotate.batch.job import Status
 from annotate.cli.main import main
+from annotate.cli.options import EXIT_INTERRUPTED, EXIT_TERMINATED
 from annotate.cli.table_output import LISTS, TABLES
 from annotate.emotions.labels import EMOTIONS
+from annotate.errors import EXIT_FAILED, EXIT_USAGE
 from annotate.results.boxes import COLUMNS
 from annotate.results.formats.registry import FORMATS, TRACKS
 from annotate.results.table import PLACE_COLUMNS
@@ -32,6 +36,7 @@ from tests.documents import (
     commands,
     documents,
     examples,
+    inline_code,
     is_resolved,
     links,
     read,
@@ -44,6 +49,9 @@ README = read("README.md")
 README_MAX_BYTES = 10_000
 TEST_COMMAND = "pip install '.[test]' && pytest"
 INSTALL_COMMAND = "pip install . && annotate sample_videos"
+OTHER_OPTIONS = {"--check", "--help", "--no-deps", "--strict", "--sub-auto"}
+"""Options of other programs in inline code."""
+
 COMMANDS = sorted(name for name in main.list_commands(click.Context(main)) if name.isidentifier() or "-" in name)
 SHOWN = [(path.relative_to(ROOT), example) for path in readmes() for example in examples(read(path))]
 
@@ -138,15 +146,12 @@ def test_a_wrong_command_is_noticed(arguments: list[str], monkeypatch: pytest.Mo
 
 def test_options_that_are_named_exist() -> None:
     """Options in inline code are those of a command, or stand in the code of a script."""
-    known = {"--help", "--sub-auto"}
-    known |= {option for _, command in walk_commands(main) for part in command.params for option in part.opts}
-    scripts = "".join(
-        path.read_text(encoding="utf-8") for name in ("tests", "annotate") for path in (ROOT / name).rglob("*.py")
-    )
-    for document in readmes():
-        named = set(re.findall(r"`[^`\n]*?(?<![\w-])(--[a-z][\w-]*)[^`\n]*`", read(document)))
-        unknown = [name for name in sorted(named - known) if f'"{name}"' not in scripts]
-        assert unknown == [], document
+    known = OTHER_OPTIONS | {option for _, command in walk_commands(main) for part in command.params for option in part.opts}
+    paths = [path for name in ("tests", "annotate") for path in (ROOT / name).rglob("*.py")]
+    scripts = "".join(path.read_text(encoding="utf-8") for path in paths)
+    for document in documents():
+        named = {name for span in inline_code(read(document)) for name in re.findall(r"(?<![\w-])--[a-z][\w-]*", span)}
+        assert [name for name in sorted(named - known) if f'"{name}"' not in scripts] == [], document
 
 
 @pytest.mark.parametrize(("name", "command"), list(walk_commands(main)), ids=lambda value: str(value))
@@ -197,6 +202,14 @@ def test_every_ending_is_listed() -> None:
     match = re.search(r"by their extensions?: (.*?), in any\s+case", read("annotate/cli/README.md"), re.DOTALL)
     assert match is not None
     assert set(match[1].split()) == VIDEO_ENDINGS
+
+
+def test_statuses_findings_and_exit_statuses_are_explained() -> None:
+    text = read("annotate/cli/README.md")
+    assert [status.value for status in Status if f"`{status.value}`" not in text] == []
+    assert [fault.value for fault in Fault if f"| `{fault.value}` |" not in text] == []
+    statuses = (0, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED)
+    assert [status for status in statuses if f"| {status} |" not in text] == []
 
 
 def test_every_column_of_summaries_and_moments_is_explained() -> None:
