@@ -80,6 +80,17 @@ def test_relative_links_and_anchors_resolve(document: Path) -> None:
     assert [link for link in local if not is_resolved(document, link)] == []
 
 
+def test_tests_named_in_promises_exist() -> None:
+    text = read("SECURITY.md")
+    files = set(re.findall(r"`((?:tests/)?[\w/]*test_\w+\.py)`", text))
+    below = ("", "tests/server/", "tests/server/web/")
+    assert len(files) > 20
+    assert [name for name in sorted(files) if not any((ROOT / folder / name).is_file() for folder in below)] == []
+    functions = set(re.findall(r"`(test_\w+)`", text))
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name in sorted(functions) if f"def {name}(" not in tests] == []
+
+
 def test_a_broken_link_is_noticed() -> None:
     text = 'See [a](README.md), `[b](c)`, ![d](e.jpg) and [f](#nothing "title").\n\n    [g](h)\n'
     assert links(text)[0] == "README.md"
