@@ -139,6 +139,7 @@ def test_commands_in_code_blocks_parse(document: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(click.Path, "convert", lambda self, value, parameter, context: Path(value))
     monkeypatch.setattr(click.Command, "invoke", lambda self, context: None)
+    monkeypatch.setattr("annotate.cli.options._is_missing", lambda path: False, raising=False)
     for arguments in commands(read(document)):
         try:
             main.main(arguments, prog_name="annotate", standalone_mode=False)
