@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,19 @@ __all__ = ["bucket", "endpoint", "fresh_client", "store_url"]
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests, with the processes they start, see neither the user's config file and variables nor the last run's speed."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("ANNOTATE_")]:
+            patch.delenv(name)
+        patch.setenv("ANNOTATE_CONFIG", os.devnull)
+        speed = tmp_path_factory.mktemp("state")
+        patch.setenv("XDG_STATE_HOME", str(speed))
+        patch.setattr("annotate.cli.last_run.speed_file", lambda: speed / "annotate/last_run.json")
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

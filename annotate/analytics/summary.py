@@ -7,6 +7,7 @@ a second count as two seconds.
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import os
 import warnings
@@ -92,7 +93,9 @@ def ordered(rows: pd.DataFrame, column: str | None, top: int | None) -> pd.DataF
     """
     if column is not None:
         if column not in rows.columns:
-            raise SettingsError(f"there is no column {column!r} to sort by", f"choose from {', '.join(rows.columns)}")
+            near = difflib.get_close_matches(column, rows.columns, n=1)
+            guess = f" (did you mean {near[0]!r}?)" if near else ""
+            raise SettingsError(f"no column {column!r} to sort by{guess}", f"choose from {', '.join(rows.columns)}")
         rows = rows.sort_values(column, ascending=column in _TEXT, kind="stable", ignore_index=True)
     return rows.head(top) if top is not None else rows
 

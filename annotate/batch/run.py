@@ -20,7 +20,7 @@ from annotate.media.ffmpeg import find_ffmpeg
 from annotate.results.formats.registry import check_libraries
 from annotate.settings import AUTOMATIC_THREADS, ONE_CORE, Limits, Settings
 from annotate.storage.base import storage_for
-from annotate.storage.values import SkippedPath
+from annotate.storage.values import PathOrUrl, SkippedPath
 
 _WAITING_PER_SLOT = 2
 _TRIES_ALONE = 2
@@ -76,8 +76,21 @@ def annotate_archive(
     yield from run_decoding(annotate_task, jobs, executor)
 
 
-def plan_archive(items: Iterable[ArchiveItem | SkippedPath], plan: Plan | None = None) -> Iterator[tuple[object, str]]:
-    """Yield what `annotate_archive` would do with each video and why, in words; nothing is done.
+@dataclass(frozen=True)
+class PlannedVideo:
+    """What `annotate_archive` would do with a video and why, in words.
+
+    ``duration_s`` is the video's length as its sidecar has it; None for a video that would be annotated (``is_work``).
+    """
+
+    path: PathOrUrl
+    what: str
+    is_work: bool = False
+    duration_s: float | None = None
+
+
+def plan_archive(items: Iterable[ArchiveItem | SkippedPath], plan: Plan | None = None) -> Iterator[PlannedVideo]:
+    """Yield what `annotate_archive` would do with each video; nothing is done.
 
     Raises:
         ModelError: the settings' model does not keep the contract.
@@ -85,13 +98,15 @@ def plan_archive(items: Iterable[ArchiveItem | SkippedPath], plan: Plan | None =
     """
     for job in (plan or Plan()).jobs(items):
         if isinstance(job, SkippedPath):
-            yield job.path, f"fail: {job}"
+            yield PlannedVideo(job.path, f"fail: {job}")
             continue
         try:
             decision = job.decide()
-            yield job.path, f"{decision.action.value}: {decision.reason}"
+            is_work = decision.action is Action.ANNOTATE
+            duration_s = decision.meta.duration_s if decision.meta is not None and not is_work else None
+            yield PlannedVideo(job.path, f"{decision.action.value}: {decision.reason}", is_work, duration_s)
         except OSError as error:
-            yield job.path, f"fail: {error.strerror}"
+            yield PlannedVideo(job.path, f"fail: {error.strerror}")
 
 
 def split_finished(

@@ -1,4 +1,4 @@
-"""The default command: annotate an archive."""
+"""The default command: annotate the videos of an archive."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from annotate.archive.scan import scan
 from annotate.batch.job import Outcome
 from annotate.cli import console
 from annotate.cli.batch_command import RunOptions, collect_run, decoding_limits, log_option, output_options, show_run
+from annotate.cli.last_run import remember_speed
 from annotate.cli.options import (
     PathOrUrlType,
     analysis_options,
@@ -30,7 +31,6 @@ from annotate.media.hwaccel import choose_hwaccel
 from annotate.results.formats.registry import DEFAULT_FORMATS, FORMATS
 from annotate.settings import CPU, NO_HWACCEL, Limits, Settings
 from annotate.storage.values import PathOrUrl
-from annotate.text import printable
 
 if TYPE_CHECKING:
     from annotate.batch.executor import Executor, OnProgress
@@ -39,7 +39,7 @@ DEFAULT_COMMAND = "(annotate)"
 
 
 class _DefaultContext(click.Context):
-    """Names the default command as people call it: by the program's name alone."""
+    """Shows the default command by the program's name alone, as it is typed."""
 
     @property
     def command_path(self) -> str:
@@ -52,7 +52,7 @@ class _DefaultCommand(click.Command):
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where videos are worked on: on a cluster, if one is named, and the folder for copies from object storage."""
+    """Where videos are processed: the address of a cluster, and the folder for downloads from object storage."""
 
     scratch: Path | None
     cluster: str | None
@@ -65,23 +65,21 @@ class Workplace:
     force_help="Annotate finished videos again.",
     default=",".join(DEFAULT_FORMATS),
     show_default=True,
-    help=f"Formats to write: {', '.join(FORMATS)} (csv always is).",
+    help=f"Formats to write: {', '.join(FORMATS)}; csv is always written.",
 )
 @analysis_options
 @jobs_option()
-@output_dir_option("Write outputs to a tree of their own.", is_short=True)
-@click.option("--dry-run", is_flag=True, help="Say what would be done with every video, and why.")
+@output_dir_option("Write outputs below DIR, in folders like the archive's, not beside the videos.", is_short=True)
+@click.option("--dry-run", is_flag=True, help="Preview only: list what would be done; write nothing.")
 @log_option
 @click.option(
     "--scratch",
     metavar="DIR",
     type=PathOrUrlType(remote=False, file_okay=False, exists=True),
-    help="Where videos from object storage are copied to, one by one.  [default: the system's temporary folder]",
+    help="Folder for downloads from object storage.  [default: the system's temporary folder]",
 )
 @decoding_limits(with_hardware=True)
-@click.option(
-    "--cluster", metavar="ADDRESS", help="Annotate on a Dask cluster: tcp://HOST:PORT, a scheduler file, or local."
-)
+@click.option("--cluster", metavar="ADDRESS", help="Run on a Dask cluster: tcp://HOST:PORT, a scheduler file, or local.")
 @verbosity
 @collect_run
 @collect("workplace", Workplace, "scratch", "cluster")
@@ -99,13 +97,13 @@ def annotate_command(
     """Annotate every video below each PATH."""
     items = scan(paths, selection, output_dir)
     if not items:
-        say_none_found(paths, quiet=run.quiet)
+        say_none_found(paths, selection, quiet=run.quiet)
         return 0
     if dry_run:
-        from annotate.batch.run import Plan, plan_archive
+        from annotate.batch.run import Plan
+        from annotate.cli.dry_run import print_plan
 
-        for path, what in plan_archive(items, Plan(settings, options)):
-            console.print_text(printable(f"{path}: {what}"))
+        print_plan(items, Plan(settings, options), quiet=run.quiet)
         return 0
     usable = replace(limits, hwaccel=choose_hwaccel(limits.hwaccel))
     make_executor = None
@@ -113,19 +111,19 @@ def annotate_command(
         make_executor = _ClusterMaker(workplace.cluster, run.jobs, limits)
         usable = replace(usable, hwaccel=NO_HWACCEL, provider=CPU)
     elif usable.hwaccel == NO_HWACCEL != limits.hwaccel:
-        console.say(f"--hwaccel {limits.hwaccel}: no such device can be opened here; decoding in software")
+        console.say(f"--hwaccel {limits.hwaccel}: no such device on this machine. Decoding in software.")
 
     def start(executor: Executor) -> Generator[Outcome, None, None]:
-        from annotate.batch.run import Plan, annotate_archive  # takes a while, in which a first worker starts, too
+        from annotate.batch.run import Plan, annotate_archive  # slow to import; a first worker starts meanwhile
 
         return annotate_archive(items, Plan(settings, options, usable, workplace.scratch), executor)
 
-    return show_run(items.sizes_bytes(), start, run, make_executor)
+    return show_run(items.sizes_bytes(), start, run, make_executor, None if workplace.cluster else remember_speed)
 
 
 @dataclass(frozen=True)
 class _ClusterMaker:
-    """Connects to a cluster, whose workers have ``limits``, whatever hardware this machine has."""
+    """Connects to a cluster whose workers use ``limits``."""
 
     address: str
     jobs: int | None

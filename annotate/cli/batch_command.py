@@ -1,8 +1,9 @@
-"""What commands share that go through an archive with an executor: options, and how a run is shown and ends."""
+"""Shared by commands that process an archive with an executor: options, progress, log and exit status."""
 
 from __future__ import annotations
 
 import contextlib
+import difflib
 import logging
 import signal
 import threading
@@ -13,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from annotate.archive.layout import OutputOptions
 from annotate.archive.scan import ArchiveItem
@@ -30,6 +32,7 @@ from annotate.cli.options import (
     stacked,
     status_of,
 )
+from annotate.cli.tables import terminal_width
 from annotate.errors import EXIT_FAILED, OutputError
 from annotate.media.hwaccel import AUTOMATIC
 from annotate.results.formats.registry import FORMATS
@@ -45,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run is done and shown: videos at once, the file to log to, and whether only failures are reported."""
+    """Options of a run: videos processed at once, log file, and whether to print failures only."""
 
     jobs: int | None
     log: Path | None
@@ -53,25 +56,25 @@ class RunOptions:
 
 
 log_option = click.option(
-    "--log", metavar="FILE", type=PathOrUrlType(remote=False, dir_okay=False), help="Append a JSON line a video."
+    "--log", metavar="FILE", type=PathOrUrlType(remote=False, dir_okay=False), help="Append one JSON line per video."
 )
 
 
 def collect_run(command: Command) -> Command:
-    """Pass ``run`` in place of --jobs and --log, which are declared above; it knows of -q."""
+    """Replace --jobs and --log, declared above it, by ``run``, which also holds -q."""
     return collect("run", lambda jobs, log: RunOptions(jobs, log, is_quiet()), "jobs", "log")(command)
 
 
-def run_options(default_jobs: str = "one a core") -> Decorator:
-    """``run``: how a run is done and shown."""
+def run_options(default_jobs: str = "one per core") -> Decorator:
+    """Declare the options of ``run``."""
     return stacked(jobs_option(default_jobs), log_option, collect_run)
 
 
 def output_options(*, force_help: str = "", **formats: Any) -> Decorator:
-    """``options``: which formats are made, in which language, and, if there is a help for it, ``--force``."""
+    """Declare the options of ``options``; ``--force`` only if it has a help text."""
     force = [click.option("--force", is_flag=True, help=force_help)] if force_help else []
     return stacked(
-        click.option("--format", "formats", metavar="LIST", callback=_parse_formats, **formats),
+        click.option("--format", "formats", metavar="LIST", type=FormatListType(), **formats),
         language_option,
         *force,
         collect("options", OutputOptions, "formats", "language", *(["force"] if force else [])),
@@ -79,7 +82,7 @@ def output_options(*, force_help: str = "", **formats: Any) -> Decorator:
 
 
 def decoding_limits(*, with_hardware: bool = False) -> Decorator:
-    """``limits``: how much a video may ask for, and, if that can be chosen, what it is decoded and classified with."""
+    """Declare the options of ``limits``; those that choose hardware only ``with_hardware``."""
     stall_timeout = click.option(
         "--stall-timeout",
         "stall_timeout_s",
@@ -87,7 +90,7 @@ def decoding_limits(*, with_hardware: bool = False) -> Decorator:
         type=click.FloatRange(min=0, min_open=True),
         default=Limits.stall_timeout_s,
         show_default=True,
-        help="End a video whose decoder gives nothing for so long.",
+        help="Give up on a video whose decoder delivers nothing for this long.",
     )
     max_pixels = click.option(
         "--max-pixels",
@@ -95,21 +98,21 @@ def decoding_limits(*, with_hardware: bool = False) -> Decorator:
         type=click.IntRange(1),
         default=Limits.max_pixels,
         show_default=True,
-        help="Refuse videos with larger pictures.",
+        help="Refuse videos with larger frames.",
     )
     hwaccel = click.option(
         "--hwaccel",
         metavar=f"{AUTOMATIC}|{NO_HWACCEL}|NAME",
         default=Limits.hwaccel,
         show_default=True,
-        help="Decode by hardware, in one of ffmpeg's ways; without a device, in software.",
+        help="Decode with this hardware method of ffmpeg, else in software.",
     )
     provider = click.option(
         "--provider",
         type=click.Choice(sorted(PROVIDERS)),
         default=Limits.provider,
         show_default=True,
-        help="What the network runs on.",
+        help="Run the model on the CPU or on a GPU.",
     )
     if not with_hardware:
         return stacked(stall_timeout, max_pixels, collect("limits", Limits, "stall_timeout_s", "max_pixels"))
@@ -117,13 +120,29 @@ def decoding_limits(*, with_hardware: bool = False) -> Decorator:
     return stacked(stall_timeout, max_pixels, hwaccel, provider, collecting)
 
 
-def _parse_formats(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip().lower() for name in value.split(",") if name.strip()))
-    if not names or not set(names) <= set(FORMATS):
-        raise click.BadParameter(
-            f"{value!r} is not a list of formats; choose from {', '.join(FORMATS)}, separated by commas."
-        )
-    return names
+class FormatListType(click.ParamType):  # type: ignore[type-arg]
+    """Names of formats, separated by commas."""
+
+    name = "list"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Return the names, each once."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(dict.fromkeys(name.strip().lower() for name in value.split(",") if name.strip()))
+        unknown = [name for name in names if name not in FORMATS]
+        if unknown or not names:
+            near = difflib.get_close_matches(unknown[0], FORMATS, n=1) if unknown else []
+            guess = f" (did you mean {near[0]!r}?)" if near else ""
+            problem = f"{unknown[0]!r} is not a format{guess}" if unknown else "no format is named"
+            self.fail(f"{problem}. Choose from {', '.join(FORMATS)}, separated by commas.", param, ctx)
+        return names
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete the last name of the list by those that it does not have yet."""
+        *earlier, last = incomplete.split(",")
+        begun = "".join(f"{name}," for name in earlier)
+        return [CompletionItem(f"{begun}{name}") for name in FORMATS if name.startswith(last) and name not in earlier]
 
 
 def show_run(
@@ -131,12 +150,12 @@ def show_run(
     start: Callable[[Executor], Generator[Outcome, None, None]],
     run: RunOptions,
     make_executor: Callable[[OnProgress], Executor] | None = None,
+    on_end: Callable[[float, float], None] | None = None,
 ) -> int:
     """Show and log a run that ``start`` starts with an executor, and return the exit status.
 
-    ``sizes_bytes`` are the videos, with what the bar moves by.
-
-    The executor is the one that ``make_executor`` gives, or else it is processes on this machine.
+    ``sizes_bytes`` maps each video to its size. The executor is made by ``make_executor``, or else is worker processes of
+    this machine. ``on_end`` is called with the seconds of video that a whole run processed, and the seconds it took.
 
     Raises:
         AnnotateError: the run as a whole failed.
@@ -167,15 +186,18 @@ def show_run(
         display.close()
     if not run.quiet:
         order = {path: number for number, path in enumerate(sizes_bytes)}
-        console.print_text(console.closing_table(sorted(outcomes, key=lambda outcome: order[outcome.path])))
+        in_order = sorted(outcomes, key=lambda outcome: order[outcome.path])
+        console.print_text(console.closing_table(in_order, terminal_width()))
     if exit_status:
-        console.say(f"interrupted: {len(sizes_bytes) - len(outcomes)} left to do; run the same command again to go on")
+        console.say(f"Interrupted: {len(sizes_bytes) - len(outcomes)} remaining. Rerun to continue.")
         return exit_status
+    if on_end is not None:
+        on_end(display.analyzed_s, display.elapsed_s)
     return EXIT_FAILED if log_failed or any(outcome.status is Status.FAILED for outcome in outcomes) else 0
 
 
 def sizes_of(entries: Sequence[ArchiveItem | SkippedPath]) -> dict[PathOrUrl, int]:
-    """Return the paths of scanned entries with their sizes in bytes, 0 where that is not known."""
+    """Return the paths of scanned entries with their sizes in bytes, 0 if unknown."""
     return dict(map(_path_and_size, entries))
 
 
@@ -186,7 +208,7 @@ def _path_and_size(entry: ArchiveItem | SkippedPath) -> tuple[PathOrUrl, int]:
 
 
 def _processes(jobs: int | None, max_jobs: int, on_progress: OnProgress) -> Executor:
-    """Return worker processes of this machine; the first loads while this process finds out what there is to do."""
+    """Return worker processes of this machine; the first one loads its model while this process plans the run."""
     from annotate.batch.processes import ProcessExecutor
 
     executor = ProcessExecutor(jobs or available_cores(), on_progress, max_jobs=max_jobs)
@@ -195,11 +217,11 @@ def _processes(jobs: int | None, max_jobs: int, on_progress: OnProgress) -> Exec
 
 
 def _is_logged(outcome: Outcome, write_log: Callable[[Outcome], None]) -> bool:
-    """Log an outcome and return whether that worked; if not, that is said, and the run goes on without a log."""
+    """Log an outcome; return False, with a message, if that failed: the run continues without a log."""
     try:
         write_log(outcome)
     except OutputError as error:
-        console.say(f"Error: {error}; the run goes on without it")
+        console.say(f"Error: {error} Continuing without a log.")
         return False
     return True
 

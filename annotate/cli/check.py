@@ -23,16 +23,20 @@ from annotate.storage.values import PathOrUrl
 from annotate.text import printable
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  annotate check films --delete-stale")
 @handle_errors
 @selection_options()
-@output_dir_option("The tree of their own to which outputs were written.")
-@click.option("--delete-stale", is_flag=True, help="Remove what this program made and what serves no more.")
+@output_dir_option("Output folder used when annotating.")
+@click.option("--delete-stale", is_flag=True, help="Delete outdated outputs and leftovers of killed runs.")
 @verbosity_options
 def check(
     paths: Sequence[PathOrUrl], selection: Selection, output_dir: PathOrUrl | None, delete_stale: bool, quiet: bool
 ) -> int:
-    """Verify the outputs of an archive: what is missing, stale, foreign or damaged."""
+    """Verify the outputs of an archive; change nothing unless told to.
+
+    Lists outputs that are missing, stale (of a video or settings that changed), damaged (edited or cut), or left by a
+    killed run, and unknown files that are named like outputs. Exits with 1 if there are any.
+    """
     scanned = scan(paths, selection, output_dir)
     findings = []
     for finding in check_archive(scanned, trees_with_outputs(paths, output_dir)):
@@ -42,7 +46,7 @@ def check(
             for path in remove_stale(finding):
                 console.print_text(printable(f"{path}: deleted"))
     if not scanned.videos and not findings:
-        say_none_found(paths, quiet=quiet)
+        say_none_found(paths, selection, quiet=quiet)
     elif not quiet:
         console.print_text(console.check_totals(len(scanned.videos), findings))
     return EXIT_FAILED if findings else 0

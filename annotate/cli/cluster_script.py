@@ -1,4 +1,4 @@
-"""``annotate cluster-script``: print what starts a cluster."""
+"""``annotate cluster-script``: print scripts that start a cluster."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _BYTES = re.compile(r"\d+(\.\d+)? ?([KMGT]i?B?|B)")
 
 
 def _like(example: str, form: re.Pattern[str]) -> Callable[..., str | None]:
-    """Return a callback that takes text of a form only: what is put into a script must not be able to be more than that."""
+    """Return a callback that accepts only text of a form, so that no option can inject code into a script."""
 
     def check(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
         if value is not None and form.fullmatch(value) is None:
-            raise click.BadParameter(f"{value!r} is not of the form of {example}.")
+            raise click.BadParameter(f"{value!r} does not look like {example}.")
         return value
 
     return check
@@ -34,29 +34,31 @@ def _like(example: str, form: re.Pattern[str]) -> Callable[..., str | None]:
 @click.group("cluster-script")
 @verbosity
 def cluster_script() -> None:
-    """Print what starts a cluster, to be read and changed.
+    """Print scripts that start a cluster, to be reviewed and edited.
 
-    What is printed goes to SLURM, Kubernetes, or to what builds containers; the README has the recipes.
+    For SLURM, Kubernetes, or a tool that builds containers.
     """
 
 
-@cluster_script.command()
+@cluster_script.command(epilog="\b\nExample:\n  annotate cluster-script slurm --cores 16 --array 4 > workers.sh")
 @handle_errors
 @click.option(
     "--scheduler",
     metavar="FILE|ADDRESS",
     default="scheduler.json",
     show_default=True,
-    help="The scheduler's file, where all machines see it, or its address.",
+    help="Scheduler file on a disk that all machines share, or address.",
 )
-@click.option("--cores", metavar="N", type=click.IntRange(1), default=8, show_default=True, help="Workers of a job.")
+@click.option(
+    "--cores", metavar="N", type=click.IntRange(1), default=8, show_default=True, help="Workers per job, one core each."
+)
 @click.option(
     "--memory",
     metavar="SIZE",
     callback=_like("16GB", _BYTES),
     default="8GB",
     show_default=True,
-    help="Memory of a job, for all of them.",
+    help="Memory per job, shared by its workers.",
 )
 @click.option(
     "--walltime",
@@ -64,12 +66,12 @@ def cluster_script() -> None:
     callback=_like("24:00:00", _WALLTIME),
     default="24:00:00",
     show_default=True,
-    help="How long a job may take; what is not done by then goes to others.",
+    help="Time limit of a job; unfinished videos go to other jobs.",
 )
-@click.option("--partition", metavar="NAME", callback=_like("long", _WORD), help="Where it is queued.")
-@click.option("--account", metavar="NAME", callback=_like("archive", _WORD), help="Who pays.")
-@click.option("--array", metavar="N", type=click.IntRange(1), help="So many jobs.")
-@click.option("--setup", metavar="LINE", multiple=True, help="A line of shell that comes first; may be repeated.")
+@click.option("--partition", metavar="NAME", callback=_like("long", _WORD), help="SLURM partition.")
+@click.option("--account", metavar="NAME", callback=_like("archive", _WORD), help="SLURM account.")
+@click.option("--array", metavar="N", type=click.IntRange(1), help="Array size (number of jobs).")
+@click.option("--setup", metavar="LINE", multiple=True, help="Shell line to run first; repeatable.")
 @verbosity
 def slurm(
     scheduler: str,
@@ -81,40 +83,54 @@ def slurm(
     array: int | None,
     setup: tuple[str, ...],
 ) -> None:
-    """Print a SLURM job whose processes are workers."""
+    """Print a SLURM job script whose processes are workers."""
     check_extra("cluster-script slurm", "cluster", {"dask_jobqueue": "dask-jobqueue"})
     job = SlurmJob(scheduler, cores, memory, walltime, partition, account, array, setup)
     console.print_text(job.script().rstrip())
 
 
-@cluster_script.command()
+@cluster_script.command(epilog="\b\nExample:\n  annotate cluster-script kubernetes --workers 20 | kubectl apply -f -")
 @handle_errors
 @click.option(
-    "--image", metavar="IMAGE", callback=_like("registry/annotate:0.1.0", _IMAGE), default="annotate", show_default=True
+    "--image",
+    metavar="IMAGE",
+    callback=_like("registry/annotate:0.1.0", _IMAGE),
+    default="annotate",
+    show_default=True,
+    help="Container image.",
 )
-@click.option("--namespace", metavar="NAME", callback=_like("annotate", _NAME), default="annotate", show_default=True)
+@click.option(
+    "--namespace",
+    metavar="NAME",
+    callback=_like("annotate", _NAME),
+    default="annotate",
+    show_default=True,
+    help="Namespace of all objects.",
+)
 @click.option(
     "--claim",
     metavar="NAME",
     callback=_like("archive", _NAME),
     default="archive",
     show_default=True,
-    help="The volume claim that holds the archive.",
+    help="Volume claim that holds the archive.",
 )
-@click.option("--workers", metavar="N", type=click.IntRange(1), default=8, show_default=True, help="A core each.")
+@click.option(
+    "--workers", metavar="N", type=click.IntRange(1), default=8, show_default=True, help="Number of workers, one core each."
+)
 @click.option(
     "--memory",
     metavar="SIZE",
     callback=_like("1Gi", _QUANTITY),
     default="1Gi",
     show_default=True,
-    help="Memory of a worker.",
+    help="Memory per worker.",
 )
 @click.option(
     "--tls-secret",
     metavar="NAME",
     callback=_like("annotate-tls", _NAME),
-    help="A secret with tls.crt, tls.key and ca.crt: all of them then demand certificates.",
+    help="Secret with tls.crt, tls.key and ca.crt; all connections then require certificates.",
 )
 @verbosity
 def kubernetes(image: str, namespace: str, claim: str, workers: int, memory: str, tls_secret: str | None) -> None:
@@ -123,9 +139,9 @@ def kubernetes(image: str, namespace: str, claim: str, workers: int, memory: str
     console.print_text(text.rstrip())
 
 
-@cluster_script.command("container")
+@cluster_script.command("container", epilog="\b\nExample:\n  annotate cluster-script container > Containerfile")
 @handle_errors
 @verbosity
 def container_file() -> None:
-    """Print a container file for the machines of a cluster."""
+    """Print a container file for scheduler and workers."""
     console.print_text(container().rstrip())

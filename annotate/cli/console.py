@@ -1,10 +1,11 @@
-"""Output of the command line: bars, lines and tables."""
+"""Output of the command line: progress bars, lines, the log and the closing table."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
 import json
+import shutil
 import sys
 import threading
 import time
@@ -14,11 +15,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from tabulate import tabulate
 from tqdm import tqdm
 
 from annotate.batch.check import Fault, Finding
 from annotate.batch.job import Outcome, Status
+from annotate.cli.tables import Column, format_columns
 from annotate.errors import OutputError, unwritable
 from annotate.storage.values import PathOrUrl
 from annotate.text import clock, printable
@@ -26,8 +27,11 @@ from annotate.text import clock, printable
 Item = TypeVar("Item")
 
 _NAME_COLUMNS = 40
-_RESULT_COLUMNS = 60
+_BAR_COLUMNS = 10
 _REDRAW_INTERVAL_S = 0.1
+_LEAST_ELAPSED_S = 2.0
+"""Time to go is not shown before: the first seconds are spent on starting."""
+
 _COUNTED = (
     (Status.ANNOTATED, "annotated"),
     (Status.NO_FACES, "without faces"),
@@ -37,24 +41,25 @@ _COUNTED = (
     (Status.LOCKED, "locked"),
     (Status.FAILED, "failed"),
 )
+_UNDONE = (Status.FAILED, Status.LOCKED)
+"""Statuses of videos of which nothing was written."""
 
 
 def say(message: object) -> None:
-    """Print a line on stderr, above the bars if there are any."""
+    """Print a line on stderr, above the bars."""
     tqdm.write(printable(message), file=sys.stderr)
 
 
-def progress(items: Sequence[Item], what: str, *, quiet: bool) -> Iterable[Item]:
-    """Yield the items; on a terminal a bar shows how many were taken."""
+def progress(items: Iterable[Item], what: str, *, total: int | None = None, quiet: bool = False) -> Iterable[Item]:
+    """Yield the items; on a terminal a bar counts them, of ``total`` or as many as the sequence has."""
     hidden = quiet or not sys.stderr.isatty()
-    return tqdm(items, unit=f" {what}", leave=False, disable=hidden, file=sys.stderr, dynamic_ncols=True)
+    return tqdm(items, total=total, unit=f" {what}", leave=False, disable=hidden, file=sys.stderr, dynamic_ncols=True)
 
 
 class Display:
-    """Progress of a run: two bars on a terminal, one line per video elsewhere, nothing but failures when quiet.
+    """Progress of a run: two bars on a terminal, one line per video elsewhere, failures only when quiet.
 
-    ``sizes`` are the videos with their bytes, with which the archive's bar moves: they are known beforehand, and go with
-    lengths.
+    ``sizes`` maps each video to its bytes. The archive's bar counts bytes: unlike lengths they are known beforehand.
     """
 
     def __init__(self, sizes: Mapping[PathOrUrl, int], *, quiet: bool) -> None:
@@ -64,10 +69,11 @@ class Display:
         self._counts: Counter[Status] = Counter()
         self._in_work: dict[PathOrUrl, tuple[float, float | None]] = {}
         self._finished: set[PathOrUrl] = set()
-        self._begun_s: dict[PathOrUrl, float] = {}
+        self._start_s: dict[PathOrUrl, float] = {}
         self._drawn_s = 0.0
         self._analyzed_s = 0.0
         self._bytes_done = 0
+        self._bytes_skipped = 0
         self._started_s = time.monotonic()
         self._lock = threading.Lock()
         self._archive: tqdm[Any] | None = None
@@ -77,34 +83,46 @@ class Display:
             self._video = self._bar(total=1, position=1)
 
     def advance(self, path: PathOrUrl, done_s: float, duration_s: float | None) -> None:
-        """Show that ``done_s`` seconds of a video are analyzed, of ``duration_s`` if that is known."""
+        """Show that ``done_s`` of ``duration_s`` seconds of a video are analyzed."""
         with self._lock:
             if path in self._finished:
                 return
             now_s = time.monotonic()
-            is_due = path not in self._begun_s or now_s - self._drawn_s >= _REDRAW_INTERVAL_S
-            self._begun_s.setdefault(path, now_s)
+            is_due = path not in self._start_s or now_s - self._drawn_s >= _REDRAW_INTERVAL_S
+            self._start_s.setdefault(path, now_s)
             self._in_work[path] = (done_s, duration_s)
             if is_due:
                 self._redraw()
 
     def finish(self, outcome: Outcome) -> None:
-        """Show how the work on a video ended."""
+        """Show the outcome of a video."""
         with self._lock:
             self._finished.add(outcome.path)
             self._in_work.pop(outcome.path, None)
-            begun_s = self._begun_s.pop(outcome.path, None)
+            start_s = self._start_s.pop(outcome.path, None)
             self._counts[outcome.status] += 1
             self._left -= 1
             self._bytes_done += self._sizes.get(outcome.path, 0)
+            if outcome.status in (Status.UP_TO_DATE, Status.LOCKED):
+                self._bytes_skipped += self._sizes.get(outcome.path, 0)
             if outcome.status in (Status.ANNOTATED, Status.NO_FACES, Status.RENDERED):
                 self._analyzed_s += outcome.duration_s
             if outcome.status is Status.FAILED:
                 say(f"failed: {outcome.sentence}")
             elif not self._quiet and self._archive is None and outcome.status is not Status.UP_TO_DATE:
-                elapsed_s = time.monotonic() - begun_s if begun_s is not None else None
+                elapsed_s = time.monotonic() - start_s if start_s is not None else None
                 say(f"{outcome.path}: {', '.join(_facts(outcome, elapsed_s))}")
             self._redraw()
+
+    @property
+    def analyzed_s(self) -> float:
+        """Seconds of video in finished videos."""
+        return self._analyzed_s
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._started_s
 
     def close(self) -> None:
         """Remove the bars."""
@@ -125,13 +143,8 @@ class Display:
             for path, (done_s, duration_s) in self._in_work.items()
             if duration_s
         )
-        failed = self._counts[Status.FAILED]
-        done = sum(self._counts.values()) - failed
-        self._archive.bar_format = (
-            f"{done} done, {failed} failed, {self._left} left {{percentage:3.0f}}%|{{bar}}| "
-            f"{clock(analyzed_s)} at {_speed(analyzed_s, self._drawn_s - self._started_s)}, {{remaining}} to go"
-        )
         self._archive.n = min(self._bytes_done + round(partly), self._archive.total or 0)
+        self._archive.bar_format = self._archive_format(analyzed_s, self._drawn_s - self._started_s)
         self._archive.refresh()
         if self._in_work:
             path, (done_s, duration_s) = next(iter(self._in_work.items()))
@@ -142,13 +155,31 @@ class Display:
             self._video.n = min(done_s, total_s)
         self._video.refresh()
 
+    def _archive_format(self, analyzed_s: float, elapsed_s: float) -> str:
+        """Return the format of the archive's bar, which leaves out words where the terminal is narrow."""
+        assert self._archive is not None
+        failed = self._counts[Status.FAILED]
+        done = sum(self._counts.values()) - failed
+        worked = self._archive.n - self._bytes_skipped
+        to_go = "estimating"
+        if worked > 0 and elapsed_s >= _LEAST_ELAPSED_S:
+            to_go = f"{clock(elapsed_s * ((self._archive.total or 0) - self._archive.n) / worked)} to go"
+        speed = f"{clock(analyzed_s)} at {_speed(analyzed_s, elapsed_s)}"
+        counts, shorter = f"{done} done, {failed} failed, {self._left} left", f"{done}/{done + failed + self._left}"
+        shorter += f", {failed} failed" if failed else ""
+        columns = shutil.get_terminal_size().columns if self._archive.ncols is None else self._archive.ncols
+        for before, after in ((counts, f"{speed}, {to_go}"), (counts, to_go), (shorter, to_go)):
+            if len(f"{before} 100%|| {after}") + _BAR_COLUMNS <= columns:
+                break
+        return f"{before} {{percentage:3.0f}}%|{{bar}}| {after}"
+
 
 @contextlib.contextmanager
 def open_log(path: Path | None) -> Iterator[Callable[[Outcome], None]]:
-    """Give a function that appends a JSON line for an outcome to ``path``, if there is one.
+    """Yield a function that appends a JSON line for an outcome to ``path``, or does nothing without one.
 
     Raises:
-        OutputError: it cannot be written, now or when the function is called.
+        OutputError: the file cannot be written, now or later.
     """
     if path is None:
         yield lambda outcome: None
@@ -172,31 +203,39 @@ def open_log(path: Path | None) -> Iterator[Callable[[Outcome], None]]:
             file.close()
 
 
-def closing_table(outcomes: Sequence[Outcome]) -> str:
-    """Return a table with one row per video, but for those that were up to date, and a line of totals."""
-    rows = [
-        (
-            printable(outcome.path),
-            clock(outcome.duration_s) if outcome.duration_s else "",
-            outcome.faces if outcome.status is not Status.FAILED else "",
-            outcome.emotion,
-            printable(_result(outcome)),
-        )
-        for outcome in outcomes
-        if outcome.status is not Status.UP_TO_DATE
+def closing_table(outcomes: Sequence[Outcome], width: int | None = None) -> str:
+    """Return a table that is no wider than the terminal, then remarks and failures in full, then totals.
+
+    Videos that were up to date are only counted.
+    """
+    shown = [outcome for outcome in outcomes if outcome.status is not Status.UP_TO_DATE]
+    columns = [
+        Column("video", [printable(outcome.path) for outcome in shown], name=True),
+        Column("length", [clock(outcome.duration_s) if outcome.duration_s else "" for outcome in shown], to_right=True),
+        Column(
+            "tracks", ["" if outcome.status is Status.FAILED else str(outcome.faces) for outcome in shown], to_right=True
+        ),
+        Column("mostly", [printable(outcome.emotion) for outcome in shown]),
+        Column("result", [outcome.status.label for outcome in shown]),
+    ]
+    failures = [f"{outcome.path}: {outcome.reason}" for outcome in shown if outcome.status is Status.FAILED]
+    remarks = [
+        f"{outcome.path}: {outcome.reason}" for outcome in shown if outcome.reason and outcome.status is not Status.FAILED
     ]
     counts = Counter(outcome.status for outcome in outcomes)
     totals = ", ".join(f"{counts[status]} {text}" for status, text in _COUNTED if counts[status])
     plural = "video" if len(outcomes) == 1 else "videos"
-    headers = ("video", "length", "faces", "mostly", "result")
-    widths = (None, None, None, None, _RESULT_COLUMNS)
-    table = tabulate(rows, headers, disable_numparse=True, maxcolwidths=widths) if rows else ""
-    head = f"{table}\n\n" if rows else ""
-    return f"{head}{len(outcomes)} {plural}: {totals}."
+    parts = [format_columns(columns, width)] if shown else []
+    parts += _listed("Remarks", remarks) + _listed(f"{len(failures)} failed", failures)
+    return "\n\n".join([*parts, f"{len(outcomes)} {plural}: {totals}."])
+
+
+def _listed(heading: str, lines: Sequence[str]) -> list[str]:
+    return ["\n  ".join((f"{heading}:", *map(printable, lines)))] if lines else []
 
 
 def finding_line(finding: Finding) -> str:
-    """Return a line that says what is wrong with a file."""
+    """Return a line about a finding."""
     return printable(f"{finding.path}: {finding.fault.value}: {finding.reason}")
 
 
@@ -204,11 +243,11 @@ def check_totals(videos: int, findings: Sequence[Finding]) -> str:
     """Return the last line of a check."""
     counts = Counter(finding.fault for finding in findings)
     totals = ", ".join(f"{counts[fault]} {fault.value}" for fault in Fault if counts[fault])
-    return f"{videos} {'video' if videos == 1 else 'videos'} checked: {totals or 'all is well'}."
+    return f"{videos} {'video' if videos == 1 else 'videos'} checked: {totals or 'no problems'}."
 
 
 def print_text(text: str) -> None:
-    """Print text on stdout; what the terminal's encoding lacks is escaped."""
+    """Print text on stdout; characters that its encoding lacks are escaped."""
     encoding = sys.stdout.encoding or "utf-8"
     click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
 
@@ -241,13 +280,9 @@ def _facts(outcome: Outcome, elapsed_s: float | None) -> Iterable[str]:
 
 
 def _full_reason(outcome: Outcome) -> str:
-    """Return an outcome's reason; where nothing was made, with the file that it is about."""
-    return outcome.sentence if outcome.status in (Status.FAILED, Status.LOCKED) else outcome.reason
+    """Return an outcome's reason, with the file concerned where nothing was written."""
+    return outcome.sentence if outcome.status in _UNDONE else outcome.reason
 
 
 def _speed(analyzed_s: float, elapsed_s: float) -> str:
     return f"{analyzed_s / max(elapsed_s, 1e-3):.1f}x real time"
-
-
-def _result(outcome: Outcome) -> str:
-    return f"{outcome.status.label}: {outcome.reason}" if outcome.reason else outcome.status.label

@@ -1,4 +1,4 @@
-"""``annotate convert``: further formats, from the reports that were made of an archive."""
+"""``annotate convert``: write further formats from existing results."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from annotate.results.formats.registry import TRACKS
 from annotate.storage.values import PathOrUrl
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  annotate convert films --format vtt,eaf")
 @handle_errors
-@selection_options()
-@output_options(required=True, help=f"Formats to make: {', '.join(TRACKS)}.")
-@output_dir_option("The tree of their own to which outputs were written.")
+@selection_options(may_be_deleted=True)
+@output_options(required=True, help=f"Formats to write: {', '.join(TRACKS)}.")
+@output_dir_option("Output folder used when annotating.")
 @run_options()
 @verbosity
 def convert(
@@ -28,7 +28,11 @@ def convert(
     output_dir: PathOrUrl | None,
     run: RunOptions,
 ) -> int:
-    """Make further formats from the reports of annotated videos; nothing is decoded."""
+    """Write further formats from existing results.
+
+    Nothing is decoded, and the videos need not exist any more. Files that exist are skipped; one that annotate did not write
+    is never overwritten.
+    """
     from annotate.batch.convert import convert_archive, scan_reports
 
     items = list(scan_reports(paths, selection, output_dir))

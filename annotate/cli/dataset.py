@@ -71,7 +71,7 @@ def build(
 
         report = build_dataset(read_labels(labels, corrections), videos, output, settings, advance)
     for omission in report.omissions:
-        console.say(f"left out: {omission}")
+        console.say(f"skipped: {omission}")
     if not is_quiet():
         if report.origins:
             console.print_text(f"{origins_table(report.origins, settings.contract.class_names)}\n")

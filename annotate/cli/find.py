@@ -12,6 +12,7 @@ from annotate.cli import console
 from annotate.cli.options import handle_errors, paths_argument, verbosity_options
 from annotate.cli.table_output import LISTS, TABLES, output_file, read_batches
 from annotate.cli.tables import format_columns, terminal_width
+from annotate.emotions.labels import EMOTIONS
 from annotate.errors import EXIT_FAILED
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
@@ -24,34 +25,57 @@ _RATE_TOLERANCE = 0.01
 
 
 def _frame_rate(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    """Return the exact rate behind a rounded one, such as 29.97."""
+    """Return the exact frame rate that a rounded one, such as 29.97, stands for."""
     from annotate.analytics.edit_lists import FRAME_RATES
 
     exact = [rate for rate in FRAME_RATES if value is not None and abs(rate - value) < _RATE_TOLERANCE]
     if value is not None and not exact:
         known = ", ".join(f"{rate:.5g}" for rate in FRAME_RATES)
-        raise click.BadParameter(f"there are no timecodes for {value:g} frames a second; choose one of {known}.")
+        raise click.BadParameter(f"no timecode exists for {value:g} frames per second. Choose from {known}.")
     return exact[0] if exact else None
 
 
-@click.command()
+def _complete_emotion(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in EMOTIONS if name.startswith(incomplete)]
+
+
+@click.command(epilog="\b\nExample:\n  annotate find films --emotion fear --min-seconds 2 -o fear.m3u")
 @handle_errors
 @paths_argument()
 @click.option(
-    "--emotion", "emotions", metavar="NAME", multiple=True, help="Moments of it; of any if not given; may be repeated."
+    "--emotion",
+    "emotions",
+    metavar="NAME",
+    multiple=True,
+    shell_complete=_complete_emotion,
+    help="Moments of this emotion only; repeatable.",
 )
 @click.option(
     "--min-confidence",
+    metavar="0-1",
     type=click.FloatRange(0, 1),
     default=0.0,
     show_default=True,
-    help="Least confidence of every block.",
+    help="Minimum confidence of every segment.",
 )
-@click.option("--min-seconds", type=click.FloatRange(0), default=0.0, show_default=True, help="Least length.")
 @click.option(
-    "--rate", metavar="FPS", type=float, callback=_frame_rate, help="Frame rate of .edl and .otio, if not the videos'."
+    "--min-seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="Minimum length of a moment.",
 )
-@output_file(TABLES | LISTS, f"Write them too, as {', '.join(TABLES)}, or to jump through: {', '.join(LISTS)}.")
+@click.option(
+    "--rate",
+    metavar="FPS",
+    type=float,
+    callback=_frame_rate,
+    help="Frame rate of .edl and .otio.  [default: the videos' own]",
+)
+@output_file(
+    TABLES | LISTS, f"Also write a table ({', '.join(TABLES)}) or a list for players and editors ({', '.join(LISTS)})."
+)
 @verbosity_options
 def find(
     paths: Sequence[PathOrUrl],
@@ -62,7 +86,10 @@ def find(
     output: Path | None,
     quiet: bool,
 ) -> int:
-    """Find moments in annotated videos: for how long a face keeps an emotion."""
+    """List moments: runs of segments in which one face keeps an emotion.
+
+    Reads existing results only. A moment ends where the face shows another emotion, or falls below the confidence.
+    """
     from annotate.analytics.moments import MomentQuery, check_known, classes_of, moments_in
     from annotate.cli.summary_tables import moment_columns
 
@@ -82,12 +109,12 @@ def find(
             table = format_columns(moment_columns(moments), terminal_width()) + "\n\n" if moments else ""
             total_s = sum(moment.span.duration_s for moment in moments)
             plural = "moment" if len(moments) == 1 else "moments"
-            console.print_text(f"{table}{len(moments)} {plural}, {clock(total_s)} in all.")
+            console.print_text(f"{table}{len(moments)} {plural}, {clock(total_s)} in total.")
     return EXIT_FAILED if skipped else 0
 
 
 def _encode_moments(moments: Sequence[Moment], output: Path, rate: float | None) -> bytes:
-    """Return moments as a file of the kind that the ending says; print what such a list cannot hold."""
+    """Return moments in the format of the file's ending; print what a list cannot hold."""
     from annotate.analytics import edit_lists
     from annotate.analytics.export import encode_table
     from annotate.analytics.moments import to_table
@@ -98,14 +125,16 @@ def _encode_moments(moments: Sequence[Moment], output: Path, rate: float | None)
     videos = {moment.report.video_path: moment.report for moment in moments}
     gone = sum(not storage_for(path).exists(path) for path in videos)
     if gone:
-        console.say(f"{output}: {gone} of {len(videos)} videos are not beside their reports, where the list has them")
+        console.say(
+            f"{output}: {gone} of {len(videos)} videos are not beside their tables. Correct their paths in the list."
+        )
     if ending == ".m3u":
         return edit_lists.to_m3u(moments).encode()
     if ending == ".otio":
         return edit_lists.to_otio(moments, rate).encode()
     if len(moments) > edit_lists.MAX_EVENTS:
-        console.say(f"{output}: {len(moments)} events; some editors read no more than {edit_lists.MAX_EVENTS}")
+        console.say(f"{output}: {len(moments)} events (some editors read at most {edit_lists.MAX_EVENTS}).")
     common = rate or edit_lists.common_rate(moments)
     if any(edit_lists.frame_rate(report) != common for report in videos.values()):
-        console.say(f"{output}: not all videos have {common:.5g} frames a second, at which the list's timecodes count")
+        console.say(f"{output}: timecodes count {common:.5g} frames per second, and some videos have another frame rate.")
     return edit_lists.to_edl(moments, common).encode()

@@ -1,52 +1,88 @@
 """The command line: one group whose commands parse, call and report, and decide nothing.
 
-What takes long to load is loaded by the command that needs it, so that help is there at once.
+A command is loaded when it is asked for, so that help appears at once.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 from click_default_group import DefaultGroup
 
 from annotate.cli.annotate import DEFAULT_COMMAND, annotate_command
+from annotate.cli.defaults import config_option, keep_defaults
 from annotate.cli.options import handle_errors, verbosity
+from annotate.cli.program import warn_of_name_clash
+from annotate.errors import SettingsError
 from annotate.version import VERSION
 
-_MODULES = {
-    "check": "annotate.cli.check",
-    "convert": "annotate.cli.convert",
-    "render": "annotate.cli.render",
-    "plot": "annotate.cli.plot",
-    "summarize": "annotate.cli.summarize",
-    "find": "annotate.cli.find",
-    "serve": "annotate.cli.serve",
-    "cluster-script": "annotate.cli.cluster_script",
-    "report": "annotate.cli.report",
-    "dataset": "annotate.cli.dataset",
-    "train": "annotate.cli.train",
-    "evaluate": "annotate.cli.evaluate",
+COMMANDS = {
+    "Annotate": {
+        "PATH...": "Annotate files and directories; finished videos are skipped",
+        "convert": "Write further formats from existing results, without decoding",
+    },
+    "Look": {
+        "summarize": "Total an archive: per video, folder, face track or minute",
+        "find": "List moments at which a face keeps an emotion",
+        "plot": "Draw timelines or a sheet of moments as images",
+    },
+    "Share": {
+        "report": "Make an HTML report: charts, table, videos with timelines",
+        "render": "Write videos with boxes drawn in or subtitle tracks added",
+        "serve": "Start a web server for uploads and an archive",
+    },
+    "Check": {
+        "check": "Verify outputs: missing, stale, unknown or damaged files",
+        "config": "Show the defaults in effect and where they come from",
+    },
+    "Train": {
+        "dataset": "Build and inspect sets of labeled blocks",
+        "train": "Train a model on sets of blocks",
+        "evaluate": "Measure a model on a set of blocks",
+    },
+    "Scale": {
+        "cluster-script": "Print scripts for SLURM, Kubernetes or a container",
+    },
 }
-"""Commands by the modules that have them, which are imported when they are asked for."""
+"""The commands in groups, each with what it does in one line. The module of a command has its name."""
+
+OPTIONS = {
+    "Which videos": ("include", "exclude", "follow-links"),
+    "What is written": ("format", "lang", "output-dir", "force", "dry-run", "log"),
+    "Analysis": ("min-face", "model"),
+    "Resources": ("jobs", "scratch", "cluster", "hwaccel", "provider", "stall-timeout", "max-pixels"),
+    "General": ("config", "quiet", "verbose", "version", "help"),
+}
+"""The options of annotating in groups."""
+
+_NAMES = [name for group in COMMANDS.values() for name in group if name.islower()]
+
+_NAME_COLUMNS = 14
 
 
 class _CommandGroup(DefaultGroup):  # type: ignore[misc]
     """Shows the default command's usage and options as its own, and never its name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), *_MODULES])
+        return sorted([*super().list_commands(ctx), *_NAMES])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in _MODULES:
-            command: click.Command = getattr(import_module(_MODULES[cmd_name]), cmd_name.replace("-", "_"))
-            return command
-        found: click.Command | None = super().get_command(ctx, cmd_name)
-        return found
+        if cmd_name in _NAMES:
+            name = cmd_name.replace("-", "_")
+            command: click.Command = getattr(import_module(f"annotate.cli.{name}"), name)
+        else:
+            command = super().get_command(ctx, cmd_name)
+        return keep_defaults(command)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Hand a ``--`` on to the default command, for which everything behind it is a path."""
+        """Show a short help without arguments; pass ``--`` on to the default command: what follows is a path."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(self._short_help(ctx), err=True)
+            ctx.exit(SettingsError.exit_status)
         end = args.index("--") if "--" in args else 0
         if args[end : end + 1] == ["--"] and all(argument.startswith("-") for argument in args[:end]):
             args = [*args[:end], "--", *args[end:]]
@@ -57,22 +93,57 @@ class _CommandGroup(DefaultGroup):  # type: ignore[misc]
         return ["[OPTIONS] PATH... | COMMAND [ARGUMENTS]..."]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        default = self.commands[DEFAULT_COMMAND]
-        own = [parameter.name for parameter in self.get_params(ctx)]
-        options = [part for part in default.params if isinstance(part, click.Option) and part.name not in own]
-        records = [record for part in [*self.get_params(ctx), *options] if (record := part.get_help_record(ctx)) is not None]
-        with formatter.section("Options"):
-            formatter.write_dl(sorted(records, key=lambda record: record[0].startswith(("--version", "-h", "-v", "-q"))))
-        self.format_commands(ctx, formatter)
+        """Write the commands, then the options, in groups."""
+        for heading, commands in COMMANDS.items():
+            with formatter.section(f"Commands to {heading.lower()}"):
+                formatter.write_dl([(name.ljust(_NAME_COLUMNS), line) for name, line in commands.items()])
+        default = self.get_command(ctx, DEFAULT_COMMAND)
+        assert default is not None
+        options = {option.name: option for option in [*default.params, *self.get_params(ctx)]}
+        records = {
+            max(option.opts, key=len).lstrip("-"): record
+            for option in options.values()
+            if (record := option.get_help_record(ctx)) is not None
+        }
+        for heading, names in OPTIONS.items():
+            with formatter.section(f"Options: {heading.lower()}"):
+                formatter.write_dl([records[name] for name in names])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete commands, paths and the options of annotating."""
+        if incomplete.startswith("-"):
+            default = self.get_command(ctx, DEFAULT_COMMAND)
+            assert default is not None
+            items = default.shell_complete(click.Context(default, parent=ctx), incomplete)
+            own = [item for item in super().shell_complete(ctx, incomplete) if item.value == "--version"]
+            return [*items, *own]
+        named = {name: line for group in COMMANDS.values() for name, line in group.items()}
+        found = [CompletionItem(name, help=named[name]) for name in _NAMES if name.startswith(incomplete)]
+        return [*found, CompletionItem(incomplete, type="file")]
 
     @handle_errors
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an interruption has its usual exit status while the command is being loaded, too."""
+        warn_of_name_clash()
         return super().invoke(ctx)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if len(args) == 1 and args[0] in _NAMES and Path(args[0]).is_dir() and not ctx.resilient_parsing:
+            name = args[0]
+            problem = f"{name!r} is a command and a directory"
+            raise SettingsError(problem, f"run `annotate ./{name}` to annotate the directory, or the command elsewhere")
         name, command, rest = super().resolve_command(ctx, args)
         return ("" if name == DEFAULT_COMMAND else name), command, rest
+
+    def _short_help(self, ctx: click.Context) -> str:
+        formatter = ctx.make_formatter()
+        self.format_usage(ctx, formatter)
+        self.format_help_text(ctx, formatter)
+        with formatter.section("Commands"):
+            formatter.write_text(", ".join(_NAMES))
+        formatter.write_paragraph()
+        formatter.write_text("`annotate --help` shows all options; `annotate COMMAND --help` explains a command.")
+        return formatter.getvalue().rstrip("\n")
 
 
 @click.group(
@@ -83,12 +154,19 @@ class _CommandGroup(DefaultGroup):  # type: ignore[misc]
 @verbosity
 @click.version_option(VERSION, prog_name="annotate")
 def main() -> None:
-    """Give videos an emotion track.
+    """Label the emotions of faces in videos.
 
-    Annotates every video below each PATH (a directory or a file): finds and follows faces, says which emotion each shows
-    over every 20 frames, and writes a table and a subtitle track beside the video. Videos that are done are skipped, so a
-    run can be repeated. A directory that is called like a command is reached as ./NAME.
+    Finds and follows faces in every video below each PATH (a file or a directory), and writes a table and a subtitle track
+    beside the video: which emotion a face shows, for every segment of 20 frames. Finished videos are skipped, so an
+    interrupted run continues when it is repeated.
+
+    \b
+    Examples:
+      annotate films                       Annotate a directory
+      annotate summarize films             Show it in numbers
+      annotate report films -o films.html  Make a page of it
     """
 
 
+main.params.append(config_option())
 main.add_command(annotate_command)

@@ -1,8 +1,11 @@
-"""What commands share: options, of which groups become one value, exit statuses, and how errors end a command."""
+"""Shared by all commands: options, groups of options that become one value, exit statuses and error handling."""
 
 from __future__ import annotations
 
+import difflib
 import logging
+import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -11,18 +14,19 @@ from typing import Any, TypeVar
 
 import click
 
-from annotate.archive.discover import Selection
+from annotate.archive.discover import Selection, walk
+from annotate.archive.layout import usual_outputs
 from annotate.cli import console
 from annotate.emotions.labels import WORDS
 from annotate.errors import AnnotateError, SettingsError
 from annotate.settings import MAX_MIN_FACE, MIN_MIN_FACE, Settings
 from annotate.storage.base import are_together, local_only, parse_path
-from annotate.storage.values import PathOrUrl
+from annotate.storage.values import PathOrUrl, SkippedPath
 
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
 
 QUIET = "annotate.quiet"
-"""Key of click's context under which it stands that -q was given, before a command's name or after it."""
+"""Key in click's context metadata: -q was given, before or after a command's name."""
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
@@ -31,14 +35,11 @@ logger = logging.getLogger(__name__)
 
 
 class Terminated(KeyboardInterrupt):
-    """The process was asked to end."""
+    """The process received SIGTERM."""
 
 
 def handle_errors(command: Command) -> Command:
-    """Print a command's error as a sentence, and end the program with its exit status, or with the one that is returned.
-
-    With -v the traceback is printed too.
-    """
+    """Wrap a command: exit with the status it returns; print errors in one line (with -v also the traceback)."""
 
     @wraps(command)
     def handling(*arguments: Any, **values: Any) -> None:
@@ -49,7 +50,7 @@ def handle_errors(command: Command) -> Command:
             console.say(f"Error: {error}")
             status = error.exit_status
         except KeyboardInterrupt as interruption:
-            console.say("interrupted")
+            console.say("Interrupted.")
             status = status_of(interruption)
         if status:
             sys.exit(status)
@@ -58,12 +59,12 @@ def handle_errors(command: Command) -> Command:
 
 
 def status_of(interruption: KeyboardInterrupt) -> int:
-    """Return the exit status of an interrupted program, by the signal."""
+    """Return the exit status of an interrupted program by its signal."""
     return EXIT_TERMINATED if isinstance(interruption, Terminated) else EXIT_INTERRUPTED
 
 
 def stacked(*decorators: Decorator) -> Decorator:
-    """Return several decorators as one; they stand in the order in which they would stand above the function."""
+    """Return several decorators as one, applied as if written above the function in this order."""
 
     def decorate(command: Command) -> Command:
         for decorator in reversed(decorators):
@@ -74,7 +75,7 @@ def stacked(*decorators: Decorator) -> Decorator:
 
 
 def collect(name: str, make: Callable[..., Any], *options: str) -> Decorator:
-    """Pass one value in place of several options: what ``make`` returns when it is called with them by their names."""
+    """Replace several options by one argument ``name``: the result of ``make`` called with them as keyword arguments."""
 
     def decorate(command: Command) -> Command:
         @wraps(command)
@@ -88,14 +89,14 @@ def collect(name: str, make: Callable[..., Any], *options: str) -> Decorator:
 
 
 class PathOrUrlType(click.Path):
-    """A path of this machine or, unless they are not taken, an address in object storage."""
+    """A local path or, if ``remote``, an s3:// URL."""
 
     def __init__(self, *, remote: bool = True, **options: Any) -> None:
         super().__init__(path_type=Path, **options)
         self._remote = remote
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return a path. What is wrong with an address is said without repeating what it may give away."""
+        """Return a path. Errors about a URL do not repeat it: it may hold secrets."""
         if not isinstance(value, str):
             return super().convert(value, param, ctx)
         try:
@@ -111,11 +112,50 @@ class PathOrUrlType(click.Path):
         return super().convert(value, param, ctx)
 
 
-def of_one_kind(ctx: click.Context, parameter: click.Parameter, paths: tuple[PathOrUrl, ...]) -> tuple[PathOrUrl, ...]:
-    """Take paths of one storage only."""
-    if not are_together(paths):
-        raise click.BadParameter("files of this machine and s3:// addresses are not done in one run; run them apart.")
-    return paths
+def check_paths(*, may_be_deleted: bool) -> Callable[..., tuple[PathOrUrl, ...]]:
+    """Return a callback that takes paths of one storage only, and local ones only if they all exist.
+
+    With ``may_be_deleted`` a video need not exist any more if its table does.
+    """
+
+    def check(ctx: click.Context, parameter: click.Parameter, paths: tuple[PathOrUrl, ...]) -> tuple[PathOrUrl, ...]:
+        if not are_together(paths):
+            raise click.BadParameter("cannot mix local paths and s3:// URLs; run them separately.")
+        for path in paths:
+            if isinstance(path, Path) and not ctx.resilient_parsing and _is_missing(path):
+                tables = [outputs.csv for outputs in usual_outputs(path, path.parent)] if may_be_deleted else []
+                if all(map(_is_missing, tables)):
+                    raise _no_such_path(ctx, path)
+        return paths
+
+    return check
+
+
+def _is_missing(path: PathOrUrl) -> bool:
+    try:
+        os.lstat(str(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _no_such_path(ctx: click.Context, path: Path) -> SettingsError:
+    """Return what to raise for a path that does not exist, with the nearest command or path."""
+    group = ctx.find_root().command
+    commands = group.list_commands(ctx) if isinstance(group, click.Group) else []
+    is_word = ctx.command.hidden and path.name == str(path) and not path.suffix
+    commands = [name for name in commands if is_word and name[0].isalpha()]
+    try:
+        beside = {entry.name: str(path.with_name(entry.name)) for entry in path.parent.iterdir()}
+    except OSError:
+        beside = {}
+    near = difflib.get_close_matches(path.name, [*commands, *beside], n=1)
+    guess = f"did you mean {beside.get(near[0], near[0])!r}?" if near else ""
+    if is_word:
+        return SettingsError(f"no such command or path {str(path)!r}{f'; {guess}' if guess else ''}")
+    return SettingsError(f"no such file or directory{f' ({guess})' if guess else ''}", "check the name", path=path)
 
 
 def verbosity(command: Command) -> Command:
@@ -129,11 +169,9 @@ def verbosity(command: Command) -> Command:
         if value:
             ctx.meta[QUIET] = True
 
-    quiet = click.option(
-        "-q", "--quiet", is_flag=True, expose_value=False, callback=make_quiet, help="Report failures only."
-    )
+    quiet = click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=make_quiet, help="Print failures only.")
     verbose = click.option(
-        "-v", "--verbose", is_flag=True, expose_value=False, callback=make_verbose, help="Tell more, with tracebacks."
+        "-v", "--verbose", is_flag=True, expose_value=False, callback=make_verbose, help="Print more, with tracebacks."
     )
     return verbose(quiet(command))
 
@@ -148,18 +186,19 @@ def verbosity_options(command: Command) -> Command:
     return verbosity(collect("quiet", is_quiet)(command))
 
 
-def paths_argument(metavar: str = "PATH...", *, remote: bool = True) -> Decorator:
-    """``paths``, one or several, all of one storage."""
+def paths_argument(metavar: str = "PATH...", *, remote: bool = True, may_be_deleted: bool = True) -> Decorator:
+    """Declare ``paths``, one or more; see `check_paths`."""
     kind = PathOrUrlType(remote=remote)
-    return click.argument("paths", metavar=metavar, nargs=-1, required=True, type=kind, callback=of_one_kind)
+    callback = check_paths(may_be_deleted=may_be_deleted)
+    return click.argument("paths", metavar=metavar, nargs=-1, required=True, type=kind, callback=callback)
 
 
-def selection_options(*, remote: bool = True) -> Decorator:
-    """The ``paths`` of an archive, and ``selection``, which says what files of it are meant."""
+def selection_options(*, remote: bool = True, may_be_deleted: bool = False) -> Decorator:
+    """Declare ``paths`` and the options of ``selection``."""
     return stacked(
-        paths_argument(remote=remote),
-        click.option("--include", metavar="GLOB", multiple=True, help="Take only files whose name or path matches."),
-        click.option("--exclude", metavar="GLOB", multiple=True, help="Leave out files whose name or path matches."),
+        paths_argument(remote=remote, may_be_deleted=may_be_deleted),
+        click.option("--include", metavar="GLOB", multiple=True, help="Only files or folders that match; repeatable."),
+        click.option("--exclude", metavar="GLOB", multiple=True, help="Skip files or folders that match; repeatable."),
         click.option("--follow-links", is_flag=True, help="Walk into linked directories."),
         collect("selection", Selection, "include", "exclude", "follow_links"),
     )
@@ -167,35 +206,36 @@ def selection_options(*, remote: bool = True) -> Decorator:
 
 min_face_option = click.option(
     "--min-face",
+    metavar="FRACTION",
     type=click.FloatRange(MIN_MIN_FACE, MAX_MIN_FACE),
     default=Settings.min_face,
     show_default=True,
-    help="Smallest face, as a fraction of the picture's shorter side.",
+    help="Smallest face, as a fraction of the frame's shorter side.",
 )
 language_option = click.option(
     "--lang", "language", type=click.Choice(sorted(WORDS)), default="en", show_default=True, help="Language of subtitles."
 )
 
 
-def model_option(help_text: str = "Another model (see the README).") -> Decorator:
-    """``--model``, a file of this machine."""
+def model_option(help_text: str = "Use this model instead of the installed one.") -> Decorator:
+    """Declare ``--model``, a local file."""
     return click.option("--model", metavar="FILE.onnx", type=PathOrUrlType(remote=False), help=help_text)
 
 
-def jobs_option(default: str = "one a core", task: str = "worked on") -> Decorator:
-    """``--jobs``, of which ``default`` says how many there are if it is not given."""
-    help_text = f"Videos {task} at once.  [default: {default}]"
+def jobs_option(default: str = "one per core", task: str = "processed") -> Decorator:
+    """Declare ``--jobs``; ``default`` describes the number used without it."""
+    help_text = f"Number of videos {task} at once.  [default: {default}]"
     return click.option("--jobs", metavar="N", type=click.IntRange(1), help=help_text)
 
 
 def analysis_options(command: Command) -> Command:
-    """``settings``: what decides the annotations."""
+    """Declare the options of ``settings``."""
     options = stacked(min_face_option, model_option(), collect("settings", Settings, "min_face", "model"))
     return options(command)
 
 
 def output_dir_option(help_text: str, *, is_short: bool = False) -> Decorator:
-    """``output_dir``, the mirrored tree. ``-o`` is its short form, or else an old name, like ``--output``: that is said."""
+    """Declare ``output_dir``, the mirrored tree; ``-o`` is its short form or, like ``--output``, an old name with a note."""
     names, old_names = (("-o", "--output-dir"), ("--output",)) if is_short else (("--output-dir",), ("-o", "--output"))
     kind = PathOrUrlType(file_okay=False)
 
@@ -212,7 +252,7 @@ def output_dir_option(help_text: str, *, is_short: bool = False) -> Decorator:
 def choose_output_dir(
     output_dir: AnyPath | None, old_output: AnyPath | None, old_names: Sequence[str] = ("-o", "--output")
 ) -> AnyPath | None:
-    """Return the mirrored tree, given by its name or by an old one, which is said.
+    """Return the mirrored tree; print a note if it was given by an old name.
 
     Raises:
         click.UsageError: both are given.
@@ -220,30 +260,39 @@ def choose_output_dir(
     if old_output is None:
         return output_dir
     if output_dir is not None:
-        raise click.UsageError(f"{'/'.join(old_names)} DIR is --output-dir DIR, which is given too.")
+        raise click.UsageError(f"{'/'.join(old_names)} DIR means --output-dir DIR, which is also given.")
     if not is_quiet():
         console.say(f"{'/'.join(old_names)} DIR is now --output-dir DIR")
     return old_output
 
 
 def videos_option(argument: str) -> Decorator:
-    """``--videos``, the tree of the videos, for an ``argument`` that is the tree of their outputs."""
-    help_text = f"Where the videos are, if {argument} is a tree of outputs of their own (annotate --output-dir)."
+    """Declare ``--videos``, the folder of the videos where ``argument`` is a separate folder of outputs."""
+    help_text = f"Folder of the videos, if {argument} was written with annotate --output-dir."
     return click.option("--videos", metavar="DIR", type=PathOrUrlType(remote=False), help=help_text)
 
 
-def say_none_found(paths: Sequence[PathOrUrl], *, quiet: bool) -> None:
-    """Print that there are no videos, unless quiet."""
-    if not quiet:
-        console.say(f"no videos below {listed(paths)}: files are taken by their endings, such as .mp4, .mkv or .mov")
+def say_none_found(paths: Sequence[PathOrUrl], selection: Selection, *, quiet: bool) -> None:
+    """Print why there are no videos, unless ``quiet``: none at all, or none that the patterns select."""
+    if quiet:
+        return
+    found = walk(paths, selection.without_patterns) if selection.has_patterns else ()
+    excluded = sum(not isinstance(path, SkippedPath) for path in found)
+    if excluded:
+        patterns = [f"--include {pattern!r}" for pattern in selection.include]
+        patterns += [f"--exclude {pattern!r}" for pattern in selection.exclude]
+        videos = f"{excluded} {'video' if excluded == 1 else 'videos'}"
+        console.say(f"{listed(paths)}: none of {videos} selected ({' '.join(patterns)}). Check the patterns.")
+    else:
+        console.say(f"{listed(paths)}: no videos (looked for files such as .mp4, .mkv or .mov). Check the path.")
 
 
 def say_no_reports(paths: Sequence[PathOrUrl], *, quiet: bool) -> None:
-    """Print that there are no reports, unless quiet."""
+    """Print that there are no tables, unless ``quiet``."""
     if not quiet:
-        console.say(f"no reports below {listed(paths)}; `annotate {listed(paths)}` makes them")
+        console.say(f"{listed(paths)}: not annotated yet. Run `annotate {listed(paths)}` first.")
 
 
 def listed(paths: Sequence[PathOrUrl]) -> str:
-    """Return paths as they stand on a command line."""
-    return " ".join(str(path) for path in paths)
+    """Return paths as they are typed on a command line."""
+    return shlex.join(str(path) for path in paths)

@@ -1,4 +1,4 @@
-"""``annotate plot``: timelines and highlights of annotated videos as pictures."""
+"""``annotate plot``: draw timelines and highlights of annotated videos as images."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from annotate.text import printable
 _KINDS = {False: "timeline", True: "frames"}
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  annotate plot films/party.mp4 --svg")
 @handle_errors
 @paths_argument("VIDEO...", remote=False)
-@click.option("--frames", is_flag=True, help="A sheet of telling moments instead: face, emotion, confidence and time.")
-@click.option("--svg", "is_svg", is_flag=True, help="As SVG; else as PNG, or as the ending of -o says.")
+@click.option("--frames", is_flag=True, help="Draw a sheet of highlights instead: face, emotion, confidence and time.")
+@click.option("--svg", "is_svg", is_flag=True, help="Write SVG, not PNG.")
 @click.option(
     "--most",
     metavar="N",
     type=click.IntRange(1),
     default=12,
     show_default=True,
-    help="Faces of a timeline, those seen for longest, or moments of a sheet.",
+    help="Maximum number of face tracks in a timeline (longest first), or of highlights on a sheet.",
 )
 @language_option
 @videos_option("VIDEO")
@@ -47,7 +47,7 @@ _KINDS = {False: "timeline", True: "frames"}
     "--output",
     metavar="FILE|DIR",
     type=PathOrUrlType(remote=False),
-    help="Where one picture goes (.png, .svg), or all do.  [default: the current directory]",
+    help="File to write (.png, .svg) for one video, or folder for all.  [default: the current folder]",
 )
 @verbosity_options
 def plot(
@@ -60,9 +60,9 @@ def plot(
     output: Path | None,
     quiet: bool,
 ) -> int:
-    """Plot the timelines of annotated videos, for papers.
+    """Draw the timeline of each annotated video as an image.
 
-    VIDEO is a video, its report, or a directory of them. The videos need not be there any more, unless --frames shows them.
+    VIDEO is a video, its table, or a directory. Only --frames needs the videos themselves.
     """
     from annotate.archive.find_reports import check_apart, find_reports
 
@@ -71,14 +71,14 @@ def plot(
     file = _file_of(output)
     check_apart(paths, videos)
     if file is not None and len(found.reports) > 1:
-        problem = f"is one file, but there are {len(found.reports)} reports"
+        problem = f"one file for {len(found.reports)} videos"
         raise SettingsError(problem, "give a directory", path=f"-o {file}")
     folder = output if output is not None and file is None else Path()
     storage_for(folder).ensure_dir(folder)
     for path in found.empty:
         say_no_reports([path], quiet=quiet)
     for skipped in found.skipped:
-        console.say(f"left out: {skipped}")
+        console.say(f"skipped: {skipped}")
     failed = bool(found.skipped)
     taken: set[str] = set()
     for report in console.progress([local_only(path) for path in found.reports], "reports", quiet=quiet):
@@ -87,7 +87,7 @@ def plot(
             folder_of_video = report.parent if videos is None else videos / report.parent.relative_to(paths[0])
             _plot(report, folder_of_video if frames else None, target, most=most, language=language)
         except AnnotateError as error:
-            console.say(f"left out: {error}")
+            console.say(f"skipped: {error}")
             failed = True
         else:
             if not quiet:
@@ -99,19 +99,19 @@ def _file_of(output: Path | None) -> Path | None:
     """Return the output if it is meant as a file, by its ending, and None if it is a directory.
 
     Raises:
-        SettingsError: it is a file of a kind that is not written.
+        SettingsError: the ending is no image format that is written.
     """
     if output is None or output.is_dir() or not output.suffix:
         return None
     if output.suffix.lower() not in ENDINGS:
         known = " or ".join(ENDINGS)
-        remedy = f"choose {known}, or a directory that is there"
-        raise SettingsError("the ending says what is written", remedy, path=f"-o {output}")
+        remedy = f"choose {known}, or an existing directory"
+        raise SettingsError(f"unknown image format {output.suffix!r}", remedy, path=f"-o {output}")
     return output
 
 
 def _plot(path: Path, folder: Path | None, target: Path, *, most: int, language: str) -> None:
-    """Draw one picture of a report and write it: frames of the video in a folder, or the timeline if there is none."""
+    """Draw one image of a report and write it: a sheet with frames of the video in ``folder``, else the timeline."""
     from annotate.archive.stored_report import read_report
     from annotate.plots.figures import encode, style, write_picture
     from annotate.plots.sheet import draw_sheet
@@ -127,7 +127,7 @@ def _plot(path: Path, folder: Path | None, target: Path, *, most: int, language:
 
 
 def _free_name(folder: Path, report: Path, ending: str, taken: set[str]) -> Path:
-    """Return a name after the report's; of several of one name in a run, the later ones get numbers."""
+    """Return a name after the report's, with a number if an earlier one of the run has that name."""
     base = report.name.removesuffix(REPORT_ENDING)
     names = (f"{base}.{ending}" if number < 2 else f"{base}.{number}.{ending}" for number in range(1, len(taken) + 3))
     name = next(name for name in names if name.casefold() not in taken)

@@ -1,4 +1,4 @@
-"""``annotate render``: copies of videos with boxes and emotions in the pictures, or with subtitle tracks beside them."""
+"""``annotate render``: write videos with boxes and emotions drawn in, or with subtitle tracks added."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from annotate.batch.render import RenderOptions
 
 _CORES_EACH = 4
-"""So many an encoder keeps busy."""
+"""Cores that one encoder keeps busy."""
 
 
 def _make_options(soft: bool, language: str, container: str | None, force: bool) -> RenderOptions:
@@ -42,34 +42,38 @@ def _make_options(soft: bool, language: str, container: str | None, force: bool)
 
 
 def render_options(command: Command) -> Command:
-    """``options``: what kind of copies are made."""
+    """Declare the options of ``options``."""
     return stacked(
-        click.option("--soft", is_flag=True, help="Add subtitle tracks instead, and copy pictures and sound as they are."),
+        click.option("--soft", is_flag=True, help="Add subtitle tracks instead; video and audio are not re-encoded."),
         language_option,
         click.option(
             "--container",
             type=click.Choice(CONTAINERS_WRITTEN),
-            help="Kind of file.  [default: that of the video, or what comes next to it]",
+            help="Container to write.  [default: the video's own, or the closest one]",
         ),
-        click.option("--force", is_flag=True, help="Make finished copies again."),
+        click.option("--force", is_flag=True, help="Render finished videos again."),
         collect("options", _make_options, "soft", "language", "container", "force"),
     )(command)
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  annotate render films/party.mp4 -o party.boxes.mp4")
 @handle_errors
 @selection_options(remote=False)
 @render_options
 @click.option(
-    "-o", "--output", metavar="FILE", type=PathOrUrlType(remote=False), help="Where one video's copy goes (.mp4, .mkv)."
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=PathOrUrlType(remote=False),
+    help="File to write, for a single video (.mp4, .mkv).",
 )
 @click.option(
     "--output-dir",
     metavar="DIR",
     type=PathOrUrlType(remote=False, file_okay=False),
-    help="Write copies to a tree of their own.",
+    help="Write rendered videos below DIR, not beside the videos.",
 )
-@run_options("one for four cores")
+@run_options("one per four cores")
 @decoding_limits()
 @verbosity
 def render(
@@ -81,9 +85,9 @@ def render(
     run: RunOptions,
     limits: Limits,
 ) -> int:
-    """Make copies of annotated videos that show boxes around the faces, their emotions and how sure these are.
+    """Write videos with boxes around the faces, their emotions and confidence bars drawn in.
 
-    The videos themselves are never written to. Copies that are up to date are skipped.
+    The videos must be annotated. They are never changed themselves; rendered videos that are up to date are skipped.
     """
     from annotate.batch.render import BOXES, render_archive, scan_renders
     from annotate.media.ffmpeg import find_ffmpeg
@@ -94,7 +98,7 @@ def render(
         raise click.UsageError("Give -o FILE or --output-dir DIR, not both.")
     entries = scan_renders(paths, options, selection, output, limits, output_dir)
     if not entries:
-        say_none_found(paths, quiet=run.quiet)
+        say_none_found(paths, selection, quiet=run.quiet)
         return 0
     remark = find_ffmpeg().renderer.remark if options.kind == BOXES else ""
     if remark and not run.quiet:
@@ -105,5 +109,5 @@ def render(
 
 
 def _is_folder(output: Path) -> bool:
-    """Return whether a folder is meant: it is one, or there is nothing of that name, which is no video's."""
+    """Return whether a folder is meant: an existing one, or a new name without the ending of a video."""
     return output.is_dir() or not (output.exists() or output.suffix[1:].lower() in VIDEO_ENDINGS)

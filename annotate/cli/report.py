@@ -1,4 +1,4 @@
-"""``annotate report``: the report page of an archive."""
+"""``annotate report``: the HTML report of an archive."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ PAGE_ENDINGS = (".html", ".htm")
 
 def _page_name(ctx: click.Context, parameter: click.Parameter, path: Path) -> Path:
     if path.suffix.lower() not in PAGE_ENDINGS:
-        raise click.BadParameter(f"{path}: a page's name ends in {' or '.join(PAGE_ENDINGS)}.")
+        raise click.BadParameter(f"{path}: not an HTML file name. End it in {' or '.join(PAGE_ENDINGS)}.")
     return path
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  annotate report films -o films.html")
 @handle_errors
 @paths_argument()
 @click.option(
@@ -42,18 +42,18 @@ def _page_name(ctx: click.Context, parameter: click.Parameter, path: Path) -> Pa
     default="report.html",
     show_default=True,
     callback=_page_name,
-    help="The page to write.",
+    help="HTML file to write.",
 )
 @videos_option("PATH")
-@click.option("--no-thumbnails", is_flag=True, help="Leave out pictures of faces, which are taken from the videos.")
-@jobs_option(task="looked into")
+@click.option("--no-thumbnails", is_flag=True, help="Leave out thumbnails of faces; the videos are then not opened.")
+@jobs_option(task="opened for thumbnails")
 @verbosity_options
 def report(
     paths: Sequence[PathOrUrl], output: Path, videos: Path | None, no_thumbnails: bool, jobs: int | None, quiet: bool
 ) -> int:
-    """Make a page to look at: charts, a table, and every video with its timeline.
+    """Make an HTML report: charts, a table, and every video with its timeline.
 
-    It opens from the disk in any browser, without a network. The videos are played from where they are.
+    It opens in any browser without a network. Videos are played from where they are.
     """
     from annotate.html_report.build import Options, write_page
     from annotate.html_report.contents import LEFT_OUT
@@ -67,19 +67,21 @@ def report(
     for path in contents.empty:
         say_no_reports([path], quiet=quiet)
     for skipped in contents.skipped:
-        console.say(f"left out: {skipped}")
+        console.say(f"skipped: {skipped}")
     failed = [problem for problem in written.problems if problem.kind == LEFT_OUT]
     for problem in failed:
         if problem not in contents.left_out:
-            console.say(f"left out: {problem.path}: {problem.reason}")
+            console.say(f"skipped: {problem.path}: {problem.reason}")
     if contents.reports and not quiet:
         if written.unreachable:
             count = f"{written.unreachable} of {len(contents.reports)}"
-            console.say(f"{output}: not where the page would play them, beside their reports or in --videos: {count} videos")
+            console.say(
+                f"{output}: {count} videos are not beside their tables, so the page cannot play them. Give --videos DIR."
+            )
         console.print_text(printable(f"{output}: {_totals(len(contents.reports), len(written.problems))}"))
     return EXIT_FAILED if failed else 0
 
 
 def _totals(reports: int, problems: int) -> str:
     videos = f"{reports} {'video' if reports == 1 else 'videos'}"
-    return f"{videos}, {problems} {'problem' if problems == 1 else 'problems'}, which it lists" if problems else videos
+    return f"{videos}, {problems} {'problem' if problems == 1 else 'problems'} (listed on the page)" if problems else videos

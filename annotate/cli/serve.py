@@ -1,4 +1,4 @@
-"""``annotate serve``: the program as a page."""
+"""``annotate serve``: start the web server."""
 
 from __future__ import annotations
 
@@ -29,12 +29,11 @@ _PACKAGES = {
     "sse_starlette": "sse-starlette",
     "jinja2": "Jinja2",
     "PIL": "Pillow",
-    "platformdirs": "platformdirs",
 }
 
 
 def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
-    """Return a callback that reads a value by a function, which raises a ValueError for what it cannot read."""
+    """Return a callback that parses a value with a function that raises ValueError."""
 
     def check(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:
         if value is None:
@@ -47,25 +46,42 @@ def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Param
     return check
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  annotate serve films --port 0")
 @handle_errors
 @click.argument("directory", metavar="[DIR]", required=False, type=PathOrUrlType(remote=False))
 @click.option(
     "--data",
     metavar="FOLDER",
     type=PathOrUrlType(remote=False, file_okay=False),
-    help="Where uploads, results and the queue are kept.  [default: the user's data folder]",
+    help="Folder of uploads, results and the queue.  [default: in the user's data folder]",
 )
 @click.option(
-    "--host", default=DEFAULT_HOST, show_default=True, help="Address to listen on; all but this machine's need a token."
+    "--host", default=DEFAULT_HOST, show_default=True, help="Address to listen on; any but the local ones require a token."
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0 is any free one.")
-@click.option("--token", envvar="ANNOTATE_TOKEN", default="", help="What is demanded of clients; made where it is needed.")
-@click.option("--name", "names", metavar="NAME", multiple=True, help="Another name this server is known by.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="Port to listen on; 0 picks a free port.",
+)
+@click.option(
+    "--token",
+    envvar="ANNOTATE_TOKEN",
+    default="",
+    help="Token that clients must send; generated if one is required and none given.",
+)
+@click.option("--name", "names", metavar="NAME", multiple=True, help="Another host name of this server; repeatable.")
 @jobs_option()
-@click.option("--write", is_flag=True, help="Write results beside DIR's videos, not to the data folder.")
-@click.option("--follow-links", is_flag=True, help="Take linked directories, and files that lie outside DIR.")
-@click.option("--keep", "keep_s", metavar="TIME", callback=_parsed(parse_duration_s), help="Remove older uploads (7d).")
+@click.option("--write", is_flag=True, help="Write results beside the videos of DIR, not to the data folder.")
+@click.option("--follow-links", is_flag=True, help="Include linked directories, and links to files outside DIR.")
+@click.option(
+    "--keep",
+    "keep_s",
+    metavar="TIME",
+    callback=_parsed(parse_duration_s),
+    help="Delete uploads older than this (such as 7d).",
+)
 @click.option(
     "--max-upload",
     "max_upload_bytes",
@@ -73,10 +89,15 @@ def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Param
     default="10G",
     show_default=True,
     callback=_parsed(parse_size_bytes),
-    help="Largest upload.",
+    help="Maximum size of an upload.",
 )
 @click.option(
-    "--max-uploads", metavar="N", type=click.IntRange(1), default=1000, show_default=True, help="Uploads kept at a time."
+    "--max-uploads",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="Maximum number of uploads kept.",
 )
 @analysis_options
 @verbosity_options
@@ -90,10 +111,13 @@ def serve(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Serve a page where videos go in and their emotions come out, and that shows an archive DIR."""
+    """Start a web server: upload videos, watch progress, play and download results.
+
+    With DIR it also shows that archive: folders, states, search, moments and players.
+    """
     check_extra("annotate serve", "serve", _PACKAGES)
     if directory is not None and not directory.is_dir():
-        remedy = "check the name, or leave it out to serve uploads alone"
+        remedy = "check the name, or leave it out to serve uploads only"
         raise SettingsError("no such directory", remedy, path=directory)
     served = ServeSettings(
         data=(data or _default_folder()).absolute(),
@@ -118,9 +142,9 @@ def _serve(settings: ServeSettings, *, quiet: bool) -> None:
         service = Service(settings, event_of)
 
         def ready() -> None:
-            console.print_text(f"annotate is served at {address_of(settings, listening)}")
+            console.print_text(f"Serving at {address_of(settings, listening)}")
             if not quiet:
-                console.say(f"Uploads and results are kept in {settings.data}; Ctrl-C ends the server, and loses nothing.")
+                console.say(f"Data folder: {settings.data}. Press Ctrl-C to stop; the queue is kept.")
 
         serve_until_end(service, listening, ready)
 

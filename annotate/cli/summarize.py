@@ -1,4 +1,4 @@
-"""``annotate summarize``: an archive in numbers, from the reports that were made of it."""
+"""``annotate summarize``: total an archive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  annotate summarize films --by folder --sort happiness --top 10")
 @handle_errors
 @paths_argument()
 @click.option(
@@ -24,19 +24,22 @@ from annotate.storage.values import PathOrUrl, SkippedPath
     type=click.Choice(("video", "folder", "face", "minute")),
     default="video",
     show_default=True,
-    help="What a row is.",
+    help="Group rows by video, folder, face track or minute.",
 )
-@click.option("--sort", metavar="COLUMN", help="Rows by a column of the file: the largest first, text from A on.")
-@click.option("--top", metavar="N", type=click.IntRange(1), help="The first N rows only; totals are of all.")
-@output_file(TABLES, f"Write it too, as {', '.join(TABLES)}.")
+@click.option("--sort", metavar="COLUMN", help="Sort by a column: numbers descending, text ascending.")
+@click.option("--top", metavar="N", type=click.IntRange(1), help="Show the first N rows only; totals include all.")
+@output_file(TABLES, f"Also write the table to a file ({', '.join(TABLES)}).")
 @verbosity_options
 def summarize(
     paths: Sequence[PathOrUrl], by: str, sort: str | None, top: int | None, output: Path | None, quiet: bool
 ) -> int:
-    """Sum up the reports of annotated videos: one row per video, totals last."""
+    """Total the results of annotated videos: one row per video, then totals.
+
+    Reads existing results only. Shares are of face time: two faces for a second count as two seconds.
+    """
     from annotate.analytics.export import encode_table
     from annotate.analytics.summary import Tally, ordered
-    from annotate.cli.summary_tables import summary_columns
+    from annotate.cli.summary_tables import SHOWN_NAMES, summary_columns
 
     tally, skipped = Tally(by), list[SkippedPath]()
     if output is not None:
@@ -44,7 +47,7 @@ def summarize(
     for batch in read_batches(paths, skipped, quiet=quiet):
         tally.add(batch)
     summary = tally.summary()
-    rows = ordered(summary.rows, sort, top)
+    rows = ordered(summary.rows, SHOWN_NAMES.get(sort, sort) if sort else None, top)
     if tally.count:
         if output is not None:
             storage_for(output).write_atomic(output, encode_table(rows, output.suffix.lower()))

@@ -1,4 +1,4 @@
-"""Summaries and moments as columns for people: lengths as clock times, shares in percent."""
+"""Columns that show summaries and moments on a terminal: clock times, shares in per cent."""
 
 from __future__ import annotations
 
@@ -15,9 +15,21 @@ from annotate.text import clock, printable
 
 TOTAL = "total"
 
+SHOWN_NAMES = {
+    "length": "duration_s",
+    "with face": "face_s",
+    "seen": "face_s",
+    "tracks": "faces",
+    "face": "face_id",
+    "start": "start_time",
+    "mostly": "dominant",
+    "changes/min": "changes_per_minute",
+}
+"""Headings on the terminal -> names of the columns in files, where they differ."""
+
 
 def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
-    """Return the columns of a summary, with the whole in the last row."""
+    """Return the columns of a summary, with totals in the last row."""
     table = pd.concat([rows, whole], ignore_index=True)
     places = list(rows.columns[: rows.columns.get_loc(FIGURES[0])])
     emotions = list(rows.columns[len(places) + len(FIGURES) :])
@@ -42,7 +54,7 @@ def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
     columns += [
         number("duration_s", "length", "length", clock, 90 if "minute" in places else 40),
         number("face_s", "with face", "seen", clock, 50),
-        number("faces", "faces", "faces", _whole, 60),
+        number("faces", "tracks", "tracks", _whole, 60),
     ]
     if "face_id" in places:
         del columns[-2:]
@@ -75,7 +87,7 @@ def moment_columns(moments: Sequence[Moment]) -> list[Column]:
 
 
 def _names(heading: str, paths: Sequence[str], *further: str) -> Column:
-    """Return a column of paths; where room is scarce, from the folder on that all are in, which is then in a note."""
+    """Return a column of paths; its narrow form leaves out their common folder, which is then in a note."""
     names = {path: printable(path) for path in dict.fromkeys(paths)}
     full = [*(names[path] for path in paths), *further]
     try:

@@ -1,7 +1,8 @@
-"""Read reports with a bar, and write tables and lists of them."""
+"""Shared by `summarize` and `find`: read tables with a progress bar; the option of files to write."""
 
 from __future__ import annotations
 
+import difflib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 
 TABLES = {".csv": "", ".json": "", ".xlsx": "openpyxl", ".parquet": "pyarrow"}
 LISTS = {".edl": "", ".otio": "opentimelineio", ".m3u": ""}
-"""Endings of files, and the package that writing them needs besides the usual ones."""
+"""Endings of files -> the extra package that writing them needs."""
 
 _EXTRAS = {"openpyxl": "tables", "pyarrow": "tables", "opentimelineio": "otio"}
 
 
 def output_file(endings: Mapping[str, str], help_text: str) -> Decorator:
-    """``-o`` for a file whose ending says what is written; what that needs is looked for before work begins."""
+    """Declare ``-o``, a file whose ending gives the format; missing packages are reported before work begins."""
 
     def check(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
         if path is None:
@@ -34,7 +35,9 @@ def output_file(endings: Mapping[str, str], help_text: str) -> Decorator:
         ending = path.suffix.lower()
         if ending not in endings:
             known = ", ".join(endings)
-            raise click.BadParameter(f"{path}: the ending says what is written; choose one of {known}.")
+            near = difflib.get_close_matches(ending, endings, n=1)
+            guess = f" (did you mean {near[0]!r}?)" if near else ""
+            raise click.BadParameter(f"{path}: unknown format {ending!r}{guess}. Choose from {known}.")
         package = endings[ending]
         if package:
             try:
@@ -48,7 +51,7 @@ def output_file(endings: Mapping[str, str], help_text: str) -> Decorator:
 
 
 def read_batches(paths: Sequence[PathOrUrl], skipped: list[SkippedPath], *, quiet: bool) -> Iterator[Batch]:
-    """Read the reports below paths with a bar; print what is left out, and append it to ``skipped``."""
+    """Yield the results below paths, with a progress bar; print what is skipped, and append it to ``skipped``."""
     from annotate.analytics.read import read_reports
     from annotate.archive.find_reports import find_reports
 
@@ -59,6 +62,6 @@ def read_batches(paths: Sequence[PathOrUrl], skipped: list[SkippedPath], *, quie
     for read in itertools.chain(found.skipped, reading):
         if isinstance(read, SkippedPath):
             skipped.append(read)
-            console.say(f"left out: {read}")
+            console.say(f"skipped: {read}")
         else:
             yield read

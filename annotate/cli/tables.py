@@ -1,4 +1,4 @@
-"""Tables that fit the terminal: names are shortened in the middle, then words, then columns are left out."""
+"""Tables that fit the terminal: shorten names in the middle, then words, then leave out columns."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from annotate.text import shorten, text_width
 
 _COMFORTABLE, _NARROW, _LEAST = 32, 16, 12
-"""Columns of the terminal that a long name is left, as long as there is something else to give."""
+"""Widths to which a long name is shortened before the next measure is taken."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table, its cells as they are shown.
+    """A column of a table with its cells as text.
 
-    ``short`` are the heading and the cells as they are where room is scarce, and ``note`` what is then said above the
-    table. A ``name`` may be shortened in the middle. Columns with a ``rank`` may be left out, the largest first.
+    ``short`` holds heading and cells of the narrow form, and ``note`` a line to print above the table with it. A ``name``
+    may be shortened in the middle. Columns with a ``rank`` may be left out, the highest first.
     """
 
     heading: str
@@ -31,12 +31,12 @@ class Column:
 
     @property
     def shortest(self) -> Column:
-        """The column where room is scarce."""
+        """The narrow form of the column."""
         return self if self.short is None else replace(self, heading=self.short[0], cells=self.short[1], short=None)
 
 
 def terminal_width() -> int | None:
-    """Return how many columns the terminal on stdout has; None if it is none, so that nothing need be shortened."""
+    """Return the number of columns of the terminal on stdout; None if stdout is no terminal."""
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else None
     except (OSError, ValueError):
@@ -44,7 +44,7 @@ def terminal_width() -> int | None:
 
 
 def format_columns(columns: Sequence[Column], width: int | None = None) -> str:
-    """Return columns as lines, with a heading and a rule below it, no line longer than ``width`` if that can be.
+    """Return columns as lines, with a heading and a rule below it; lines are no longer than ``width`` if possible.
 
     >>> name, length = Column("video", ["movies/2024/party.mp4"], name=True), Column("length", ["0:05"], to_right=True)
     >>> print(format_columns([name, length]))
@@ -71,7 +71,7 @@ def format_columns(columns: Sequence[Column], width: int | None = None) -> str:
 
 
 def shortest_words(words: Sequence[str], least: int = 3) -> dict[str, str]:
-    """Return words cut to as few letters as tell them apart, or as they are.
+    """Return words cut to the fewest letters that keep them distinct.
 
     >>> shortest_words(["anger", "sadness", "surprise"]), shortest_words(["content", "contempt"])
     ({'anger': 'ang', 'sadness': 'sad', 'surprise': 'sur'}, {'content': 'conten', 'contempt': 'contem'})
@@ -85,7 +85,7 @@ def shortest_words(words: Sequence[str], least: int = 3) -> dict[str, str]:
 
 
 def _layouts(columns: Sequence[Column]) -> Iterator[tuple[list[Column], int, int]]:
-    """Yield columns, the gap between them and how far a name may be shortened, from the most comfortable on."""
+    """Yield columns, the gap between them and the least width of a name, from the widest layout to the narrowest."""
     yield list(columns), 2, _COMFORTABLE
     short = [column.shortest for column in columns]
     yield short, 2, _COMFORTABLE

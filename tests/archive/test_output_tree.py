@@ -42,10 +42,10 @@ def test_the_archive_is_not_written_to_and_the_mirror_is_read_for_skipping(tmp_p
     source = touch(tmp_path / "in/tapes/a.mp4")
     shutil.copy(empty_clip, source)
     videos, target = [tmp_path / "in"], tmp_path / "out"
-    assert [what for _, what in plan_archive(scan(videos, output_dir=target))] == ["annotate: not annotated yet"]
+    assert [planned.what for planned in plan_archive(scan(videos, output_dir=target))] == ["annotate: not annotated yet"]
     assert not (tmp_path / "out").exists()
     statuses = [[outcome.status for outcome in annotate(videos, output_dir=target)] for _ in range(2)]
     assert statuses == [[Status.NO_FACES], [Status.UP_TO_DATE]]
     assert os.listdir(source.parent) == ["a.mp4"]
     assert sorted(os.listdir(tmp_path / "out/tapes")) == ["a.emotions.csv", "a.emotions.meta.json"]
-    assert [what for _, what in plan_archive(scan(videos, output_dir=target))] == ["skip: up to date"]
+    assert [planned.what for planned in plan_archive(scan(videos, output_dir=target))] == ["skip: up to date"]

@@ -1,0 +1,278 @@
+"""Defaults that a user keeps: options from environment variables and from a TOML file.
+
+``ANNOTATE_MIN_FACE=0.1`` is the default of ``--min-face`` for every command that has it. In the file, keys at the top are
+options of every command that has them, and a table named after a command holds options of that command alone::
+
+    min-face = 0.1
+
+    [summarize]
+    by = "folder"
+
+A value on the command line wins over the environment, which wins over a command's table, which wins over the top. Options
+that destroy or preview are taken from the command line only, and so is the name of a file to write.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from annotate.cli import console
+from annotate.cli.options import is_quiet
+from annotate.errors import SettingsError, unreadable
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+CONFIG_VARIABLE = "ANNOTATE_CONFIG"
+DEFAULT_COMMAND = "annotate"
+"""How the command without a name is called in the file."""
+
+_FILE = "annotate.config"
+"""Key of click's context under which the file stands that was given before a command's name."""
+
+_COMMAND_LINE_ONLY = frozenset(("force", "delete-stale", "dry-run", "output", "config", "help", "version"))
+_OPERATIONAL = frozenset(
+    ("jobs", "log", "verbose", "quiet", "scratch", "stall-timeout", "token", "host", "port", "name", "data")
+)
+"""Options that do not change results, so that it is not said where they come from."""
+
+_SECRET = frozenset(("token",))
+
+
+@dataclass(frozen=True)
+class Default:
+    """What an option is if it is not given: its value as text, and where that comes from."""
+
+    option: str
+    value: str
+    origin: str
+
+
+def default_file() -> Path:
+    """Return where the user's file is looked for."""
+    from platformdirs import user_config_path
+
+    return user_config_path("annotate", appauthor=False) / "config.toml"
+
+
+def key_of(option: click.Parameter) -> str:
+    """Return the name of an option in the file: its long name without hyphens in front; empty if it is not for there."""
+    if not isinstance(option, click.Option) or option.hidden:
+        return ""
+    long = [name[2:] for name in option.opts if name.startswith("--")]
+    return long[0] if long and long[0] not in _COMMAND_LINE_ONLY else ""
+
+
+def variable_of(key: str) -> str:
+    """Return the environment variable of an option.
+
+    >>> variable_of("min-face")
+    'ANNOTATE_MIN_FACE'
+    """
+    return f"ANNOTATE_{key.replace('-', '_').upper()}"
+
+
+def keep_defaults(command: click.Command) -> click.Command:
+    """Let a command, with its subcommands, take options from the environment and the file; it gets ``--config``."""
+    if isinstance(command, click.Group):
+        for subcommand in command.commands.values():
+            keep_defaults(subcommand)
+        return command
+    if any(option.name == "config" for option in command.params):
+        return command
+    for option in command.params:
+        if isinstance(option, click.Option) and (key := key_of(option)):
+            option.envvar = variable_of(key)
+    command.params.append(config_option(_use_file))
+    if command.callback is not None:
+        command.callback = _announcing(command.callback)
+    return command
+
+
+def config_option(callback: Any = None) -> click.Option:
+    """Return ``--config``; before a command's name it only remembers the file."""
+    return click.Option(
+        ["--config"],
+        metavar="FILE.toml",
+        type=click.Path(path_type=Path),
+        is_eager=True,
+        expose_value=False,
+        envvar=CONFIG_VARIABLE if callback else None,
+        callback=callback or _remember_file,
+        help="Read default options from this file.  [default: config.toml in the user's config folder]",
+    )
+
+
+def file_in_use(ctx: click.Context) -> Path | None:
+    """Return the file whose defaults hold; None if there is none."""
+    given: Path | None = ctx.meta.get(_FILE)
+    if given is None and (text := os.environ.get(CONFIG_VARIABLE)):
+        given = Path(text)
+    if given is not None:
+        return given
+    usual = default_file()
+    return usual if usual.exists() else None
+
+
+def read_defaults(file: Path, group: click.Group, ctx: click.Context) -> Mapping[str, Mapping[str, Any]]:
+    """Return the options in a file by command, as in ``dataset build``, then by key.
+
+    Raises:
+        SettingsError: it is not TOML, or has keys that are no options.
+        UnreadableError: it cannot be read.
+    """
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise unreadable(file, error) from None
+    except ValueError as error:
+        raise SettingsError(f"not a TOML file ({error})", "correct it", path=file) from None
+    commands = {name: {key_of(option) for option in command.params} - {""} for name, command in leaves(group, ctx)}
+    everywhere = set().union(*commands.values())
+    sections = {name.split()[0] for name in commands}
+    top = {_key(name): value for name, value in content.items() if not (name in sections and isinstance(value, dict))}
+    _check_keys(file, "", top, everywhere | sections)
+    defaults: dict[str, dict[str, Any]] = {}
+    for name, keys in commands.items():
+        table: Any = content
+        for part in name.split():
+            table = table.get(part, {}) if isinstance(table, dict) else {}
+        own = {_key(key): value for key, value in table.items() if not isinstance(value, dict)}
+        _check_keys(file, name, own, keys)
+        defaults[name] = {key: value for key, value in top.items() if key in keys} | own
+    return defaults
+
+
+def leaves(group: click.Group, ctx: click.Context, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Yield all commands that do something, with their names, as in ``dataset build``."""
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
+        if isinstance(command, click.Group):
+            yield from leaves(command, ctx, f"{before}{name} ")
+        elif command is not None:
+            yield before + (DEFAULT_COMMAND if command.hidden else name), command
+
+
+def name_of(ctx: click.Context) -> str:
+    """Return the name of the command that runs, as `leaves` gives it."""
+    names = []
+    while ctx.parent is not None:
+        names.append(ctx.info_name or DEFAULT_COMMAND)
+        ctx = ctx.parent
+    return " ".join(reversed(names))
+
+
+def defaults_of(
+    command: click.Command, from_file: Mapping[str, Any], file: Path | None, ctx: click.Context
+) -> list[Default]:
+    """Return what a command's options are if they are not given."""
+    defaults = []
+    for option in command.params:
+        key = key_of(option)
+        if not key:
+            continue
+        variable = variable_of(key)
+        value, origin = option.get_default(ctx), "default"
+        if not isinstance(value, str | bool | int | float | list | tuple | Path):
+            value = None
+        if os.environ.get(variable):
+            value, origin = os.environ[variable], variable
+        elif key in from_file:
+            value, origin = from_file[key], str(file)
+        defaults.append(Default(f"--{key}", _shown(key, value), origin))
+    return defaults
+
+
+def _remember_file(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    if value is not None:
+        ctx.meta[_FILE] = value
+
+
+def _use_file(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    """Make the options in the file the command's defaults, each checked, so that the file is named if one is wrong."""
+    if ctx.resilient_parsing:
+        return
+    if value is not None and ctx.get_parameter_source("config") is ParameterSource.COMMANDLINE:
+        ctx.meta[_FILE] = value
+    file = file_in_use(ctx)
+    if file is None:
+        return
+    root = ctx.find_root()
+    assert isinstance(root.command, click.Group)
+    ctx.meta[_FILE] = file
+    options = {key_of(option): option for option in ctx.command.params}
+    ctx.default_map = {}
+    for key, one in read_defaults(file, root.command, root)[name_of(ctx)].items():
+        option = options[key]
+        fitting = _fitting(option, one)
+        try:
+            option.process_value(ctx, fitting)
+        except click.BadParameter as error:
+            raise SettingsError(f"{key}: {error.message.rstrip('.')}", "correct the file", path=file) from None
+        ctx.default_map[option.name or ""] = fitting
+
+
+def _fitting(option: click.Parameter, value: Any) -> Any:
+    """Return a value of the file as the option takes it: a list for one that may be repeated, else text for a list."""
+    if isinstance(option, click.Option) and option.multiple:
+        return value if isinstance(value, list) else [value]
+    return ",".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _announcing(callback: Any) -> Any:
+    """Return a command that first says which options that change results were not given to it but kept."""
+
+    @wraps(callback)
+    def announce(*arguments: Any, **values: Any) -> Any:
+        ctx = click.get_current_context()
+        origins = {ParameterSource.ENVIRONMENT: "", ParameterSource.DEFAULT_MAP: str(ctx.meta.get(_FILE))}
+        kept = []
+        for option in ctx.command.params:
+            key = key_of(option)
+            source = ctx.get_parameter_source(option.name or "")
+            if key and key not in _OPERATIONAL and source in origins:
+                value = os.environ.get(variable_of(key)) if source is ParameterSource.ENVIRONMENT else None
+                value = value if value is not None else _shown(key, (ctx.default_map or {}).get(option.name))
+                kept.append(f"--{key} {value} (from {origins[source] or variable_of(key)})")
+        if kept and not is_quiet():
+            console.say(f"defaults: {', '.join(kept)}")
+        return callback(*arguments, **values)
+
+    return announce
+
+
+def _check_keys(file: Path, table: str, values: Mapping[str, Any], known: set[str]) -> None:
+    for key in values:
+        where = f"[{table.replace(' ', '.')}] " if table else ""
+        if key in _COMMAND_LINE_ONLY:
+            raise SettingsError(f"{where}{key} is taken from the command line only", "remove it", path=file)
+        if key not in known or (not table and isinstance(values[key], dict)):
+            near = difflib.get_close_matches(key, sorted(known), n=1)
+            guess = f" (did you mean {near[0]!r}?)" if near else ""
+            raise SettingsError(f"unknown key {where}{key!r}{guess}", "see `annotate config` for those there are", path=file)
+
+
+def _key(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _shown(key: str, value: Any) -> str:
+    if key in _SECRET and value:
+        return "(set)"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    return "" if value is None else str(value)
