@@ -164,11 +164,11 @@ class Display:
         to_go = "estimating"
         if worked > 0 and elapsed_s >= _LEAST_ELAPSED_S:
             to_go = f"{clock(elapsed_s * ((self._archive.total or 0) - self._archive.n) / worked)} to go"
-        speed = f"{clock(analyzed_s)} at {_speed(analyzed_s, elapsed_s)}"
+        speed = f"{clock(analyzed_s)} at {_speed(analyzed_s, elapsed_s)}, " if analyzed_s else ""
         counts, shorter = f"{done} done, {failed} failed, {self._left} left", f"{done}/{done + failed + self._left}"
         shorter += f", {failed} failed" if failed else ""
         columns = shutil.get_terminal_size().columns if self._archive.ncols is None else self._archive.ncols
-        for before, after in ((counts, f"{speed}, {to_go}"), (counts, to_go), (shorter, to_go)):
+        for before, after in ((counts, f"{speed}{to_go}"), (counts, to_go), (shorter, to_go)):
             if len(f"{before} 100%|| {after}") + _BAR_COLUMNS <= columns:
                 break
         return f"{before} {{percentage:3.0f}}%|{{bar}}| {after}"
@@ -272,7 +272,7 @@ def _facts(outcome: Outcome, elapsed_s: float | None) -> Iterable[str]:
     if elapsed_s is not None:
         yield _speed(outcome.duration_s, elapsed_s)
     if outcome.faces:
-        yield f"{outcome.faces} {'face' if outcome.faces == 1 else 'faces'}"
+        yield f"{outcome.faces} face {'track' if outcome.faces == 1 else 'tracks'}"
     if outcome.emotion:
         yield f"mostly {outcome.emotion}"
     if outcome.reason:

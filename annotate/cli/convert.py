@@ -16,7 +16,7 @@ from annotate.storage.values import PathOrUrl
 
 @click.command(epilog="\b\nExample:\n  annotate convert films --format vtt,eaf")
 @handle_errors
-@selection_options(may_be_deleted=True)
+@selection_options()
 @output_options(required=True, help=f"Formats to write: {', '.join(TRACKS)}.")
 @output_dir_option("Output folder used when annotating.")
 @run_options()

@@ -201,27 +201,33 @@ def _remember_file(ctx: click.Context, parameter: click.Parameter, value: Path |
 
 
 def _use_file(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> None:
-    """Make the options in the file the command's defaults, each checked, so that the file is named if one is wrong."""
+    """Make the file's options the command's defaults. All defaults are checked, so that errors name where they come from."""
     if ctx.resilient_parsing:
         return
     if value is not None and ctx.get_parameter_source("config") is ParameterSource.COMMANDLINE:
         ctx.meta[_FILE] = value
+    options = {key_of(option): option for option in ctx.command.params}
+    for key in options:
+        if key and os.environ.get(variable_of(key)):
+            _check_value(ctx, options[key], options[key].value_from_envvar(ctx), variable_of(key), "variable")
     file = file_in_use(ctx)
     if file is None:
         return
     root = ctx.find_root()
     assert isinstance(root.command, click.Group)
     ctx.meta[_FILE] = file
-    options = {key_of(option): option for option in ctx.command.params}
     ctx.default_map = {}
     for key, one in read_defaults(file, root.command, root)[name_of(ctx)].items():
-        option = options[key]
-        fitting = _fitting(option, one)
-        try:
-            option.process_value(ctx, fitting)
-        except click.BadParameter as error:
-            raise SettingsError(f"{key}: {error.message.rstrip('.')}", "correct the file", path=file) from None
-        ctx.default_map[option.name or ""] = fitting
+        fitting = _fitting(options[key], one)
+        _check_value(ctx, options[key], fitting, f"{file}: {key}", "file")
+        ctx.default_map[options[key].name or ""] = fitting
+
+
+def _check_value(ctx: click.Context, option: click.Parameter, value: Any, where: str, what: str) -> None:
+    try:
+        option.process_value(ctx, value)
+    except click.BadParameter as error:
+        raise SettingsError(error.message.rstrip("."), f"correct the {what}", path=where) from None
 
 
 def _fitting(option: click.Parameter, value: Any) -> Any:
@@ -261,7 +267,7 @@ def _check_keys(file: Path, table: str, values: Mapping[str, Any], known: set[st
         if key not in known or (not table and isinstance(values[key], dict)):
             near = difflib.get_close_matches(key, sorted(known), n=1)
             guess = f" (did you mean {near[0]!r}?)" if near else ""
-            raise SettingsError(f"unknown key {where}{key!r}{guess}", "see `annotate config` for those there are", path=file)
+            raise SettingsError(f"unknown key {where}{key!r}{guess}", "see `annotate --help` for the options", path=file)
 
 
 def _key(name: str) -> str:

@@ -193,10 +193,10 @@ def paths_argument(metavar: str = "PATH...", *, remote: bool = True, may_be_dele
     return click.argument("paths", metavar=metavar, nargs=-1, required=True, type=kind, callback=callback)
 
 
-def selection_options(*, remote: bool = True, may_be_deleted: bool = False) -> Decorator:
+def selection_options(*, remote: bool = True) -> Decorator:
     """Declare ``paths`` and the options of ``selection``."""
     return stacked(
-        paths_argument(remote=remote, may_be_deleted=may_be_deleted),
+        paths_argument(remote=remote, may_be_deleted=False),
         click.option("--include", metavar="GLOB", multiple=True, help="Only files or folders that match; repeatable."),
         click.option("--exclude", metavar="GLOB", multiple=True, help="Skip files or folders that match; repeatable."),
         click.option("--follow-links", is_flag=True, help="Walk into linked directories."),
