@@ -7,8 +7,9 @@ from pathlib import Path
 
 from setuptools import setup
 
-_IMAGE = re.compile(r"!\[[^\]]*\]\((?!https?:)[^)]*\)\n*")
-_LINK = re.compile(r"\[([^\]]*)\]\((?!https?:)[^)]*\)")
+_TEXT = r"((?:[^\[\]]|\[[^\]]*\])*)"
+_IMAGE = re.compile(rf"!\[{_TEXT}\]\((?!https?:)[^)]*\)\n*")
+_LINK = re.compile(rf"\[{_TEXT}\]\((?!https?:)[^)]*\)")
 
 
 def long_description() -> str:
