@@ -33,7 +33,7 @@ from annotate.cli.options import (
     status_of,
 )
 from annotate.cli.tables import terminal_width
-from annotate.errors import EXIT_FAILED, OutputError
+from annotate.errors import EXIT_FAILED, OutputError, SettingsError, unreadable
 from annotate.media.hwaccel import AUTOMATIC
 from annotate.results.formats.registry import FORMATS
 from annotate.settings import NO_HWACCEL, PROVIDERS, Limits, available_cores
@@ -55,8 +55,22 @@ class RunOptions:
     quiet: bool
 
 
+def _check_log(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Take a new file, or one that holds a log: ``--log *.mp4`` must not append to a video."""
+    try:
+        if path is not None and not console.is_log(path):
+            raise SettingsError("is not a log (no JSON lines in it)", "give --log a new file", path=path)
+    except OSError as error:
+        raise unreadable(path, error) from None
+    return path
+
+
 log_option = click.option(
-    "--log", metavar="FILE", type=PathOrUrlType(remote=False, dir_okay=False), help="Append one JSON line per video."
+    "--log",
+    metavar="FILE",
+    type=PathOrUrlType(remote=False, dir_okay=False),
+    callback=_check_log,
+    help="Append one JSON line per video.",
 )
 
 
@@ -187,7 +201,7 @@ def show_run(
     if not run.quiet:
         order = {path: number for number, path in enumerate(sizes_bytes)}
         in_order = sorted(outcomes, key=lambda outcome: order[outcome.path])
-        console.print_text(console.closing_table(in_order, terminal_width()))
+        console.show(console.closing_table(in_order, terminal_width()))
     if exit_status:
         console.say(f"Interrupted: {len(sizes_bytes) - len(outcomes)} remaining. Rerun to continue.")
         return exit_status

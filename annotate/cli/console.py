@@ -29,6 +29,7 @@ Item = TypeVar("Item")
 _NAME_COLUMNS = 40
 _BAR_COLUMNS = 10
 _REDRAW_INTERVAL_S = 0.1
+_LOG_LINE_BYTES = 1 << 20
 _LEAST_ELAPSED_S = 2.0
 """Time to go is not shown before: the first seconds are spent on starting."""
 
@@ -46,8 +47,9 @@ _UNDONE = (Status.FAILED, Status.LOCKED)
 
 
 def say(message: object) -> None:
-    """Print a line on stderr, above the bars."""
-    tqdm.write(printable(message), file=sys.stderr)
+    """Print a line on stderr, above the bars; where it cannot be shown, work goes on all the same."""
+    with contextlib.suppress(OSError):
+        tqdm.write(printable(message), file=sys.stderr)
 
 
 def progress(items: Iterable[Item], what: str, *, total: int | None = None, quiet: bool = False) -> Iterable[Item]:
@@ -128,12 +130,17 @@ class Display:
         """Remove the bars."""
         for bar in (self._video, self._archive):
             if bar is not None:
-                bar.close()
+                with contextlib.suppress(OSError):
+                    bar.close()
 
     def _bar(self, total: int, position: int) -> tqdm[Any]:
         return tqdm(total=total, position=position, bar_format="{desc}", leave=False, file=sys.stderr, dynamic_ncols=True)
 
     def _redraw(self) -> None:
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            self._draw()
+
+    def _draw(self) -> None:
         if self._archive is None or self._video is None:
             return
         self._drawn_s = time.monotonic()
@@ -172,6 +179,22 @@ class Display:
             if len(f"{before} 100%|| {after}") + _BAR_COLUMNS <= columns:
                 break
         return f"{before} {{percentage:3.0f}}%|{{bar}}| {after}"
+
+
+def is_log(path: Path) -> bool:
+    """Return whether a file is new, empty, or begins with a JSON object in a line.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not path.is_file():
+        return True
+    with path.open("rb") as file:
+        start = file.readline(_LOG_LINE_BYTES)
+    try:
+        return not start or isinstance(json.loads(start), dict)
+    except ValueError:
+        return False
 
 
 @contextlib.contextmanager
@@ -247,9 +270,29 @@ def check_totals(videos: int, findings: Sequence[Finding]) -> str:
 
 
 def print_text(text: str) -> None:
-    """Print text on stdout; characters that its encoding lacks are escaped."""
+    """Print text on stdout; characters that its encoding lacks are escaped.
+
+    Raises:
+        OutputError: stdout cannot be written; a pipe that nobody reads any more raises BrokenPipeError.
+    """
     encoding = sys.stdout.encoding or "utf-8"
-    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+    try:
+        click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unwritable("stdout", error) from None
+
+
+def show(text: str) -> None:
+    """Print text that only sums up work that is done: where it cannot be shown, that is no failure of the work."""
+    try:
+        print_text(text)
+    except BrokenPipeError:
+        return
+    except OutputError as error:
+        say(f"Error: {error}")
 
 
 def _log_line(outcome: Outcome) -> dict[str, Any]:

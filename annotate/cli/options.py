@@ -99,6 +99,8 @@ class PathOrUrlType(click.Path):
         """Return a path. Errors about a URL do not repeat it: it may hold secrets."""
         if not isinstance(value, str):
             return super().convert(value, param, ctx)
+        if not value:
+            self.fail("the path is empty. Is a variable of the shell not set?", param, ctx)
         try:
             path = parse_path(value)
         except SettingsError as error:
@@ -213,7 +215,12 @@ min_face_option = click.option(
     help="Smallest face, as a fraction of the frame's shorter side.",
 )
 language_option = click.option(
-    "--lang", "language", type=click.Choice(sorted(WORDS)), default="en", show_default=True, help="Language of subtitles."
+    "--lang",
+    "language",
+    type=click.Choice(sorted(WORDS)),
+    default="en",
+    show_default=True,
+    help="Language of texts in outputs.",
 )
 
 
