@@ -1,9 +1,10 @@
-"""Commands as they are typed: what they print and how they end."""
+"""Run commands as a user types them, and read what they print."""
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from annotate.cli.main import main
 
 @dataclass(frozen=True)
 class Answer:
-    """How a command ended and what it said."""
+    """Exit status, stdout and stderr of a command."""
 
     status: int
     output: str
@@ -25,12 +26,34 @@ class Answer:
 
     @property
     def last_line(self) -> str:
-        """The totals, where a table was printed."""
+        """The last line of stdout: the totals, if a table was printed."""
         return self.output.splitlines()[-1]
+
+    @property
+    def failed(self) -> list[str]:
+        """Paths of the videos that failed, in the order of the messages."""
+        return re.findall(r"^failed: (.+?): ", self.errors, re.MULTILINE)
+
+    @property
+    def skipped(self) -> list[str]:
+        """Paths of the files that were skipped, in the order of the messages."""
+        return re.findall(r"^skipped: (.+?): ", self.errors, re.MULTILINE)
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        """Rows of the table on stdout."""
+        return rows_of(self.output)
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    """Return the rows of the first table in a text as heading -> cell; the rule of dashes gives the columns."""
+    head, rule, *lines = text.split("\n\n")[0].splitlines()
+    spans = [slice(*match.span()) for match in re.finditer("-+", rule)]
+    return [{head[span].strip(): line[span].strip() for span in spans} for line in lines]
 
 
 def run(*arguments: str | Path) -> Answer:
-    """Runs the command; errors must be said, not raised, and without traceback unless -v asks for it."""
+    """Run a command in this process; fail if it raises, or prints a traceback without -v."""
     level = logging.root.level
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(logging.root, "handlers", [])
@@ -43,12 +66,12 @@ def run(*arguments: str | Path) -> Answer:
 
 
 def run_process(*arguments: str, folder: Path) -> Answer:
-    """The same as a process of its own."""
+    """Run a command in a new process."""
     command = [sys.executable, "-m", "annotate", *arguments]
     answer = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=100)
     return Answer(answer.returncode, answer.stdout.decode(), answer.stderr.decode())
 
 
 def names(folder: Path) -> list[str]:
-    """What lies in a folder."""
+    """Return the names in a folder."""
     return sorted(os.listdir(folder))

@@ -13,7 +13,7 @@ __all__ = ["make_dataset"]
 
 @pytest.fixture(autouse=True)
 def _without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Starting workers takes seconds; what they do is tested with them, and in processes of their own in test_ends.py."""
+    """Run jobs in this process: starting workers takes seconds; test_ends.py starts real ones."""
     monkeypatch.setattr(
         "annotate.batch.processes.ProcessExecutor", lambda width, advance, **options: InlineExecutor(advance)
     )

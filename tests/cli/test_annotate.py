@@ -1,51 +1,58 @@
 from __future__ import annotations
 
+import pkgutil
 import re
 import shutil
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 
+import annotate.cli
+from annotate.archive.discover import Selection
+from annotate.archive.scan import Scan, scan
+from annotate.cli.annotate import annotate_command
+from annotate.cli.main import main
 from annotate.emotions.labels import WORDS
+from annotate.results.formats.registry import FORMATS
+from annotate.storage.values import PathOrUrl
 from annotate.version import VERSION
 from tests.cli.answers import Answer, names, run
-
-NOTHING_FOUND = "no videos below {}: files are taken by their endings, such as .mp4, .mkv or .mov\n"
 
 
 @pytest.mark.parametrize("path", ["videos", "videos/", "./videos", "videos/a.mp4", "."])
 def test_a_path_alone_annotates(folder: Path, path: str) -> None:
     answer = run(path)
     name = Path(path) / "a.mp4" if path.rstrip("/").endswith("videos") else Path("videos/a.mp4")
-    lines = answer.output.splitlines()
     assert answer.status == 0
     assert re.fullmatch(rf"{name}: no faces, 0:01 long, [\d.]+x real time\n", answer.errors)
-    assert [lines[0].split(), lines[2].split()] == [
-        ["video", "length", "faces", "mostly", "result"],
-        [str(name), "0:01", "0", "no", "faces"],
-    ]
-    assert lines[3:] == ["", "1 video: 1 without faces."]
+    assert answer.rows == [{"video": str(name), "length": "0:01", "tracks": "0", "mostly": "", "result": "no faces"}]
+    assert answer.output.splitlines()[3:] == ["", "1 video: 1 without faces."]
     assert names(folder / "videos") == ["a.emotions.csv", "a.emotions.meta.json", "a.mp4"]
 
 
 def test_absolute_paths_are_shown_as_given(folder: Path) -> None:
     answer = run(folder / "videos")
-    assert answer.output.splitlines()[2].startswith(f"{folder}/videos/a.mp4 ")
+    assert [row["video"] for row in answer.rows] == [f"{folder}/videos/a.mp4"]
 
 
-def test_a_second_run_says_that_all_is_done(folder: Path) -> None:
+def test_a_second_run_finds_all_up_to_date(folder: Path) -> None:
     run("videos")
     assert run("videos") == Answer(0, "1 video: 1 up to date.\n", "")
     assert run("--force", "videos").last_line == "1 video: 1 without faces."
 
 
-def test_a_face_is_annotated_and_its_subtitles_speak_russian(folder: Path, face_clip: Path) -> None:
+def test_a_face_is_annotated_with_russian_subtitles(folder: Path, face_clip: Path) -> None:
     shutil.copy(face_clip, folder / "face.mp4")
     answer = run("--lang", "ru", "--format", "SRT, csv", "face.mp4")
     assert answer.status == 0
     assert answer.last_line == "1 video: 1 annotated."
-    assert re.search(r"face\.mp4: annotated, 0:02 long, .*x real time, 1 face, mostly [a-z]+\n", answer.errors)
+    assert re.search(r"^face\.mp4: annotated, 0:02 long, .*x real time, 1 face track, mostly happiness\n", answer.errors)
+    assert answer.rows[0]["tracks"] == "1"
+    assert answer.rows[0]["mostly"] == "happiness"
     lines = (folder / "face.emotions.ru.srt").read_text(encoding="utf-8").splitlines()
     assert lines[1].startswith("00:00:00,000 --> 00:00:0")
     assert lines[2] in WORDS["ru"].values()
@@ -61,7 +68,7 @@ def test_a_face_is_annotated_and_its_subtitles_speak_russian(folder: Path, face_
         ("videos", "-q", "--force"),
     ],
 )
-def test_options_stand_before_and_after_paths(folder: Path, arguments: tuple[str, ...]) -> None:
+def test_options_are_accepted_before_and_after_paths(folder: Path, arguments: tuple[str, ...]) -> None:
     assert run(*arguments).status == 0
     assert (folder / "videos/a.emotions.csv").exists()
 
@@ -80,28 +87,60 @@ def test_include_exclude_and_links(folder: Path, empty_clip: Path) -> None:
 def test_a_directory_called_like_a_command(folder: Path) -> None:
     (folder / "videos").rename(folder / "summarize")
     assert run("./summarize").last_line == "1 video: 1 without faces."
-    assert run("summarize", "summarize").output.splitlines()[2].split()[0] == "summarize/a.mp4"
+    assert [row["video"] for row in run("summarize", "summarize").rows] == ["summarize/a.mp4", "total"]
 
 
+def command_names() -> list[str]:
+    """Return the names of the modules of `annotate.cli` that hold a command of that name."""
+    modules = {
+        module.name: import_module(f"annotate.cli.{module.name}") for module in pkgutil.iter_modules(annotate.cli.__path__)
+    }
+    commands = [name for name, module in modules.items() if isinstance(getattr(module, name, None), click.Command)]
+    return sorted(name.replace("_", "-") for name in commands if name != "main")
+
+
+def option_names() -> list[str]:
+    """Return the long names of the options that are taken without a command."""
+    options = [
+        option for command in (annotate_command, main) for option in command.params if isinstance(option, click.Option)
+    ]
+    return sorted({"--help", *(max(option.opts, key=len) for option in options if not option.hidden)})
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "200"])
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-def test_help_shows_the_options_of_annotating_and_the_commands(flag: str) -> None:
+def test_help_lists_every_command_and_every_option_once(flag: str, columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
     answer = run(flag)
-    options = "--format --lang --force --include --exclude --follow-links --min-face --model --verbose --quiet --version"
-    assert answer.status == 0
-    assert answer.output.startswith("Usage: main [OPTIONS] PATH... | COMMAND [ARGUMENTS]...\n")
-    assert [option for option in options.split() if answer.output.count(f"{option} ") < 1] == []
-    assert answer.output.count("--quiet") == 1
-    commands = re.findall(r"^  (\w+) ", answer.output.split("Commands:\n")[1], re.MULTILINE)
-    assert commands == "check convert dataset evaluate find plot render report serve summarize train".split()
+    assert (answer.status, answer.errors) == (0, "")
+    assert answer.output.startswith("Usage: main [OPTIONS] PATH... | COMMAND")
+    commands, options = re.split(r"^Options.*:$", answer.output[answer.output.index("\nCommands") :], maxsplit=1, flags=re.M)
+    listed = re.findall(r"^  ([a-z]\S+)", commands, re.MULTILINE)
+    assert sorted(listed) == command_names()
+    assert len(listed) > 12
+    assert sorted(re.findall(r"^  (?:-\w, )?(--[\w-]+)", options, re.MULTILINE)) == option_names()
+    assert [line for line in answer.output.splitlines() if line.endswith("...") and "PATH..." not in line] == []
+    assert max(map(len, answer.output.splitlines())) <= max(int(columns), 80)
     assert "(annotate)" not in answer.output
 
 
-def test_hardware_that_is_not_there_is_told_and_a_wrong_name_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_arguments_print_a_short_help_and_are_wrong_usage(folder: Path) -> None:
+    answer = run()
+    assert (answer.status, answer.output) == (2, "")
+    assert answer.errors.startswith("Usage: main [OPTIONS] PATH... | COMMAND")
+    assert [name for name in [*command_names(), "--help"] if name not in answer.errors] == []
+    assert len(answer.errors.splitlines()) < 25 < len(run("--help").output.splitlines())
+    assert names(folder / "videos") == ["a.mp4"]
+
+
+def test_missing_hardware_is_named_and_an_unknown_name_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("annotate.media.hwaccel._works", lambda ffmpeg, name: False)
     answer = run(str(folder), "--hwaccel", "auto")
-    assert "--hwaccel auto: no such device can be opened here; decoding in software" in answer.errors
+    assert answer.errors.startswith("--hwaccel auto: ")
+    assert "software" in answer.errors.splitlines()[0]
     assert answer.status == 0
-    assert run(str(folder), "--hwaccel", "steam").status == 2
+    refused = run(str(folder), "--force", "--hwaccel", "steam")
+    assert (refused.status, refused.output, "steam" in refused.errors) == (2, "", True)
 
 
 def test_help_of_a_command() -> None:
@@ -118,7 +157,7 @@ def test_version() -> None:
 @pytest.mark.parametrize(
     "arguments", [("-q", "videos"), ("videos", "-q"), ("-q", "--force", "videos"), ("--quiet", "videos")]
 )
-def test_quiet_says_nothing_of_success(folder: Path, arguments: tuple[str, ...]) -> None:
+def test_quiet_prints_nothing_on_success(folder: Path, arguments: tuple[str, ...]) -> None:
     assert run(*arguments) == Answer(0, "", "")
     assert (folder / "videos/a.emotions.csv").exists()
 
@@ -133,14 +172,17 @@ def test_quiet_before_and_after_a_command(folder: Path, arguments: tuple[str, ..
 
 
 @pytest.mark.parametrize("arguments", [("-q", "empty"), ("-q", "summarize", "empty")])
-def test_quiet_says_nothing_where_there_is_nothing(folder: Path, arguments: tuple[str, ...]) -> None:
+def test_quiet_prints_nothing_if_there_are_no_videos(folder: Path, arguments: tuple[str, ...]) -> None:
     (folder / "empty").mkdir()
     assert run(*arguments) == Answer(0, "", "")
 
 
-def test_quiet_tells_of_failures(folder: Path) -> None:
-    answer = run("-q", "videos", "gone.mp4")
-    assert answer == Answer(1, "", "failed: gone.mp4: no such file or directory; check the name\n")
+def test_quiet_prints_failures(folder: Path) -> None:
+    (folder / "bad.mp4").touch()
+    answer = run("-q", "videos", "bad.mp4")
+    assert (answer.status, answer.output, answer.failed) == (1, "", ["bad.mp4"])
+    assert answer.errors.count("\n") == 1
+    assert "empty" in answer.errors
 
 
 @pytest.mark.parametrize("arguments", [("-v", "bad.mp4"), ("bad.mp4", "-v"), ("bad.mp4", "--format", "csv", "-v")])
@@ -149,7 +191,8 @@ def test_verbose_shows_the_traceback(folder: Path, arguments: tuple[str, ...]) -
     answer = run(*arguments)
     assert answer.status == 1
     assert "Traceback (most recent call last):" in answer.errors
-    assert "failed: bad.mp4: the file is empty" in answer.errors
+    assert answer.failed == ["bad.mp4"]
+    assert "empty" in answer.errors.splitlines()[-1]
 
 
 @pytest.mark.parametrize("arguments", [("-v", "summarize", "videos"), ("summarize", "videos", "-v")])
@@ -158,7 +201,9 @@ def test_verbose_before_and_after_a_command(folder: Path, arguments: tuple[str, 
     answer = run(*arguments, "-o", "gone/summary.csv")
     assert answer.status == 1
     assert "Traceback (most recent call last):" in answer.errors
-    assert answer.errors.splitlines()[-1].startswith("Error: gone: cannot be written (No such file or directory)")
+    last = answer.errors.splitlines()[-1]
+    assert last.startswith("Error: gone: ")
+    assert "(No such file or directory)" in last
 
 
 def test_verbose_shows_why_a_report_is_damaged(folder: Path) -> None:
@@ -168,15 +213,24 @@ def test_verbose_shows_why_a_report_is_damaged(folder: Path) -> None:
     assert "Traceback (most recent call last):" in answer.errors
 
 
-def test_no_such_path_leaves_the_others_alone(folder: Path) -> None:
-    answer = run("gone", "videos")
-    assert answer.status == 1
-    assert answer.errors.startswith("failed: gone: no such file or directory; check the name\n")
-    assert answer.output.splitlines()[2].split(maxsplit=1) == ["gone", "failed: no such file or directory; check the name"]
+@pytest.mark.parametrize("name", ["b.mp4", "other"])
+def test_a_path_that_vanishes_after_the_start_fails_alone(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    shutil.copytree(folder / "videos", folder / "other")
+    shutil.copy(folder / "videos/a.mp4", folder / "b.mp4")
+
+    def delete_and_scan(paths: Sequence[PathOrUrl], selection: Selection, output_dir: PathOrUrl | None) -> Scan:
+        (folder / name).rename(folder / "moved")
+        return scan(paths, selection, output_dir)
+
+    monkeypatch.setattr("annotate.cli.annotate.scan", delete_and_scan)
+    answer = run(name, "videos")
+    assert (answer.status, answer.failed) == (1, [name])
+    assert [(row["video"], row["result"]) for row in answer.rows] == [(name, "failed"), ("videos/a.mp4", "no faces")]
     assert answer.last_line == "2 videos: 1 without faces, 1 failed."
+    assert names(folder / "videos") == ["a.emotions.csv", "a.emotions.meta.json", "a.mp4"]
 
 
-def test_a_video_that_is_deleted_meanwhile_is_no_matter_of_permissions(
+def test_a_video_that_is_deleted_during_the_run_is_not_blamed_on_permissions(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copy(folder / "videos/a.mp4", folder / "videos/b.mp4")
@@ -188,27 +242,50 @@ def test_a_video_that_is_deleted_meanwhile_is_no_matter_of_permissions(
     monkeypatch.setattr("annotate.storage.local.files.check_readable", delete)
     answer = run("videos", "--format", "csv")
     assert (answer.status, answer.last_line) == (1, "2 videos: 1 without faces, 1 failed.")
-    assert "failed: videos/a.mp4: cannot be read (No such file or directory); " in answer.errors
+    assert answer.failed == ["videos/a.mp4"]
+    assert "(No such file or directory)" in answer.errors
     assert "permission" not in answer.errors + answer.output
     assert names(folder / "videos") == ["b.emotions.csv", "b.emotions.meta.json", "b.mp4"]
 
 
-def test_what_is_no_video_fails_with_a_sentence(folder: Path) -> None:
+def test_a_file_that_is_not_a_video_fails_alone(folder: Path) -> None:
     (folder / "videos/b.mp4").write_text("text")
     answer = run("videos")
     assert answer.status == 1
-    assert re.search(
-        r"^failed: videos/b\.mp4: not a video that can be opened \(.+\); check that the file is whole$", answer.errors, re.M
-    )
+    assert answer.failed == ["videos/b.mp4"]
+    assert re.search(r"^failed: videos/b\.mp4: .*\bvideo\b.* \(.+\)\. [A-Z].+\.$", answer.errors, re.MULTILINE)
     assert answer.last_line == "2 videos: 1 without faces, 1 failed."
 
 
 @pytest.mark.parametrize("paths", [("empty",), ("empty", "texts")])
-def test_a_directory_without_videos_is_a_sentence(folder: Path, paths: tuple[str, ...]) -> None:
+def test_directories_without_videos_are_named(folder: Path, paths: tuple[str, ...]) -> None:
     for name in ("empty", "texts"):
         (folder / name).mkdir()
     (folder / "texts/a.txt").touch()
-    assert run(*paths) == Answer(0, "", NOTHING_FOUND.format(" ".join(paths)))
+    answer = run(*paths)
+    assert (answer.status, answer.output) == (0, "")
+    assert answer.errors.startswith(f"{' '.join(paths)}: no videos")
+    assert answer.errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("patterns", [("--exclude", "*.mp4"), ("--include", "*.mov"), ("--exclude", "videos/*")])
+@pytest.mark.parametrize("command", [(), ("check",)])
+def test_patterns_that_select_no_video_tell_how_many_they_leave_out(
+    folder: Path, command: tuple[str, ...], patterns: tuple[str, ...]
+) -> None:
+    shutil.copy(folder / "videos/a.mp4", folder / "videos/b.mp4")
+    answer = run(*command, "videos", *patterns)
+    assert (answer.status, answer.output) == (0, "")
+    assert re.match(r"videos: .*\b2 videos\b", answer.errors)
+    assert all(part in answer.errors for part in patterns)
+    assert answer.errors.count("\n") == 1
+    assert names(folder / "videos") == ["a.mp4", "b.mp4"]
+    assert run(*command, "videos", *patterns, "-q") == Answer(0, "", "")
+
+
+def test_patterns_where_there_are_no_videos_at_all(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    assert run("empty", "--exclude", "*.mov").errors.startswith("empty: no videos")
 
 
 @pytest.mark.parametrize(
@@ -218,11 +295,14 @@ def test_a_directory_without_videos_is_a_sentence(folder: Path, paths: tuple[str
         (("--min-face", "1"), "--min-face"),
         (("--min-face", "small"), "--min-face"),
         (("--min-face", "nan"), "min.face"),
-        (("--format", "vtt2"), "'vtt2' is not a list of formats; choose from csv, srt, vtt, .* otio, separated by commas."),
+        (("--format", "vtt2"), f"'--format': .*'vtt2'.*'vtt'.*{', '.join(FORMATS)}"),
+        (("--format", "csv,texgrid"), "'texgrid'.*'textgrid'"),
         (("--format", ""), "--format"),
         (("--format", ","), "--format"),
         (("--lang", "xx"), "--lang"),
         (("--nonsense",), "--nonsense"),
+        (("--forse",), "--forse.*--force"),
+        (("--exlude", "*.mp4"), "--exlude.*--exclude"),
     ],
 )
 def test_bad_options_are_wrong_usage(folder: Path, arguments: tuple[str, ...], complaint: str) -> None:
@@ -232,7 +312,7 @@ def test_bad_options_are_wrong_usage(folder: Path, arguments: tuple[str, ...], c
     assert names(folder / "videos") == ["a.mp4"]
 
 
-def test_wrong_usage_is_told_how_it_is_right(folder: Path) -> None:
+def test_wrong_usage_shows_the_usage_and_where_to_find_help(folder: Path) -> None:
     usage = "Usage: main [OPTIONS] PATH...\nTry 'main --help' for help.\n"
     assert run("videos", "--nonsense").errors.startswith(usage)
 
@@ -243,17 +323,14 @@ def test_no_path_is_wrong_usage(arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("videos/a.mp4", "expected an ONNX model, but onnxruntime cannot load it"),
-        ("gone.onnx", "the model cannot be read (No such file or directory)"),
-        ("videos", "the model cannot be read (Is a directory)"),
-    ],
+    ("name", "cause"),
+    [("videos/a.mp4", "ONNX"), ("gone.onnx", "(No such file or directory)"), ("videos", "(Is a directory)")],
 )
-def test_a_file_that_is_no_model_is_wrong_usage(folder: Path, name: str, reason: str) -> None:
+def test_a_file_that_is_not_a_model_is_wrong_usage(folder: Path, name: str, cause: str) -> None:
     answer = run("--model", name, "videos")
     assert (answer.status, answer.output) == (2, "")
-    assert answer.errors.startswith(f"Error: {name}: {reason}")
+    assert answer.errors.startswith(f"Error: {name}: ")
+    assert cause in answer.errors
     assert answer.errors.count("\n") == 1
     assert names(folder / "videos") == ["a.mp4"]
 
@@ -280,33 +357,38 @@ def test_a_name_that_starts_with_a_dash_can_be_given(folder: Path, arguments: tu
 @pytest.mark.parametrize("command", [(), ("summarize",)])
 def test_names_of_missing_files_are_escaped(folder: Path, command: tuple[str, ...]) -> None:
     answer = run(*command, "gone\x1b[2J\n.mp4")
-    assert answer.status == 1
-    assert r"gone\x1b[2J\n.mp4: no " in answer.errors
+    assert answer.status == 2
+    assert answer.errors.startswith(r"Error: gone\x1b[2J\n.mp4: no such file")
+    assert answer.errors.count("\n") == 1
     assert "\x1b" not in answer.output + answer.errors
 
 
 @pytest.mark.parametrize("command", [(), ("convert",)])
-def test_a_missing_library_is_wrong_usage_before_anything_is_done(
+def test_a_missing_library_is_wrong_usage_before_work_starts(
     folder: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     monkeypatch.setitem(sys.modules, "opentimelineio", None)
     answer = run(*command, "videos", "--format", "vtt,otio")
     assert (answer.status, answer.output) == (2, "")
-    assert answer.errors.startswith("Error: the format otio needs opentimelineio; ")
-    assert "annotate[otio]" in answer.errors
+    assert answer.errors.startswith("Error: ")
+    assert "otio needs opentimelineio" in answer.errors
+    assert "`pip install 'annotate-video[otio]'`" in answer.errors
+    assert "`pip install '.[otio]'`" in answer.errors
     assert names(folder / "videos") == ["a.mp4"]
 
 
 def test_a_cluster_is_named_by_its_address(folder: Path) -> None:
     answer = run("videos", "--cluster", "nowhere")
     assert answer.status == 2
-    assert answer.errors.startswith(
-        "Error: --cluster nowhere: is neither local, nor an address such as tcp://scheduler:8786"
-    )
+    assert answer.errors.startswith("Error: --cluster nowhere: ")
+    assert "tcp://" in answer.errors
 
 
-def test_without_the_extra_a_cluster_is_not_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_needs_its_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("annotate.extras.find_spec", lambda module: None)
     answer = run("videos", "--cluster", "local")
     assert answer.status == 2
-    assert answer.errors == "Error: --cluster needs distributed; pip install 'annotate[cluster]' brings it\n"
+    assert answer.errors.startswith("Error: --cluster needs distributed")
+    assert "`pip install 'annotate-video[cluster]'`" in answer.errors
+    assert "`pip install '.[cluster]'`" in answer.errors
+    assert names(folder / "videos") == ["a.mp4"]

@@ -1,4 +1,4 @@
-"""What the command line shows."""
+"""Output of the command line: progress, messages, the log and the closing table."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from annotate.cli import console
 from annotate.cli.console import Display, closing_table, open_log, print_text, progress, say
 from annotate.errors import OutputError
 from annotate.text import clock, printable
+from tests.cli.answers import rows_of
 
 ANNOTATED = Outcome(Path("a.mp4"), Status.ANNOTATED, 65.0, 2, "fear")
 NO_FACES = Outcome(Path("b.mp4"), Status.NO_FACES, 3725.4, 0, "", "damaged: the last 1.0 s could not be decoded")
 CONVERTED = Outcome(Path("c.mp4"), Status.CONVERTED, 5.0, 1)
-SKIPPED = Outcome(Path("d.mp4"), Status.UP_TO_DATE, 5.0, 1)
+UP_TO_DATE = Outcome(Path("d.mp4"), Status.UP_TO_DATE, 5.0, 1)
 FAILED = Outcome(Path("e.mp4"), Status.FAILED, problem="the file is empty", remedy="copy it again from its source")
-BUSY = Outcome.locked(Path("f.mp4"))
-ALL = (ANNOTATED, NO_FACES, CONVERTED, SKIPPED, FAILED)
+LOCKED = Outcome.locked(Path("f.mp4"))
+ALL = (ANNOTATED, NO_FACES, CONVERTED, UP_TO_DATE, FAILED)
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -37,14 +38,14 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def ten_seconds_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that is ten seconds further every time it is read."""
+    """A clock that advances by ten seconds at each reading."""
     moments = iter(range(0, 10_000, 10))
     monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=lambda: float(next(moments))))
 
 
 @settings(deadline=None)
 @given(st.text())
-def test_printable_text_is_left_alone_and_the_rest_escaped(text: str) -> None:
+def test_only_unprintable_text_is_escaped(text: str) -> None:
     shown = printable(text)
     assert shown.isprintable()
     assert text != shown or text.isprintable()
@@ -62,7 +63,7 @@ def test_printable_text_is_left_alone_and_the_rest_escaped(text: str) -> None:
         ("caf\udce9", r"caf\udce9"),
     ],
 )
-def test_what_a_terminal_would_obey_is_escaped(text: str, shown: str) -> None:
+def test_control_sequences_are_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
@@ -79,7 +80,7 @@ def test_clock_with_decimals(duration_s: float, shown: str) -> None:
     assert clock(duration_s, 1) == shown
 
 
-def test_a_bar_tells_how_many_items_were_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_counts_items(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal())
     assert list(progress(range(7), "reports", quiet=False)) == list(range(7))
     assert "0/7" in sys.stderr.getvalue()  # type: ignore[attr-defined]
@@ -87,60 +88,76 @@ def test_a_bar_tells_how_many_items_were_taken(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(("terminal", "quiet"), [(True, True), (False, False)])
-def test_no_bar_when_quiet_or_elsewhere(terminal: bool, quiet: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_bar_when_quiet_or_not_on_a_terminal(terminal: bool, quiet: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal() if terminal else io.StringIO())
     assert list(progress("abc", "reports", quiet=quiet)) == ["a", "b", "c"]
     assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
 
 
-def test_say_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+def test_say_prints_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     say("one\ntwo")
     assert capsys.readouterr() == ("", "one\\ntwo\n")
 
 
-def test_closing_table_has_a_row_for_all_but_those_up_to_date() -> None:
-    lines = closing_table(ALL).splitlines()
-    assert [line.split() for line in (lines[0], lines[2], lines[4])] == [
-        ["video", "length", "faces", "mostly", "result"],
+def test_closing_table_has_a_row_per_video_that_was_not_up_to_date() -> None:
+    assert [list(row.values()) for row in rows_of(closing_table(ALL))] == [
         ["a.mp4", "1:05", "2", "fear", "annotated"],
-        ["c.mp4", "0:05", "1", "formats", "added"],
+        ["b.mp4", "1:02:05", "0", "", "no faces"],
+        ["c.mp4", "0:05", "1", "", "converted"],
+        ["e.mp4", "", "", "", "failed"],
     ]
-    assert lines[3].split(maxsplit=3) == ["b.mp4", "1:02:05", "0", "no faces: damaged: the last 1.0 s could not be decoded"]
-    assert lines[5].split(maxsplit=1) == ["e.mp4", "failed: the file is empty; copy it again from its source"]
-    expected = "5 videos: 1 annotated, 1 without faces, 1 given further formats, 1 up to date, 1 failed."
-    assert lines[6:] == ["", expected]
+    assert list(rows_of(closing_table(ALL))[0]) == ["video", "length", "tracks", "mostly", "result"]
+
+
+def test_closing_table_ends_with_remarks_failures_and_totals() -> None:
+    _, remarks, failures, totals = closing_table(ALL).split("\n\n")
+    assert remarks.splitlines() == ["Remarks:", f"  b.mp4: {NO_FACES.problem}"]
+    assert failures.splitlines() == ["1 failed:", f"  e.mp4: {FAILED.reason}"]
+    assert totals == "5 videos: 1 annotated, 1 without faces, 1 converted, 1 up to date, 1 failed."
+
+
+def test_closing_table_has_no_empty_lists() -> None:
+    assert closing_table([ANNOTATED]).split("\n\n")[1:] == ["1 video: 1 annotated."]
+
+
+def test_closing_table_fits_the_terminal() -> None:
+    outcome = replace(ANNOTATED, path=Path(f"{'long-' * 40}name.mp4"))
+    table = closing_table([outcome, FAILED], 60).split("\n\n")[0]
+    assert max(map(len, table.splitlines())) <= 60
+    assert [row["result"] for row in rows_of(table)] == ["annotated", "failed"]
 
 
 @pytest.mark.parametrize(
     ("outcomes", "shown"),
     [
-        ([SKIPPED], "1 video: 1 up to date."),
-        ([SKIPPED, SKIPPED], "2 videos: 2 up to date."),
+        ([UP_TO_DATE], "1 video: 1 up to date."),
+        ([UP_TO_DATE, UP_TO_DATE], "2 videos: 2 up to date."),
     ],
 )
-def test_closing_table_of_what_is_up_to_date_is_a_line(outcomes: list[Outcome], shown: str) -> None:
+def test_closing_table_of_videos_up_to_date_is_one_line(outcomes: list[Outcome], shown: str) -> None:
     assert closing_table(outcomes) == shown
 
 
 def test_closing_table_escapes_names_and_reasons() -> None:
     path = Path("a\x1b[2J\n.mp4")
-    table = closing_table([Outcome(path, Status.FAILED, problem="no such file")])
-    assert table.splitlines()[2].split(maxsplit=1) == [r"a\x1b[2J\n.mp4", "failed: no such file"]
+    table = closing_table([Outcome(path, Status.FAILED, problem="no such\x1b file")])
+    assert rows_of(table)[0]["video"] == r"a\x1b[2J\n.mp4"
+    assert r"  a\x1b[2J\n.mp4: no such\x1b file" in table.splitlines()
     assert "\x1b" not in table
 
 
-def test_closing_table_breaks_long_reasons() -> None:
+def test_closing_table_has_long_reasons_in_full_below() -> None:
     problem = " ".join(["reason"] * 40)
-    lines = closing_table([Outcome(Path("e.mp4"), Status.FAILED, problem=problem)]).splitlines()
-    assert max(len(line) for line in lines) < 100
-    assert sum(line.count("reason") for line in lines) == 40
+    table = closing_table([Outcome(Path("e.mp4"), Status.FAILED, problem=problem)], 80)
+    assert max(map(len, table.split("\n\n")[0].splitlines())) < 80
+    assert f"  e.mp4: {problem}" in table.splitlines()
 
 
 def test_closing_table_keeps_names_that_look_like_numbers() -> None:
-    assert closing_table([Outcome(Path("1e5"), Status.ANNOTATED, 1.0, 1, "fear")]).splitlines()[2].startswith("1e5 ")
+    assert rows_of(closing_table([Outcome(Path("1e5"), Status.ANNOTATED, 1.0, 1, "fear")]))[0]["video"] == "1e5"
 
 
-def test_text_the_output_cannot_hold_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_that_the_encoding_lacks_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     content = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(content, encoding="ascii"))
     print_text("счастье €")
@@ -149,7 +166,7 @@ def test_text_the_output_cannot_hold_is_escaped(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("ten_seconds_a_step")
-def test_elsewhere_than_on_a_terminal_a_line_a_video(capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_line_per_video_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     display = Display(dict.fromkeys((outcome.path for outcome in ALL), 0), quiet=False)
     for outcome in ALL:
         if outcome in (ANNOTATED, NO_FACES):
@@ -158,10 +175,10 @@ def test_elsewhere_than_on_a_terminal_a_line_a_video(capsys: pytest.CaptureFixtu
     display.close()
     assert capsys.readouterr() == (
         "",
-        "a.mp4: annotated, 1:05 long, 6.5x real time, 2 faces, mostly fear\n"
-        "b.mp4: no faces, 1:02:05 long, 372.5x real time, damaged: the last 1.0 s could not be decoded\n"
-        "c.mp4: formats added, 0:05 long, 1 face\n"
-        "failed: e.mp4: the file is empty; copy it again from its source\n",
+        "a.mp4: annotated, 1:05 long, 6.5x real time, 2 face tracks, mostly fear\n"
+        f"b.mp4: no faces, 1:02:05 long, 372.5x real time, {NO_FACES.problem}\n"
+        "c.mp4: converted, 0:05 long, 1 face track\n"
+        f"failed: e.mp4: {FAILED.reason}\n",
     )
 
 
@@ -171,7 +188,7 @@ def test_quiet_shows_failures_only(capsys: pytest.CaptureFixture[str]) -> None:
         display.advance(outcome.path, 1.0, outcome.duration_s)
         display.finish(outcome)
     display.close()
-    assert capsys.readouterr() == ("", "failed: e.mp4: the file is empty; copy it again from its source\n")
+    assert capsys.readouterr() == ("", f"failed: e.mp4: {FAILED.reason}\n")
 
 
 def test_quiet_shows_no_bars_on_a_terminal_either(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,14 +201,14 @@ def test_quiet_shows_no_bars_on_a_terminal_either(monkeypatch: pytest.MonkeyPatc
 
 
 def test_two_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The archive's bar goes by bytes: half of the second video, which is three times the first."""
+    """The archive's bar counts bytes: half of the second video, which is three times as large as the first."""
     first, second = Path("first.mp4"), Path("sec\x1bond.mp4")
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=iter([0.0, *[4.0] * 50]).__next__))
     display = Display({first: 100, second: 300}, quiet=False)
     display.finish(Outcome(first, Status.ANNOTATED, 10.0))
     display.advance(second, 30.0, 60.0)
-    say("bars are drawn again below a sentence")
+    say("bars are redrawn below a message")
     shown = sys.stderr.getvalue()  # type: ignore[attr-defined]
     assert "1 done, 0 failed, 1 left  62%|" in shown
     assert "0:40 at 10.0x real time" in shown
@@ -222,7 +239,7 @@ def test_long_names_are_cut_on_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "x" * 40 not in sys.stderr.getvalue()  # type: ignore[attr-defined]
 
 
-def test_the_log_has_a_line_a_video(tmp_path: Path) -> None:
+def test_the_log_has_one_line_per_video(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     for outcome in ALL[:2]:
         with open_log(path) as write:
@@ -230,48 +247,62 @@ def test_the_log_has_a_line_a_video(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [(line["path"], line["status"], line["duration_s"], line["faces"]) for line in lines] == [
         ("a.mp4", "annotated", 65.0, 2),
-        ("b.mp4", "no faces", 3725.4, 0),
+        ("b.mp4", "no_faces", 3725.4, 0),
     ]
     assert lines[0]["time"].endswith("+00:00")
 
 
 def test_lines_of_the_log_keep_their_keys_and_reasons(tmp_path: Path) -> None:
-    """What failed, or was left to another run, has its reason with a path: the video's, or that of another file."""
+    """The reason of a failed or locked video starts with a path: the video's, or that of the file concerned."""
     other = replace(FAILED, about=Path("e.emotions.csv"), trace="trace", host="a.example")
     with open_log(tmp_path / "run.jsonl") as write:
-        for outcome in (NO_FACES, FAILED, BUSY, other):
+        for outcome in (NO_FACES, FAILED, LOCKED, other):
             write(outcome)
     lines = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
     keys = ["time", "path", "status", "duration_s", "faces", "emotion", "reason", "trace"]
     assert [list(line) for line in lines] == [keys] * 4
     assert [(line["path"], line["status"], line["reason"], line["trace"]) for line in lines] == [
-        ("b.mp4", "no faces", "damaged: the last 1.0 s could not be decoded", ""),
-        ("e.mp4", "failed", "e.mp4: the file is empty; copy it again from its source", ""),
-        ("f.mp4", "another run is at it", "f.mp4: another run is at it; it is left to that one", ""),
-        ("e.mp4", "failed", "e.emotions.csv: the file is empty; copy it again from its source [on a.example]", "trace"),
+        ("b.mp4", "no_faces", NO_FACES.problem, ""),
+        ("e.mp4", "failed", "e.mp4: the file is empty. Copy it again from its source.", ""),
+        ("f.mp4", "locked", f"f.mp4: {LOCKED.reason}", ""),
+        ("e.mp4", "failed", "e.emotions.csv: the file is empty. Copy it again from its source. [on a.example]", "trace"),
     ]
 
 
-def test_the_file_concerned_is_shown_where_it_is_not_the_video(capsys: pytest.CaptureFixture[str]) -> None:
+def test_statuses_of_the_log_are_single_words(tmp_path: Path) -> None:
+    with open_log(tmp_path / "run.jsonl") as write:
+        for status in Status:
+            write(Outcome(Path("a.mp4"), status))
+    found = [json.loads(line)["status"] for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+    assert found == ["annotated", "no_faces", "converted", "rendered", "up_to_date", "locked", "failed"]
+
+
+def test_the_file_concerned_is_shown_if_it_is_not_the_video(capsys: pytest.CaptureFixture[str]) -> None:
     other = replace(FAILED, about=Path("e.emotions.csv"))
     Display({other.path: 0}, quiet=False).finish(other)
-    assert capsys.readouterr().err == "failed: e.emotions.csv: the file is empty; copy it again from its source\n"
-    assert closing_table([other]).splitlines()[2].startswith("e.mp4 ")
-    assert "failed: e.emotions.csv: the file is empty; copy it again" in closing_table([other])
+    assert capsys.readouterr().err == f"failed: e.emotions.csv: {FAILED.reason}\n"
+    assert rows_of(closing_table([other]))[0]["video"] == "e.mp4"
+    assert f"  e.mp4: e.emotions.csv: {FAILED.reason}" in closing_table([other]).splitlines()
 
 
-def test_a_video_of_another_run_is_left_to_that(capsys: pytest.CaptureFixture[str]) -> None:
-    Display({BUSY.path: 0}, quiet=False).finish(BUSY)
-    assert capsys.readouterr().err == ("f.mp4: another run is at it, f.mp4: another run is at it; it is left to that one\n")
-    lines = [line.strip() for line in closing_table([BUSY]).splitlines()[2:4]]
-    assert lines[0].startswith("f.mp4 ")
-    assert " ".join(lines).endswith("another run is at it: another run is at it; it is left to that one")
-    assert closing_table([BUSY]).endswith("1 video: 1 in another run's work.")
+def test_a_video_locked_by_another_run_is_a_remark(capsys: pytest.CaptureFixture[str]) -> None:
+    Display({LOCKED.path: 0}, quiet=False).finish(LOCKED)
+    shown = capsys.readouterr().err
+    assert shown.startswith("f.mp4: locked, ")
+    assert shown.endswith(f"{LOCKED.reason}\n")
+    rows, remarks, totals = closing_table([LOCKED]).split("\n\n")
+    assert [(row["video"], row["result"]) for row in rows_of(rows)] == [("f.mp4", "locked")]
+    assert remarks.splitlines() == ["Remarks:", f"  f.mp4: {LOCKED.reason}"]
+    assert totals == "1 video: 1 locked."
 
 
-def test_a_log_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="check --log"), open_log(tmp_path / "missing" / "run.jsonl"):
+def test_a_log_that_cannot_be_written_is_an_error_about_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "run.jsonl"
+    with pytest.raises(OutputError) as raised, open_log(path):
         pass
+    assert raised.value.path == path
+    assert "(No such file or directory)" in raised.value.problem
+    assert "--log" in raised.value.remedy
 
 
 def test_without_a_log_nothing_is_written() -> None:

@@ -12,15 +12,16 @@ from annotate.batch.job import Outcome, Status
 from tests.cli.answers import names, run, run_process
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_log_that_fails_does_not_end_the_run(folder: Path) -> None:
     shutil.copy(folder / "videos/a.mp4", folder / "videos/b.mp4")
     answer = run("videos", "--log", "/dev/full")
     assert (answer.status, answer.last_line) == (1, "2 videos: 2 without faces.")
-    assert answer.errors.count("Error: /dev/full: cannot be written (No space left on device)") == 1
+    assert answer.errors.count("Error: /dev/full: ") == 1
+    assert answer.errors.count("(No space left on device)") == 1
 
 
-def test_interrupted_it_says_what_is_left(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_prints_how_many_videos_remain(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(items: Scan, *arguments: object, **options: object) -> Iterator[Outcome]:
         yield Outcome(next(iter(items.sizes_bytes())), Status.NO_FACES, 1.0)
         raise KeyboardInterrupt
@@ -31,19 +32,19 @@ def test_interrupted_it_says_what_is_left(folder: Path, monkeypatch: pytest.Monk
     answer = run("videos")
     assert answer.status == 130
     assert answer.last_line == "1 video: 1 without faces."
-    assert answer.errors.splitlines()[-1] == "interrupted: 2 left to do; run the same command again to go on"
+    assert answer.errors.splitlines()[-1].startswith("Interrupted: 2 ")
 
 
-def test_interrupted_while_looking_for_videos(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_scan(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*arguments: object) -> Iterator[Path]:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("annotate.cli.annotate.scan", interrupted)
     answer = run("videos")
-    assert (answer.status, answer.output, answer.errors) == (130, "", "interrupted\n")
+    assert (answer.status, answer.output, answer.errors) == (130, "", "Interrupted.\n")
 
 
-def test_interrupted_while_it_is_being_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_import(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt
 
@@ -55,17 +56,27 @@ def test_interrupted_while_it_is_being_loaded(monkeypatch: pytest.MonkeyPatch) -
 
 def test_as_a_process(folder: Path) -> None:
     (folder / "videos/b\n.mp4").touch()
-    answer = run_process("videos", "gone", folder=folder)
+    (folder / "videos/c.mp4").symlink_to(folder / "gone.mp4")
+    answer = run_process("videos", folder=folder)
     assert answer.status == 1
     assert answer.last_line == "3 videos: 1 without faces, 2 failed."
     assert "Traceback" not in answer.errors
-    assert r"failed: videos/b\n.mp4: the file is empty" in answer.errors
+    assert sorted(answer.failed) == [r"videos/b\n.mp4", "videos/c.mp4"]
     assert "\r" not in answer.errors
-    assert names(folder / "videos") == ["a.emotions.csv", "a.emotions.meta.json", "a.mp4", "b\n.mp4"]
+    assert names(folder / "videos") == ["a.emotions.csv", "a.emotions.meta.json", "a.mp4", "b\n.mp4", "c.mp4"]
+
+
+def test_as_a_process_with_a_missing_path(folder: Path) -> None:
+    answer = run_process("videos", "gone", folder=folder)
+    assert (answer.status, answer.output) == (2, "")
+    assert "'gone'" in answer.errors
+    assert answer.errors.count("\n") == 1
+    assert names(folder / "videos") == ["a.mp4"]
 
 
 def test_as_a_process_with_a_traceback(folder: Path) -> None:
     answer = run_process("-v", "--model", "videos/a.mp4", "videos", folder=folder)
     assert answer.status == 2
     assert "Traceback (most recent call last):" in answer.errors
-    assert answer.errors.splitlines()[-1].startswith("Error: videos/a.mp4: expected an ONNX model")
+    assert answer.errors.splitlines()[-1].startswith("Error: videos/a.mp4: ")
+    assert "ONNX" in answer.errors.splitlines()[-1]

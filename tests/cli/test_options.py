@@ -22,14 +22,14 @@ HEAVY = ["dlib", "numpy", "pandas", "onnxruntime", "torch", "matplotlib"]
 
 
 def every_error() -> list[type[AnnotateError]]:
-    """All classes of the tree of errors."""
+    """Return all classes of errors."""
     found = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, AnnotateError)]
     assert len(found) > 15
     return found
 
 
 def leaves(group: click.Group, ctx: click.Context, *above: str) -> Iterator[tuple[str, click.Command]]:
-    """Commands that do something, by the words that call them."""
+    """Yield commands that are not groups, with the words that call them."""
     for name in group.list_commands(ctx):
         command = group.get_command(ctx, name)
         assert command is not None
@@ -40,7 +40,7 @@ def leaves(group: click.Group, ctx: click.Context, *above: str) -> Iterator[tupl
 
 
 def every_command() -> dict[str, click.Command]:
-    """All commands."""
+    """Return all commands by name."""
     found = dict(leaves(main, click.Context(main)))
     assert len(found) > 14
     return found
@@ -50,12 +50,12 @@ def every_command() -> dict[str, click.Command]:
 def test_an_error_ends_a_command_with_its_status(kind: type[AnnotateError], capsys: pytest.CaptureFixture[str]) -> None:
     @handle_errors
     def command() -> None:
-        raise kind("cannot be used", "take another", path="a.mp4")
+        raise kind("cannot be used (no header)", "take another", path="a.mp4")
 
     with pytest.raises(SystemExit) as end:
         command()
     assert end.value.code == (2 if kind in (ModelError, SettingsError) else 1) == kind.exit_status
-    assert capsys.readouterr() == ("", "Error: a.mp4: cannot be used; take another\n")
+    assert capsys.readouterr() == ("", "Error: a.mp4: cannot be used (no header). Take another.\n")
 
 
 @pytest.mark.parametrize(("interruption", "status"), [(KeyboardInterrupt, 130), (Terminated, 143)])
@@ -70,7 +70,7 @@ def test_an_interrupted_command_has_the_status_of_the_signal(interruption: type[
 
 
 @pytest.mark.parametrize("status", [None, 0, 1, 2])
-def test_a_command_ends_with_the_status_that_it_returns(status: int | None) -> None:
+def test_a_command_exits_with_the_status_that_it_returns(status: int | None) -> None:
     @handle_errors
     def command() -> int | None:
         return status
@@ -83,7 +83,7 @@ def test_a_command_ends_with_the_status_that_it_returns(status: int | None) -> N
         command()
 
 
-def test_faults_of_ours_are_not_hidden() -> None:
+def test_internal_errors_are_raised() -> None:
     @handle_errors
     def command() -> None:
         raise ZeroDivisionError
@@ -108,7 +108,7 @@ def test_options_are_collected_into_one_value() -> None:
     assert [option.name for option in command.params] == ["include", "follow_links", "other"]
 
 
-def test_every_command_knows_verbose_and_quiet() -> None:
+def test_every_command_takes_verbose_and_quiet() -> None:
     options = {
         name: {option for part in command.params for option in part.opts} for name, command in every_command().items()
     }
@@ -126,18 +126,18 @@ def test_help_of_every_command_loads_nothing_heavy() -> None:
     assert answer.stdout.count("Usage: ") == len(every_command())
 
 
-@pytest.mark.parametrize(("option", "is_said"), [("-o", False), ("--output-dir", False), ("--output", True)])
-def test_the_mirrored_tree_of_annotating_by_all_its_names(folder: Path, option: str, is_said: bool) -> None:
+@pytest.mark.parametrize(("option", "is_noted"), [("-o", False), ("--output-dir", False), ("--output", True)])
+def test_the_output_folder_of_annotating_by_all_its_names(folder: Path, option: str, is_noted: bool) -> None:
     answer = run("videos", "--format", "csv", option, "results")
     assert answer.status == 0
     assert names(folder / "results") == ["a.emotions.csv", "a.emotions.meta.json"]
     assert names(folder / "videos") == ["a.mp4"]
-    assert ("--output-dir" in answer.errors) == is_said
+    assert ("--output-dir" in answer.errors) == is_noted
 
 
 @pytest.mark.parametrize("option", ["-o", "--output"])
 @pytest.mark.parametrize("command", [("check",), ("convert", "--format", "json"), ("render", "--soft")])
-def test_old_names_of_the_mirrored_tree_are_taken_and_the_new_one_is_said(
+def test_old_names_of_the_output_folder_are_accepted_with_a_note(
     folder: Path, command: tuple[str, ...], option: str
 ) -> None:
     run("-q", "videos", "--output-dir", "results")
@@ -155,6 +155,6 @@ def test_old_names_of_the_mirrored_tree_are_taken_and_the_new_one_is_said(
     "command",
     [("videos", "--output", "b"), ("check", "videos", "-o", "b"), ("convert", "--format", "json", "videos", "-o", "b")],
 )
-def test_two_mirrored_trees_are_wrong_usage(folder: Path, command: tuple[str, ...]) -> None:
+def test_two_output_folders_are_wrong_usage(folder: Path, command: tuple[str, ...]) -> None:
     assert run(*command, "--output-dir", "a").status == 2
     assert names(folder) == ["videos"]

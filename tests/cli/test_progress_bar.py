@@ -1,4 +1,4 @@
-"""The bar of work in several phases."""
+"""The progress bar of work in several phases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Terminal(io.StringIO):
 
 
 def shown(monkeypatch: pytest.MonkeyPatch, stderr: io.StringIO, *, quiet: bool = False) -> str:
-    """What stderr gets for two phases."""
+    """Return what two phases print on stderr."""
     monkeypatch.setattr(sys, "stderr", stderr)
     with ProgressBar(quiet=quiet) as bar:
         bar.move("epoch 1", 1, 2, "loss 0.500")
@@ -24,7 +24,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, stderr: io.StringIO, *, quiet: bool =
     return stderr.getvalue()
 
 
-def test_every_phase_has_a_bar_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_phase_has_its_own_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     text = shown(monkeypatch, _Terminal())
     assert text.index("epoch 1") < text.index("epoch 2")
     assert "0/2 " in text

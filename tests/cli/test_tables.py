@@ -18,7 +18,7 @@ TABLE = [
 ]
 
 
-def test_with_room_nothing_is_shortened() -> None:
+def test_a_wide_terminal_shortens_nothing() -> None:
     assert format_columns(TABLE).splitlines() == [
         "video                                                       length  mostly     share",
         "---------------------------------------------------------  -------  ---------  -----",
@@ -43,14 +43,14 @@ def test_with_room_nothing_is_shortened() -> None:
         (22, "video             most"),
     ],
 )
-def test_first_names_then_words_then_gaps_then_columns_give_way(width: int, head: str) -> None:
+def test_names_shrink_first_then_words_then_gaps_then_columns(width: int, head: str) -> None:
     lines = format_columns(TABLE, width).splitlines()
     assert lines[0].split() == head.split()
     assert max(map(text_width, lines)) <= width
 
 
 @given(st.integers(8, 200))
-def test_no_line_is_longer_than_the_terminal(width: int) -> None:
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     lines = format_columns(TABLE, width).splitlines()
     assert max(map(text_width, lines)) <= width
     assert len(lines) == 5
@@ -69,17 +69,17 @@ def test_shortened_text_fits_and_keeps_both_ends(text: str, width: int) -> None:
         assert wcswidth(text) > width
 
 
-def test_a_names_end_is_kept_longer_than_its_start() -> None:
+def test_shortened_names_keep_more_of_their_end() -> None:
     assert shorten("abcdefghijklmnopqrstuvwxyz.mp4", 13) == "abcd…wxyz.mp4"
 
 
-def test_a_note_is_shown_where_its_column_is_short() -> None:
+def test_a_note_is_shown_with_the_narrow_form_of_its_column() -> None:
     column = Column("video", ["archive/a.mp4"], ("video", ["a.mp4"]), "in archive:", name=True)
     assert format_columns([column]).splitlines()[0] == "video"
     assert format_columns([column], 11).splitlines() == ["in archive:", "video", "-----", "a.mp4"]
 
 
-def test_words_that_cannot_be_told_apart_stay() -> None:
+def test_words_are_cut_only_as_far_as_they_stay_distinct() -> None:
     assert shortest_words(["con", "content"]) == {"con": "con", "content": "cont"}
     assert shortest_words(["sad", "sad"]) == {"sad": "sad"}
     assert shortest_words([]) == {}
