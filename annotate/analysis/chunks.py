@@ -9,12 +9,13 @@ its number.
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from annotate.analysis.annotation import Annotation
 from annotate.faces.box import Box, overlaps
-from annotate.faces.shots import continues
+from annotate.faces.shots import USUAL_FRAMES, continues, until_gap
 from annotate.media.decode import Frame
 from annotate.span import MS_PER_S
 
@@ -68,22 +69,27 @@ ChunkItem = ChunkStart | Annotation | ChunkEnd
 class Chunk:
     """The frames of the chunk that ``first`` lies in, from it and ``rest``; iterate it once, then read the counts."""
 
-    def __init__(self, first: Frame, rest: Iterator[Frame], chunk_s: int) -> None:
+    def __init__(self, first: Frame, rest: Iterator[Frame], chunk_s: int, gap_ms: int) -> None:
         self._first = first
         self._end_ms = (first.span.start_s // chunk_s + 1) * chunk_s * MS_PER_S
         self._rest = rest
+        self._gap_ms = gap_ms
         self._last_analyzed = first
         self.following: Frame | None = None
         self.frames = 0
         self.end_ms = 0
 
     def __iter__(self) -> Iterator[Frame]:
-        frame = self._first
+        frame, intervals_ms = self._first, deque[int](maxlen=USUAL_FRAMES)
         while True:
+            following = next(self._rest, None)
+            if following is not None:
+                interval_ms = following.span.start_ms - frame.span.start_ms
+                frame = until_gap(frame, following, intervals_ms, self._gap_ms)
+                intervals_ms.append(interval_ms)
             self.frames += 1
             self.end_ms = frame.span.end_ms
             yield frame
-            following = next(self._rest, None)
             if following is None or following.span.start_ms >= self._end_ms:
                 self.following = following
                 return
@@ -95,7 +101,7 @@ class Chunk:
             self._last_analyzed = frame
             yield frame
 
-    def end(self, faces: int, dropped_tracks: int, gap_ms: int) -> ChunkEnd:
+    def end(self, faces: int, dropped_tracks: int) -> ChunkEnd:
         """Return the end of the chunk when all its frames have come."""
         following = self.following
         return ChunkEnd(
@@ -105,7 +111,7 @@ class Chunk:
             dropped_tracks=dropped_tracks,
             last_analyzed_ms=self._last_analyzed.span.start_ms,
             following=None if following is None else FrameMark.of(following),
-            shot_continues=following is not None and continues(self._last_analyzed, following, gap_ms),
+            shot_continues=following is not None and continues(self._last_analyzed, following, self._gap_ms),
         )
 
 

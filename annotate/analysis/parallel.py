@@ -23,6 +23,9 @@ from annotate.media.decode import SEEKABLE_CONTAINERS, DecodingReport
 from annotate.media.probe import Video
 from annotate.settings import Settings
 
+_LEAST_CHUNK_BYTES = 1 << 18
+"""Chunks are not smaller than this on average: five minutes at 7 kbit/s."""
+
 
 class Cores(Protocol):
     """Cores that may be used besides the one this thread has, as a semaphore of `threading` or `multiprocessing`."""
@@ -74,10 +77,16 @@ def analyze_in_chunks(analysis: Analysis, cores: Cores) -> list[Annotation] | No
 
 
 def count_chunks(video: Video, settings: Settings) -> int:
-    """Return the number of chunks of a video: 1 if it is short, or if its container does not tell where frames are."""
+    """Return the number of chunks of a video: 1 if it is short, or if its container does not tell where frames are.
+
+    It is bounded by the size of the file, since a length in a header may be anything; the last chunk goes on to the end.
+    """
     if video.container not in SEEKABLE_CONTAINERS:
         return 1
-    return max(1, math.ceil((video.duration_s or 0) / settings.chunk_s))
+    with contextlib.suppress(OSError):
+        most = video.path.stat().st_size // _LEAST_CHUNK_BYTES
+        return max(1, min(most, math.ceil((video.duration_s or 0) / settings.chunk_s)))
+    return 1
 
 
 def analyze_chunk(analysis: Analysis, number: int, count: int, progress: Progress) -> list[ChunkItem] | None:
@@ -192,8 +201,10 @@ class ChunkThreads:
             items = analyze_chunk(self._analysis, number, len(self._chunks), progress)
             if items is None:
                 self._aborted.set()
-            else:
+            elif items:
                 self._chunks[number] = items
+            else:
+                self._pending.clear()  # behind a chunk without frames there are none
 
 
 class _Aborted(Exception):  # noqa: N818  (it ends a thread's work, and is no error)

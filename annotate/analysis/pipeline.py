@@ -23,9 +23,16 @@ from annotate.faces.track import TrackedFace, TrackEnd, follow
 from annotate.media.decode import DecodingReport, Frame, decode
 from annotate.media.probe import Video, probe
 from annotate.settings import ALL_CORES, Limits, Settings
+from annotate.span import MS_PER_S
 
 BATCH_BLOCKS = 8
 """Number of blocks classified together: by their order, never by time, so that every run batches alike."""
+
+_SILENT = ("flv", "mxf")
+"""Containers with a length in the header whose reader does not complain of a cut file."""
+
+_UNPROMISING = ("mpegts", "mpeg", "ogg", "gif")
+"""Containers without a length in the header: ffmpeg estimates it."""
 
 _SHORTFALL_S = 0.5
 _SHORTFALL_SHARE = 0.02
@@ -107,25 +114,30 @@ class Analysis:
             frames = (frame for frame in _reported(decoded, progress) if frame.span.start_s >= start_s)
             frame = next(frames, None)
             while frame is not None and frame.span.start_s < end_s:
-                chunk, tracks = Chunk(frame, frames, settings.chunk_s), BlockReport()
+                chunk, tracks = Chunk(frame, frames, settings.chunk_s, settings.gap_ms), BlockReport()
                 yield ChunkStart(FrameMark.of(frame))
                 analyzed = chunk.note_analyzed(analyzed_frames(chunk, self.video, contract, settings))
                 faces = find_faces(analyzed, settings, detector)
                 blocks = cut_blocks(faces, contract, settings.min_track_frames, tracks)
                 yield from _classified(blocks, self.classifier, across, down)
-                yield chunk.end(tracks.faces, tracks.dropped_tracks, settings.gap_ms)
+                yield chunk.end(tracks.faces, tracks.dropped_tracks)
                 frame = chunk.following
         finally:
             decoded.close()
 
     @property
     def missing_s(self) -> float:
-        """Seconds that the container promises beyond the last decoded frame; 0 if it is no more than usual inaccuracy."""
-        promised_s = self.video.duration_s
-        if promised_s is None:
+        """Seconds of a damaged or cut file that its header promises beyond its last packet; 0 for usual inaccuracy.
+
+        A length in a header alone is no damage: the decoder must have complained, unless the container is one that is cut
+        without a word.
+        """
+        promised_s, is_suspect = self.video.duration_s, self.decoding.warning_count or self.video.container in _SILENT
+        if promised_s is None or not is_suspect or self.video.container in _UNPROMISING:
             return 0.0
-        missing_s = promised_s - self.decoding.end_s
-        return missing_s if missing_s > max(_SHORTFALL_S, _SHORTFALL_SHARE * promised_s) else 0.0
+        read_s = max(self.decoding.end_s, self.decoding.packets_end_ms / MS_PER_S)
+        is_short = promised_s - read_s > max(_SHORTFALL_S, _SHORTFALL_SHARE * promised_s)
+        return promised_s - self.decoding.end_s if is_short else 0.0
 
 
 def _reported(frames: Iterable[Frame], progress: Progress | None) -> Iterator[Frame]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +22,7 @@ CUT_RATIO = 3.0
 
 _CONTRAST_FLOOR = (0.03 * 219) ** 2
 _RECENT_FRAMES = 8
-_USUAL_FRAMES = 25
+USUAL_FRAMES = 25
 _GAP_INTERVALS = 3
 
 
@@ -52,7 +52,7 @@ def thin(frames: Iterable[Frame], frame_rate: float | None, max_frame_rate: floa
 def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bool]]:
     """Yield each frame with whether it begins a shot: at the start, at a cut, after an unusual gap in time."""
     differences: deque[float] = deque(maxlen=_RECENT_FRAMES)
-    intervals: deque[int] = deque(maxlen=_USUAL_FRAMES)
+    intervals: deque[int] = deque(maxlen=USUAL_FRAMES)
     last_start_ms, last_thumbnail = 0, None
     for frame in frames:
         thumbnail = _Thumbnail.of(frame.image)
@@ -60,12 +60,10 @@ def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bo
             begins = True
         else:
             interval_ms = frame.span.start_ms - last_start_ms
-            usual_ms = statistics.median(intervals) if intervals else interval_ms
             difference = last_thumbnail.distance(thumbnail)
             usual_difference = sum(differences) / len(differences) if differences else 0.0
             is_cut = difference >= max(CUT_DISTANCE, CUT_RATIO * usual_difference)
-            is_gap = interval_ms > max(gap_ms, _GAP_INTERVALS * usual_ms)
-            begins = is_cut or is_gap
+            begins = is_cut or is_gap(interval_ms, intervals, gap_ms)
             intervals.append(interval_ms)
             if begins:
                 differences.clear()
@@ -73,6 +71,18 @@ def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bo
                 differences.append(difference)
         yield frame, begins
         last_start_ms, last_thumbnail = frame.span.start_ms, thumbnail
+
+
+def is_gap(interval_ms: int, earlier_ms: Collection[int], gap_ms: int) -> bool:
+    """Return whether an interval between frames is a gap in time: long, and unusual after the ones before it."""
+    return bool(earlier_ms) and interval_ms > max(gap_ms, _GAP_INTERVALS * statistics.median(earlier_ms))
+
+
+def until_gap(frame: Frame, following: Frame, earlier_ms: Collection[int], gap_ms: int) -> Frame:
+    """Return a frame as it is, or before a gap in time as shown for as long as usual: the gap is nobody's time."""
+    if not is_gap(following.span.start_ms - frame.span.start_ms, earlier_ms, gap_ms):
+        return frame
+    return replace(frame, span=Span(frame.span.start_ms, frame.span.start_ms + statistics.median_low(earlier_ms)))
 
 
 def continues(last: Frame, frame: Frame, gap_ms: int) -> bool:

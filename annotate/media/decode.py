@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import os
-import queue
-import subprocess
-import tempfile
-import threading
-from collections import Counter
-from collections.abc import Generator, Iterator
+import re
+import statistics
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -20,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.errors import DecodingError
+from annotate.media.channels import line_channel
 from annotate.media.ffmpeg import command_line, ffmpeg_process, memory_options, open_input, plain_line, wait_for_output
+from annotate.media.packets import Packets
 from annotate.media.probe import Video
 from annotate.settings import NO_HWACCEL, ONE_CORE, Limits
 from annotate.span import MS_PER_S, Span
@@ -29,9 +27,16 @@ DISTINCT_WARNINGS = 20
 """Number of different warnings of a decoder that are kept; the rest is counted."""
 
 _PLANAR_8_BIT = "yuv420p|yuv422p|yuv444p|gray"
-_TIMING = {"fps_mode": "passthrough", "enc_time_base": "1:1000"}
-_OWN_OUTPUTS = ("[rawvideo", "[framecrc", "[null")
-"""Warnings that begin with one of these are about our outputs' clocks, not about the video."""
+_US_PER_MS, _US_PER_S = 1000, 1_000_000
+_TIMING = {"fps_mode": "passthrough", "enc_time_base": "1:1000000"}
+_OWN_OUTPUTS = ("rawvideo", "framecrc", "null")
+"""Components of ffmpeg whose warnings are about our outputs' clocks, not about the video."""
+
+_COMPONENT = re.compile(r"^\[([^\]@]+)")
+_STREAM_NUMBER = re.compile(r"\bstream (?:= |#?(?:0:)?)(\d+)\b", re.IGNORECASE)
+
+_WITHOUT_DURATIONS = ("mov,mp4,m4a,3gp,3g2,mj2",)
+"""Containers that tell how far packets are apart in the order of decoding, and not how long each frame is shown."""
 
 SEEKABLE_CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 """Containers with an index of their frames, so that decoding can begin anywhere."""
@@ -45,7 +50,7 @@ _MIN_DEINTERLACED_PX = 16
 
 _PIPE_BYTES = 1 << 20
 _FALLBACK_FRAME_MS = 40
-_TERMINATE_TIMEOUT_S = 5
+_LAST_INTERVALS = 25
 
 
 @dataclass(frozen=True)
@@ -65,10 +70,14 @@ class Frame:
 
 @dataclass
 class DecodingReport:
-    """Counts and warnings of a decoding, filled in while frames are delivered; ``warnings`` are lines of ffmpeg's."""
+    """Counts and warnings of a decoding, filled in while frames are delivered.
+
+    ``warnings`` are ffmpeg's lines about the frames. ``packets_end_ms`` is where the last packet ends, of frames or sound.
+    """
 
     frames: int = 0
     end_ms: int = 0
+    packets_end_ms: int = field(default=0, compare=False)
     warnings: Counter[str] = field(default_factory=Counter)
     warning_count: int = 0
 
@@ -100,22 +109,37 @@ def decode(
         FFmpegError: ffmpeg is gone since it was found.
     """
     report = DecodingReport() if report is None else report
+    sought_s = max(0, start_s - _LEAD_S)
+    for copied in dict.fromkeys(((video.stream, *(stream.index for stream in video.sound)), (video.stream,), ())):
+        report.warnings.clear()
+        report.warning_count = 0
+        yield from _decode(video, size_px, limits, report, sought_s, copied)
+        if report.frames:
+            return
+    reason = next(iter(report.warnings), "no frames in it")
+    problem = f"no frame could be decoded ({reason})"
+    raise DecodingError(problem, "the file is damaged or its codec unknown", path=video.shown_as)
+
+
+def _decode(
+    video: Video, size_px: tuple[int, int], limits: Limits, report: DecodingReport, sought_s: int, copied: Sequence[int]
+) -> Generator[Frame, None, None]:
+    """Yield the frames of one decoding, beside which the packets of the streams ``copied`` are read."""
     width, height = size_px
-    with _stamp_channel() as (stamp_target, inherited, stamp_lines):
-        sought_s = max(0, start_s - _LEAD_S)
-        command = _command(video, size_px, limits, stamp_target, sought_s)
-        read_stderr = functools.partial(collect_warnings, report=report, path=video.path, shown_as=video.shown_as)
-        with ffmpeg_process(command, read_stderr, inherited=inherited) as process:
-            stamps = stamp_lines(process)
+    packets = Packets()
+    with line_channel() as stamps, line_channel() as stored:
+        command = _command(video, size_px, limits, stamps.target, stored.target, copied, sought_s)
+        read_stderr = functools.partial(collect_warnings, report=report, video=video)
+        with ffmpeg_process(command, read_stderr, inherited=stamps.inherited + stored.inherited) as process:
+            packets_read = stored.pass_to(packets.add, process)
+            times = filter(None, map(_parse_stamp, stamps.queued(process)))
             assert process.stdout is not None
             _widen_pipe(process.stdout)
             images = _images(process.stdout, width, height, video.shown_as, limits.stall_timeout_s)
-            yield from _spanned(images, stamps, report, sought_s * MS_PER_S)
+            yield from _spanned(images, times, report, _Clock.of(video, sought_s), packets, packets_read)
             process.wait()
-    if not report.frames:
-        reason = next(iter(report.warnings), f"ffmpeg ended with status {process.returncode}")
-        problem = f"no frame could be decoded ({reason})"
-        raise DecodingError(problem, "the file is damaged or its codec unknown", path=video.shown_as)
+            packets_read()
+    report.packets_end_ms = max(report.packets_end_ms, packets.end_us // _US_PER_MS + sought_s * MS_PER_S)
 
 
 def deinterlaced(source: Any, video: Video) -> Any:
@@ -126,12 +150,20 @@ def deinterlaced(source: Any, video: Video) -> Any:
     return stream.filter("bwdif", mode="send_frame", deint="interlaced")
 
 
-def _command(video: Video, size_px: tuple[int, int], limits: Limits, stamp_target: str, sought_s: int = 0) -> list[str]:
+def _command(
+    video: Video,
+    size_px: tuple[int, int],
+    limits: Limits,
+    stamp_target: str,
+    packet_target: str = "",
+    copied: Sequence[int] = (),
+    sought_s: int = 0,
+) -> list[str]:
     """Return a command of one chain of filters whose result goes to two outputs, so that every image has its own stamp.
 
     Stamps come first: an ffmpeg that works its outputs in turn has then told a frame's time before it hands it over.
-    ``framecrc`` of frames passed by reference costs nothing and tells time and duration; the copy of sound into nothing
-    keeps the container's start as zero, which MPEG-TS otherwise forgets.
+    ``framecrc`` of frames passed by reference costs nothing and tells time and duration. A third output tells of packets as
+    the file stores them; sound among them keeps the container's start as zero, which MPEG-TS otherwise forgets.
     """
     width, height = size_px
     further: dict[str, str | int] = {} if limits.hwaccel == NO_HWACCEL else {"hwaccel": limits.hwaccel}
@@ -140,12 +172,15 @@ def _command(video: Video, size_px: tuple[int, int], limits: Limits, stamp_targe
     source = open_input(threads=limits.threads, max_pixels=limits.max_pixels, **further)
     chain = deinterlaced(source, video).filter("scale", width, height, flags="area", out_range="limited")
     halves = chain.filter("format", _PLANAR_8_BIT).filter("extractplanes", "y").split()
-    stamps = halves[0].output(stamp_target, format="framecrc", vcodec="wrapped_avframe", flush_packets=1, **_TIMING)
-    images = halves[1].output("pipe:1", format="rawvideo", vcodec="rawvideo", **_TIMING)
-    clock = ffmpeg.output(source["v"], source["a?"], "pipe:2", format="null", codec="copy")
-    outputs = ffmpeg.merge_outputs(stamps, images, clock)
-    options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-y", *memory_options(video.pixels))
-    return command_line(outputs.global_args(*options), video.path, video.ffmpeg.path)
+    outputs = [
+        halves[0].output(stamp_target, format="framecrc", vcodec="wrapped_avframe", flush_packets=1, **_TIMING),
+        halves[1].output("pipe:1", format="rawvideo", vcodec="rawvideo", **_TIMING),
+    ]
+    if copied:
+        streams = [source[str(number)] for number in copied]
+        outputs.append(ffmpeg.output(*streams, packet_target, format="framecrc", codec="copy", copyinkf=None))
+    options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+error", "-y", *memory_options(video.pixels))
+    return command_line(ffmpeg.merge_outputs(*outputs).global_args(*options), video.path, video.ffmpeg.path)
 
 
 def _images(pipe: IO[bytes], width: int, height: int, name: object, stall_timeout_s: float) -> Iterator[NDArray[np.uint8]]:
@@ -163,31 +198,66 @@ def _images(pipe: IO[bytes], width: int, height: int, name: object, stall_timeou
         yield image
 
 
-def _spanned(
-    images: Iterator[NDArray[np.uint8]], stamps: Iterator[tuple[int, int]], report: DecodingReport, sought_ms: int
-) -> Iterator[Frame]:
-    """Yield images with their spans; stamps count from ``sought_ms``.
+@dataclass(frozen=True)
+class _Clock:
+    """Turns ffmpeg's times into those of a player's clock: decoding began at ``sought_ms``, ``zero_us`` is the clock's zero.
 
-    A frame lasts until the next, the last one for its own duration.
+    Sound may begin before the clock does, since its first samples are only there to start the decoder; ffmpeg 5.1 counts
+    from there, newer ones do not.
+    """
+
+    sought_ms: int
+    zero_us: int
+    is_by_stamps: bool
+
+    @classmethod
+    def of(cls, video: Video, sought_s: int) -> _Clock:
+        by_stamps = video.container in _WITHOUT_DURATIONS
+        return cls(sought_s * MS_PER_S, max(0, round(-video.start_s * _US_PER_S)), by_stamps)
+
+    def ms(self, time_us: int) -> int:
+        return self.sought_ms + (max(0, time_us - self.zero_us) + _US_PER_MS // 2) // _US_PER_MS
+
+
+def _spanned(
+    images: Iterator[NDArray[np.uint8]],
+    stamps: Iterator[tuple[int, int]],
+    report: DecodingReport,
+    clock: _Clock,
+    packets: Packets,
+    packets_read: Callable[[], None],
+) -> Iterator[Frame]:
+    """Yield images with their spans: a frame lasts until the next one begins.
+
+    The last one lasts for its packet's own duration or, where that is not to be trusted, as long as those before it usually
+    did.
     """
     held: tuple[int, NDArray[np.uint8]] | None = None
-    interval_ms = duration_ms = 0
+    intervals_ms: deque[int] = deque(maxlen=_LAST_INTERVALS)
+    start_us = duration_us = 0
     for image in images:
         stamp = next(stamps, None)
         if stamp is None:
             report.warnings["pictures without a time at the end were left out"] += 1
             report.warning_count += 1
             break
-        start_ms, duration_ms = stamp[0] + sought_ms, stamp[1]
+        start_us, duration_us = stamp
+        start_ms = clock.ms(start_us)
         if held is not None:
             held_start_ms, held_image = held
             start_ms = max(start_ms, held_start_ms + 1)
-            interval_ms = start_ms - held_start_ms
+            intervals_ms.append(start_ms - held_start_ms)
             yield _frame(report, Span(held_start_ms, start_ms), held_image)
         held = start_ms, image
     if held is not None:
+        packets_read()
         held_start_ms, held_image = held
-        last_ms = duration_ms if duration_ms > 0 else interval_ms or _FALLBACK_FRAME_MS
+        own_us = packets.duration_us(start_us) or duration_us
+        last_ms = max(1, clock.ms(start_us + own_us) - held_start_ms)
+        if intervals_ms and (clock.is_by_stamps or own_us <= 0):
+            last_ms = statistics.median_low(intervals_ms)
+        elif own_us <= 0:
+            last_ms = _FALLBACK_FRAME_MS
         yield _frame(report, Span(held_start_ms, held_start_ms + last_ms), held_image)
 
 
@@ -199,80 +269,36 @@ def _frame(report: DecodingReport, span: Span, image: NDArray[np.uint8]) -> Fram
 
 
 def _parse_stamp(line: str) -> tuple[int, int] | None:
-    """Return time and duration in ms from a line of framecrc: stream, dts, pts, duration, size, checksum."""
+    """Return time and duration in microseconds from a line of framecrc: stream, dts, pts, duration, size, checksum."""
     if line.startswith("#"):
         return None
     fields = line.split(",")
     return (int(fields[2]), int(fields[3])) if len(fields) >= 4 else None
 
 
-@contextlib.contextmanager
-def _stamp_channel() -> Iterator[tuple[str, tuple[int, ...], Any]]:
-    """Open a channel for stamps: a pipe of its own, or a temporary file where processes inherit no descriptors.
+def collect_warnings(pipe: IO[bytes], report: DecodingReport, video: Video, path: Path | None = None) -> None:
+    """Read stderr to its end: a full pipe would stop the decoder. Keep a bounded number of different lines about frames.
 
-    Yield ffmpeg's name for it, the descriptors to inherit, and a function from the running process to the stamps.
-    """
-    if os.name == "posix":
-        reading, writing = os.pipe()
-        with os.fdopen(reading, encoding="ascii", errors="replace") as lines, os.fdopen(writing, "wb") as kept_open:
-            drains: list[threading.Thread] = []
-
-            def from_pipe(_: subprocess.Popen[bytes]) -> Iterator[tuple[int, int]]:
-                kept_open.close()
-                stamps: queue.SimpleQueue[tuple[int, int] | None] = queue.SimpleQueue()
-                drains.append(threading.Thread(target=_drain, args=(lines, stamps), daemon=True))
-                drains[0].start()
-                return iter(stamps.get, None)
-
-            try:
-                yield f"pipe:{writing}", (writing,), from_pipe
-            finally:
-                for thread in drains:
-                    thread.join(_TERMINATE_TIMEOUT_S)
-    else:  # pragma: no cover
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "stamps"
-            yield str(path), (), lambda process: _from_file(path, process)
-
-
-def _drain(lines: IO[str], stamps: queue.SimpleQueue[tuple[int, int] | None]) -> None:
-    for line in lines:
-        if stamp := _parse_stamp(line):
-            stamps.put(stamp)
-    stamps.put(None)
-
-
-def _from_file(path: Path, process: subprocess.Popen[bytes]) -> Iterator[tuple[int, int]]:  # pragma: no cover
-    while not path.exists() and process.poll() is None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.01)
-    with path.open(encoding="ascii", errors="replace") as lines:
-        partial = ""
-        while True:
-            ended = process.poll() is not None
-            partial += lines.readline()
-            if partial.endswith("\n"):
-                if stamp := _parse_stamp(partial):
-                    yield stamp
-                partial = ""
-            elif ended:
-                return
-            else:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(0.005)
-
-
-def collect_warnings(pipe: IO[bytes], report: DecodingReport, path: Path, shown_as: object) -> None:
-    """Read stderr to its end: a full pipe would stop the decoder. Keep a bounded number of different lines.
-
-    Where they name ``path`` they show ``shown_as``.
+    Where lines name ``path``, that of the video if not given, they show how the video is called.
     """
     for raw in pipe:
-        line = plain_line(raw.decode("utf-8", "replace"), path, shown_as)
-        if line and not line.startswith(_OWN_OUTPUTS):
+        line = plain_line(raw.decode("utf-8", "replace"), path or video.path, video.shown_as)
+        if line and is_about_frames(line, video):
             report.warning_count += 1
             if line in report.warnings or len(report.warnings) < DISTINCT_WARNINGS:
                 report.warnings[line] += 1
+
+
+def is_about_frames(line: str, video: Video) -> bool:
+    """Return whether a line of ffmpeg's is about the video stream or the file, not about sound or our own outputs."""
+    component = _COMPONENT.match(line)
+    name = component[1].strip() if component else ""
+    own = next((stream.codec for stream in video.streams if stream.index == video.stream), "")
+    others = {stream.codec for stream in video.streams} - {own, ""}
+    if name.startswith(_OWN_OUTPUTS) or (name and name.startswith(tuple(others))):
+        return False
+    number = _STREAM_NUMBER.search(line)
+    return number is None or int(number[1]) == video.stream
 
 
 def _widen_pipe(pipe: IO[bytes]) -> None:

@@ -207,14 +207,14 @@ def _run(
 
     ``metadata`` are further options of the target, which may stand there more than once: ffmpeg-python takes each once.
     """
-    options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-y")
+    options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+error", "-y")
     outputs = outputs.global_args(*options, *memory_options(video.pixels))
     source = video.path.absolute()
     command = command_line(outputs, source, program)
     place = command.index(target.name)
     command[place:place] = metadata
     report = DecodingReport()
-    read_stderr = functools.partial(collect_warnings, report=report, path=source, shown_as=video.shown_as)
+    read_stderr = functools.partial(collect_warnings, report=report, video=video, path=source)
     with ffmpeg_process(command, read_stderr, folder=target.parent) as process:
         assert process.stdout is not None
         for done_s in _times(process.stdout, video, limits.stall_timeout_s):

@@ -27,6 +27,8 @@ _SIZE = re.compile(r", (?P<width>\d+)x(?P<height>\d+)(?: \[?SAR (?P<across>\d+):
 _FRAME_RATE = re.compile(r"(?P<rate>[\d.]+)(?P<thousand>k?) fps")
 _ROTATION = re.compile(r"rotation of (?P<degrees>-?[\d.]+) degrees")
 _DURATION = re.compile(r"^\s+Duration: (?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>[\d.]+)")
+_START = re.compile(r"^\s+Duration: [^,]+, start: (?P<start>-?[\d.]+)")
+_SAMPLE_RATE = re.compile(r", \d+ Hz")
 _COMPONENT = re.compile(r"^\[[^\]]*\] ")
 _OPENED = re.compile(r"^Input #0, (?P<container>.*), from ", re.MULTILINE)
 _UNINFORMATIVE = ("At least one output file", "Error opening input", "file:")
@@ -42,13 +44,14 @@ class Stream:
     """One stream of a file.
 
     ``kind`` is ``video``, ``audio``, ``subtitle``, ``data`` or ``attachment``, ``codec`` its coding in ffmpeg's words, or
-    the tag of data. ``is_cover`` marks still images for shelves.
+    the tag of data. ``is_cover`` marks still images for shelves, ``is_usable`` sound whose coding is known.
     """
 
     index: int
     kind: str
     codec: str
     is_cover: bool = False
+    is_usable: bool = True
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Video:
 
     ``width_px`` and ``height_px`` are those of the displayed frame: turned upright, and stretched so that its pixels are
     square. ``duration_s`` is the container's word, None if it has none; so is ``frame_rate``. ``container`` is what ffmpeg
-    calls its kind. ``streams`` are all that the file holds.
+    calls its kind. ``streams`` are all that the file holds. ``start_s`` is where the container's own clock begins.
     """
 
     path: Path
@@ -68,6 +71,7 @@ class Video:
     frame_rate: float | None
     container: str = ""
     streams: tuple[Stream, ...] = ()
+    start_s: float = 0.0
     ffmpeg: FFmpeg = field(default_factory=find_ffmpeg, compare=False, repr=False)
     """The program that decodes it; looked for if not given."""
     shown_as: object = None
@@ -81,6 +85,11 @@ class Video:
     def short_side_px(self) -> int:
         """The shorter side of the displayed frame."""
         return min(self.width_px, self.height_px)
+
+    @property
+    def sound(self) -> tuple[Stream, ...]:
+        """The streams of sound whose coding is known."""
+        return tuple(stream for stream in self.streams if stream.kind == "audio" and stream.is_usable)
 
     @property
     def pixels(self) -> int:
@@ -129,6 +138,7 @@ def probe(
 def parse_description(path: Path, text: str, ffmpeg: FFmpeg | None = None, shown_as: object = None) -> Video:
     """Return what the text says that ``ffmpeg -i`` writes on stderr; parameters and errors as for `probe`."""
     duration_s: float | None = None
+    start_s = 0.0
     streams: list[Stream] = []
     chosen: dict[str, str] | None = None
     degrees = 0.0
@@ -136,6 +146,8 @@ def parse_description(path: Path, text: str, ffmpeg: FFmpeg | None = None, shown
     for line in text.splitlines():
         if match := _DURATION.match(line):
             duration_s = int(match["hours"]) * 3600 + int(match["minutes"]) * 60 + float(match["seconds"])
+            start = _START.match(line)
+            start_s = float(start["start"]) if start else 0.0
         elif match := _STREAM.match(line):
             streams.append(_stream(match))
             in_chosen = chosen is None and _has_frames(match)
@@ -157,6 +169,7 @@ def parse_description(path: Path, text: str, ffmpeg: FFmpeg | None = None, shown
         frame_rate=float(rate["rate"]) * (1000 if rate["thousand"] else 1) if rate else None,
         container=opened["container"] if opened else "",
         streams=tuple(streams),
+        start_s=start_s,
         ffmpeg=find_ffmpeg() if ffmpeg is None else ffmpeg,
         shown_as=shown_as,
     )
@@ -169,7 +182,8 @@ def _too_large(name: object, max_pixels: int) -> TooLargeError:
 def _stream(match: re.Match[str]) -> Stream:
     tag = _TAG.search(match["details"]) if match["kind"] == "Data" else None
     codec = tag["tag"] if tag else re.split(r"[\s,]", match["details"], maxsplit=1)[0]
-    return Stream(int(match["index"]), match["kind"].lower(), codec, _COVER in match["details"])
+    is_usable = match["kind"] != "Audio" or _SAMPLE_RATE.search(match["details"]) is not None
+    return Stream(int(match["index"]), match["kind"].lower(), codec, _COVER in match["details"], is_usable)
 
 
 def _has_frames(stream: re.Match[str]) -> bool:

@@ -72,7 +72,7 @@ class Meta:
         if self.missing_s:
             return f"damaged: the last {self.missing_s:.1f} s could not be decoded"
         count = sum(self.warnings.values())
-        return f"damaged: the decoder complained {count} times" if count else ""
+        return f"damaged: the decoder complained {count} {'time' if count == 1 else 'times'}" if count else ""
 
     def to_json(self) -> str:
         """Return the text of the file."""

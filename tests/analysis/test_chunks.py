@@ -42,9 +42,9 @@ def numbers(annotations: Iterator[Annotation]) -> list[tuple[int, int, int, int]
 def test_a_chunk_ends_before_the_first_frame_behind_its_seam() -> None:
     frames = iter([frame(4, 1960), frame(5, 2000), frame(6, 2040), frame(7, 4010), frame(8, 4050)])
     next(frames)
-    chunk = Chunk(next(frames), frames, chunk_s=2)
+    chunk = Chunk(next(frames), frames, chunk_s=2, gap_ms=10_000)
     assert [each.index for each in chunk.note_analyzed(chunk)] == [5, 6]
-    end = chunk.end(faces=1, dropped_tracks=0, gap_ms=10_000)
+    end = chunk.end(faces=1, dropped_tracks=0)
     assert (end.frames, end.end_ms, end.last_analyzed_ms, end.shot_continues) == (2, 2080, 2040, True)
     assert end.following == FrameMark.of(frame(7, 4010))
     assert [each.index for each in frames] == [8]
@@ -60,9 +60,9 @@ def test_a_chunk_ends_before_the_first_frame_behind_its_seam() -> None:
     ],
 )
 def test_a_shot_goes_on_unless_there_is_a_gap_or_a_cut(last: Frame, following: Frame, shot_continues: bool) -> None:
-    chunk = Chunk(last, iter([following]), chunk_s=2)
+    chunk = Chunk(last, iter([following]), chunk_s=2, gap_ms=1000)
     assert list(chunk.note_analyzed(chunk)) == [last]
-    assert chunk.end(0, 0, gap_ms=1000).shot_continues is shot_continues
+    assert chunk.end(0, 0).shot_continues is shot_continues
 
 
 def test_a_face_seen_on_both_sides_of_a_seam_keeps_its_number() -> None:

@@ -1,0 +1,47 @@
+"""Packets as a file stores them, read beside the decoding: they tell durations of frames and where a file ends."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+
+_US_PER_S = 1_000_000
+_TIME_BASE = re.compile(r"#tb (?P<stream>\d+): (?P<numerator>\d+)/(?P<denominator>\d+)")
+_NO_TIME = -(1 << 63)
+_KEPT = 256
+"""Durations of so many packets of the video stream are kept: a decoder holds back far fewer frames."""
+
+
+class Packets:
+    """What lines of ``framecrc`` tell of the packets of an output, of which stream 0 is the video stream."""
+
+    def __init__(self) -> None:
+        self.end_us = 0
+        self._time_bases: dict[int, tuple[int, int]] = {}
+        self._durations_us: OrderedDict[int, int] = OrderedDict()
+
+    def add(self, line: str) -> None:
+        """Take a line: a time base, or stream, dts, pts, duration, size and checksum of a packet."""
+        if match := _TIME_BASE.match(line):
+            self._time_bases[int(match["stream"])] = int(match["numerator"]), int(match["denominator"])
+            return
+        fields = line.split(",", 4)
+        if line.startswith("#") or len(fields) < 4:
+            return
+        stream, pts, duration = int(fields[0]), int(fields[2]), int(fields[3])
+        if pts == _NO_TIME or stream not in self._time_bases:
+            return
+        start_us, duration_us = self._microseconds(stream, pts), self._microseconds(stream, duration)
+        self.end_us = max(self.end_us, start_us + duration_us)
+        if stream == 0:
+            self._durations_us[start_us] = duration_us
+            if len(self._durations_us) > _KEPT:
+                self._durations_us.popitem(last=False)
+
+    def duration_us(self, start_us: int) -> int:
+        """Return the duration of the packet of the video stream that begins at a time; 0 if it has none."""
+        return self._durations_us.get(start_us, 0)
+
+    def _microseconds(self, stream: int, ticks: int) -> int:
+        numerator, denominator = self._time_bases[stream]
+        return (2 * ticks * numerator * _US_PER_S + denominator) // (2 * denominator)
