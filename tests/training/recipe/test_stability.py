@@ -11,7 +11,7 @@ from annotate.training.recipe.stability import Stability, compare, measure
 SAMPLE_VIDEOS = Path(__file__).parents[3] / "sample_videos"
 
 
-def test_a_face_that_stands_still_is_steady() -> None:
+def test_constant_crops_are_stable() -> None:
     crops = np.full((50, 5, 80, 80), 128, np.uint8)
     assert compare(crops, Classifier()) == Stability(shifted=8, delayed=2)
 
@@ -26,7 +26,7 @@ def test_shares() -> None:
 def test_blocks_of_a_video_are_compared() -> None:
     video = SAMPLE_VIDEOS / "portrait.mp4"
     if not video.exists():
-        pytest.skip("the sample videos are not there")
+        pytest.skip("sample videos missing")
     found = measure(video, Classifier())
     assert found.shifted > 0
     assert found.changed_by_shift <= found.shifted
