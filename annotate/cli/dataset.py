@@ -67,7 +67,7 @@ def build(
 
     \b
     Example:
-      annotate dataset build labels.csv clips -o blocks
+      annotate dataset build labels.csv videos -o blocks
     """
     from annotate.training.dataset.build import BuildSettings
     from annotate.training.dataset.build import build as build_dataset
