@@ -220,7 +220,7 @@ def test_after_a_kill_the_job_is_taken_up_again_and_ends(
         wait_for_work(server, video)
         server.process.process.send_signal(number)
         assert server.process.wait(TIMEOUT_S) == (-number if number == signal.SIGKILL else 0)
-        assert server.process.wait_until_gone() is not None
+        assert server.process.wait_until_all_ended() is not None
         assert "Traceback" not in server.process.errors
     with serving(tmp_path, "--jobs", "2") as server:
         assert server.get("/api/uploads")["total"] == 2
