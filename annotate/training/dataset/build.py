@@ -18,7 +18,7 @@ from annotate.media.decode import Frame, decode
 from annotate.media.probe import probe
 from annotate.settings import Limits, Settings
 from annotate.training.dataset.footage import ClipLocation, Footage
-from annotate.training.dataset.labels import LabeledClip, Labels, Omission, OmissionKind, rare_classes, without_extension
+from annotate.training.dataset.labels import LabeledClip, LabelTable, Omission, OmissionKind, rare_classes, without_extension
 from annotate.training.dataset.storage import BlockOrigin, DatasetWriter, Split, write_dataset
 
 STEP_FRAMES = 10
@@ -68,7 +68,7 @@ class ClipBlocks:
 
 
 def build(
-    labels: Labels, folder: Path, output: Path, settings: BuildSettings, progress: BuildProgress | None = None
+    labels: LabelTable, folder: Path, output: Path, settings: BuildSettings, progress: BuildProgress | None = None
 ) -> BuildReport:
     """Cut all labeled clips from the videos below ``folder`` into blocks, written as a dataset at ``output``.
 

@@ -77,14 +77,14 @@ class LabeledClip:
 
 
 @dataclass
-class Labels:
+class LabelTable:
     """The usable clips of a table, in table order, and the omissions."""
 
     clips: list[LabeledClip] = field(default_factory=list)
     omissions: list[Omission] = field(default_factory=list)
 
 
-def read_labels(path: Path, corrections: Path | None = None) -> Labels:
+def read_labels(path: Path, corrections: Path | None = None) -> LabelTable:
     """Return the clips of a table after applying ``corrections``, without clips that overlap one with another label.
 
     A correction is a row with an emotion and any of the columns video, utterance, start and end that identify the clip. A
@@ -94,7 +94,7 @@ def read_labels(path: Path, corrections: Path | None = None) -> Labels:
         DatasetError: a file is not a CSV table, or a column is missing.
         UnreadableError: a file cannot be read.
     """
-    labels = Labels()
+    labels = LabelTable()
     rows = _read_rows(path, ("video", "start", "end"))
     if corrections is not None:
         _apply_corrections(rows, _read_rows(corrections, ("video",)), corrections, labels)
@@ -196,7 +196,9 @@ def _parse_ms(text: str) -> int:
     return round(time_ms)
 
 
-def _apply_corrections(rows: list[dict[str, str]], corrections: list[dict[str, str]], path: Path, labels: Labels) -> None:
+def _apply_corrections(
+    rows: list[dict[str, str]], corrections: list[dict[str, str]], path: Path, labels: LabelTable
+) -> None:
     """Replace emotions in ``rows``; the last correction of a row wins, unmatched ones are added to the omissions."""
     if not rows or not corrections:
         return

@@ -58,7 +58,7 @@ class Stability:
         return self.changed_by_delay / max(1, self.delayed)
 
 
-def measure(path: Path, classifier: Classifier, settings: Settings | None = None) -> Stability:
+def measure_video(path: Path, classifier: Classifier, settings: Settings | None = None) -> Stability:
     """Return the stability over all full blocks of one video, each shifted in four directions and delayed.
 
     All crops of the video are in memory, so use short videos. Raise the errors of `Analysis.open`.
@@ -71,11 +71,11 @@ def measure(path: Path, classifier: Classifier, settings: Settings | None = None
         tracks.setdefault(face.track, []).append(np.stack(crops))
     total = Stability()
     for crops in tracks.values():
-        total += compare(np.stack(crops), classifier)
+        total += measure_track(np.stack(crops), classifier)
     return total
 
 
-def compare(crops: NDArray[np.uint8], classifier: Classifier) -> Stability:
+def measure_track(crops: NDArray[np.uint8], classifier: Classifier) -> Stability:
     """Return the stability of one track: crops (frames, 1 + directions, size, size), the unshifted one first."""
     size = classifier.contract.block_frames
     starts = range(0, len(crops) - size + 1, size)
@@ -125,7 +125,7 @@ def main(videos: tuple[Path, ...], model: Path | None) -> None:
     classifier = Classifier(model)
     rows, total = [], Stability()
     for path in videos:
-        stability = measure(path, classifier)
+        stability = measure_video(path, classifier)
         total += stability
         rows.append((path.name, stability.shifted, stability.shift_share, stability.delayed, stability.delay_share))
     rows.append(("all", total.shifted, total.shift_share, total.delayed, total.delay_share))

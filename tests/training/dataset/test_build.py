@@ -20,7 +20,7 @@ from annotate.span import Span
 from annotate.training.dataset import build as building
 from annotate.training.dataset.build import BuildReport, BuildSettings, ClipBlocks, build, count_by_kind, cut_clips
 from annotate.training.dataset.footage import ClipLocation
-from annotate.training.dataset.labels import LabeledClip, Labels, Omission, OmissionKind
+from annotate.training.dataset.labels import LabeledClip, LabelTable, Omission, OmissionKind
 from annotate.training.dataset.storage import Split, open_dataset
 from tests.clips import H264, SAMPLES, make_from_pictures, run_ffmpeg
 
@@ -138,7 +138,7 @@ def test_dataset_of_all_labeled_clips(
         LabeledClip("HAPPY.MP4", "", Span(1000, 2000), HAPPINESS),
         LabeledClip("id", "utterance_1.mp4", Span(70_000, 71_000), SADNESS, "Ann"),
     ]
-    report = build(Labels(clips, [earlier]), videos, tmp_path / "blocks", SETTINGS)
+    report = build(LabelTable(clips, [earlier]), videos, tmp_path / "blocks", SETTINGS)
     assert sorted(decoded) == ["empty.mp4", "happy.mp4", "utterance_1.mp4"]
     assert count_by_kind(report.omissions) == {
         OmissionKind.UNREADABLE: 1,
@@ -165,7 +165,7 @@ def test_dataset_of_all_labeled_clips(
 
 
 def test_no_dataset_is_written_without_blocks(videos: Path, tmp_path: Path) -> None:
-    labels = Labels([LabeledClip("empty", "", Span(0, 1000), HAPPINESS)])
+    labels = LabelTable([LabeledClip("empty", "", Span(0, 1000), HAPPINESS)])
     report = build(labels, videos, tmp_path / "blocks", SETTINGS)
     assert report == BuildReport(1, 1, [], report.omissions)
     assert not (tmp_path / "blocks").exists()
