@@ -99,7 +99,7 @@ def compress(frames: Tensor, quality: Tensor) -> Tensor:
     """
     count, length, height, width = frames.shape
     cosines = _dct_matrix().to(frames)
-    base_table = torch.tensor([int(step) for step in _LUMINANCE_TABLE.split()]).view(_DCT_PX, _DCT_PX).to(frames)
+    base_table = torch.tensor([int(value) for value in _LUMINANCE_TABLE.split()]).view(_DCT_PX, _DCT_PX).to(frames)
     factor = torch.where(quality < 50, 50 / quality, 2 - quality / 50)
     table = (base_table * factor[..., None, None]).round().clamp(min=1)[:, :, None, None]
     tiles = (frames * 255 - 128).view(count, length, height // _DCT_PX, _DCT_PX, width // _DCT_PX, _DCT_PX).transpose(3, 4)

@@ -80,8 +80,8 @@ def load_ferplus(path: Path, split: int, *, original_label_weight: float = 0.0, 
 
     A target is the distribution of votes over our seven classes, ignoring classes with a single vote in ten, blended with
     the original FER2013 label by ``original_label_weight``. Faces without a majority for our classes (contempt, unknown, no
-    face) are skipped. Unless ``keep_copies``, duplicates within this and later splits are removed, so that no test image is
-    used for training.
+    face) are skipped. Unless ``keep_copies``, duplicates within the split and images that also occur in a later split are
+    removed, so that no test image is used for training.
     """
     with np.load(path) as archive:
         pixels, splits = archive["pixels"], archive["split"]
@@ -110,7 +110,7 @@ def load_ferplus_majority(path: Path, split: int) -> Stills:
 
 
 def load_ferplus_most_frequent(path: Path, split: int) -> Stills:
-    """Like `load_ferplus_majority`, but with the most frequent vote as the label, if it is one of our classes."""
+    """Return the faces of `load_ferplus_majority`, but labeled by the most frequent vote, if it is one of our classes."""
     return _load_ferplus_hard(path, split, strict=False)
 
 
