@@ -110,7 +110,7 @@ def load_ferplus_majority(path: Path, split: int) -> Stills:
 
 
 def load_ferplus_most_frequent(path: Path, split: int) -> Stills:
-    """Return the faces of `load_ferplus_majority`, but labeled by the most frequent vote, if it is one of our classes."""
+    """Return the faces of `load_ferplus_majority`, labeled by the most frequent vote, if it is one of our classes."""
     return _load_ferplus_hard(path, split, strict=False)
 
 
