@@ -12,7 +12,7 @@ from annotate.extras import check_extra
 
 SCHEME = "s3://"
 
-INVALID_KEY, INVALID_KEY_REMEDY = "the key is not a valid path (an empty part, . or ..)", "copy the object to another key"
+INVALID_KEY, INVALID_KEY_REMEDY = "the key is not a valid path (empty parts, . or ..)", "copy the object to another key"
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
