@@ -18,7 +18,7 @@ from annotate.analytics.moments import to_table
 from annotate.analytics.summary import KEY_COLUMNS, STAT_COLUMNS
 from annotate.archive.discover import VIDEO_EXTENSIONS
 from annotate.archive.layout import BOXES_ENDING, META_ENDING, REPORT_ENDING
-from annotate.batch.check import Fault
+from annotate.batch.check import FindingKind
 from annotate.batch.job import Status
 from annotate.cli.main import main
 from annotate.cli.options import EXIT_INTERRUPTED, EXIT_TERMINATED
@@ -219,7 +219,7 @@ def test_every_video_extension_is_listed() -> None:
 def test_statuses_findings_and_exit_statuses_are_explained() -> None:
     text = read("annotate/cli/README.md")
     assert [status.value for status in Status if f"`{status.value}`" not in text] == []
-    assert [fault.value for fault in Fault if f"| `{fault.value}` |" not in text] == []
+    assert [kind.value for kind in FindingKind if f"| `{kind.value}` |" not in text] == []
     statuses = (0, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED)
     assert [status for status in statuses if f"| {status} |" not in text] == []
 

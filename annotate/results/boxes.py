@@ -54,7 +54,7 @@ class BoxTrajectories:
             return trajectory[max(0, after - 1)].box
         previous, following = trajectory[after - 1], trajectory[after]
         share = (time_ms - previous.time_ms) / (following.time_ms - previous.time_ms)
-        return previous.box.towards(following.box, share)
+        return previous.box.interpolate(following.box, share)
 
     def segments(self, face_id: int, span: Span) -> Iterator[Segment]:
         """Yield the trajectory of a face during a span, in few segments that match every detection to a pixel."""
@@ -146,7 +146,7 @@ def _is_linear(trajectory: Sequence[TimedBox], jitter: float) -> bool:
     """
     first, last = trajectory[0], trajectory[-1]
     for detection in trajectory[1:-1]:
-        expected = first.box.towards(last.box, (detection.time_ms - first.time_ms) / (last.time_ms - first.time_ms))
+        expected = first.box.interpolate(last.box, (detection.time_ms - first.time_ms) / (last.time_ms - first.time_ms))
         box = detection.box
         sides = (expected.x - box.x, expected.y - box.y, expected.width - box.width, expected.height - box.height)
         if max(map(abs, sides)) > max(_MIN_DIFFERENCE_PX, jitter * box.width):

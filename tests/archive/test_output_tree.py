@@ -45,10 +45,12 @@ def test_the_archive_is_not_written_to_and_existing_outputs_are_skipped(tmp_path
     source = touch(tmp_path / "in/tapes/a.mp4")
     shutil.copy(empty_clip, source)
     videos, target = [tmp_path / "in"], tmp_path / "out"
-    assert [planned.what for planned in plan_archive(scan(videos, output_dir=target))] == ["annotate: not annotated yet"]
+    (planned,) = plan_archive(scan(videos, output_dir=target))
+    assert planned.description.startswith("annotate:")
     assert not (tmp_path / "out").exists()
     statuses = [[outcome.status for outcome in annotate(videos, output_dir=target)] for _ in range(2)]
     assert statuses == [[Status.NO_FACES], [Status.UP_TO_DATE]]
     assert os.listdir(source.parent) == ["a.mp4"]
     assert sorted(os.listdir(tmp_path / "out/tapes")) == ["a.emotions.csv", "a.emotions.meta.json"]
-    assert [planned.what for planned in plan_archive(scan(videos, output_dir=target))] == ["skip: up to date"]
+    (planned,) = plan_archive(scan(videos, output_dir=target))
+    assert planned.description.startswith("skip:")

@@ -70,7 +70,7 @@ def test_segments_cover_a_span_and_match_every_detection_to_a_pixel(xs: list[int
         for number, x in enumerate(xs):
             if 200 * number in segment.span:
                 share = (200 * number - segment.span.start_ms) / segment.span.duration_ms
-                assert abs(segment.first.towards(segment.last, share).x - x) <= 1
+                assert abs(segment.first.interpolate(segment.last, share).x - x) <= 1
 
 
 @given(X_POSITIONS)

@@ -152,7 +152,7 @@ def _draw_bars(canvas: Canvas, segment: Segment, emotion: str, blocks: Sequence[
 
 
 def _box_at(segment: Segment, time_ms: int) -> Box:
-    return segment.first.towards(segment.last, (time_ms - segment.span.start_ms) / segment.span.duration_ms)
+    return segment.first.interpolate(segment.last, (time_ms - segment.span.start_ms) / segment.span.duration_ms)
 
 
 def _draw_square(segment: Segment, layer: int, style: str) -> pysubs2.SSAEvent:

@@ -12,7 +12,7 @@ import pytest
 from annotate.analysis.annotation import Annotation
 from annotate.analysis.parallel import analyze
 from annotate.analysis.pipeline import Analysis
-from annotate.batch.check import Fault, remove_stale
+from annotate.batch.check import FindingKind, delete_stale_files
 from annotate.batch.job import Status
 from annotate.errors import OutputError, StorageError
 from annotate.storage.address import S3Address
@@ -174,8 +174,8 @@ def test_check_finds_and_deletes_the_lock_of_a_killed_run(bucket: Bucket, pass_t
     bucket.put(f".annotate-{'0' * 16}.lock", b"{}")
     pass_time()
     (finding,) = check([root])
-    assert finding.fault is Fault.UNFINISHED
-    assert remove_stale(finding) == [finding.path]
+    assert finding.kind is FindingKind.UNFINISHED
+    assert delete_stale_files(finding) == [finding.path]
     assert bucket.keys == []
 
 
