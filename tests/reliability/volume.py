@@ -10,13 +10,16 @@ from pathlib import Path
 
 from annotate.archive.stored_report import read_report
 from annotate.results.meta import read_meta
-from tests.clips import H264, SAMPLES, file_url, make_face_picture, make_from_pictures, run_ffmpeg
+from tests.clips import H264, SAMPLES, file_url, make_face_image, make_from_images, run_ffmpeg
 from tests.reliability.archives import RUN_OPTIONS, count_statuses, find_temporary_files, read_log, read_outputs
 from tests.reliability.processes import Sample, running, sampling
 from tests.reliability.result import Failures, Options, PartResult, format_counts, print_line
 
 _VIDEOS, _QUICK_VIDEOS = 2000, 20
 _FRAMES = 8
+_OUTPUTS_PER_VIDEO = 4
+"""Table, boxes, subtitles and sidecar."""
+
 _MANY_TIMEOUT_S = 7200.0
 _SHORT_CLIPS = {
     "mp4": H264,
@@ -47,7 +50,8 @@ def many(options: Options) -> PartResult:
     archive = _make_many(folder, count)
     failures = Failures("many")
     first_s, samples = _run_many(archive, folder, {"annotated": count}, failures)
-    failures.expect(len(read_outputs(archive)) == 3 * count, f"{len(read_outputs(archive))} outputs instead of {3 * count}")
+    outputs = len(read_outputs(archive))
+    failures.expect(outputs == _OUTPUTS_PER_VIDEO * count, f"{outputs} outputs instead of {_OUTPUTS_PER_VIDEO * count}")
     second_s, _ = _run_many(archive, folder, {"up_to_date": count}, failures)
     failures.expect(not find_temporary_files(archive), f"temporary files left: {find_temporary_files(archive)}")
     samples_after_warmup = _after_warmup(samples)
@@ -108,10 +112,10 @@ def long(options: Options) -> PartResult:
 def _make_many(folder: Path, count: int) -> Path:
     archive = folder / "archive"
     archive.mkdir()
-    face = make_face_picture(folder / "face.png", filters="crop=ih:ih")
+    face = make_face_image(folder / "face.png", filters="crop=ih:ih")
     for ending, codec in _SHORT_CLIPS.items():
         clip = folder / f"short.{ending}"
-        make_from_pictures(clip, [(face, _FRAMES / 25)], size=(180, 180), options=codec)
+        make_from_images(clip, [(face, _FRAMES / 25)], size=(180, 180), options=codec)
     for number in range(count):
         ending = list(_SHORT_CLIPS)[number % len(_SHORT_CLIPS)]
         _link(folder / f"short.{ending}", archive / f"{number:05d}.{ending}")
