@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from pandas.testing import assert_frame_equal
 
 import annotate
-from annotate.archive.find_reports import Found, find_reports
+from annotate.archive.find_reports import FoundReports, find_reports
 from annotate.cli.main import main
 from annotate.cli.tables import terminal_width, text_width
 from annotate.emotions.labels import EMOTIONS
@@ -195,7 +195,7 @@ def test_unusable_tables_are_listed_and_skipped(archive: Path, monkeypatch: pyte
     """Without the sidecar, from another version, cut, or deleted between the check of the paths and the search."""
     gone = archive / "gone.mp4"
 
-    def delete_and_find(paths: Iterable[PathOrUrl]) -> Found:
+    def delete_and_find(paths: Iterable[PathOrUrl]) -> FoundReports:
         gone.unlink(missing_ok=True)
         return find_reports(paths)
 
