@@ -137,7 +137,7 @@ def _unpack(number: int, path: PathOrUrl, meta: Meta, content: bytes) -> _RawRep
     try:
         columns = next(csv.reader([header.decode("utf-8", "backslashreplace")]))
     except csv.Error as error:
-        raise ReportError(f"not a table written by annotate ({error})", ANNOTATE_AGAIN, path=path) from None
+        raise ReportError(f"not a table of annotate ({error})", ANNOTATE_AGAIN, path=path) from None
     video_path = video_beside(path, meta)
     summary = ReportSummary(
         path=path,
@@ -167,7 +167,7 @@ def _parse(raw_reports: Sequence[_RawReport]) -> Iterator[ReportBatch | SkippedP
                     reports[raw.number] = raw.report
                 except ValueError as error:
                     logger.info("skipped %s", raw.report.path, exc_info=True)
-                    yield SkippedPath(raw.report.path, f"not a table written by annotate ({error})", ANNOTATE_AGAIN)
+                    yield SkippedPath(raw.report.path, f"not a table of annotate ({error})", ANNOTATE_AGAIN)
     if reports:
         yield ReportBatch(dict(sorted(reports.items())), _clip_overlaps(pd.concat(tables, ignore_index=True)))
 
