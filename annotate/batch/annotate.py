@@ -168,7 +168,7 @@ def _local_video(
         after = storage.stat(job.path)
         if after.version != before.version or describe_source(job.path, after, video) != source:
             remedy = "annotate it again when it is complete"
-            raise UnreadableError("was changed while it was read", remedy, path=job.path)
+            raise UnreadableError("changed while it was read", remedy, path=job.path)
 
 
 def _open(job: AnnotateJob, context: WorkContext, video: Path) -> Analysis:

@@ -124,7 +124,7 @@ def _render(job: RenderJob, meta: Meta, context: WorkContext, lock: Lock) -> Out
         file, warning_count = rendering.make(folder, on_progress)
         if not is_unchanged(meta.source, job.path):
             remedy = "annotate it again when it is complete"
-            raise UnreadableError("was changed while it was read", remedy, path=job.path)
+            raise UnreadableError("changed while it was read", remedy, path=job.path)
         _publish(job, file, target, meta, lock)
     remarks = [target.name, *rendering.remarks]
     if warning_count:
@@ -203,7 +203,7 @@ def scan_renders(
     file = _single_file(target, [entry for entry in found if not isinstance(entry, SkippedPath)])
     if file is not None:
         if len(found) > 1 or any(storage_for(path).is_dir(path) for path in paths):
-            problem = "is a single file, but there may be several videos"
+            problem = "a single file cannot be the target of several videos"
             raise SettingsError(problem, "give a folder with --output-dir", path=f"-o {file}")
         options = replace(options, container=file.suffix[1:])
     items_beside = {item.video: item for item in locate(found, paths) if isinstance(item, ArchiveItem)}
@@ -229,7 +229,7 @@ def _single_file(target: Path | None, videos: Sequence[PathOrUrl]) -> Path | Non
     if target is None or target.is_dir():
         return None
     if any(is_same_file(target, require_local(video)) for video in videos):
-        raise SettingsError("is the source video, which is never overwritten", "give another name", path=f"-o {target}")
+        raise SettingsError("the source video is never overwritten", "give another name", path=f"-o {target}")
     extension = target.suffix[1:].lower()
     if extension in CONTAINERS_WRITTEN:
         return target
