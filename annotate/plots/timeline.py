@@ -25,8 +25,20 @@ MAX_LANES = 12
 """Default maximum number of face tracks in a timeline; the longest are drawn."""
 
 _TEXTS = {
-    "en": {"face": "face", "time": "time", "none": "no faces", "more": "face tracks not shown: {} ({} of face time)"},
-    "ru": {"face": "лицо", "time": "время", "none": "лиц нет", "more": "не показано треков лиц: {} ({} в кадре)"},
+    "en": {
+        "face": "face",
+        "probability": "probability",
+        "time": "time",
+        "none": "no faces",
+        "more": "face tracks not shown: {} ({} of face time)",
+    },
+    "ru": {
+        "face": "лицо",
+        "probability": "вероятность",
+        "time": "время",
+        "none": "лиц нет",
+        "more": "не показано треков лиц: {} ({} в кадре)",
+    },
 }
 
 _LEFT_IN, _RIGHT_IN, _BOTTOM_IN, _NOTE_IN = 0.78, 0.2, 0.42, 0.17
@@ -82,6 +94,9 @@ def draw_timeline(report: Report, title: str, language: str = "en", max_lanes: i
         axes.set_ylabel(f"{texts['face']} {face_id}", rotation=0, ha="right", va="center", labelpad=4)
         _draw_lane(axes, lanes[face_id], report.end_ms, language)
     figure.axes[-1].set_xlabel(texts["time"], labelpad=2)
+    if shown:
+        place = ((_LEFT_IN - 0.08) / WIDTH_IN, 1 - (top_in - 0.07) / height_in)
+        figure.text(*place, texts["probability"], size=SMALL_PT, color="#555555", ha="right", va="bottom")
     if hidden:
         note = texts["more"].format(len(hidden), clock(sum(report.durations_ms[face_id] for face_id in hidden) / MS_PER_S))
         figure.text(_LEFT_IN / WIDTH_IN, 0.06 / height_in, note, size=SMALL_PT, color="#555555")
@@ -96,7 +111,7 @@ def _set_up_axes(axes: Axes, end_ms: int, *, is_last: bool) -> None:
     step_s = next((step_s for step_s in _STEPS_S if end_s / step_s <= _MAX_TICKS), _STEPS_S[-1])
     ticks_s = np.arange(0, end_s + step_s * 1e-6, step_s)
     axes.set_xticks(ticks_s, [clock(tick_s) if is_last else "" for tick_s in ticks_s])
-    axes.set_yticks([0, 0.5, 1], ["0", ".5", "1"], size=SMALL_PT)
+    axes.set_yticks([0, 0.5, 1], ["0", "", "1"], size=SMALL_PT)
     axes.set_axisbelow(True)
     axes.grid(axis="x", color="#E4E4E4", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
