@@ -44,7 +44,10 @@ class PageOptions:
 
 @dataclass(frozen=True)
 class WrittenPage:
-    """Contents of a page; it was not written if they have no reports. ``unplayable`` is the number of videos not found."""
+    """Contents and problems of a page, which is not written if there are no reports; ``unplayable`` counts videos.
+
+    A video is unplayable if the page cannot play it: it was not found, or is in S3.
+    """
 
     contents: Contents
     problems: list[Problem]

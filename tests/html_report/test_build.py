@@ -317,7 +317,7 @@ def test_no_faces_give_no_charts(tmp_path: Path) -> None:
     assert run(tmp_path / "in", "-q", "-o", tmp_path / "report.html") == (0, "", "")
     page = Page(tmp_path / "report.html")
     assert (len(page.tables), page.data("figures"), "plotly" in page.scripts) == (1, [], False)
-    assert "No face was found" in (tmp_path / "report.html").read_text()
+    assert "No faces found" in (tmp_path / "report.html").read_text()
 
 
 def test_a_directory_without_tables_suggests_to_annotate_it(tmp_path: Path) -> None:
