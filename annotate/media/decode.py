@@ -1,4 +1,4 @@
-"""Decoding: the frames of a video with their presentation times, by one ffmpeg process that one generator owns."""
+"""Decode the frames of a video with their presentation times; one generator owns one ffmpeg process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -20,41 +20,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.errors import DecodingError
-from annotate.media.ffmpeg import command_line, ffmpeg_process, memory_options, open_input, plain_line, wait_for_output
+from annotate.media.ffmpeg import (
+    build_command,
+    clean_line,
+    ffmpeg_process,
+    memory_options,
+    restricted_input,
+    wait_for_output,
+)
 from annotate.media.probe import Video
 from annotate.settings import NO_HWACCEL, ONE_CORE, Limits
 from annotate.span import MS_PER_S, Span
 
 DISTINCT_WARNINGS = 20
-"""Number of different warnings of a decoder that are kept; the rest is counted."""
+"""Number of distinct decoder warnings that are kept; further ones are only counted."""
 
 _PLANAR_8_BIT = "yuv420p|yuv422p|yuv444p|gray"
 _TIMING = {"fps_mode": "passthrough", "enc_time_base": "1:1000"}
 _OWN_OUTPUTS = ("[rawvideo", "[framecrc", "[null")
-"""Warnings that begin with one of these are about our outputs' clocks, not about the video."""
+"""Prefixes of warnings about the timestamps of our own outputs, not about the video."""
 
 SEEKABLE_CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
-"""Containers with an index of their frames, so that decoding can begin anywhere."""
+"""Containers with an index of their frames, so that decoding can start anywhere."""
 
 _LEAD_S = 1
-"""Decoding begins so much earlier, in whole seconds, which are exact in every clock: a time may be rounded up, and a frame
-may need the one before it to be deinterlaced."""
+"""Decoding starts this much earlier than requested: times are rounded, and deinterlacing may need the frame before.
+Whole seconds are exact in every time base."""
 
 _MIN_DEINTERLACED_PX = 16
-"""Smaller frames are not deinterlaced: the filter takes none."""
+"""Smaller frames are not deinterlaced, since the filter does not support them."""
 
 _PIPE_BYTES = 1 << 20
 _FALLBACK_FRAME_MS = 40
 _TERMINATE_TIMEOUT_S = 5
 
+OnSeconds = Callable[[float], None]
+"""Progress callback, called with the seconds of video done so far."""
+
 
 @dataclass(frozen=True)
 class Frame:
-    """One image and the time for which it is shown.
+    """An image and the time span for which it is shown.
 
-    ``index`` counts the frames ffmpeg delivers, from 0; ``last_index`` is the last of those that this one stands for (the
-    same, unless faster frames were left out after it). ``image`` is (height, width) uint8 luma in limited range, 16..235.
-    ``span`` ends where the next frame begins.
+    ``index`` counts the decoded frames from 0; ``last_index`` is the index of the last frame that was dropped in favor of
+    this one, or ``index`` itself. ``image`` is (height, width) uint8 luma in limited range, 16..235. ``span`` ends where the
+    next frame begins.
     """
 
     index: int
@@ -65,7 +75,7 @@ class Frame:
 
 @dataclass
 class DecodingReport:
-    """Counts and warnings of a decoding, filled in while frames are delivered; ``warnings`` are lines of ffmpeg's."""
+    """Counts and warnings of a decoding, filled in during iteration; ``warnings`` counts lines of ffmpeg's stderr."""
 
     frames: int = 0
     end_ms: int = 0
@@ -88,38 +98,38 @@ def decode(
 ) -> Generator[Frame, None, None]:
     """Yield every frame of ``video`` as luma of ``size_px`` (width, height), upright, deinterlaced where needed.
 
-    With ``start_s``, from there on and a little before: in `SEEKABLE_CONTAINERS` with the times, and as a rule the images,
-    that a decoding from the start would give; indices count from 0 all the same.
+    With ``start_s``, decoding starts shortly before that time. In `SEEKABLE_CONTAINERS` the times, and usually the images,
+    are those of a decoding from the start, but indices count from 0.
 
     Two outputs of one process are read: raw images, and one line per frame with its presentation time and duration in
-    milliseconds. Nothing is duplicated or dropped to make a constant rate. The process is gone when the generator is.
-    Errors and warnings name the video as it is ``shown_as``.
+    milliseconds. No frame is duplicated or dropped to make a constant rate. Closing the generator ends the process. Errors
+    and warnings name the video's ``display_path``.
 
     Raises:
-        DecodingError: not one frame could be decoded, or the decoder hung. Lesser damage is told by ``report``.
-        FFmpegError: ffmpeg is gone since it was found.
+        DecodingError: no frame could be decoded, or the decoder hung. ``report`` records lesser damage.
+        FFmpegError: ffmpeg could not be started.
     """
     report = DecodingReport() if report is None else report
     width, height = size_px
     with _stamp_channel() as (stamp_target, inherited, stamp_lines):
         sought_s = max(0, start_s - _LEAD_S)
         command = _command(video, size_px, limits, stamp_target, sought_s)
-        read_stderr = functools.partial(collect_warnings, report=report, path=video.path, shown_as=video.shown_as)
+        read_stderr = functools.partial(collect_warnings, report=report, path=video.path, display_path=video.display_path)
         with ffmpeg_process(command, read_stderr, inherited=inherited) as process:
             stamps = stamp_lines(process)
             assert process.stdout is not None
             _widen_pipe(process.stdout)
-            images = _images(process.stdout, width, height, video.shown_as, limits.stall_timeout_s)
-            yield from _spanned(images, stamps, report, sought_s * MS_PER_S)
+            images = _read_images(process.stdout, width, height, video.display_path, limits.stall_timeout_s)
+            yield from _with_spans(images, stamps, report, sought_s * MS_PER_S)
             process.wait()
     if not report.frames:
-        reason = next(iter(report.warnings), f"ffmpeg ended with status {process.returncode}")
-        problem = f"no frame could be decoded ({reason})"
-        raise DecodingError(problem, "the file is damaged or its codec unknown", path=video.shown_as)
+        cause = next(iter(report.warnings), f"ffmpeg exited with status {process.returncode}")
+        problem = f"no frame could be decoded ({cause})"
+        raise DecodingError(problem, "check whether the file is damaged or its codec unknown", path=video.display_path)
 
 
-def deinterlaced(source: Any, video: Video) -> Any:
-    """Return the video stream of an input, one image per frame: deinterlaced where it is interlaced."""
+def deinterlace(source: Any, video: Video) -> Any:
+    """Return the video stream of an input, with interlaced frames deinterlaced to one image each."""
     stream = source[str(video.stream)]
     if video.short_side_px < _MIN_DEINTERLACED_PX:
         return stream
@@ -127,68 +137,70 @@ def deinterlaced(source: Any, video: Video) -> Any:
 
 
 def _command(video: Video, size_px: tuple[int, int], limits: Limits, stamp_target: str, sought_s: int = 0) -> list[str]:
-    """Return a command of one chain of filters whose result goes to two outputs, so that every image has its own stamp.
+    """Return a command with one filter chain and two outputs, so that every image has its timestamp.
 
-    Stamps come first: an ffmpeg that works its outputs in turn has then told a frame's time before it hands it over.
-    ``framecrc`` of frames passed by reference costs nothing and tells time and duration; the copy of sound into nothing
-    keeps the container's start as zero, which MPEG-TS otherwise forgets.
+    The output of timestamps comes first: an ffmpeg that serves its outputs in turn then writes a frame's timestamp before
+    its image. ``framecrc`` of frames passed by reference costs nothing and gives time and duration. Copying the audio to a
+    null output makes times count from the container's start, which for MPEG-TS they otherwise do not.
     """
     width, height = size_px
-    further: dict[str, str | int] = {} if limits.hwaccel == NO_HWACCEL else {"hwaccel": limits.hwaccel}
+    options: dict[str, str | int] = {} if limits.hwaccel == NO_HWACCEL else {"hwaccel": limits.hwaccel}
     if sought_s:
-        further["ss"] = sought_s
-    source = open_input(threads=limits.threads, max_pixels=limits.max_pixels, **further)
-    chain = deinterlaced(source, video).filter("scale", width, height, flags="area", out_range="limited")
+        options["ss"] = sought_s
+    source = restricted_input(threads=limits.threads, max_pixels=limits.max_pixels, **options)
+    chain = deinterlace(source, video).filter("scale", width, height, flags="area", out_range="limited")
     halves = chain.filter("format", _PLANAR_8_BIT).filter("extractplanes", "y").split()
     stamps = halves[0].output(stamp_target, format="framecrc", vcodec="wrapped_avframe", flush_packets=1, **_TIMING)
     images = halves[1].output("pipe:1", format="rawvideo", vcodec="rawvideo", **_TIMING)
     clock = ffmpeg.output(source["v"], source["a?"], "pipe:2", format="null", codec="copy")
     outputs = ffmpeg.merge_outputs(stamps, images, clock)
-    options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-y", *memory_options(video.pixels))
-    return command_line(outputs.global_args(*options), video.path, video.ffmpeg.path)
+    global_options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-y", *memory_options(video.pixels))
+    return build_command(outputs.global_args(*global_options), video.path, video.ffmpeg.path)
 
 
-def _images(pipe: IO[bytes], width: int, height: int, name: object, stall_timeout_s: float) -> Iterator[NDArray[np.uint8]]:
-    """Yield whole images (height, width) from the pipe; a killed decoder leaves a rest shorter than one."""
+def _read_images(
+    pipe: IO[bytes], width: int, height: int, name: object, stall_timeout_s: float
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield images (height, width) from the pipe; an incomplete one at the end, from a killed decoder, is discarded."""
     while True:
         image = np.empty((height, width), np.uint8)
-        room = memoryview(image.data).cast("B")
+        buffer = memoryview(image.data).cast("B")
         filled = 0
-        while filled < len(room):
+        while filled < len(buffer):
             wait_for_output(pipe, name, stall_timeout_s)
-            count = pipe.readinto(room[filled:])  # type: ignore[attr-defined]
+            count = pipe.readinto(buffer[filled:])  # type: ignore[attr-defined]
             if not count:
                 return
             filled += count
         yield image
 
 
-def _spanned(
+def _with_spans(
     images: Iterator[NDArray[np.uint8]], stamps: Iterator[tuple[int, int]], report: DecodingReport, sought_ms: int
 ) -> Iterator[Frame]:
-    """Yield images with their spans; stamps count from ``sought_ms``.
+    """Yield a frame for each image and its (time, duration) in milliseconds, where times count from ``sought_ms``.
 
-    A frame lasts until the next, the last one for its own duration.
+    A frame lasts until the next one starts, the last one for its own duration.
     """
-    held: tuple[int, NDArray[np.uint8]] | None = None
+    previous: tuple[int, NDArray[np.uint8]] | None = None
     interval_ms = duration_ms = 0
     for image in images:
         stamp = next(stamps, None)
         if stamp is None:
-            report.warnings["pictures without a time at the end were left out"] += 1
+            report.warnings["frames without a timestamp at the end were skipped"] += 1
             report.warning_count += 1
             break
         start_ms, duration_ms = stamp[0] + sought_ms, stamp[1]
-        if held is not None:
-            held_start_ms, held_image = held
-            start_ms = max(start_ms, held_start_ms + 1)
-            interval_ms = start_ms - held_start_ms
-            yield _frame(report, Span(held_start_ms, start_ms), held_image)
-        held = start_ms, image
-    if held is not None:
-        held_start_ms, held_image = held
+        if previous is not None:
+            previous_ms, previous_image = previous
+            start_ms = max(start_ms, previous_ms + 1)
+            interval_ms = start_ms - previous_ms
+            yield _frame(report, Span(previous_ms, start_ms), previous_image)
+        previous = start_ms, image
+    if previous is not None:
+        previous_ms, previous_image = previous
         last_ms = duration_ms if duration_ms > 0 else interval_ms or _FALLBACK_FRAME_MS
-        yield _frame(report, Span(held_start_ms, held_start_ms + last_ms), held_image)
+        yield _frame(report, Span(previous_ms, previous_ms + last_ms), previous_image)
 
 
 def _frame(report: DecodingReport, span: Span, image: NDArray[np.uint8]) -> Frame:
@@ -199,7 +211,7 @@ def _frame(report: DecodingReport, span: Span, image: NDArray[np.uint8]) -> Fram
 
 
 def _parse_stamp(line: str) -> tuple[int, int] | None:
-    """Return time and duration in ms from a line of framecrc: stream, dts, pts, duration, size, checksum."""
+    """Return time and duration in ms from a framecrc line (stream, dts, pts, duration, ...), None from other lines."""
     if line.startswith("#"):
         return None
     fields = line.split(",")
@@ -208,9 +220,10 @@ def _parse_stamp(line: str) -> tuple[int, int] | None:
 
 @contextlib.contextmanager
 def _stamp_channel() -> Iterator[tuple[str, tuple[int, ...], Any]]:
-    """Open a channel for stamps: a pipe of its own, or a temporary file where processes inherit no descriptors.
+    """Open a channel for timestamps: a pipe, or a temporary file where processes cannot inherit descriptors.
 
-    Yield ffmpeg's name for it, the descriptors to inherit, and a function from the running process to the stamps.
+    Yield ffmpeg's name of the channel, the descriptors to inherit, and a function that takes the running process and returns
+    an iterator of (time, duration) in milliseconds.
     """
     if os.name == "posix":
         reading, writing = os.pipe()
@@ -262,13 +275,13 @@ def _from_file(path: Path, process: subprocess.Popen[bytes]) -> Iterator[tuple[i
                     process.wait(0.005)
 
 
-def collect_warnings(pipe: IO[bytes], report: DecodingReport, path: Path, shown_as: object) -> None:
-    """Read stderr to its end: a full pipe would stop the decoder. Keep a bounded number of different lines.
+def collect_warnings(pipe: IO[bytes], report: DecodingReport, path: Path, display_path: object) -> None:
+    """Read stderr to its end, since a full pipe would block the decoder, and keep a bounded number of distinct lines.
 
-    Where they name ``path`` they show ``shown_as``.
+    In these lines ``path`` is replaced by ``display_path``.
     """
     for raw in pipe:
-        line = plain_line(raw.decode("utf-8", "replace"), path, shown_as)
+        line = clean_line(raw.decode("utf-8", "replace"), path, display_path)
         if line and not line.startswith(_OWN_OUTPUTS):
             report.warning_count += 1
             if line in report.warnings or len(report.warnings) < DISTINCT_WARNINGS:
@@ -276,7 +289,7 @@ def collect_warnings(pipe: IO[bytes], report: DecodingReport, path: Path, shown_
 
 
 def _widen_pipe(pipe: IO[bytes]) -> None:
-    """Let a whole frame wait in the pipe, where the system can (Linux)."""
+    """Enlarge the pipe's buffer, so that it holds a whole frame, where the system supports it (Linux)."""
     try:
         import fcntl
 

@@ -21,7 +21,7 @@ import click
 from tabulate import tabulate
 
 from annotate.results.meta import hash_content, read_meta
-from tests.clips import H264, SAMPLES, file_url, make_face_picture, make_from_pictures, run_ffmpeg
+from tests.clips import H264, SAMPLES, file_url, make_face_image, make_from_images, run_ffmpeg
 from tests.reliability.processes import Sample, running, sampling
 from tests.runs import annotate
 
@@ -100,8 +100,8 @@ def measure_leaks(folder: Path, count: int) -> list[tuple[str, str, str]]:
     """Return rows with descriptors and processes while annotating ``count`` videos, in the second and last quarter."""
     archive = folder / "short"
     archive.mkdir()
-    face = make_face_picture(folder / "face.png", filters="crop=ih:ih")
-    clip = make_from_pictures(folder / "short.mp4", [(face, 0.32)], size=(180, 180))
+    face = make_face_image(folder / "face.png", filters="crop=ih:ih")
+    clip = make_from_images(folder / "short.mp4", [(face, 0.32)], size=(180, 180))
     for number in range(count):
         os.link(clip, archive / f"{number}.mp4")
     elapsed_s, samples = _run(["--jobs", "2", archive], folder)

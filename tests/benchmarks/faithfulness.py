@@ -18,11 +18,11 @@ from tqdm import tqdm
 from annotate.analysis.pipeline import analyzed_size_px
 from annotate.archive.discover import walk
 from annotate.errors import AnnotateError
-from annotate.faces.box import Box, overlaps
+from annotate.faces.box import Box, pairwise_iou
 from annotate.faces.detect import FaceDetector
-from annotate.faces.search import Observation, observe
-from annotate.faces.shots import mark_shots, thin
-from annotate.faces.track import TrackedFace, follow
+from annotate.faces.search import Observation, detect_faces
+from annotate.faces.shots import limit_frame_rate, mark_shots
+from annotate.faces.track import TrackedFace, link_detections
 from annotate.media.decode import Frame, decode
 from annotate.media.probe import probe
 from annotate.settings import Settings
@@ -71,11 +71,13 @@ def compare(path: Path) -> TrackingComparison:
     """Compare the tracks of a video's first frames with those of detection on every frame."""
     settings = Settings()
     video = probe(path)
-    stream = thin(decode(video, analyzed_size_px(video, settings.min_face)), video.frame_rate, settings.max_frame_rate)
+    stream = limit_frame_rate(
+        decode(video, analyzed_size_px(video, settings.min_face)), video.frame_rate, settings.max_frame_rate
+    )
     frames = [frame for _, frame in zip(range(_MAX_FRAMES), stream, strict=False)]
     detector = FaceDetector(settings.min_face)
     truth = _boxes(_detect_on_every_frame(frames, detector, settings), settings)
-    tracked = _boxes(observe(frames, detector, settings), settings)
+    tracked = _boxes(detect_faces(frames, detector, settings), settings)
     true_ms = found_ms = extra_ms = 0
     shares: list[float] = []
     for frame in frames:
@@ -96,7 +98,7 @@ def _detect_on_every_frame(frames: Iterable[Frame], detector: FaceDetector, sett
 def _boxes(observations: Iterable[Observation], settings: Settings) -> dict[int, list[Box]]:
     """Return boxes by frame index, of tracks long enough to be kept."""
     tracks: dict[int, list[TrackedFace]] = {}
-    for event in follow(observations, settings):
+    for event in link_detections(observations, settings):
         if isinstance(event, TrackedFace):
             tracks.setdefault(event.track, []).append(event)
     boxes: dict[int, list[Box]] = {}
@@ -111,7 +113,7 @@ def _matches(expected: Sequence[Box], found: Sequence[Box]) -> Sequence[float]:
     """Return, for each expected box, its largest overlap with a found box."""
     if not expected or not found:
         return []
-    largest: list[float] = overlaps(list(expected), list(found)).max(1).tolist()
+    largest: list[float] = pairwise_iou(list(expected), list(found)).max(1).tolist()
     return largest
 
 

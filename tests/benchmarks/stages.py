@@ -84,7 +84,7 @@ def measure(path: Path, started_at: float) -> dict[str, float]:
     with (
         mock.patch.object(FaceDetector, "_search", stages.wrapped("detect", FaceDetector._search)),
         mock.patch.object(blocks, "_pixels", stages.wrapped("crop", blocks._pixels)),
-        mock.patch.object(blocks, "take_patch", stages.wrapped("crop", blocks.take_patch)),
+        mock.patch.object(blocks, "extract_patch", stages.wrapped("crop", blocks.extract_patch)),
         mock.patch.object(Classifier, "__call__", stages.wrapped("classify", Classifier.__call__)),
         mock.patch.object(pipeline, "decode", stages.waiting(pipeline.decode)),
         tempfile.TemporaryDirectory() as folder,

@@ -12,7 +12,7 @@ from typing import Any
 
 from annotate.archive.layout import OUTPUT_MARK
 from annotate.storage.names import TEMPORARY_PREFIX
-from tests.clips import make_face_picture, make_from_pictures, make_pattern
+from tests.clips import make_face_image, make_from_images, make_pattern
 from tests.reliability.processes import running
 
 RUN_OPTIONS = ("--jobs", "2", "--min-face", "0.3")
@@ -29,11 +29,11 @@ def make_archive(folder: Path) -> Path:
     """Create and return an archive of six short videos in two folders, one of them without faces."""
     subfolder = folder / "subfolder"
     subfolder.mkdir(parents=True)
-    face = make_face_picture(folder.parent / f"{folder.name}.png")
+    face = make_face_image(folder.parent / f"{folder.name}.png")
     lengths = ((2.0, folder), (1.0, folder), (3.0, subfolder), (1.6, subfolder), (1.2, folder))
     for number, (duration_s, parent) in enumerate(lengths):
         noise = f"noise=alls=6:allf=t:all_seed={number}"
-        make_from_pictures(parent / f"{number}.mp4", [(face, duration_s)], size=_FACE_SIZE_PX, filters=noise)
+        make_from_images(parent / f"{number}.mp4", [(face, duration_s)], size=_FACE_SIZE_PX, filters=noise)
     make_pattern(folder / "5.mp4", duration_s=2.0)
     return folder
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from annotate.results.meta import read_meta
-from tests.clips import make_face_picture, make_from_pictures, run_ffmpeg
+from tests.clips import make_face_image, make_from_images, run_ffmpeg
 from tests.reliability.processes import running, sampling
 from tests.reliability.result import Failures, Options, PartResult
 
@@ -43,8 +43,8 @@ def crowd(options: Options) -> PartResult:
 
 def _make_crowd(folder: Path, length_s: float) -> Path:
     width, height = _SIZE_PX[0] // _ACROSS, _SIZE_PX[1] // _DOWN
-    face = make_face_picture(folder / "face.png", filters=f"crop=ih:ih,scale={width}:{height}")
+    face = make_face_image(folder / "face.png", filters=f"crop=ih:ih,scale={width}:{height}")
     tiles = folder / "tiles.png"
     repeated = ("-loop", "1", "-framerate", str(_FACES), "-t", "1", "-i", face)
     run_ffmpeg(*repeated, "-vf", f"tile={_ACROSS}x{_DOWN}", "-frames:v", "1", "-update", "1", tiles)
-    return make_from_pictures(folder / "crowd.mp4", [(tiles, length_s)], size=_SIZE_PX)
+    return make_from_images(folder / "crowd.mp4", [(tiles, length_s)], size=_SIZE_PX)

@@ -11,7 +11,7 @@ from typing import Any
 from annotate.archive.layout import REPORT_ENDING
 from annotate.archive.stored_report import read_report
 from annotate.errors import ReportError
-from tests.clips import H264, file_url, make_face_picture, run_ffmpeg
+from tests.clips import H264, file_url, make_face_image, run_ffmpeg
 from tests.reliability.archives import RUN_OPTIONS, TRACEBACK, count_statuses, find_temporary_files, read_log
 from tests.reliability.processes import running
 from tests.reliability.result import Failures, Options, PartResult, format_counts
@@ -85,7 +85,7 @@ def damaged(options: Options) -> PartResult:
 
 
 def _make_clips(folder: Path) -> list[Path]:
-    face = make_face_picture(folder / "face.png")
+    face = make_face_image(folder / "face.png")
     sources = ("-loop", "1", "-framerate", "25", "-t", "1", "-i", face, "-f", "lavfi", "-t", "1", "-i", "sine=frequency=440")
     clips = []
     for ending, codecs in _CLIPS.items():

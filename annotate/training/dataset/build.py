@@ -9,10 +9,10 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from annotate.analysis.pipeline import analyzed_frames, analyzed_size_px, find_faces
+from annotate.analysis.pipeline import analyzed_frames, analyzed_size_px, track_faces
 from annotate.emotions.contract import Contract
 from annotate.errors import MediaError
-from annotate.faces.blocks import Block, Cropped, cut_face, join_frames
+from annotate.faces.blocks import Block, CroppedFace, crop_face, make_block
 from annotate.faces.track import TrackedFace, TrackEnd
 from annotate.media.decode import Frame, decode
 from annotate.media.probe import probe
@@ -112,7 +112,7 @@ def cut_clips(
     size_px = analyzed_size_px(video, analysis.min_face)
     with closing(decode(video, size_px, limits=Limits(threads=1))) as frames:
         reported = _report_progress(frames, lambda done_s: progress(path, done_s, video.duration_s) if progress else None)
-        events = find_faces(analyzed_frames(reported, video, contract, analysis), analysis)
+        events = track_faces(analyzed_frames(reported, video, contract, analysis), analysis)
         yield from _collect_clips(events, locations, max_blocks, contract, analysis.min_track_frames)
 
 
@@ -123,7 +123,7 @@ class _OpenClip:
     location: ClipLocation
     max_frames: int
     frame_counts: dict[int, int] = field(default_factory=dict)
-    crops: dict[int, list[Cropped]] = field(default_factory=dict)
+    crops: dict[int, list[CroppedFace]] = field(default_factory=dict)
 
     @property
     def start_ms(self) -> int:
@@ -137,7 +137,7 @@ class _OpenClip:
         self.frame_counts[face.track] = self.frame_counts.get(face.track, 0) + 1
         crops = self.crops.setdefault(face.track, [])
         if len(crops) < self.max_frames:
-            crops.append(cut_face(face, contract))
+            crops.append(crop_face(face, contract))
 
 
 def _collect_clips(
@@ -187,7 +187,7 @@ def _cut_clip(clip: _OpenClip, lengths: dict[int, int], contract: Contract, min_
     crops, size = clip.crops[track], contract.block_frames
     starts = range(0, max(1, len(crops) - size + 1), STEP_FRAMES)
     blocks = [
-        join_frames(crops[start : start + size], contract, face_id=face_id, number=number)
+        make_block(crops[start : start + size], contract, face_id=face_id, number=number)
         for number, start in enumerate(starts)
     ]
     return ClipBlocks(clip.location, tuple(blocks))

@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from annotate.archive.discover import VIDEO_ENDINGS
-from annotate.emotions.labels import EMOTIONS, emotion_name
+from annotate.archive.discover import VIDEO_EXTENSIONS
+from annotate.emotions.labels import EMOTIONS, resolve_emotion
 from annotate.errors import DatasetError, read_error
 from annotate.span import MS_PER_S, Span
 
@@ -131,7 +131,7 @@ def overlapping(clips: Iterable[LabeledClip]) -> dict[LabeledClip, LabeledClip]:
 
 def parse_emotion(text: str) -> int:
     """Return the class index of an emotion's name or number from 0 to 6; raise ValueError for others."""
-    name = emotion_name(text)
+    name = resolve_emotion(text)
     if name is not None:
         return EMOTIONS.index(name)
     try:
@@ -148,7 +148,7 @@ def parse_emotion(text: str) -> int:
 def without_extension(name: str) -> str:
     """Return a file name without a video extension: ``a.b`` for both ``a.b.mp4`` and ``a.b``."""
     path = PurePosixPath(name)
-    return str(path.with_suffix("")) if path.suffix[1:].lower() in VIDEO_ENDINGS else str(path)
+    return str(path.with_suffix("")) if path.suffix[1:].lower() in VIDEO_EXTENSIONS else str(path)
 
 
 def rare_classes(clips: Sequence[LabeledClip]) -> frozenset[int]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from annotate.analysis.pipeline import BATCH_BLOCKS, analyzed_frames, analyzed_size_px, find_faces
+from annotate.analysis.pipeline import BATCH_BLOCKS, analyzed_frames, analyzed_size_px, track_faces
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import Contract
 from annotate.faces.box import Box
@@ -94,7 +94,7 @@ def _tracked_faces(path: Path, settings: Settings, contract: Contract) -> Iterat
     video = probe(path)
     frames = decode(video, analyzed_size_px(video, settings.min_face))
     try:
-        for event in find_faces(analyzed_frames(frames, video, contract, settings), settings):
+        for event in track_faces(analyzed_frames(frames, video, contract, settings), settings):
             if isinstance(event, TrackedFace):
                 yield event
     finally:

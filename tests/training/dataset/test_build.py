@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annotate.analysis.pipeline import analyzed_frames, analyzed_size_px, find_faces
+from annotate.analysis.pipeline import analyzed_frames, analyzed_size_px, track_faces
 from annotate.emotions.contract import Contract
 from annotate.errors import DatasetError
 from annotate.faces.blocks import Block, BlockReport, cut_blocks
@@ -22,7 +22,7 @@ from annotate.training.dataset.build import BuildReport, BuildSettings, ClipBloc
 from annotate.training.dataset.footage import ClipLocation
 from annotate.training.dataset.labels import LabeledClip, LabelTable, Omission, OmissionKind
 from annotate.training.dataset.storage import Split, open_dataset
-from tests.clips import H264, SAMPLES, make_from_pictures, run_ffmpeg
+from tests.clips import H264, SAMPLES, make_from_images, run_ffmpeg
 
 HAPPINESS, SADNESS = 3, 5
 SETTINGS = BuildSettings()
@@ -33,7 +33,7 @@ def annotated_blocks(path: Path) -> list[Block]:
     """Return the blocks that annotating passes to the classifier."""
     video, settings = probe(path), Settings()
     frames = decode(video, analyzed_size_px(video, settings.min_face))
-    events = find_faces(analyzed_frames(frames, video, Contract(), settings), settings)
+    events = track_faces(analyzed_frames(frames, video, Contract(), settings), settings)
     return list(cut_blocks(events, Contract(), settings.min_track_frames, BlockReport()))
 
 
@@ -49,12 +49,12 @@ def frames_of(clip: ClipBlocks) -> list[tuple[int, int, int]]:
 
 
 @pytest.fixture(scope="module")
-def changing_clip(media: Path, face_picture: Path) -> Path:
+def changing_clip(media: Path, face_image: Path) -> Path:
     """One second of two faces, then 0.8 s of one: faces 1, 2 and 3."""
-    both = make_from_pictures(
-        media / "both.mp4", [(face_picture, 1)], size=(320, 240), filters="split[a][b];[b]hflip[c];[a][c]vstack"
+    both = make_from_images(
+        media / "both.mp4", [(face_image, 1)], size=(320, 240), filters="split[a][b];[b]hflip[c];[a][c]vstack"
     )
-    one = make_from_pictures(media / "one.mp4", [(face_picture, 0.8)], filters="pad=320:480")
+    one = make_from_images(media / "one.mp4", [(face_image, 0.8)], filters="pad=320:480")
     path = media / "changing.mp4"
     run_ffmpeg("-i", both, "-i", one, "-filter_complex", "[0][1]concat=n=2:v=1[out]", "-map", "[out]", *H264, path)
     return path
