@@ -60,7 +60,7 @@ def decide(item: ArchiveItem, options: OutputOptions, settings: Settings, model_
 
 
 def decide_conversion(item: ArchiveItem, options: OutputOptions) -> Decision:
-    """Return the action that a video needs when its existing report is converted, whatever settings and model made it.
+    """Return the action that converting a video's report needs; settings and model of the report do not matter.
 
     The video itself may be missing.
 
