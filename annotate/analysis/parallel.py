@@ -19,7 +19,7 @@ from annotate.analysis.chunks import ChunkItem, ChunkMerger, chunks_align
 from annotate.analysis.pipeline import Analysis
 from annotate.errors import DecodingError
 from annotate.faces.blocks import BlockReport
-from annotate.media.decode import SEEKABLE_CONTAINERS, DecodingReport, OnSeconds
+from annotate.media.decode import SEEKABLE_CONTAINERS, DecodingReport, MediaProgress
 from annotate.media.probe import Video
 from annotate.settings import Settings
 
@@ -80,7 +80,7 @@ def count_chunks(video: Video, settings: Settings) -> int:
     return max(1, math.ceil((video.duration_s or 0) / settings.chunk_s))
 
 
-def analyze_chunk(analysis: Analysis, number: int, count: int, progress: OnSeconds) -> list[ChunkItem] | None:
+def analyze_chunk(analysis: Analysis, number: int, count: int, progress: MediaProgress) -> list[ChunkItem] | None:
     """Decode and analyze chunk ``number`` (from 0) of ``count`` and return its items; None if the decoder warned.
 
     Threads can share an `Analysis`; a cluster worker opens its own. ``progress`` is called with the seconds of the chunk

@@ -20,7 +20,7 @@ from annotate.faces.detect import SCALE_TOLERANCE, FaceDetector, detection_short
 from annotate.faces.search import detect_faces
 from annotate.faces.shots import limit_frame_rate
 from annotate.faces.track import TrackedFace, TrackEnd, link_detections
-from annotate.media.decode import DecodingReport, Frame, OnSeconds, decode
+from annotate.media.decode import DecodingReport, Frame, MediaProgress, decode
 from annotate.media.probe import Video, probe
 from annotate.settings import ALL_CORES, Limits, Settings
 
@@ -42,7 +42,7 @@ class Analysis:
     settings: Settings
     classifier: Classifier
     limits: Limits = ALL_CORES
-    progress: OnSeconds | None = None
+    progress: MediaProgress | None = None
     decoding: DecodingReport = field(default_factory=DecodingReport)
     blocks: BlockReport = field(default_factory=BlockReport)
     tools: Tools = field(default_factory=Tools)
@@ -85,7 +85,7 @@ class Analysis:
         self.blocks = BlockReport(merger.faces, merger.dropped_tracks)
 
     def chunk_items(
-        self, report: DecodingReport, first: int = 0, end: int | None = None, progress: OnSeconds | None = None
+        self, report: DecodingReport, first: int = 0, end: int | None = None, progress: MediaProgress | None = None
     ) -> Iterator[ChunkItem]:
         """Yield the items of chunks ``first`` (from 0) to ``end`` (exclusive; None for all); IDs restart in each chunk.
 
@@ -125,7 +125,7 @@ class Analysis:
         return missing_s if missing_s > max(_MIN_MISSING_S, _MIN_MISSING_SHARE * stated_s) else 0.0
 
 
-def _report_progress(frames: Iterable[Frame], progress: OnSeconds | None) -> Iterator[Frame]:
+def _report_progress(frames: Iterable[Frame], progress: MediaProgress | None) -> Iterator[Frame]:
     for frame in frames:
         if progress is not None:
             progress(frame.span.end_s)

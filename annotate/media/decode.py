@@ -54,7 +54,7 @@ _PIPE_BYTES = 1 << 20
 _FALLBACK_FRAME_MS = 40
 _TERMINATE_TIMEOUT_S = 5
 
-OnSeconds = Callable[[float], None]
+MediaProgress = Callable[[float], None]
 """Progress callback, called with the seconds of video done so far."""
 
 

@@ -17,7 +17,7 @@ import ffmpeg
 
 from annotate.errors import DecodingError, OutputError
 from annotate.media.containers import COPY, MATROSKA, MP4, codec_option, is_kept_when_burning, subtitle_encoder
-from annotate.media.decode import DecodingReport, OnSeconds, collect_warnings, deinterlace
+from annotate.media.decode import DecodingReport, MediaProgress, collect_warnings, deinterlace
 from annotate.media.ffmpeg import (
     H264_ENCODER,
     LIBASS,
@@ -35,7 +35,7 @@ FONT = "DejaVu Sans"
 """The font of subtitles. A subset is included, since libass draws nothing, not even boxes, without a font."""
 
 _FONTS = Path(__file__).parent / "fonts"
-_CLOCK_PER_S = 720_000
+_TICKS_PER_S = 720_000
 """The encoder's time base: a common multiple of usual time bases and frame rates, so that times stay exact."""
 
 _QUALITY, _PRESET = 18, "medium"
@@ -69,7 +69,7 @@ class Subtitles:
 
 
 def burn(
-    video: Video, ass_track: str | None, target: Path, *, limits: Limits = ONE_CORE, progress: OnSeconds | None = None
+    video: Video, ass_track: str | None, target: Path, *, limits: Limits = ONE_CORE, progress: MediaProgress | None = None
 ) -> DecodingReport:
     """Write the video to ``target``, with the text of an ASS track, if given, drawn into the frames.
 
@@ -117,7 +117,7 @@ def _h264_options(quality: int, preset: str) -> dict[str, Any]:
         "preset": preset,
         "threads:v": _ENCODER_THREADS,
         "fps_mode": "passthrough",
-        "enc_time_base:v": f"1:{_CLOCK_PER_S}",
+        "enc_time_base:v": f"1:{_TICKS_PER_S}",
     }
 
 
@@ -140,7 +140,7 @@ def mux(
     target: Path,
     *,
     limits: Limits = ONE_CORE,
-    progress: OnSeconds | None = None,
+    progress: MediaProgress | None = None,
 ) -> DecodingReport:
     """Write the video's streams, copied, and subtitle ``tracks`` to ``target``, .mp4 or .mkv in an empty folder.
 
@@ -197,7 +197,7 @@ def _run(
     target: Path,
     program: str,
     limits: Limits,
-    progress: OnSeconds | None,
+    progress: MediaProgress | None,
     metadata: Sequence[str] = (),
 ) -> DecodingReport:
     """Run ffmpeg in the target's folder until it ends, and call ``progress`` with the seconds of video done so far.
@@ -248,7 +248,7 @@ def _failure(video: Video, target: Path, report: DecodingReport, status: int) ->
 
 
 def make_proxy(
-    video: Video, target: Path, *, limits: Limits = ONE_CORE, progress: OnSeconds | None = None
+    video: Video, target: Path, *, limits: Limits = ONE_CORE, progress: MediaProgress | None = None
 ) -> DecodingReport:
     """Write a version of the video that every browser plays to ``target``, .mp4 in an empty folder.
 

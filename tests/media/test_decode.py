@@ -288,7 +288,7 @@ def test_errors_and_warnings_name_the_display_path(tmp_path: Path) -> None:
     damaged, report = replace(probe(clip, display_path=url), path=text), DecodingReport()
     (tmp_path / "work").mkdir()
     for attempt in (
-        lambda: probe(tmp_path / "gone.mp4", display_path=url),
+        lambda: probe(tmp_path / "missing.mp4", display_path=url),
         lambda: probe(text, display_path=url),
         lambda: probe(clip, 100, display_path=url),
         lambda: next(decode(damaged, (160, 120), report=report)),
