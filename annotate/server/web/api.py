@@ -111,9 +111,7 @@ async def status(service: ServiceDep) -> StatusView:
         429: {"model": ErrorView, "description": "too many uploads are kept or waiting"},
         507: {"model": ErrorView, "description": "the server's disk is full"},
     },
-    openapi_extra={
-        "requestBody": {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
-    },
+    openapi_extra={"requestBody": {"content": {"application/octet-stream": {"schema": _BYTES}}}},
 )
 async def upload(request: Request, service: ServiceDep, name: str, modified_s: Modified = None) -> VideoDetail:
     """Store a video and queue its annotation. The response contains the video's id."""

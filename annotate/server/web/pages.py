@@ -122,5 +122,5 @@ def _type_name(schema: dict[str, Any]) -> str:
     if schema.get("type") == "array":
         return f"list of {_type_name(schema['items'])}"
     if isinstance(schema.get("additionalProperties"), dict):
-        return f"object of {_type_name(schema['additionalProperties'])}"
+        return f"object with {_type_name(schema['additionalProperties'])} values"
     return str(schema.get("type", "any"))

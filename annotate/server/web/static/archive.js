@@ -95,7 +95,7 @@ function showHeading(archive) {
   document.getElementById("folder-name").textContent = state.folder.split("/").pop() || tree.dataset.name;
   const { states } = archive;
   const total = Object.values(states).reduce((sum, count) => sum + count, 0);
-  const parts = Object.entries(states).map(([name, count]) => `${number(count)} ${word(name)}`);
+  const parts = Object.entries(states).map(([name, count]) => `${number(count)}\u00a0${word(name)}`);
   document.getElementById("summary").textContent = archive.is_complete ? (total ? parts.join(" · ") : "") : word("looking");
   document.getElementById("annotate").hidden = !(states.missing || states.stale);
   const problems = document.getElementById("problems");

@@ -19,7 +19,7 @@ export function clock(seconds, decimals = 0) {
 export function size(bytes) {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
   const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
-  const options = { style: "unit", unit: units[power], maximumFractionDigits: power > 2 ? 1 : 0 };
+  const options = { style: "unit", unit: units[power], unitDisplay: power ? "short" : "long", maximumFractionDigits: power > 2 ? 1 : 0 };
   return new Intl.NumberFormat(language, options).format(bytes / 1000 ** power);
 }
 
