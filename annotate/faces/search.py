@@ -94,7 +94,7 @@ class _Shot:
         return self._last_frame_ms is None or frame.span.start_ms // interval_ms != self._last_frame_ms // interval_ms
 
     def _search_near(self, frame: Frame) -> tuple[Detection, ...]:
-        """Return the detections around known faces, and update these."""
+        """Return the detections around the known faces, and update the known faces."""
         if not self._known:
             return ()
         detections = self._detector.detect_near(frame.image, self._known)

@@ -383,9 +383,7 @@ def test_burning_keeps_subtitles_attachments_chapters_and_metadata(tmp_path: Pat
     assert [kind for kind, _ in streams(path)] == ["video", "audio", "audio", "subtitle", "attachment"]
     info = description(path)
     assert re.findall(r"Stream #0:\d+\((\w+)\): (?:Audio|Subtitle)", info) == ["deu", "fra", "ita"]
-    assert all(
-        re.search(rf"(?i){name} +: {value}", info) for name, value in (("title", "A film"), ("title", "First"))
-    )
+    assert all(re.search(rf"(?i){name} +: {value}", info) for name, value in (("title", "A film"), ("title", "First")))
     assert [kind for kind, _ in streams(burned(clip)) if kind != "data"] == ["video", "audio", "audio", "subtitle"]
 
 
