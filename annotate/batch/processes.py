@@ -51,6 +51,7 @@ class _WorkerProcess(SpawnProcess):
     def __init__(self, worker_config: _WorkerConfig, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._worker_config = worker_config
+        self.is_terminating = False
 
     @cached_property
     def tools(self) -> Tools:
@@ -83,14 +84,17 @@ class _WorkerProcess(SpawnProcess):
                 last_s = now_s
                 messages.put((job.path, done_s, duration_s))
 
-        previous = signal.signal(signal.SIGTERM, _unwind)
+        outcome: Outcome | None = None
         try:
+            signal.signal(signal.SIGTERM, _unwind)
             with cores or contextlib.nullcontext():
-                return run_task(task, job, WorkContext(self.tools, progress, cores))
+                outcome = run_task(task, job, WorkContext(self.tools, progress, cores))
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
         except SystemExit:
+            pass  # dropping it with its frames closes generators that were interrupted between `with` and their body
+        if outcome is None or self.is_terminating:  # the exception may have been lost in a `__del__` method
             os._exit(1)  # the pool's own loop would start the next job
-        finally:
-            signal.signal(signal.SIGTERM, previous)
+        return outcome
 
 
 class _WorkerContext(SpawnContext):
@@ -187,6 +191,7 @@ class ProcessExecutor:
 def _unwind(number: int, frame: FrameType | None) -> NoReturn:
     """Raise SystemExit on the first signal; ignore more, since the pool terminates the others when one worker ends."""
     signal.signal(number, signal.SIG_IGN)
+    _this_worker().is_terminating = True
     sys.exit(128 + number)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import shutil
@@ -8,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,33 @@ def crash_or_succeed(job: AnnotateJob, context: WorkContext | None = None) -> Ou
     if job.path.name == CRASHES or (job.path.name == CRASHES_ONCE and not marker.exists()):
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    return Outcome(job.path, Status.ANNOTATED, 1.0)
+
+
+def lose_sigterm(job: AnnotateJob, context: WorkContext) -> Outcome:
+    """A task that is terminated in a ``__del__`` method, where Python drops exceptions."""
+
+    class Finalized:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    Finalized()
+    return Outcome(job.path, Status.ANNOTATED, 1.0)
+
+
+def leave_generator_open(job: AnnotateJob, context: WorkContext) -> Outcome:
+    """A task that is terminated while a generator waits for its cleanup."""
+
+    def create_and_delete() -> Iterator[None]:
+        job.path.touch()
+        try:
+            yield
+        finally:
+            job.path.unlink()
+
+    generator = create_and_delete()
+    next(generator)
+    os.kill(os.getpid(), signal.SIGTERM)
     return Outcome(job.path, Status.ANNOTATED, 1.0)
 
 
@@ -82,6 +111,13 @@ def test_a_prepared_worker_takes_the_first_job(tmp_path: Path) -> None:
     assert workers._pool is not None
     assert len(workers._pool.context.started) == 1
     workers.close()
+
+
+@pytest.mark.parametrize("task", [lose_sigterm, leave_generator_open])
+def test_sigterm_ends_a_worker_and_cleans_up_at_any_point_of_a_job(tmp_path: Path, task: Task[AnnotateJob]) -> None:
+    with contextlib.closing(ProcessExecutor(1)) as workers, pytest.raises(BrokenExecutor):
+        workers.submit(task, job_for(tmp_path / "a.mp4")).result(60)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_prepared_workers_end_on_close() -> None:

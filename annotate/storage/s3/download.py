@@ -6,6 +6,7 @@ import contextlib
 import re
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,12 +46,16 @@ def downloaded(client: S3Client, path: S3Address, scratch: Path | None = None) -
                 "free up space, or choose another folder with --scratch",
                 path=path,
             )
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     except OSError as error:
         raise _download_error(path, parent, error) from None
+    folder = parent / f"{_PREFIX}{uuid.uuid4().hex}"
     lock = FileLock(folder / _LOCK)
-    try:
-        lock.acquire()
+    try:  # SIGTERM may raise SystemExit anywhere, also right after the folder was created
+        try:
+            folder.mkdir(mode=0o700)
+            lock.acquire()
+        except OSError as error:
+            raise _download_error(path, parent, error) from None
         suffix = path.suffix if _SUFFIX.fullmatch(path.suffix) else ""
         copy = folder / f"video{suffix}"
         try:
@@ -64,8 +69,13 @@ def downloaded(client: S3Client, path: S3Address, scratch: Path | None = None) -
         except MediaError as error:
             raise error.with_path(path) from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+        except (KeyboardInterrupt, SystemExit):
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        finally:
+            lock.release()
 
 
 def _sweep(parent: Path) -> None:

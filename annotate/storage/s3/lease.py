@@ -27,6 +27,9 @@ LEASE_S = 300.0
 RENEWAL_INTERVAL_S = 60.0
 
 _WITHDRAWALS = 3
+_INTERRUPTED_WITHDRAWALS = 10
+"""An interrupted put is still running, and a busy store may take a second."""
+
 _WITHDRAWAL_INTERVAL_S = 0.1
 _NAME = re.compile(f"{re.escape(TEMPORARY_PREFIX)}[0-9a-f]{{{KEY_DIGITS}}}{re.escape(LOCK_SUFFIX)}")
 
@@ -87,10 +90,11 @@ class Lease:
 
     def release(self) -> None:
         """Delete the lock object unless another run owns it; a KeyboardInterrupt or SystemExit meanwhile is delayed."""
-        self._released.set()
         try:
+            self._released.set()
             self._delete()
         except (KeyboardInterrupt, SystemExit):
+            self._released.set()
             self._delete()
             raise
 
@@ -116,20 +120,23 @@ def lock(client: S3Client, base: S3Address) -> Iterator[Lease | None]:
     lock_object = _lock_object(base)
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
     client.listings.forget(lock_object.parent)
-    try:
+    lease: Lease | None = None
+    is_acquiring = True
+    try:  # SIGTERM may raise SystemExit anywhere, also between the acquisition and the first use of the lease
         etag = _acquire(client, lock_object, owner)
-    except BaseException:
-        _withdraw(client, lock_object, owner)
-        raise
-    if etag is None:
-        yield None
-        return
-    lease = Lease(client, base, owner, etag)
-    try:
-        _check_conditional_puts(client, lock_object, owner)
+        if etag is not None:
+            lease = Lease(client, base, owner, etag)
+            _check_conditional_puts(client, lock_object, owner)
+        is_acquiring = False
         yield lease
+    except BaseException as error:
+        if lease is None and is_acquiring:
+            is_interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
+            _withdraw(client, lock_object, owner, _INTERRUPTED_WITHDRAWALS if is_interrupted else _WITHDRAWALS)
+        raise
     finally:
-        lease.release()
+        if lease is not None:
+            lease.release()
 
 
 def find_abandoned(client: S3Client, folder: S3Address) -> list[S3Address]:
@@ -205,10 +212,10 @@ def _etag_if_owned(client: S3Client, lock_object: S3Address, owner: str) -> str 
     return etag if is_own else None
 
 
-def _withdraw(client: S3Client, lock_object: S3Address, owner: str) -> None:
-    """Delete a lock object whose creation was interrupted; it may appear with a delay."""
+def _withdraw(client: S3Client, lock_object: S3Address, owner: str, attempts: int) -> None:
+    """Delete a lock object whose creation failed or was interrupted; it may appear with a delay."""
     with contextlib.suppress(StorageError):
-        for _ in range(_WITHDRAWALS):
+        for _ in range(attempts):
             if _etag_if_owned(client, lock_object, owner):
                 client.delete(lock_object)
                 return

@@ -114,6 +114,19 @@ def test_a_lock_is_deleted_if_its_creation_is_interrupted(
     assert bucket.keys == []
 
 
+def test_a_lock_is_deleted_if_it_is_interrupted_after_its_creation(
+    bucket: Bucket, base: S3Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        assert locks(bucket) != []
+        raise SystemExit
+
+    monkeypatch.setattr(lease, "Lease", interrupt)
+    with pytest.raises(SystemExit), lock(base):
+        pass
+    assert bucket.keys == []
+
+
 def test_a_lock_is_deleted_if_its_release_is_interrupted(
     bucket: Bucket, base: S3Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
