@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import click
 from tqdm import tqdm
 
-from annotate.batch.check import FindingKind, Finding
+from annotate.batch.check import Finding, FindingKind
 from annotate.batch.job import Outcome, Status
 from annotate.cli.tables import Column, format_columns
 from annotate.errors import OutputError, write_error

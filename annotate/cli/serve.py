@@ -133,7 +133,7 @@ def serve(
 
 def _serve(settings: ServeSettings, *, quiet: bool) -> None:
     from annotate.server.service import Service
-    from annotate.server.web.listen import server_url, bind
+    from annotate.server.web.listen import bind, server_url
     from annotate.server.web.listen import serve as serve_until_end
     from annotate.server.web.schemas import event_of
 
