@@ -1,4 +1,4 @@
-"""Annotate gives videos an emotion track: faces found, followed and classified, as tables and subtitles.
+"""Find faces in videos, classify their emotions over time, and write tables and subtitles.
 
 >>> import annotate
 >>> table = annotate.annotate_video("movie.mp4")  # doctest: +SKIP
@@ -63,7 +63,7 @@ __all__ = [
     "summarize",
 ]
 
-_HOMES = {
+_MODULES = {
     "Annotation": "annotate.analysis.annotation",
     "Box": "annotate.faces.box",
     "Settings": "annotate.settings",
@@ -74,10 +74,10 @@ _HOMES = {
     "iterate_annotations": "annotate.api",
     "summarize": "annotate.analytics.summary",
 }
-"""Where names live that are loaded when they are asked for: pandas, dlib and onnxruntime take most of a second."""
+"""Modules of the public names, imported on first use: pandas, dlib and onnxruntime take most of a second."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES.get(name, "annotate.errors")), name)
+    return getattr(import_module(_MODULES.get(name, "annotate.errors")), name)

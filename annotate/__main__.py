@@ -1,4 +1,4 @@
-"""Start the program: by its own name, and as ``python -m annotate``."""
+"""Entry point of the command ``annotate`` and of ``python -m annotate``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ EXIT_INTERRUPTED = 130
 
 
 def run() -> None:
-    """Run the command line; Ctrl-C while it is being loaded gives no traceback."""
+    """Run the command line, without a traceback on Ctrl-C during imports."""
     _open_closed_streams()
     try:
         from annotate.cli.main import main
@@ -20,12 +20,12 @@ def run() -> None:
 
 
 def _open_closed_streams() -> None:
-    """Open what the caller has closed (``2>&-``), so that no file of ours gets the number of stdout or stderr."""
+    """Open standard streams that the caller has closed (``2>&-``), so that no other file gets their descriptors."""
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:
-            opened = os.open(os.devnull, os.O_RDWR)
-            if opened != number:
-                os.dup2(opened, number)
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
             setattr(sys, name, os.fdopen(number, mode))
 
 

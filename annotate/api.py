@@ -1,4 +1,4 @@
-"""The program as a library."""
+"""The Python API: annotate one video."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from annotate.settings import Limits, Settings, available_cores
 def annotate_video(
     path: str | os.PathLike[str], settings: Settings | None = None, tools: Tools | None = None
 ) -> pd.DataFrame:
-    """Annotate one video and return its report as a table; nothing is written.
+    """Annotate one video and return the table; write nothing.
 
-    One row per face and block, ordered by start, then face, with the columns of the CSV report (see the README); a video
-    without faces gives a table without rows. ``tools`` keeps the model and the detector from one video to the next.
+    The table has one row per face track and block of 20 frames, ordered by start, then face, with the columns of
+    ``*.emotions.csv`` (see annotate/results/README.md). A video without faces gives a table without rows. Pass the same
+    ``tools`` to several calls to load the model and the detector only once.
 
     Raises:
-        MediaError: the file is no video that can be used.
-        ModelError: the settings' model does not keep the contract.
-        FFmpegError: there is no usable ffmpeg.
+        MediaError: the file is not a usable video.
+        ModelError: the model of the settings is invalid.
+        FFmpegError: ffmpeg is missing or too old.
     """
     analysis = Analysis.open(Path(path), settings, tools=tools)
     return to_table(analyze(analysis, threading.Semaphore(available_cores() - 1)), analysis.classifier.contract.class_names)
@@ -37,9 +38,9 @@ def annotate_video(
 def iterate_annotations(
     path: str | os.PathLike[str], settings: Settings | None = None, tools: Tools | None = None
 ) -> Iterator[Annotation]:
-    """Yield annotations of one video as its blocks complete: a face's own in order, faces as they come.
+    """Yield the annotations of one video as blocks are completed, in order for each face but not across faces.
 
-    The decoder ends when the iterator is closed or dropped. It uses one thread, so that a damaged video gives the same
-    result every time. Parameters and errors as for `annotate_video`, those of opening at once.
+    The decoder stops when the iterator is closed or deleted. It uses one thread, so that a damaged video gives the same
+    result every time. Parameters and errors are those of `annotate_video`; errors of opening are raised by the call.
     """
     return iter(Analysis.open(Path(path), settings, limits=Limits(threads=1), tools=tools))

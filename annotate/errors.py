@@ -1,26 +1,26 @@
-"""What can go wrong, as one tree.
+"""Exceptions of annotate.
 
 ::
 
-    AnnotateError                 anything this program reports in one sentence
+    AnnotateError                 base class of all expected errors
     ├── FFmpegError               ffmpeg is missing or too old
-    ├── ModelError                a model file does not keep the contract
-    ├── SettingsError             an option has a value that cannot be used
-    ├── ClusterError              a cluster cannot be reached, or is gone
-    ├── MediaError                one video cannot be used
-    │   ├── UnreadableError       it cannot be opened as a file
-    │   ├── NotAVideoError        it is not a video, or damaged beyond opening
-    │   ├── NoVideoStreamError    it opens, but holds no pictures
-    │   ├── TooLargeError         its pictures, or the number of its streams, are larger than allowed
-    │   └── DecodingError         not one frame could be decoded, or the decoder hung
-    ├── OutputError               a result cannot be written
-    ├── StorageError              object storage refuses, or does not answer
-    ├── ReportError               a CSV report cannot be read
-    ├── DatasetError              labels, stills or a set of blocks cannot be used
-    └── TrainingError             a model cannot be trained, or a picture of it drawn, with what is there
+    ├── ModelError                a model file is invalid
+    ├── SettingsError             an option has an invalid value
+    ├── ClusterError              a cluster cannot be reached, or the connection was lost
+    ├── MediaError                a video cannot be used
+    │   ├── UnreadableError       the file cannot be opened
+    │   ├── NotAVideoError        the file is not a video, or too damaged to be opened
+    │   ├── NoVideoStreamError    the file has no video stream
+    │   ├── TooLargeError         the frame size or the number of streams exceeds a limit
+    │   └── DecodingError         no frame could be decoded, or the decoder hung
+    ├── OutputError               an output cannot be written
+    ├── StorageError              object storage refuses a request or does not answer
+    ├── ReportError               a table is missing, damaged or outdated
+    ├── DatasetError              labels, still images or a dataset of blocks cannot be used
+    └── TrainingError             a model cannot be trained, or its training cannot be plotted
 
-An error says what it is about (``path``), what is wrong (``problem``) and what to do (``remedy``). It is put into words
-here and nowhere else; code that shows it in another way reads the fields.
+An error has the fields ``path``, ``problem`` (what is wrong) and ``remedy`` (what to do). Only this module formats them
+as text; code that displays an error in another way reads the fields.
 """
 
 from __future__ import annotations
@@ -34,33 +34,33 @@ EXIT_FAILED, EXIT_USAGE = 1, 2
 _AnyError = TypeVar("_AnyError", bound="AnnotateError")
 
 _REMEDIES = {
-    errno.ENOENT: "it was deleted or moved; check the name",
-    errno.ENOTDIR: "it was deleted or moved; check the name",
+    errno.ENOENT: "check that the path exists",
+    errno.ENOTDIR: "check that the path exists",
     errno.EACCES: "check its permissions",
     errno.EPERM: "check its permissions",
-    errno.EROFS: "give another folder, such as with --output-dir",
-    errno.ENOSPC: "make room on its disk",
-    errno.EDQUOT: "make room on its disk",
-    errno.EIO: "check its disk",
-    errno.ESTALE: "check its disk",
-    errno.ENOTCONN: "check its disk",
-    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.EROFS: "choose a writable folder, for example with --output-dir",
+    errno.ENOSPC: "free up disk space",
+    errno.EDQUOT: "free up disk space",
+    errno.EIO: "check the disk and its connection",
+    errno.ESTALE: "check the disk and its connection",
+    errno.ENOTCONN: "check the disk and its connection",
+    errno.ENAMETOOLONG: "use a shorter name",
     errno.ELOOP: "check its symbolic links",
-    errno.EISDIR: "give the name of a file",
+    errno.EISDIR: "use the path of a file",
     errno.EMFILE: "run with fewer --jobs",
 }
-"""What to do about an error of the operating system, by its number."""
+"""Remedies for operating system errors, by errno."""
 
 
 class AnnotateError(Exception):
-    """Base of every error that reaches the user as a sentence.
+    """Base class of all errors that are expected and shown to the user.
 
-    ``path`` is the file, folder or address that it is about, if it is about one; ``problem`` what is wrong with it, with the
-    cause; ``remedy`` what to do, if there is something.
+    ``path`` is the file, folder or URL concerned, or None. ``problem`` says what is wrong, with the cause in parentheses.
+    ``remedy`` says what to do, empty if unknown. Both start in lower case and have no final period.
     """
 
     exit_status: ClassVar[int] = EXIT_FAILED
-    """Status with which a command ends that raises it."""
+    """Exit status of a command that raises this error."""
 
     def __init__(self, problem: str, remedy: str = "", *, path: object = None) -> None:
         super().__init__(problem, remedy)
@@ -70,14 +70,14 @@ class AnnotateError(Exception):
 
     @property
     def reason(self) -> str:
-        """Problem and remedy in words, without the path."""
-        return in_words(self.problem, self.remedy)
+        """Problem and remedy as text, without the path."""
+        return format_error(self.problem, self.remedy)
 
     def __str__(self) -> str:
-        return in_words(self.problem, self.remedy, self.path)
+        return format_error(self.problem, self.remedy, self.path)
 
-    def about(self: _AnyError, path: object) -> _AnyError:
-        """Return the same error about another path, such as the original of a copy."""
+    def with_path(self: _AnyError, path: object) -> _AnyError:
+        """Return a copy of the error with another path, such as the original of a temporary file."""
         other = copy.copy(self)
         other.path = path
         return other
@@ -88,23 +88,23 @@ class FFmpegError(AnnotateError):
 
 
 class ModelError(AnnotateError):
-    """A model file does not keep the contract."""
+    """A model file is invalid: it does not follow the contract (see `annotate.emotions.contract`)."""
 
     exit_status = EXIT_USAGE
 
 
 class SettingsError(AnnotateError, ValueError):
-    """An option has a value that cannot be used."""
+    """An option has an invalid value."""
 
     exit_status = EXIT_USAGE
 
 
 class ClusterError(AnnotateError):
-    """A cluster cannot be reached, or is gone."""
+    """A cluster cannot be reached, or the connection was lost."""
 
 
 class MediaError(AnnotateError):
-    """One video cannot be used; the others can."""
+    """A video cannot be used; other videos are not affected."""
 
 
 class UnreadableError(MediaError):
@@ -112,27 +112,27 @@ class UnreadableError(MediaError):
 
 
 class NotAVideoError(MediaError):
-    """The file is not a video, or damaged beyond opening."""
+    """The file is not a video, or too damaged to be opened."""
 
 
 class NoVideoStreamError(MediaError):
-    """The file opens, but holds no pictures."""
+    """The file has no video stream."""
 
 
 class TooLargeError(MediaError):
-    """The pictures, or the number of streams, are larger than allowed."""
+    """The frame size or the number of streams exceeds a limit."""
 
 
 class DecodingError(MediaError):
-    """The file opens, but not one frame could be decoded, or the decoder hung."""
+    """The file can be opened, but no frame could be decoded, or the decoder hung."""
 
 
 class OutputError(AnnotateError):
-    """A result cannot be written."""
+    """An output cannot be written."""
 
 
 class StorageError(AnnotateError, OSError):
-    """Object storage refuses, or does not answer; an OSError too, so that it is met wherever files are read."""
+    """Object storage refuses a request or does not answer; also an OSError, which code that reads files handles."""
 
     def __init__(self, problem: str, remedy: str = "", *, path: object = None) -> None:
         super().__init__(problem, remedy, path=path)
@@ -141,40 +141,40 @@ class StorageError(AnnotateError, OSError):
 
 
 class ReportError(AnnotateError):
-    """A CSV report cannot be read."""
+    """A table is missing, damaged or outdated."""
 
 
 class DatasetError(AnnotateError):
-    """Labels, stills or a set of blocks cannot be used."""
+    """Labels, still images or a dataset of blocks cannot be used."""
 
 
 class TrainingError(AnnotateError):
-    """A model cannot be trained, or a picture of it drawn, with what is there."""
+    """A model cannot be trained, or its training cannot be plotted."""
 
 
-def in_words(problem: str, remedy: str = "", path: object = None) -> str:
-    """Return ``PATH: problem (cause). Remedy.``, without the parts that are not there.
+def format_error(problem: str, remedy: str = "", path: object = None) -> str:
+    """Return ``PATH: problem (cause). Remedy.``, without empty parts.
 
-    >>> in_words("not a video (no header)", "check its download", "a.mp4")
+    >>> format_error("not a video (no header)", "check its download", "a.mp4")
     'a.mp4: not a video (no header). Check its download.'
-    >>> in_words("the file is empty")
+    >>> format_error("the file is empty")
     'the file is empty'
     """
-    advice = f". {remedy[0].upper()}{remedy[1:]}." if remedy else ""
-    return (f"{path}: " if path is not None else "") + problem + advice
+    suffix = f". {remedy[0].upper()}{remedy[1:]}." if remedy else ""
+    return (f"{path}: " if path is not None else "") + problem + suffix
 
 
-def unreadable(path: object, error: OSError) -> UnreadableError:
-    """Return what to raise for a file that cannot be read: ``path``, unless the error names another one."""
-    named = path if error.filename in (None, str(path)) else error.filename
-    return UnreadableError(f"cannot be read ({error.strerror})", remedy_for(error), path=named)
+def read_error(path: object, error: OSError) -> UnreadableError:
+    """Return the error to raise for an unreadable file: ``path``, or the file named by ``error``."""
+    shown_path = path if error.filename in (None, str(path)) else error.filename
+    return UnreadableError(f"cannot be read ({error.strerror})", remedy_for(error), path=shown_path)
 
 
-def unwritable(path: object, error: OSError) -> OutputError:
-    """Return what to raise for a file that cannot be written."""
+def write_error(path: object, error: OSError) -> OutputError:
+    """Return the error to raise for a file that cannot be written."""
     return OutputError(f"cannot be written ({error.strerror})", remedy_for(error), path=path)
 
 
 def remedy_for(error: OSError) -> str:
-    """Return what to do about an error of the operating system: a file that was deleted has no permissions to check."""
-    return _REMEDIES.get(error.errno or 0, "check its permissions and its disk")
+    """Return the remedy for an operating system error."""
+    return _REMEDIES.get(error.errno or 0, "check its permissions and the disk")

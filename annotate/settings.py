@@ -1,4 +1,4 @@
-"""Settings, which decide the result of annotating one video, and limits, which do not."""
+"""Settings, which affect the annotations of a video, and limits, which do not."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ MIN_MIN_FACE, MAX_MIN_FACE = 0.02, 0.9
 NO_HWACCEL = "none"
 CPU = "cpu"
 PROVIDERS = {CPU: "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-"""Names of --provider -> onnxruntime's."""
+"""onnxruntime execution provider for each value of --provider."""
 
 AUTOMATIC_THREADS = 0
 """One decoding thread per core."""
 
 
 def available_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of CPU cores available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Options that bound the means of decoding and classifying; they do not decide the result."""
+    """Options of decoding and classification that do not affect the annotations."""
 
     threads: int = 1
-    """Decoding threads."""
+    """Number of decoding threads."""
 
     stall_timeout_s: float = 60.0
-    """A decoder that delivers nothing for longer than this is killed."""
+    """The decoder is killed after this time without output."""
 
     max_pixels: int = 40_000_000
-    """Videos with larger frames are refused; the default is enough for 8K."""
+    """Videos with larger frames are refused; the default allows 8K."""
 
     hwaccel: str = NO_HWACCEL
-    """ffmpeg's method of decoding by hardware, one that works here (see `annotate.media.hwaccel.choose_hwaccel`)."""
+    """Hardware decoding method of ffmpeg, tested to work (see `annotate.media.hwaccel.choose_hwaccel`)."""
 
     provider: str = CPU
-    """The provider that runs the model, a key of ``PROVIDERS``; probabilities may differ in the sixth digit between them."""
+    """Device that runs the model, a key of `PROVIDERS`; probabilities may differ in the sixth digit between devices."""
 
 
 ONE_CORE = Limits()
@@ -51,46 +51,47 @@ ALL_CORES = Limits(AUTOMATIC_THREADS)
 
 @dataclass(frozen=True)
 class Settings:
-    """Options that change the annotations. How much runs at once, formats and languages are not among them.
+    """Options that affect the annotations; parallelism, formats and languages do not.
 
     Raises:
-        SettingsError: a value is outside its range.
+        SettingsError: a value is out of range.
     """
 
     min_face: float = 0.15
-    """Smallest face to find, as a fraction of the image's shorter side."""
+    """Minimum face size, as a fraction of the shorter side of the frame."""
 
     detection_interval_ms: int = 250
-    """There is a detection pass once in every such step of time, and at the first and last frame of a shot."""
+    """Time between detection passes; the first and last frame of a shot are always searched."""
 
     search_interval_ms: int = 2000
-    """In every such step, and at both ends of a shot, the whole image is searched; else the places of known faces."""
+    """Time between searches of the whole frame, also done at both ends of a shot; other detection passes search only
+    around known faces."""
 
     max_frame_rate: float = 30.0
-    """Sources more than a frame a second faster are thinned to at most this many frames a second."""
+    """Videos that exceed this by more than one frame per second are reduced to at most this frame rate."""
 
     track_timeout_ms: int = 1000
-    """A track ends when its face has not been detected for longer than this."""
+    """A track ends when its face was not detected for longer than this."""
 
     track_overlap: float = 0.3
-    """Least intersection over union of a face's box with the last of its track."""
+    """Minimum intersection over union of a detection with the last box of its track."""
 
     min_track_frames: int = 5
-    """Shorter tracks are dropped."""
+    """Tracks with fewer frames are dropped."""
 
     gap_ms: int = 1000
-    """Tracks end where no frame is shown for longer than this, if that is unusual for the video."""
+    """Tracks end at a gap between frames longer than this, if that is unusual for the video."""
 
     chunk_s: int = 300
-    """Length of a chunk. At every such step of a video's time shots begin anew, so that a chunk's annotations do not depend
-    on the frames before it, and chunks can be analyzed at once. Five minutes are a whole number of blocks at usual rates."""
+    """Length of a chunk. A new shot starts with each chunk, so that chunks do not depend on earlier frames and can be
+    analyzed in parallel. Five minutes are a whole number of blocks at common frame rates."""
 
     model: Path | None = None
-    """ONNX file under the model's contract; None for the one that is installed with the program."""
+    """ONNX file that follows the model contract; None for the installed model."""
 
     def __post_init__(self) -> None:
         if not MIN_MIN_FACE <= self.min_face <= MAX_MIN_FACE:
-            raise SettingsError(f"min_face must lie between {MIN_MIN_FACE} and {MAX_MIN_FACE}, not {self.min_face}")
+            raise SettingsError(f"min_face must be between {MIN_MIN_FACE} and {MAX_MIN_FACE}, not {self.min_face}")
         for name in (
             "detection_interval_ms",
             "search_interval_ms",
@@ -103,4 +104,4 @@ class Settings:
             if not getattr(self, name) > 0:
                 raise SettingsError(f"{name} must be greater than 0, not {getattr(self, name)}")
         if not 0 < self.track_overlap < 1:
-            raise SettingsError(f"track_overlap must lie between 0 and 1, not {self.track_overlap}")
+            raise SettingsError(f"track_overlap must be between 0 and 1, not {self.track_overlap}")

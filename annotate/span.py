@@ -1,7 +1,7 @@
-"""Spans of time.
+"""Time spans.
 
-Time is presentation time minus the container's start, in whole milliseconds: the resolution of stamps, subtitles and
-reports, and exact in comparisons, which seconds in floating point are not.
+Time is presentation time minus the start of the container, in whole milliseconds: the resolution of timestamps,
+subtitles and tables, and exact in comparisons, unlike floating-point seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ MS_PER_S = 1000
 
 @dataclass(frozen=True, order=True, slots=True)
 class Span:
-    """Half-open interval [start_ms, end_ms); ordered by start, then end; empty spans are false.
+    """A half-open interval [start_ms, end_ms), ordered by start, then end; empty spans are falsy.
 
     >>> Span(0, 40) < Span(40, 80), bool(Span(5, 5)), Span(0, 40).duration_s
     (True, False, 0.04)
@@ -46,7 +46,7 @@ class Span:
         return self.end_ms > self.start_ms
 
     def __contains__(self, time_ms: int) -> bool:
-        """Whether a moment lies inside; the end does not.
+        """Return whether a time is inside; the end is not.
 
         >>> 0 in Span(0, 40), 40 in Span(0, 40)
         (True, False)
@@ -54,7 +54,7 @@ class Span:
         return self.start_ms <= time_ms < self.end_ms
 
     def __and__(self, other: Span) -> Span:
-        """What both cover; false when they share nothing.
+        """Return the intersection, which is falsy if the spans do not overlap.
 
         >>> Span(0, 40) & Span(30, 80)
         Span(start_ms=30, end_ms=40)
@@ -64,7 +64,7 @@ class Span:
         return Span(max(self.start_ms, other.start_ms), min(self.end_ms, other.end_ms))
 
     def __or__(self, other: Span) -> Span:
-        """The smallest span around both.
+        """Return the smallest span that contains both.
 
         >>> Span(0, 40) | Span(60, 80)
         Span(start_ms=0, end_ms=80)
@@ -72,7 +72,7 @@ class Span:
         return Span(min(self.start_ms, other.start_ms), max(self.end_ms, other.end_ms))
 
     def from_start(self, start_ms: int) -> Span:
-        """The same span, begun no earlier than ``start_ms``.
+        """Return the span clipped to start no earlier than ``start_ms``.
 
         >>> Span(0, 40).from_start(30)
         Span(start_ms=30, end_ms=40)

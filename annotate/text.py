@@ -1,4 +1,4 @@
-"""Text for people: names that do nothing to what shows them, and times as on a clock."""
+"""Text for terminals and pages: escaped names, durations, and display width."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from wcwidth import wcswidth
 
 
 def printable(text: object, keep: str = "") -> str:
-    """Text that does nothing to a terminal: control characters, but those to ``keep``, and broken bytes escaped.
+    """Escape control characters, except those in ``keep``, and invalid UTF-8 bytes, so that text is safe on a terminal.
 
     >>> printable("a\\x1b[31m\\n")
     'a\\\\x1b[31m\\\\n'
     """
-    shown = "".join(
+    escaped = "".join(
         char if char.isprintable() or char in keep else char.encode("unicode_escape").decode() for char in str(text)
     )
-    return shown.encode("utf-8", "backslashreplace").decode()
+    return escaped.encode("utf-8", "backslashreplace").decode()
 
 
 def clock(duration_s: float, decimals: int = 0) -> str:
-    """A length as people write it.
+    """Format a duration in seconds as ``M:SS`` or ``H:MM:SS``.
 
     >>> clock(5.04), clock(3725), clock(65.04, 1)
     ('0:05', '1:02:05', '1:05.0')
@@ -26,15 +26,15 @@ def clock(duration_s: float, decimals: int = 0) -> str:
     whole, part = divmod(round(duration_s * 10**decimals), 10**decimals)
     minutes, seconds = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
-    shown = f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
-    return f"{shown}.{part:0{decimals}d}" if decimals else shown
+    text = f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+    return f"{text}.{part:0{decimals}d}" if decimals else text
 
 
 ELLIPSIS = "…"
 
 
 def shorten(text: str, width: int) -> str:
-    """Text cut in the middle, more of its end kept than of its start.
+    """Shorten text to a display width by an ellipsis in the middle, keeping more of its end than of its start.
 
     >>> shorten("archive/2024/summer/beach.mp4", 20)
     'archiv…mer/beach.mp4'
@@ -47,11 +47,12 @@ def shorten(text: str, width: int) -> str:
 
 
 def text_width(text: str) -> int:
-    """Columns of a terminal that a printable text takes; East Asian characters take two."""
+    """Return the number of terminal columns of a printable text; East Asian characters take two."""
     return len(text) if text.isascii() else max(wcswidth(text), 0)
 
 
 def _clip(text: str, width: int) -> str:
+    """Return the start of a text that fits into a display width."""
     while text_width(text) > width:
         text = text[:-1]
     return text

@@ -1,7 +1,6 @@
-"""Makes ``report.jpg`` and ``serve.jpg``: the report page of the sample videos, and the pages of ``annotate serve`` over
-them, each with one of the videos, drawn by Chromium.
+"""Draw ``report.jpg`` and ``serve.jpg``: the HTML report and the pages of ``annotate serve`` for the sample videos.
 
-``python sample_videos/pages.py``, with ``pip install '.[test]'`` and ``chromium`` or ``google-chrome`` on the path.
+Run ``python sample_videos/pages.py``; needs ``pip install '.[test]'``, and ``chromium`` or ``google-chrome`` on the path.
 """
 
 from __future__ import annotations
@@ -23,24 +22,24 @@ from annotate.html_report.build import write_page
 
 FOLDER = Path(__file__).parent
 CLIPS = ("cut.mp4", "no_face.mp4", "phone.mov", "portrait.mp4", "two_faces.mp4")
-SHOWN, MOMENT_S, PRESSED = "two_faces.mp4", 5.2, 2
-"""A moment at which both faces are there, and how many changes on they are, too."""
+SHOWN, MOMENT_S, KEY_PRESSES = "two_faces.mp4", 5.2, 2
+"""The clip shown, a time with both faces, and the number of presses of the right arrow key that also leads to one."""
 
 WIDTH, REPORT_HEIGHT, ARCHIVE_HEIGHT, SERVED_HEIGHT, SHOWN_HEIGHT = 1280, 740, 520, 585, 470
-GAP, PAPER = 12, (128, 128, 128)
+GAP_PX, BACKGROUND = 12, (128, 128, 128)
 QUALITY = 84
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
-def draw_report(page: Page, address: str) -> list[bytes]:
-    """The charts in light, and a video in dark."""
-    page.goto(address)
+def draw_report(page: Page, url: str) -> list[bytes]:
+    """Return screenshots of the charts (light theme) and of a video (dark theme)."""
+    page.goto(url)
     page.wait_for_function("document.querySelectorAll('.plot .main-svg').length >= 3")
     charts = page.screenshot()
     page.emulate_media(color_scheme="dark")
     page.get_by_role("link", name=SHOWN).click()
     page.wait_for_function("document.querySelector('.ap video')?.readyState >= 2")
-    for _ in range(PRESSED):
+    for _ in range(KEY_PRESSES):
         page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
     page.wait_for_function("!document.querySelector('.ap video').seeking")
@@ -48,9 +47,9 @@ def draw_report(page: Page, address: str) -> list[bytes]:
     return [charts, page.screenshot(clip={"x": 0, "y": 0, "width": WIDTH, "height": SHOWN_HEIGHT})]
 
 
-def draw_served(page: Page, address: str) -> list[bytes]:
-    """The archive in light, annotated by its page, and a video in dark."""
-    page.goto(f"{address}archive")
+def draw_served(page: Page, url: str) -> list[bytes]:
+    """Annotate the archive on its page; return screenshots of it (light theme) and of a video (dark theme)."""
+    page.goto(f"{url}archive")
     page.locator("#annotate").click()
     while page.evaluate("document.querySelectorAll('.state.annotated').length") < len(CLIPS):
         page.wait_for_timeout(200)
@@ -59,30 +58,30 @@ def draw_served(page: Page, address: str) -> list[bytes]:
     archive = page.screenshot(clip={"x": 0, "y": 0, "width": WIDTH, "height": ARCHIVE_HEIGHT})
     page.emulate_media(color_scheme="dark")
     link = page.get_by_role("link", name=SHOWN).get_attribute("href")
-    page.goto(f"{address}{str(link)[1:]}#t={MOMENT_S}")
+    page.goto(f"{url}{str(link)[1:]}#t={MOMENT_S}")
     page.locator(".ap-face").first.wait_for()
     page.wait_for_timeout(3000)
     return [archive, page.screenshot()]
 
 
 def new_page(browser: Browser, height: int) -> Page:
-    """An empty page in light."""
+    """Return an empty page with the light theme."""
     return browser.new_page(viewport={"width": WIDTH, "height": height}, color_scheme="light")
 
 
 def join(target: Path, contents: Sequence[bytes]) -> None:
-    """Writes pictures one below the other."""
-    pictures = [Image.open(io.BytesIO(content)).convert("RGB") for content in contents]
-    joined = Image.new("RGB", (WIDTH, sum(picture.height for picture in pictures) + GAP * (len(pictures) - 1)), PAPER)
+    """Write images joined vertically."""
+    images = [Image.open(io.BytesIO(content)).convert("RGB") for content in contents]
+    joined = Image.new("RGB", (WIDTH, sum(image.height for image in images) + GAP_PX * (len(images) - 1)), BACKGROUND)
     top = 0
-    for picture in pictures:
-        joined.paste(picture, (0, top))
-        top += picture.height + GAP
+    for image in images:
+        joined.paste(image, (0, top))
+        top += image.height + GAP_PX
     joined.save(target, quality=QUALITY, optimize=True)
 
 
 def copy_clips(folder: Path) -> Path:
-    """The clips in a folder of the same name as theirs."""
+    """Copy the clips into a subfolder with the same name as theirs; return it."""
     copies = folder / FOLDER.name
     copies.mkdir(parents=True)
     for clip in CLIPS:
@@ -91,12 +90,12 @@ def copy_clips(folder: Path) -> Path:
 
 
 def main() -> None:
-    """Annotates copies of the clips, by the library and by the server, and draws both kinds of pages."""
+    """Annotate copies of the clips with the library and with the server, and draw the pages of both."""
     path = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if path is None:
         raise SystemExit(f"none of {', '.join(BROWSERS)} is on the path")
-    with tempfile.TemporaryDirectory() as name, sync_playwright() as tool:
-        browser = tool.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         clips = copy_clips(Path(name) / "report")
         list(annotate_archive(scan(sorted(clips.iterdir())), Plan()))
         write_page([clips], clips / "report.html")
@@ -105,8 +104,8 @@ def main() -> None:
         command = [sys.executable, "-m", "annotate", "serve", clips, "--data", Path(name) / "data", "--port", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
-            address = server.stdout.readline().split()[-1]
-            join(FOLDER / "serve.jpg", draw_served(new_page(browser, SERVED_HEIGHT), address))
+            url = server.stdout.readline().split()[-1]
+            join(FOLDER / "serve.jpg", draw_served(new_page(browser, SERVED_HEIGHT), url))
             server.terminate()
         browser.close()
 

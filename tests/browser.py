@@ -1,4 +1,4 @@
-"""A headless Chromium for tests of pages."""
+"""Headless Chromium for tests of pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def find_browser() -> str | None:
-    """Chromium, or what is built from it, if it runs: some systems have a script of that name that only asks for it."""
+    """Return the path of a Chromium-based browser that runs, or None; some systems have only a script of that name."""
     return next((path for name in BROWSERS if (path := shutil.which(name)) and _runs(path)), None)
 
 
@@ -28,7 +28,7 @@ def _runs(path: str) -> bool:
 
 @contextmanager
 def open_browser() -> Iterator[Browser]:
-    """The browser; where there is none the test is skipped."""
+    """Yield a browser; skip the test if none is installed."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = find_browser()
     if path is None:

@@ -1,7 +1,7 @@
-"""Clips made on the spot with ffmpeg, so that tests know what they hold to the millisecond.
+"""Clips made by ffmpeg during the test run, so that their content is known to the millisecond.
 
-Within a test run each clip is encoded once: `keep_clips` gives the run a folder, from which `encode_once` copies what was
-made with the same arguments before. Every test has a file of its own, which it may change.
+Within a test run each clip is encoded once: `keep_clips` provides a folder, and `encode_once` copies a clip from there that
+was made with the same arguments before. Every test gets its own file, which it may change.
 """
 
 from __future__ import annotations
@@ -24,53 +24,53 @@ SAMPLES = Path(__file__).parent.parent / "sample_videos"
 SHARED_CLIPS = Path(__file__).parent.parent.parent / "shared" / "clips"
 
 CLIP_FOLDER = "ANNOTATE_TEST_CLIPS"
-"""Environment variable with the folder of the clips made so far; where it is not set, each clip is encoded anew."""
+"""Environment variable with the folder of the clips made so far; without it, each clip is encoded again."""
 
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "18", "-pix_fmt", "yuv420p")
 
 _REPEATED = "loop=loop=-1:size=1"
-"""Filter that shows a still for ever, which is decoded and scaled once: `-loop 1` would do it for every frame."""
+"""Filter that repeats an image forever; it is decoded and scaled once, unlike with `-loop 1`."""
 
 
 def run_ffmpeg(*arguments: str | Path, timeout_s: float = 120) -> None:
-    """Runs ffmpeg with ``arguments`` and fails with what it said."""
+    """Run ffmpeg with ``arguments``; on failure, fail the test with its error output."""
     command = [find_ffmpeg().path, "-hide_banner", "-nostdin", "-y", "-loglevel", "error", *map(str, arguments)]
-    answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s)
-    assert answer.returncode == 0, answer.stderr
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s)
+    assert result.returncode == 0, result.stderr
 
 
 def ask_ffmpeg(*arguments: str | Path, folder: Path | None = None) -> bytes:
-    """What ffmpeg writes to its standard output; whatever it says it fails with."""
+    """Return what ffmpeg writes to stdout; fail the test if it prints any warning or error."""
     command = [find_ffmpeg().path, "-hide_banner", "-nostdin", "-loglevel", "warning", *map(str, arguments), "-"]
-    answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, cwd=folder)
-    assert (answer.returncode, answer.stderr) == (0, b"")
-    return answer.stdout
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, cwd=folder)
+    assert (result.returncode, result.stderr) == (0, b"")
+    return result.stdout
 
 
 def read_cues(path: Path) -> list[tuple[int, int, str]]:
-    """Start and end in milliseconds and plain text of a subtitle file's cues, as ffmpeg understands them."""
+    """Return start and end in milliseconds and plain text of the cues of a subtitle file, as read by ffmpeg."""
     text = ask_ffmpeg("-i", file_url(path), "-f", "srt").decode()
     cues = pysubs2.SSAFile.from_string(text, format_="srt")
     return [(cue.start, cue.end, cue.plaintext) for cue in cues]
 
 
 def file_url(path: Path) -> str:
-    """A path as ffmpeg reads it whatever stands in it."""
+    """Return a path as a URL that ffmpeg never takes for another protocol."""
     return f"file:{path}"
 
 
 @contextmanager
 def keep_clips() -> Iterator[None]:
-    """Keep the clips that are made meanwhile, and delete them at the end."""
+    """Keep the clips made in this context, and delete them at the end."""
     with tempfile.TemporaryDirectory(prefix="clips-") as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv(CLIP_FOLDER, folder)
         yield
 
 
 def encode_once(path: Path, *arguments: str | Path) -> Path:
-    """Make ``path`` with ffmpeg, or copy it if a clip of that type was made with equal arguments and inputs before.
+    """Make ``path`` with ffmpeg, or copy a clip that was made with equal arguments and inputs before.
 
-    ``arguments`` are all but the last one, the output. Files named there count by their content.
+    ``arguments`` are all but the last one, the output. Input files are compared by content.
     """
     folder = os.environ.get(CLIP_FOLDER)
     if folder is None:
@@ -105,59 +105,59 @@ def make_pattern(
     filters: str = "null",
     options: Sequence[str] = H264,
 ) -> Path:
-    """A moving test picture without faces."""
+    """Make a clip of a moving test pattern without faces."""
     source = f"testsrc2=size={size}:rate={rate}:duration={duration_s}"
     return encode_once(path, "-f", "lavfi", "-i", source, "-vf", filters, *options)
 
 
 def make_frames_at(path: Path, times_ms: Sequence[int], *, face: Path | None = None, options: Sequence[str] = H264) -> Path:
-    """One frame at each of the times: of a test picture, or of a still."""
-    chosen = "+".join(f"eq(n\\,{time_ms})" for time_ms in times_ms)
+    """Make a clip with one frame at each time, of a test pattern or of an image of a face."""
+    selected = "+".join(f"eq(n\\,{time_ms})" for time_ms in times_ms)
     last_s = (max(times_ms) + 1) / 1000
     source: tuple[str | Path, ...] = ("-f", "lavfi", "-i", "testsrc2=size=160x120:rate=1000")
     if face is not None:
         source = ("-framerate", "1000", "-i", face)
     timing = ("-fps_mode", "passthrough", "-enc_time_base", "1:1000", "-video_track_timescale", "1000")
     repeated = "" if face is None else f"{_REPEATED},"
-    filters = f"{repeated}trim=duration={last_s},select='{chosen}'"
+    filters = f"{repeated}trim=duration={last_s},select='{selected}'"
     return encode_once(path, *source, "-vf", filters, *timing, *options)
 
 
-def make_face_picture(path: Path, *, sample: str = "portrait.mp4", time_s: float = 1.0, filters: str = "null") -> Path:
-    """A still of a face, taken from a sample video."""
+def make_face_image(path: Path, *, sample: str = "portrait.mp4", time_s: float = 1.0, filters: str = "null") -> Path:
+    """Make an image of a face from a frame of a sample video."""
     return encode_once(path, "-ss", str(time_s), "-i", SAMPLES / sample, "-vf", filters, "-frames:v", "1", "-update", "1")
 
 
-def make_from_pictures(
+def make_from_images(
     path: Path,
-    pictures: Sequence[tuple[Path, float]],
+    images: Sequence[tuple[Path, float]],
     *,
     rate: str = "25",
     size: tuple[int, int] = (320, 240),
     filters: str = "null",
     options: Sequence[str] = H264,
 ) -> Path:
-    """Stills shown one after the other with hard cuts between them, each for so many seconds."""
+    """Make a clip that shows images one after the other, each for a duration in seconds, with hard cuts."""
     inputs: list[str | Path] = []
     parts = []
     width, height = size
-    for number, (picture, duration_s) in enumerate(pictures):
-        inputs += ["-framerate", rate, "-i", picture]
-        shown = f"{_REPEATED},trim=duration={duration_s}"
-        parts.append(f"[{number}]scale={width}:{height},setsar=1,format=yuv420p,{shown}[p{number}]")
-    joined = "".join(f"[p{number}]" for number in range(len(pictures)))
-    graph = ";".join(parts) + f";{joined}concat=n={len(pictures)}:v=1,{filters}[out]"
+    for number, (image, duration_s) in enumerate(images):
+        inputs += ["-framerate", rate, "-i", image]
+        repeated = f"{_REPEATED},trim=duration={duration_s}"
+        parts.append(f"[{number}]scale={width}:{height},setsar=1,format=yuv420p,{repeated}[p{number}]")
+    joined = "".join(f"[p{number}]" for number in range(len(images)))
+    graph = ";".join(parts) + f";{joined}concat=n={len(images)}:v=1,{filters}[out]"
     return encode_once(path, *inputs, "-filter_complex", graph, "-map", "[out]", *options)
 
 
-def remember_started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
-    """The programs that are started from now on, as they are."""
+def record_processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """Return a list that records every ffmpeg process started from now on."""
     started: list[subprocess.Popen[bytes]] = []
-    start = subprocess.Popen
+    popen = subprocess.Popen
 
-    def remember(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
-        started.append(start(*arguments, **options))  # type: ignore[call-overload]
+    def record(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
+        started.append(popen(*arguments, **options))  # type: ignore[call-overload]
         return started[-1]
 
-    monkeypatch.setattr("annotate.media.ffmpeg.subprocess.Popen", remember)
+    monkeypatch.setattr("annotate.media.ffmpeg.subprocess.Popen", record)
     return started

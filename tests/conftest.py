@@ -1,4 +1,4 @@
-"""Media shared by tests, made once a run."""
+"""Shared fixtures: clips made once per run, and isolation from the user's settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from annotate.faces.detect import load_detector
-from tests.clips import keep_clips, make_face_picture, make_from_pictures, make_pattern
+from tests.clips import keep_clips, make_face_image, make_from_images, make_pattern
 from tests.object_store import bucket, endpoint, fresh_client, store_url
 
 __all__ = ["bucket", "endpoint", "fresh_client", "store_url"]
@@ -22,8 +22,8 @@ settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests, with the processes they start, see neither the user's config file and variables nor the last run's speed."""
+def _isolated_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hide the user's config file, environment variables and last run from tests and the processes they start."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("ANNOTATE_")]:
             patch.delenv(name)
@@ -36,14 +36,14 @@ def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="session", autouse=True)
 def _kept_clips() -> Iterator[None]:
-    """A clip that several tests make is encoded once a run."""
+    """Encode a clip that several tests make only once per run."""
     with keep_clips():
         yield
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _kept_detectors() -> Iterator[None]:
-    """dlib's detector, which takes a sixth of a second, is loaded once a thread."""
+    """Load dlib's detector, which takes a sixth of a second, only once per thread."""
     kept = threading.local()
 
     def load() -> Any:
@@ -59,23 +59,23 @@ def _kept_detectors() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for clips made once."""
+    """A folder for clips that are made once per run."""
     return tmp_path_factory.mktemp("media")
 
 
 @pytest.fixture(scope="session")
-def face_picture(media: Path) -> Path:
-    """A still with one face."""
-    return make_face_picture(media / "face.png")
+def face_image(media: Path) -> Path:
+    """An image with one face."""
+    return make_face_image(media / "face.png")
 
 
 @pytest.fixture(scope="session")
-def face_clip(media: Path, face_picture: Path) -> Path:
-    """Two seconds of one face, 25 frames a second, 50 frames."""
-    return make_from_pictures(media / "face.mp4", [(face_picture, 2)])
+def face_clip(media: Path, face_image: Path) -> Path:
+    """Two seconds of one face at 25 fps: 50 frames."""
+    return make_from_images(media / "face.mp4", [(face_image, 2)])
 
 
 @pytest.fixture(scope="session")
 def empty_clip(media: Path) -> Path:
-    """A second without faces."""
+    """One second without faces."""
     return make_pattern(media / "empty.mp4")

@@ -1,6 +1,6 @@
-"""Markdown documents: their links, headings and code, and examples that are compared with what the program prints.
+"""Markdown documents: links, headings, code, and examples whose output is checked.
 
-``python -m tests.documents`` writes the output of all examples into the documents again.
+``python -m tests.documents`` updates the output of all examples in the documents.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib.parse import unquote
 import pytest
 from click.testing import CliRunner
 
-from annotate.archive.discover import VIDEO_ENDINGS
+from annotate.archive.discover import VIDEO_EXTENSIONS
 from annotate.cli.main import main
 from tests.runs import annotate
 
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = ("annotate", "tests", "sample_videos", ".github")
 SAMPLES = ROOT / "sample_videos"
 EXAMPLE_COLUMNS = 100
-"""Width of the terminal whose output the documents show."""
+"""Terminal width of the output in the documents."""
 
 _FENCE = re.compile(r"^(```|~~~)(.*?)\n(.*?)^\1\s*$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"(?<=\n\n)(?: {4}.*\n|\n(?= {4}))+")
@@ -37,7 +37,7 @@ _PROMPT = "$ "
 
 @dataclass(frozen=True)
 class Example:
-    """A command at a prompt and the lines that it prints."""
+    """A command at a prompt and its output."""
 
     command: str
     output: str
@@ -65,12 +65,12 @@ def inline_code(text: str) -> list[str]:
 
 
 def links(text: str) -> list[str]:
-    """Return the targets of a document's links and images; code inside a link's text does not matter."""
+    """Return the targets of the links and images of a document, also where the link text contains code."""
     return _LINK.findall(_INDENTED.sub("", _FENCE.sub("", text)))
 
 
 def anchors(text: str) -> set[str]:
-    """Return the anchors that GitHub gives a document's headings."""
+    """Return the anchors that GitHub generates for the headings of a document."""
     found: set[str] = set()
     for heading in re.findall(r"^#+ +(.+?) *#*$", _FENCE.sub("", text), re.MULTILINE):
         words = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
@@ -83,7 +83,7 @@ def anchors(text: str) -> set[str]:
 
 
 def is_resolved(document: Path, link: str) -> bool:
-    """Return whether a relative link of a document leads to a file, and its anchor to a heading."""
+    """Return whether a relative link of a document resolves to a file, and its anchor to a heading."""
     name, _, anchor = unquote(link).partition("#")
     target = (document.parent / name).resolve() if name else document
     if not target.exists() or not target.is_relative_to(ROOT):
@@ -98,14 +98,14 @@ def tables(text: str) -> Iterator[list[list[str]]]:
 
 
 def code_blocks(text: str, language: str = "") -> list[str]:
-    """Return the fenced code blocks of a language; without one, those of no language and the indented ones."""
+    """Return the fenced code blocks of a language; without one, fenced blocks without language and indented blocks."""
     fenced = [code for _, name, code in _FENCE.findall(text) if name.strip() == language]
     indented = [] if language else _INDENTED.findall(_FENCE.sub("", text))
     return fenced + [re.sub(r"^ {4}", "", block, flags=re.MULTILINE) for block in indented]
 
 
 def commands(text: str) -> list[list[str]]:
-    """Return the arguments of every ``annotate ...`` in a document's code blocks, without what the shell does."""
+    """Return the arguments of every ``annotate ...`` command in code blocks, without shell syntax."""
     found = []
     for block in code_blocks(text):
         for line in block.replace("\\\n", " ").splitlines():
@@ -115,18 +115,18 @@ def commands(text: str) -> list[list[str]]:
 
 
 def examples(text: str) -> list[Example]:
-    """Return the commands at a prompt in a document's code blocks, with their output."""
+    """Return the commands at a prompt in code blocks, with their output."""
     parts = (part for block in code_blocks(text) for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:])
     return [Example(command, output.rstrip("\n")) for command, _, output in (part.partition("\n") for part in parts)]
 
 
 @contextmanager
 def annotated_samples(folder: Path) -> Iterator[Path]:
-    """Give a folder with an annotated copy of ``sample_videos``, which is the current one meanwhile."""
+    """Yield the current folder, changed to one with an annotated copy of ``sample_videos``."""
     copy = folder / SAMPLES.name
     copy.mkdir()
     for path in SAMPLES.iterdir():
-        if path.suffix[1:] in VIDEO_ENDINGS:
+        if path.suffix[1:] in VIDEO_EXTENSIONS:
             shutil.copy(path, copy)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -137,7 +137,7 @@ def annotated_samples(folder: Path) -> Iterator[Path]:
 
 
 def run_example(command: str) -> str:
-    """Return what a command of the program prints, without empty lines at the end."""
+    """Run an ``annotate`` command and return its output without trailing empty lines."""
     name, *arguments = shlex.split(command)
     assert name == "annotate", command
     result = CliRunner().invoke(main, arguments)
@@ -146,7 +146,7 @@ def run_example(command: str) -> str:
 
 
 def _simple_commands(line: str) -> Iterator[Sequence[str]]:
-    """Yield the words of a line's commands, without comments, assignments and redirections."""
+    """Yield the words of each command in a shell line, without comments, assignments and redirections."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.wordchars += "{}:,@%$[]!^'"
     words: list[str] = []
@@ -164,7 +164,7 @@ def _simple_commands(line: str) -> Iterator[Sequence[str]]:
 
 
 def _update(outputs: Mapping[str, str], path: Path) -> None:
-    """Write examples into a document again."""
+    """Update the output of the examples in a document."""
     text = path.read_text(encoding="utf-8")
     for example in examples(text):
         old, new = (_indent(_at_prompt(example.command, out)) for out in (example.output, outputs[example.command]))

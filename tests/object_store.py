@@ -1,4 +1,4 @@
-"""A store with the S3 API on the loopback address, and a client of its own to look into it."""
+"""An S3 server (moto) on the loopback address, and a separate client to inspect it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session")
 def store_url() -> Iterator[str]:
-    """The address of a store that runs as long as the tests do."""
+    """The URL of a store that runs for the whole test session."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -29,16 +29,16 @@ def store_url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def endpoint(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A client of the store, whose address, and credentials for it, are in the environment."""
-    nowhere = str(tmp_path_factory.mktemp("aws") / "none")
+    """A client of the store; its URL and credentials are set in the environment."""
+    missing = str(tmp_path_factory.mktemp("aws") / "none")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
             "AWS_ACCESS_KEY_ID": "KeyOfTheTests",
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ENDPOINT_URL": store_url,
-            "AWS_CONFIG_FILE": nowhere,
-            "AWS_SHARED_CREDENTIALS_FILE": nowhere,
+            "AWS_CONFIG_FILE": missing,
+            "AWS_SHARED_CREDENTIALS_FILE": missing,
             "AWS_EC2_METADATA_DISABLED": "true",
         }.items():
             patch.setenv(name, value)
@@ -49,14 +49,14 @@ def endpoint(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def fresh_client() -> Iterator[None]:
-    """The program finds endpoint and credentials anew, now and after the test."""
+    """Make annotate read endpoint and credentials again, now and after the test."""
     ArchiveFileSystem.clear_instance_cache()
     yield
     ArchiveFileSystem.clear_instance_cache()
 
 
 class Bucket:
-    """A bucket as others see it; ``requests`` are those that the program made of the store, method and key."""
+    """A bucket seen by a separate client; ``requests`` are method and key of the requests made by annotate."""
 
     def __init__(self, client: Any, name: str) -> None:
         self.client, self.name = client, name
@@ -64,20 +64,20 @@ class Bucket:
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """URL of the bucket."""
         return f"s3://{self.name}"
 
     def put(self, key: str, content: bytes | Path) -> None:
-        """Puts an object."""
+        """Put an object."""
         body = content.read_bytes() if isinstance(content, Path) else content
         self.client.put_object(Bucket=self.name, Key=key, Body=body)
 
     def get(self, key: str) -> bytes:
-        """An object's content."""
+        """Return the content of an object."""
         return bytes(self.client.get_object(Bucket=self.name, Key=key)["Body"].read())
 
     def delete(self, key: str) -> None:
-        """Deletes an object."""
+        """Delete an object."""
         self.client.delete_object(Bucket=self.name, Key=key)
 
     @property
@@ -86,7 +86,7 @@ class Bucket:
         return sorted(item["Key"] for item in self.client.list_objects_v2(Bucket=self.name).get("Contents", ()))
 
     def fetched(self) -> list[str]:
-        """Keys of videos that were read."""
+        """Return the keys of videos that were downloaded."""
         return [key for method, key in self.requests if method == "get" and key.endswith(".mp4")]
 
 
@@ -97,20 +97,20 @@ def bucket(endpoint: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     file_system.listings.forget()
     made = Bucket(endpoint, f"archive-{next(_numbers)}")
     endpoint.create_bucket(Bucket=made.name)
-    call, call_now = file_system._call_s3, file_system.call_s3
+    call_async, call = file_system._call_s3, file_system.call_s3
 
-    def note(method: str, options: dict[str, Any]) -> None:
+    def record(method: str, options: dict[str, Any]) -> None:
         made.requests.append(("get" if method == "get_object" else method, options.get("Key", "")))
 
-    async def call_noted(method: str, *arguments: Any, **options: Any) -> Any:
-        note(method, options)
-        return await call(method, *arguments, **options)
+    async def recorded_call_async(method: str, *arguments: Any, **options: Any) -> Any:
+        record(method, options)
+        return await call_async(method, *arguments, **options)
 
-    def call_now_noted(method: str, *arguments: Any, **options: Any) -> Any:
-        note(method, options)
-        return call_now(method, *arguments, **options)
+    def recorded_call(method: str, *arguments: Any, **options: Any) -> Any:
+        record(method, options)
+        return call(method, *arguments, **options)
 
-    monkeypatch.setattr(file_system, "_call_s3", call_noted)
-    monkeypatch.setattr(file_system, "call_s3", call_now_noted)
+    monkeypatch.setattr(file_system, "_call_s3", recorded_call_async)
+    monkeypatch.setattr(file_system, "call_s3", recorded_call)
     yield made
     file_system.listings.forget()

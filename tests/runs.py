@@ -1,4 +1,4 @@
-"""Whole runs over paths, in one call."""
+"""Complete runs over paths in one call."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from annotate.archive.discover import Selection
 from annotate.archive.layout import OutputOptions, Outputs
-from annotate.archive.output_tree import trees_with_outputs
+from annotate.archive.output_tree import output_trees
 from annotate.archive.scan import ArchiveItem, locate, scan
 from annotate.batch.check import Finding, check_archive
 from annotate.batch.executor import Executor
@@ -28,7 +28,7 @@ def annotate(
     scratch: Path | None = None,
     output_dir: Path | None = None,
 ) -> Generator[Outcome, None, None]:
-    """Annotate what lies below paths."""
+    """Annotate the videos below paths."""
     plan = Plan(settings or Settings(), options or OutputOptions(), limits, scratch)
     return annotate_archive(scan(paths, output_dir=output_dir), plan, executor)
 
@@ -36,21 +36,21 @@ def annotate(
 def check(
     paths: Sequence[PathOrUrl], output_dir: PathOrUrl | None = None, selection: Selection | None = None
 ) -> list[Finding]:
-    """Return what is wrong below paths."""
-    return list(check_archive(scan(paths, selection, output_dir), trees_with_outputs(paths, output_dir)))
+    """Return the findings of a check of paths."""
+    return list(check_archive(scan(paths, selection, output_dir), output_trees(paths, output_dir)))
 
 
 def name_all(videos: Sequence[PathOrUrl]) -> dict[PathOrUrl, Outputs]:
-    """Return the names of the outputs of videos, beside them."""
+    """Return the outputs of videos, beside them."""
     return {item.video: item.outputs for item in locate(videos, []) if not isinstance(item, SkippedPath)}
 
 
 def decide_now(video: PathOrUrl, outputs: Outputs, options: OutputOptions, settings: Settings, model_hash: str) -> Decision:
-    """Return what is to be done for a video as it is."""
+    """Return the decision for the current state of a video."""
     return decide(ArchiveItem.read(video, outputs), options, settings, model_hash)
 
 
 def job_for(video: PathOrUrl, outputs: Outputs | None = None, settings: Settings | None = None) -> AnnotateJob:
-    """Return a job that annotates a video, which need not be there."""
+    """Return a job that annotates a video, which does not need to exist."""
     outputs = outputs or Outputs(video.with_suffix(""))
     return AnnotateJob(ArchiveItem.read(video, outputs), settings or Settings(), OutputOptions(), "")

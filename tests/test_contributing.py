@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md names what there is."""
+"""CONTRIBUTING.md names existing files and every package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
-def test_files_that_are_named_exist() -> None:
+def test_named_files_exist() -> None:
     named = set(re.findall(r"`((?:annotate|tests|sample_videos|\.ci)/[\w./]+)`", TEXT))
     assert len(named) > 20
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []

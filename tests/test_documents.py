@@ -1,4 +1,4 @@
-"""The documents say what the program does: links, commands, columns, formats, and examples with their output."""
+"""The documents match the program: links, commands, columns, formats, and examples with their output."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import pytest
 
 import annotate
 from annotate.analytics.moments import to_table
-from annotate.analytics.summary import FIGURES, PLACES
-from annotate.archive.discover import VIDEO_ENDINGS
+from annotate.analytics.summary import KEY_COLUMNS, STAT_COLUMNS
+from annotate.archive.discover import VIDEO_EXTENSIONS
 from annotate.archive.layout import BOXES_ENDING, META_ENDING, REPORT_ENDING
-from annotate.batch.check import Fault
+from annotate.batch.check import FindingKind
 from annotate.batch.job import Status
 from annotate.cli.main import main
 from annotate.cli.options import EXIT_INTERRUPTED, EXIT_TERMINATED
@@ -26,8 +26,8 @@ from annotate.cli.table_output import LISTS, TABLES
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import EXIT_FAILED, EXIT_USAGE
 from annotate.results.boxes import COLUMNS
-from annotate.results.formats.registry import FORMATS, TRACKS
-from annotate.results.table import PLACE_COLUMNS
+from annotate.results.formats.registry import FORMATS, TRACK_FORMATS
+from annotate.results.table import BLOCK_COLUMNS
 from tests.documents import (
     ROOT,
     anchors,
@@ -64,7 +64,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def walk_commands(command: click.Command, name: str = "annotate") -> Iterator[tuple[str, click.Command]]:
-    """Yield all commands and subcommands, with the words that call them."""
+    """Yield all commands and subcommands with their full names."""
     yield name, command
     if isinstance(command, click.Group):
         context = click.Context(command)
@@ -91,7 +91,7 @@ def test_tests_named_in_promises_exist() -> None:
     assert [name for name in sorted(functions) if f"def {name}(" not in tests] == []
 
 
-def test_a_broken_link_is_noticed() -> None:
+def test_broken_links_are_detected() -> None:
     text = 'See [a](README.md), `[b](c)`, ![d](e.jpg) and [f](#nothing "title").\n\n    [g](h)\n'
     assert links(text)[0] == "README.md"
     assert "e.jpg" in links(text)
@@ -122,7 +122,7 @@ def test_every_command_is_in_the_readme(name: str) -> None:
     assert f"`annotate {name}" in README
 
 
-def test_extras_that_are_named_exist() -> None:
+def test_named_extras_exist() -> None:
     parser = configparser.ConfigParser()
     parser.read(ROOT / "setup.cfg", encoding="utf-8")
     extras = set(parser["options.extras_require"])
@@ -135,7 +135,7 @@ def test_extras_that_are_named_exist() -> None:
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_in_code_blocks_parse(document: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Parse them as the program does, with all checks but that files exist; nothing is run."""
+    """Parse the commands with all checks except that files exist, without running them."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(click.Path, "convert", lambda self, value, parameter, context: Path(value))
     monkeypatch.setattr(click.Command, "invoke", lambda self, context: None)
@@ -150,14 +150,14 @@ def test_commands_in_code_blocks_parse(document: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     "arguments", [["find", "films", "--emotions", "fear"], ["films", "--format", "doc"], ["train", "b"]]
 )
-def test_a_wrong_command_is_noticed(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_commands_are_detected(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(click.Command, "invoke", lambda self, context: None)
     with pytest.raises(click.UsageError):
         main.main(arguments, prog_name="annotate", standalone_mode=False)
 
 
-def test_options_that_are_named_exist() -> None:
-    """Options in inline code are those of a command, or stand in the code of a script."""
+def test_named_options_exist() -> None:
+    """Check that options in inline code belong to a command or occur in the code of a script."""
     known = OTHER_OPTIONS | {option for _, command in walk_commands(main) for part in command.params for option in part.opts}
     paths = [path for name in ("tests", "annotate") for path in (ROOT / name).rglob("*.py")]
     scripts = "".join(path.read_text(encoding="utf-8") for path in paths)
@@ -167,7 +167,7 @@ def test_options_that_are_named_exist() -> None:
 
 
 @pytest.mark.parametrize(("name", "command"), list(walk_commands(main)), ids=lambda value: str(value))
-def test_every_option_is_explained_by_help(name: str, command: click.Command) -> None:
+def test_every_option_has_a_help_text(name: str, command: click.Command) -> None:
     options = [part for part in command.params if isinstance(part, click.Option) and not part.hidden]
     assert [part.opts for part in options if not part.help] == [], name
     assert command.help, name
@@ -175,7 +175,7 @@ def test_every_option_is_explained_by_help(name: str, command: click.Command) ->
 
 @pytest.mark.parametrize(("path", "example"), SHOWN, ids=lambda value: getattr(value, "command", str(value)))
 @pytest.mark.usefixtures("samples")
-def test_examples_show_what_is_printed(path: Path, example: Any) -> None:
+def test_examples_show_the_current_output(path: Path, example: Any) -> None:
     assert run_example(example.command) == example.output, f"{path}: update it with `python -m tests.documents`"
 
 
@@ -183,7 +183,7 @@ def test_examples_are_found() -> None:
     assert {example.command.split()[1] for _, example in SHOWN} >= {"summarize", "find"}
 
 
-def test_the_lines_of_the_table_are_those_of_the_file(samples: Path) -> None:
+def test_the_rows_in_the_readme_are_those_of_the_table(samples: Path) -> None:
     head, *shown = next(rows for rows in tables(README) if rows[0][0] == "face_id")
     with (samples / "sample_videos/two_faces.emotions.csv").open(encoding="utf-8") as file:
         rows = [[row[name] for name in head] for row in csv.DictReader(file)]
@@ -191,7 +191,7 @@ def test_the_lines_of_the_table_are_those_of_the_file(samples: Path) -> None:
     assert shown in [rows[start : start + len(shown)] for start in range(len(rows))]
 
 
-def test_the_files_are_those_that_are_written(samples: Path) -> None:
+def test_the_listed_files_are_those_that_are_written(samples: Path) -> None:
     _, *rows = next(rows for rows in tables(README) if rows[0][0] == "file")
     named = {row[0].strip("`").removeprefix("movie") for row in rows}
     assert named == {REPORT_ENDING, ".emotions.en.srt", BOXES_ENDING, META_ENDING}
@@ -210,40 +210,40 @@ def test_the_python_example_runs(samples: Path) -> None:
     assert all(name in annotate.__all__ for name in re.findall(r"annotate\.(\w+)", code))
 
 
-def test_every_ending_is_listed() -> None:
+def test_every_video_extension_is_listed() -> None:
     match = re.search(r"by their extensions?: (.*?), in any\s+case", read("annotate/cli/README.md"), re.DOTALL)
     assert match is not None
-    assert set(match[1].split()) == VIDEO_ENDINGS
+    assert set(match[1].split()) == VIDEO_EXTENSIONS
 
 
 def test_statuses_findings_and_exit_statuses_are_explained() -> None:
     text = read("annotate/cli/README.md")
     assert [status.value for status in Status if f"`{status.value}`" not in text] == []
-    assert [fault.value for fault in Fault if f"| `{fault.value}` |" not in text] == []
+    assert [kind.value for kind in FindingKind if f"| `{kind.value}` |" not in text] == []
     statuses = (0, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED)
     assert [status for status in statuses if f"| {status} |" not in text] == []
 
 
 def test_every_column_of_summaries_and_moments_is_explained() -> None:
     described = set(re.findall(r"`(\w+)`", read("annotate/analytics/README.md")))
-    assert {*FIGURES, *itertools.chain(*PLACES.values()), *to_table([]).columns} <= described
+    assert {*STAT_COLUMNS, *itertools.chain(*KEY_COLUMNS.values()), *to_table([]).columns} <= described
 
 
 @pytest.mark.parametrize("endings", [TABLES, LISTS])
-def test_every_ending_of_a_file_is_explained(endings: dict[str, str]) -> None:
+def test_every_export_extension_is_explained(endings: dict[str, str]) -> None:
     text = read("annotate/analytics/README.md")
     assert [ending for ending in endings if f"`{ending}`" not in text] == []
 
 
 def test_every_column_is_explained() -> None:
     described = set(re.findall(r"`(\w+)`", read("annotate/results/README.md")))
-    assert {*PLACE_COLUMNS, *COLUMNS} <= described
+    assert {*BLOCK_COLUMNS, *COLUMNS} <= described
     assert {EMOTIONS[0], EMOTIONS[-1]} <= described
 
 
 def test_every_format_is_in_the_table_with_its_file() -> None:
     text = read("annotate/results/README.md")
     rows = dict(re.findall(r"^\| `(\w+)` \| `(\.emotions\S+)` \|", text, re.MULTILINE))
-    expected = {name: f".emotions{kind.ending.format(language='en')}" for name, kind in TRACKS.items()}
+    expected = {name: f".emotions{kind.ending.format(language='en')}" for name, kind in TRACK_FORMATS.items()}
     assert rows == {"csv": REPORT_ENDING, **expected}
     assert tuple(rows) == FORMATS

@@ -1,4 +1,4 @@
-"""What is installed: the long description, and a package of another project that shares the folder."""
+"""Packaging: the long description, and a package of another project with the same folder."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_long_description_has_no_links_into_the_repository() -> None:
     ("installed", "clash"),
     [({"annotate-video"}, False), ({"annotate"}, False), (set(), False), ({"annotate", "annotate-video"}, True)],
 )
-def test_another_package_of_the_same_folder_is_told(
+def test_another_package_with_the_same_folder_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed: set[str], clash: bool
 ) -> None:
     monkeypatch.setattr(program, "_is_installed", lambda name: name in installed)
@@ -43,7 +43,7 @@ def test_another_package_of_the_same_folder_is_told(
     assert ("pip uninstall annotate annotate-video" in answer.errors) == clash
 
 
-def test_what_a_build_left_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_leftovers_of_a_build_do_not_count_as_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for folder, records in (("left.egg-info", ()), ("other-1.0.dist-info", ("RECORD",))):
         (tmp_path / folder).mkdir()
         for name in ("PKG-INFO", "METADATA"):

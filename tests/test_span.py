@@ -1,4 +1,4 @@
-"""Spans: an algebra of half-open intervals."""
+"""Spans: algebra of half-open intervals."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SPANS = ANY_SPANS.filter(bool)
 
 
 def moments(span: Span) -> set[int]:
-    """The milliseconds a span covers, one by one."""
+    """Return the set of milliseconds that a span covers."""
     return set(range(span.start_ms, span.end_ms))
 
 
 @settings(deadline=None)
 @given(ANY_SPANS, ANY_SPANS)
-def test_intersection_covers_what_both_cover(one: Span, other: Span) -> None:
+def test_intersection_is_covered_by_both(one: Span, other: Span) -> None:
     assert moments(one & other) == moments(one) & moments(other)
 
 
@@ -32,22 +32,22 @@ def test_intersection_is_commutative(one: Span, other: Span) -> None:
 
 @settings(deadline=None)
 @given(SPANS, SPANS)
-def test_hull_is_the_smallest_span_around_both(one: Span, other: Span) -> None:
-    hull = one | other
-    assert moments(hull) >= moments(one) | moments(other)
-    assert {hull.start_ms, hull.end_ms} <= {one.start_ms, one.end_ms, other.start_ms, other.end_ms}
+def test_union_is_the_smallest_span_that_contains_both(one: Span, other: Span) -> None:
+    union = one | other
+    assert moments(union) >= moments(one) | moments(other)
+    assert {union.start_ms, union.end_ms} <= {one.start_ms, one.end_ms, other.start_ms, other.end_ms}
 
 
 @settings(deadline=None)
 @given(SPANS, SPANS, SPANS)
-def test_hull_and_intersection_are_associative(one: Span, two: Span, three: Span) -> None:
+def test_union_and_intersection_are_associative(one: Span, two: Span, three: Span) -> None:
     assert (one | two) | three == one | (two | three)
     assert (one & two) & three == one & (two & three)
 
 
 @settings(deadline=None)
 @given(SPANS, SPANS)
-def test_each_absorbs_the_other(one: Span, other: Span) -> None:
+def test_absorption_laws(one: Span, other: Span) -> None:
     assert one & (one | other) == one
     assert one & one == one | one == one
 
@@ -61,13 +61,13 @@ def test_length_and_truth_agree_with_the_moments_covered(span: Span) -> None:
 
 @settings(deadline=None)
 @given(ANY_SPANS, MOMENTS)
-def test_contains_its_start_and_not_its_end(span: Span, moment_ms: int) -> None:
+def test_a_span_contains_its_start_and_not_its_end(span: Span, moment_ms: int) -> None:
     assert (moment_ms in span) == (moment_ms in moments(span))
 
 
 @settings(deadline=None)
 @given(ANY_SPANS, MOMENTS)
-def test_from_start_leaves_out_what_is_earlier(span: Span, start_ms: int) -> None:
+def test_from_start_cuts_off_earlier_times(span: Span, start_ms: int) -> None:
     assert moments(span.from_start(start_ms)) == {moment_ms for moment_ms in moments(span) if moment_ms >= start_ms}
 
 

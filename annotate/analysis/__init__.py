@@ -1,1 +1,1 @@
-"""One video in, its annotations out."""
+"""Analyze one video: from frames to annotations."""

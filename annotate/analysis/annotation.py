@@ -1,4 +1,4 @@
-"""The result for one face over one block."""
+"""The emotion of one face over one block."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from annotate.span import Span
 
 @dataclass(frozen=True)
 class Annotation:
-    """The result for one face over one block.
+    """The emotion of one face over one block.
 
-    ``box`` is the mean over the block, in pixels of the displayed frame; ``probabilities`` are in the order of
+    ``box`` is the mean box of the block, in pixels of the displayed frame; ``probabilities`` are in the order of
     ``class_names``. The other fields are those of `annotate.faces.blocks.Block`.
     """
 
@@ -30,7 +30,7 @@ class Annotation:
     class_names: tuple[str, ...]
     probabilities: tuple[float, ...]
     detected: tuple[TimedBox, ...] = ()
-    """The detections, boxes in pixels of the displayed frame, in frames that the face's block before did not have."""
+    """Detections outside the overlap with the face's previous block; boxes in pixels of the displayed frame."""
 
     @property
     def emotion(self) -> str:
@@ -39,5 +39,5 @@ class Annotation:
 
     @property
     def confidence(self) -> float:
-        """Its probability."""
+        """The probability of the most probable emotion."""
         return max(self.probabilities)

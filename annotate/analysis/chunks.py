@@ -1,9 +1,9 @@
-"""Chunks of long videos that do not depend on each other, and how they become one video again.
+"""Split long videos into independent chunks, and merge the results.
 
-A seam lies at every ``chunk_s`` of a video's time (see `annotate.settings.Settings`). Shots, and with them detection passes,
-tracks and blocks, begin anew there, so that the annotations of a chunk follow from its frames alone, and chunks can be
-analyzed at once. A face that is seen in the last frame before a seam and in the same place in the first one behind it keeps
-its number.
+There is a chunk boundary at every multiple of ``chunk_s`` (see `annotate.settings.Settings`). Shots, and with them
+detection passes, tracks and blocks, restart there, so the annotations of a chunk depend on its frames alone, and chunks
+can be analyzed in parallel. A face that is detected in the last frame before a boundary and in the same place in the first
+frame after it keeps its ID.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from annotate.analysis.annotation import Annotation
-from annotate.faces.box import Box, overlaps
-from annotate.faces.shots import USUAL_FRAMES, continues, until_gap
+from annotate.faces.box import Box, pairwise_iou
+from annotate.faces.shots import INTERVALS_KEPT, end_before_gap, in_same_shot
 from annotate.media.decode import Frame
 from annotate.span import MS_PER_S
 
 
 @dataclass(frozen=True)
 class FrameMark:
-    """Identity of a frame: its index in its own decoding, its time and a hash of its image."""
+    """Identifies a frame: its index in its own decoding, its start time and a hash of its image."""
 
     index: int
     start_ms: int
@@ -33,24 +33,24 @@ class FrameMark:
         """Return the mark of a frame."""
         return cls(frame.index, frame.span.start_ms, hashlib.blake2b(frame.image.data, digest_size=16).digest())
 
-    def shows_the_same_as(self, other: FrameMark) -> bool:
-        """Return whether two decodings delivered the same frame."""
+    def is_same_frame_as(self, other: FrameMark) -> bool:
+        """Return whether both marks, from two decodings, are of the same frame."""
         return (self.start_ms, self.digest) == (other.start_ms, other.digest)
 
 
 @dataclass(frozen=True)
 class ChunkStart:
-    """Comes before the annotations of a chunk; ``first`` is its first frame."""
+    """Precedes the annotations of a chunk; ``first`` is the chunk's first frame."""
 
     first: FrameMark
 
 
 @dataclass(frozen=True)
 class ChunkEnd:
-    """Comes after the annotations of a chunk.
+    """Follows the annotations of a chunk.
 
-    ``last_analyzed_ms`` is the time of its last analyzed frame, ``following`` the first frame behind the seam (None at the
-    end of the video), ``shot_continues`` whether the shot does too.
+    ``last_analyzed_ms`` is the start of the last analyzed frame, ``next_frame`` the first frame after the boundary (None at
+    the end of the video), ``shot_continues`` whether the shot continues across the boundary.
     """
 
     frames: int
@@ -58,16 +58,19 @@ class ChunkEnd:
     faces: int
     dropped_tracks: int
     last_analyzed_ms: int
-    following: FrameMark | None
+    next_frame: FrameMark | None
     shot_continues: bool
 
 
 ChunkItem = ChunkStart | Annotation | ChunkEnd
-"""The results of a chunk are its start, its annotations and its end; none at all if it holds no frame."""
+"""The results of a chunk are its start, its annotations and its end; there are none if the chunk has no frames."""
 
 
 class Chunk:
-    """The frames of the chunk that ``first`` lies in, from it and ``rest``; iterate it once, then read the counts."""
+    """Iterates, once, over the frames of one chunk: ``first`` and those of ``rest`` before the next boundary.
+
+    When it is exhausted, ``frames``, ``end_ms`` and ``next_frame`` (the first frame after the boundary) are set.
+    """
 
     def __init__(self, first: Frame, rest: Iterator[Frame], chunk_s: int, gap_ms: int) -> None:
         self._first = first
@@ -75,67 +78,67 @@ class Chunk:
         self._rest = rest
         self._gap_ms = gap_ms
         self._last_analyzed = first
-        self.following: Frame | None = None
+        self.next_frame: Frame | None = None
         self.frames = 0
         self.end_ms = 0
 
     def __iter__(self) -> Iterator[Frame]:
-        frame, intervals_ms = self._first, deque[int](maxlen=USUAL_FRAMES)
+        frame, intervals_ms = self._first, deque[int](maxlen=INTERVALS_KEPT)
         while True:
-            following = next(self._rest, None)
-            if following is not None:
-                interval_ms = following.span.start_ms - frame.span.start_ms
-                frame = until_gap(frame, following, intervals_ms, self._gap_ms)
+            next_frame = next(self._rest, None)
+            if next_frame is not None:
+                interval_ms = next_frame.span.start_ms - frame.span.start_ms
+                frame = end_before_gap(frame, interval_ms, intervals_ms, self._gap_ms)
                 intervals_ms.append(interval_ms)
             self.frames += 1
             self.end_ms = frame.span.end_ms
             yield frame
-            if following is None or following.span.start_ms >= self._end_ms:
-                self.following = following
+            if next_frame is None or next_frame.span.start_ms >= self._end_ms:
+                self.next_frame = next_frame
                 return
-            frame = following
+            frame = next_frame
 
     def note_analyzed(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """Yield ``frames``, those of the chunk that are analyzed, and remember the last one."""
+        """Yield ``frames``, the analyzed frames of the chunk, and remember the last one."""
         for frame in frames:
             self._last_analyzed = frame
             yield frame
 
     def end(self, faces: int, dropped_tracks: int) -> ChunkEnd:
-        """Return the end of the chunk when all its frames have come."""
-        following = self.following
+        """Return the end of the chunk; call it after the iteration."""
+        next_frame = self.next_frame
         return ChunkEnd(
             frames=self.frames,
             end_ms=self.end_ms,
             faces=faces,
             dropped_tracks=dropped_tracks,
             last_analyzed_ms=self._last_analyzed.span.start_ms,
-            following=None if following is None else FrameMark.of(following),
-            shot_continues=following is not None and continues(self._last_analyzed, following, self._gap_ms),
+            next_frame=None if next_frame is None else FrameMark.of(next_frame),
+            shot_continues=next_frame is not None and in_same_shot(self._last_analyzed, next_frame, self._gap_ms),
         )
 
 
 @dataclass
 class ChunkMerger:
-    """Numbers the frames, faces and blocks of a video's chunks, taken in order, as those of one.
+    """Merges the results of consecutive chunks: renumbers frames, faces and blocks across the whole video.
 
-    ``overlap`` is the least intersection over union of a face's boxes on both sides of a seam.
+    ``min_overlap`` is the minimum intersection over union of a face's boxes on both sides of a boundary.
     """
 
-    overlap: float
+    min_overlap: float
     frames: int = 0
     end_ms: int = 0
     faces: int = 0
     dropped_tracks: int = 0
     _first: FrameMark | None = None
-    _numbers: dict[int, int] = field(default_factory=dict)
-    _blocks: dict[int, int] = field(default_factory=dict)
+    _merged_ids: dict[int, int] = field(default_factory=dict)
+    _block_counts: dict[int, int] = field(default_factory=dict)
     _earlier_blocks: dict[int, int] = field(default_factory=dict)
-    _last_seen: dict[int, tuple[int, Box]] = field(default_factory=dict)
-    _at_seam: dict[int, Box] = field(default_factory=dict)
+    _last_detections: dict[int, tuple[int, Box]] = field(default_factory=dict)
+    _at_boundary: dict[int, Box] = field(default_factory=dict)
 
     def merge(self, items: Iterable[ChunkItem]) -> Iterator[Annotation]:
-        """Yield the annotations of one or more chunks, numbered through."""
+        """Yield the annotations of one or more chunks, renumbered."""
         for item in items:
             if isinstance(item, ChunkStart):
                 self._first = item.first
@@ -146,33 +149,33 @@ class ChunkMerger:
 
     def _renumbered(self, annotation: Annotation) -> Annotation:
         assert self._first is not None
-        if annotation.face_id not in self._numbers:
-            self._numbers[annotation.face_id] = self._number(annotation, self._first.start_ms)
-        number = self._numbers[annotation.face_id]
-        block = self._earlier_blocks.get(number, 0) + annotation.block
-        self._blocks[number] = block + 1
+        if annotation.face_id not in self._merged_ids:
+            self._merged_ids[annotation.face_id] = self._merged_id(annotation, self._first.start_ms)
+        face_id = self._merged_ids[annotation.face_id]
+        block = self._earlier_blocks.get(face_id, 0) + annotation.block
+        self._block_counts[face_id] = block + 1
         if annotation.detected:
             last = annotation.detected[-1]
-            self._last_seen[number] = last.time_ms, last.box
+            self._last_detections[face_id] = last.time_ms, last.box
         shift = self.frames - self._first.index
         return replace(
             annotation,
-            face_id=number,
+            face_id=face_id,
             block=block,
             first_frame=annotation.first_frame + shift,
             last_frame=annotation.last_frame + shift,
         )
 
-    def _number(self, annotation: Annotation, start_ms: int) -> int:
-        """Return the number of a face before the seam that continues here, or a new one."""
+    def _merged_id(self, annotation: Annotation, start_ms: int) -> int:
+        """Return the ID of the face that the annotation continues across the boundary at ``start_ms``, or a new ID."""
         first = next(iter(annotation.detected), None)
-        if self._at_seam and first is not None and first.time_ms == start_ms:
-            numbers = list(self._at_seam)
-            shares = overlaps([first.box], [self._at_seam[number] for number in numbers])[0]
-            nearest = int(shares.argmax())
-            if shares[nearest] >= self.overlap:
-                del self._at_seam[numbers[nearest]]
-                return numbers[nearest]
+        if self._at_boundary and first is not None and first.time_ms == start_ms:
+            face_ids = list(self._at_boundary)
+            ious = pairwise_iou([first.box], [self._at_boundary[face_id] for face_id in face_ids])[0]
+            best = int(ious.argmax())
+            if ious[best] >= self.min_overlap:
+                del self._at_boundary[face_ids[best]]
+                return face_ids[best]
         self.faces += 1
         return self.faces
 
@@ -180,24 +183,26 @@ class ChunkMerger:
         self.frames += end.frames
         self.end_ms = end.end_ms
         self.dropped_tracks += end.dropped_tracks
-        at_end = {number: box for number, (time_ms, box) in self._last_seen.items() if time_ms == end.last_analyzed_ms}
-        self._at_seam = at_end if end.shot_continues else {}
-        self._earlier_blocks = {number: self._blocks[number] for number in self._at_seam}
-        self._numbers, self._blocks, self._last_seen = {}, {}, {}
+        at_end = {
+            face_id: box for face_id, (time_ms, box) in self._last_detections.items() if time_ms == end.last_analyzed_ms
+        }
+        self._at_boundary = at_end if end.shot_continues else {}
+        self._earlier_blocks = {face_id: self._block_counts[face_id] for face_id in self._at_boundary}
+        self._merged_ids, self._block_counts, self._last_detections = {}, {}, {}
 
 
 def chunks_align(chunks: Iterable[Iterable[ChunkItem]]) -> bool:
-    """Return whether chunks that were decoded one by one hold, together, each frame of the video once.
+    """Return whether separately decoded chunks together contain every frame of the video exactly once.
 
-    The decoding of each chunk read on to the first frame behind its seam: the next one must begin with the same image at the
+    Each chunk was decoded up to the first frame after its boundary; the next chunk must start with the same image at the
     same time.
     """
-    following: FrameMark | None = None
+    next_frame: FrameMark | None = None
     for number, items in enumerate(chunks):
         for item in items:
             if isinstance(item, ChunkStart) and number:
-                if following is None or not following.shows_the_same_as(item.first):
+                if next_frame is None or not next_frame.is_same_frame_as(item.first):
                     return False
             elif isinstance(item, ChunkEnd):
-                following = item.following
-    return following is None
+                next_frame = item.next_frame
+    return next_frame is None

@@ -1,6 +1,6 @@
-"""Analyzing the chunks of one long video at once, by threads of one process or one by one, and merging them.
+"""Analyze the chunks of a long video, in parallel threads or one by one, and merge the results.
 
-Decoding is another process's work, and detecting and classifying release Python's lock, so that threads are enough.
+Threads are enough: decoding runs in ffmpeg's process, and detection and classification release the GIL.
 """
 
 from __future__ import annotations
@@ -16,40 +16,40 @@ from typing import Protocol
 
 from annotate.analysis.annotation import Annotation
 from annotate.analysis.chunks import ChunkItem, ChunkMerger, chunks_align
-from annotate.analysis.pipeline import Analysis, Progress
+from annotate.analysis.pipeline import Analysis
 from annotate.errors import DecodingError
 from annotate.faces.blocks import BlockReport
-from annotate.media.decode import SEEKABLE_CONTAINERS, DecodingReport
+from annotate.media.decode import SEEKABLE_CONTAINERS, DecodingReport, MediaProgress
 from annotate.media.probe import Video
 from annotate.settings import Settings
 
-_LEAST_CHUNK_BYTES = 1 << 18
-"""Chunks are not smaller than this on average: five minutes at 7 kbit/s."""
+_MIN_CHUNK_BYTES = 1 << 16
+"""Minimum mean size of chunks: five minutes at less than 2 kbit/s."""
 
 
 class Cores(Protocol):
-    """Cores that may be used besides the one this thread has, as a semaphore of `threading` or `multiprocessing`."""
+    """A semaphore of `threading` or `multiprocessing` that counts the free cores, without the calling thread's."""
 
     def acquire(self, block: bool = True, /) -> bool:
-        """Take one, if one is free."""
+        """Take a core; return False if none is free and ``block`` is false."""
 
     def release(self) -> None:
-        """Give one back."""
+        """Return a core."""
 
     def __enter__(self) -> bool | None:
-        """Wait for one."""
+        """Wait for a core and take it."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        """Give it back."""
+        """Return the core."""
 
 
 def analyze(analysis: Analysis, cores: Cores | None = None) -> list[Annotation]:
-    """Return all annotations of a video, ordered by start, then face; free ``cores`` analyze chunks of a long one at once.
+    """Return all annotations of a video, ordered by start, then face; chunks of a long video use free ``cores``.
 
-    A video whose decoding with several threads or in chunks brought warnings is decoded again with one thread: damaged
-    frames differ from run to run otherwise. Errors as for iterating an `Analysis`.
+    If decoding with several threads or in chunks gave warnings, the video is decoded again with one thread, since damaged
+    frames otherwise differ between runs. Raises the errors of iterating an `Analysis`.
     """
     annotations = None if cores is None else analyze_in_chunks(analysis, cores)
     if annotations is None:
@@ -57,46 +57,47 @@ def analyze(analysis: Analysis, cores: Cores | None = None) -> list[Annotation]:
     if analysis.decoding.warning_count and analysis.limits.threads != 1:
         analysis.limits = replace(analysis.limits, threads=1)
         annotations = list(analysis)
-    return in_order(annotations)
+    return sort_annotations(annotations)
 
 
-def in_order(annotations: Iterable[Annotation]) -> list[Annotation]:
+def sort_annotations(annotations: Iterable[Annotation]) -> list[Annotation]:
     """Return annotations ordered by start, then face."""
     return sorted(annotations, key=lambda annotation: (annotation.span.start_ms, annotation.face_id, annotation.block))
 
 
 def analyze_in_chunks(analysis: Analysis, cores: Cores) -> list[Annotation] | None:
-    """Return a long video's annotations, its chunks analyzed at once by as many threads as there are free cores.
+    """Return the annotations of a long video, analyzing its chunks in as many threads as there are free cores.
 
-    The result is the one that iterating the analysis gives. None if the video is short, its container does not tell where
-    frames are, or the chunks are not certain to be those of a decoding from the start: it is then to be analyzed with one
-    thread, as is everything damaged.
+    The result equals that of iterating the analysis. Return None if the video is short, its container is not seekable, or
+    the chunks may differ from those of a decoding from the start; such a video, like any damaged one, must be analyzed with
+    one thread.
     """
     count = count_chunks(analysis.video, analysis.settings)
     return None if count < 2 else merge_chunks(analysis, ChunkThreads(analysis, cores, count).run())
 
 
 def count_chunks(video: Video, settings: Settings) -> int:
-    """Return the number of chunks of a video: 1 if it is short, or if its container does not tell where frames are.
+    """Return the number of chunks of a video: 1 if it is short or its container is not seekable.
 
-    It is bounded by the size of the file, since a length in a header may be anything; the last chunk goes on to the end.
+    The number is bounded by the size of the file, since a header may state any length; the last chunk has no end.
     """
     if video.container not in SEEKABLE_CONTAINERS:
         return 1
-    with contextlib.suppress(OSError):
-        most = video.path.stat().st_size // _LEAST_CHUNK_BYTES
-        return max(1, min(most, math.ceil((video.duration_s or 0) / settings.chunk_s)))
-    return 1
+    try:
+        max_count = video.path.stat().st_size // _MIN_CHUNK_BYTES
+    except OSError:
+        return 1
+    return max(1, min(max_count, math.ceil((video.duration_s or 0) / settings.chunk_s)))
 
 
-def analyze_chunk(analysis: Analysis, number: int, count: int, progress: Progress) -> list[ChunkItem] | None:
-    """Return the items of chunk ``number`` of ``count``, decoded by itself; None if the decoder warned.
+def analyze_chunk(analysis: Analysis, number: int, count: int, progress: MediaProgress) -> list[ChunkItem] | None:
+    """Decode and analyze chunk ``number`` (from 0) of ``count`` and return its items; None if the decoder warned.
 
-    An `Analysis` can be shared by threads; a worker of a cluster opens its own. ``progress`` is called with the seconds of
-    the chunk that are done.
+    Threads can share an `Analysis`; a cluster worker opens its own. ``progress`` is called with the seconds of the chunk
+    done so far.
 
     Raises:
-        DecodingError: of the first chunk not one frame could be decoded, or the decoder hung there.
+        DecodingError: no frame of the first chunk could be decoded, or the decoder hung there.
     """
     report, start_s = DecodingReport(), number * analysis.settings.chunk_s
     items: list[ChunkItem] = []
@@ -114,23 +115,23 @@ def analyze_chunk(analysis: Analysis, number: int, count: int, progress: Progres
 
 
 def merge_chunks(analysis: Analysis, chunks: Sequence[list[ChunkItem] | None] | None) -> list[Annotation] | None:
-    """Return the annotations of a video of which all chunks have been analyzed, as if that had been in turn.
+    """Merge the chunks of a video and return its annotations, the same as from a sequential analysis.
 
-    None if a decoder warned or the chunks do not fit together; the analysis is then limited to one thread.
+    Return None if a decoder warned or the chunks do not align; the analysis is then limited to one thread.
     """
-    sound = [items for items in chunks or () if items is not None]
-    if chunks is None or len(sound) < len(chunks) or not chunks_align(sound):
+    complete = [items for items in chunks or () if items is not None]
+    if chunks is None or len(complete) < len(chunks) or not chunks_align(complete):
         analysis.limits = replace(analysis.limits, threads=1)
         return None
     merger = ChunkMerger(analysis.settings.track_overlap)
-    annotations = [annotation for items in sound for annotation in merger.merge(items)]
+    annotations = [annotation for items in complete for annotation in merger.merge(items)]
     analysis.decoding = DecodingReport(merger.frames, merger.end_ms)
     analysis.blocks = BlockReport(merger.faces, merger.dropped_tracks)
     return annotations
 
 
 class ChunkThreads:
-    """Threads that analyze a video's chunks from its start on; the calling thread is one of them."""
+    """Analyzes a video's chunks, in order of time, in the calling thread and one more thread per free core."""
 
     def __init__(self, analysis: Analysis, cores: Cores, count: int) -> None:
         self._analysis = replace(analysis, limits=replace(analysis.limits, threads=1))
@@ -145,39 +146,39 @@ class ChunkThreads:
         """Return the items of each chunk; None if a decoder warned.
 
         Raises:
-            DecodingError: not one frame could be decoded.
+            DecodingError: no frame could be decoded.
         """
-        helpers: list[threading.Thread] = []
+        threads: list[threading.Thread] = []
         try:
-            while (number := self._next()) is not None:
+            while (number := self._next_chunk()) is not None:
                 for _ in range(len(self._pending)):
                     if not self._cores.acquire(False):
                         break
-                    helpers.append(threading.Thread(target=self._help, daemon=True))
-                    helpers[-1].start()
+                    threads.append(threading.Thread(target=self._run_thread, daemon=True))
+                    threads[-1].start()
                 self._analyze(number)
         except BaseException:
             self._aborted.set()
             raise
         finally:
-            for helper in helpers:
-                helper.join()
+            for thread in threads:
+                thread.join()
         if self._error is not None:
             raise self._error
         return None if self._aborted.is_set() else self._chunks
 
-    def _next(self) -> int | None:
+    def _next_chunk(self) -> int | None:
         with contextlib.suppress(IndexError):
             if not self._aborted.is_set():
                 return self._pending.popleft()
         return None
 
-    def _help(self) -> None:
-        """Analyze chunks while there are any; after each the core is offered to others first."""
+    def _run_thread(self) -> None:
+        """Analyze pending chunks; the core is released after each, so that other videos can take it."""
         try:
             while True:
                 try:
-                    number = self._next()
+                    number = self._next_chunk()
                     if number is None:
                         return
                     self._analyze(number)
@@ -185,7 +186,7 @@ class ChunkThreads:
                     self._cores.release()
                 if not self._cores.acquire(False):
                     return
-        except BaseException as error:  # noqa: BLE001  (it is raised in the calling thread)
+        except BaseException as error:  # noqa: BLE001  (re-raised in the calling thread)
             self._error = error
             self._aborted.set()
 
@@ -204,8 +205,8 @@ class ChunkThreads:
             elif items:
                 self._chunks[number] = items
             else:
-                self._pending.clear()  # behind a chunk without frames there are none
+                self._pending.clear()  # the chunks after one without frames have none, or do not align
 
 
-class _Aborted(Exception):  # noqa: N818  (it ends a thread's work, and is no error)
-    """Another thread has found that the chunks do not serve."""
+class _Aborted(Exception):  # noqa: N818  (stops a thread; not an error)
+    """The parallel analysis was given up by another thread."""

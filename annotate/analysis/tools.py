@@ -1,4 +1,4 @@
-"""Tools that are used for one video after another: the ffmpeg program, loaded models and detectors."""
+"""Tools shared between videos: the ffmpeg program, loaded models and face detectors."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ from annotate.settings import CPU
 
 
 class Tools:
-    """Finds and loads each tool when it is first asked for, and keeps it; one for a worker process or a run."""
+    """Finds or loads each tool on first use and keeps it; create one per process or run."""
 
     def __init__(self) -> None:
         self._classifiers: dict[tuple[Path | None, str], Classifier] = {}
         self._hwaccels: dict[str, str] = {}
-        self._of_thread = threading.local()
+        self._thread_local = threading.local()
 
     @cached_property
     def ffmpeg(self) -> FFmpeg:
         """The ffmpeg that decodes.
 
         Raises:
-            FFmpegError: there is no usable one.
+            FFmpegError: no usable ffmpeg was found.
         """
         return find_ffmpeg()
 
     @property
     def renderer(self) -> Renderer:
-        """The ffmpeg that draws into frames.
+        """The ffmpeg that draws subtitles into frames.
 
         Raises:
-            FFmpegError: there is none that can.
+            FFmpegError: no ffmpeg with libass and libx264 was found.
         """
         return self.ffmpeg.renderer
 
-    def hwaccel(self, asked: str) -> str:
-        """Return the method of decoding to use here when ``asked`` is asked for. Errors as for `choose_hwaccel`."""
-        if asked not in self._hwaccels:
-            self._hwaccels[asked] = choose_hwaccel(asked, self.ffmpeg)
-        return self._hwaccels[asked]
+    def hwaccel(self, requested: str) -> str:
+        """Return the hardware decoding method for the value of --hwaccel. Raises the errors of `choose_hwaccel`."""
+        if requested not in self._hwaccels:
+            self._hwaccels[requested] = choose_hwaccel(requested, self.ffmpeg)
+        return self._hwaccels[requested]
 
     def classifier(self, model: Path | None = None, provider: str = CPU) -> Classifier:
-        """Return the model in a file, or the installed one, ready to run on ``provider``.
+        """Return the classifier of a model file, or of the installed model, running on ``provider``.
 
         Raises:
-            ModelError: the file does not keep the contract.
-            SettingsError: the provider cannot be had.
+            ModelError: the file is not a valid model.
+            SettingsError: the provider is not available.
         """
         key = (model, provider)
         if key not in self._classifiers:
@@ -58,10 +58,10 @@ class Tools:
         return self._classifiers[key]
 
     def face_detector(self, min_face: float) -> FaceDetector:
-        """Return a detector of faces of at least ``min_face`` of the image's shorter side, for use by this thread only.
+        """Return this thread's detector for faces of at least ``min_face`` of the image's shorter side.
 
-        dlib's own part keeps the image it searches and takes a sixth of a second to load: there is one for each thread.
+        dlib's detector holds the image it searches, so threads cannot share it; it takes a sixth of a second to load.
         """
-        if not hasattr(self._of_thread, "detector"):
-            self._of_thread.detector = load_detector()
-        return FaceDetector(min_face, self._of_thread.detector)
+        if not hasattr(self._thread_local, "detector"):
+            self._thread_local.detector = load_detector()
+        return FaceDetector(min_face, self._thread_local.detector)

@@ -1,1 +1,1 @@
-"""Analytics of an archive's reports, without its videos."""
+"""Summaries of annotated archives and moments in them, from tables and sidecars; videos are never read."""

@@ -1,6 +1,6 @@
-"""Moments as lists that players and editors jump through.
+"""Write moments as edit lists (``.edl``, ``.otio``) and playlists (``.m3u``).
 
-``.edl`` is CMX 3600, as editors read it (not mpv's format of that name); ``.m3u`` has the two options that VLC reads.
+``.edl`` is CMX 3600 (not mpv's format of that name). ``.m3u`` uses the VLC options for start and stop times.
 """
 
 from __future__ import annotations
@@ -15,33 +15,34 @@ from annotate.analytics.read import ReportSummary
 from annotate.span import MS_PER_S
 
 FRAME_RATES = (24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 50.0, 60000 / 1001, 60.0)
-"""Frame rates for which there are timecodes (SMPTE ST 12-1)."""
+"""Frame rates with SMPTE timecodes (ST 12-1), in frames per second."""
 
-USUAL_RATE = 25.0
+DEFAULT_RATE = 25.0
 MAX_EVENTS = 999
-"""CMX 3600 numbers its events with three digits."""
+"""CMX 3600 has three-digit event numbers."""
 
 _RECORD_START_S = 3600
+"""Editors start the record timeline at 01:00:00:00."""
 
 
 def frame_rate(report: ReportSummary) -> float:
-    """Return the rate of `FRAME_RATES` that is nearest to a video's mean, in frames per second."""
+    """Return the rate in `FRAME_RATES` nearest to the mean rate of a video; `DEFAULT_RATE` if that is unknown."""
     if not report.frames or not report.duration_ms:
-        return USUAL_RATE
+        return DEFAULT_RATE
     mean = report.frames * MS_PER_S / report.duration_ms
     return min(FRAME_RATES, key=lambda rate: abs(rate - mean))
 
 
 def common_rate(moments: Sequence[Moment]) -> float:
-    """Return the rate that most moments' videos have; of two as frequent ones the slower."""
+    """Return the most common frame rate among the videos of moments; the slower one on a tie."""
     counts = Counter(frame_rate(moment.report) for moment in moments)
-    return max(sorted(counts), key=lambda rate: counts[rate], default=USUAL_RATE)
+    return max(sorted(counts), key=lambda rate: counts[rate], default=DEFAULT_RATE)
 
 
 def to_edl(moments: Sequence[Moment], rate: float) -> str:
-    """Return a CMX 3600 list: one event per moment, one after another from one hour on, timecodes without dropped numbers.
+    """Return a CMX 3600 edit list: one event per moment, back to back from 01:00:00:00, non-drop-frame timecodes.
 
-    Sources are named by `FROM CLIP NAME`, as is usual for files (their reel is AX), and begin at 00:00:00:00.
+    Source files are named by `FROM CLIP NAME`, their reel is AX, and their timecode starts at 00:00:00:00.
     """
     lines = ["TITLE: moments", "FCM: NON-DROP FRAME"]
     record = round(_RECORD_START_S * round(rate))
@@ -52,31 +53,31 @@ def to_edl(moments: Sequence[Moment], rate: float) -> str:
         lines += [
             f"{number:03d}  AX       V     C        {codes}",
             f"* FROM CLIP NAME: {_one_line(Path(moment.report.video).name)}",
-            f"* COMMENT: {_one_line(_title(moment))}",
+            f"* COMMENT: {_one_line(_label(moment))}",
         ]
         record += end - first
     return "\n".join([*lines, ""])
 
 
 def to_otio(moments: Sequence[Moment], rate: float | None = None) -> str:
-    """Return an OpenTimelineIO timeline: one clip per moment, at its video's own rate if none is given."""
+    """Return an OpenTimelineIO timeline as JSON: one clip per moment, at ``rate`` or else the rate of its video."""
     import opentimelineio as otio
 
     track = otio.schema.Track("moments", kind=otio.schema.TrackKind.Video)
     for moment in moments:
-        own = rate or frame_rate(moment.report)
-        first, end = _frames(moment, own)
-        whole = round(moment.report.duration_ms * own / MS_PER_S)
+        clip_rate = rate or frame_rate(moment.report)
+        first, end = _frames(moment, clip_rate)
+        frames = round(moment.report.duration_ms * clip_rate / MS_PER_S)
         reference = otio.schema.ExternalReference(
-            target_url=moment.report.video_path.absolute().as_uri(), available_range=_range(0, max(whole, end), own)
+            target_url=moment.report.video_path.absolute().as_uri(), available_range=_range(0, max(frames, end), clip_rate)
         )
-        figures = {"face_id": moment.face_id, "emotion": moment.emotion, "confidence": moment.confidence}
+        metadata = {"face_id": moment.face_id, "emotion": moment.emotion, "confidence": moment.confidence}
         track.append(
             otio.schema.Clip(
-                name=f"{Path(moment.report.video).name}: {_title(moment)}",
+                name=f"{Path(moment.report.video).name}: {_label(moment)}",
                 media_reference=reference,
-                source_range=_range(first, end, own),
-                metadata={"annotate": figures},
+                source_range=_range(first, end, clip_rate),
+                metadata={"annotate": metadata},
             )
         )
     timeline = otio.schema.Timeline("moments")
@@ -85,16 +86,16 @@ def to_otio(moments: Sequence[Moment], rate: float | None = None) -> str:
 
 
 def to_m3u(moments: Sequence[Moment]) -> str:
-    """Return a playlist for VLC: one entry per moment, with where to start and to stop in its video.
+    """Return a VLC playlist: one entry per moment, with start and stop time in its video.
 
-    Files stand as absolute addresses, which hold any name and let the list lie anywhere.
+    Videos are absolute ``file:`` URLs, so that any name is valid and the playlist can be moved.
     """
     lines = ["#EXTM3U"]
     for moment in moments:
         span = moment.span
         name = Path(moment.report.video).name
         lines += [
-            f"#EXTINF:{round(span.duration_s)},{_one_line(f'{name}: {_title(moment)}')}",
+            f"#EXTINF:{round(span.duration_s)},{_one_line(f'{name}: {_label(moment)}')}",
             f"#EXTVLCOPT:start-time={span.start_s:.3f}",
             f"#EXTVLCOPT:stop-time={span.end_s:.3f}",
             moment.report.video_path.absolute().as_uri(),
@@ -109,13 +110,13 @@ def _range(first: int, end: int, rate: float) -> Any:
 
 
 def _frames(moment: Moment, rate: float) -> tuple[int, int]:
-    """Return the first frame of a moment and the one after its last; one frame at least."""
+    """Return the first frame of a moment and the frame after its last; at least one frame apart."""
     first = round(moment.span.start_ms * rate / MS_PER_S)
     return first, max(first + 1, round(moment.span.end_ms * rate / MS_PER_S))
 
 
 def _timecode(frame: int, rate: float) -> str:
-    """Return hours, minutes, seconds and frames, by counting frames; at 29.97 a second of the code takes 30 of them.
+    """Return the non-drop-frame timecode of a frame; at 29.97 frames/s, one timecode second is 30 frames.
 
     >>> _timecode(90_012, 25.0), _timecode(1800, 30000 / 1001)
     ('01:00:00:12', '00:01:00:00')
@@ -124,7 +125,7 @@ def _timecode(frame: int, rate: float) -> str:
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{frames:02d}"
 
 
-def _title(moment: Moment) -> str:
+def _label(moment: Moment) -> str:
     return f"{moment.emotion}, face {moment.face_id}, confidence {moment.confidence:.2f}"
 
 

@@ -1,4 +1,4 @@
-"""Tables as files for other programs; the file's ending gives the format."""
+"""Encode tables as .csv, .json, .xlsx or .parquet files."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from annotate.errors import OutputError
 TABLE_ENDINGS = (".csv", ".json", ".xlsx", ".parquet")
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""Characters with which a formula begins in spreadsheets (OWASP, "CSV Injection")."""
+"""First characters of formulas in spreadsheets (OWASP, "CSV Injection")."""
 
 _MAX_SHEET_ROWS = (1 << 20) - 1
-"""Rows of a sheet below its heading."""
+"""Maximum number of rows in an .xlsx sheet below the header."""
 
 
 def encode_table(table: pd.DataFrame, ending: str) -> bytes:
-    """Return a table as the content of a file with one of `TABLE_ENDINGS`.
+    """Return the file content of a table in the format of ``ending``, one of `TABLE_ENDINGS`.
 
-    Text that a spreadsheet would run gets an apostrophe in front in .csv and stays text in .xlsx. In .csv all text stands in
-    quotation marks: else a spreadsheet that takes another separator, or a line's end within a name, finds cells inside it.
+    Text that a spreadsheet would run as a formula gets a leading apostrophe in .csv and is typed as text in .xlsx. In .csv
+    all text is quoted, so that a spreadsheet that expects another separator, or a line break in a name, cannot split it.
 
     Raises:
-        OutputError: a sheet does not hold so many rows.
+        OutputError: the table has too many rows for .xlsx.
     """
     if ending == ".csv":
-        text = _harmless(table).to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+        text = _escape_formulas(table).to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         return text.encode()
     if ending == ".json":
         return (table.to_json(orient="records", indent=2, force_ascii=False) + "\n").encode()
@@ -40,15 +40,15 @@ def encode_table(table: pd.DataFrame, ending: str) -> bytes:
     return buffer.getvalue()
 
 
-def _harmless(table: pd.DataFrame) -> pd.DataFrame:
+def _escape_formulas(table: pd.DataFrame) -> pd.DataFrame:
     texts = table.select_dtypes(include=["object", "string"]).columns
-    return table.assign(**{name: table[name].map(_harmless_text) for name in texts}).rename(columns=_harmless_text)
+    return table.assign(**{name: table[name].map(_escape_formula) for name in texts}).rename(columns=_escape_formula)
 
 
-def _harmless_text(text: str) -> str:
-    """Return text that no spreadsheet runs; numbers are not text, so a negative one stays.
+def _escape_formula(text: str) -> str:
+    """Prefix text that a spreadsheet would run as a formula with an apostrophe.
 
-    >>> _harmless_text("=1+1.mp4"), _harmless_text("a=b.mp4")
+    >>> _escape_formula("=1+1.mp4"), _escape_formula("a=b.mp4")
     ("'=1+1.mp4", 'a=b.mp4')
     """
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
@@ -58,7 +58,7 @@ def _write_sheet(table: pd.DataFrame, buffer: io.BytesIO) -> None:
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
     if len(table) > _MAX_SHEET_ROWS:
-        raise OutputError(f"a sheet has no room for {len(table)} rows", "write a .csv or .parquet")
+        raise OutputError(f"too many rows for .xlsx ({len(table)}, maximum {_MAX_SHEET_ROWS})", "write .csv or .parquet")
     clean = table.replace(ILLEGAL_CHARACTERS_RE, "\N{REPLACEMENT CHARACTER}", regex=True)
     with pd.ExcelWriter(buffer, engine="openpyxl") as writer:
         clean.to_excel(writer, index=False, freeze_panes=(1, 0))

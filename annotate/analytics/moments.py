@@ -1,4 +1,4 @@
-"""Moments: spans over which a face keeps an emotion."""
+"""Find moments: runs of blocks in which a face keeps one emotion."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from annotate.analytics.read import Batch, ReportSummary, number_runs
+from annotate.analytics.read import ReportBatch, ReportSummary, number_runs
 from annotate.analytics.summary import read_with_warnings
-from annotate.emotions.labels import emotion_name, unknown_emotion
+from annotate.emotions.labels import resolve_emotion, unknown_emotion_error
 from annotate.span import MS_PER_S, Span
 
 
 @dataclass(frozen=True)
 class MomentQuery:
-    """The moments that are asked for.
+    """Filter for moments.
 
-    ``emotions`` are theirs, of any emotion if empty; each block has at least ``min_confidence`` (0..1), the whole lasts at
-    least ``min_s`` seconds.
+    ``emotions`` are names or common synonyms ("happy") in any case; without any, moments of all emotions match. Every block
+    has at least ``min_confidence`` (0..1), and the moment lasts at least ``min_s`` seconds.
     """
 
     emotions: Collection[str] = ()
@@ -30,7 +30,7 @@ class MomentQuery:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Blocks of a face that follow each other, all of one emotion; the confidence is their mean, weighted by time."""
+    """Consecutive blocks of a face with one emotion; ``confidence`` is their mean, weighted by duration."""
 
     report: ReportSummary
     face_id: int
@@ -39,22 +39,21 @@ class Moment:
     confidence: float
 
 
-def moments_in(batch: Batch, wanted: MomentQuery) -> Iterator[Moment]:
-    """Yield the moments of a batch of reports, by report, start and face.
+def moments_in(batch: ReportBatch, query: MomentQuery) -> Iterator[Moment]:
+    """Yield the moments in a batch of reports, ordered by report, start and face.
 
-    A face's blocks are neighbors if none of its own lies between them; one of another emotion, or less sure than wanted,
-    ends the moment. What two blocks share belongs to the first.
+    A block with another emotion, or below the minimum confidence, ends a moment; a gap without blocks of the face does not.
+    Where two blocks overlap, the shared time belongs to the first.
     """
-    pieces = batch.pieces
-    fits = pieces["confidence"] >= wanted.min_confidence
-    if wanted.emotions:
-        known = classes_of(batch)
-        fits &= pieces["emotion"].isin([emotion_name(name, known) for name in wanted.emotions])
-    keys = (pieces["report"], pieces["face_id"], pieces["emotion"].cat.codes, fits)
-    parts = pieces.assign(run=number_runs(*(key.to_numpy() for key in keys)))[fits]
-    parts["time_ms"] = parts["end_ms"] - parts["start_ms"]
-    parts["weighted"] = parts["confidence"] * parts["time_ms"]
-    runs = parts.groupby("run").agg(
+    blocks = batch.blocks
+    matches = blocks["confidence"] >= query.min_confidence
+    if query.emotions:
+        matches &= _has_emotion(batch, query.emotions)
+    keys = (blocks["report"], blocks["face_id"], blocks["emotion"].cat.codes, matches)
+    matching = blocks.assign(run=number_runs(*(key.to_numpy() for key in keys)))[matches]
+    matching["time_ms"] = matching["end_ms"] - matching["start_ms"]
+    matching["weighted"] = matching["confidence"] * matching["time_ms"]
+    runs = matching.groupby("run").agg(
         report=("report", "first"),
         face_id=("face_id", "first"),
         start_ms=("start_ms", "first"),
@@ -63,7 +62,7 @@ def moments_in(batch: Batch, wanted: MomentQuery) -> Iterator[Moment]:
         time_ms=("time_ms", "sum"),
         weighted=("weighted", "sum"),
     )
-    runs = runs[runs["end_ms"] - runs["start_ms"] >= round(wanted.min_s * MS_PER_S)]
+    runs = runs[runs["end_ms"] - runs["start_ms"] >= round(query.min_s * MS_PER_S)]
     runs = runs.sort_values(["report", "start_ms", "face_id"])
     confidences = (runs["weighted"] / runs["time_ms"]).round(4)
     columns = [runs[name].tolist() for name in ("report", "face_id", "start_ms", "end_ms", "emotion")]
@@ -71,8 +70,20 @@ def moments_in(batch: Batch, wanted: MomentQuery) -> Iterator[Moment]:
         yield Moment(batch.reports[number], face_id, Span(start_ms, end_ms), emotion, confidence)
 
 
+def _has_emotion(batch: ReportBatch, emotions: Collection[str]) -> pd.Series[bool]:
+    """Return for each block whether it has one of the emotions, as the classes of its own report name them."""
+    result = pd.Series(data=False, index=batch.blocks.index)
+    by_classes: dict[tuple[str, ...], list[int]] = {}
+    for number, report in batch.reports.items():
+        by_classes.setdefault(report.class_names, []).append(number)
+    for class_names, numbers in by_classes.items():
+        names = [resolve_emotion(name, class_names) for name in emotions]
+        result |= batch.blocks["report"].isin(numbers) & batch.blocks["emotion"].isin(names)
+    return result
+
+
 def to_table(moments: Sequence[Moment]) -> pd.DataFrame:
-    """Return moments as a table, one row each, with times in seconds."""
+    """Return a table with one row per moment and times in seconds."""
     spans = [moment.span for moment in moments]
     return pd.DataFrame(
         {
@@ -93,35 +104,42 @@ def find_moments(
     min_confidence: float = 0.0,
     min_s: float = 0.0,
 ) -> pd.DataFrame:
-    """Return the moments in the reports below files and directories: spans over which a face keeps an emotion.
+    """Find moments in annotated videos: runs of blocks in which a face keeps one emotion.
 
-    Columns are as in the README, times in seconds. Without ``emotions`` those of all are found. Reports are left out as by
-    `annotate.summarize`.
+    Args:
+        paths: one or more tables, videos (for their tables) or directories.
+        emotions: names or common synonyms ("happy") in any case; without any, moments of all emotions are found.
+        min_confidence: minimum confidence of every block, 0..1.
+        min_s: minimum length of a moment in seconds.
+
+    Returns:
+        A table with the columns ``video``, ``face_id``, ``start_time``, ``end_time``, ``duration_s`` (in seconds),
+        ``emotion`` and ``confidence``. Tables are skipped as by `annotate.summarize`, each with a `UserWarning`.
 
     Raises:
-        SettingsError: no report knows such an emotion.
+        SettingsError: none of the models used has such an emotion.
     """
-    wanted = MomentQuery((emotions,) if isinstance(emotions, str) else emotions, min_confidence, min_s)
+    query = MomentQuery((emotions,) if isinstance(emotions, str) else emotions, min_confidence, min_s)
     known: set[str] = set()
     found: list[Moment] = []
     for batch in read_with_warnings(paths):
-        known.update(classes_of(batch))
-        found += moments_in(batch, wanted)
-    check_known(wanted.emotions, known)
+        known.update(class_names_in(batch))
+        found += moments_in(batch, query)
+    check_emotions(query.emotions, known)
     return to_table(found)
 
 
-def classes_of(batch: Batch) -> set[str]:
-    """Return the classes that a batch's reports know."""
+def class_names_in(batch: ReportBatch) -> set[str]:
+    """Return the emotion classes of all reports in a batch."""
     return {name for report in batch.reports.values() for name in report.class_names}
 
 
-def check_known(emotions: Iterable[str], known: Collection[str]) -> None:
-    """Tell a misspelled emotion from one that nobody shows; without reports every name is accepted.
+def check_emotions(emotions: Iterable[str], known: Collection[str]) -> None:
+    """Check that emotions are names or synonyms of ``known`` classes; without known classes, any name passes.
 
     Raises:
-        SettingsError: no report knows such an emotion.
+        SettingsError: an emotion is unknown, such as a misspelled one.
     """
     for name in emotions:
-        if known and emotion_name(name, known) is None:
-            raise unknown_emotion(name, known)
+        if known and resolve_emotion(name, known) is None:
+            raise unknown_emotion_error(name, known)

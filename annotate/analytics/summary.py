@@ -1,13 +1,12 @@
-"""The archive in numbers: one row per video, folder, face or minute.
+"""Summarize an archive: one row per video, folder, face track or minute.
 
-All sums are of integers (milliseconds, or ten-thousandths of confidence by milliseconds), so that they are exact and do
-not depend on the order of reports. Shares, confidence and changes are weighted by the time of faces: two faces for
-a second count as two seconds.
+Sums are of integers (milliseconds, or confidence in ten-thousandths times milliseconds), so that they are exact and do
+not depend on the order of reports. Shares, confidence and changes are weighted by face time: two faces for 1 s count
+as 2 s.
 """
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import os
 import warnings
@@ -18,128 +17,132 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from annotate.analytics.read import Batch, Integers, ReportSummary, begin_after_earlier, number_runs, read_reports
+from annotate.analytics.read import Integers, ReportBatch, ReportSummary, clip_starts, number_runs, read_reports
 from annotate.archive.find_reports import find_reports
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import SettingsError
 from annotate.span import MS_PER_S
 from annotate.storage.values import SkippedPath
 
-PLACES = {
+KEY_COLUMNS = {
     "video": ("video",),
     "folder": ("folder", "videos"),
     "face": ("video", "face_id", "start_time", "end_time"),
     "minute": ("video", "minute"),
 }
-"""What rows can stand for, and the columns that identify a row."""
+"""Grouping of rows -> columns that identify a row."""
 
-FIGURES = ("duration_s", "face_s", "face_time_s", "faces", "dominant", "confidence", "changes_per_minute")
-"""The columns before those of the emotions' shares."""
+STAT_COLUMNS = ("duration_s", "face_s", "face_time_s", "faces", "dominant", "confidence", "changes_per_minute")
+"""Columns of statistics; those of the emotion shares follow."""
 
 _MINUTE_MS = 60 * MS_PER_S
-_PARTS = 10_000
-"""Probabilities in reports have four decimals."""
+_CONFIDENCE_SCALE = 10_000
+"""Tables have probabilities with four decimals."""
 
-_KEYS = {"video": ["report"], "face": ["report", "face_id"], "minute": ["report", "minute"]}
-_SUMS = ("duration_ms", "face_ms", "face_time_ms", "faces", "confidence", "changes")
-_ENDS = ("start_ms", "end_ms")
-_TEXT = ("video", "folder", "dominant")
+_GROUP_KEYS = {"video": ["report"], "face": ["report", "face_id"], "minute": ["report", "minute"]}
+_SUM_COLUMNS = ("duration_ms", "face_ms", "face_time_ms", "faces", "confidence", "changes")
+_TRACK_ENDS = ("start_ms", "end_ms")
+_TEXT_COLUMNS = ("video", "folder", "dominant")
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A table with a row for each video, folder, face or minute, and one with a single row for the whole archive.
+    """A table with one row per video, folder, face track or minute, and a table with one row of totals.
 
-    The whole is that of the videos, however rows are grouped; its columns are ``videos``, `FIGURES` and the emotions.
+    The totals are those of all videos, however rows are grouped; their columns are ``videos``, `STAT_COLUMNS` and the
+    emotions.
     """
 
     rows: pd.DataFrame
-    whole: pd.DataFrame
+    totals: pd.DataFrame
 
 
 def summarize(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], by: str = "video") -> pd.DataFrame:
-    """Return the reports below files and directories in numbers, a row per video, folder, face or minute as ``by`` says.
+    """Summarize the results of annotated videos.
 
-    Columns are as in the README, without totals. Reports that are damaged, without meta file or of another version of the
-    analysis are left out, each with a `UserWarning`. Without any report the table has no rows.
+    Args:
+        paths: one or more tables, videos (for their tables) or directories.
+        by: group rows by ``"video"``, ``"folder"``, ``"face"`` (face track) or ``"minute"``.
+
+    Returns:
+        A table without totals; its columns are those of ``annotate summarize``. Tables that are damaged, have no sidecar or
+        were made by another analysis version are skipped, each with a `UserWarning`.
 
     Raises:
-        SettingsError: there is no such ``by``.
+        SettingsError: ``by`` has another value.
     """
-    if by not in PLACES:
-        raise SettingsError(f"by={by!r} is none of {', '.join(PLACES)}")
+    if by not in KEY_COLUMNS:
+        raise SettingsError(f"by={by!r} is not a grouping", f"choose from {', '.join(KEY_COLUMNS)}")
     tally = Tally(by)
     for batch in read_with_warnings(paths):
         tally.add(batch)
     return tally.summary().rows
 
 
-def read_with_warnings(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterable[Batch]:
-    """Yield batches as `read_reports`, and warn of reports that are skipped."""
+def read_with_warnings(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterable[ReportBatch]:
+    """Yield the batches of `read_reports`; issue a `UserWarning` for each skipped path."""
     given = [paths] if isinstance(paths, str | os.PathLike) else paths
     found = find_reports([Path(path) for path in given])
     for read in itertools.chain(found.skipped, read_reports(found.reports)):
         if isinstance(read, SkippedPath):
-            warnings.warn(f"left out: {read}", stacklevel=3)
+            warnings.warn(f"skipped: {read}", stacklevel=3)
         else:
             yield read
 
 
-def ordered(rows: pd.DataFrame, column: str | None, top: int | None) -> pd.DataFrame:
-    """Return the first rows by a column: numbers from the largest on, text from A on; equal ones keep their order.
+def sort_rows(rows: pd.DataFrame, column: str | None, top: int | None) -> pd.DataFrame:
+    """Return the first ``top`` rows, sorted by a column: numbers descending, text ascending, ties in their order.
 
     Raises:
         SettingsError: there is no such column.
     """
     if column is not None:
         if column not in rows.columns:
-            near = difflib.get_close_matches(column, rows.columns, n=1)
-            guess = f" (did you mean {near[0]!r}?)" if near else ""
-            raise SettingsError(f"no column {column!r} to sort by{guess}", f"choose from {', '.join(rows.columns)}")
-        rows = rows.sort_values(column, ascending=column in _TEXT, kind="stable", ignore_index=True)
+            raise SettingsError(f"no column {column!r} to sort by", f"choose from {', '.join(rows.columns)}")
+        rows = rows.sort_values(column, ascending=column in _TEXT_COLUMNS, kind="stable", ignore_index=True)
     return rows.head(top) if top is not None else rows
 
 
 class Tally:
-    """Adds up batches of reports."""
+    """Adds up batches of reports for a `Summary`; ``by`` is one of `KEY_COLUMNS`."""
 
     def __init__(self, by: str) -> None:
         self._by = by
         self._reports: dict[int, ReportSummary] = {}
         self._videos: list[pd.DataFrame] = []
-        self._details: list[pd.DataFrame] = []
+        self._groups: list[pd.DataFrame] = []
 
     @property
     def count(self) -> int:
-        """The number of reports added."""
+        """Number of reports added."""
         return len(self._reports)
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: ReportBatch) -> None:
         """Add a batch."""
         self._reports.update(batch.reports)
-        self._videos.append(_sums(batch, "video"))
+        self._videos.append(_aggregate(batch, "video"))
         if self._by in ("face", "minute"):
-            self._details.append(_sums(batch, self._by))
+            self._groups.append(_aggregate(batch, self._by))
 
     def summary(self) -> Summary:
-        """Return the sum of all batches; rows in the order of the reports' numbers, then of faces or minutes."""
+        """Return the summary of all batches; rows are ordered by report number, then by face or minute."""
         known = {name for report in self._reports.values() for name in report.class_names} or set(EMOTIONS)
         emotions = [*(name for name in EMOTIONS if name in known), *sorted(known - set(EMOTIONS))]
-        sums = [*_SUMS, *map(_mark, emotions)]
-        videos = _join(self._videos, ["report"], sums)
+        sums = [*_SUM_COLUMNS, *map(_ms_column, emotions)]
+        videos = _concat_sums(self._videos, ["report"], sums)
         videos["video"] = [self._reports[number].video for number in videos["report"]]
-        whole = videos[sums].sum().to_frame().T.assign(videos=len(videos))
+        totals = videos[sums].sum().to_frame().T.assign(videos=len(videos))
         rows = videos
         if self._by == "folder":
             grouped = videos.groupby(videos["video"].map(_folder).rename("folder"))
             rows = grouped[sums].sum().assign(videos=grouped.size()).reset_index()
         elif self._by in ("face", "minute"):
-            rows = _join(self._details, _KEYS[self._by], sums).merge(videos[["report", "video"]], on="report")
-        return Summary(_figures(rows, PLACES[self._by], emotions), _figures(whole, ("videos",), emotions))
+            rows = _concat_sums(self._groups, _GROUP_KEYS[self._by], sums).merge(videos[["report", "video"]], on="report")
+        return Summary(_statistics(rows, KEY_COLUMNS[self._by], emotions), _statistics(totals, ("videos",), emotions))
 
 
-def _mark(emotion: str) -> str:
-    """Return the name of the column of an emotion's milliseconds; another model may have a class called "faces"."""
+def _ms_column(emotion: str) -> str:
+    """Return the column name of the milliseconds of an emotion; prefixed, since a class may be called "faces"."""
     return f"ms:{emotion}"
 
 
@@ -147,60 +150,60 @@ def _folder(video: str) -> str:
     return os.path.dirname(video) or os.curdir
 
 
-def _sums(batch: Batch, by: str) -> pd.DataFrame:
-    """Return sums of a batch's pieces by their keys, with a row also for videos and minutes without a face."""
-    keys = _KEYS[by]
-    parts = batch.pieces.assign(changes=_changes(batch.pieces))
+def _aggregate(batch: ReportBatch, by: str) -> pd.DataFrame:
+    """Return sums over the blocks of a batch: one row per group, including videos and minutes without faces."""
+    keys = _GROUP_KEYS[by]
+    blocks = batch.blocks.assign(changes=_emotion_changes(batch.blocks))
     if by == "minute":
-        parts = _split(parts)
-    parts["face_time_ms"] = parts["end_ms"] - parts["start_ms"]
-    parts["confidence"] = (parts["confidence"] * _PARTS).round().astype(np.int64) * parts["face_time_ms"]
-    parts = parts.sort_values([*keys, "start_ms"])
-    rows = number_runs(*(parts[key].to_numpy() for key in keys))
-    end_ms = parts["end_ms"].to_numpy()
-    parts["face_ms"] = np.maximum(end_ms - begin_after_earlier(rows, parts["start_ms"].to_numpy(), end_ms), 0)
-    grouped = parts.groupby(keys)
+        blocks = _split_by_minute(blocks)
+    blocks["face_time_ms"] = blocks["end_ms"] - blocks["start_ms"]
+    blocks["confidence"] = (blocks["confidence"] * _CONFIDENCE_SCALE).round().astype(np.int64) * blocks["face_time_ms"]
+    blocks = blocks.sort_values([*keys, "start_ms"])
+    groups = number_runs(*(blocks[key].to_numpy() for key in keys))
+    end_ms = blocks["end_ms"].to_numpy()
+    blocks["face_ms"] = np.maximum(end_ms - clip_starts(groups, blocks["start_ms"].to_numpy(), end_ms), 0)
+    grouped = blocks.groupby(keys)
     sums = grouped[["face_ms", "face_time_ms", "confidence", "changes"]].sum()
     sums["faces"] = grouped["face_id"].nunique()
-    by_emotion = parts.groupby([*keys, "emotion"], observed=True)["face_time_ms"].sum().unstack(fill_value=0)
-    sums = sums.join(by_emotion.set_axis([_mark(str(name)) for name in by_emotion.columns], axis="columns"))
+    by_emotion = blocks.groupby([*keys, "emotion"], observed=True)["face_time_ms"].sum().unstack(fill_value=0)
+    sums = sums.join(by_emotion.set_axis([_ms_column(str(name)) for name in by_emotion.columns], axis="columns"))
     if by == "face":
         sums["start_ms"], sums["end_ms"] = grouped["start_ms"].min(), grouped["end_ms"].max()
         return sums.assign(duration_ms=sums["end_ms"] - sums["start_ms"])
-    lengths = _lengths_ms(batch, by)
-    return sums.reindex(lengths.index, fill_value=0).assign(duration_ms=lengths)
+    durations_ms = _durations_ms(batch, by)
+    return sums.reindex(durations_ms.index, fill_value=0).assign(duration_ms=durations_ms)
 
 
-def _changes(pieces: pd.DataFrame) -> Integers:
-    """Return 1 where a face's emotion is another than in its block before, else 0."""
-    faces = number_runs(pieces["report"].to_numpy(), pieces["face_id"].to_numpy())
-    emotions = pieces["emotion"].cat.codes.to_numpy()
-    changes = np.zeros(len(pieces), dtype=np.int64)
+def _emotion_changes(blocks: pd.DataFrame) -> Integers:
+    """Return 1 for each block with another emotion than the previous block of its face, else 0."""
+    faces = number_runs(blocks["report"].to_numpy(), blocks["face_id"].to_numpy())
+    emotions = blocks["emotion"].cat.codes.to_numpy()
+    changes = np.zeros(len(blocks), dtype=np.int64)
     changes[1:] = (faces[1:] == faces[:-1]) & (emotions[1:] != emotions[:-1])
     return changes
 
 
-def _split(parts: pd.DataFrame) -> pd.DataFrame:
-    """Cut pieces where minutes of the video end; a change belongs to the minute in which it happens."""
-    first = parts["start_ms"].to_numpy() // _MINUTE_MS
-    counts = (parts["end_ms"].to_numpy() - 1) // _MINUTE_MS - first + 1
-    begins = np.repeat(counts.cumsum() - counts, counts)
-    further = np.arange(counts.sum()) - begins
-    minute = np.repeat(first, counts) + further
-    split = parts.loc[parts.index.repeat(counts)].assign(minute=minute)
+def _split_by_minute(blocks: pd.DataFrame) -> pd.DataFrame:
+    """Split blocks at full minutes of the video; an emotion change counts in the minute in which it happens."""
+    first = blocks["start_ms"].to_numpy() // _MINUTE_MS
+    counts = (blocks["end_ms"].to_numpy() - 1) // _MINUTE_MS - first + 1
+    starts = np.repeat(counts.cumsum() - counts, counts)
+    index_in_block = np.arange(counts.sum()) - starts
+    minute = np.repeat(first, counts) + index_in_block
+    split = blocks.loc[blocks.index.repeat(counts)].assign(minute=minute)
     split["start_ms"] = np.maximum(split["start_ms"], minute * _MINUTE_MS)
     split["end_ms"] = np.minimum(split["end_ms"], (minute + 1) * _MINUTE_MS)
-    split["changes"] = np.where(further == 0, split["changes"], 0)
+    split["changes"] = np.where(index_in_block == 0, split["changes"], 0)
     return split
 
 
-def _lengths_ms(batch: Batch, by: str) -> pd.Series[int]:
-    """Return the length of every video, or of every minute of it; the last minute may be shorter."""
+def _durations_ms(batch: ReportBatch, by: str) -> pd.Series[int]:
+    """Return the length of each video, or of each of its minutes, the last of which may be shorter."""
     lengths = pd.Series({number: report.duration_ms for number, report in batch.reports.items()}, dtype=np.int64)
     lengths = lengths.rename_axis("report")
     if by == "video":
         return lengths
-    ends_ms = batch.pieces.groupby("report")["end_ms"].max().reindex(lengths.index, fill_value=0)
+    ends_ms = batch.blocks.groupby("report")["end_ms"].max().reindex(lengths.index, fill_value=0)
     counts = -(-np.maximum(lengths, ends_ms) // _MINUTE_MS)
     minutes = lengths.loc[lengths.index.repeat(counts)].to_frame("left_ms")
     minutes["minute"] = minutes.groupby("report").cumcount()
@@ -208,21 +211,21 @@ def _lengths_ms(batch: Batch, by: str) -> pd.Series[int]:
     return minutes.set_index("minute", append=True)["left_ms"].clip(0, _MINUTE_MS)
 
 
-def _join(parts: list[pd.DataFrame], keys: list[str], sums: list[str]) -> pd.DataFrame:
-    """Return one table of sums by their keys, in order; 0 where a batch had no such emotion."""
-    columns = [*sums, *_ENDS] if "face_id" in keys else sums
-    if not parts:
+def _concat_sums(tables: list[pd.DataFrame], keys: list[str], sums: list[str]) -> pd.DataFrame:
+    """Return the sums of all batches as one table, ordered by keys; 0 for emotions that a batch does not have."""
+    columns = [*sums, *_TRACK_ENDS] if "face_id" in keys else sums
+    if not tables:
         return pd.DataFrame(columns=[*keys, *columns], dtype=np.int64)
-    return pd.concat(parts).sort_index().reindex(columns=columns).fillna(0).astype(np.int64).reset_index()
+    return pd.concat(tables).sort_index().reindex(columns=columns).fillna(0).astype(np.int64).reset_index()
 
 
-def _figures(sums: pd.DataFrame, places: tuple[str, ...], emotions: list[str]) -> pd.DataFrame:
-    """Return sums as the figures that are shown; those that need a face are empty without one."""
+def _statistics(sums: pd.DataFrame, key_columns: tuple[str, ...], emotions: list[str]) -> pd.DataFrame:
+    """Return sums as the columns of a summary; those that need face time are empty without it."""
     time_ms = sums["face_time_ms"].where(sums["face_time_ms"] > 0).astype(float)
-    by_emotion = sums[[_mark(name) for name in emotions]]
+    by_emotion = sums[[_ms_column(name) for name in emotions]]
     dominant = np.array(emotions, dtype=object)[by_emotion.to_numpy().argmax(axis=1)]
-    columns: dict[str, object] = {name: sums[name] for name in places if name in sums}
-    if "start_time" in places:
+    columns: dict[str, object] = {name: sums[name] for name in key_columns if name in sums}
+    if "start_time" in key_columns:
         columns |= {"start_time": sums["start_ms"] / MS_PER_S, "end_time": sums["end_ms"] / MS_PER_S}
     columns |= {
         "duration_s": sums["duration_ms"] / MS_PER_S,
@@ -230,10 +233,10 @@ def _figures(sums: pd.DataFrame, places: tuple[str, ...], emotions: list[str]) -
         "face_time_s": sums["face_time_ms"] / MS_PER_S,
         "faces": sums["faces"],
         "dominant": pd.Series(np.where(time_ms.notna(), dominant, ""), sums.index, dtype=str),
-        "confidence": (sums["confidence"] / time_ms / _PARTS).round(4),
+        "confidence": (sums["confidence"] / time_ms / _CONFIDENCE_SCALE).round(4),
         "changes_per_minute": (sums["changes"] * _MINUTE_MS / time_ms).round(2),
     }
     for emotion in emotions:
         name = emotion if emotion not in columns else f"{emotion}_share"
-        columns[name] = (sums[_mark(emotion)] / time_ms).round(4)
+        columns[name] = (sums[_ms_column(emotion)] / time_ms).round(4)
     return pd.DataFrame(columns)

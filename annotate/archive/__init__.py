@@ -1,1 +1,1 @@
-"""An archive as it lies there: its videos, their outputs and reports."""
+"""Contents of an archive: videos, their outputs and tables."""

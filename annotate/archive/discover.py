@@ -1,4 +1,4 @@
-"""Finding the videos of an archive."""
+"""Discovery of the videos of an archive."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from annotate.archive.layout import is_output
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
 
-VIDEO_ENDINGS = frozenset(
+VIDEO_EXTENSIONS = frozenset(
     (
         "3g2 3gp amv asf avi divx dv f4v flv gif gxf h264 hevc ivf m1v m2p m2t m2ts m2v m4v mjpeg mjpg mkv mod mov mp4 mpe "
         "mpeg mpg mpv mts mxf nut ogm ogv qt rm rmvb tod ts vob webm wmv wtv y4m"
     ).split()
 )
-"""Endings by which files of a directory are taken for videos, in any case."""
+"""File extensions of videos, compared without case."""
 
-_TYPESCRIPT_ENDING = "ts"
+_TYPESCRIPT_EXTENSION = "ts"
 _TRANSPORT_PACKETS = ((0, 188), (4, 192))
-"""Where the sync byte stands in a packet, and a packet's length, in plain and in time-stamped transport streams."""
+"""Offset of the sync byte and packet length in bytes, of plain and of timestamped transport streams."""
 
 _SYNC_BYTE = b"\x47"
 _SNIFFED_BYTES = 400
@@ -67,10 +67,10 @@ class Selection:
 
 
 def walk(paths: Iterable[PathOrUrl], selection: Selection | None = None) -> Iterator[PathOrUrl | SkippedPath]:
-    """Yield the videos below ``paths``, each once: in the order given, sorted by name within a directory.
+    """Yield the videos below ``paths``, each once, in the given order, sorted by name within a directory.
 
-    A path that is a file is taken with any ending, unless it is an output of this program. Hidden files and
-    directories are left out, links to files are followed, links to directories only if the selection says so.
+    A path to a file is accepted with any extension, unless it is an output of annotate. Hidden files and directories are
+    skipped. Links to files are followed, links to directories only with ``selection.follow_links``.
     """
     selection = selection or Selection()
     seen: set[str] = set()
@@ -88,24 +88,24 @@ def walk(paths: Iterable[PathOrUrl], selection: Selection | None = None) -> Iter
 
 
 def _is_wanted(entry: PathOrUrl | SkippedPath, root: PathOrUrl, selection: Selection) -> bool:
-    """Return whether an entry of a walk is a video that the selection takes, or is in the way of some."""
+    """Return whether an entry is a selected video, or a skipped path that may contain or be one."""
     if isinstance(entry, SkippedPath) and entry.is_folder:
         return True
     path = entry.path if isinstance(entry, SkippedPath) else entry
     if path == root:
         return not is_output(path.name) and selection.takes(PurePath(path.name), root.parent)
-    if not _is_video_name(path.name) or not selection.takes(storage_for(root).below(path, root), root):
+    if not _is_video_name(path.name) or not selection.takes(storage_for(root).subpath(path, root), root):
         return False
     return isinstance(entry, SkippedPath) or not _is_typescript(entry)
 
 
 def _is_video_name(name: str) -> bool:
-    return os.path.splitext(name)[1][1:].lower() in VIDEO_ENDINGS and not is_output(name)
+    return os.path.splitext(name)[1][1:].lower() in VIDEO_EXTENSIONS and not is_output(name)
 
 
 def _is_typescript(path: PathOrUrl) -> bool:
-    """Return whether a file is TypeScript source, which shares its ending with MPEG transport streams."""
-    if path.suffix[1:].lower() != _TYPESCRIPT_ENDING:
+    """Return whether a file is TypeScript source, which has the same extension as MPEG transport streams."""
+    if path.suffix[1:].lower() != _TYPESCRIPT_EXTENSION:
         return False
     try:
         with storage_for(path).open_range(path) as file:

@@ -1,4 +1,4 @@
-"""Finding the reports of an archive."""
+"""Discovery of the tables of an archive."""
 
 from __future__ import annotations
 
@@ -7,37 +7,39 @@ from dataclasses import dataclass, field
 
 from annotate.archive.layout import REPORT_ENDING, outputs_of_report
 from annotate.errors import SettingsError, StorageError
-from annotate.results.meta import is_named, read_meta
+from annotate.results.meta import has_same_name, read_meta
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath, sort_key
 
 
 @dataclass
-class Found:
-    """The reports below paths, what was left out, and the directories without any."""
+class FoundReports:
+    """The tables below paths, skipped paths, and directories without tables (``empty``)."""
 
     reports: list[PathOrUrl] = field(default_factory=list)
     skipped: list[SkippedPath] = field(default_factory=list)
     empty: list[PathOrUrl] = field(default_factory=list)
 
 
-def check_apart(paths: Sequence[PathOrUrl], videos: PathOrUrl | None) -> None:
-    """Make sure that reports below ``paths`` can have their videos in a tree of their own, ``videos`` if it is given.
+def check_videos_folder(paths: Sequence[PathOrUrl], videos: PathOrUrl | None) -> None:
+    """Check that ``paths`` can be combined with a separate folder of videos, if ``videos`` is given.
 
     Raises:
-        SettingsError: there is not one path alone, or one of both is no directory.
+        SettingsError: there is more than one path, or the path or ``videos`` is not a directory.
     """
     if videos is not None and not (len(paths) == 1 and all(storage_for(path).is_dir(path) for path in (*paths, videos))):
-        raise SettingsError("videos that lie apart need one path, the directory with their outputs", path=videos)
+        raise SettingsError(
+            "a separate folder of videos needs exactly one directory of outputs", "give one directory as PATH", path=videos
+        )
 
 
-def find_reports(paths: Iterable[PathOrUrl]) -> Found:
-    """Return the CSV reports below ``paths``, in the order given, sorted within a directory; a video stands for its own.
+def find_reports(paths: Iterable[PathOrUrl]) -> FoundReports:
+    """Return the tables below ``paths``, in the given order, sorted within a directory; a video selects its own table.
 
-    Each counts once, however often and by whichever links it is met. Hidden files and directories are left out, and links
-    to directories are not followed, unless they are given by name.
+    Each table is returned once, also if several paths or links lead to it. Hidden files and directories are skipped, and
+    links to directories are not followed, unless they are given as a path.
     """
-    found = Found()
+    found = FoundReports()
     seen: set[str] = set()
     paths = list(paths)
     for storage in {storage_for(path) for path in paths}:
@@ -49,7 +51,7 @@ def find_reports(paths: Iterable[PathOrUrl]) -> Found:
         for entry in entries:
             if isinstance(entry, SkippedPath):
                 found.skipped.append(entry)
-            elif (key := storage_for(entry).identity(entry)) not in seen:
+            elif (key := storage_for(entry).canonical(entry)) not in seen:
                 seen.add(key)
                 found.reports.append(entry)
     return found
@@ -61,11 +63,11 @@ def _find_in(path: PathOrUrl) -> Iterator[PathOrUrl | SkippedPath]:
         if storage.is_dir(path):
             yield from _find_below(path)
         elif path.name.endswith(REPORT_ENDING):
-            yield path if storage.exists(path) else SkippedPath(path, "no such report", "check the name")
+            yield path if storage.exists(path) else SkippedPath(path, "no such file", "check the name")
         else:
-            beside = [path.with_name(base + REPORT_ENDING) for base in (path.name, path.stem)]
-            own = [report for report in beside if storage.exists(report) and _may_be_of(report, path)]
-            yield own[0] if own else SkippedPath(path, "no report", f"make one with `annotate {path}`")
+            candidates = [path.with_name(base + REPORT_ENDING) for base in (path.name, path.stem)]
+            reports = [report for report in candidates if storage.exists(report) and _may_belong_to(report, path)]
+            yield reports[0] if reports else SkippedPath(path, "no table", f"run `annotate {path}`")
     except StorageError as error:
         yield SkippedPath(path, error.problem, error.remedy)
 
@@ -81,6 +83,7 @@ def _find_below(root: PathOrUrl) -> Iterator[PathOrUrl | SkippedPath]:
     yield from skipped
 
 
-def _may_be_of(report: PathOrUrl, video: PathOrUrl) -> bool:
+def _may_belong_to(report: PathOrUrl, video: PathOrUrl) -> bool:
+    """Return whether a table is of a video according to its sidecar, or has no readable sidecar."""
     meta = read_meta(outputs_of_report(report).meta)
-    return meta is None or is_named(meta.source, video)
+    return meta is None or has_same_name(meta.source, video)

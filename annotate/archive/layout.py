@@ -1,4 +1,4 @@
-"""Names of the outputs beside each video."""
+"""File names of the outputs of a video."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from annotate.results.formats.registry import DEFAULT_FORMATS, TRACKS
-from annotate.results.meta import Meta, is_named
+from annotate.results.formats.registry import DEFAULT_FORMATS, TRACK_FORMATS
+from annotate.results.meta import Meta, has_same_name
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, sort_key
 
 OUTPUT_MARK = ".emotions"
-"""What names of this program's outputs have before their ending; files so named are never input."""
+"""Marker in the names of all outputs; files with such names are never input."""
 
 REPORT_ENDING, META_ENDING = f"{OUTPUT_MARK}.csv", f"{OUTPUT_MARK}.meta.json"
 BOXES_ENDING = f"{OUTPUT_MARK}.boxes.csv"
@@ -21,12 +21,12 @@ BOXES_ENDING = f"{OUTPUT_MARK}.boxes.csv"
 _OUTPUT_NAME = re.compile(re.escape(OUTPUT_MARK) + r"(\.(meta|(boxes|soft)(\.[a-z]{2,3})?|labels|[a-z]{2,3}))?\.[^.]+$")
 
 SidecarReader = Callable[[PathOrUrl], Meta | None]
-"""Gives the content of a meta file, None if there is no whole one."""
+"""Returns the content of a sidecar, None if it is missing or damaged."""
 
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """What is asked for besides the analysis itself."""
+    """Options of the outputs that do not affect the analysis."""
 
     formats: tuple[str, ...] = DEFAULT_FORMATS
     language: str = "en"
@@ -35,41 +35,41 @@ class OutputOptions:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Names of one video's outputs: ``base`` is their common path up to the mark."""
+    """Paths of the outputs of one video; ``base`` is their common path before the marker."""
 
     base: PathOrUrl
 
     @property
     def csv(self) -> PathOrUrl:
-        """The report."""
+        """The table."""
         return self._named(REPORT_ENDING)
 
     @property
     def meta(self) -> PathOrUrl:
-        """The sidecar: what made them."""
+        """The sidecar."""
         return self._named(META_ENDING)
 
     @property
     def boxes(self) -> PathOrUrl:
-        """Where the faces were, by time."""
+        """The boxes file: face boxes over time."""
         return self._named(BOXES_ENDING)
 
     def track(self, format_name: str, language: str) -> PathOrUrl:
-        """Return the path of a track that is made from the report."""
-        return self._named(OUTPUT_MARK + TRACKS[format_name].ending.format(language=language))
+        """Return the path of an output in a format derived from the table."""
+        return self._named(OUTPUT_MARK + TRACK_FORMATS[format_name].ending.format(language=language))
 
     def tracks(self, options: OutputOptions) -> dict[str, PathOrUrl]:
-        """Return the asked-for formats that are made from the report, with their paths."""
-        return {name: self.track(name, options.language) for name in options.formats if name in TRACKS}
+        """Return the paths of the requested formats derived from the table, by format name."""
+        return {name: self.track(name, options.language) for name in options.formats if name in TRACK_FORMATS}
 
     @property
-    def mark(self) -> str:
-        """What the names of all outputs begin with."""
+    def prefix(self) -> str:
+        """Common prefix of the names of all outputs."""
         return f"{self.base.name}{OUTPUT_MARK}."
 
     @property
     def key(self) -> str:
-        """What is the same for names that are one on a disk that ignores the case of letters."""
+        """Absolute path with case folded: equal for outputs that collide on a case-insensitive disk."""
         return storage_for(self.base).absolute(self.base).casefold()
 
     def _named(self, ending: str) -> PathOrUrl:
@@ -77,27 +77,27 @@ class Outputs:
 
 
 def outputs_of_report(path: PathOrUrl) -> Outputs:
-    """Return the outputs that a report, or a meta file, is among."""
+    """Return the outputs that a table or sidecar belongs to."""
     return Outputs(path.with_name(path.name.removesuffix(REPORT_ENDING).removesuffix(META_ENDING)))
 
 
-def usual_outputs(video: PathOrUrl, folder: PathOrUrl) -> tuple[Outputs, Outputs]:
-    """Return the names that a video's outputs in a folder can usually have: after its stem, or after its whole name."""
+def candidate_outputs(video: PathOrUrl, folder: PathOrUrl) -> tuple[Outputs, Outputs]:
+    """Return the usual outputs of a video in a folder: named after its stem, or after its whole name."""
     return Outputs(folder / video.stem), Outputs(folder / video.name)
 
 
 def name_outputs(videos: Sequence[PathOrUrl], folder: PathOrUrl, read_sidecar: SidecarReader) -> dict[PathOrUrl, Outputs]:
-    """Return names for the outputs of videos whose outputs all lie in one folder.
+    """Return unique outputs for videos whose outputs are written to the same folder.
 
-    A video writes ``stem.emotions.*``, unless another one of its folder does: the one that an existing sidecar names,
-    as long as it is there, or one that sorts before it. Then it writes ``name.ending.emotions.*``. Names that differ in
-    the case of letters only count as one.
+    A video writes ``stem.emotions.*``, unless another video of its folder does: the one named by an existing sidecar, if
+    that video still exists, or one that sorts before it. Otherwise it writes ``name.ext.emotions.*``, with a number if
+    that is taken too. Names are compared without case.
     """
     ordered = sorted(videos, key=sort_key)
     names: dict[PathOrUrl, Outputs] = {}
     taken: set[str] = set()
     for video in ordered:
-        for outputs in usual_outputs(video, folder):
+        for outputs in candidate_outputs(video, folder):
             if outputs.key not in taken and _owns(video, read_sidecar(outputs.meta)):
                 taken.add(outputs.key)
                 names[video] = outputs
@@ -105,9 +105,9 @@ def name_outputs(videos: Sequence[PathOrUrl], folder: PathOrUrl, read_sidecar: S
     for video in ordered:
         if video in names:
             continue
-        short, long = usual_outputs(video, folder)
-        further = (Outputs(long.base.with_name(f"{long.base.name}.{number}")) for number in itertools.count(2))
-        for outputs in itertools.chain((short, long), further):
+        short, long = candidate_outputs(video, folder)
+        numbered = (Outputs(long.base.with_name(f"{long.base.name}.{number}")) for number in itertools.count(2))
+        for outputs in itertools.chain((short, long), numbered):
             if outputs.key not in taken and not _belongs_to_another(video, read_sidecar(outputs.meta)):
                 taken.add(outputs.key)
                 names[video] = outputs
@@ -116,7 +116,7 @@ def name_outputs(videos: Sequence[PathOrUrl], folder: PathOrUrl, read_sidecar: S
 
 
 def is_output(name: str) -> bool:
-    """Return whether a file's name says that this program made it.
+    """Return whether a file name is that of an output of annotate.
 
     >>> is_output("movie.emotions.csv"), is_output("movie.emotions.en.srt"), is_output("movie.mp4")
     (True, True, False)
@@ -127,12 +127,12 @@ def is_output(name: str) -> bool:
 
 
 def _owns(video: PathOrUrl, meta: Meta | None) -> bool:
-    return meta is not None and is_named(meta.source, video)
+    return meta is not None and has_same_name(meta.source, video)
 
 
 def _belongs_to_another(video: PathOrUrl, meta: Meta | None) -> bool:
-    """Return whether a sidecar says that another video, which is still there, wrote under these names."""
-    if meta is None or is_named(meta.source, video):
+    """Return whether a sidecar names another video that still exists."""
+    if meta is None or has_same_name(meta.source, video):
         return False
     try:
         return storage_for(video).exists(video.with_name(meta.source.name))

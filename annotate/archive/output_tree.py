@@ -1,4 +1,4 @@
-"""Writing outputs to a tree of their own, for archives that may not be written to."""
+"""Separate output folder with the directory tree of the archive, for archives that are read-only."""
 
 from __future__ import annotations
 
@@ -10,50 +10,52 @@ from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl
 
 
-def mirror(videos: Sequence[PathOrUrl], paths: Sequence[PathOrUrl], output_dir: PathOrUrl) -> dict[PathOrUrl, PathOrUrl]:
+def map_output_folders(
+    videos: Sequence[PathOrUrl], paths: Sequence[PathOrUrl], output_dir: PathOrUrl
+) -> dict[PathOrUrl, PathOrUrl]:
     """Return the folder below ``output_dir`` for the outputs of each video found below ``paths``.
 
-    The tree below a root is the same as in the archive. Of several roots, each has a folder of its own name.
+    The tree below a root is the same as in the archive. With several roots, each has a folder named after it.
 
     Raises:
-        SettingsError: videos of two roots would be written to the same place.
+        SettingsError: videos of two roots would have the same outputs.
     """
-    trees = _mirrored(paths, output_dir)
+    roots = _output_roots(paths, output_dir)
     folders: dict[PathOrUrl, PathOrUrl] = {}
     taken: dict[tuple[PathOrUrl, str], PathOrUrl] = {}
     for video in videos:
-        root = max((root for root in trees if storage_for(video).is_below(video, root)), key=lambda root: len(root.parts))
-        folders[video] = trees[root] / storage_for(video).below(video.parent, root)
+        root = max((root for root in roots if storage_for(video).is_below(video, root)), key=lambda root: len(root.parts))
+        folders[video] = roots[root] / storage_for(video).subpath(video.parent, root)
         other = taken.setdefault((folders[video], video.name.casefold()), video)
         if other != video:
             raise SettingsError(
-                f"{other} and {video} would both be written to {folders[video]}",
-                "run them apart, each with its own --output-dir",
+                f"outputs of {other} and {video} would both be written to {folders[video]}",
+                "run them separately, each with its own --output-dir",
             )
     return folders
 
 
-def trees_with_outputs(paths: Sequence[PathOrUrl], output_dir: PathOrUrl | None) -> dict[PathOrUrl, list[PathOrUrl]]:
-    """Return the folders with outputs of whole folders among ``paths``, each with the folders they are of.
+def output_trees(paths: Sequence[PathOrUrl], output_dir: PathOrUrl | None) -> dict[PathOrUrl, list[PathOrUrl]]:
+    """Return the output folder of each directory in ``paths``, with the directories of videos that it belongs to.
 
-    Without an ``output_dir``, outputs lie beside the videos.
+    Without an ``output_dir``, outputs are beside the videos.
     """
     roots = [path for path in paths if storage_for(path).is_dir(path)]
     if output_dir is None:
         return {root: [root] for root in roots}
-    mirrored = _mirrored(paths, output_dir)
+    output_roots = _output_roots(paths, output_dir)
     trees: dict[PathOrUrl, list[PathOrUrl]] = {}
     for root in roots:
-        trees.setdefault(mirrored[root], []).append(root)
+        trees.setdefault(output_roots[root], []).append(root)
     return trees
 
 
-def _mirrored(paths: Sequence[PathOrUrl], output_dir: PathOrUrl) -> dict[PathOrUrl, PathOrUrl]:
-    """Return the folder below ``output_dir`` for each root: the folders among ``paths``, and those of its files."""
+def _output_roots(paths: Sequence[PathOrUrl], output_dir: PathOrUrl) -> dict[PathOrUrl, PathOrUrl]:
+    """Return the output folder of each root; roots are the directories in ``paths`` and the parents of its files."""
     roots = list(dict.fromkeys(path if storage_for(path).is_dir(path) else path.parent for path in paths))
     return {root: output_dir / _name(root) if len(roots) > 1 else output_dir for root in roots}
 
 
 def _name(root: PathOrUrl) -> str:
-    """Return a folder's name, however it is reached."""
-    return PurePath(storage_for(root).identity(root)).name
+    """Return the name of a folder, links resolved."""
+    return PurePath(storage_for(root).canonical(root)).name

@@ -1,4 +1,4 @@
-"""What lies in an archive: every video with the names of its outputs and what its sidecar says; where all work starts."""
+"""Scan of an archive: every video with its outputs and its sidecar; all commands start here."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from annotate.archive.discover import Selection, walk
-from annotate.archive.layout import Outputs, name_outputs, usual_outputs
-from annotate.archive.output_tree import mirror
+from annotate.archive.layout import Outputs, candidate_outputs, name_outputs
+from annotate.archive.output_tree import map_output_folders
 from annotate.results.meta import Meta, read_meta, read_metas
 from annotate.storage.base import storage_for
 from annotate.storage.values import FileStat, PathOrUrl, SkippedPath, sort_key
 
-_VIDEOS_AT_ONCE = 128
+_SIDECAR_BATCH = 128
 """Number of videos whose sidecars are read together."""
 
 
 @dataclass(frozen=True)
 class ArchiveItem:
-    """A video as a scan found it.
+    """A video and its outputs at the time of the scan.
 
-    ``meta`` is what its sidecar says, None if there is no whole one; ``stat`` its size and time, None if it cannot be read.
+    ``meta`` is the content of its sidecar, None if it is missing or damaged; ``stat`` is None if the video cannot be read.
     """
 
     video: PathOrUrl
@@ -30,31 +30,31 @@ class ArchiveItem:
 
     @classmethod
     def read(cls, video: PathOrUrl, outputs: Outputs) -> ArchiveItem:
-        """Return a video as it is now."""
+        """Return the current state of a video."""
         return cls(video, outputs, read_meta(outputs.meta), _stat(video))
 
-    def again(self) -> ArchiveItem:
-        """Return the same video as it is now: under a lock nobody else changes its outputs."""
+    def reread(self) -> ArchiveItem:
+        """Return the current state of the same video; outputs cannot change afterwards if its lock is held."""
         return self.read(self.video, self.outputs)
 
-    def writing_to(self, outputs: Outputs) -> ArchiveItem:
+    def with_outputs(self, outputs: Outputs) -> ArchiveItem:
         """Return the same video with other outputs."""
         return replace(self, outputs=outputs, meta=read_meta(outputs.meta))
 
 
 class Sidecars:
-    """Reads sidecars, each once."""
+    """Cache of sidecars: each is read once."""
 
     def __init__(self) -> None:
         self._known: dict[PathOrUrl, Meta | None] = {}
 
     def load(self, paths: Sequence[PathOrUrl]) -> None:
-        """Read many at a time."""
+        """Read sidecars together."""
         new = [path for path in dict.fromkeys(paths) if path not in self._known]
         self._known.update(zip(new, read_metas(new), strict=True))
 
     def get(self, path: PathOrUrl) -> Meta | None:
-        """Return what a sidecar says; None if there is no whole one.
+        """Return the content of a sidecar, None if it is missing or damaged.
 
         Raises:
             StorageError: object storage does not answer.
@@ -64,15 +64,15 @@ class Sidecars:
         return self._known[path]
 
     def drop(self, paths: Iterable[PathOrUrl]) -> None:
-        """Let go of what was read."""
+        """Drop sidecars from the cache."""
         for path in paths:
             self._known.pop(path, None)
 
 
 class Scan:
-    """What a walk found; iterate it for every video with its outputs and its sidecar, which are read meanwhile.
+    """The entries of an archive; iterating yields every video with its outputs and its sidecar, or a skipped path.
 
-    So that an archive of any size takes little memory, sidecars are let go of with their items.
+    Sidecars are read in batches during iteration, so that memory does not grow with the archive.
     """
 
     def __init__(
@@ -90,16 +90,16 @@ class Scan:
 
     @property
     def videos(self) -> list[PathOrUrl]:
-        """The videos."""
+        """Paths of the videos."""
         return [entry for entry in self._entries if not isinstance(entry, SkippedPath)]
 
     def ordered(self) -> Scan:
-        """Return the same with what is left out first, then the videos, each in order."""
+        """Return the same scan with skipped paths first, then the videos sorted by path."""
         skipped = [entry for entry in self._entries if isinstance(entry, SkippedPath)]
         return Scan([*skipped, *sorted(self.videos, key=sort_key)], self._paths, self._output_dir)
 
     def sizes_bytes(self) -> dict[PathOrUrl, int]:
-        """Return all paths with the sizes of the videos; 0 where that is not known."""
+        """Return the size of every video by path; 0 for skipped paths and unreadable videos."""
         sizes: dict[PathOrUrl, int] = {}
         for entry in self._entries:
             if isinstance(entry, SkippedPath):
@@ -111,11 +111,12 @@ class Scan:
 
 
 def scan(paths: Sequence[PathOrUrl], selection: Selection | None = None, output_dir: PathOrUrl | None = None) -> Scan:
-    """Return every video below ``paths`` as `annotate.archive.discover.walk` finds it, with its outputs and its sidecar.
+    """Find every video below ``paths`` with `annotate.archive.discover.walk`.
 
-    Outputs lie beside the videos, or in a tree like the archive's below ``output_dir``. Sidecars are read once an iteration.
+    Outputs are beside the videos, or in the same tree below ``output_dir``.
+
     Iterating raises:
-        SettingsError: videos of two roots would have outputs at the same place.
+        SettingsError: videos of two roots would have the same outputs.
         StorageError: object storage does not answer.
     """
     return Scan(list(walk(paths, selection)), paths, output_dir)
@@ -127,10 +128,12 @@ def locate(
     output_dir: PathOrUrl | None = None,
     sidecars: Sidecars | None = None,
 ) -> Iterator[ArchiveItem | SkippedPath]:
-    """Yield what a walk through ``paths`` found, videos with their outputs and sidecars. Errors as for `scan`."""
+    """Yield the entries of a walk through ``paths``, videos with outputs and sidecars. Raise as `scan` does."""
     sidecars = Sidecars() if sidecars is None else sidecars
     videos = [entry for entry in entries if not isinstance(entry, SkippedPath)]
-    folders = {video: video.parent for video in videos} if output_dir is None else mirror(videos, paths, output_dir)
+    folders = (
+        {video: video.parent for video in videos} if output_dir is None else map_output_folders(videos, paths, output_dir)
+    )
     items: dict[PathOrUrl, ArchiveItem] = {}
     groups = _groups(folders)
     for entry in entries:
@@ -138,37 +141,39 @@ def locate(
             yield entry
             continue
         while entry not in items:
-            items.update(_name_some(groups, sidecars))
+            items.update(_next_items(groups, sidecars))
         yield items.pop(entry)
 
 
 def _groups(folders: Mapping[PathOrUrl, PathOrUrl]) -> Iterator[tuple[PathOrUrl, list[PathOrUrl]]]:
-    """Yield the folders with outputs, each with the videos they are of."""
+    """Yield each output folder with the videos whose outputs it contains."""
     groups: dict[PathOrUrl, list[PathOrUrl]] = {}
     for video, folder in folders.items():
         groups.setdefault(folder, []).append(video)
     yield from groups.items()
 
 
-def _name_some(
+def _next_items(
     groups: Iterator[tuple[PathOrUrl, list[PathOrUrl]]], sidecars: Sidecars
 ) -> Iterator[tuple[PathOrUrl, ArchiveItem]]:
-    """Yield the items of the next folders, of enough of them that reading sidecars together is worth it."""
-    some: list[tuple[PathOrUrl, list[PathOrUrl]]] = []
+    """Yield the items of the next folders, with at least `_SIDECAR_BATCH` videos if there are as many."""
+    batch: list[tuple[PathOrUrl, list[PathOrUrl]]] = []
     for group in groups:
-        some.append(group)
-        if sum(len(videos) for _, videos in some) >= _VIDEOS_AT_ONCE:
+        batch.append(group)
+        if sum(len(videos) for _, videos in batch) >= _SIDECAR_BATCH:
             break
-    usual = [outputs.meta for folder, videos in some for video in videos for outputs in usual_outputs(video, folder)]
-    sidecars.load(usual)
-    for folder, videos in some:
+    sidecar_paths = [
+        outputs.meta for folder, videos in batch for video in videos for outputs in candidate_outputs(video, folder)
+    ]
+    sidecars.load(sidecar_paths)
+    for folder, videos in batch:
         for video, outputs in name_outputs(videos, folder, sidecars.get).items():
             yield video, ArchiveItem(video, outputs, sidecars.get(outputs.meta), _stat(video))
-    sidecars.drop(usual)
+    sidecars.drop(sidecar_paths)
 
 
 def _stat(video: PathOrUrl) -> FileStat | None:
     try:
         return storage_for(video).stat(video)
-    except (OSError, ValueError):  # ValueError: a name that cannot be one
+    except (OSError, ValueError):  # ValueError: an invalid name, such as one with a null byte
         return None

@@ -1,4 +1,4 @@
-"""Whether a stored report is whole, and of the video as it is."""
+"""Checks that stored outputs are intact and up to date with the video."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from annotate.storage.values import PathOrUrl
 from annotate.version import ANALYSIS_VERSION
 
 
-def find_fault(meta: Meta, outputs: Outputs) -> str:
-    """Return why nothing can be made from a report; empty if it is as it was written.
+def find_damage(meta: Meta, outputs: Outputs) -> str:
+    """Return how the table or the boxes file differs from the sidecar; empty if both are intact.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: a file cannot be read.
     """
-    for path, what in ((outputs.csv, "its report"), (outputs.boxes, "its file of boxes")):
-        if is_gone(meta, path):
-            return f"{what} is gone"
-        known = meta.outputs.get(json_safe_name(path))
-        if known is not None and known != hash_content(storage_for(path).read(path)):
-            return f"{what} has been changed"
+    for path, name in ((outputs.csv, "table"), (outputs.boxes, "boxes file")):
+        if is_missing(meta, path):
+            return f"its {name} was deleted"
+        expected_hash = meta.outputs.get(json_safe_name(path))
+        if expected_hash is not None and expected_hash != hash_content(storage_for(path).read(path)):
+            return f"its {name} was changed"
     return ""
 
 
-def is_gone(meta: Meta, path: PathOrUrl) -> bool:
-    """Return whether a file that a sidecar knows is not there any more."""
+def is_missing(meta: Meta, path: PathOrUrl) -> bool:
+    """Return whether a file that is recorded in a sidecar does not exist."""
     return meta.outputs.get(json_safe_name(path)) is not None and not storage_for(path).exists(path)
 
 
 def current_meta(item: ArchiveItem) -> Meta:
-    """Return what made a video's report, which is whole and of the video as it is; the video need not be there any more.
+    """Return the sidecar of a video whose outputs are intact and up to date; the video itself may be missing.
 
     Raises:
-        ReportError: there is no report, or it no longer holds.
+        ReportError: the report is missing, damaged or outdated.
         OSError: the video or the report cannot be read.
     """
     meta, outputs, video = item.meta, item.outputs, item.video
     if meta is None:
-        is_there = storage_for(outputs.meta).exists(outputs.meta)
-        problem = "its meta file is damaged" if is_there else "not annotated yet"
+        is_damaged = storage_for(outputs.meta).exists(outputs.meta)
+        problem = "its sidecar is damaged" if is_damaged else "not annotated yet"
         raise ReportError(problem, f"run `annotate {video}` first", path=video)
-    fault = find_fault(meta, outputs)
+    problem = find_damage(meta, outputs)
     if meta.analysis_version != ANALYSIS_VERSION:
-        fault = "made by another version of the analysis"
+        problem = "made by another analysis version"
     elif item.stat is not None and not is_unchanged(meta.source, video, item.stat):
-        fault = "the video has changed since"
-    if fault:
-        raise ReportError(fault, f"run `annotate --force {video}` first", path=outputs.csv)
+        problem = "the video has changed since it was annotated"
+    if problem:
+        raise ReportError(problem, f"run `annotate --force {video}` first", path=outputs.csv)
     return meta

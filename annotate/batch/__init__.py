@@ -1,1 +1,1 @@
-"""Many videos: plan, run and report the work on each."""
+"""Processing of whole archives: plan, run and report the work on each video."""

@@ -1,4 +1,4 @@
-"""The way of one video: locked, planned, fetched, analyzed, written, confirmed."""
+"""Processing of one video: lock, decide, download, analyze, write."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pathlib import Path
 
 from annotate.analysis.annotation import Annotation
 from annotate.analysis.chunks import ChunkItem
-from annotate.analysis.parallel import analyze, count_chunks, in_order, merge_chunks
+from annotate.analysis.parallel import analyze, count_chunks, merge_chunks, sort_annotations
 from annotate.analysis.pipeline import Analysis
 from annotate.archive.stored_report import read_item_report
 from annotate.batch.job import AnnotateJob, Outcome, Status, WorkContext
 from annotate.batch.plan import Action, Decision
 from annotate.batch.write import (
-    refuse_foreign_tracks,
-    remove_outdated,
-    write_further_tracks,
+    add_tracks,
+    delete_outdated,
+    refuse_unknown_files,
     write_report,
     write_sidecar,
     write_tracks,
 )
-from annotate.errors import StorageError, UnreadableError, unreadable
+from annotate.errors import StorageError, UnreadableError, read_error
 from annotate.media.probe import probe
-from annotate.results.boxes import format_boxes, parse_boxes, paths_of
+from annotate.results.boxes import collect_trajectories, format_boxes, parse_boxes
 from annotate.results.intervals import dominant_emotion
 from annotate.results.meta import Meta, Source, describe_source, result_settings
 from annotate.results.report import Report
@@ -33,12 +33,12 @@ from annotate.storage.base import Lock, storage_for
 from annotate.version import ANALYSIS_VERSION, VERSION
 
 MAX_CHUNKS = 1000
-"""Videos that say they have more, which is 83 hours, are not split: they may say what they like."""
+"""Maximum number of chunks, 83 hours; a longer video is not split, since the length in its header may be wrong."""
 
 
 @dataclass(frozen=True)
 class ChunkPlan:
-    """A long video that is to be analyzed in ``count`` chunks: as it was found, and how long it says it is."""
+    """Split of a long video into ``count`` chunks, with the file's state and its length according to its header."""
 
     count: int
     source: Source
@@ -47,71 +47,78 @@ class ChunkPlan:
 
 @dataclass(frozen=True)
 class AnalyzedChunks:
-    """What the chunks of a long video gave; None for one that could not be analyzed by itself."""
+    """Results of the chunks of a long video, in order; None for a chunk that could not be analyzed."""
 
     plan: ChunkPlan
     items: Sequence[list[ChunkItem] | None]
 
 
 def annotate_video(job: AnnotateJob, context: WorkContext, chunks: AnalyzedChunks | None = None) -> Outcome:
-    """Annotate one video, or make further formats of its report, if that is all that is to be done.
+    """Annotate one video, or only convert its report to the missing formats if the report is current.
 
-    ``chunks`` are what its chunks gave, if they were analyzed before; if they do not fit, it is analyzed again, whole.
+    ``chunks`` are the results of its chunks if they were analyzed before; if they cannot be merged, the whole video is
+    analyzed again.
 
     Raises:
-        AnnotateError: it could not be done; nothing is half-written.
+        AnnotateError: the video failed; no output is incomplete.
     """
-    outputs, options = job.outputs, job.options
     with _locked(job) as lock:
-        if lock is None:
-            return Outcome.locked(job.path)
-        item = job.item.again()
-        decision = job.decide(item)
-        if decision.action is not Action.ANNOTATE:
-            return _without_analysis(job, decision, lock)
-        refuse_foreign_tracks(outputs, options, item.meta)
-        with _fetched(job, context, chunks) as (video, source):
-            analysis = _open(job, context, video)
-            annotations = _analyze(analysis, context, chunks)
-        report = _make_report(job, analysis, annotations, source, item.meta)
-        lock.confirm()
-        storage_for(outputs.meta).delete(outputs.meta)
-        meta = write_report(report, outputs, lock)
-        meta = write_tracks(replace(report, meta=meta), tuple(outputs.tracks(options)), outputs, options.language, lock)
-        lock.confirm()
-        write_sidecar(meta, outputs, lock)
-        if item.meta is not None:
-            remove_outdated(outputs, item.meta, meta)
-        status = Status.ANNOTATED if meta.faces else Status.NO_FACES
-        return Outcome(job.path, status, meta.duration_s, meta.faces, dominant_emotion(report.pieces), meta.shortfall)
+        return Outcome.locked(job.path) if lock is None else _annotate_locked(job, context, lock, chunks)
 
 
 def annotate_or_split(job: AnnotateJob, context: WorkContext) -> Outcome | ChunkPlan:
-    """Annotate one video, unless it is a long one, whose chunks had better be analyzed by several workers.
+    """Annotate one video; if it is long, return how to split it among several workers instead.
 
-    One that ffmpeg cannot open in place is not split: it would be fetched once a chunk. Errors as for `annotate_video`.
+    A video in object storage is not split, since every chunk would download it. Errors as for `annotate_video`.
     """
-    if storage_for(job.path).in_place:
-        with _locked(job) as lock:
-            if lock is None:
-                return Outcome.locked(job.path)
-            item = job.item.again()
-            if job.decide(item).action is Action.ANNOTATE:
-                refuse_foreign_tracks(job.outputs, job.options, item.meta)
-                with _fetched(job, context) as (video, source):
-                    probed = probe(video, job.limits.max_pixels, ffmpeg=context.tools.ffmpeg)
-                count = count_chunks(probed, job.settings)
-                if 1 < count <= MAX_CHUNKS:
-                    return ChunkPlan(count, source, probed.duration_s)
-    return annotate_video(job, context)
+    with _locked(job) as lock:
+        if lock is None:
+            return Outcome.locked(job.path)
+        plan = _plan_chunks(job, context) if storage_for(job.path).is_local else None
+        return _annotate_locked(job, context, lock) if plan is None else plan
+
+
+def _annotate_locked(job: AnnotateJob, context: WorkContext, lock: Lock, chunks: AnalyzedChunks | None = None) -> Outcome:
+    outputs, options = job.outputs, job.options
+    item = job.item.reread()
+    decision = job.decide(item)
+    if decision.action is not Action.ANNOTATE:
+        return _convert(job, decision, lock)
+    refuse_unknown_files(outputs, options, item.meta)
+    with _local_video(job, context, chunks) as (video, source):
+        analysis = _open(job, context, video)
+        annotations = _analyze(analysis, context, chunks)
+    report = _make_report(job, analysis, annotations, source, item.meta)
+    lock.confirm()
+    storage_for(outputs.meta).delete(outputs.meta)
+    meta = write_report(report, outputs, lock)
+    meta = write_tracks(replace(report, meta=meta), tuple(outputs.tracks(options)), outputs, options.language, lock)
+    lock.confirm()
+    write_sidecar(meta, outputs, lock)
+    if item.meta is not None:
+        delete_outdated(outputs, item.meta, meta)
+    status = Status.ANNOTATED if meta.faces else Status.NO_FACES
+    return Outcome(job.path, status, meta.duration_s, meta.faces, dominant_emotion(report.blocks), meta.damage_summary)
+
+
+def _plan_chunks(job: AnnotateJob, context: WorkContext) -> ChunkPlan | None:
+    """Return how to split a local video; None if it is short, or need not be analyzed."""
+    item = job.item.reread()
+    if job.decide(item).action is not Action.ANNOTATE:
+        return None
+    refuse_unknown_files(job.outputs, job.options, item.meta)
+    with _local_video(job, context) as (video, source):
+        probed = probe(video, job.limits.max_pixels, ffmpeg=context.tools.ffmpeg)
+    count = count_chunks(probed, job.settings)
+    return ChunkPlan(count, source, probed.duration_s) if 1 < count <= MAX_CHUNKS else None
 
 
 @contextlib.contextmanager
 def _locked(job: AnnotateJob) -> Iterator[Lock | None]:
-    """Give the lock of the job's outputs, or None if another run has it; paths are checked first.
+    """Check paths, then hold the lock on the job's outputs; yield None if another run holds it.
 
     Raises:
-        AnnotateError: the video cannot be read, or no outputs can be written.
+        AnnotateError: the video cannot be read, or outputs cannot be written.
     """
     outputs, storage = job.outputs, storage_for(job.outputs.base)
     if not job.from_report:
@@ -124,32 +131,34 @@ def _locked(job: AnnotateJob) -> Iterator[Lock | None]:
         except StorageError:
             raise
         except OSError as error:
-            raise unreadable(job.path, error) from error
+            raise read_error(job.path, error) from error
 
 
-def _without_analysis(job: AnnotateJob, decision: Decision, lock: Lock) -> Outcome:
-    """Make the formats that are missing, if any are."""
+def _convert(job: AnnotateJob, decision: Decision, lock: Lock) -> Outcome:
+    """Convert the report to the missing formats, if any."""
     meta = decision.meta
     assert meta is not None
     if decision.action is Action.SKIP:
         return Outcome.skipped(job.path, meta)
     report = read_item_report(job.item, meta)
-    meta = write_further_tracks(report, decision.missing, job.outputs, job.options.language, lock)
+    meta = add_tracks(report, decision.missing, job.outputs, job.options.language, lock)
     lock.confirm()
     write_sidecar(meta, job.outputs, lock)
     return Outcome(job.path, Status.CONVERTED, meta.duration_s, meta.faces)
 
 
 @contextlib.contextmanager
-def _fetched(job: AnnotateJob, context: WorkContext, chunks: AnalyzedChunks | None = None) -> Iterator[tuple[Path, Source]]:
-    """Give the video as a file of this machine, and what it is; it must be the same at the end of the block.
+def _local_video(
+    job: AnnotateJob, context: WorkContext, chunks: AnalyzedChunks | None = None
+) -> Iterator[tuple[Path, Source]]:
+    """Yield a local file with the video, and its state; check on exit that the video is unchanged.
 
     Raises:
-        UnreadableError: it cannot be read, or has changed meanwhile.
-        OutputError: there is no room for a copy.
+        UnreadableError: the video cannot be read, or was changed meanwhile.
+        OutputError: there is no space for the download.
     """
     storage = storage_for(job.path)
-    if context.progress is not None and not storage.in_place:
+    if context.progress is not None and not storage.is_local:
         context.progress(0.0, None)
     before = storage.stat(job.path)
     with storage.local_copy(job.path, job.scratch) as video:
@@ -159,11 +168,11 @@ def _fetched(job: AnnotateJob, context: WorkContext, chunks: AnalyzedChunks | No
         after = storage.stat(job.path)
         if after.version != before.version or describe_source(job.path, after, video) != source:
             remedy = "annotate it again when it is complete"
-            raise UnreadableError("has changed while it was read", remedy, path=job.path)
+            raise UnreadableError("changed while it was read", remedy, path=job.path)
 
 
 def _open(job: AnnotateJob, context: WorkContext, video: Path) -> Analysis:
-    analysis = Analysis.open(video, job.settings, limits=job.limits, tools=context.tools, shown_as=job.path)
+    analysis = Analysis.open(video, job.settings, limits=job.limits, tools=context.tools, display_path=job.path)
     progress = context.progress
     if progress is not None:
         duration_s = analysis.video.duration_s
@@ -176,13 +185,16 @@ def _analyze(analysis: Analysis, context: WorkContext, chunks: AnalyzedChunks | 
     if chunks is None:
         return analyze(analysis, context.cores)
     merged = merge_chunks(analysis, chunks.items)
-    return analyze(analysis) if merged is None else in_order(merged)
+    return analyze(analysis) if merged is None else sort_annotations(merged)
 
 
 def _make_report(
     job: AnnotateJob, analysis: Analysis, annotations: Sequence[Annotation], source: Source, earlier: Meta | None
 ) -> Report:
-    """Return a video's report, with boxes as they are read back; copies that were made of an earlier one stay known."""
+    """Return the report of a video; it keeps the rendered videos recorded in the ``earlier`` sidecar.
+
+    Boxes are rounded as in the boxes file, so that tracks derived now equal those converted later.
+    """
     meta = Meta(
         analysis_version=ANALYSIS_VERSION,
         program=f"annotate {VERSION}",
@@ -200,6 +212,6 @@ def _make_report(
         height_px=analysis.video.height_px,
         renders={} if earlier is None else earlier.renders,
     )
-    boxes = parse_boxes(format_boxes(paths_of(annotations).thinned()).encode())
+    boxes = parse_boxes(format_boxes(collect_trajectories(annotations).thinned()).encode())
     table = to_table(annotations, analysis.classifier.contract.class_names)
     return Report(table, meta, boxes, storage_for(job.path).relative(job.path, job.outputs.base.parent))

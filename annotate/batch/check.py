@@ -1,4 +1,4 @@
-"""Whether a finished archive is whole: outputs against the sidecars that say what they were."""
+"""Integrity check of an archive: outputs against the hashes in their sidecars."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from annotate.storage.values import PathOrUrl, SkippedPath
 from annotate.version import ANALYSIS_VERSION
 
 
-class Fault(enum.Enum):
-    """What may be wrong."""
+class FindingKind(enum.Enum):
+    """Kinds of findings; the values are printed by `annotate check`."""
 
     MISSING = "missing"
     STALE = "stale"
@@ -27,39 +27,38 @@ class Fault(enum.Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong with ``path``; ``stale`` are files that this program made and that serve no more."""
+    """A problem with ``path``; ``stale`` are the outdated outputs of annotate that may be deleted."""
 
     path: PathOrUrl
-    fault: Fault
+    kind: FindingKind
     reason: str
     stale: tuple[PathOrUrl, ...] = ()
 
 
 def check_archive(scanned: Scan, trees: Mapping[PathOrUrl, Sequence[PathOrUrl]]) -> Iterator[Finding]:
-    """Yield what is wrong with the outputs of videos as `annotate.archive.scan.scan` finds them, and of others near them.
-
-    ``trees`` are the directories in which outputs that belong to no video are looked for, each with those whose videos
-    it serves: itself, where outputs lie beside the videos. Nothing is changed.
+    """Yield problems with the outputs of the videos of a scan, then orphaned outputs; change nothing.
+    ``trees`` are the folders that are searched for orphaned outputs, each with the archives whose outputs it contains: the
+    folder itself if outputs are beside the videos (`annotate.archive.output_tree.output_trees`).
     """
     check = _Check(frozenset(scanned.videos))
     for item in scanned.ordered():
         if isinstance(item, SkippedPath):
-            yield Finding(item.path, Fault.UNREADABLE, item.reason)
+            yield Finding(item.path, FindingKind.UNREADABLE, item.reason)
         else:
             yield from check.video(item)
     for tree, archives in trees.items():
         storage = storage_for(tree)
-        for folder in storage.folders(tree):
-            yield from check.folder(folder, [archive / storage.below(folder, tree) for archive in archives])
+        for folder in storage.walk_dirs(tree):
+            yield from check.folder(folder, [archive / storage.subpath(folder, tree) for archive in archives])
 
 
-def remove_stale(finding: Finding) -> list[PathOrUrl]:
-    """Remove what this program made and what serves no more, and return what that was; nothing else is touched.
+def delete_stale_files(finding: Finding) -> list[PathOrUrl]:
+    """Delete the outdated outputs or leftovers of a finding, and nothing else; return the deleted paths.
 
     Raises:
-        OutputError: a file cannot be removed.
+        OutputError: a file cannot be deleted.
     """
-    if finding.fault is Fault.UNFINISHED:
+    if finding.kind is FindingKind.UNFINISHED:
         return storage_for(finding.path).sweep(finding.path.parent)
     for path in finding.stale:
         storage_for(path).delete(path)
@@ -67,7 +66,7 @@ def remove_stale(finding: Finding) -> list[PathOrUrl]:
 
 
 class _Check:
-    """One check; it knows which outputs are some video's, and reads every directory once."""
+    """State of one check: the outputs accounted for by a sidecar, and cached listings of folders."""
 
     def __init__(self, videos: frozenset[PathOrUrl]) -> None:
         self._videos = videos
@@ -75,48 +74,49 @@ class _Check:
         self._folders: dict[PathOrUrl, dict[str, PathOrUrl]] = {}
 
     def video(self, item: ArchiveItem) -> Iterator[Finding]:
-        """Yield what is wrong with one video's outputs."""
+        """Yield problems with the outputs of one video."""
         video, outputs, meta = item.video, item.outputs, item.meta
         if meta is None:
-            beside = self._beside(outputs.meta.parent)
-            self._accounted.update(path for path in beside.values() if path.name.startswith(outputs.mark))
+            entries = self._entries(outputs.meta.parent)
+            self._accounted.update(path for path in entries.values() if path.name.startswith(outputs.prefix))
             if outputs.meta in self._accounted:
-                yield Finding(outputs.meta, Fault.DAMAGED, "no whole meta file; annotate the video again")
+                yield Finding(outputs.meta, FindingKind.DAMAGED, "not a valid sidecar; annotate the video again")
             else:
-                yield Finding(video, Fault.MISSING, "not annotated yet")
+                yield Finding(video, FindingKind.MISSING, "not annotated yet")
             return
-        ours, faults = self._compare(outputs.meta, meta)
+        ours, findings = self._compare(outputs.meta, meta)
         try:
             changed = not is_unchanged(meta.source, video, item.stat)
         except OSError as error:
-            yield Finding(video, Fault.UNREADABLE, f"cannot be read ({error.strerror})")
+            yield Finding(video, FindingKind.UNREADABLE, f"cannot be read ({error.strerror})")
             return
         if changed:
-            yield Finding(outputs.meta, Fault.STALE, f"{video.name} has changed since", ours)
+            yield Finding(outputs.meta, FindingKind.STALE, f"{video.name} has changed since it was annotated", ours)
         elif meta.analysis_version != ANALYSIS_VERSION:
-            yield Finding(outputs.meta, Fault.STALE, "made by another version of the analysis", ours)
+            yield Finding(outputs.meta, FindingKind.STALE, "made by another analysis version", ours)
         else:
-            yield from faults
+            yield from findings
 
     def folder(self, folder: PathOrUrl, archives: Sequence[PathOrUrl]) -> Iterator[Finding]:
-        """Yield outputs in a folder that belong to none of the videos, which lie in the folders ``archives``."""
-        loose = [path for path in self._beside(folder).values() if is_output(path.name) and path not in self._accounted]
-        metas = [(path, meta) for path in loose if (meta := read_meta(path)) is not None]
+        """Yield orphaned outputs and leftovers in a folder; the videos of its outputs are in the folders ``archives``."""
+        outputs = [path for path in self._entries(folder).values() if is_output(path.name)]
+        orphans = [path for path in outputs if path not in self._accounted]
+        metas = [(path, meta) for path in orphans if (meta := read_meta(path)) is not None]
         for path, meta in metas:
             ours, _ = self._compare(path, meta)
-            sources = [video for archive in archives if (video := self._beside(archive).get(meta.source.name))]
-            if not sources:
-                yield Finding(path, Fault.STALE, f"its video {meta.source.name} is gone", ours)
-            elif any(video in self._videos for video in sources):
-                yield Finding(path, Fault.STALE, f"the outputs of {meta.source.name} have other names now", ours)
-        for path in loose:
+            videos = [video for archive in archives if (video := self._entries(archive).get(meta.source.name))]
+            if not videos:
+                yield Finding(path, FindingKind.STALE, f"its video {meta.source.name} was deleted", ours)
+            elif any(video in self._videos for video in videos):
+                yield Finding(path, FindingKind.STALE, f"{meta.source.name} has outputs of another name now", ours)
+        for path in orphans:
             if path not in self._accounted:
-                yield Finding(path, Fault.UNKNOWN, "named like an output, but no meta file knows it")
-        for path in storage_for(folder).abandoned(folder):
-            yield Finding(path, Fault.UNFINISHED, "left by a run that was killed")
+                yield Finding(path, FindingKind.UNKNOWN, "named like an output, but not listed in any sidecar")
+        for path in storage_for(folder).find_abandoned(folder):
+            yield Finding(path, FindingKind.UNFINISHED, "left by a killed run")
 
-    def _beside(self, folder: PathOrUrl) -> dict[str, PathOrUrl]:
-        """Return what lies in a folder, by names as sidecars have them; nothing if it cannot be read."""
+    def _entries(self, folder: PathOrUrl) -> dict[str, PathOrUrl]:
+        """Return the entries of a folder by their names in sidecars; empty if the folder cannot be read."""
         if folder not in self._folders:
             try:
                 paths = storage_for(folder).list_dir(folder)
@@ -126,50 +126,54 @@ class _Check:
         return self._folders[folder]
 
     def _compare(self, sidecar: PathOrUrl, meta: Meta) -> tuple[tuple[PathOrUrl, ...], list[Finding]]:
-        """Return the files a sidecar lists that are as they were written, itself last, and what is wrong with the others."""
-        beside = self._beside(sidecar.parent)
-        whole, faults = self._compare_renders(sidecar, meta)
+        """Return the intact files that a sidecar lists, with the sidecar last, and findings on the others."""
+        entries = self._entries(sidecar.parent)
+        intact, findings = self._compare_renders(sidecar, meta)
         self._accounted.add(sidecar)
-        for name, known in meta.outputs.items():
-            path = beside.get(name)
+        for name, expected_hash in meta.outputs.items():
+            path = entries.get(name)
             if path is None:
-                if known is not None:
-                    faults.append(Finding(sidecar.parent / name, Fault.MISSING, "gone; annotate the video again"))
-            elif known is not None and is_output(path.name):
+                if expected_hash is not None:
+                    findings.append(Finding(sidecar.parent / name, FindingKind.MISSING, "deleted; annotate the video again"))
+            elif expected_hash is not None and is_output(path.name):
                 self._accounted.add(path)
                 try:
-                    if not storage_for(path).is_link(path) and hash_file(path) == known:
-                        whole.append(path)
+                    if not storage_for(path).is_link(path) and hash_file(path) == expected_hash:
+                        intact.append(path)
                     else:
-                        faults.append(Finding(path, Fault.DAMAGED, "not as this program wrote it; --force writes it anew"))
+                        reason = "changed after annotate wrote it; run `annotate --force` to write it again"
+                        findings.append(Finding(path, FindingKind.DAMAGED, reason))
                 except OSError as error:
-                    faults.append(Finding(path, Fault.UNREADABLE, f"cannot be read ({error.strerror})"))
-        return (*whole, sidecar), faults
+                    findings.append(Finding(path, FindingKind.UNREADABLE, f"cannot be read ({error.strerror})"))
+        return (*intact, sidecar), findings
 
     def _compare_renders(self, sidecar: PathOrUrl, meta: Meta) -> tuple[list[PathOrUrl], list[Finding]]:
-        """Return the same of rendered videos. One with another name than an output's, or in another folder, is never removed
-        nor missed: somebody wanted it there, and a sidecar that somebody else made could name what it wants."""
-        whole, faults = list[PathOrUrl](), list[Finding]()
-        report = meta.outputs.get(json_safe_name(sidecar).removesuffix(META_ENDING) + REPORT_ENDING)
-        for way, render in meta.renders.items():
-            storage, place = storage_for(sidecar), storage_for(sidecar).resolve(sidecar.parent, way)
-            path = self._beside(place.parent).get(place.name)
-            is_usual = is_output(place.name) and way == place.name
+        """Return intact rendered videos, and findings on the others.
+
+        A rendered video with a name or folder chosen by the user is neither deleted nor reported as missing: the user may
+        have moved it, and a malicious sidecar could list arbitrary files.
+        """
+        intact, findings = list[PathOrUrl](), list[Finding]()
+        report_hash = meta.outputs.get(json_safe_name(sidecar).removesuffix(META_ENDING) + REPORT_ENDING)
+        for relative_path, render in meta.renders.items():
+            storage, target = storage_for(sidecar), storage_for(sidecar).resolve(sidecar.parent, relative_path)
+            path = self._entries(target.parent).get(target.name)
+            has_default_name = is_output(target.name) and relative_path == target.name
             if path is None:
-                if render.report == report and is_usual:
-                    faults.append(Finding(place, Fault.MISSING, "gone; render the video again"))
+                if render.report == report_hash and has_default_name:
+                    findings.append(Finding(target, FindingKind.MISSING, "deleted; render the video again"))
                 continue
             self._accounted.add(path)
             try:
                 if storage.is_link(path) or not storage.is_file(path) or hash_file(path) != render.hash:
-                    faults.append(
-                        Finding(path, Fault.DAMAGED, "not as this program wrote it; move it away and render again")
-                    )
-                elif render.report == report:
-                    whole += [path] if is_usual else []
+                    reason = "changed after annotate wrote it; move it away and render again"
+                    findings.append(Finding(path, FindingKind.DAMAGED, reason))
+                elif render.report == report_hash:
+                    intact += [path] if has_default_name else []
                 else:
-                    ours = (path,) if is_usual else ()
-                    faults.append(Finding(path, Fault.STALE, "made from an earlier report; render the video again", ours))
+                    ours = (path,) if has_default_name else ()
+                    reason = "rendered from an earlier report; render the video again"
+                    findings.append(Finding(path, FindingKind.STALE, reason, ours))
             except OSError as error:
-                faults.append(Finding(path, Fault.UNREADABLE, f"cannot be read ({error.strerror})"))
-        return whole, faults
+                findings.append(Finding(path, FindingKind.UNREADABLE, f"cannot be read ({error.strerror})"))
+        return intact, findings

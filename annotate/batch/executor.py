@@ -1,4 +1,4 @@
-"""What does jobs: the interface of executors, and the one that uses this process."""
+"""The executor interface, and the executor that runs jobs in this process."""
 
 from __future__ import annotations
 
@@ -13,54 +13,54 @@ from annotate.storage.values import PathOrUrl
 if TYPE_CHECKING:
     from annotate.analysis.tools import Tools
 
-OnProgress = Callable[[PathOrUrl, float, float | None], None]
-"""Called with a video, the seconds of it that are analyzed, and its length if known."""
+RunProgress = Callable[[PathOrUrl, float, float | None], None]
+"""Called with a video, its processed seconds, and its length in seconds if known."""
 
 
 class Executor(Protocol):
-    """Does jobs by their task; can be made anew when its processes have died."""
+    """Runs jobs in workers, which can be restarted after a crash."""
 
     @property
     def slots(self) -> int:
-        """How many jobs it does at once, now; it may change."""
+        """Current number of jobs that run in parallel; it may change."""
 
     def submit(self, task: Task[AnyJob], job: AnyJob) -> Future[Outcome]:
-        """Hand over a job."""
+        """Schedule a job."""
 
     def restart(self) -> None:
-        """Make new workers in place of broken ones."""
+        """Replace broken workers."""
 
     def close(self) -> None:
         """End all workers, busy or not, with their children."""
 
 
 class InlineExecutor:
-    """Does jobs in this process, when they are handed over."""
+    """Runs each job in this process as it is submitted."""
 
     slots = 1
 
-    def __init__(self, on_progress: OnProgress | None = None) -> None:
+    def __init__(self, on_progress: RunProgress | None = None) -> None:
         self._on_progress = on_progress
 
     @cached_property
     def tools(self) -> Tools:
-        """What is kept from job to job."""
+        """Tools reused by all jobs."""
         from annotate.analysis.tools import Tools  # takes half a second
 
         return Tools()
 
     def prepare(self) -> None:
-        """Do nothing: there is nothing that could be loaded meanwhile."""
+        """Do nothing: there is no other process to load models."""
 
     def submit(self, task: Task[AnyJob], job: AnyJob) -> Future[Outcome]:
-        """Do the job."""
+        """Run the job and return a finished future."""
         progress = None if self._on_progress is None else partial(self._on_progress, job.path)
         future: Future[Outcome] = Future()
         future.set_result(run_task(task, job, WorkContext(self.tools, progress)))
         return future
 
     def restart(self) -> None:
-        """Do nothing: this process lives."""
+        """Do nothing: there are no workers."""
 
     def close(self) -> None:
-        """Do nothing: jobs are done when they are handed over."""
+        """Do nothing: there are no workers."""

@@ -1,4 +1,4 @@
-"""The work on one video as data: what is to be done, with what, and how it ended."""
+"""The work on one video as data: job, context and outcome."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 from annotate.archive.layout import OutputOptions, Outputs
 from annotate.archive.scan import ArchiveItem
 from annotate.batch.plan import Decision, decide, decide_conversion
-from annotate.errors import AnnotateError, in_words
+from annotate.errors import AnnotateError, format_error
 from annotate.results.meta import Meta
 from annotate.settings import ONE_CORE, Limits, Settings
 from annotate.storage.values import PathOrUrl
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from annotate.analysis.parallel import Cores
     from annotate.analysis.tools import Tools
 
-Progress = Callable[[float, float | None], None]
-"""Called with the seconds of a video that are analyzed, and its length if known."""
+JobProgress = Callable[[float, float | None], None]
+"""Called with the processed seconds of a video, and its length in seconds if known."""
 
 
 class Status(enum.Enum):
-    """How the work on a video ended; the values are the ``status`` of `--log` lines, one token each."""
+    """Final state of the work on a video; the values are the ``status`` of `--log` lines, one token each."""
 
     ANNOTATED = "annotated"
     NO_FACES = "no_faces"
@@ -38,7 +38,7 @@ class Status(enum.Enum):
 
     @property
     def label(self) -> str:
-        """The status in words.
+        """The status as text.
 
         >>> Status.NO_FACES.label
         'no faces'
@@ -50,8 +50,8 @@ class Status(enum.Enum):
 class Outcome:
     """Result of the work on one video.
 
-    ``problem`` and ``remedy`` say why it failed, or what is to be known of the result; ``about`` is the file concerned,
-    where that is not the video; ``host`` is the machine, where that is another one; ``trace`` is the traceback of a failure.
+    ``problem`` and ``remedy`` describe the failure, or hold remarks on a success; ``about`` is the affected file if it is
+    not the video; ``host`` is the machine of a failure if it is another one; ``trace`` is the traceback of a failure.
     """
 
     path: PathOrUrl
@@ -67,7 +67,7 @@ class Outcome:
 
     @classmethod
     def failed(cls, path: PathOrUrl, error: AnnotateError) -> Outcome:
-        """Return the outcome of a video that failed with an error, which is being handled."""
+        """Return the outcome of a failed video; call this while ``error`` is being handled, for the traceback."""
         about = None if error.path == path else error.path
         return cls(
             path, Status.FAILED, problem=error.problem, remedy=error.remedy, about=about, trace=traceback.format_exc()
@@ -75,55 +75,55 @@ class Outcome:
 
     @classmethod
     def failed_internally(cls, path: PathOrUrl, error: BaseException) -> Outcome:
-        """Return the outcome of a video that failed by a fault of this program."""
+        """Return the outcome of a video that failed because of a bug in annotate."""
         trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        problem = f"an error of this program ({type(error).__name__}: {error})"
-        return cls(path, Status.FAILED, problem=problem, remedy="please report it with -v's output", trace=trace)
+        problem = f"internal error ({type(error).__name__}: {error})"
+        return cls(path, Status.FAILED, problem=problem, remedy="rerun with -v and report the output", trace=trace)
 
     @classmethod
     def skipped(cls, path: PathOrUrl, meta: Meta) -> Outcome:
-        """Return the outcome of a video for which there was nothing to do, with what its sidecar says."""
+        """Return the outcome of an up-to-date video; length and face tracks are those of its sidecar."""
         return cls(path, Status.UP_TO_DATE, meta.duration_s, meta.faces)
 
     @classmethod
     def locked(cls, path: PathOrUrl) -> Outcome:
         """Return the outcome of a video whose outputs another run has locked."""
-        return cls(path, Status.LOCKED, problem="another run is working on it", remedy="rerun when that one has ended")
+        return cls(path, Status.LOCKED, problem="another run is working on it", remedy="rerun when it has finished")
 
     @property
     def reason(self) -> str:
-        """Problem and remedy in words, with the file concerned where that is not the video."""
-        return self._in_words(self.about) if self.problem else ""
+        """Problem and remedy as text, preceded by the affected file if it is not the video; empty without a problem."""
+        return self._format(self.about) if self.problem else ""
 
     @property
-    def sentence(self) -> str:
-        """The same with the file concerned, whichever it is."""
-        return self._in_words(self.path if self.about is None else self.about)
+    def message(self) -> str:
+        """Problem and remedy as text, always preceded by the affected file."""
+        return self._format(self.path if self.about is None else self.about)
 
-    def _in_words(self, about: object) -> str:
-        return in_words(self.problem, self.remedy, about) + (f" [on {self.host}]" if self.host else "")
+    def _format(self, about: object) -> str:
+        return format_error(self.problem, self.remedy, about) + (f" [on {self.host}]" if self.host else "")
 
 
 @dataclass(frozen=True)
 class WorkContext:
-    """With what a job is done: tools that are kept from job to job, and, if given, free cores and a listener to progress.
+    """Resources of a worker: reusable tools, an optional progress callback, and optional cores.
 
-    Chunks of a long video are worked on at once by those of ``cores`` that are free.
+    The chunks of a long video are analyzed in parallel on those of ``cores`` that are free.
     """
 
     tools: Tools
-    progress: Progress | None = None
+    progress: JobProgress | None = None
     cores: Cores | None = None
 
 
 class Job(Protocol):
-    """Something to be done for a video; data that is sent to worker processes. A frozen dataclass."""
+    """Everything a worker needs to process one video; a frozen dataclass that can be pickled."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def item(self) -> ArchiveItem:
-        """The video, and what lay beside it when the archive was scanned."""
+        """The video and its outputs at the time of the scan."""
 
     @property
     def path(self) -> PathOrUrl:
@@ -131,22 +131,22 @@ class Job(Protocol):
 
     @property
     def outputs(self) -> Outputs:
-        """Names of its outputs."""
+        """Paths of its outputs."""
 
     @property
     def limits(self) -> Limits:
-        """How much the decoder may take."""
+        """Limits of the decoder."""
 
 
 AnyJob = TypeVar("AnyJob", bound=Job)
 
 Task = Callable[[AnyJob, WorkContext], Outcome]
-"""Does jobs of a kind: a function of a module, which is sent to worker processes by its name. Raises `AnnotateError`."""
+"""Processes a job; a module-level function, since it is pickled by name. Raises `AnnotateError`."""
 
 
 @dataclass(frozen=True)
 class AnnotateJob:
-    """Everything a worker needs to annotate one video, or to make further formats of its report."""
+    """Everything a worker needs to annotate one video, or to convert its report to more formats."""
 
     item: ArchiveItem
     settings: Settings
@@ -154,9 +154,9 @@ class AnnotateJob:
     model_hash: str
     limits: Limits = ONE_CORE
     from_report: bool = False
-    """Formats are to be made from the report alone, whatever settings and model made that; the video is not needed."""
+    """Convert the existing report, made with any settings and model; the video is not needed."""
     scratch: Path | None = None
-    """Where a video from object storage is copied to while it is worked on; the system's temporary folder if not given."""
+    """Folder for the download of a video in object storage; None for the system's temporary folder."""
 
     @property
     def path(self) -> PathOrUrl:
@@ -165,11 +165,11 @@ class AnnotateJob:
 
     @property
     def outputs(self) -> Outputs:
-        """Names of its outputs."""
+        """Paths of its outputs."""
         return self.item.outputs
 
     def decide(self, item: ArchiveItem | None = None) -> Decision:
-        """Return what is to be done, as the scan found the video, or as it is now: then ``item`` says how that is.
+        """Return the action that the video needs in the state ``item``, by default its state at the time of the scan.
 
         Errors as for `annotate.batch.plan.decide` and `decide_conversion`.
         """
@@ -180,10 +180,10 @@ class AnnotateJob:
 
 
 def run_task(task: Task[AnyJob], job: AnyJob, context: WorkContext) -> Outcome:
-    """Do a job and return its outcome; whatever goes wrong is in that, and not raised."""
+    """Process a job and return its outcome; errors become failed outcomes."""
     try:
         return task(job, context)
     except AnnotateError as error:
         return Outcome.failed(job.path, error)
-    except Exception as error:  # noqa: BLE001  (a fault of ours with one video must not end a run over thousands)
+    except Exception as error:  # noqa: BLE001  (a bug that affects one video must not end a run over thousands)
         return Outcome.failed_internally(job.path, error)

@@ -1,4 +1,4 @@
-"""What is to be done for a video."""
+"""Decision on the work that a video needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from annotate.archive.layout import OutputOptions, Outputs
 from annotate.archive.scan import ArchiveItem
-from annotate.archive.validity import current_meta, find_fault, is_gone
+from annotate.archive.validity import current_meta, find_damage, is_missing
 from annotate.results.meta import Meta, is_unchanged, json_safe_name, result_settings
 from annotate.settings import Settings
 from annotate.storage.base import storage_for
@@ -16,7 +16,7 @@ from annotate.version import ANALYSIS_VERSION
 
 
 class Action(enum.Enum):
-    """What is to be done for a video."""
+    """The work that a video needs."""
 
     SKIP = "skip"
     CONVERT = "add formats"
@@ -25,9 +25,9 @@ class Action(enum.Enum):
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done for a video and why.
+    """The action that a video needs, and the reason.
 
-    ``meta`` is what stands, unless the video is to be annotated; ``missing`` are the formats to be made from the report.
+    ``meta`` is the current sidecar, None if the video must be annotated; ``missing`` are the formats to add.
     """
 
     action: Action
@@ -37,7 +37,7 @@ class Decision:
 
 
 def decide(item: ArchiveItem, options: OutputOptions, settings: Settings, model_hash: str) -> Decision:
-    """Return what is to be done for a video.
+    """Return the action that a video needs to be up to date.
 
     Raises:
         OSError: the video cannot be read.
@@ -47,49 +47,49 @@ def decide(item: ArchiveItem, options: OutputOptions, settings: Settings, model_
         return Decision(Action.ANNOTATE, "not annotated yet")
     if options.force:
         return Decision(Action.ANNOTATE, "forced")
-    if change := _change(meta, item, settings, model_hash):
+    if change := _find_change(meta, item, settings, model_hash):
         return Decision(Action.ANNOTATE, change)
     if not storage_for(outputs.csv).exists(outputs.csv):
-        return Decision(Action.ANNOTATE, "its report is gone")
-    if is_gone(meta, outputs.boxes):
-        return Decision(Action.ANNOTATE, "its file of boxes is gone")
+        return Decision(Action.ANNOTATE, "its table was deleted")
+    if is_missing(meta, outputs.boxes):
+        return Decision(Action.ANNOTATE, "its boxes file was deleted")
     decision = _conversion(meta, outputs, options)
-    if decision.action is Action.CONVERT and (fault := find_fault(meta, outputs)):
-        return Decision(Action.ANNOTATE, fault)
+    if decision.action is Action.CONVERT and (damage := find_damage(meta, outputs)):
+        return Decision(Action.ANNOTATE, damage)
     return decision
 
 
 def decide_conversion(item: ArchiveItem, options: OutputOptions) -> Decision:
-    """Return what is to be done for a video of which formats are to be made from its report alone, however it was made.
+    """Return the action that converting a video's report needs; settings and model of the report do not matter.
 
-    The video itself need not be there any more.
+    The video itself may be missing.
 
     Raises:
-        ReportError: there is no report, or it no longer holds.
+        ReportError: the report is missing, damaged or outdated.
         OSError: the video or the report cannot be read.
     """
     return _conversion(current_meta(item), item.outputs, options)
 
 
 def _conversion(meta: Meta, outputs: Outputs, options: OutputOptions) -> Decision:
-    missing = tuple(name for name, path in outputs.tracks(options).items() if not _is_there(meta, path))
+    missing = tuple(name for name, path in outputs.tracks(options).items() if not _is_done(meta, path))
     if missing:
         return Decision(Action.CONVERT, f"{', '.join(missing)} missing", meta, missing)
     return Decision(Action.SKIP, "up to date", meta)
 
 
-def _change(meta: Meta, item: ArchiveItem, settings: Settings, model_hash: str) -> str:
-    """Return why a sidecar does not hold any more; empty if it does."""
+def _find_change(meta: Meta, item: ArchiveItem, settings: Settings, model_hash: str) -> str:
+    """Return why a sidecar is outdated; empty if it is current."""
     if meta.analysis_version != ANALYSIS_VERSION:
-        return "made by another version of the analysis"
+        return "made by another analysis version"
     if meta.model_hash != model_hash:
-        return "made with another model"
+        return "the model changed since the last run"
     if meta.settings != result_settings(settings):
-        return "made with other settings"
+        return "settings changed since the last run"
     return "" if is_unchanged(meta.source, item.video, item.stat) else "the video has changed"
 
 
-def _is_there(meta: Meta, path: PathOrUrl) -> bool:
-    """Return whether what a sidecar knows is there, or was nothing to write."""
+def _is_done(meta: Meta, path: PathOrUrl) -> bool:
+    """Return whether a sidecar records an output and it exists, or there was nothing to write."""
     name = json_safe_name(path)
     return name in meta.outputs and (meta.outputs[name] is None or storage_for(path).exists(path))

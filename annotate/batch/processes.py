@@ -1,4 +1,4 @@
-"""Worker processes on this machine, behind the interface of executors."""
+"""The executor that runs jobs in worker processes on this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from annotate.batch.executor import OnProgress
+from annotate.batch.executor import RunProgress
 from annotate.batch.job import AnyJob, Outcome, Task, WorkContext, run_task
 
 if TYPE_CHECKING:
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 KILL_AFTER_S = 4.0
 _REPORT_INTERVAL_S = 0.2
-_LISTEN_INTERVAL_S = 0.05
+_POLL_INTERVAL_S = 0.05
 _PARENT_CHECK_INTERVAL_S = 1.0
 _JOIN_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True)
-class _Equipment:
-    """What a worker process is given when it starts.
+class _WorkerConfig:
+    """Start arguments of a worker process.
 
-    It tells how far it is by ``messages``. ``cores`` are as many as there are workers; each takes one for a job, and for a
-    long video those that nobody has.
+    ``messages`` is the queue of progress messages. ``cores`` is a semaphore with one core per slot, None for a single
+    slot: a worker takes one for each job, and idle ones for the chunks of a long video. ``parent`` is a process ID.
     """
 
     messages: Any
@@ -46,35 +46,36 @@ class _Equipment:
 
 
 class _WorkerProcess(SpawnProcess):
-    """A worker; the process that runs knows itself by `multiprocessing.current_process`."""
+    """A worker process; inside it, `multiprocessing.current_process` returns this object."""
 
-    def __init__(self, equipment: _Equipment, *args: Any, **options: Any) -> None:
+    def __init__(self, worker_config: _WorkerConfig, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._equipment = equipment
+        self._worker_config = worker_config
+        self.is_terminating = False
 
     @cached_property
     def tools(self) -> Tools:
-        """What is kept from job to job."""
+        """Tools reused by all jobs of this worker."""
         from annotate.analysis.tools import Tools  # takes half a second
 
         return Tools()
 
     def run(self) -> None:
-        """Work: the parent alone hears Ctrl-C; a worker ends when told to, and when its parent is gone."""
-        os.nice(self._equipment.niceness)
+        """Run jobs until SIGTERM or the death of the parent; Ctrl-C is left to the parent."""
+        os.nice(self._worker_config.niceness)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        threading.Thread(target=_end_with, args=(self._equipment.parent,), daemon=True).start()
+        threading.Thread(target=_exit_with_parent, args=(self._worker_config.parent,), daemon=True).start()
         super().run()
 
     def load(self) -> None:
-        """Load what a job would load; whatever is wrong with it is told by the first job."""
+        """Load what a job needs, in advance; errors are left to the first job."""
         with contextlib.suppress(Exception):
             importlib.import_module("annotate.batch.annotate")
-            self.tools.ffmpeg  # noqa: B018  (it is looked for)
+            self.tools.ffmpeg  # noqa: B018  (the property searches for ffmpeg)
 
-    def do(self, task: Task[AnyJob], job: AnyJob) -> Outcome:
-        """Do a job. When the worker is told to end, the job is unwound first: its decoder and files go."""
-        cores, messages, last_s = self._equipment.cores, self._equipment.messages, -_REPORT_INTERVAL_S
+    def run_job(self, task: Task[AnyJob], job: AnyJob) -> Outcome:
+        """Run a job; on SIGTERM its stack is unwound first, which ends its decoder and deletes its temporary files."""
+        cores, messages, last_s = self._worker_config.cores, self._worker_config.messages, -_REPORT_INTERVAL_S
 
         def progress(done_s: float, duration_s: float | None) -> None:
             nonlocal last_s
@@ -83,36 +84,39 @@ class _WorkerProcess(SpawnProcess):
                 last_s = now_s
                 messages.put((job.path, done_s, duration_s))
 
-        usual = signal.signal(signal.SIGTERM, _unwind)
+        outcome: Outcome | None = None
         try:
+            signal.signal(signal.SIGTERM, _unwind)
             with cores or contextlib.nullcontext():
-                return run_task(task, job, WorkContext(self.tools, progress, cores))
+                outcome = run_task(task, job, WorkContext(self.tools, progress, cores))
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
         except SystemExit:
-            os._exit(1)  # the pool's own loop would go on with the next job
-        finally:
-            signal.signal(signal.SIGTERM, usual)
+            pass  # dropping it with its frames closes generators that were interrupted between `with` and their body
+        if outcome is None or self.is_terminating:  # the exception may have been lost in a `__del__` method
+            os._exit(1)  # the pool's own loop would start the next job
+        return outcome
 
 
 class _WorkerContext(SpawnContext):
-    """Starts workers afresh and remembers them, so that each of several executors ends its own alone."""
+    """Spawns workers and records them, so that each executor ends only its own."""
 
     def __init__(self, slots: int, niceness: int) -> None:
         super().__init__()
         self.started: list[SpawnProcess] = []
         self.messages = self.SimpleQueue()
         cores = self.Semaphore(slots) if slots > 1 else None
-        self._equipment = _Equipment(self.messages, cores, os.getpid(), niceness)
+        self._worker_config = _WorkerConfig(self.messages, cores, os.getpid(), niceness)
 
     def Process(self, *args: Any, **options: Any) -> SpawnProcess:  # type: ignore[override]  # noqa: N802
-        """Make a new process, as executors ask for it."""
-        process = _WorkerProcess(self._equipment, *args, **options)
+        """Return a new process; called by `ProcessPoolExecutor`."""
+        process = _WorkerProcess(self._worker_config, *args, **options)
         self.started.append(process)
         return process
 
 
 @dataclass
 class _Pool:
-    """Running workers, and the thread that listens to them."""
+    """Running workers, and the thread that receives their messages."""
 
     context: _WorkerContext
     executor: ProcessPoolExecutor
@@ -121,14 +125,13 @@ class _Pool:
 
 
 class ProcessExecutor:
-    """``slots`` processes that are started afresh, not copied, so that they inherit no threads and no open files.
+    """Runs ``slots`` jobs in parallel, in spawned processes, which inherit neither threads nor open files.
 
-    There are no more of them than ``max_jobs``. With ``niceness`` they and their decoders give way to other processes (see
-    nice(2)).
+    At most ``max_jobs`` processes are started. ``niceness`` lowers the priority of workers and their decoders (nice(2)).
     """
 
     def __init__(
-        self, slots: int, on_progress: OnProgress | None = None, *, niceness: int = 0, max_jobs: int | None = None
+        self, slots: int, on_progress: RunProgress | None = None, *, niceness: int = 0, max_jobs: int | None = None
     ) -> None:
         self.slots = slots
         self._processes = slots if max_jobs is None else max(1, min(slots, max_jobs))
@@ -137,19 +140,19 @@ class ProcessExecutor:
         self._pool: _Pool | None = None
 
     def submit(self, task: Task[AnyJob], job: AnyJob) -> Future[Outcome]:
-        """Hand a job to a worker; workers are started when they are needed."""
-        return self._started().executor.submit(_work, task, job)
+        """Schedule a job; workers are started as needed."""
+        return self._start_pool().executor.submit(_run_job, task, job)
 
     def prepare(self) -> None:
-        """Have a first worker load what jobs need, while this process finds out what there is to do."""
-        self._started().executor.submit(_load)
+        """Let a first worker load models while this process plans the run."""
+        self._start_pool().executor.submit(_load)
 
     def restart(self) -> None:
-        """End what is left of the workers; the next job starts new ones."""
+        """End the remaining workers; the next job starts new ones."""
         self.close()
 
     def close(self) -> None:
-        """Ask the workers to end, which ends their decoders, and kill those that do not."""
+        """Terminate the workers and their decoders; kill those that do not end within `KILL_AFTER_S`."""
         if self._pool is None:
             return
         pool, self._pool = self._pool, None
@@ -163,9 +166,10 @@ class ProcessExecutor:
                 process.kill()
         pool.executor.shutdown(wait=True, cancel_futures=True)
         pool.closed.set()
-        pool.listener.join(_JOIN_TIMEOUT_S)  # left to the interpreter's end, it may free semaphores by half
+        pool.listener.join(_JOIN_TIMEOUT_S)  # at interpreter exit, a running thread may release semaphores incompletely
 
-    def _started(self) -> _Pool:
+    def _start_pool(self) -> _Pool:
+        """Return the running pool; start it if necessary."""
         if self._pool is None:
             context, closed = _WorkerContext(self.slots, self._niceness), threading.Event()
             listener = threading.Thread(target=self._listen, args=(context.messages, closed), daemon=True)
@@ -174,19 +178,20 @@ class ProcessExecutor:
         return self._pool
 
     def _listen(self, messages: Any, closed: threading.Event) -> None:
-        """Look again and again: a worker killed while it spoke must not keep anybody waiting."""
+        """Receive progress messages; poll, since a blocking read would hang after a worker is killed while it sends."""
         while not closed.is_set():
             if messages.empty():
-                closed.wait(_LISTEN_INTERVAL_S)
+                closed.wait(_POLL_INTERVAL_S)
                 continue
-            news = messages.get()
+            message = messages.get()
             if self._on_progress is not None:
-                self._on_progress(*news)
+                self._on_progress(*message)
 
 
 def _unwind(number: int, frame: FrameType | None) -> NoReturn:
-    """End by an exception, once: the pool tells workers again when the first of them has ended, as they unwind."""
+    """Raise SystemExit on the first signal; ignore more, since the pool terminates the others when one worker ends."""
     signal.signal(number, signal.SIG_IGN)
+    _this_worker().is_terminating = True
     sys.exit(128 + number)
 
 
@@ -200,11 +205,12 @@ def _load() -> None:
     _this_worker().load()
 
 
-def _work(task: Task[AnyJob], job: AnyJob) -> Outcome:
-    return _this_worker().do(task, job)
+def _run_job(task: Task[AnyJob], job: AnyJob) -> Outcome:
+    return _this_worker().run_job(task, job)
 
 
-def _end_with(parent: int) -> None:
+def _exit_with_parent(parent: int) -> None:
+    """Terminate this process when its parent has died."""
     time.sleep(_PARENT_CHECK_INTERVAL_S)
     while os.getppid() == parent:
         time.sleep(_PARENT_CHECK_INTERVAL_S)

@@ -1,4 +1,4 @@
-"""How a video is made from another: byte by byte, with drawn boxes, with subtitle tracks, or for browsers to play."""
+"""Ways to render a video: a copy, boxes drawn into the frames, added subtitle tracks, or a proxy for browsers."""
 
 from __future__ import annotations
 
@@ -8,79 +8,79 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotate.errors import OutputError, unwritable
-from annotate.media.containers import MATROSKA, MP4, container_for_burning, container_for_copying, left_out
+from annotate.errors import OutputError, write_error
+from annotate.media.containers import MATROSKA, MP4, container_for_burning, container_for_copying, dropped_streams
 from annotate.media.encode import FONT, Subtitles, burn, make_proxy, mux
 from annotate.media.probe import Stream, Video
 from annotate.results.formats import ass, srt
 from annotate.results.report import Report
 from annotate.settings import Limits
-from annotate.storage.local.files import apply_usual_mode
+from annotate.storage.local.files import apply_default_mode
 
 LANGUAGES = {"en": "eng", "ru": "rus"}
-"""Language tags as containers have them (ISO 639-2)."""
+"""Language tags of containers (ISO 639-2)."""
 
 TITLES = {"en": ("Emotions", "Emotions, with boxes"), "ru": ("Эмоции", "Эмоции и рамки")}
-"""What tracks are called in players: the subtitles, and those that are drawn around faces."""
+"""Track titles shown by players: plain subtitles, and subtitles with boxes around the faces."""
 
-_NO_FACES = "no faces, so copied as it is"
+_NO_FACES = "no faces; copied unchanged"
 
-OnSeconds = Callable[[float], None]
-"""Called with the seconds of video that are done."""
+RenderProgress = Callable[[float], None]
+"""Called with the rendered seconds of video."""
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """A video, and how another one is made of it: ``write`` does that, and returns how often the decoder complained."""
+    """A way to render a video: ``write`` writes a file in ``container`` and returns the number of decoder warnings."""
 
     video: Video
     container: str
-    write: Callable[[Path, OnSeconds], int]
+    write: Callable[[Path, RenderProgress], int]
     remarks: tuple[str, ...] = ()
 
-    def make(self, folder: Path, on_seconds: OnSeconds) -> tuple[Path, int]:
-        """Write the new video into an empty folder on its target's disk, from where `put` moves it.
+    def make(self, folder: Path, on_progress: RenderProgress) -> tuple[Path, int]:
+        """Write the rendered video into an empty folder; return its path and the number of decoder warnings.
 
-        Returns where it is, and how often the decoder complained.
+        The folder should be on the disk of the target, to which `move_into_place` moves the file.
 
         Raises:
             DecodingError: the video cannot be decoded to its end, or the decoder hung.
             OutputError: there is no space left.
         """
-        made = folder / f"copy.{self.container}"
-        return made, self.write(made, on_seconds)
+        file = folder / f"copy.{self.container}"
+        return file, self.write(file, on_progress)
 
 
-def put(made: Path, target: Path) -> None:
-    """Move a new video to its place, whole or not at all.
+def move_into_place(source: Path, target: Path) -> None:
+    """Move a finished file to its target atomically.
 
     Raises:
         OSError: it cannot be moved.
     """
-    apply_usual_mode(made)
-    with made.open("rb") as file:
+    apply_default_mode(source)
+    with source.open("rb") as file:
         os.fsync(file.fileno())
-    os.replace(made, target)
+    os.replace(source, target)
 
 
-def exact(video: Video, container: str, remarks: tuple[str, ...] = ()) -> Rendering:
-    """Return the copy of a video byte by byte."""
+def byte_copy(video: Video, container: str, remarks: tuple[str, ...] = ()) -> Rendering:
+    """Return the rendering that copies the file."""
 
-    def write(path: Path, on_seconds: OnSeconds) -> int:
+    def write(path: Path, on_progress: RenderProgress) -> int:
         try:
             shutil.copyfile(video.path, path)
         except OSError as error:
-            raise unwritable(path, error) from error
+            raise write_error(path, error) from error
         return 0
 
     return Rendering(video, container, write, remarks)
 
 
-def drawn(video: Video, container: str, drawing: str | None, limits: Limits, remarks: tuple[str, ...] = ()) -> Rendering:
-    """Return a video with an ASS track, if there is one, drawn into its pictures."""
+def burned_in(video: Video, container: str, drawing: str | None, limits: Limits, remarks: tuple[str, ...] = ()) -> Rendering:
+    """Return the rendering that draws an ASS track, if given, into the frames."""
 
-    def write(path: Path, on_seconds: OnSeconds) -> int:
-        return burn(video, drawing, path, limits=limits, progress=on_seconds).warning_count
+    def write(path: Path, on_progress: RenderProgress) -> int:
+        return burn(video, drawing, path, limits=limits, progress=on_progress).warning_count
 
     return Rendering(video, container, write, remarks)
 
@@ -88,77 +88,76 @@ def drawn(video: Video, container: str, drawing: str | None, limits: Limits, rem
 def with_tracks(
     video: Video, container: str, tracks: Sequence[Subtitles], limits: Limits, remarks: tuple[str, ...] = ()
 ) -> Rendering:
-    """Return a video with further tracks of subtitles."""
+    """Return the rendering that copies all streams and adds subtitle tracks."""
 
-    def write(path: Path, on_seconds: OnSeconds) -> int:
-        return mux(video, tracks, path, limits=limits, progress=on_seconds).warning_count
+    def write(path: Path, on_progress: RenderProgress) -> int:
+        return mux(video, tracks, path, limits=limits, progress=on_progress).warning_count
 
     return Rendering(video, container, write, remarks)
 
 
-def playable(video: Video, limits: Limits) -> Rendering:
-    """Return a video that every browser plays."""
+def browser_proxy(video: Video, limits: Limits) -> Rendering:
+    """Return the rendering that every browser can play."""
 
-    def write(path: Path, on_seconds: OnSeconds) -> int:
-        return make_proxy(video, path, limits=limits, progress=on_seconds).warning_count
+    def write(path: Path, on_progress: RenderProgress) -> int:
+        return make_proxy(video, path, limits=limits, progress=on_progress).warning_count
 
     return Rendering(video, MP4, write)
 
 
-def boxes(report: Report, language: str) -> str | None:
-    """Return the ASS track that shows a report's faces with boxes; None without faces."""
+def boxes_track(report: Report, language: str) -> str | None:
+    """Return an ASS track with a box around every face; None without faces."""
     return ass.draw(report, language, font=FONT, with_bars=True)
 
 
-def choose_boxes(video: Video, report: Report, language: str, asked: str, limits: Limits) -> Rendering:
-    """Return the copy of a video with boxes drawn, in the container ``asked`` for or, if that is empty, the best one."""
+def choose_boxes_rendering(video: Video, report: Report, language: str, requested: str, limits: Limits) -> Rendering:
+    """Return the rendering with boxes in the frames; an empty ``requested`` container selects the best one."""
     own, has_faces = video.path.suffix[1:].lower(), bool(report.face_cues)
-    if not has_faces and own and asked in ("", own):
-        return exact(video, own, (_NO_FACES,))
-    container = asked or (container_for_burning if has_faces else container_for_copying)(video)
-    lost = left_out(video.streams, container)
-    if has_faces or _lacks_pictures(video, lost):
-        subtitles = [stream for stream in lost if stream.kind == "subtitle"]
+    if not has_faces and own and requested in ("", own):
+        return byte_copy(video, own, (_NO_FACES,))
+    container = requested or (container_for_burning if has_faces else container_for_copying)(video)
+    dropped = dropped_streams(video.streams, container)
+    if has_faces or _drops_video(video, dropped):
+        subtitles = [stream for stream in dropped if stream.kind == "subtitle"]
         remarks = _remarks(subtitles, container, "no faces", has_faces)
-        return drawn(video, container, boxes(report, language), limits, remarks)
-    return with_tracks(video, container, (), limits, _remarks(lost, container, _NO_FACES, has_faces))
+        return burned_in(video, container, boxes_track(report, language), limits, remarks)
+    return with_tracks(video, container, (), limits, _remarks(dropped, container, _NO_FACES, has_faces))
 
 
-def choose_tracks(video: Video, report: Report, language: str, asked: str, limits: Limits) -> Rendering:
-    """Return the copy of a video with subtitle tracks, in the container ``asked`` for or, if that is empty, the best one.
+def choose_soft_rendering(video: Video, report: Report, language: str, requested: str, limits: Limits) -> Rendering:
+    """Return the rendering with subtitle tracks; an empty ``requested`` container selects the best one.
 
     Raises:
-        OutputError: the container that is asked for does not take the video's pictures as they are.
+        OutputError: the requested container does not support the codec of the video stream.
     """
     own, has_faces = video.path.suffix[1:].lower(), bool(report.face_cues)
-    if not has_faces and own and asked in ("", own):
-        return exact(video, own, (_NO_FACES,))
-    container = asked or container_for_copying(video)
-    lost = left_out(video.streams, container)
-    if _lacks_pictures(video, lost):
-        problem = f".{container} does not take its pictures as they are"
-        raise OutputError(problem, "give --container mkv", path=video.path)
+    if not has_faces and own and requested in ("", own):
+        return byte_copy(video, own, (_NO_FACES,))
+    container = requested or container_for_copying(video)
+    dropped = dropped_streams(video.streams, container)
+    if _drops_video(video, dropped):
+        raise OutputError(f".{container} does not support its video codec", "give --container mkv", path=video.path)
     tracks = tuple(_tracks(report, language, container)) if has_faces else ()
-    return with_tracks(video, container, tracks, limits, _remarks(lost, container, _NO_FACES, has_faces))
+    return with_tracks(video, container, tracks, limits, _remarks(dropped, container, _NO_FACES, has_faces))
 
 
-def _lacks_pictures(video: Video, lost: Sequence[Stream]) -> bool:
-    return any(stream.index == video.stream for stream in lost)
+def _drops_video(video: Video, dropped: Sequence[Stream]) -> bool:
+    return any(stream.index == video.stream for stream in dropped)
 
 
-def _remarks(lost: Sequence[Stream], container: str, without_faces: str, has_faces: bool) -> tuple[str, ...]:
-    """Return what to say of a copy: that there are no faces, and which streams are left out."""
-    named = ", ".join(f"{stream.codec} ({stream.kind})" for stream in lost)
-    losses = (f"without {named}, which .{container} does not take",) if named else ()
-    return losses if has_faces else (without_faces, *losses)
+def _remarks(dropped: Sequence[Stream], container: str, no_faces_remark: str, has_faces: bool) -> tuple[str, ...]:
+    """Return the remarks on a rendered video: that it has no faces, and which streams were dropped."""
+    names = ", ".join(f"{stream.codec} ({stream.kind})" for stream in dropped)
+    drops = (f"dropped {names}, not supported by .{container}",) if names else ()
+    return drops if has_faces else (no_faces_remark, *drops)
 
 
 def _tracks(report: Report, language: str, container: str) -> Iterator[Subtitles]:
-    """Yield the tracks for a container: subtitles, and those drawn around faces where it takes them."""
-    plain, drawn_title = TITLES[language]
-    texts = [("srt", srt.write(report, language), plain)]
+    """Yield plain subtitles, and in Matroska also subtitles with boxes."""
+    plain_title, boxes_title = TITLES[language]
+    texts = [("srt", srt.write(report, language), plain_title)]
     if container == MATROSKA:
-        texts.append(("ass", ass.write(report, language), drawn_title))
+        texts.append(("ass", ass.write(report, language), boxes_title))
     for kind, text, title in texts:
         if text is not None:
             yield Subtitles(text, kind, LANGUAGES[language], title)

@@ -22,17 +22,19 @@ from annotate.settings import AUTOMATIC_THREADS, ONE_CORE, Limits, Settings
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
 
-_WAITING_PER_SLOT = 2
+_JOBS_PER_SLOT = 2
+"""Jobs submitted per slot: one in work, one queued, so that workers never wait for the next."""
+
 _TRIES_ALONE = 2
 _WINDOW_INTERVAL_S = 1.0
-"""So often it is looked whether there are more slots now."""
+"""Interval at which the number of slots is checked."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What annotating a scanned archive is to give, and with what means.
+    """Options of a run over an archive.
 
-    Videos that ffmpeg cannot open in place are copied to ``scratch`` one by one, as they are worked on.
+    Videos in object storage are downloaded to ``scratch`` when they are processed.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -41,10 +43,10 @@ class Plan:
     scratch: Path | None = None
 
     def jobs(self, items: Iterable[ArchiveItem | SkippedPath]) -> Iterator[AnnotateJob | SkippedPath]:
-        """Yield a job for each video.
+        """Yield a job for each video; skipped paths are passed through.
 
         Raises:
-            ModelError: the settings' model does not keep the contract.
+            ModelError: the model does not follow the model contract.
             SettingsError: a library that a format needs is missing.
         """
         check_libraries(self.options.formats)
@@ -59,15 +61,15 @@ class Plan:
 def annotate_archive(
     items: Iterable[ArchiveItem | SkippedPath], plan: Plan | None = None, executor: Executor | None = None
 ) -> Generator[Outcome, None, None]:
-    """Annotate videos as `annotate.archive.scan.scan` finds them; yield one outcome per video as it finishes.
+    """Annotate the videos of a scan (`annotate.archive.scan.scan`); yield one outcome per video as it finishes.
 
-    Without an ``executor`` this process does it all. A single video gets all cores; of several, each gets one. What killed
-    runs left where outputs are written is removed first. Where several are worked on at once the largest files are begun
-    first, and free cores take chunks of long ones.
+    Without an ``executor`` all work is done in this process. A single video gets all cores; with several, each gets one,
+    the largest files are started first, and idle cores take chunks of long videos. Leftovers of killed runs are deleted
+    from the output folders first.
 
     Raises:
-        ModelError: the settings' model does not keep the contract.
-        FFmpegError: there is no usable ffmpeg.
+        ModelError: the model does not follow the model contract.
+        FFmpegError: no usable ffmpeg was found.
         SettingsError: a library that a format needs is missing.
     """
     plan, executor = plan or Plan(), executor or InlineExecutor()
@@ -78,22 +80,22 @@ def annotate_archive(
 
 @dataclass(frozen=True)
 class PlannedVideo:
-    """What `annotate_archive` would do with a video and why, in words.
+    """Preview of one video: ``description`` is the action of `annotate_archive` and the reason.
 
-    ``duration_s`` is the video's length as its sidecar has it; None for a video that would be annotated (``is_work``).
+    ``duration_s`` is the length recorded in the sidecar, None if it is unknown or if ``needs_annotation``.
     """
 
     path: PathOrUrl
-    what: str
-    is_work: bool = False
+    description: str
+    needs_annotation: bool = False
     duration_s: float | None = None
 
 
 def plan_archive(items: Iterable[ArchiveItem | SkippedPath], plan: Plan | None = None) -> Iterator[PlannedVideo]:
-    """Yield what `annotate_archive` would do with each video; nothing is done.
+    """Yield a preview of `annotate_archive`, one entry per video; write nothing.
 
     Raises:
-        ModelError: the settings' model does not keep the contract.
+        ModelError: the model does not follow the model contract.
         SettingsError: a library that a format needs is missing.
     """
     for job in (plan or Plan()).jobs(items):
@@ -102,9 +104,9 @@ def plan_archive(items: Iterable[ArchiveItem | SkippedPath], plan: Plan | None =
             continue
         try:
             decision = job.decide()
-            is_work = decision.action is Action.ANNOTATE
-            duration_s = decision.meta.duration_s if decision.meta is not None and not is_work else None
-            yield PlannedVideo(job.path, f"{decision.action.value}: {decision.reason}", is_work, duration_s)
+            needs_annotation = decision.action is Action.ANNOTATE
+            duration_s = decision.meta.duration_s if decision.meta is not None and not needs_annotation else None
+            yield PlannedVideo(job.path, f"{decision.action.value}: {decision.reason}", needs_annotation, duration_s)
         except OSError as error:
             yield PlannedVideo(job.path, f"fail: {error.strerror}")
 
@@ -112,9 +114,10 @@ def plan_archive(items: Iterable[ArchiveItem | SkippedPath], plan: Plan | None =
 def split_finished(
     entries: Iterable[AnyJob | SkippedPath], finished: Callable[[AnyJob], Outcome | None]
 ) -> Generator[Outcome, None, list[AnyJob]]:
-    """Yield the outcomes that are known before any work, and return the jobs that are left.
+    """Yield the outcomes of entries that need no work, and return the remaining jobs.
 
-    What killed runs left in their folders is removed first. ``finished`` gives None for a job that there is work for.
+    ``finished`` returns the outcome of such a job, None if it needs work. Leftovers of killed runs are deleted from the
+    output folders first.
     """
     jobs, swept = [], set()
     for entry in entries:
@@ -134,11 +137,11 @@ def split_finished(
 
 
 def run_decoding(task: Task[AnyJob], jobs: list[AnyJob], executor: Executor) -> Generator[Outcome, None, None]:
-    """Yield outcomes of jobs as they are done, after which the executor is closed.
+    """Run jobs that decode videos; yield outcomes as they finish, then close the executor.
 
-    A single video gets all cores; of several, each gets one, and the largest files are begun first.
+    A single video gets all cores; with several, each gets one, and the largest files are started first.
     """
-    if executor.slots > 1:
+    if executor.slots > 1:  # the longest first, so that none is left running alone at the end
         jobs = sorted(jobs, key=_size_bytes, reverse=True)
     if len(jobs) == 1 or executor.slots == 1:
         jobs = [replace(job, limits=replace(job.limits, threads=AUTOMATIC_THREADS)) for job in jobs]
@@ -149,10 +152,9 @@ def run_decoding(task: Task[AnyJob], jobs: list[AnyJob], executor: Executor) -> 
 
 
 def run_jobs(task: Task[AnyJob], jobs: Iterable[AnyJob], executor: Executor) -> Iterator[Outcome]:
-    """Yield outcomes of jobs as they are done; a bounded number, which follows the slots, is handed over at a time.
+    """Run jobs and yield outcomes as they finish; the number of submitted jobs follows the executor's slots.
 
-    When a worker dies, whichever job it had is among those handed over: each of them is done again alone, and one whose
-    worker dies then too, twice, is reported. The others lose nothing.
+    When a worker dies, every submitted job is a suspect: each is rerun alone, and fails if its worker dies then too, twice.
     """
     pending: Iterator[AnyJob] = iter(jobs)
     in_work: dict[Future[Outcome], AnyJob] = {}
@@ -189,20 +191,20 @@ def run_jobs(task: Task[AnyJob], jobs: Iterable[AnyJob], executor: Executor) -> 
 
 
 def annotate_task(job: AnnotateJob, context: WorkContext) -> Outcome:
-    """Do `annotate.batch.annotate.annotate_video`, which is loaded by the process that does it."""
-    from annotate.batch.annotate import annotate_video  # takes half a second, which whoever only hands jobs over saves
+    """Run `annotate.batch.annotate.annotate_video`, imported only in the process that runs the job."""
+    from annotate.batch.annotate import annotate_video  # half a second that the submitting process saves
 
     return annotate_video(job, context)
 
 
 def _window(executor: Executor) -> int:
-    """Return how many jobs are handed over at a time."""
+    """Return the maximum number of submitted jobs."""
     slots = executor.slots
-    return slots * _WAITING_PER_SLOT if slots > 1 else 1
+    return slots * _JOBS_PER_SLOT if slots > 1 else 1
 
 
 def _finished_futures(done: SimpleQueue[Future[Outcome]], timeout_s: float) -> Iterator[Future[Outcome]]:
-    """Yield what is done, waiting for the first at most so long."""
+    """Yield finished futures; wait at most ``timeout_s`` for the first."""
     with contextlib.suppress(Empty):
         yield done.get(timeout=timeout_s)
         while True:
@@ -210,7 +212,7 @@ def _finished_futures(done: SimpleQueue[Future[Outcome]], timeout_s: float) -> I
 
 
 def _run_alone(task: Task[AnyJob], job: AnyJob, executor: Executor) -> Outcome:
-    """Do a suspect by itself, once more if its worker dies: it may not have been the one that died before."""
+    """Run a suspect alone, and once more if its worker dies."""
     for _ in range(_TRIES_ALONE):
         executor.restart()
         try:
@@ -218,18 +220,18 @@ def _run_alone(task: Task[AnyJob], job: AnyJob, executor: Executor) -> Outcome:
         except BrokenExecutor:
             continue
     executor.restart()
-    problem = "its worker process died, alone too (out of memory, or a fault in a decoder)"
-    return Outcome(job.path, Status.FAILED, problem=problem, remedy="look at it by itself")
+    problem = "worker crashed twice on this video, even alone (out of memory or a decoder fault)"
+    return Outcome(job.path, Status.FAILED, problem=problem, remedy="check the video and the free memory")
 
 
 def _size_bytes(job: Job) -> int:
-    """Return a video's size: what takes longest is begun first, so that no core waits for it in the end."""
+    """Return the size of a video, 0 if unknown."""
     stat = job.item.stat
     return 0 if stat is None else stat.size_bytes
 
 
 def _finished(job: AnnotateJob) -> Outcome | None:
-    """Return the outcome of a video for which there is nothing to do; None if there is, or if it cannot be told."""
+    """Return the outcome of an up-to-date video; None if it needs work, or cannot be read, which its job will report."""
     try:
         decision = job.decide()
     except OSError:

@@ -1,4 +1,4 @@
-"""Writing a report and its tracks, and removing what an earlier run wrote; nothing of somebody else is overwritten."""
+"""Writing of reports and tracks, and deletion of outdated ones; unknown files are never overwritten."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from annotate.archive.layout import OutputOptions, Outputs, is_output
 from annotate.errors import OutputError
 from annotate.results.boxes import format_boxes
-from annotate.results.formats.registry import write_track
+from annotate.results.formats.registry import format_track
 from annotate.results.meta import Meta, hash_content, hash_file, json_safe_name
 from annotate.results.report import Report
 from annotate.results.table import format_table
@@ -17,19 +17,19 @@ from annotate.storage.base import Lock, storage_for
 from annotate.storage.values import PathOrUrl
 
 
-def refuse_foreign_tracks(outputs: Outputs, options: OutputOptions, earlier: Meta | None) -> None:
-    """Make sure that no asked-for track would replace a file that an earlier run did not write.
+def refuse_unknown_files(outputs: Outputs, options: OutputOptions, earlier: Meta | None) -> None:
+    """Check that no requested track would overwrite a file that is not recorded in the ``earlier`` sidecar.
 
     Raises:
         OutputError: one would.
     """
     for track in outputs.tracks(options).values():
-        if earlier is not None and not _is_ours(track, earlier):
-            raise foreign(track)
+        if earlier is not None and not _is_writable(track, earlier):
+            raise unknown_file_error(track)
 
 
 def write_report(report: Report, outputs: Outputs, lock: Lock) -> Meta:
-    """Write table and boxes of a report; return its sidecar, which knows of them and is not written yet.
+    """Write the table and the boxes of a report; return a sidecar that lists them, not written yet.
 
     Raises:
         OutputError: a file cannot be written.
@@ -39,33 +39,33 @@ def write_report(report: Report, outputs: Outputs, lock: Lock) -> Meta:
 
 
 def write_tracks(report: Report, names: Iterable[str], outputs: Outputs, language: str, lock: Lock) -> Meta:
-    """Write tracks of a report; return its sidecar, which knows of them and is not written yet.
+    """Write tracks of a new report; return a sidecar that lists them, not written yet.
 
     Raises:
         OutputError: a file cannot be written.
     """
-    texts = {outputs.track(name, language): write_track(name, report, language) for name in names}
+    texts = {outputs.track(name, language): format_track(name, report, language) for name in names}
     return _write(texts, report.meta, lock.scratch)
 
 
-def write_further_tracks(report: Report, names: Iterable[str], outputs: Outputs, language: str, lock: Lock) -> Meta:
-    """Write tracks of a report that stands; return its sidecar, which knows of them and is not written yet.
+def add_tracks(report: Report, names: Iterable[str], outputs: Outputs, language: str, lock: Lock) -> Meta:
+    """Write tracks of an existing report; return a sidecar that lists them, not written yet.
 
-    Files of these names that the sidecar does not know are left alone, unless they are the very tracks, written by a run
-    that was killed before it could say so.
+    Files that the current sidecar does not list are not overwritten, except if their content is that of the track: a run
+    that was killed before it wrote the sidecar left them.
 
     Raises:
-        OutputError: one is somebody else's, or cannot be written; then no other is.
+        OutputError: a track would overwrite an unknown file (then none is written), or cannot be written.
     """
-    texts = {outputs.track(name, language): write_track(name, report, language) for name in names}
+    texts = {outputs.track(name, language): format_track(name, report, language) for name in names}
     for path, text in texts.items():
-        if not _is_ours(path, report.meta) and not _is_written(path, text):
-            raise foreign(path)
+        if not _is_writable(path, report.meta) and not _has_content(path, text):
+            raise unknown_file_error(path)
     return _write(texts, report.meta, lock.scratch)
 
 
 def write_sidecar(meta: Meta, outputs: Outputs, lock: Lock) -> None:
-    """Write the sidecar, last of all: what it lists is there.
+    """Write the sidecar; call this last, when all outputs that it lists exist.
 
     Raises:
         OutputError: it cannot be written.
@@ -73,43 +73,43 @@ def write_sidecar(meta: Meta, outputs: Outputs, lock: Lock) -> None:
     storage_for(outputs.meta).write_atomic(outputs.meta, meta.to_json(), lock.scratch)
 
 
-def remove_outdated(outputs: Outputs, earlier: Meta, meta: Meta) -> None:
-    """Remove what an earlier run wrote in formats that were not asked for again: it is of the earlier report.
+def delete_outdated(outputs: Outputs, earlier: Meta, meta: Meta) -> None:
+    """Delete the outputs of the ``earlier`` sidecar that the new one does not list, except those edited since.
 
     Raises:
-        OutputError: a file cannot be removed.
+        OutputError: a file cannot be deleted.
     """
     storage = storage_for(outputs.meta)
-    for name, known in earlier.outputs.items():
+    for name, expected_hash in earlier.outputs.items():
         path = outputs.meta.with_name(Path(name).name)
-        is_mine = name == path.name and is_output(name) and name not in meta.outputs and not storage.is_link(path)
-        if is_mine and storage.is_file(path) and hash_file(path) == known:
+        is_outdated = name == path.name and is_output(name) and name not in meta.outputs and not storage.is_link(path)
+        if is_outdated and storage.is_file(path) and hash_file(path) == expected_hash:
             storage.delete(path)
 
 
-def foreign(path: PathOrUrl) -> OutputError:
-    """Return what is raised where a file lies that this program did not make."""
-    return OutputError("not written, since a file is there that this program did not make", "move it away", path=path)
+def unknown_file_error(path: PathOrUrl) -> OutputError:
+    """Return the error for a file that exists and was not written by annotate."""
+    return OutputError("not written (a file that annotate did not write is there)", "move it away", path=path)
 
 
 def _write(texts: Mapping[PathOrUrl, str | None], meta: Meta, scratch: Path | None) -> Meta:
-    """Write files, remove those there is nothing to write for, and return a sidecar that knows of them."""
-    known: dict[str, str | None] = {}
+    """Write each text to its path, or delete the file if the text is None; return a sidecar that lists them."""
+    hashes: dict[str, str | None] = {}
     for path, text in texts.items():
         storage = storage_for(path)
         if text is None:
             storage.delete(path)
         else:
             storage.write_atomic(path, text, scratch)
-        known[json_safe_name(path)] = None if text is None else hash_content(text.encode())
-    return replace(meta, outputs={**meta.outputs, **known})
+        hashes[json_safe_name(path)] = None if text is None else hash_content(text.encode())
+    return replace(meta, outputs={**meta.outputs, **hashes})
 
 
-def _is_ours(path: PathOrUrl, earlier: Meta) -> bool:
-    """Return whether nothing but what an earlier run wrote is lost if something else is written to ``path``."""
-    return earlier.outputs.get(json_safe_name(path)) is not None or not storage_for(path).is_taken(path)
+def _is_writable(path: PathOrUrl, earlier: Meta) -> bool:
+    """Return whether ``path`` is free, or is recorded as an output in the ``earlier`` sidecar."""
+    return earlier.outputs.get(json_safe_name(path)) is not None or not storage_for(path).lexists(path)
 
 
-def _is_written(path: PathOrUrl, text: str | None) -> bool:
+def _has_content(path: PathOrUrl, text: str | None) -> bool:
     storage = storage_for(path)
     return text is not None and not storage.is_link(path) and storage.is_file(path) and storage.read(path) == text.encode()

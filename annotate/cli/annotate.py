@@ -34,7 +34,7 @@ from annotate.settings import CPU, NO_HWACCEL, Limits, Settings
 from annotate.storage.values import PathOrUrl
 
 if TYPE_CHECKING:
-    from annotate.batch.executor import Executor, OnProgress
+    from annotate.batch.executor import Executor, RunProgress
 
 DEFAULT_COMMAND = "(annotate)"
 
@@ -140,7 +140,7 @@ class _ClusterMaker:
     jobs: int | None
     limits: Limits
 
-    def __call__(self, on_progress: OnProgress) -> Executor:
+    def __call__(self, on_progress: RunProgress) -> Executor:
         from annotate.cluster.client import ClusterExecutor
 
-        return ClusterExecutor(self.address, on_progress, jobs=self.jobs, tell=console.say, means=self.limits)
+        return ClusterExecutor(self.address, on_progress, jobs=self.jobs, notify=console.say, worker_limits=self.limits)

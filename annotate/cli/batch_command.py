@@ -33,7 +33,7 @@ from annotate.cli.options import (
     status_of,
 )
 from annotate.cli.tables import terminal_width
-from annotate.errors import EXIT_FAILED, OutputError, SettingsError, unreadable
+from annotate.errors import EXIT_FAILED, OutputError, SettingsError, read_error
 from annotate.media.hwaccel import AUTOMATIC
 from annotate.results.formats.registry import FORMATS
 from annotate.settings import NO_HWACCEL, PROVIDERS, Limits, available_cores
@@ -41,7 +41,7 @@ from annotate.storage.values import PathOrUrl, SkippedPath
 from annotate.text import printable
 
 if TYPE_CHECKING:
-    from annotate.batch.executor import Executor, OnProgress
+    from annotate.batch.executor import Executor, RunProgress
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def _check_log(ctx: click.Context, parameter: click.Parameter, path: Path | None
         if path is not None and not console.is_log(path):
             raise SettingsError("is not a log (no JSON lines in it)", "give --log a new file", path=path)
     except OSError as error:
-        raise unreadable(path, error) from None
+        raise read_error(path, error) from None
     return path
 
 
@@ -163,7 +163,7 @@ def show_run(
     sizes_bytes: Mapping[PathOrUrl, int],
     start: Callable[[Executor], Generator[Outcome, None, None]],
     run: RunOptions,
-    make_executor: Callable[[OnProgress], Executor] | None = None,
+    make_executor: Callable[[RunProgress], Executor] | None = None,
     on_end: Callable[[float, float], None] | None = None,
 ) -> int:
     """Show and log a run that ``start`` starts with an executor, and return the exit status.
@@ -221,7 +221,7 @@ def _path_and_size(entry: ArchiveItem | SkippedPath) -> tuple[PathOrUrl, int]:
     return entry.video, 0 if entry.stat is None else entry.stat.size_bytes
 
 
-def _processes(jobs: int | None, max_jobs: int, on_progress: OnProgress) -> Executor:
+def _processes(jobs: int | None, max_jobs: int, on_progress: RunProgress) -> Executor:
     """Return worker processes of this machine; the first one loads its model while this process plans the run."""
     from annotate.batch.processes import ProcessExecutor
 

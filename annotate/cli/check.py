@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import click
 
 from annotate.archive.discover import Selection
-from annotate.archive.output_tree import trees_with_outputs
+from annotate.archive.output_tree import output_trees
 from annotate.archive.scan import scan
-from annotate.batch.check import check_archive, remove_stale
+from annotate.batch.check import check_archive, delete_stale_files
 from annotate.cli import console
 from annotate.cli.options import (
     handle_errors,
@@ -39,11 +39,11 @@ def check(
     """
     scanned = scan(paths, selection, output_dir)
     findings = []
-    for finding in check_archive(scanned, trees_with_outputs(paths, output_dir)):
+    for finding in check_archive(scanned, output_trees(paths, output_dir)):
         findings.append(finding)
         console.print_text(console.finding_line(finding))
         if delete_stale:
-            for path in remove_stale(finding):
+            for path in delete_stale_files(finding):
                 console.print_text(printable(f"{path}: deleted"))
     if not scanned.videos and not findings:
         say_none_found(paths, selection, quiet=quiet)

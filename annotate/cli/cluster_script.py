@@ -8,7 +8,7 @@ from collections.abc import Callable
 import click
 
 from annotate.cli import console
-from annotate.cli.options import handle_errors, verbosity
+from annotate.cli.options import CommandGroup, handle_errors, verbosity
 from annotate.cluster.scripts.render import SlurmJob, container, manifest
 from annotate.extras import check_extra
 
@@ -31,7 +31,7 @@ def _like(example: str, form: re.Pattern[str]) -> Callable[..., str | None]:
     return check
 
 
-@click.group("cluster-script")
+@click.group("cluster-script", cls=CommandGroup)
 @verbosity
 def cluster_script() -> None:
     """Print scripts that start a cluster, to be reviewed and edited.

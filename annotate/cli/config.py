@@ -21,7 +21,7 @@ from annotate.cli.defaults import (
     read_defaults,
     variable_of,
 )
-from annotate.cli.options import handle_errors
+from annotate.cli.options import handle_errors, verbosity
 from annotate.cli.tables import Column, format_columns, terminal_width
 from annotate.text import printable
 
@@ -43,6 +43,7 @@ Examples:
 """
 )
 @click.argument("command", metavar="[COMMAND]", nargs=-1, shell_complete=_complete)
+@verbosity
 @handle_errors
 def config(command: Sequence[str]) -> None:
     """Show the defaults in effect and where they come from.

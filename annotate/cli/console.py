@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 import click
 from tqdm import tqdm
 
-from annotate.batch.check import Fault, Finding
+from annotate.batch.check import Finding, FindingKind
 from annotate.batch.job import Outcome, Status
 from annotate.cli.tables import Column, format_columns
-from annotate.errors import OutputError, unwritable
+from annotate.errors import OutputError, write_error
 from annotate.storage.values import PathOrUrl
 from annotate.text import clock, printable
 
@@ -110,7 +110,7 @@ class Display:
             if outcome.status in (Status.ANNOTATED, Status.NO_FACES, Status.RENDERED):
                 self._analyzed_s += outcome.duration_s
             if outcome.status is Status.FAILED:
-                say(f"failed: {outcome.sentence}")
+                say(f"failed: {outcome.message}")
             elif not self._quiet and self._archive is None and outcome.status is not Status.UP_TO_DATE:
                 elapsed_s = time.monotonic() - start_s if start_s is not None else None
                 say(f"{outcome.path}: {', '.join(_facts(outcome, elapsed_s))}")
@@ -217,7 +217,7 @@ def open_log(path: Path | None) -> Iterator[Callable[[Outcome], None]]:
             file.write(json.dumps(_log_line(outcome), ensure_ascii=False) + "\n")
             file.flush()
         except OSError as error:
-            raise unwritable(path, error) from None
+            raise write_error(path, error) from None
 
     try:
         yield write
@@ -259,13 +259,13 @@ def _listed(heading: str, lines: Sequence[str]) -> list[str]:
 
 def finding_line(finding: Finding) -> str:
     """Return a line about a finding."""
-    return printable(f"{finding.path}: {finding.fault.value}: {finding.reason}")
+    return printable(f"{finding.path}: {finding.kind.value}: {finding.reason}")
 
 
 def check_totals(videos: int, findings: Sequence[Finding]) -> str:
     """Return the last line of a check."""
-    counts = Counter(finding.fault for finding in findings)
-    totals = ", ".join(f"{counts[fault]} {fault.value}" for fault in Fault if counts[fault])
+    counts = Counter(finding.kind for finding in findings)
+    totals = ", ".join(f"{counts[kind]} {kind.value}" for kind in FindingKind if counts[kind])
     return f"{videos} {'video' if videos == 1 else 'videos'} checked: {totals or 'no problems'}."
 
 
@@ -282,7 +282,7 @@ def print_text(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise unwritable("stdout", error) from None
+        raise write_error("stdout", error) from None
 
 
 def show(text: str) -> None:
@@ -324,7 +324,7 @@ def _facts(outcome: Outcome, elapsed_s: float | None) -> Iterable[str]:
 
 def _full_reason(outcome: Outcome) -> str:
     """Return an outcome's reason, with the file concerned where nothing was written."""
-    return outcome.sentence if outcome.status in _UNDONE else outcome.reason
+    return outcome.message if outcome.status in _UNDONE else outcome.reason
 
 
 def _speed(analyzed_s: float, elapsed_s: float) -> str:

@@ -9,15 +9,22 @@ import click
 from annotate.archive.discover import Selection
 from annotate.archive.layout import OutputOptions
 from annotate.cli.batch_command import RunOptions, output_options, run_options, show_run, sizes_of
-from annotate.cli.options import handle_errors, output_dir_option, say_no_reports, selection_options, verbosity
-from annotate.results.formats.registry import TRACKS
+from annotate.cli.options import (
+    handle_errors,
+    output_dir_option,
+    say_no_reports,
+    say_none_found,
+    selection_options,
+    verbosity,
+)
+from annotate.results.formats.registry import TRACK_FORMATS
 from annotate.storage.values import PathOrUrl
 
 
 @click.command(epilog="\b\nExample:\n  annotate convert films --format vtt,eaf")
 @handle_errors
-@selection_options()
-@output_options(required=True, help=f"Formats to write: {', '.join(TRACKS)}.")
+@selection_options(may_be_deleted=True)
+@output_options(required=True, help=f"Formats to write: {', '.join(TRACK_FORMATS)}.")
 @output_dir_option("Output folder used when annotating.")
 @run_options()
 @verbosity
@@ -37,6 +44,9 @@ def convert(
 
     items = list(scan_reports(paths, selection, output_dir))
     if not items:
-        say_no_reports(paths, quiet=run.quiet)
+        if selection.has_patterns and any(scan_reports(paths, selection.without_patterns, output_dir)):
+            say_none_found(paths, selection, quiet=run.quiet)
+        else:
+            say_no_reports(paths, quiet=run.quiet)
         return 0
     return show_run(sizes_of(items), lambda executor: convert_archive(items, options, executor), run)

@@ -1,6 +1,6 @@
-"""``annotate dataset``: make and show sets of labeled blocks.
+"""``annotate dataset``: build and inspect datasets of labeled blocks.
 
-Modules that take long to load are imported by the command that needs them.
+Slow imports are inside the commands, to keep ``--help`` fast.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from annotate.cli import console
-from annotate.cli.options import PathOrUrlType, handle_errors, is_quiet, min_face_option, verbosity
+from annotate.cli.options import CommandGroup, PathOrUrlType, full_stop, handle_errors, is_quiet, min_face_option, verbosity
 from annotate.cli.progress_bar import ProgressBar
 from annotate.cli.training_options import FILE, FOLDER, PART_NAMES, output_option, split_options
 from annotate.errors import EXIT_FAILED
@@ -22,24 +22,31 @@ if TYPE_CHECKING:
     from annotate.training.dataset.storage import Split
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def dataset() -> None:
-    """Make and look at sets of labelled blocks."""
+    """Build and inspect datasets of labeled clips."""
 
 
 @dataset.command()
 @handle_errors
 @click.argument("labels", metavar="LABELS.csv", type=FILE)
 @click.argument("videos", metavar="VIDEOS", type=PathOrUrlType(remote=False))
-@output_option("DIR", "Where the set is written; must not be there yet.", required=True)
-@click.option("--corrections", metavar="FILE.csv", type=FILE, help="Labels that override those of LABELS.csv.")
+@output_option("DIR", "Folder to create for the dataset.", required=True)
+@click.option("--corrections", metavar="FILE.csv", type=FILE, help="Labels that override LABELS.csv.")
 @click.option(
     "--extra",
     metavar="LIST",
-    help="Emotions of which a piece gives several blocks, separated by commas, or none.  "
-    "[default: those with fewer pieces than the median]",
+    help="Comma-separated emotions whose clips give several blocks each, or none.  "
+    "[default: emotions with fewer clips than the median]",
 )
-@click.option("--most-blocks", type=click.IntRange(1), default=4, show_default=True, help="Most blocks of a piece of these.")
+@click.option(
+    "--most-blocks",
+    "max_blocks",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    help="Maximum number of blocks per clip of these emotions.",
+)
 @min_face_option
 @split_options
 @verbosity
@@ -49,21 +56,25 @@ def build(
     output: Path,
     corrections: Path | None,
     extra: str | None,
-    most_blocks: int,
+    max_blocks: int,
     min_face: float,
     split: Split,
 ) -> int:
-    """Cut the labelled pieces of videos into blocks of 20 face frames.
+    """Cut labeled clips into blocks of 20 face frames.
 
-    LABELS.csv has the columns video,start,end,emotion and may have subject, or those of the OMG-Emotion set; VIDEOS is the
-    folder below which the videos lie. Blocks are parted into train, validation and test by subject, or else by video.
+    LABELS.csv has the columns video,start,end,emotion and optionally subject, or those of the OMG-Emotion dataset. VIDEOS is
+    the folder of the videos. Blocks are split into train, validation and test by subject, or else by video.
+
+    \b
+    Example:
+      annotate dataset build labels.csv videos -o blocks
     """
     from annotate.training.dataset.build import BuildSettings
     from annotate.training.dataset.build import build as build_dataset
     from annotate.training.dataset.labels import read_labels
     from annotate.training.dataset.tables import build_totals, origins_table
 
-    settings = BuildSettings(_parse_classes(extra), most_blocks, split, Settings(min_face=min_face))
+    settings = BuildSettings(_parse_classes(extra), max_blocks, split, Settings(min_face=min_face))
     with ProgressBar(quiet=is_quiet(), bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}") as bar:
 
         def advance(path: Path, done_s: float, duration_s: float | None) -> None:
@@ -82,79 +93,91 @@ def build(
 @dataset.command()
 @handle_errors
 @click.argument("blocks", metavar="BLOCKS", type=FOLDER)
-@output_option("DIR", "Where the smaller set is written; must not be there yet.", required=True)
+@output_option("DIR", "Folder to create for the smaller dataset.", required=True)
 @click.option(
     "--ratio",
     type=click.FloatRange(1),
     default=2.0,
     show_default=True,
-    help="Most blocks of a class, in those of the smallest class.",
+    help="Maximum size of a class, relative to --of.",
 )
 @click.option(
     "--of",
-    "measure",
+    "reference",
     type=click.Choice(["smallest", "median"]),
     default="smallest",
     show_default=True,
-    help="What the ratio is of: the smallest class, or the median of the classes.",
+    help="Reference of the ratio: the smallest class or the median class size.",
 )
-@click.option(
-    "--split", "part", type=click.Choice(PART_NAMES), default="train", show_default=True, help="The part that is reduced."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Chooses which blocks stay.")
+@click.option("--split", "part", type=click.Choice(PART_NAMES), default="train", show_default=True, help="Part to reduce.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @verbosity
-def balance(blocks: Path, output: Path, ratio: float, measure: str, part: str, seed: int) -> None:
-    """Reduce the large classes of a set, evenly over their videos."""
+def balance(blocks: Path, output: Path, ratio: float, reference: str, part: str, seed: int) -> None:
+    """Reduce the large classes of a dataset, evenly over their videos.
+
+    \b
+    Example:
+      annotate dataset balance blocks -o balanced --ratio 2
+    """
     from annotate.training.dataset.balance import balance as balance_dataset
     from annotate.training.dataset.storage import PARTS, open_dataset
     from annotate.training.dataset.tables import origins_table
 
-    opened = open_dataset(blocks)
-    origins = balance_dataset(opened, output, ratio, measure, PARTS if part == "all" else (part,), seed)
+    data = open_dataset(blocks)
+    origins = balance_dataset(data, output, ratio, reference, PARTS if part == "all" else (part,), seed)
     if not is_quiet():
-        console.print_text(f"{origins_table(origins, opened.contract.class_names)}\n")
-        console.print_text(f"{len(origins)} of {len(opened)} blocks stay.")
+        console.print_text(f"{origins_table(origins, data.contract.class_names)}\n")
+        console.print_text(f"{len(origins)} of {len(data)} blocks kept.")
 
 
 @dataset.command()
 @handle_errors
 @click.argument("faces", metavar="FACES.npz", type=FILE)
-@output_option("DIR", "Where the set is written; must not be there yet.", required=True)
+@output_option("DIR", "Folder to create for the dataset.", required=True)
 @split_options
 @verbosity
 def stills(faces: Path, output: Path, split: Split) -> int:
-    """Make a set of labelled stills, to be mixed into training as moving faces.
+    """Import labeled stills as a dataset; training turns each into a moving face.
 
-    FACES.npz holds the arrays pixels (N, h, w) uint8 and label (N) from 0 to 6, and may hold subject (N) and split (N).
+    FACES.npz contains the arrays pixels (N, h, w) uint8 and label (N) from 0 to 6, and optionally subject (N) and split (N).
+
+    \b
+    Example:
+      annotate dataset stills faces.npz -o stills
     """
     from annotate.emotions.labels import EMOTIONS
     from annotate.training.dataset.stills import import_stills
     from annotate.training.dataset.tables import origins_table
 
-    origins, left_out = import_stills(faces, output, split)
+    origins, skipped = import_stills(faces, output, split)
     if not is_quiet():
         if origins:
             console.print_text(f"{origins_table(origins, EMOTIONS)}\n")
-        console.print_text(f"{len(origins)} stills; {left_out} with other labels left out.")
+        console.print_text(f"{len(origins)} stills; {skipped} skipped (label not from 0 to 6).")
     return 0 if origins else EXIT_FAILED
 
 
 @dataset.command()
 @handle_errors
 @click.argument("blocks", metavar="BLOCKS", type=FOLDER)
-@output_option("FILE.png", "Draw faces of each class too.")
+@output_option("FILE.png", "Also draw sample faces of each class.")
 @verbosity
 def show(blocks: Path, output: Path | None) -> None:
-    """Say what a set holds."""
-    from annotate.training.dataset.storage import open_dataset
-    from annotate.training.dataset.tables import dataset_text
+    """Show the size, classes and parts of a dataset.
 
-    opened = open_dataset(blocks)
+    \b
+    Example:
+      annotate dataset show blocks -o faces.png
+    """
+    from annotate.training.dataset.storage import open_dataset
+    from annotate.training.dataset.tables import describe_dataset
+
+    data = open_dataset(blocks)
     if output is not None:
         from annotate.training.plots import draw_sheet
 
-        draw_sheet(opened, output)
-    console.print_text(dataset_text(opened))
+        draw_sheet(data, output)
+    console.print_text(describe_dataset(data))
 
 
 def _parse_classes(text: str | None) -> frozenset[int] | None:
@@ -165,4 +188,4 @@ def _parse_classes(text: str | None) -> frozenset[int] | None:
     try:
         return frozenset(parse_emotion(name) for name in text.split(","))
     except ValueError as error:
-        raise click.BadParameter(f"{error}.", param_hint="'--extra'") from None
+        raise click.BadParameter(full_stop(error), param_hint="'--extra'") from None

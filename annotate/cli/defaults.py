@@ -28,7 +28,7 @@ from click.core import ParameterSource
 
 from annotate.cli import console
 from annotate.cli.options import is_quiet
-from annotate.errors import SettingsError, unreadable
+from annotate.errors import SettingsError, read_error
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -136,7 +136,7 @@ def read_defaults(file: Path, group: click.Group, ctx: click.Context) -> Mapping
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise unreadable(file, error) from None
+        raise read_error(file, error) from None
     except ValueError as error:
         raise SettingsError(f"not a TOML file ({error})", "correct it", path=file) from None
     commands = {name: {key_of(option) for option in command.params} - {""} for name, command in leaves(group, ctx)}

@@ -30,8 +30,8 @@ def print_plan(items: Scan, plan: Plan, *, quiet: bool) -> None:
     count, work = 0, list[PathOrUrl]()
     for planned in plan_archive(items, plan):
         count += 1
-        console.print_text(printable(f"{planned.path}: {planned.what}"))
-        if planned.is_work:
+        console.print_text(printable(f"{planned.path}: {planned.description}"))
+        if planned.needs_annotation:
             work.append(planned.path)
     if quiet:
         return

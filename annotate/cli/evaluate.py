@@ -1,4 +1,4 @@
-"""``annotate evaluate``: measure a model on a set of blocks."""
+"""``annotate evaluate``: measure a model on a dataset."""
 
 from __future__ import annotations
 
@@ -15,34 +15,39 @@ from annotate.cli.training_options import FOLDER, PART_NAMES, output_option
 @click.command()
 @handle_errors
 @click.argument("blocks", metavar="BLOCKS", type=FOLDER)
-@model_option("The model; without it, the installed one.")
-@click.option("--against", metavar="OTHER.onnx", type=PathOrUrlType(remote=False), help="Compare with another model.")
+@model_option("Model to evaluate.  [default: the installed one]")
+@click.option("--against", metavar="OTHER.onnx", type=PathOrUrlType(remote=False), help="Also compare with this model.")
 @click.option(
-    "--split", "part", type=click.Choice(PART_NAMES), default="test", show_default=True, help="The part to judge on."
+    "--split", "part", type=click.Choice(PART_NAMES), default="test", show_default=True, help="Part to evaluate on."
 )
-@output_option("FILE.png", "Draw the confusion matrix too.")
+@output_option("FILE.png", "Also draw the confusion matrix.")
 @verbosity
 def evaluate(blocks: Path, model: Path | None, against: Path | None, part: str, output: Path | None) -> None:
-    """Judge a model on a set of blocks."""
+    """Measure the accuracy of a model on a dataset.
+
+    \b
+    Example:
+      annotate evaluate blocks --model model.onnx -o confusion.png
+    """
     from annotate.emotions.classifier import load_classifier
     from annotate.training.dataset.storage import open_dataset
-    from annotate.training.dataset.tables import comparison_text, evaluation_text
+    from annotate.training.dataset.tables import format_comparison, format_evaluation
     from annotate.training.evaluation import compare, predict
     from annotate.training.evaluation import evaluate as evaluate_predictions
 
-    opened = open_dataset(blocks)
-    rows = opened.rows(part)
-    truth, videos = opened.labels[rows], opened.origins["video"].to_numpy(object)[rows]
+    data = open_dataset(blocks)
+    rows = data.rows(part)
+    truth, videos = data.labels[rows], data.origins["video"].to_numpy(object)[rows]
     with ProgressBar(quiet=is_quiet()) as bar:
-        probabilities = predict(load_classifier(model), opened, rows, lambda *done: bar.move("model", *done))
+        probabilities = predict(load_classifier(model), data, rows, lambda *done: bar.move("model", *done))
         other = None
         if against is not None:
-            other = predict(load_classifier(against), opened, rows, lambda *done: bar.move("other", *done))
-    evaluation = evaluate_predictions(probabilities, truth, videos, opened.contract.class_names)
+            other = predict(load_classifier(against), data, rows, lambda *done: bar.move("other", *done))
+    evaluation = evaluate_predictions(probabilities, truth, videos, data.contract.class_names)
     if output is not None:
         from annotate.training.plots import draw_confusion
 
         draw_confusion(evaluation, output)
-    console.print_text(evaluation_text(evaluation, stills=opened.holds_stills))
+    console.print_text(format_evaluation(evaluation, stills=data.has_stills))
     if other is not None:
-        console.print_text(f"\n{comparison_text(compare(probabilities, other, truth, videos))}")
+        console.print_text(f"\n{format_comparison(compare(probabilities, other, truth, videos))}")

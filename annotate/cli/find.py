@@ -90,7 +90,7 @@ def find(
 
     Reads existing results only. A moment ends where the face shows another emotion, or falls below the confidence.
     """
-    from annotate.analytics.moments import MomentQuery, check_known, classes_of, moments_in
+    from annotate.analytics.moments import MomentQuery, check_emotions, class_names_in, moments_in
     from annotate.cli.summary_tables import moment_columns
 
     query = MomentQuery(emotions, min_confidence, min_seconds)
@@ -99,9 +99,9 @@ def find(
     if output is not None:
         storage_for(output).check_writable(output)
     for batch in read_batches(paths, skipped, quiet=quiet):
-        known |= classes_of(batch)
+        known |= class_names_in(batch)
         moments += moments_in(batch, query)
-    check_known(emotions, known)
+    check_emotions(emotions, known)
     if known:
         if output is not None:
             storage_for(output).write_atomic(output, _encode_moments(moments, output, rate))

@@ -62,6 +62,7 @@ OPTIONS = {
 _NAMES = [name for group in COMMANDS.values() for name in group if name.islower()]
 
 _NAME_COLUMNS = 14
+_VERBOSITY = ("-q", "--quiet", "-v", "--verbose")
 
 
 class _CommandGroup(DefaultGroup):  # type: ignore[misc]
@@ -80,7 +81,7 @@ class _CommandGroup(DefaultGroup):  # type: ignore[misc]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Show a short help without arguments; pass ``--`` on to the default command: what follows is a path."""
-        if not args and not ctx.resilient_parsing:
+        if not ctx.resilient_parsing and all(argument in _VERBOSITY for argument in args):
             click.echo(self._short_help(ctx), err=True)
             ctx.exit(SettingsError.exit_status)
         end = args.index("--") if "--" in args else 0

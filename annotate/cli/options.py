@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 import click
 
 from annotate.archive.discover import Selection, walk
-from annotate.archive.layout import usual_outputs
+from annotate.archive.layout import candidate_outputs
 from annotate.cli import console
-from annotate.emotions.labels import WORDS
+from annotate.emotions.labels import EMOTION_WORDS
 from annotate.errors import AnnotateError, SettingsError
 from annotate.settings import MAX_MIN_FACE, MIN_MIN_FACE, Settings
-from annotate.storage.base import are_together, local_only, parse_path
+from annotate.storage.base import in_same_storage, parse_path, require_local
 from annotate.storage.values import PathOrUrl, SkippedPath
 
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
@@ -88,6 +88,20 @@ def collect(name: str, make: Callable[..., Any], *options: str) -> Decorator:
     return decorate
 
 
+def full_stop(error: Exception) -> str:
+    """Return an error's text as a sentence, as click's messages are."""
+    return str(error).rstrip(".") + "."
+
+
+class CommandGroup(click.Group):
+    """Shows what its commands do in full, where click cuts it."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(1000)) for name, one in commands.items() if one is not None])
+
+
 class PathOrUrlType(click.Path):
     """A local path or, if ``remote``, an s3:// URL."""
 
@@ -104,12 +118,12 @@ class PathOrUrlType(click.Path):
         try:
             path = parse_path(value)
         except SettingsError as error:
-            self.fail(f"{error}.", param, ctx)
+            self.fail(full_stop(error), param, ctx)
         try:
-            local_only(path)
+            require_local(path)
         except SettingsError as error:
             if not self._remote:
-                self.fail(f"{error}.", param, ctx)
+                self.fail(full_stop(error), param, ctx)
             return path
         return super().convert(value, param, ctx)
 
@@ -121,11 +135,11 @@ def check_paths(*, may_be_deleted: bool) -> Callable[..., tuple[PathOrUrl, ...]]
     """
 
     def check(ctx: click.Context, parameter: click.Parameter, paths: tuple[PathOrUrl, ...]) -> tuple[PathOrUrl, ...]:
-        if not are_together(paths):
+        if not in_same_storage(paths):
             raise click.BadParameter("cannot mix local paths and s3:// URLs; run them separately.")
         for path in paths:
             if isinstance(path, Path) and not ctx.resilient_parsing and _is_missing(path):
-                tables = [outputs.csv for outputs in usual_outputs(path, path.parent)] if may_be_deleted else []
+                tables = [outputs.csv for outputs in candidate_outputs(path, path.parent)] if may_be_deleted else []
                 if all(map(_is_missing, tables)):
                     raise _no_such_path(ctx, path)
         return paths
@@ -195,10 +209,10 @@ def paths_argument(metavar: str = "PATH...", *, remote: bool = True, may_be_dele
     return click.argument("paths", metavar=metavar, nargs=-1, required=True, type=kind, callback=callback)
 
 
-def selection_options(*, remote: bool = True) -> Decorator:
+def selection_options(*, remote: bool = True, may_be_deleted: bool = False) -> Decorator:
     """Declare ``paths`` and the options of ``selection``."""
     return stacked(
-        paths_argument(remote=remote, may_be_deleted=False),
+        paths_argument(remote=remote, may_be_deleted=may_be_deleted),
         click.option("--include", metavar="GLOB", multiple=True, help="Only files or folders that match; repeatable."),
         click.option("--exclude", metavar="GLOB", multiple=True, help="Skip files or folders that match; repeatable."),
         click.option("--follow-links", is_flag=True, help="Walk into linked directories."),
@@ -217,7 +231,7 @@ min_face_option = click.option(
 language_option = click.option(
     "--lang",
     "language",
-    type=click.Choice(sorted(WORDS)),
+    type=click.Choice(sorted(EMOTION_WORDS)),
     default="en",
     show_default=True,
     help="Language of texts in outputs.",

@@ -21,7 +21,7 @@ from annotate.cli.options import (
 from annotate.errors import EXIT_FAILED, AnnotateError, SettingsError
 from annotate.extras import check_extra
 from annotate.plots.figures import ENDINGS
-from annotate.storage.base import local_only, storage_for
+from annotate.storage.base import require_local, storage_for
 from annotate.text import printable
 
 _KINDS = {False: "timeline", True: "frames"}
@@ -64,12 +64,12 @@ def plot(
 
     VIDEO is a video, its table, or a directory. Only --frames needs the videos themselves.
     """
-    from annotate.archive.find_reports import check_apart, find_reports
+    from annotate.archive.find_reports import check_videos_folder, find_reports
 
     check_extra("plotting", "plot", {"matplotlib": "matplotlib"})
     found = find_reports(paths)
     file = _file_of(output)
-    check_apart(paths, videos)
+    check_videos_folder(paths, videos)
     if file is not None and len(found.reports) > 1:
         problem = f"one file for {len(found.reports)} videos"
         raise SettingsError(problem, "give a directory", path=f"-o {file}")
@@ -81,7 +81,7 @@ def plot(
         console.say(f"skipped: {skipped}")
     failed = bool(found.skipped)
     taken: set[str] = set()
-    for report in console.progress([local_only(path) for path in found.reports], "reports", quiet=quiet):
+    for report in console.progress([require_local(path) for path in found.reports], "reports", quiet=quiet):
         target = file or _free_name(folder, report, f"{_KINDS[frames]}{'.svg' if is_svg else '.png'}", taken)
         try:
             folder_of_video = report.parent if videos is None else videos / report.parent.relative_to(paths[0])
@@ -113,17 +113,17 @@ def _file_of(output: Path | None) -> Path | None:
 def _plot(path: Path, folder: Path | None, target: Path, *, most: int, language: str) -> None:
     """Draw one image of a report and write it: a sheet with frames of the video in ``folder``, else the timeline."""
     from annotate.archive.stored_report import read_report
-    from annotate.plots.figures import encode, style, write_picture
+    from annotate.plots.figures import encode_figure, plot_style, write_image
     from annotate.plots.sheet import draw_sheet
     from annotate.plots.timeline import draw_timeline
 
     report = read_report(path, with_boxes=folder is not None)
-    with style():
+    with plot_style():
         if folder is not None:
             figure = draw_sheet(report, folder / report.video, language, most)
         else:
             figure = draw_timeline(report, report.meta.source.name, language, most)
-        write_picture(target, encode(figure, target.suffix.lower()))
+        write_image(target, encode_figure(figure, target.suffix.lower()))
 
 
 def _free_name(folder: Path, report: Path, ending: str, taken: set[str]) -> Path:

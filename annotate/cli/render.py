@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from annotate.archive.discover import VIDEO_ENDINGS, Selection
+from annotate.archive.discover import VIDEO_EXTENSIONS, Selection
 from annotate.cli import console
 from annotate.cli.batch_command import RunOptions, decoding_limits, run_options, show_run, sizes_of
 from annotate.cli.options import (
@@ -110,4 +110,4 @@ def render(
 
 def _is_folder(output: Path) -> bool:
     """Return whether a folder is meant: an existing one, or a new name without the ending of a video."""
-    return output.is_dir() or not (output.exists() or output.suffix[1:].lower() in VIDEO_ENDINGS)
+    return output.is_dir() or not (output.exists() or output.suffix[1:].lower() in VIDEO_EXTENSIONS)

@@ -55,26 +55,26 @@ def report(
 
     It opens in any browser without a network. Videos are played from where they are.
     """
-    from annotate.html_report.build import Options, write_page
-    from annotate.html_report.contents import LEFT_OUT
+    from annotate.html_report.build import PageOptions, write_page
+    from annotate.html_report.contents import SKIPPED_KIND
 
     def progress(reports: Sequence[PathOrUrl]) -> Iterable[PathOrUrl]:
         return console.progress(reports, "videos", quiet=quiet)
 
-    options = Options(videos=videos, thumbnails=not no_thumbnails, jobs=jobs or available_cores())
+    options = PageOptions(videos=videos, thumbnails=not no_thumbnails, jobs=jobs or available_cores())
     written = write_page(paths, output, options, progress)
     contents = written.contents
     for path in contents.empty:
         say_no_reports([path], quiet=quiet)
     for skipped in contents.skipped:
         console.say(f"skipped: {skipped}")
-    failed = [problem for problem in written.problems if problem.kind == LEFT_OUT]
+    failed = [problem for problem in written.problems if problem.kind == SKIPPED_KIND]
     for problem in failed:
-        if problem not in contents.left_out:
+        if problem not in contents.skipped_problems:
             console.say(f"skipped: {problem.path}: {problem.reason}")
     if contents.reports and not quiet:
-        if written.unreachable:
-            count = f"{written.unreachable} of {len(contents.reports)}"
+        if written.unplayable:
+            count = f"{written.unplayable} of {len(contents.reports)}"
             console.say(
                 f"{output}: {count} videos are not beside their tables, so the page cannot play them. Give --videos DIR."
             )

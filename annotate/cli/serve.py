@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from annotate.cli import console
-from annotate.cli.options import PathOrUrlType, analysis_options, handle_errors, jobs_option, verbosity_options
+from annotate.cli.options import PathOrUrlType, analysis_options, full_stop, handle_errors, jobs_option, verbosity_options
 from annotate.errors import SettingsError
 from annotate.extras import check_extra
 from annotate.server.settings import (
@@ -41,7 +41,7 @@ def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Param
         try:
             return parse(value)
         except ValueError as error:
-            raise click.BadParameter(f"{error}.") from None
+            raise click.BadParameter(full_stop(error)) from None
 
     return check
 
@@ -133,7 +133,7 @@ def serve(
 
 def _serve(settings: ServeSettings, *, quiet: bool) -> None:
     from annotate.server.service import Service
-    from annotate.server.web.listen import address_of, bind
+    from annotate.server.web.listen import bind, server_url
     from annotate.server.web.listen import serve as serve_until_end
     from annotate.server.web.schemas import event_of
 
@@ -142,7 +142,7 @@ def _serve(settings: ServeSettings, *, quiet: bool) -> None:
         service = Service(settings, event_of)
 
         def ready() -> None:
-            console.print_text(f"Serving at {address_of(settings, listening)}")
+            console.print_text(f"Serving at {server_url(settings, listening)}")
             if not quiet:
                 console.say(f"Data folder: {settings.data}. Press Ctrl-C to stop; the queue is kept.")
 

@@ -38,8 +38,8 @@ def summarize(
     Reads existing results only. Shares are of face time: two faces for a second count as two seconds.
     """
     from annotate.analytics.export import encode_table
-    from annotate.analytics.summary import Tally, ordered
-    from annotate.cli.summary_tables import SHOWN_NAMES, summary_columns
+    from annotate.analytics.summary import Tally, sort_rows
+    from annotate.cli.summary_tables import column_name, summary_columns
 
     tally, skipped = Tally(by), list[SkippedPath]()
     if output is not None:
@@ -47,10 +47,10 @@ def summarize(
     for batch in read_batches(paths, skipped, quiet=quiet):
         tally.add(batch)
     summary = tally.summary()
-    rows = ordered(summary.rows, SHOWN_NAMES.get(sort, sort) if sort else None, top)
+    rows = sort_rows(summary.rows, column_name(sort, list(summary.rows.columns)), top)
     if tally.count:
         if output is not None:
             storage_for(output).write_atomic(output, encode_table(rows, output.suffix.lower()))
         if not quiet:
-            console.print_text(format_columns(summary_columns(rows, summary.whole), terminal_width()))
+            console.print_text(format_columns(summary_columns(rows, summary.totals), terminal_width()))
     return EXIT_FAILED if skipped else 0

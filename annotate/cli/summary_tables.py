@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from annotate.analytics.moments import Moment
-from annotate.analytics.summary import FIGURES
+from annotate.analytics.summary import STAT_COLUMNS
 from annotate.cli.tables import Column, shortest_words
+from annotate.errors import SettingsError
 from annotate.text import clock, printable
 
 TOTAL = "total"
@@ -23,7 +25,12 @@ SHOWN_NAMES = {
     "face": "face_id",
     "start": "start_time",
     "mostly": "dominant",
+    "most": "dominant",
+    "conf": "confidence",
     "changes/min": "changes_per_minute",
+    "chg": "changes_per_minute",
+    "vids": "videos",
+    "min": "minute",
 }
 """Headings on the terminal -> names of the columns in files, where they differ."""
 
@@ -31,8 +38,8 @@ SHOWN_NAMES = {
 def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
     """Return the columns of a summary, with totals in the last row."""
     table = pd.concat([rows, whole], ignore_index=True)
-    places = list(rows.columns[: rows.columns.get_loc(FIGURES[0])])
-    emotions = list(rows.columns[len(places) + len(FIGURES) :])
+    places = list(rows.columns[: rows.columns.get_loc(STAT_COLUMNS[0])])
+    emotions = list(rows.columns[len(places) + len(STAT_COLUMNS) :])
     words = shortest_words(emotions)
 
     def cells(name: str, show: Callable[[Any], str]) -> list[str]:
@@ -69,6 +76,21 @@ def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
         rank = 1 + by_share.index(name)
         columns.append(Column(printable(name), full, (printable(words[name]), short), to_right=True, rank=rank))
     return columns
+
+
+def column_name(text: str | None, columns: Sequence[str]) -> str | None:
+    """Return the name in files of a column that is named as there or as shown; None for None.
+
+    Raises:
+        SettingsError: there is no such column.
+    """
+    name = None if text is None else SHOWN_NAMES.get(text, text)
+    if name is None or name in columns:
+        return name
+    known = [*columns, *(shown for shown, written in SHOWN_NAMES.items() if written in columns)]
+    near = difflib.get_close_matches(text or "", known, n=1)
+    guess = f" (did you mean {near[0]!r}?)" if near else ""
+    raise SettingsError(f"no column {text!r} to sort by{guess}", f"choose from {', '.join(columns)}")
 
 
 def moment_columns(moments: Sequence[Moment]) -> list[Column]:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from annotate.cli import console
-from annotate.cli.options import Decorator, PathOrUrlType, say_no_reports
+from annotate.cli.options import Decorator, PathOrUrlType, full_stop, say_no_reports
 from annotate.errors import SettingsError
 from annotate.extras import check_extra
 from annotate.storage.values import PathOrUrl, SkippedPath
 
 if TYPE_CHECKING:
-    from annotate.analytics.read import Batch
+    from annotate.analytics.read import ReportBatch
 
 TABLES = {".csv": "", ".json": "", ".xlsx": "openpyxl", ".parquet": "pyarrow"}
 LISTS = {".edl": "", ".otio": "opentimelineio", ".m3u": ""}
@@ -43,14 +43,14 @@ def output_file(endings: Mapping[str, str], help_text: str) -> Decorator:
             try:
                 check_extra(f"{path}: {ending}", _EXTRAS[package], {package: package})
             except SettingsError as error:
-                raise click.BadParameter(f"{error}.") from None
+                raise click.BadParameter(full_stop(error)) from None
         return path
 
     kind = PathOrUrlType(remote=False, dir_okay=False)
     return click.option("-o", "--output", metavar="FILE", type=kind, callback=check, help=help_text)
 
 
-def read_batches(paths: Sequence[PathOrUrl], skipped: list[SkippedPath], *, quiet: bool) -> Iterator[Batch]:
+def read_batches(paths: Sequence[PathOrUrl], skipped: list[SkippedPath], *, quiet: bool) -> Iterator[ReportBatch]:
     """Yield the results below paths, with a progress bar; print what is skipped, and append it to ``skipped``."""
     from annotate.analytics.read import read_reports
     from annotate.archive.find_reports import find_reports

@@ -1,4 +1,4 @@
-"""``annotate train``: train a model on sets of blocks."""
+"""``annotate train``: train a model on datasets of labeled blocks."""
 
 from __future__ import annotations
 
@@ -18,30 +18,48 @@ from annotate.text import clock
 @click.command()
 @handle_errors
 @click.argument("blocks", metavar="BLOCKS...", nargs=-1, required=True, type=FOLDER)
-@output_option("MODEL.onnx", "The model; its checkpoint, log and curve lie beside it in MODEL.run.", required=True)
+@output_option("MODEL.onnx", "Model to write; checkpoint, log and curves go to MODEL.run beside it.", required=True)
 @click.option(
-    "--architecture", type=click.Choice(ARCHITECTURE_NAMES), default="frames", show_default=True, help="The network."
+    "--architecture",
+    type=click.Choice(ARCHITECTURE_NAMES),
+    default="frames",
+    show_default=True,
+    help="Network architecture.",
 )
-@click.option("--epochs", type=click.IntRange(1), default=30, show_default=True, help="Most epochs.")
-@click.option("--patience", type=click.IntRange(1), default=6, show_default=True, help="Epochs without gain that end a run.")
-@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Blocks a step.")
+@click.option("--epochs", type=click.IntRange(1), default=30, show_default=True, help="Maximum number of epochs.")
+@click.option(
+    "--patience",
+    type=click.IntRange(1),
+    default=6,
+    show_default=True,
+    help="Stop after this many epochs without improvement.",
+)
+@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Blocks per training step.")
 @click.option(
     "--learning-rate",
     type=click.FloatRange(0, min_open=True),
     default=1e-3,
     show_default=True,
-    help="The highest of the run.",
+    help="Peak learning rate.",
 )
 @click.option(
-    "--augmentation", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="How much blocks are varied."
+    "--augmentation",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Strength of data augmentation, 0 to 1.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is drawn.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @verbosity
 def train(blocks: tuple[Path, ...], output: Path, **options: Any) -> None:
-    """Train a model on sets of blocks, and of stills that are made to move.
+    """Train a model on datasets of blocks and stills.
 
-    Ends when validation no longer improves, and keeps the best. A run that was stopped goes on when the same command is
-    given again. Needs the extra: pip install 'annotate[training]'.
+    Stops when validation no longer improves, and keeps the best epoch. An interrupted run continues when the same command
+    is repeated. Needs torch, onnx and matplotlib (the extra training).
+
+    \b
+    Example:
+      annotate train blocks -o model.onnx
     """
     check_extra("training", "training", {name: name for name in ("torch", "onnx", "matplotlib")})
     from annotate.training.block_training import CURVE_NAME, FitSettings, TrainingRun
@@ -52,7 +70,7 @@ def train(blocks: tuple[Path, ...], output: Path, **options: Any) -> None:
     run = TrainingRun([open_dataset(path) for path in blocks], folder, FitSettings(**options))
     quiet = is_quiet()
     if not quiet and run.history:
-        console.say(f"going on after epoch {len(run.history)}, as {folder} says")
+        console.say(f"continuing after epoch {len(run.history)} of {folder}")
     with ProgressBar(quiet=quiet) as bar:
 
         def advance(epoch: int, step: int, steps: int, loss: float) -> None:
@@ -68,6 +86,6 @@ def train(blocks: tuple[Path, ...], output: Path, **options: Any) -> None:
     draw_curve([vars(epoch) for epoch in run.history], folder / CURVE_NAME)
     if not quiet:
         console.print_text(
-            f"{output}: epoch {run.best.epoch}, balanced accuracy {run.best.balanced_accuracy:.3f} in validation; "
+            f"{output}: epoch {run.best.epoch}, balanced validation accuracy {run.best.balanced_accuracy:.3f}; "
             f"{output.stat().st_size} bytes, differs from torch by {difference:.1e}"
         )

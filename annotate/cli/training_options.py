@@ -1,4 +1,4 @@
-"""Options that `annotate dataset`, `annotate train` and `annotate evaluate` share."""
+"""Options shared by `annotate dataset`, `annotate train` and `annotate evaluate`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from annotate.cli.options import PathOrUrlType
 
 ARCHITECTURE_NAMES = ("frames", "cnn3d", "recurrent")
 PART_NAMES = ("train", "validation", "test", "all")
-"""Names that stand elsewhere too, in modules that take long to load."""
+"""Copies of names defined in modules that are slow to import."""
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -22,14 +22,14 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def output_option(metavar: str, help_text: str, **options: Any) -> Callable[[Command], Command]:
-    """Return ``-o``, a local file or folder to write."""
+    """Return the option ``-o``, a local file or folder to write."""
     return click.option("-o", "--output", metavar=metavar, type=PathOrUrlType(remote=False), help=help_text, **options)
 
 
 def split_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Declare the options of a `Split`, which the command takes as ``split``.
+    """Declare the options of a `Split`, passed to the command as ``split``.
 
-    A split that cannot be made is a SettingsError: `handle_errors` stands above this decorator.
+    Invalid shares raise a SettingsError, so `handle_errors` must be above this decorator.
     """
 
     @wraps(command)
@@ -39,14 +39,20 @@ def split_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*arguments, split=Split(validation, test, seed), **options)
 
     for decorate in (
-        click.option("--seed", type=int, default=0, show_default=True, help="Chooses who goes where."),
-        click.option("--test", type=click.FloatRange(0, 1), default=0.15, show_default=True, help="Share of the test part."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Random seed for the split."),
+        click.option(
+            "--test",
+            type=click.FloatRange(0, 1),
+            default=0.15,
+            show_default=True,
+            help="Share of subjects or videos for test.",
+        ),
         click.option(
             "--validation",
             type=click.FloatRange(0, 1),
             default=0.15,
             show_default=True,
-            help="Share of the videos or subjects that validate.",
+            help="Share of subjects or videos for validation.",
         ),
     ):
         with_split = decorate(with_split)

@@ -1,1 +1,1 @@
-"""Workers of a Dask cluster."""
+"""Execution on a Dask cluster."""

@@ -1,4 +1,4 @@
-"""How a cluster is named: ``local``, an address, or a scheduler file."""
+"""Addresses of clusters: ``local``, a URL, or a scheduler file."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ SCHEMES = ("tcp://", "tls://", "ws://", "wss://", "ucx://")
 
 
 def check_address(address: str) -> None:
-    """Tries whether a cluster's address can be one.
+    """Check the form of a cluster's address.
 
     Raises:
-        SettingsError: it is neither ``local`` nor an address with a scheme nor a file that is there.
+        SettingsError: it is neither ``local``, nor a URL with a supported scheme, nor an existing file.
     """
     if address != LOCAL and not address.startswith(SCHEMES) and not is_scheduler_file(address):
-        problem = "is neither local, nor an address such as tcp://scheduler:8786, nor a scheduler file that is there"
-        raise SettingsError(problem, path=f"--cluster {address}")
+        remedy = "give local, an address such as tcp://scheduler:8786, or the path of a scheduler file"
+        raise SettingsError("not a cluster address, and no such file", remedy, path=f"--cluster {address}")
 
 
 def is_scheduler_file(address: str) -> bool:
-    """Whether an address is the path of a file."""
+    """Return whether an address is the path of an existing file."""
     return Path(address).is_file()
 
 
-def address_in(path: Path) -> str:
-    """The address that a scheduler file has.
+def read_scheduler_file(path: Path) -> str:
+    """Return the address in a scheduler file.
 
     Raises:
-        SettingsError: it has none.
+        SettingsError: the file contains none.
     """
     try:
         return str(json.loads(path.read_bytes())["address"])
     except (OSError, ValueError, TypeError, KeyError):
-        problem = "is not the file that `dask scheduler --scheduler-file` writes"
-        raise SettingsError(problem, path=f"--cluster {path}") from None
+        remedy = "give the file that `dask scheduler --scheduler-file` writes"
+        raise SettingsError("not a scheduler file", remedy, path=f"--cluster {path}") from None
 
 
 def check_certificates(address: object) -> None:
-    """Tries whether there are certificates for an address that demands them.
+    """Check that certificates are configured for a ``tls://`` address.
 
     Raises:
-        SettingsError: Dask's configuration names none.
+        SettingsError: Dask's configuration has none.
     """
     from distributed.security import Security
 
     security = Security()
     if str(address).startswith("tls://") and not (security.tls_ca_file and security.tls_client_cert):
         remedy = "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, ..._CLIENT__CERT and ..._CLIENT__KEY"
-        raise SettingsError("needs certificates", remedy, path=f"--cluster {address}")
+        raise SettingsError("no certificates configured", remedy, path=f"--cluster {address}")

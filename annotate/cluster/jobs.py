@@ -1,4 +1,4 @@
-"""A job on its way to a cluster's worker and back."""
+"""Translation of jobs for the workers of a cluster, and of their outcomes for the user."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from annotate.settings import Limits
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl
 
-BUSY_TRIES = 6
-BUSY_DELAY_S = 10.0
-"""So often, and after so long each time, a locked video is tried again: its lock may be of a worker that is cut off and is
-thought dead."""
+LOCKED_TRIES = 6
+LOCKED_DELAY_S = 10.0
+"""Number of tries and delay between them for a locked video: a worker that lost its connection, and counts as dead, may
+still hold the lock."""
 
 
-def to_worker(job: AnyJob, means: Limits | None) -> AnyJob:
-    """Return a job as workers find it: with whole paths, one core, and the ``means`` of the run, if those are others."""
+def to_worker(job: AnyJob, worker_limits: Limits | None) -> AnyJob:
+    """Return a job for a worker: absolute paths, one thread, and hwaccel and provider of ``worker_limits``, if given."""
     if not isinstance(job, AnnotateJob):
         return job
-    means = means or job.limits
-    limits = replace(job.limits, threads=1, hwaccel=means.hwaccel, provider=means.provider)
+    worker_limits = worker_limits or job.limits
+    limits = replace(job.limits, threads=1, hwaccel=worker_limits.hwaccel, provider=worker_limits.provider)
     settings = job.settings
     if settings.model is not None:
         settings = replace(settings, model=settings.model.absolute())
@@ -31,14 +31,14 @@ def to_worker(job: AnyJob, means: Limits | None) -> AnyJob:
     return replace(job, item=item, settings=settings, limits=limits, scratch=scratch)
 
 
-def busy_tries(job: Job) -> int:
-    """Return how often a locked video is tried: who died may keep its lock for a while."""
-    return BUSY_TRIES + math.ceil(storage_for(job.outputs.base).lock_expiry_s / BUSY_DELAY_S)
+def locked_tries(job: Job) -> int:
+    """Return the number of tries for a locked video; the lock of a dead worker expires within them."""
+    return LOCKED_TRIES + math.ceil(storage_for(job.outputs.base).lock_expiry_s / LOCKED_DELAY_S)
 
 
-def with_user_paths(outcome: Outcome, sent: Job, given: Job) -> Outcome:
-    """Return an outcome that names paths as the user did."""
-    about, folder = outcome.about, sent.outputs.base.parent
+def with_user_paths(outcome: Outcome, worker_job: Job, user_job: Job) -> Outcome:
+    """Return an outcome of ``worker_job`` with paths as the user gave them in ``user_job``."""
+    about, folder = outcome.about, worker_job.outputs.base.parent
     if isinstance(about, PathOrUrl) and storage_for(about).is_below(about, folder):
-        about = given.outputs.base.parent / storage_for(about).below(about, folder)
-    return replace(outcome, path=given.path, about=about)
+        about = user_job.outputs.base.parent / storage_for(about).subpath(about, folder)
+    return replace(outcome, path=user_job.path, about=about)

@@ -1,4 +1,4 @@
-"""A bound on how many tasks are under way, the most urgent first."""
+"""An asyncio semaphore that admits waiting tasks by priority."""
 
 from __future__ import annotations
 
@@ -10,50 +10,50 @@ from collections.abc import AsyncIterator
 
 
 class PrioritySemaphore:
-    """Lets ``size`` tasks of one event loop be inside at a time: of those that wait the most urgent, then the earliest.
+    """Admits at most ``size`` tasks of one event loop at a time: the highest priority first, then the earliest.
 
-    >>> async def urgent_first():
-    ...     gate, order = PrioritySemaphore(), []
-    ...     async def task(urgency):
-    ...         async with gate.acquire(urgency):
-    ...             order.append(urgency)
-    ...     tasks = [asyncio.ensure_future(task(urgency)) for urgency in (0, 2, 1)]
+    >>> async def run_by_priority():
+    ...     semaphore, order = PrioritySemaphore(), []
+    ...     async def task(priority):
+    ...         async with semaphore.acquire(priority):
+    ...             order.append(priority)
+    ...     tasks = [asyncio.ensure_future(task(priority)) for priority in (0, 2, 1)]
     ...     await asyncio.sleep(0)
-    ...     gate.resize(1)
+    ...     semaphore.resize(1)
     ...     await asyncio.gather(*tasks)
     ...     return order
-    >>> asyncio.run(urgent_first())
+    >>> asyncio.run(run_by_priority())
     [2, 1, 0]
     """
 
     def __init__(self) -> None:
         self.size = 0
-        self._inside = 0
+        self._active = 0
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
 
     def resize(self, size: int) -> None:
-        """From now on so many may be inside; those that are stay."""
+        """Set the maximum number of admitted tasks; tasks already admitted continue."""
         self.size = size
         self._admit()
 
     @contextlib.asynccontextmanager
-    async def acquire(self, urgency: int) -> AsyncIterator[None]:
-        """Waits to be let in, and leaves at the end."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (-urgency, next(self._numbers), turn))
+    async def acquire(self, priority: int) -> AsyncIterator[None]:
+        """Wait for admission; release it on exit."""
+        admission: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (-priority, next(self._numbers), admission))
         self._admit()
         try:
-            await turn
+            await admission
             yield
         finally:
-            if turn.done() and not turn.cancelled():
-                self._inside -= 1
+            if admission.done() and not admission.cancelled():
+                self._active -= 1
                 self._admit()
 
     def _admit(self) -> None:
-        while self._waiting and self._inside < self.size:
-            _, _, turn = heapq.heappop(self._waiting)
-            if not turn.cancelled():
-                self._inside += 1
-                turn.set_result(None)
+        while self._waiting and self._active < self.size:
+            _, _, admission = heapq.heappop(self._waiting)
+            if not admission.cancelled():
+                self._active += 1
+                admission.set_result(None)

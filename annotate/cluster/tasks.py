@@ -1,7 +1,6 @@
-"""What workers of a cluster do: a video, a part of a long one, or the joining of its parts; one core each.
+"""Tasks that run on the workers of a cluster, on one core each: a video, a chunk of a long one, or the merge of its chunks.
 
-Workers answer with outcomes, or keep what parts gave for the worker that joins them. They hold the model and the detector
-from one task to the next.
+Workers return outcomes; results of chunks stay on the worker until the merge. Models are reused by later tasks.
 """
 
 from __future__ import annotations
@@ -20,38 +19,38 @@ from annotate.analysis.tools import Tools
 from annotate.batch.job import AnnotateJob, AnyJob, Job, Outcome, Status, Task, WorkContext, run_task
 from annotate.errors import AnnotateError, MediaError, SettingsError
 from annotate.settings import PROVIDERS, Limits
-from annotate.storage.base import local_only
+from annotate.storage.base import require_local
 from annotate.version import ANALYSIS_VERSION, VERSION
 
 if TYPE_CHECKING:
     from annotate.analysis.chunks import ChunkItem
     from annotate.batch.annotate import ChunkPlan
-    from annotate.batch.job import Progress
+    from annotate.batch.job import JobProgress
 
     Chunk = list[ChunkItem]
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 PROVIDER_VARIABLE = "ANNOTATE_PROVIDER"
-"""Of a worker's environment: what its network runs on, whatever the run's --provider is."""
+"""Environment variable of a worker that overrides --provider."""
 
 KEY_PREFIX = "annotate_"
-"""What keys of this program's tasks begin with."""
+"""Prefix of the Dask keys of all tasks."""
 
 TOPIC = "annotate"
 _STATE = "annotate_state"
-"""Attribute of a worker that holds what is kept there."""
+"""Attribute of a Dask worker that holds its `_WorkerState`."""
 
 _REPORT_INTERVAL_S = 1.0
 
 
-class WrongWorkerError(SettingsError):
-    """A worker would find something else than this process, or cannot work at all."""
+class IncompatibleWorkerError(SettingsError):
+    """A worker would produce different results than this process, or cannot run tasks."""
 
 
 @dataclass(frozen=True)
 class Versions:
-    """What must be the same everywhere for results to be: of the program and, if one is used, the model's hash."""
+    """Versions that must be equal on all machines for equal results; ``model_hash`` is None if no model is used."""
 
     program: str
     analysis: int
@@ -60,15 +59,15 @@ class Versions:
     model_hash: str | None = None
 
     @classmethod
-    def here(cls, model_hash: str | None = None) -> Versions:
-        """This process's."""
+    def current(cls, model_hash: str | None = None) -> Versions:
+        """Return the versions of this process."""
         from importlib.metadata import version
 
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         return cls(VERSION, ANALYSIS_VERSION, python, version("distributed"), model_hash)
 
     def difference(self, other: Versions) -> str:
-        """The first thing in which ``other``, a worker's, is another, in words; empty if none."""
+        """Return the first difference from the versions of a worker, as text; empty if there is none."""
         named = (
             ("annotate", self.program, other.program),
             ("analysis version", self.analysis, other.analysis),
@@ -76,66 +75,67 @@ class Versions:
             ("distributed", self.distributed, other.distributed),
             ("model", self.model_hash, other.model_hash),
         )
-        for what, mine, its in named:
-            if mine != its:
-                return f"it has {what} {its}, and this run has {what} {mine}"
+        for name, own, others in named:
+            if own != others:
+                return f"it has {name} {others}, this run has {name} {own}"
         return ""
 
 
 @dataclass(frozen=True)
-class Need:
-    """What a worker must be like for a run."""
+class Requirements:
+    """Requirements of a run on its workers."""
 
     versions: Versions
     model: Path | None
     provider: str
 
     @classmethod
-    def of(cls, job: Job) -> Need:
-        """What a job needs."""
+    def of(cls, job: Job) -> Requirements:
+        """Return the requirements of a job."""
         if not isinstance(job, AnnotateJob):
-            return cls(Versions.here(), None, Limits.provider)
-        return cls(Versions.here(job.model_hash or None), job.settings.model, job.limits.provider)
+            return cls(Versions.current(), None, Limits.provider)
+        return cls(Versions.current(job.model_hash or None), job.settings.model, job.limits.provider)
 
 
 def dask_setup(worker: object) -> None:
-    """What workers of a ``local`` cluster do when they start: this run alone hears Ctrl-C, and then ends them."""
+    """Ignore Ctrl-C in a worker of a ``local`` cluster, which the main process ends. Dask calls this at its start."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def check_worker(need: Need, dask_worker: object = None) -> str:
-    """Return why a worker would not serve, in words; empty if it would. It loads the model."""
+def check_worker(requirements: Requirements, dask_worker: object = None) -> str:
+    """Return why this worker is incompatible, as text; empty if it is compatible. Load the model."""
     tools, model_hash = _WorkerState.of(dask_worker).tools, None
-    if need.versions.model_hash is not None:
+    if requirements.versions.model_hash is not None:
         try:
-            model_hash = tools.classifier(need.model, provider_here(need.provider)).model_hash
-            tools.ffmpeg  # noqa: B018  (it is looked for)
+            model_hash = tools.classifier(requirements.model, effective_provider(requirements.provider)).model_hash
+            tools.ffmpeg  # noqa: B018  (the property searches for ffmpeg)
         except AnnotateError as error:
-            if difference := replace(need.versions, model_hash=None).difference(Versions.here()):
+            if difference := replace(requirements.versions, model_hash=None).difference(Versions.current()):
                 return difference
             return str(error)
-    return need.versions.difference(Versions.here(model_hash))
+    return requirements.versions.difference(Versions.current(model_hash))
 
 
-def check_scheduler(need: Need) -> str:
-    """Why the process that schedules would not serve, in words; empty if it would. It needs no model."""
-    return replace(need.versions, model_hash=None).difference(Versions.here())
+def check_scheduler(requirements: Requirements) -> str:
+    """Return why this scheduler is incompatible, as text; empty if it is compatible. It needs no model."""
+    return replace(requirements.versions, model_hash=None).difference(Versions.current())
 
 
-def provider_here(provider: str) -> str:
-    """What the network runs on in this process.
+def effective_provider(provider: str) -> str:
+    """Return the provider for this process: `PROVIDER_VARIABLE` if set, else ``provider``.
 
     Raises:
-        SettingsError: the environment names something else than a provider.
+        SettingsError: the variable has an invalid value.
     """
-    own = os.environ.get(PROVIDER_VARIABLE, provider)
-    if own not in PROVIDERS:
-        raise SettingsError(f"choose from {', '.join(sorted(PROVIDERS))}", path=f"{PROVIDER_VARIABLE}={own}")
-    return own
+    value = os.environ.get(PROVIDER_VARIABLE, provider)
+    if value not in PROVIDERS:
+        remedy = f"choose from {', '.join(sorted(PROVIDERS))}"
+        raise SettingsError("not a provider", remedy, path=f"{PROVIDER_VARIABLE}={value}")
+    return value
 
 
-def count_working() -> int:
-    """How many of this program's tasks this worker is at, called off or not."""
+def count_running_tasks() -> int:
+    """Return the number of annotate's tasks that this worker is running, including canceled ones."""
     from distributed import get_worker
 
     return sum(str(task.key).startswith(KEY_PREFIX) for task in get_worker().state.executing)
@@ -143,13 +143,13 @@ def count_working() -> int:
 
 @dataclass(frozen=True)
 class ProgressReporter:
-    """By what a job's worker tells how far it is: the run's name and the job's number in it."""
+    """Reports the progress of a job from its worker, identified by the ID of the run and the job's number in it."""
 
     run: str
     number: int
 
-    def listener(self, chunk: int = 0) -> Progress:
-        """Tells seconds done and the video's length, now and then, and ends the task if it was called off."""
+    def callback(self, chunk: int = 0) -> JobProgress:
+        """Return a progress callback for the current task; it raises `_Cancelled` if the task was canceled."""
         from distributed import get_worker
 
         worker = get_worker()
@@ -169,99 +169,103 @@ class ProgressReporter:
 
 
 class _Cancelled(BaseException):
-    """Nobody waits for the task any more."""
+    """The task was canceled; a BaseException, so that it is not reported as a failure."""
 
 
 class _WorkerState:
-    """What a worker keeps from task to task: tools, and the needs that it was found to meet."""
+    """State of a worker between tasks: tools, and the requirements that it is known to meet."""
 
     def __init__(self, worker: Any) -> None:
         self.tools = Tools()
         self._worker = worker
-        self._met: set[Need] = set()
+        self._met: set[Requirements] = set()
 
     @classmethod
     def of(cls, worker: object) -> _WorkerState:
-        """Return the state of a worker, which owns it."""
+        """Return the state of a Dask worker; create it if necessary."""
         state: _WorkerState | None = getattr(worker, _STATE, None)
         if state is None:
             state = cls(worker)
             setattr(worker, _STATE, state)
         return state
 
-    def check(self, need: Need) -> None:
-        """Check once a run that this worker would find what the others find: it may have joined after the run began.
+    def check(self, requirements: Requirements) -> None:
+        """Check compatibility, once per run: this worker may have joined after the run started.
 
         Raises:
-            WrongWorkerError: it would find something else.
+            IncompatibleWorkerError: it is incompatible.
         """
-        if need in self._met:
+        if requirements in self._met:
             return
-        if reason := check_worker(need, self._worker):
+        if reason := check_worker(requirements, self._worker):
             who = f"worker {self._worker.address} on {platform.node()}"
-            raise WrongWorkerError(reason, "install the same on all", path=who)
-        self._met.add(need)
+            raise IncompatibleWorkerError(reason, "install the same versions on all machines", path=who)
+        self._met.add(requirements)
 
-    def localized(self, job: AnnotateJob) -> AnnotateJob:
-        """Return a job with the hardware that there is here."""
-        hwaccel, provider = self.tools.hwaccel(job.limits.hwaccel), provider_here(job.limits.provider)
+    def with_local_hardware(self, job: AnnotateJob) -> AnnotateJob:
+        """Return a job that uses the hardware of this machine."""
+        hwaccel, provider = self.tools.hwaccel(job.limits.hwaccel), effective_provider(job.limits.provider)
         return replace(job, limits=replace(job.limits, hwaccel=hwaccel, provider=provider))
 
 
-def _this_workers_state() -> _WorkerState:
+def _current_worker_state() -> _WorkerState:
     from distributed import get_worker
 
     return _WorkerState.of(get_worker())
 
 
-def do(task: Task[AnyJob], job: AnyJob, need: Need, voice: ProgressReporter) -> Outcome | ChunkPlan:
-    """Do a job, unless it is a long video's: then return how it is to be split."""
-    state = _this_workers_state()
-    state.check(need)
-    context = WorkContext(state.tools, voice.listener())
+def run_job(task: Task[AnyJob], job: AnyJob, requirements: Requirements, reporter: ProgressReporter) -> Outcome | ChunkPlan:
+    """Run a job and return its outcome; for a long video return how to split it."""
+    state = _current_worker_state()
+    state.check(requirements)
+    context = WorkContext(state.tools, reporter.callback())
     if not isinstance(job, AnnotateJob):
-        return _on_host(run_task(task, job, context))
+        return _with_host(run_task(task, job, context))
     from annotate.batch.annotate import annotate_or_split
 
-    return _answered(job, lambda: annotate_or_split(state.localized(job), context))
+    return _catch_errors(job, lambda: annotate_or_split(state.with_local_hardware(job), context))
 
 
-def analyze(job: AnnotateJob, need: Need, voice: ProgressReporter, number: int, count: int) -> Chunk | None:
-    """Analyze a chunk of a long video; None if the video had better be analyzed whole."""
+def run_chunk(
+    job: AnnotateJob, requirements: Requirements, reporter: ProgressReporter, number: int, count: int
+) -> Chunk | None:
+    """Analyze chunk ``number`` of ``count``; return None if that fails, so that the whole video is analyzed instead."""
     from annotate.analysis.parallel import analyze_chunk
     from annotate.analysis.pipeline import Analysis
 
-    state = _this_workers_state()
-    state.check(need)
-    job, listener = state.localized(job), voice.listener(number)
+    state = _current_worker_state()
+    state.check(requirements)
+    job, callback = state.with_local_hardware(job), reporter.callback(number)
     try:
-        analysis = Analysis.open(local_only(job.path), job.settings, limits=job.limits, tools=state.tools)
-        return analyze_chunk(analysis, number, count, lambda done_s: listener(done_s, None))
+        analysis = Analysis.open(require_local(job.path), job.settings, limits=job.limits, tools=state.tools)
+        return analyze_chunk(analysis, number, count, lambda done_s: callback(done_s, None))
     except MediaError:
         return None
 
 
-def merge(job: AnnotateJob, need: Need, voice: ProgressReporter, plan: ChunkPlan, chunks: list[Chunk | None]) -> Outcome:
-    """Merge what the chunks of a long video gave, and write."""
+def run_merge(
+    job: AnnotateJob, requirements: Requirements, reporter: ProgressReporter, plan: ChunkPlan, chunks: list[Chunk | None]
+) -> Outcome:
+    """Merge the results of all chunks of a long video and write its outputs."""
     from annotate.batch.annotate import AnalyzedChunks, annotate_video
 
-    state = _this_workers_state()
-    state.check(need)
-    context = WorkContext(state.tools, voice.listener())
-    return _answered(job, lambda: annotate_video(state.localized(job), context, AnalyzedChunks(plan, chunks)))
+    state = _current_worker_state()
+    state.check(requirements)
+    context = WorkContext(state.tools, reporter.callback())
+    return _catch_errors(job, lambda: annotate_video(state.with_local_hardware(job), context, AnalyzedChunks(plan, chunks)))
 
 
-def _answered(job: Job, execute: Callable[[], Answer]) -> Answer | Outcome:
-    """Return what ``execute`` gives; where that fails, the outcome says so."""
+def _catch_errors(job: Job, execute: Callable[[], Result]) -> Result | Outcome:
+    """Return the result of ``execute``; errors become failed outcomes."""
     try:
-        answer = execute()
+        result = execute()
     except AnnotateError as error:
-        return _on_host(Outcome.failed(job.path, error))
-    except Exception as error:  # noqa: BLE001  (a fault of ours with one video must not end a run over thousands)
-        return _on_host(Outcome.failed_internally(job.path, error))
-    return _on_host(answer) if isinstance(answer, Outcome) else answer
+        return _with_host(Outcome.failed(job.path, error))
+    except Exception as error:  # noqa: BLE001  (a bug that affects one video must not end a run over thousands)
+        return _with_host(Outcome.failed_internally(job.path, error))
+    return _with_host(result) if isinstance(result, Outcome) else result
 
 
-def _on_host(outcome: Outcome) -> Outcome:
-    """Return an outcome that says, if it is a failure, on which machine that was."""
+def _with_host(outcome: Outcome) -> Outcome:
+    """Return an outcome with the name of this machine if it is a failure."""
     return replace(outcome, host=platform.node()) if outcome.status is Status.FAILED else outcome

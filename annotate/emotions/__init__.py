@@ -1,1 +1,1 @@
-"""The emotions, their words, and the ONNX model that tells them apart."""
+"""Emotions: their names, colors and the ONNX model that classifies them."""

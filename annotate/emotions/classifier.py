@@ -1,4 +1,4 @@
-"""The ONNX model as a small callable."""
+"""Run the ONNX model: blocks in, probabilities out."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ DEFAULT_MODEL = "model.onnx"
 _WHITE = np.float32(255)
 _HASH_DIGITS = 16
 _SUM_TOLERANCE = 1e-3
+_FIX_MODEL = "export it as the model contract requires"
 
 logger = logging.getLogger(__name__)
 
 
 class Classifier:
-    """Blocks in, probabilities out.
+    """Classifies blocks with the model in ``path``, by default the installed one.
 
-    One thread, so that results do not depend on the number of cores. ``provider`` is a key of
-    `annotate.settings.PROVIDERS`; another one is never taken in its place.
+    It uses one thread, so that results do not depend on the number of cores. ``provider`` is a key of
+    `annotate.settings.PROVIDERS`; there is no fallback to another one.
 
     Raises:
-        ModelError: the file is missing, is no ONNX model, or does not keep the contract.
-        SettingsError: the provider cannot be had here.
+        ModelError: the file is missing, is not an ONNX model, or does not follow the contract.
+        SettingsError: the provider is not available.
     """
 
     def __init__(self, path: Path | None = None, provider: str = CPU) -> None:
-        _check_offered(provider)
+        _check_available(provider)
         name, content = _read(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -45,51 +46,54 @@ class Classifier:
         options.log_severity_level = 4
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=[PROVIDERS[provider]])
-        except Exception as error:  # onnxruntime's errors share no base of their own
+        except Exception as error:  # onnxruntime's exceptions have no common base class
             first_line = str(error).splitlines()[0]
-            problem = f"expected an ONNX model, but onnxruntime cannot load it ({first_line})"
-            raise ModelError(problem, path=name) from error
+            problem = f"onnxruntime cannot load the model ({first_line})"
+            raise ModelError(problem, "check that the file is an ONNX model", path=name) from error
         used = self._session.get_providers()[0]
         if used != PROVIDERS[provider]:
-            raise SettingsError(f"--provider {provider}: onnxruntime cannot use it here and took {used}", "choose cpu")
-        self.contract = _contract(name, self._session)
+            problem = f"--provider {provider} cannot be used on this machine (onnxruntime chose {used})"
+            raise SettingsError(problem, "use --provider cpu")
+        self.contract = _read_contract(name, self._session)
         self.model_hash = hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
         self._name = name
         logger.info("model %s, %s, on %s", name, self.model_hash, used)
 
     def __call__(self, blocks: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return probabilities (N, classes) of blocks (N, frames, size, size) uint8.
+        """Return the probabilities (N, classes) float32 of blocks (N, frames, size, size) uint8.
 
         Raises:
-            ModelError: the model's output is not a distribution over its classes.
+            ModelError: the model's output is not a probability distribution over its classes.
         """
         (output,) = self._session.run([OUTPUT_NAME], {INPUT_NAME: blocks.astype(np.float32) / _WHITE})
         probabilities: NDArray[np.float32] = output
         expected = (len(blocks), len(self.contract.class_names))
         if probabilities.shape != expected:
-            raise ModelError(f"expected output of shape {expected}, found {probabilities.shape}", path=self._name)
+            problem = f"wrong output of the model (expected shape {expected}, found {probabilities.shape})"
+            raise ModelError(problem, _FIX_MODEL, path=self._name)
         if not np.all(np.abs(probabilities.sum(1) - 1) < _SUM_TOLERANCE) or probabilities.min(initial=0) < 0:
-            problem = f"expected probabilities that sum to 1, found {probabilities[0].tolist()}"
-            raise ModelError(problem, path=self._name)
+            found = probabilities[0].tolist()
+            problem = f"wrong output of the model (expected probabilities that sum to 1, found {found})"
+            raise ModelError(problem, _FIX_MODEL, path=self._name)
         return probabilities
 
 
 def load_classifier(path: Path | None = None, provider: str = CPU) -> Classifier:
-    """Load a model, which takes a moment: `annotate.analysis.tools.Tools` keeps it. Errors as for `Classifier`."""
+    """Load a model (slow; `annotate.analysis.tools.Tools` caches it). Raises the errors of `Classifier`."""
     return Classifier(path, provider)
 
 
-def _check_offered(provider: str) -> None:
-    offered = onnxruntime.get_available_providers()
-    if PROVIDERS[provider] not in offered:
+def _check_available(provider: str) -> None:
+    available = onnxruntime.get_available_providers()
+    if PROVIDERS[provider] not in available:
         raise SettingsError(
-            f"--provider {provider}: this onnxruntime has no {PROVIDERS[provider]} (only {', '.join(offered)})",
-            "install onnxruntime-gpu in its place, or choose cpu",
+            f"--provider {provider} is not available (onnxruntime provides {', '.join(available)})",
+            "replace onnxruntime by onnxruntime-gpu, or use --provider cpu",
         )
 
 
 def _read(path: Path | None) -> tuple[object, bytes]:
-    """Return the name of a model and the content of its file."""
+    """Return the name of a model for messages, and the content of its file."""
     if path is None:
         return "the installed model", (resources.files("annotate.emotions") / DEFAULT_MODEL).read_bytes()
     try:
@@ -98,30 +102,31 @@ def _read(path: Path | None) -> tuple[object, bytes]:
         raise ModelError(f"the model cannot be read ({error.strerror})", "check --model", path=path) from None
 
 
-def _contract(name: object, session: onnxruntime.InferenceSession) -> Contract:
+def _read_contract(name: object, session: onnxruntime.InferenceSession) -> Contract:
     try:
         contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
     except KeyError as error:
-        problem = f"expected the metadata property {error}, found none"
-        raise ModelError(problem, "export it with the model", path=name) from None
+        problem = f"the model has no metadata property {error}"
+        raise ModelError(problem, "add it when exporting the model", path=name) from None
     except ValueError as error:
-        raise ModelError(f"expected usable metadata, found that {error}", path=name) from None
+        raise ModelError(f"the model's metadata is invalid ({error})", _FIX_MODEL, path=name) from None
     sides = (contract.block_frames, contract.crop_size_px, contract.crop_size_px)
-    for nodes, wanted_name, wanted_sides in (
-        (session.get_inputs(), INPUT_NAME, sides),
-        (session.get_outputs(), OUTPUT_NAME, (len(contract.class_names),)),
+    for kind, nodes, expected_name, expected_sides in (
+        ("input", session.get_inputs(), INPUT_NAME, sides),
+        ("output", session.get_outputs(), OUTPUT_NAME, (len(contract.class_names),)),
     ):
-        found = [f"{node.name} {node.type} {node.shape}" for node in nodes]
-        if len(nodes) != 1 or not _fits(nodes[0], wanted_name, wanted_sides):
-            wanted = f"{wanted_name} tensor(float) {['N', *wanted_sides]}"
-            raise ModelError(f"expected {wanted}, found {', '.join(found)}", path=name)
+        if len(nodes) != 1 or not _is_as_expected(nodes[0], expected_name, expected_sides):
+            expected = f"{expected_name} tensor(float) {['N', *expected_sides]}"
+            found = ", ".join(f"{node.name} {node.type} {node.shape}" for node in nodes)
+            problem = f"wrong {kind} of the model (expected {expected}, found {found})"
+            raise ModelError(problem, _FIX_MODEL, path=name)
     return contract
 
 
-def _fits(node: onnxruntime.NodeArg, name: str, sides: Sequence[int]) -> bool:
+def _is_as_expected(node: onnxruntime.NodeArg, name: str, sides: Sequence[int]) -> bool:
     if node.name != name or node.type != "tensor(float)" or len(node.shape) != len(sides) + 1:
         return False
     batch, *others = node.shape
     return not isinstance(batch, int) and all(
-        side == wanted or not isinstance(side, int) for side, wanted in zip(others, sides, strict=True)
+        side == expected or not isinstance(side, int) for side, expected in zip(others, sides, strict=True)
     )

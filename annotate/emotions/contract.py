@@ -1,7 +1,7 @@
-"""The contract of model files: shapes and preprocessing, kept in the ONNX file's own metadata.
+"""The contract of model files: the shapes of input and output, and the preprocessing.
 
-Input ``blocks`` float32 (N, 20, 80, 80), gray pixels / 255; output ``probabilities`` float32 (N, 7). How crops are cut is
-described by the metadata properties below, so that a model goes with its own preprocessing.
+Input ``blocks`` float32 (N, 20, 80, 80), gray pixels / 255; output ``probabilities`` float32 (N, 7). The ONNX file's
+metadata properties are the fields of `Contract`, so that each model states its own shapes, classes and preprocessing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OUTPUT_NAME = "probabilities"
 
 @dataclass(frozen=True)
 class Contract:
-    """The part of the contract that a model file states itself."""
+    """The part of the contract that a model file states in its metadata."""
 
     class_names: tuple[str, ...] = EMOTIONS
     block_frames: int = BLOCK_FRAMES
@@ -30,12 +30,12 @@ class Contract:
     crop_margin: float = CROP_MARGIN
     """Margin on each side of a face's box, as a fraction of its longer side."""
     frame_rate: float = FRAME_RATE
-    """Most frames a second the model was made for."""
+    """Maximum frame rate the model was made for."""
     frame_stride: int = 1
-    """The model uses every so many-th frame of a block, from the first, and ignores the others."""
+    """The model uses every ``frame_stride``-th frame of a block, starting with the first, and ignores the others."""
 
     def to_metadata(self) -> dict[str, str]:
-        """Return the metadata properties of an ONNX file.
+        """Return the contract as metadata properties of an ONNX file.
 
         >>> Contract.from_metadata(Contract().to_metadata()) == Contract()
         True
@@ -51,11 +51,11 @@ class Contract:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Contract:
-        """Return the contract in metadata properties.
+        """Parse the metadata properties of an ONNX file.
 
         Raises:
             KeyError: a property is missing; the key is its name.
-            ValueError: a property has a value that cannot be used; the message names it.
+            ValueError: a property has an invalid value; the message names it.
         """
         values = {name: metadata[name] for name in cls().to_metadata() if name != "frame_stride"}
         names = tuple(name.strip() for name in values["class_names"].split(","))
@@ -71,8 +71,8 @@ class Contract:
                 int(metadata.get("frame_stride", "1")),
             )
         except ValueError as error:
-            raise ValueError(f"a metadata property is not a number ({error})") from None
+            raise ValueError(f"a property is not a number: {error}") from None
         in_range = min(contract.block_frames, contract.crop_size_px, contract.frame_rate, contract.frame_stride) > 0
         if not in_range or not -0.5 < contract.crop_margin < 10:
-            raise ValueError(f"a metadata property is out of range in {values}")
+            raise ValueError(f"a property is out of range in {values}")
         return contract

@@ -1,4 +1,4 @@
-"""The seven emotions the default model tells apart, and the words people read for them."""
+"""The seven emotions of the default model, their translations and synonyms."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping
 from annotate.errors import SettingsError
 
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
-"""Class order of the default model: the six of Ekman (1992) and neutral."""
+"""Classes of the default model, in order: the six basic emotions of Ekman (1992) and neutral."""
 
-WORDS: Mapping[str, Mapping[str, str]] = {
+EMOTION_WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {emotion: emotion for emotion in EMOTIONS},
     "ru": {
         "anger": "гнев",
@@ -22,7 +22,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "surprise": "удивление",
     },
 }
-"""Words for each language tag."""
+"""Language tag -> emotion -> the word shown to users."""
 
 SYNONYMS: Mapping[str, str] = {
     synonym: emotion
@@ -37,32 +37,34 @@ SYNONYMS: Mapping[str, str] = {
     }.items()
     for synonym in synonyms.split()
 }
-"""Other names of the emotions, as people type them and common data sets have them -> ours."""
+"""Synonym, as users type it or common data sets have it -> emotion."""
 
 
-def emotion_name(text: str, known: Collection[str] = EMOTIONS) -> str | None:
-    """Return the class among ``known`` that a name or a synonym means, in any case; None if there is none.
+def resolve_emotion(text: str, known: Collection[str] = EMOTIONS) -> str | None:
+    """Return the class among ``known`` with this name or synonym, ignoring case; None if there is none.
 
-    >>> emotion_name("Happy"), emotion_name("sadness"), emotion_name("bored"), emotion_name("happy", ["happy", "bored"])
-    ('happiness', 'sadness', None, 'happy')
+    >>> resolve_emotion("Happy"), resolve_emotion("sadness"), resolve_emotion("bored")
+    ('happiness', 'sadness', None)
+    >>> resolve_emotion("happy", ["happy", "bored"])
+    'happy'
     """
     folded = text.strip().casefold()
     by_name = {name.casefold(): name for name in known}
     return text if text in known else by_name.get(folded) or by_name.get(SYNONYMS.get(folded, ""))
 
 
-def unknown_emotion(text: str, known: Collection[str] = EMOTIONS) -> SettingsError:
-    """Return what to raise for a name that means none of the classes ``known``, with the nearest one."""
-    near = difflib.get_close_matches(text.casefold(), [*known, *SYNONYMS], n=1)
-    name = emotion_name(near[0], known) if near else None
-    guess = f" (did you mean {name!r}?)" if name else ""
-    return SettingsError(f"no emotion {text!r}{guess}", f"choose from {', '.join(sorted(known))}")
+def unknown_emotion_error(text: str, known: Collection[str] = EMOTIONS) -> SettingsError:
+    """Return the error to raise if ``text`` is none of the classes ``known``; it suggests the most similar class."""
+    similar = difflib.get_close_matches(text.casefold(), [*known, *SYNONYMS], n=1)
+    name = resolve_emotion(similar[0], known) if similar else None
+    suggestion = f" (did you mean {name!r}?)" if name else ""
+    return SettingsError(f"unknown emotion {text!r}{suggestion}", f"choose from {', '.join(sorted(known))}")
 
 
-def word(emotion: str, language: str) -> str:
-    """Return the word for an emotion; another model's classes keep their own names.
+def emotion_word(emotion: str, language: str) -> str:
+    """Return the word for an emotion in ``language``; classes of other models are returned unchanged.
 
-    >>> word("sadness", "ru"), word("contempt", "ru")
+    >>> emotion_word("sadness", "ru"), emotion_word("contempt", "ru")
     ('печаль', 'contempt')
     """
-    return WORDS[language].get(emotion, emotion)
+    return EMOTION_WORDS[language].get(emotion, emotion)

@@ -1,8 +1,8 @@
-"""One color per emotion, for every output of the program: told apart by color-blind people too.
+"""One color per emotion, the same in all outputs, distinguishable for color-blind people too.
 
-The colors are close to those of Okabe and Ito, "Color Universal Design" (2008), with gray for neutral, moved as little as
-makes any two of them differ by 20 in CIELAB as people see them who lack one kind of cones (among the originals some differ
-by 7); the tests check it. On each, black or white text has the contrast of 4.5 that WCAG 2.1 asks of text.
+The colors are those of Okabe and Ito, "Color Universal Design" (2008), with gray for neutral, changed as little as possible
+so that any two differ by at least 20 in CIELAB, also for people who lack one kind of cones (some of the originals differ by
+only 7). Black or white text on each color has the contrast of 4.5 that WCAG 2.1 requires. The tests check both.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ COLORS: Mapping[str, str] = MappingProxyType(
 """Emotion -> #RRGGBB."""
 
 OTHER_COLOR = "#808080"
-"""For classes of other models."""
+"""The color of classes that are not in ``COLORS``: those of other models."""
 
 BLACK, WHITE = "#000000", "#FFFFFF"
 
-_LIGHT_FROM = 0.18
-"""From this relative luminance on, black stands out more than white: where (L + .05) / .05 exceeds 1.05 / (L + .05)."""
+_MIN_LIGHT_LUMINANCE = 0.18
+"""From this relative luminance L on, black text has more contrast than white: (L + .05) / .05 > 1.05 / (L + .05)."""
 
 
 def color(emotion: str) -> str:
-    """Return the color (#RRGGBB) of a class of this or another model.
+    """Return the color (#RRGGBB) of an emotion, or gray for a class of another model.
 
     >>> color("anger")
     '#D55E00'
@@ -41,17 +41,17 @@ def color(emotion: str) -> str:
     return COLORS.get(emotion, OTHER_COLOR)
 
 
-def ink(emotion: str) -> str:
-    """Return black or white: the color of text on an emotion's color.
+def text_color(emotion: str) -> str:
+    """Return the color of text on an emotion's color: black or white.
 
-    >>> ink("happiness"), ink("sadness")
+    >>> text_color("happiness"), text_color("sadness")
     ('#000000', '#FFFFFF')
     """
-    return BLACK if luminance(color(emotion)) >= _LIGHT_FROM else WHITE
+    return BLACK if luminance(color(emotion)) >= _MIN_LIGHT_LUMINANCE else WHITE
 
 
 def luminance(rgb: str) -> float:
-    """Return the relative luminance (0..1) of a color #RRGGBB, as WCAG 2.1 defines it.
+    """Return the relative luminance (0..1) of a color #RRGGBB, as defined by WCAG 2.1.
 
     >>> luminance(BLACK), luminance(WHITE)
     (0.0, 1.0)

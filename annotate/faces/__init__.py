@@ -1,1 +1,1 @@
-"""Finding faces, following them through a shot, and cutting them out."""
+"""Detect faces, track them through a shot, and crop them."""

@@ -1,4 +1,4 @@
-"""Cutting tracks into blocks of frames for the classifier."""
+"""Cut face tracks into blocks of frames for the classifier."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from annotate.emotions.contract import Contract
 from annotate.faces.box import Box
-from annotate.faces.crop import Patch, take_patch
+from annotate.faces.crop import Patch, extract_patch
 from annotate.faces.track import TrackedFace, TrackEnd
 from annotate.span import Span
 
 
 @dataclass(frozen=True, slots=True)
 class TimedBox:
-    """The box of a face at a time in milliseconds at which it was detected."""
+    """The box of a detection and its time in milliseconds."""
 
     time_ms: int
     box: Box
@@ -27,11 +27,10 @@ class TimedBox:
 class Block:
     """Consecutive analyzed frames of one face.
 
-    ``pixels`` is (block frames, size, size) uint8 in full range; where the model uses every so many-th frame only, the
-    others repeat those. ``box`` is the mean over the block, in pixels of the analyzed image. ``frames`` counts real frames,
-    not padding; ``detections`` those the face was detected in; ``overlap`` those the block before already had. ``face_id``
-    counts from 1, ``number`` counts a face's blocks from 0. ``detected`` are the detections in the frames that the block
-    before did not have.
+    ``pixels`` is (block frames, size, size) uint8 in full range; frames that the model skips repeat the frame before.
+    ``box`` is the mean over the block, in pixels of the analyzed image. ``frames`` counts the frames without padding,
+    ``detections`` those in which the face was detected, and ``overlap`` those shared with the face's previous block.
+    ``face_id`` counts from 1, ``number`` counts a face's blocks from 0. ``detected`` are the detections outside the overlap.
     """
 
     face_id: int
@@ -50,15 +49,15 @@ class Block:
 
 @dataclass
 class BlockReport:
-    """Track counts, filled in while blocks are delivered."""
+    """Track counts, filled in during iteration: ``faces`` are the tracks that were kept."""
 
     faces: int = 0
     dropped_tracks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Cropped:
-    """A sighting whose image has been cut down to the face's surroundings, so that the image can go."""
+class CroppedFace:
+    """A tracked face with only a patch of its image, so that the image can be released."""
 
     index: int
     last_index: int
@@ -71,50 +70,50 @@ class Cropped:
 
 @dataclass
 class _Pending:
-    """A track's frames since its last block, and that block's, of which its last may need some again."""
+    """A track's frames since its last block, after those of that block, which the track's final block may overlap."""
 
-    frames: list[Cropped] = field(default_factory=list)
+    frames: list[CroppedFace] = field(default_factory=list)
     blocks: int = 0
 
 
 def cut_blocks(
     events: Iterable[TrackedFace | TrackEnd], contract: Contract, min_track_frames: int, report: BlockReport
 ) -> Iterator[Block]:
-    """Yield blocks of all faces, each as soon as it is complete.
+    """Yield the blocks of all faces, each as soon as it is complete and its face ID is known.
 
-    The rest of a track that has filled a block is covered by one more block that ends with the track; a
-    shorter track gives one block padded by repeating its last crop, and one of fewer than ``min_track_frames`` none.
-    Faces are numbered from 1 in order of appearance, dropped tracks not counted: a block waits until it is known which
-    of the earlier tracks are kept.
+    Frames left at the end of a track are covered by a final block that ends with the track and overlaps the one before. A
+    track shorter than a block gives one block, padded by repeating its last crop; a track of fewer than
+    ``min_track_frames`` is dropped. Face IDs count kept tracks from 1 in order of appearance, so a block is held back until
+    every earlier track is known to be kept or dropped.
     """
-    waiting: dict[int, list[Block]] = {}
+    held: dict[int, list[Block]] = {}
     ended: set[int] = set()
-    numbers: dict[int, int] = {}
-    undecided = 0
+    face_ids: dict[int, int] = {}
+    first_undecided = 0
     for track, blocks, has_ended in _track_blocks(events, contract, min_track_frames):
         if has_ended:
             ended.add(track)
-        if track in numbers:
+        if track in face_ids:
             for block in blocks:
-                yield replace(block, face_id=numbers[track])
+                yield replace(block, face_id=face_ids[track])
             continue
-        waiting.setdefault(track, []).extend(blocks)
-        while waiting.get(undecided) or undecided in ended:
-            held = waiting.pop(undecided, [])
-            if held:
+        held.setdefault(track, []).extend(blocks)
+        while held.get(first_undecided) or first_undecided in ended:
+            released = held.pop(first_undecided, [])
+            if released:
                 report.faces += 1
-                numbers[undecided] = report.faces
-                for block in held:
+                face_ids[first_undecided] = report.faces
+                for block in released:
                     yield replace(block, face_id=report.faces)
             else:
                 report.dropped_tracks += 1
-            undecided += 1
+            first_undecided += 1
 
 
 def _track_blocks(
     events: Iterable[TrackedFace | TrackEnd], contract: Contract, min_track_frames: int
 ) -> Iterator[tuple[int, list[Block], bool]]:
-    """Yield for every event that completes a block or a track: the track, its new blocks, and whether it has ended."""
+    """Yield ``(track, new blocks, has ended)`` for every event that completes a block or ends a track."""
     size = contract.block_frames
     tracks: dict[int, _Pending] = {}
     for event in events:
@@ -123,43 +122,43 @@ def _track_blocks(
             yield event.track, _last_block(pending, contract, min_track_frames), True
             continue
         pending = tracks.setdefault(event.track, _Pending())
-        pending.frames.append(cut_face(event, contract))
-        fresh = len(pending.frames) - (size if pending.blocks else 0)
-        if fresh == size:
+        pending.frames.append(crop_face(event, contract))
+        new_frames = len(pending.frames) - (size if pending.blocks else 0)
+        if new_frames == size:
             del pending.frames[:-size]
             block = _block(pending, contract, overlap=0)
             pending.blocks += 1
             yield event.track, [block], False
 
 
-def cut_face(sighting: TrackedFace, contract: Contract) -> Cropped:
-    """Return a sighting's face as the contract frames it."""
-    frame = sighting.frame
-    patch = take_patch(frame.image, sighting.box, contract.crop_margin, contract.crop_size_px)
-    return Cropped(frame.index, frame.last_index, frame.span, sighting.box, sighting.score, sighting.detected, patch)
+def crop_face(face: TrackedFace, contract: Contract) -> CroppedFace:
+    """Return a tracked face with the patch that the contract's crop needs."""
+    frame = face.frame
+    patch = extract_patch(frame.image, face.box, contract.crop_margin, contract.crop_size_px)
+    return CroppedFace(frame.index, frame.last_index, frame.span, face.box, face.score, face.detected, patch)
 
 
 def _last_block(pending: _Pending, contract: Contract, min_track_frames: int) -> list[Block]:
     size = contract.block_frames
     if not pending.blocks:
         return [_block(pending, contract, overlap=0)] if len(pending.frames) >= min_track_frames else []
-    fresh = len(pending.frames) - size
-    if not fresh:
+    new_frames = len(pending.frames) - size
+    if not new_frames:
         return []
     del pending.frames[:-size]
-    return [_block(pending, contract, overlap=size - fresh)]
+    return [_block(pending, contract, overlap=size - new_frames)]
 
 
 def _block(pending: _Pending, contract: Contract, overlap: int) -> Block:
-    return join_frames(pending.frames, contract, number=pending.blocks, overlap=overlap)
+    return make_block(pending.frames, contract, number=pending.blocks, overlap=overlap)
 
 
-def join_frames(
-    frames: Sequence[Cropped], contract: Contract, *, face_id: int = 0, number: int = 0, overlap: int = 0
+def make_block(
+    frames: Sequence[CroppedFace], contract: Contract, *, face_id: int = 0, number: int = 0, overlap: int = 0
 ) -> Block:
-    """Return consecutive frames of one face, as many as a block has or fewer, as a block; the last one fills its end."""
+    """Make a block of consecutive frames of one face, at most a block's length; a shorter one repeats its last crop."""
     first, last = frames[0], frames[-1]
-    boxes = np.array([(seen.box.x, seen.box.y, seen.box.width, seen.box.height) for seen in frames])
+    boxes = np.array([(frame.box.x, frame.box.y, frame.box.width, frame.box.height) for frame in frames])
     return Block(
         face_id=face_id,
         number=number,
@@ -167,17 +166,17 @@ def join_frames(
         last_frame=last.last_index,
         span=Span(first.span.start_ms, last.span.end_ms),
         box=Box(*boxes.mean(0).tolist()),
-        face_score=float(np.mean([seen.score for seen in frames])),
+        face_score=float(np.mean([frame.score for frame in frames])),
         frames=len(frames),
-        detections=sum(seen.detected for seen in frames),
+        detections=sum(frame.detected for frame in frames),
         overlap=overlap,
-        detected=tuple(TimedBox(seen.span.start_ms, seen.box) for seen in frames[overlap:] if seen.detected),
-        pixels=_pixels([seen.patch for seen in frames], contract),
+        detected=tuple(TimedBox(frame.span.start_ms, frame.box) for frame in frames[overlap:] if frame.detected),
+        pixels=_pixels([frame.patch for frame in frames], contract),
     )
 
 
 def _pixels(patches: Sequence[Patch], contract: Contract) -> NDArray[np.uint8]:
-    """Return the crops that the model uses, each repeated up to the next; the last patch is repeated to the block's end."""
+    """Return the crops that the model uses, each repeated up to the next; the last patch pads the block."""
     pixels = np.empty((contract.block_frames, contract.crop_size_px, contract.crop_size_px), np.uint8)
     for start in range(0, contract.block_frames, contract.frame_stride):
         pixels[start : start + contract.frame_stride] = patches[min(start, len(patches) - 1)].crop()

@@ -1,4 +1,4 @@
-"""dlib's frontal face detector on images scaled so that the smallest face to find just fills its window.
+"""dlib's frontal face detector, on images scaled so that the smallest face to find just fills its window.
 
 The detector is a linear classifier over histograms of oriented gradients in a sliding window (Dalal & Triggs, CVPR
 2005; King, "Max-Margin Object Detection", 2015). It finds frontal faces within about 30 degrees.
@@ -15,28 +15,28 @@ import dlib
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.faces.box import Box, overlaps
+from annotate.faces.box import Box, pairwise_iou
 
 WINDOW_PX = 80
-"""Side of the smallest face the detector can find."""
+"""Side of the detector's window: the smallest face it can find."""
 
 MAX_FACES = 200
-"""Of more detections in one image the surest are kept: noise must not take all memory."""
+"""Maximum number of detections per image, those of the highest scores: noise must not exhaust memory."""
 
-NEAR_FACE_PX = 96
-"""Least size of a known face in the image in which it is searched for again: it may have become a sixth smaller."""
+MIN_KNOWN_FACE_PX = 96
+"""Minimum size of a known face in the image in which it is searched for again: it may have become a sixth smaller."""
 
-WEAK_SCORE = -0.3
-"""Least score of a detection where a face is known to be: the detector's own threshold is for places anywhere."""
+MIN_WEAK_SCORE = -0.3
+"""Minimum score of a detection at a known face; elsewhere the detector's own threshold (0) applies."""
 
-WEAK_OVERLAP = 0.5
-"""Least intersection over union of such a detection with the known face."""
+MIN_WEAK_IOU = 0.5
+"""Minimum intersection over union of a detection with a score below 0 and the known face."""
 
-REACH = 0.7
-"""How far around a known face it is searched for, as a share of its size."""
+SEARCH_MARGIN = 0.7
+"""Margin around a known face in which it is searched for again, as a fraction of its size."""
 
-UNSCALED = 0.03
-"""An image that is this near to the wanted size is not scaled."""
+SCALE_TOLERANCE = 0.03
+"""An image whose size is this near to the required one, as a fraction, is not scaled."""
 
 _MIN_IMAGE_PX = 32
 _LEVEL_PARTS = 6
@@ -44,23 +44,24 @@ _LEVEL_RATIO = _LEVEL_PARTS / (_LEVEL_PARTS - 1)
 """Each level of the detector's pyramid is a sixth smaller than the one before."""
 
 _CELL_PX = 8
+"""Side of the cells over which the detector makes histograms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A detection: its box in pixels of the image, and the detector's score (0 is its threshold)."""
+    """A detected face: its box in pixels of the image, and the detector's score (its threshold is 0)."""
 
     box: Box
     score: float
 
-    def moved(self, across_px: float, down_px: float) -> Detection:
-        """Return the same face in a larger image, of which this one's begins at that point."""
+    def shifted(self, x_px: float, y_px: float) -> Detection:
+        """Return the detection moved right by ``x_px`` and down by ``y_px``."""
         box = self.box
-        return Detection(Box(box.x + across_px, box.y + down_px, box.width, box.height), self.score)
+        return Detection(Box(box.x + x_px, box.y + y_px, box.width, box.height), self.score)
 
 
 def detection_short_side_px(min_face: float) -> int:
-    """Return the shorter side of the image in which a face of ``min_face`` of it is as large as the detector's window.
+    """Return the shorter side of images in which a face of ``min_face`` (fraction of that side) fills the window.
 
     >>> detection_short_side_px(0.15)
     534
@@ -69,106 +70,107 @@ def detection_short_side_px(min_face: float) -> int:
 
 
 def load_detector() -> Any:
-    """Return dlib's detector, which keeps the image it searches: it is for one thread at a time."""
+    """Load dlib's detector; it holds the image it searches, so only one thread at a time may use it."""
     return dlib.get_frontal_face_detector()
 
 
 class FaceDetector:
-    """Finds faces of at least ``min_face`` of the image's shorter side, by dlib's ``detector``, loaded if not given."""
+    """Detects faces of at least ``min_face`` of an image's shorter side with dlib's ``detector``, loaded if None."""
 
     def __init__(self, min_face: float, detector: Any = None) -> None:
         self._short_side_px = detection_short_side_px(min_face)
         self._detector = load_detector() if detector is None else detector
 
     def __call__(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        """Return faces in a gray image (height, width) uint8, from left to right."""
+        """Return the detections in a gray image (height, width) uint8, from left to right."""
         if min(image.shape) < 2:
             return ()
-        return _surest(self._search(image, self._factor(image)))
+        return _select(self._search(image, self._factor(image)))
 
-    def near(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Detection, ...]:
-        """Return faces in the surroundings of ``boxes`` (at least one), from left to right.
+    def detect_near(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Detection, ...]:
+        """Return the detections in the surroundings of ``boxes`` (at least one), from left to right.
 
-        A region is searched from that level of the detector's pyramid on at which its smallest box is a little larger
-        than the window, and aligned with the cells there, so that a search of the whole image finds the same boxes.
-        In the place of one of ``boxes`` a detection may be weak, so that a face that turns or laughs is not lost.
+        The search of a region starts at the pyramid level at which its smallest box is a little larger than the window, and
+        the region is aligned with the cells of that level, so that it finds the same boxes as a search of the whole image.
+        A detection at one of ``boxes`` may have a score below 0, so that a face that turns or laughs is not lost.
         """
         factor = self._factor(image)
-        found: list[Detection] = []
-        for region in merged_surroundings(boxes, image.shape):
-            levels = max(0, math.floor(math.log(region.smallest_px * factor / NEAR_FACE_PX, _LEVEL_RATIO)))
+        detections: list[Detection] = []
+        for region in search_regions(boxes, image.shape):
+            levels = max(0, math.floor(math.log(region.smallest_px * factor / MIN_KNOWN_FACE_PX, _LEVEL_RATIO)))
             cell_px = _CELL_PX * _LEVEL_RATIO**levels / factor
             top, left = (round(side.start // cell_px * cell_px) for side in (region.rows, region.columns))
             cut = image[top : region.rows.stop, left : region.columns.stop]
             if min(cut.shape) >= 2:
-                found += (face.moved(left, top) for face in self._search(cut, factor, levels, WEAK_SCORE))
-        return _surest([face for face in found if face.score >= 0 or _is_at(face.box, boxes)])
+                found = self._search(cut, factor, levels, MIN_WEAK_SCORE)
+                detections += (detection.shifted(left, top) for detection in found)
+        return _select([detection for detection in detections if detection.score >= 0 or _is_at(detection.box, boxes)])
 
     def _factor(self, image: NDArray[np.uint8]) -> float:
         factor = self._short_side_px / min(image.shape)
-        return 1.0 if abs(factor - 1) < UNSCALED else factor
+        return 1.0 if abs(factor - 1) < SCALE_TOLERANCE else factor
 
     def _search(self, image: NDArray[np.uint8], factor: float, levels: int = 0, min_score: float = 0.0) -> list[Detection]:
-        """Return faces in an image scaled by ``factor``, without the finest ``levels`` of its pyramid."""
+        """Scale an image by ``factor``, skip the finest ``levels`` of the pyramid, and return the detections."""
         height, width = image.shape
         coarse = _shrunk(image, max(1, int(1 / factor)))
         rows, columns = (max(_MIN_IMAGE_PX, round(side * factor)) for side in (height, width))
         scaled = coarse if (rows, columns) == coarse.shape else dlib.resize_image(coarse, rows, columns)
-        across, down = width / columns, height / rows
+        scale_x, scale_y = width / columns, height / rows
         pyramid = dlib.pyramid_down(_LEVEL_PARTS)
         for _ in range(levels):
             scaled = pyramid(scaled)
         rectangles, scores, _ = self._detector.run(scaled, 0, min_score)
-        faces = []
+        detections = []
         for found, score in zip(rectangles, scores, strict=True):
-            place = pyramid.rect_up(dlib.drectangle(found), levels)
-            box = Box(place.left() * across, place.top() * down, place.width() * across, place.height() * down)
-            faces.append(Detection(box, score))
-        return faces
+            rectangle = pyramid.rect_up(dlib.drectangle(found), levels)
+            left, top = rectangle.left() * scale_x, rectangle.top() * scale_y
+            detections.append(Detection(Box(left, top, rectangle.width() * scale_x, rectangle.height() * scale_y), score))
+        return detections
 
 
-def _is_at(box: Box, places: Sequence[Box]) -> bool:
-    return bool(overlaps([box], list(places)).max() >= WEAK_OVERLAP)
+def _is_at(box: Box, known: Sequence[Box]) -> bool:
+    return bool(pairwise_iou([box], list(known)).max() >= MIN_WEAK_IOU)
 
 
 @dataclass(frozen=True)
 class Region:
-    """A region of an image, as slices of its rows and columns, and the side of the smallest face expected in it."""
+    """A region of an image, as slices of its rows and columns, and the size of the smallest face expected in it."""
 
     rows: slice
     columns: slice
     smallest_px: float
 
 
-def merged_surroundings(boxes: Sequence[Box], shape: tuple[int, int]) -> list[Region]:
-    """Return the surroundings of boxes in an image of ``shape`` (height, width); those that overlap become one region.
+def search_regions(boxes: Sequence[Box], shape: tuple[int, int]) -> list[Region]:
+    """Return the surroundings of boxes in an image of ``shape`` (height, width); overlapping ones are merged.
 
-    >>> merged_surroundings([Box(100, 100, 80, 80), Box(150, 100, 100, 100)], (400, 400))
+    >>> search_regions([Box(100, 100, 80, 80), Box(150, 100, 100, 100)], (400, 400))
     [Region(rows=slice(30, 270, None), columns=slice(44, 320, None), smallest_px=80)]
     """
     height, width = shape
     regions: list[Region] = []
     for box in boxes:
         side = max(box.width, box.height)
-        reach = REACH * side
-        grown = Region(
-            _within(box.y - reach, box.y + box.height + reach, height),
-            _within(box.x - reach, box.x + box.width + reach, width),
+        margin = SEARCH_MARGIN * side
+        merged = Region(
+            _clipped_slice(box.y - margin, box.y + box.height + margin, height),
+            _clipped_slice(box.x - margin, box.x + box.width + margin, width),
             side,
         )
-        while touching := [region for region in regions if _overlap(region, grown)]:
-            regions = [region for region in regions if region not in touching]
-            for region in touching:
-                grown = Region(
-                    _union(region.rows, grown.rows),
-                    _union(region.columns, grown.columns),
-                    min(region.smallest_px, grown.smallest_px),
+        while overlapping := [region for region in regions if _overlap(region, merged)]:
+            regions = [region for region in regions if region not in overlapping]
+            for region in overlapping:
+                merged = Region(
+                    _union(region.rows, merged.rows),
+                    _union(region.columns, merged.columns),
+                    min(region.smallest_px, merged.smallest_px),
                 )
-        regions.append(grown)
+        regions.append(merged)
     return regions
 
 
-def _within(start: float, end: float, limit: int) -> slice:
+def _clipped_slice(start: float, end: float, limit: int) -> slice:
     return slice(min(max(math.floor(start), 0), limit), min(max(math.ceil(end), 0), limit))
 
 
@@ -184,7 +186,7 @@ def _union(first: slice, second: slice) -> slice:
 
 
 def _shrunk(image: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
-    """Return an image at a whole fraction of its size, each pixel the mean of ``times`` x ``times``."""
+    """Return an image shrunk ``times`` times (an integer); each pixel is the mean of ``times`` x ``times`` pixels."""
     if times == 1:
         return np.ascontiguousarray(image)
     rows, columns = (side // times * times for side in image.shape)
@@ -195,6 +197,7 @@ def _shrunk(image: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
     return (sums // times**2).astype(np.uint8)
 
 
-def _surest(faces: Sequence[Detection]) -> tuple[Detection, ...]:
-    surest = sorted(faces, key=lambda face: -face.score)[:MAX_FACES]
-    return tuple(sorted(surest, key=lambda face: (face.box.x, face.box.y)))
+def _select(detections: Sequence[Detection]) -> tuple[Detection, ...]:
+    """Return the ``MAX_FACES`` detections of the highest scores, from left to right."""
+    best = sorted(detections, key=lambda detection: -detection.score)[:MAX_FACES]
+    return tuple(sorted(best, key=lambda detection: (detection.box.x, detection.box.y)))

@@ -1,4 +1,4 @@
-"""Thinning of frames to those that are analyzed, and detection of shots."""
+"""Limit the frame rate, and detect shots."""
 
 from __future__ import annotations
 
@@ -15,22 +15,26 @@ from annotate.span import MS_PER_S, Span
 
 THUMBNAIL_SHORT_SIDE_PX = 48
 CUT_DISTANCE = 0.45
-"""Least structural distance between neighbouring frames of two shots."""
+"""Minimum structural distance between consecutive frames of two shots."""
 
 CUT_RATIO = 3.0
-"""A cut differs this many times more than the frames before it did; steady fast motion does not."""
+"""Minimum ratio of the distance at a cut to the mean distance before it, so that steady fast motion is not a cut."""
 
 _CONTRAST_FLOOR = (0.03 * 219) ** 2
-_RECENT_FRAMES = 8
-USUAL_FRAMES = 25
+"""SSIM's constant C2, for luma in limited range."""
+
+_DISTANCES_KEPT = 8
+INTERVALS_KEPT = 25
 _GAP_INTERVALS = 3
+"""Minimum length of a gap, in median frame intervals."""
 
 
-def thin(frames: Iterable[Frame], frame_rate: float | None, max_frame_rate: float) -> Iterator[Frame]:
-    """Yield frames but those that follow the last kept one too soon; a kept frame's span and last index cover them.
+def limit_frame_rate(frames: Iterable[Frame], frame_rate: float | None, max_frame_rate: float) -> Iterator[Frame]:
+    """Drop frames that follow the last kept one too soon, and yield the others.
 
-    Sources whose ``frame_rate`` is up to one frame a second above ``max_frame_rate`` pass whole, however uneven their
-    frames: thinning evens out a rate that is too fast everywhere, not frames that come in bursts.
+    The span and last index of a kept frame cover the frames dropped after it. A source whose ``frame_rate`` is at most 1 fps
+    above ``max_frame_rate`` is left as it is, even if its frames come in bursts: only a rate that is too high throughout is
+    reduced.
     """
     if frame_rate is not None and frame_rate <= max_frame_rate + 1:
         yield from frames
@@ -50,9 +54,9 @@ def thin(frames: Iterable[Frame], frame_rate: float | None, max_frame_rate: floa
 
 
 def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bool]]:
-    """Yield each frame with whether it begins a shot: at the start, at a cut, after an unusual gap in time."""
-    differences: deque[float] = deque(maxlen=_RECENT_FRAMES)
-    intervals: deque[int] = deque(maxlen=USUAL_FRAMES)
+    """Yield each frame and whether it begins a shot: at the start, at a cut, or after an unusual gap in time."""
+    distances: deque[float] = deque(maxlen=_DISTANCES_KEPT)
+    intervals: deque[int] = deque(maxlen=INTERVALS_KEPT)
     last_start_ms, last_thumbnail = 0, None
     for frame in frames:
         thumbnail = _Thumbnail.of(frame.image)
@@ -60,49 +64,49 @@ def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bo
             begins = True
         else:
             interval_ms = frame.span.start_ms - last_start_ms
-            difference = last_thumbnail.distance(thumbnail)
-            usual_difference = sum(differences) / len(differences) if differences else 0.0
-            is_cut = difference >= max(CUT_DISTANCE, CUT_RATIO * usual_difference)
+            distance = last_thumbnail.distance(thumbnail)
+            mean_distance = sum(distances) / len(distances) if distances else 0.0
+            is_cut = distance >= max(CUT_DISTANCE, CUT_RATIO * mean_distance)
             begins = is_cut or is_gap(interval_ms, intervals, gap_ms)
             intervals.append(interval_ms)
             if begins:
-                differences.clear()
+                distances.clear()
             else:
-                differences.append(difference)
+                distances.append(distance)
         yield frame, begins
         last_start_ms, last_thumbnail = frame.span.start_ms, thumbnail
 
 
 def is_gap(interval_ms: int, earlier_ms: Collection[int], gap_ms: int) -> bool:
-    """Return whether an interval between frames is a gap in time: long, and unusual after the ones before it."""
+    """Return whether an interval between frames is a gap in time: long, and unusual compared with earlier ones."""
     return bool(earlier_ms) and interval_ms > max(gap_ms, _GAP_INTERVALS * statistics.median(earlier_ms))
 
 
-def until_gap(frame: Frame, following: Frame, earlier_ms: Collection[int], gap_ms: int) -> Frame:
-    """Return a frame as it is, or before a gap in time as shown for as long as usual: the gap is nobody's time."""
-    if not is_gap(following.span.start_ms - frame.span.start_ms, earlier_ms, gap_ms):
+def end_before_gap(frame: Frame, interval_ms: int, earlier_ms: Collection[int], gap_ms: int) -> Frame:
+    """Return a frame; one that is followed by a gap lasts for the median of earlier intervals, not until the gap ends."""
+    if not is_gap(interval_ms, earlier_ms, gap_ms):
         return frame
     return replace(frame, span=Span(frame.span.start_ms, frame.span.start_ms + statistics.median_low(earlier_ms)))
 
 
-def continues(last: Frame, frame: Frame, gap_ms: int) -> bool:
-    """Return whether a frame continues the shot of the one before it, as far as these two alone tell."""
+def in_same_shot(last: Frame, frame: Frame, gap_ms: int) -> bool:
+    """Return whether consecutive frames are in the same shot, judged by these two frames alone."""
     is_near = frame.span.start_ms - last.span.start_ms <= gap_ms
     return is_near and structural_distance(last.image, frame.image) < CUT_DISTANCE
 
 
 def structural_distance(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
-    """Return 0 for images (height, width) of the same structure, 1 for unrelated, up to 2 for opposite ones.
+    """Return the distance of two images (height, width): 0 if of the same structure, 1 if unrelated, 2 if inverted.
 
-    One minus the contrast-structure term of SSIM (Wang et al., IEEE TIP 2004) over the whole of their thumbnails: a flash
-    changes it little, and images without contrast differ in nothing.
+    It is one minus the contrast-structure term of SSIM (Wang et al., IEEE TIP 2004), computed over whole thumbnails. A flash
+    changes it little, and the distance of two images without contrast is 0.
     """
     return _Thumbnail.of(first).distance(_Thumbnail.of(second))
 
 
 @dataclass(frozen=True, slots=True)
 class _Thumbnail:
-    """A few thousand of an image's pixels, less their mean, in one row; ``variance`` is theirs."""
+    """A few thousand pixels of an image, flattened, minus their mean, and their variance."""
 
     pixels: NDArray[np.float32]
     variance: float
@@ -115,10 +119,10 @@ class _Thumbnail:
         return cls(pixels, _mean_product(pixels, pixels))
 
     def distance(self, other: _Thumbnail) -> float:
-        shared = 2 * _mean_product(self.pixels, other.pixels) + _CONTRAST_FLOOR
-        return 1 - shared / (self.variance + other.variance + _CONTRAST_FLOOR)
+        covariance = _mean_product(self.pixels, other.pixels)
+        return 1 - (2 * covariance + _CONTRAST_FLOOR) / (self.variance + other.variance + _CONTRAST_FLOOR)
 
 
 def _mean_product(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Return the mean product, by einsum, which starts no threads as a matrix product may."""
+    """Return the mean of the products; einsum, unlike a matrix product, starts no threads."""
     return float(np.einsum("i,i->", first, second)) / len(first)

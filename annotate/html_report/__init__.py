@@ -1,1 +1,1 @@
-"""The HTML report: a page about an archive, with a player for every video."""
+"""The HTML report: charts and a table of an archive, and a player for each video."""

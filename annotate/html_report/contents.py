@@ -1,4 +1,4 @@
-"""The contents of the HTML report: an archive's videos in numbers, and the problems with them."""
+"""Collect the contents of the HTML report: statistics of an archive, and problems."""
 
 from __future__ import annotations
 
@@ -9,29 +9,34 @@ from pathlib import Path
 
 import pandas as pd
 
-from annotate.analytics.read import Batch, ReportSummary, read_reports
+from annotate.analytics.read import ReportBatch, ReportSummary, read_reports
 from annotate.analytics.summary import Summary, Tally
-from annotate.archive.find_reports import check_apart, find_reports
+from annotate.archive.find_reports import check_videos_folder, find_reports
 from annotate.archive.scan import ArchiveItem, scan
-from annotate.archive.stored_report import AGAIN
+from annotate.archive.stored_report import ANNOTATE_AGAIN
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath, sort_key
 from annotate.text import printable
 
-Progress = Callable[[Sequence[PathOrUrl]], Iterable[PathOrUrl]]
+ProgressWrapper = Callable[[Sequence[PathOrUrl]], Iterable[PathOrUrl]]
+"""Yields the paths it is given, and shows progress meanwhile."""
 
-LEFT_OUT = "left out"
-"""The kind of problem by which a report counts as failed."""
+SKIPPED_KIND = "skipped"
+"""Kind of problem that keeps a report off the page; it counts as a failure."""
+
+NO_TABLE_KIND = "no table"
+"""Kind of problem of videos without a report."""
 
 BINS = 20
-"""Bins of the distribution of confidence, from 0 to 1."""
+"""Number of bins of the confidence histogram, from 0 to 1."""
 
-_PARTS = 10_000
+_CONFIDENCE_SCALE = 10_000
+"""Tables have probabilities with four decimals."""
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """A video or directory that the page shows not at all, or in part: ``path`` as it is shown, and why."""
+    """A problem listed on the page: ``path`` as displayed, the kind in a few words, and the reason."""
 
     path: str
     kind: str
@@ -40,11 +45,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class Contents:
-    """An archive's whole reports, ordered by their videos, in numbers.
+    """Intact reports of an archive, ordered by path, with their statistics and the problems found.
 
-    ``videos`` has one row per report; ``confidence`` has milliseconds of faces by emotion (rows) and bin (columns, `BINS`);
-    ``left_out`` are reports that cannot be used, as ``skipped`` has them by their paths, ``missing`` videos without one;
-    ``root`` is the directory below which all lies.
+    ``videos`` and ``folders`` are summaries by video (one row per report) and by folder. ``confidence`` has milliseconds of
+    face time by emotion (rows) and bin (columns, `BINS`). ``skipped`` are the reports that cannot be used, and
+    ``skipped_problems`` the same for display; ``missing`` are videos without a report. ``empty`` are given directories
+    without reports. ``root`` is the common directory of all.
     """
 
     reports: list[ReportSummary]
@@ -52,71 +58,71 @@ class Contents:
     folders: Summary
     confidence: pd.DataFrame
     skipped: list[SkippedPath]
-    left_out: list[Problem]
+    skipped_problems: list[Problem]
     missing: list[Problem]
     empty: list[PathOrUrl]
     root: PathOrUrl
 
     @property
     def names(self) -> list[str]:
-        """The reports' videos as the page shows them: by their paths below the root."""
-        return [shown_below(report.video_path, self.root) for report in self.reports]
+        """Displayed paths of the videos, relative to the root, in the order of the reports."""
+        return [display_path(report.video_path, self.root) for report in self.reports]
 
     @property
     def folder_names(self) -> dict[str, str]:
-        """The same for the folders of the summary."""
+        """Folder in the summary -> its displayed path."""
         parents = {os.path.dirname(report.video) or os.curdir: report.video_path.parent for report in self.reports}
-        return {folder: shown_below(path, self.root) for folder, path in parents.items()}
+        return {folder: display_path(path, self.root) for folder, path in parents.items()}
 
 
-def collect(paths: Iterable[PathOrUrl], progress: Progress = iter, videos: PathOrUrl | None = None) -> Contents:
+def collect(paths: Iterable[PathOrUrl], progress: ProgressWrapper = iter, videos: PathOrUrl | None = None) -> Contents:
     """Read the reports below ``paths``; the result does not depend on their order.
 
-    ``videos`` is the tree in which the videos lie, where the one path given is the tree of their outputs.
+    ``videos`` is the folder of the videos, if ``paths`` is the one folder to which their outputs were written.
 
     Raises:
-        SettingsError: with ``videos``, there is not one path alone, or one of both is no directory.
+        SettingsError: ``videos`` is given, but ``paths`` is not a single directory, or ``videos`` is not a directory.
     """
     given = sorted(paths, key=sort_key)
-    check_apart(given, videos)
+    check_videos_folder(given, videos)
     found = find_reports(given)
     ordered = sorted(found.reports, key=sort_key)
-    by_video, by_folder, confidence = Tally("video"), Tally("folder"), _Confidence()
+    by_video, by_folder, confidence = Tally("video"), Tally("folder"), _ConfidenceHistogram()
     reports: dict[int, ReportSummary] = {}
     skipped = list(found.skipped)
-    for read in read_reports(progress(ordered)):
-        if isinstance(read, SkippedPath):
-            skipped.append(read)
+    for batch in read_reports(progress(ordered)):
+        if isinstance(batch, SkippedPath):
+            skipped.append(batch)
             continue
-        reports.update(read.reports)
+        reports.update(batch.reports)
         for tally in (by_video, by_folder, confidence):
-            tally.add(read)
+            tally.add(batch)
     if videos is not None:
-        reports = {number: _apart(report, given[0], videos) for number, report in reports.items()}
-    missing = _without_report(given, videos, ordered, skipped)
-    seen = [*(report.video_path for report in reports.values()), *(left_out.path for left_out in (*skipped, *missing))]
-    root = _common_folder(seen or given)
+        reports = {number: _with_video_in(report, given[0], videos) for number, report in reports.items()}
+    missing = _find_missing(given, videos, ordered, skipped)
+    shown = [*(report.video_path for report in reports.values()), *(entry.path for entry in (*skipped, *missing))]
+    root = _common_folder(shown or given)
     return Contents(
         reports=[reports[number] for number in sorted(reports)],
         videos=by_video.summary(),
         folders=by_folder.summary(),
         confidence=confidence.table(),
         skipped=skipped,
-        left_out=_problems(skipped, LEFT_OUT, root),
-        missing=_problems(missing, "missing", root),
+        skipped_problems=_problems(skipped, SKIPPED_KIND, root),
+        missing=_problems(missing, NO_TABLE_KIND, root),
         empty=found.empty,
         root=root,
     )
 
 
-def shown_below(path: PathOrUrl, root: PathOrUrl) -> str:
-    """Return a path below a directory as text that can be shown; the directory itself by its name."""
+def display_path(path: PathOrUrl, root: PathOrUrl) -> str:
+    """Return a path relative to ``root`` as printable text; for the root itself, its name."""
     relative = storage_for(path).relative(path, root)
     return printable(root.name if relative == os.curdir and root.name else relative)
 
 
 def _common_folder(paths: Sequence[PathOrUrl]) -> PathOrUrl:
-    """Return the innermost folder of paths; of those in the first one's storage, where outputs and videos lie in two."""
+    """Return the common folder of paths; if outputs and videos are in two storages, of those in that of the first path."""
     if not paths:
         return Path()
     storage = storage_for(paths[0])
@@ -124,50 +130,50 @@ def _common_folder(paths: Sequence[PathOrUrl]) -> PathOrUrl:
 
 
 @dataclass
-class _Confidence:
-    """Adds up the time of faces by emotion and confidence."""
+class _ConfidenceHistogram:
+    """Adds up face time by emotion and confidence."""
 
     _sums: list[pd.Series[int]] = field(default_factory=list)
 
-    def add(self, batch: Batch) -> None:
-        """Add the pieces of a batch."""
-        pieces = batch.pieces
-        parts = (pieces["confidence"] * _PARTS).round().astype(int)
-        keys = [pieces["emotion"].astype(str), (parts * BINS // _PARTS).clip(0, BINS - 1).rename("bin")]
-        self._sums.append((pieces["end_ms"] - pieces["start_ms"]).groupby(keys).sum())
+    def add(self, batch: ReportBatch) -> None:
+        """Add the blocks of a batch."""
+        blocks = batch.blocks
+        scaled = (blocks["confidence"] * _CONFIDENCE_SCALE).round().astype(int)
+        keys = [blocks["emotion"].astype(str), (scaled * BINS // _CONFIDENCE_SCALE).clip(0, BINS - 1).rename("bin")]
+        self._sums.append((blocks["end_ms"] - blocks["start_ms"]).groupby(keys).sum())
 
     def table(self) -> pd.DataFrame:
-        """Return milliseconds: a row per emotion, a column per bin of confidence."""
+        """Return milliseconds: one row per emotion, one column per bin of confidence."""
         if not self._sums:
             return pd.DataFrame(columns=range(BINS), dtype=int)
         sums = pd.concat(self._sums).groupby(level=[0, 1]).sum().unstack(fill_value=0)
         return sums.reindex(columns=range(BINS), fill_value=0)
 
 
-def _apart(report: ReportSummary, outputs: PathOrUrl, videos: PathOrUrl) -> ReportSummary:
-    """Return a report whose video lies in a tree of its own."""
-    return replace(report, video_path=videos / storage_for(outputs).below(report.video_path, outputs))
+def _with_video_in(report: ReportSummary, outputs: PathOrUrl, videos: PathOrUrl) -> ReportSummary:
+    """Return a report with the path of its video below ``videos`` instead of ``outputs``."""
+    return replace(report, video_path=videos / storage_for(outputs).subpath(report.video_path, outputs))
 
 
-def _without_report(
+def _find_missing(
     paths: Sequence[PathOrUrl],
     videos: PathOrUrl | None,
     reports: Iterable[PathOrUrl],
     listed: Iterable[SkippedPath],
 ) -> list[SkippedPath]:
-    """Return videos that have no report, and what is left out in looking for them; each that is not listed yet."""
-    known = {storage_for(path).identity(path) for path in reports}
-    told = {storage_for(left_out.path).absolute(left_out.path) for left_out in listed}
+    """Return videos without a report and paths skipped in the search for them, without those in ``listed``."""
+    known = {storage_for(path).canonical(path) for path in reports}
+    listed_paths = {storage_for(entry.path).absolute(entry.path) for entry in listed}
     missing = []
     for entry in scan(paths) if videos is None else scan([videos], output_dir=paths[0]):
         if not isinstance(entry, ArchiveItem):
             missing.append(entry)
-        elif storage_for(entry.outputs.csv).identity(entry.outputs.csv) not in known:
-            is_there = storage_for(entry.outputs.meta).exists(entry.outputs.meta)
-            problem, remedy = ("its report is gone", AGAIN) if is_there else ("not annotated yet", "")
+        elif storage_for(entry.outputs.csv).canonical(entry.outputs.csv) not in known:
+            was_annotated = storage_for(entry.outputs.meta).exists(entry.outputs.meta)
+            problem, remedy = ("its table was deleted", ANNOTATE_AGAIN) if was_annotated else ("not annotated yet", "")
             missing.append(SkippedPath(entry.video, problem, remedy))
-    return [left_out for left_out in missing if storage_for(left_out.path).absolute(left_out.path) not in told]
+    return [entry for entry in missing if storage_for(entry.path).absolute(entry.path) not in listed_paths]
 
 
 def _problems(skipped: Iterable[SkippedPath], kind: str, root: PathOrUrl) -> list[Problem]:
-    return sorted(Problem(shown_below(one.path, root), kind, printable(one.reason)) for one in skipped)
+    return sorted(Problem(display_path(entry.path, root), kind, printable(entry.reason)) for entry in skipped)

@@ -1,4 +1,4 @@
-"""The files of the HTML report: the page itself, and the folder of its parts where there are many videos."""
+"""Files of the HTML report: URLs, JSON in scripts, and the folder of parts of a page with many videos."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from annotate.storage.local.files import delete, ensure_dir, write_atomic
 from annotate.storage.values import PathOrUrl
 
 _PART_NAME = re.compile(r"[0-9a-f]{32}\.js")
-_MARK = "/* a part of a page of annotate */"
+_SIGNATURE = "/* a part of a page of annotate */"
 
 
 def relative_url(path: PathOrUrl, folder: Path) -> str:
-    """Return the URL that leads from a page in a folder to a file; all but letters and digits is encoded, byte for byte.
+    """Return the URL of a file relative to a page in ``folder``, percent-encoded byte for byte.
 
-    For an object, it is the address, which browsers do not play.
+    For an object in S3 it is the address, which browsers cannot play.
 
     >>> relative_url(Path("/films/a b/50%:#1.mp4"), Path("/films/page"))
     './../a%20b/50%25%3A%231.mp4'
@@ -32,7 +32,7 @@ def relative_url(path: PathOrUrl, folder: Path) -> str:
 
 
 def to_json(value: Any) -> str:
-    """Return JSON as a script can hold it: no tag begins in it, and no line ends.
+    """Return JSON for use in a script element: without ``<`` and line breaks.
 
     >>> print(to_json({"name": "</script>"}))
     {"name":"\\u003c/script>"}
@@ -40,10 +40,10 @@ def to_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 
 
-class Parts:
-    """A folder beside a page, for scripts that it loads when they are needed; each is named by the hash of its content.
+class PartsFolder:
+    """A folder beside a page for scripts that the page loads on demand; their names are hashes of their content.
 
-    Parts of an earlier page stay until `sweep`, so that this one works until the new one is in its place.
+    Parts of the previous page stay until `sweep`, so that it works until the new page has replaced it.
     """
 
     def __init__(self, page: Path) -> None:
@@ -54,10 +54,10 @@ class Parts:
         """Write a part and return its URL.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the file cannot be written.
         """
         ensure_dir(self.folder)
-        text = f"{_MARK}\n{script}"
+        text = f"{_SIGNATURE}\n{script}"
         name = f"{hash_content(text.encode())}.js"
         path = self.folder / name
         if name not in self._written and not _holds(path, text):
@@ -66,10 +66,10 @@ class Parts:
         return f"./{quote(os.fsencode(self.folder.name))}/{name}"
 
     def sweep(self) -> None:
-        """Remove the parts of earlier pages, and the folder if nothing is left in it.
+        """Delete the parts of earlier pages, and the folder if it is then empty.
 
         Raises:
-            OutputError: one cannot be removed.
+            OutputError: a part cannot be deleted.
         """
         for path in _parts_in(self.folder, self._written):
             delete(path)
@@ -79,7 +79,7 @@ class Parts:
 
 
 def _parts_in(folder: Path, kept: Collection[str]) -> list[Path]:
-    """Return the parts in a folder besides those kept; other files there are left alone."""
+    """Return the parts in a folder that are not in ``kept``; files that annotate did not write are never included."""
     try:
         names = sorted(os.listdir(folder))
     except OSError:
@@ -91,7 +91,7 @@ def _parts_in(folder: Path, kept: Collection[str]) -> list[Path]:
 def _is_part(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return file.read(len(_MARK)) == _MARK.encode()
+            return file.read(len(_SIGNATURE)) == _SIGNATURE.encode()
     except OSError:
         return False
 

@@ -1,20 +1,22 @@
 "use strict";
 
-/* The report page: a table that sorts and searches, a player for the video that the address names, and charts. */
+/* The HTML report: a table that can be sorted and searched, charts, and a player for the video in the URL fragment. */
 const AnnotateReport = (() => {
   const LIGHT = { ink: "#1d2126", quiet: "#5b636d", line: "#dfe3e8", low: "#f3f6f9", high: "#1269A9" };
   const DARK = { ink: "#e6e9ec", quiet: "#a3abb5", line: "#3a4149", low: "#20262d", high: "#60C1F7" };
-  const VIDEO = "#video-";
+  const VIDEO_HASH = "#video-";
   const LETTER_PX = 7.5;
-  const PRINTED_PX = 680; // fits a page of paper
+  const PRINT_WIDTH_PX = 680; // fits A4 and Letter
+  const PHONE_WIDTH_PX = 480;
+  const PHONE_NAME_LENGTH = 16;
   const TEXT_COLUMNS = new Set([0, 1, 5]);
   const byId = (id) => document.getElementById(id);
   const parse = (id) => JSON.parse(byId(id).textContent);
   const { clock, make } = AnnotateElements;
 
   const title = document.title;
-  const waiting = new Map();
-  let table, rows, order, player, opened, scrolled = 0;
+  const received = new Map();
+  let videos, rows, order, player, openNumber, overviewScroll = 0;
 
   function loadScript(url) {
     return new Promise((resolve, reject) => {
@@ -25,60 +27,57 @@ const AnnotateReport = (() => {
     });
   }
 
-  /* What a part of this page hands over when it is loaded. */
+  /* Called by the parts of this page when they load. */
   function receive(key, data) {
-    waiting.set(key, data);
+    received.set(key, data);
   }
 
-  async function dataOf(video) {
+  async function loadData(video) {
     if (!video.part) return parse(`data-${video.key}`);
     await loadScript(video.part);
-    const data = waiting.get(video.key);
-    waiting.delete(video.key);
+    const data = received.get(video.key);
+    received.delete(video.key);
     return data;
   }
 
-  function isShown(number) {
-    return !rows[number].hidden;
-  }
-
-  function neighbour(number, step) {
-    const shown = order.filter((each) => isShown(each) && rows[each].querySelector("a"));
-    const at = shown.indexOf(number);
-    return at < 0 ? undefined : shown[at + step];
+  /* The next or previous video in the table as sorted and searched. */
+  function neighbor(number, step) {
+    const shown = order.filter((each) => !rows[each].hidden && rows[each].querySelector("a"));
+    const index = shown.indexOf(number);
+    return index < 0 ? undefined : shown[index + step];
   }
 
   function setLink(link, number) {
     if (number === undefined) link.removeAttribute("href");
-    else link.href = `${VIDEO}${table[number].key}`;
-    link.title = number === undefined ? "" : table[number].name;
+    else link.href = `${VIDEO_HASH}${videos[number].key}`;
+    link.title = number === undefined ? "" : videos[number].name;
   }
 
   async function open(number) {
     close();
-    if (byId("detail").hidden) scrolled = window.scrollY;
-    const video = table[number];
-    opened = number;
+    if (byId("detail").hidden) overviewScroll = window.scrollY;
+    const video = videos[number];
+    openNumber = number;
     byId("overview").hidden = true;
     byId("detail").hidden = false;
     byId("detail-title").firstElementChild.textContent = video.name;
-    const [, folder, length, withFace, faces] = video.sort;
-    byId("detail-facts").textContent = `\u2068${folder}\u2069 \u00b7 ${clock(1000 * length, 0)} long, ${clock(1000 * withFace, 0)} with a face, ${faces} ${faces === 1 ? "face" : "faces"}`;
-    byId("detail-noted").textContent = video.noted.join("; ");
-    byId("detail-noted").hidden = !video.noted.length;
+    const [, folder, durationS, faceS, tracks] = video.sort;
+    byId("detail-facts").textContent = `\u2068${folder}\u2069 \u00b7 ${clock(1000 * durationS, 0)} long, ${clock(1000 * faceS, 0)} with a face, ${tracks} ${tracks === 1 ? "face track" : "face tracks"}`;
+    byId("detail-notes").replaceChildren(...video.notes.map((text) => make("span", { text })));
+    byId("detail-notes").hidden = !video.notes.length;
     document.title = `${video.name} \u2013 ${title}`;
-    setLink(byId("previous"), neighbour(number, -1));
-    setLink(byId("next"), neighbour(number, 1));
+    setLink(byId("previous"), neighbor(number, -1));
+    setLink(byId("next"), neighbor(number, 1));
     window.scrollTo(0, 0);
     let data;
     try {
-      data = await dataOf(video);
+      data = await loadData(video);
     } catch {
       data = undefined;
     }
-    if (opened !== number) return;
+    if (openNumber !== number) return;
     if (!data) {
-      const text = `A part of this page is missing: ${decodeURI(video.part)}. Keep the folder beside the page, or make the report again.`;
+      const text = `${decodeURI(video.part)}: file not found. Keep its folder beside this page, or make the report again.`;
       byId("player").replaceChildren(make("p", { role: "alert", text }));
       return;
     }
@@ -88,13 +87,13 @@ const AnnotateReport = (() => {
 
   function close() {
     if (player) player.destroy();
-    player = opened = undefined;
+    player = openNumber = undefined;
     byId("player").replaceChildren();
   }
 
   function backToOverview() {
     if (byId("detail").hidden) return;
-    const link = opened === undefined ? null : rows[opened].querySelector("a");
+    const link = openNumber === undefined ? null : rows[openNumber].querySelector("a");
     close();
     document.title = title;
     byId("detail").hidden = true;
@@ -105,21 +104,21 @@ const AnnotateReport = (() => {
       anchor.scrollIntoView();
       anchor.focus();
     } else {
-      window.scrollTo(0, scrolled);
+      window.scrollTo(0, overviewScroll);
       if (link) link.focus({ preventScroll: true });
     }
   }
 
   function route() {
-    const key = location.hash.startsWith(VIDEO) ? location.hash.slice(VIDEO.length) : "";
-    const number = key ? table.findIndex((video) => video.key === key) : -1;
+    const key = location.hash.startsWith(VIDEO_HASH) ? location.hash.slice(VIDEO_HASH.length) : "";
+    const number = key ? videos.findIndex((video) => video.key === key) : -1;
     if (number >= 0 && rows[number].querySelector("a")) open(number);
     else backToOverview();
   }
 
   function compare(column, direction) {
     return (one, other) => {
-      const [left, right] = [table[one].sort[column], table[other].sort[column]];
+      const [left, right] = [videos[one].sort[column], videos[other].sort[column]];
       if (left === null || right === null || left === "" || right === "") {
         const isEmpty = (value) => value === null || value === "";
         if (isEmpty(left) !== isEmpty(right)) return isEmpty(left) ? 1 : -1;
@@ -130,29 +129,29 @@ const AnnotateReport = (() => {
     };
   }
 
-  /* Numbers from the largest on, text from A on; the other way round when it is asked for again. */
+  /* Numbers descending, text ascending; a second click reverses the order. */
   function sort(button) {
     const head = button.closest("th");
     const column = Number(button.dataset.column);
     const usual = TEXT_COLUMNS.has(column) ? "ascending" : "descending";
     const opposite = usual === "ascending" ? "descending" : "ascending";
-    const now = head.getAttribute("aria-sort") === usual ? opposite : usual;
+    const direction = head.getAttribute("aria-sort") === usual ? opposite : usual;
     for (const each of head.parentElement.cells) if (each.hasAttribute("aria-sort")) each.setAttribute("aria-sort", "none");
-    head.setAttribute("aria-sort", now);
-    order.sort(compare(column, now === "ascending" ? 1 : -1));
+    head.setAttribute("aria-sort", direction);
+    order.sort(compare(column, direction === "ascending" ? 1 : -1));
     byId("table").tBodies[0].append(...order.map((number) => rows[number]));
   }
 
   function search() {
     const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
-    table.forEach((video, number) => {
-      const fits = words.every((word) => video.text.includes(word));
-      if (rows[number].hidden === fits) rows[number].hidden = !fits;
-      shown += fits;
+    videos.forEach((video, number) => {
+      const matches = words.every((word) => video.text.includes(word));
+      if (rows[number].hidden === matches) rows[number].hidden = !matches;
+      shown += matches;
     });
     byId("none").hidden = shown > 0;
-    const all = table.length.toLocaleString("en");
+    const all = videos.length.toLocaleString("en");
     byId("count").textContent = words.length ? `${shown.toLocaleString("en")} of ${all} videos` : "";
   }
 
@@ -166,49 +165,57 @@ const AnnotateReport = (() => {
     return Promise.resolve();
   }
 
+  function shorten(text, length) {
+    const tail = Math.ceil(((length - 1) * 2) / 3);
+    return text.length <= length ? text : `${text.slice(0, length - 1 - tail)}\u2026${text.slice(-tail)}`;
+  }
+
   function drawCharts() {
     if (!figures || !figures.length || byId("overview").hidden) return;
-    const look = scheme.matches && !isPrinting ? DARK : LIGHT;
+    const colors = scheme.matches && !isPrinting ? DARK : LIGHT;
     for (const { key, figure } of figures) {
       const { data, layout } = JSON.parse(figure);
-      layout.font.color = look.ink;
-      layout.hoverlabel = { bgcolor: look.low, bordercolor: look.line, font: { ...layout.font, color: look.ink } };
-      for (const axis of [layout.xaxis, layout.yaxis]) Object.assign(axis, { gridcolor: look.line, zerolinecolor: look.line, linecolor: look.line });
-      const place = byId(`chart-${key}`);
-      place.dataset.height ??= place.clientHeight;
-      if (isPrinting) layout.width = PRINTED_PX;
+      layout.font.color = colors.ink;
+      layout.hoverlabel = { bgcolor: colors.low, bordercolor: colors.line, font: { ...layout.font, color: colors.ink } };
+      for (const axis of [layout.xaxis, layout.yaxis]) Object.assign(axis, { gridcolor: colors.line, zerolinecolor: colors.line, linecolor: colors.line });
+      const element = byId(`chart-${key}`);
+      element.dataset.height ??= element.clientHeight;
+      if (isPrinting) layout.width = PRINT_WIDTH_PX;
       for (const trace of data) {
         if (trace.type !== "heatmap") continue;
-        trace.colorscale = [[0, look.low], [1, look.high]];
-        const [names, words] = [trace.y, trace.x].map((labels) => LETTER_PX * Math.max(...labels.map((label) => label.length)));
-        const isNarrow = ((isPrinting ? PRINTED_PX : place.clientWidth) - names) / trace.x.length < words;
+        trace.colorscale = [[0, colors.low], [1, colors.high]];
+        const widthPx = isPrinting ? PRINT_WIDTH_PX : element.clientWidth;
+        const rowNames = widthPx < PHONE_WIDTH_PX ? trace.y.map((name) => shorten(name, PHONE_NAME_LENGTH)) : trace.y;
+        if (rowNames !== trace.y) Object.assign(layout.yaxis, { tickvals: trace.y, ticktext: rowNames });
+        const [namesPx, emotionsPx] = [rowNames, trace.x].map((labels) => LETTER_PX * Math.max(...labels.map((label) => label.length)));
+        const isNarrow = (widthPx - namesPx) / trace.x.length < emotionsPx;
         layout.xaxis.tickangle = isNarrow ? -90 : 0;
-        layout.margin.t = isNarrow ? words : layout.margin.t;
-        place.style.height = `${Number(place.dataset.height) + (isNarrow ? words : 0)}px`;
+        layout.margin.t = isNarrow ? emotionsPx : layout.margin.t;
+        element.style.height = `${Number(element.dataset.height) + (isNarrow ? emotionsPx : 0)}px`;
       }
-      window.Plotly.react(place, data, layout, { displayModeBar: false, responsive: true });
+      window.Plotly.react(element, data, layout, { displayModeBar: false, responsive: true });
     }
   }
 
-  /* Charts are drawn when they are to be seen. */
+  /* Plotly is loaded, and the charts drawn, when the overview is first shown. */
   async function startCharts() {
     if (byId("overview").hidden) return;
-    const read = parse("data-figures");
-    if (!read.length) return;
+    const parsed = parse("data-figures");
+    if (!parsed.length) return;
     try {
       await (plotly ??= loadPlotly());
-      figures = read;
+      figures = parsed;
       drawCharts();
     } catch {
-      for (const { key } of read) byId(`chart-${key}`).textContent = "A part of this page is missing, so that this chart cannot be drawn.";
+      for (const { key } of parsed) byId(`chart-${key}`).textContent = "This chart cannot be drawn: a file of this report is missing.";
     }
   }
 
   function start() {
-    table = parse("data-table");
+    videos = parse("data-table");
     rows = [...byId("table").tBodies[0].rows];
-    order = table.map((_, number) => number);
-    for (const video of table) video.text = [video.sort[0], video.sort[1], video.sort[5]].join("\n").toLowerCase();
+    order = videos.map((_, number) => number);
+    for (const video of videos) video.text = [video.sort[0], video.sort[1], video.sort[5]].join("\n").toLowerCase();
     byId("table").tHead.addEventListener("click", (event) => {
       const button = event.target.closest("button");
       if (button) sort(button);

@@ -1,4 +1,4 @@
-"""The rows of the HTML report's table: one per video."""
+"""Rows of the table in the HTML report, one per video."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from annotate.analytics.read import ReportSummary
 from annotate.emotions.palette import color
 from annotate.html_report.charts import emotion_columns
-from annotate.html_report.contents import Contents, shown_below
+from annotate.html_report.contents import Contents, display_path
 from annotate.html_report.files import relative_url
 from annotate.text import printable
 
@@ -22,9 +22,10 @@ _NUMBERS = ("duration_s", "face_s", "faces", "confidence", "changes_per_minute")
 
 @dataclass(frozen=True)
 class Row:
-    """A video: ``key`` stands for it in addresses, ``shares`` are those of its emotions (0..1).
+    """A video on the page: ``key`` identifies it in URLs, ``url`` is the video relative to the page.
 
-    ``numbers`` are those of the summary, None where there is no face. ``url`` leads from the page to the video.
+    ``numbers`` are columns of the summary, None where they need a face and there is none; ``shares`` are the shares of its
+    emotions (0..1).
     """
 
     report: ReportSummary
@@ -37,14 +38,14 @@ class Row:
     url: str
 
     @property
-    def told_shares(self) -> str:
-        """The shares in words, the largest first."""
-        parts = sorted(self.shares.items(), key=lambda item: -item[1])
-        return ", ".join(f"{printable(emotion)} {share:.0%}" for emotion, share in parts if share >= 0.005)
+    def shares_text(self) -> str:
+        """Shares as text, largest first."""
+        by_share = sorted(self.shares.items(), key=lambda item: -item[1])
+        return ", ".join(f"{printable(emotion)} {share:.0%}" for emotion, share in by_share if share >= 0.005)
 
     @property
     def gradient(self) -> str:
-        """The shares as a bar of colors, in CSS."""
+        """Shares as a CSS gradient that looks like a stacked bar."""
         stops, end = [], 0.0
         for emotion, share in self.shares.items():
             start, end = end, end + share
@@ -53,20 +54,20 @@ class Row:
 
 
 def make_rows(contents: Contents, folder: Path) -> list[Row]:
-    """Return the rows of an archive, by folder and name, for a page in ``folder``."""
+    """Return the rows of an archive, ordered by folder and name, for a page in ``folder``."""
     columns = emotion_columns(contents.videos.rows)
     folders = contents.folder_names
     rows = []
-    for report, figures in zip(contents.reports, contents.videos.rows.to_dict("records"), strict=True):
+    for report, statistics in zip(contents.reports, contents.videos.rows.to_dict("records"), strict=True):
         rows.append(
             Row(
                 report=report,
-                key=hashlib.sha256(os.fsencode(shown_below(report.path, contents.root))).hexdigest()[:_KEY_DIGITS],
+                key=hashlib.sha256(os.fsencode(display_path(report.path, contents.root))).hexdigest()[:_KEY_DIGITS],
                 name=printable(report.video_path.name),
                 folder=folders[os.path.dirname(report.video) or os.curdir],
-                dominant=printable(figures["dominant"]),
-                numbers={name: _number(figures[name]) for name in _NUMBERS},
-                shares={emotion: figures[column] for column, emotion in columns.items() if figures[column] > 0},
+                dominant=printable(statistics["dominant"]),
+                numbers={name: _number(statistics[name]) for name in _NUMBERS},
+                shares={emotion: statistics[column] for column, emotion in columns.items() if statistics[column] > 0},
                 url=relative_url(report.video_path, folder),
             )
         )

@@ -1,1 +1,1 @@
-"""Everything that talks to ffmpeg: find it, probe, decode, encode; no other package runs a process."""
+"""All use of ffmpeg: find it, probe, decode and encode. No other package runs processes."""

@@ -1,4 +1,4 @@
-"""Lines from a running program beside its output: a pipe of their own, or a file where processes inherit no descriptors."""
+"""Channels for lines that a running program writes besides its output."""
 
 from __future__ import annotations
 
@@ -15,62 +15,55 @@ _JOIN_TIMEOUT_S = 5
 
 
 class LineChannel:
-    """A channel for lines: ``target`` is the program's name for it, ``inherited`` are descriptors that it needs."""
+    """A channel to one program, which knows it as ``target`` and inherits the descriptors ``inherited``."""
 
     def __init__(
-        self, target: str, inherited: tuple[int, ...], opened: Callable[[subprocess.Popen[bytes]], Iterable[str]]
+        self, target: str, inherited: tuple[int, ...], open_lines: Callable[[subprocess.Popen[bytes]], Iterable[str]]
     ) -> None:
         self.target = target
         self.inherited = inherited
-        self._opened = opened
+        self._open_lines = open_lines
         self._threads: list[threading.Thread] = []
 
     def pass_to(self, add: Callable[[str], None], process: subprocess.Popen[bytes]) -> Callable[[], None]:
-        """Pass every line to a function, in a thread, so that the program never waits; return what waits for the last."""
-        lines = self._opened(process)
+        """Call ``add`` with every line, in a thread; return a function that waits for the last one."""
+        return self._read(self._open_lines(process), add, lambda: None)
 
+    def queued(self, process: subprocess.Popen[bytes]) -> Iterator[str]:
+        """Return an iterator of lines; they are read in a thread, so that the program never waits for the caller."""
+        pending: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._read(self._open_lines(process), pending.put, lambda: pending.put(None))
+        return iter(pending.get, None)
+
+    def join(self) -> None:
+        """Wait for the threads; call it when the program has ended."""
+        for thread in self._threads:
+            thread.join(_JOIN_TIMEOUT_S)
+
+    def _read(self, lines: Iterable[str], add: Callable[[str], None], finish: Callable[[], None]) -> Callable[[], None]:
         def read() -> None:
             for line in lines:
                 add(line)
+            finish()
 
         thread = threading.Thread(target=read, daemon=True)
         self._threads.append(thread)
         thread.start()
         return lambda: thread.join(_JOIN_TIMEOUT_S)
 
-    def queued(self, process: subprocess.Popen[bytes]) -> Iterator[str]:
-        """Return the lines, as they come."""
-        pending: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        lines = self._opened(process)
-
-        def read() -> None:
-            for line in lines:
-                pending.put(line)
-            pending.put(None)
-
-        thread = threading.Thread(target=read, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-        return iter(pending.get, None)
-
-    def join(self) -> None:
-        """Wait for the threads that read, after the program has ended."""
-        for thread in self._threads:
-            thread.join(_JOIN_TIMEOUT_S)
-
 
 @contextlib.contextmanager
 def line_channel() -> Iterator[LineChannel]:
-    """Open a channel for one program, which ends before the block does."""
+    """Open a channel for a program that ends within the block: a pipe, or a file where processes inherit no descriptors."""
     if os.name == "posix":
         reading, writing = os.pipe()
         with os.fdopen(reading, encoding="ascii", errors="replace") as lines, os.fdopen(writing, "wb") as kept_open:
 
-            def opened(_: subprocess.Popen[bytes]) -> Iterable[str]:
+            def open_lines(_: subprocess.Popen[bytes]) -> Iterable[str]:
                 kept_open.close()
                 return lines
 
-            channel = LineChannel(f"pipe:{writing}", (writing,), opened)
+            channel = LineChannel(f"pipe:{writing}", (writing,), open_lines)
             try:
                 yield channel
             finally:

@@ -1,7 +1,6 @@
-"""Rendered videos: with subtitles drawn into the frames, with tracks of subtitles beside them, or for browsers to play.
+"""Write rendered videos (subtitles drawn into frames, or added as tracks) and browser proxies.
 
-All are written to a folder that is empty but for them, where ffmpeg runs, so that no file name of a user's stands in the
-options of a filter.
+Each is written to an otherwise empty folder, in which ffmpeg runs, so that filter options contain no file names of users.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import functools
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -17,46 +16,44 @@ from typing import IO, Any
 import ffmpeg
 
 from annotate.errors import DecodingError, OutputError
-from annotate.media.containers import COPY, MATROSKA, MP4, coding, is_kept_in_burning, text_codec
-from annotate.media.decode import DecodingReport, collect_warnings, deinterlaced
+from annotate.media.containers import COPY, MATROSKA, MP4, codec_option, is_kept_when_burning, subtitle_encoder
+from annotate.media.decode import DecodingReport, MediaProgress, clock_output, collect_warnings, deinterlace
 from annotate.media.ffmpeg import (
     H264_ENCODER,
     LIBASS,
+    LOG_LEVEL,
     PROTOCOLS,
-    command_line,
+    build_command,
     ffmpeg_process,
     memory_options,
-    open_input,
+    restricted_input,
     wait_for_output,
 )
 from annotate.media.probe import Stream, Video
 from annotate.settings import ONE_CORE, Limits
 
 FONT = "DejaVu Sans"
-"""The font of subtitles; a part of it comes with the program, since without any font libass draws nothing, no box either."""
-
-Progress = Callable[[float], None]
-"""Called with the seconds of video done so far."""
+"""The font of subtitles. A subset is included, since libass draws nothing, not even boxes, without a font."""
 
 _FONTS = Path(__file__).parent / "fonts"
-_CLOCK_PER_S = 720_000
-"""Ticks of the encoder's clock: a common multiple of usual containers' ones and frame rates, so that no time is rounded."""
+_TICKS_PER_S = 720_000
+"""The encoder's time base: a common multiple of usual time bases and frame rates, so that times stay exact."""
 
 _QUALITY, _PRESET = 18, "medium"
-"""libx264's constant rate factor at which hardly anybody sees a difference, and its usual preset."""
+"""libx264's constant rate factor for visually lossless frames, and its default preset."""
 
 _PROXY_QUALITY, _PROXY_PRESET, _PROXY_LONG_SIDE_PX = 23, "veryfast", 1920
 
 _ENCODER_THREADS = 4
-"""The same everywhere: with another number libx264 gives other frames, and a result is not to depend on the machine."""
+"""Fixed, since the frames that libx264 writes depend on its number of threads, and must not depend on the machine."""
 
-_SOUND_CODEC, _SOUND_RATE = "aac", "192k"
+_AUDIO_CODEC, _AUDIO_BITRATE = "aac", "192k"
 _READ_BYTES = 1 << 16
-_LATER = "if(isnan(PREV_OUTPTS),PTS,max(PTS,PREV_OUTPTS+1))"
-"""Times of frames; of two at one time the second comes a tick later, as when frames are analyzed."""
+_STRICTLY_INCREASING = "if(isnan(PREV_OUTPTS),PTS,max(PTS,PREV_OUTPTS+1))"
+"""setpts expression: of two frames with the same time the second comes a tick later, as in decoding for analysis."""
 
 _PROGRESS_OUTPUT = {"format": "framecrc", "flush_packets": 1}
-"""ffmpeg writes a line per frame to a pipe, so that it ends if nobody is left at the other end."""
+"""ffmpeg writes a line per frame to a pipe, so that it exits when the reading process has died."""
 
 _TIME_BASE, _STAMP = re.compile(rb"#tb 0: (\d+)/(\d+)"), re.compile(rb"\d+, *(-?\d+),")
 _NO_SPACE = "No space left on device"
@@ -64,7 +61,7 @@ _NO_SPACE = "No space left on device"
 
 @dataclass(frozen=True)
 class Subtitles:
-    """A track to be added: its text, its kind (``srt`` or ``ass``), language (ISO 639-2) and title."""
+    """A subtitle track to add: its text, format (``kind``: ``srt`` or ``ass``), language (ISO 639-2) and title."""
 
     text: str
     kind: str
@@ -73,69 +70,68 @@ class Subtitles:
 
 
 def burn(
-    video: Video, substation: str | None, target: Path, *, limits: Limits = ONE_CORE, progress: Progress | None = None
+    video: Video, ass_track: str | None, target: Path, *, limits: Limits = ONE_CORE, progress: MediaProgress | None = None
 ) -> DecodingReport:
-    """Write ``target``, .mp4 or .mkv, the only file in its folder: the video with an ASS track, if any, drawn into it.
+    """Write the video to ``target``, with the text of an ASS track, if given, drawn into the frames.
 
-    Frames are encoded as H.264 and keep their resolution, shape and times; they are upright, and deinterlaced where they
-    are interlaced. Sound, subtitles, chapters and metadata are kept: copied if the container takes them, sound that it does
-    not take as AAC. Warnings of the decoder are returned.
+    ``target`` is .mp4 or .mkv, in an empty folder. Frames are encoded as H.264 and keep their resolution, pixel shape and
+    times; they are upright, and interlaced ones are deinterlaced. Audio, subtitles, chapters and metadata are copied where
+    the container supports them; other audio is encoded as AAC. Return the decoder's warnings.
 
     Raises:
         DecodingError: the video cannot be decoded to its end, or the decoder hung.
-        OutputError: there is no space left.
-        FFmpegError: there is no ffmpeg with libass and libx264.
+        OutputError: the disk is full.
+        FFmpegError: no ffmpeg with libass and libx264 was found.
     """
     renderer = video.ffmpeg.renderer
     container = target.suffix[1:]
-    source, chain = _opened(video, limits)
-    if substation is not None:
-        chain = _drawn_into(chain, video, substation, target.parent)
-    odd = (video.width_px | video.height_px) & 1
-    halves = chain.filter("format", "yuv444p" if odd else "yuv420p").split()
-    kept = [stream for stream in video.streams if is_kept_in_burning(stream, container)]
+    source, chain = _open(video, limits)
+    if ass_track is not None:
+        chain = _draw_track(chain, video, ass_track, target.parent)
+    is_odd = (video.width_px | video.height_px) & 1
+    halves = chain.filter("format", "yuv444p" if is_odd else "yuv420p").split()
+    kept = [stream for stream in video.streams if is_kept_when_burning(stream, container)]
     options: dict[str, Any] = {
-        **_encoding(_QUALITY, _PRESET),
+        **_h264_options(_QUALITY, _PRESET),
         "c:t": COPY,
-        **_codings(kept, container),
+        **_codec_options(kept, container),
     }
     rendered = ffmpeg.output(
-        halves[0], *(source[str(stream.index)] for stream in kept), str(target.name), **options, **_common(container)
+        halves[0], *(source[str(stream.index)] for stream in kept), str(target.name), **options, **_muxer_options(container)
     )
-    clock = ffmpeg.output(source["v"], source["a?"], "pipe:2", format="null", codec="copy")
-    outputs = ffmpeg.merge_outputs(rendered, clock, _progress_output(halves[1]))
+    outputs = ffmpeg.merge_outputs(rendered, clock_output(source, video), _progress_output(halves[1]))
     return _run(outputs, video, target, renderer.path, limits, progress)
 
 
-def _opened(video: Video, limits: Limits) -> tuple[Any, Any]:
-    """Return an input, and its frames at the times at which they are shown."""
-    source = open_input(threads=limits.threads, max_pixels=limits.max_pixels)
-    return source, deinterlaced(source, video).filter("setpts", _LATER)
+def _open(video: Video, limits: Limits) -> tuple[Any, Any]:
+    """Return the input, and its frames with strictly increasing times."""
+    source = restricted_input(threads=limits.threads, max_pixels=limits.max_pixels)
+    return source, deinterlace(source, video).filter("setpts", _STRICTLY_INCREASING)
 
 
-def _encoding(quality: int, preset: str) -> dict[str, Any]:
-    """Return options by which frames become H.264, and keep their times."""
+def _h264_options(quality: int, preset: str) -> dict[str, Any]:
+    """Return the options that encode frames as H.264 without changing their times."""
     return {
         "c:v": H264_ENCODER,
         "crf": quality,
         "preset": preset,
         "threads:v": _ENCODER_THREADS,
         "fps_mode": "passthrough",
-        "enc_time_base:v": f"1:{_CLOCK_PER_S}",
+        "enc_time_base:v": f"1:{_TICKS_PER_S}",
     }
 
 
 def _progress_output(frames: Any) -> Any:
-    """Return an output with a line for each frame, which it gets by reference."""
+    """Return an output of one line per frame; frames are passed to it by reference."""
     return frames.output("pipe:1", vcodec="wrapped_avframe", fps_mode="passthrough", **_PROGRESS_OUTPUT)
 
 
-def _drawn_into(chain: Any, video: Video, substation: str, folder: Path) -> Any:
-    """Return a chain of filters that ends with the drawing of a track, whose files are put into the folder."""
-    (folder / "track.ass").write_text(substation, encoding="utf-8")
+def _draw_track(chain: Any, video: Video, ass_track: str, folder: Path) -> Any:
+    """Add the drawing of a track to a filter chain; write the files that it needs to ``folder``."""
+    (folder / "track.ass").write_text(ass_track, encoding="utf-8")
     shutil.copytree(_FONTS, folder / "fonts", copy_function=shutil.copyfile)
-    shape = f"{video.width_px}x{video.height_px}"
-    return chain.filter(LIBASS, filename="track.ass", fontsdir="fonts", original_size=shape)
+    size = f"{video.width_px}x{video.height_px}"
+    return chain.filter(LIBASS, filename="track.ass", fontsdir="fonts", original_size=size)
 
 
 def mux(
@@ -144,53 +140,54 @@ def mux(
     target: Path,
     *,
     limits: Limits = ONE_CORE,
-    progress: Progress | None = None,
+    progress: MediaProgress | None = None,
 ) -> DecodingReport:
-    """Write ``target``, .mp4 or .mkv, the only file in its folder: the video's streams as they are, and ``tracks``.
+    """Write the video's streams, copied, and subtitle ``tracks`` to ``target``, .mp4 or .mkv in an empty folder.
 
-    Streams that the container does not take are left out (see `annotate.media.containers`). The first of the tracks is
-    shown by itself if the video has no subtitles.
+    Streams that the container does not support are dropped (see `annotate.media.containers`). Players show the first of
+    ``tracks`` by default if the video has no subtitles. Return ffmpeg's warnings.
 
     Raises:
-        DecodingError: the video cannot be read to its end, or the container does not take its streams.
-        OutputError: there is no space left.
-        FFmpegError: ffmpeg is gone since it was found.
+        DecodingError: the video cannot be read to its end, or the container does not support its streams.
+        OutputError: the disk is full.
+        FFmpegError: ffmpeg could not be started.
     """
     container = target.suffix[1:]
-    source = open_input(fflags="+genpts", max_pixels=limits.max_pixels)
-    kept = [stream for stream in video.streams if coding(stream, container)]
-    options: dict[str, Any] = {"c": COPY, **_codings(kept, container)}
-    further, metadata = [], []
+    source = restricted_input(fflags="+genpts", max_pixels=limits.max_pixels)
+    kept = [stream for stream in video.streams if codec_option(stream, container)]
+    options: dict[str, Any] = {"c": COPY, **_codec_options(kept, container)}
+    added, metadata = [], []
     first = sum(stream.kind == "subtitle" for stream in kept)
     for number, track in enumerate(tracks, first):
         name = f"track{number}.{track.kind}"
         (target.parent / name).write_text(track.text, encoding="utf-8")
-        further.append(ffmpeg.input(f"file:{name}", format=track.kind, protocol_whitelist=PROTOCOLS)["s"])
-        options[f"c:s:{number}"] = text_codec(container) if track.kind == "srt" else COPY
+        added.append(ffmpeg.input(f"file:{name}", format=track.kind, protocol_whitelist=PROTOCOLS)["s"])
+        options[f"c:s:{number}"] = subtitle_encoder(container) if track.kind == "srt" else COPY
         for name, value in (("language", track.language), ("title", track.title), ("handler_name", track.title)):
             metadata += [f"-metadata:s:s:{number}", f"{name}={value}"]
         options[f"disposition:s:{number}"] = "default" if number == 0 else "0"
     streams = [source[str(stream.index)] for stream in kept]
-    muxed = ffmpeg.output(*streams, *further, str(target.name), **options, **_common(container))
-    done = ffmpeg.output(source[str(video.stream)], "pipe:1", codec=COPY, **_PROGRESS_OUTPUT)
-    return _run(ffmpeg.merge_outputs(muxed, done), video, target, video.ffmpeg.path, limits, progress, metadata)
+    muxed = ffmpeg.output(*streams, *added, str(target.name), **options, **_muxer_options(container))
+    timestamps = ffmpeg.output(source[str(video.stream)], "pipe:1", codec=COPY, **_PROGRESS_OUTPUT)
+    outputs = ffmpeg.merge_outputs(muxed, timestamps)
+    return _run(outputs, video, target, video.ffmpeg.path, limits, progress, metadata)
 
 
-def _common(container: str) -> dict[str, Any]:
-    """Return options of all rendered videos: nothing in them differs from one run to the next."""
+def _muxer_options(container: str) -> dict[str, Any]:
+    """Return the options of all written files, which are the same to the byte in every run."""
     muxer = {MP4: {"format": "mp4", "movflags": "+faststart"}, MATROSKA: {"format": "matroska"}}[container]
     return {"map_metadata": 0, "fflags": "+bitexact", "max_muxing_queue_size": 9999, **muxer}
 
 
-def _codings(streams: Sequence[Stream], container: str) -> dict[str, Any]:
-    """Return an option for every stream of sound or subtitles."""
+def _codec_options(streams: Sequence[Stream], container: str) -> dict[str, Any]:
+    """Return the codec options of all audio and subtitle streams."""
     options: dict[str, Any] = {}
     for kind, letter in (("audio", "a"), ("subtitle", "s")):
         for number, stream in enumerate(stream for stream in streams if stream.kind == kind):
-            how = coding(stream, container)
-            options[f"c:{letter}:{number}"] = how or _SOUND_CODEC
-            if not how:
-                options[f"b:{letter}:{number}"] = _SOUND_RATE
+            codec = codec_option(stream, container)
+            options[f"c:{letter}:{number}"] = codec or _AUDIO_CODEC
+            if not codec:
+                options[f"b:{letter}:{number}"] = _AUDIO_BITRATE
     return options
 
 
@@ -200,24 +197,24 @@ def _run(
     target: Path,
     program: str,
     limits: Limits,
-    progress: Progress | None,
+    progress: MediaProgress | None,
     metadata: Sequence[str] = (),
 ) -> DecodingReport:
-    """Run ffmpeg in the target's folder until it ends, and call ``progress`` with the seconds that are done.
+    """Run ffmpeg in the target's folder until it ends, and call ``progress`` with the seconds of video done so far.
 
-    ``metadata`` are further options of the target, which may stand there more than once: ffmpeg-python takes each once.
+    ``metadata`` are further options of the target; they repeat options, which ffmpeg-python does not support.
     """
-    options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+error", "-y")
+    options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", LOG_LEVEL, "-y")
     outputs = outputs.global_args(*options, *memory_options(video.pixels))
     source = video.path.absolute()
-    command = command_line(outputs, source, program)
-    place = command.index(target.name)
-    command[place:place] = metadata
+    command = build_command(outputs, source, program)
+    before_target = command.index(target.name)
+    command[before_target:before_target] = metadata
     report = DecodingReport()
     read_stderr = functools.partial(collect_warnings, report=report, video=video, path=source)
     with ffmpeg_process(command, read_stderr, folder=target.parent) as process:
         assert process.stdout is not None
-        for done_s in _times(process.stdout, video, limits.stall_timeout_s):
+        for done_s in _read_progress(process.stdout, video, limits.stall_timeout_s):
             if progress is not None:
                 progress(done_s)
         process.wait()
@@ -226,11 +223,11 @@ def _run(
     return report
 
 
-def _times(pipe: IO[bytes], video: Video, stall_timeout_s: float) -> Iterator[float]:
-    """Yield seconds of video that are done, from lines of framecrc: the time base first, then stream, dts, pts per frame."""
+def _read_progress(pipe: IO[bytes], video: Video, stall_timeout_s: float) -> Iterator[float]:
+    """Yield the seconds of video done so far, from framecrc lines: the time base, then stream, dts, pts per frame."""
     tick_s, rest = 0.0, b""
     while True:
-        wait_for_output(pipe, video.shown_as, stall_timeout_s)
+        wait_for_output(pipe, video.display_path, stall_timeout_s)
         read = pipe.read(_READ_BYTES)
         if not read:
             return
@@ -244,29 +241,32 @@ def _times(pipe: IO[bytes], video: Video, stall_timeout_s: float) -> Iterator[fl
 
 def _failure(video: Video, target: Path, report: DecodingReport, status: int) -> DecodingError | OutputError:
     if any(_NO_SPACE in line for line in report.warnings):
-        return OutputError(f"cannot be written ({_NO_SPACE})", "make room, and run again", path=target.parent.parent)
-    reason = next(iter(report.warnings), f"ffmpeg ended with status {status}").replace("\n", " ")
-    problem = f"no whole copy could be made ({reason})"
-    return DecodingError(problem, "the file is damaged, or holds what ffmpeg cannot copy", path=video.shown_as)
+        return OutputError(f"cannot be written ({_NO_SPACE})", "free disk space and run it again", path=target.parent.parent)
+    cause = next(iter(report.warnings), f"ffmpeg exited with status {status}").replace("\n", " ")
+    problem = f"ffmpeg could not process the whole video ({cause})"
+    return DecodingError(problem, "check whether the file is damaged", path=video.display_path)
 
 
-def make_proxy(video: Video, target: Path, *, limits: Limits = ONE_CORE, progress: Progress | None = None) -> DecodingReport:
-    """Write ``target``, an .mp4 that every browser plays, the only file in its folder.
+def make_proxy(
+    video: Video, target: Path, *, limits: Limits = ONE_CORE, progress: MediaProgress | None = None
+) -> DecodingReport:
+    """Write a version of the video that every browser plays to ``target``, .mp4 in an empty folder.
 
-    Frames keep their times and shape; they are H.264 in 4:2:0, upright, deinterlaced where they are interlaced, of even
-    sides and at most 1920 pixels along the longer one. The first sound is AAC in stereo. Errors as for `burn`.
+    Frames keep their times and are H.264 in 4:2:0 with square pixels, upright, deinterlaced where interlaced, with even
+    sides and at most 1920 pixels along the longer one. The first audio stream becomes AAC in stereo. Raises the errors of
+    `burn`.
     """
     renderer = video.ffmpeg.renderer
-    source, chain = _opened(video, limits)
+    source, chain = _open(video, limits)
     chain = chain.filter("scale", *proxy_size_px(video)).filter("setsar", 1)
     halves = chain.filter("format", "yuv420p").split()
-    sounds = [stream for stream in video.streams if stream.kind == "audio"][:1]
+    audio = [stream for stream in video.streams if stream.kind == "audio"][:1]
     options: dict[str, Any] = {
-        **_encoding(_PROXY_QUALITY, _PROXY_PRESET),
-        **({"c:a": _SOUND_CODEC, "b:a": _SOUND_RATE, "ac": 2} if sounds else {}),
+        **_h264_options(_PROXY_QUALITY, _PROXY_PRESET),
+        **({"c:a": _AUDIO_CODEC, "b:a": _AUDIO_BITRATE, "ac": 2} if audio else {}),
     }
     proxy = ffmpeg.output(
-        halves[0], *(source[str(stream.index)] for stream in sounds), str(target.name), **options, **_common(MP4)
+        halves[0], *(source[str(stream.index)] for stream in audio), str(target.name), **options, **_muxer_options(MP4)
     )
     outputs = ffmpeg.merge_outputs(proxy, _progress_output(halves[1]))
     return _run(outputs, video, target, renderer.path, limits, progress)

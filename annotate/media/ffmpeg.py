@@ -1,4 +1,4 @@
-"""The ffmpeg program: find one that is new enough, build its command lines and run it."""
+"""Find an ffmpeg that is new enough, build its command lines and run it."""
 
 from __future__ import annotations
 
@@ -25,21 +25,24 @@ MIN_VERSION = (5, 1)
 """The first release with ``-fps_mode``."""
 
 LIBASS, H264_ENCODER = "ass", "libx264"
-"""The filter that draws subtitles into frames, and the encoder of the result."""
+"""ffmpeg's names of the filter that draws subtitles and of the encoder, both needed for rendering."""
 
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,mpeg,mpegvideo,flv,live_flv,asf,asf_o,gif,ogg,h264,hevc,m4v,dv,"
     "mjpeg,mxf,mxf_opatom,nut,rm,wtv,ivf,gxf,obu,av1,yuv4mpegpipe,vc1,dirac"
 )
-"""Demuxers that read video from the one file they are given: no playlists, no scripts, no lists of images."""
+"""Demuxers that read a single file: no playlists, scripts or image sequences."""
 
 PROTOCOLS = "file"
 
+LOG_LEVEL = "repeat+error"
+"""Every line is written, so that those of one component can be counted."""
+
 MAX_STREAMS = 256
-"""Files with more are refused; a whole television transponder has about a hundred."""
+"""Maximum number of streams of a file; a whole television transponder has about a hundred."""
 
 MAX_BLOCK_BYTES = 64_000_000
-"""The largest piece of memory ffmpeg may take at once, frames aside: attachments are read into memory whole."""
+"""Maximum size of one memory allocation of ffmpeg, apart from frames: attachments are read into memory whole."""
 
 _MAX_BYTES_PER_PIXEL = 8
 _INPUT = "file:INPUT"
@@ -54,30 +57,30 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FFmpeg:
-    """A usable ffmpeg: its path and the version it states."""
+    """A usable ffmpeg: its path and its version string."""
 
     path: str
     version: str
 
     @cached_property
     def renderer(self) -> Renderer:
-        """The ffmpeg that draws into frames where this one decodes; see `find_renderer`."""
+        """The ffmpeg that draws subtitles into frames when this one decodes; see `find_renderer`."""
         return find_renderer(self)
 
 
 @dataclass(frozen=True)
 class Renderer:
-    """An ffmpeg that draws subtitles into frames; ``remark`` says why it is not the one that decodes, if it is not."""
+    """An ffmpeg that can draw subtitles into frames; ``remark`` says why the decoding ffmpeg is not used, or is empty."""
 
     path: str
     remark: str = ""
 
 
 def find_ffmpeg() -> FFmpeg:
-    """Return the system's ffmpeg if it is new enough, else the one that imageio-ffmpeg installs; each is started once.
+    """Return the ffmpeg on the PATH if it is new enough, else the one of imageio-ffmpeg; run each to get its version.
 
     Raises:
-        FFmpegError: there is neither.
+        FFmpegError: neither is usable.
     """
     rejected = []
     for path in (shutil.which("ffmpeg"), _bundled()):
@@ -85,42 +88,42 @@ def find_ffmpeg() -> FFmpeg:
             continue
         version = _version(path)
         if version is None:
-            rejected.append(f"{path} does not run")
+            rejected.append(f"{path} fails to run")
         elif not _is_new_enough(version):
             rejected.append(f"{path} is version {version}")
         else:
             logger.info("using ffmpeg %s at %s", version, path)
             return FFmpeg(path, version)
-    needed, found = ".".join(map(str, MIN_VERSION)), "; ".join(rejected) or "none was found"
-    raise FFmpegError(f"ffmpeg {needed} or newer is needed, but {found}", f"install it, or {_REINSTALL}")
+    required = ".".join(map(str, MIN_VERSION))
+    found = f" ({'; '.join(rejected)})" if rejected else ""
+    raise FFmpegError(f"no ffmpeg {required} or newer was found{found}", f"install ffmpeg, or {_REINSTALL}")
 
 
-def find_renderer(usual: FFmpeg) -> Renderer:
-    """Return ``usual`` if it has libass and libx264, else the ffmpeg that imageio-ffmpeg installs if that has.
+def find_renderer(decoder: FFmpeg) -> Renderer:
+    """Return ``decoder`` if it has libass and libx264, else the ffmpeg of imageio-ffmpeg if that has both.
 
     Raises:
-        FFmpegError: there is none that has both.
+        FFmpegError: neither has both.
     """
     rejected: list[str] = []
-    for path in dict.fromkeys((usual.path, _bundled())):
+    for path in dict.fromkeys((decoder.path, _bundled())):
         if path is None:
             continue
         missing = _missing_for_rendering(path)
         if missing:
             rejected.append(f"{path} lacks {missing}")
         elif rejected:
-            remark = "without which no boxes are drawn; using the one that imageio-ffmpeg brings"
-            return Renderer(path, f"{'; '.join(rejected)}, {remark}, {path}")
+            return Renderer(path, f"{'; '.join(rejected)}; rendering with the ffmpeg of imageio-ffmpeg instead ({path})")
         else:
             return Renderer(path)
-    remedy = f"install an ffmpeg that was built with libass and libx264, or {_REINSTALL}"
-    raise FFmpegError("; ".join(rejected), remedy)
+    remedy = f"install an ffmpeg built with libass and libx264, or {_REINSTALL}"
+    raise FFmpegError(f"no ffmpeg can draw subtitles ({'; '.join(rejected)})", remedy)
 
 
-def open_input(**options: Any) -> Any:
-    """Return ffmpeg-python's input, restricted to `CONTAINERS` and `PROTOCOLS`; `command_line` puts in the file.
+def restricted_input(**options: Any) -> Any:
+    """Return an ffmpeg-python input that is restricted to `CONTAINERS` and `PROTOCOLS`.
 
-    The white lists must stand before ``-i``, where ffmpeg-python puts an input's options.
+    `build_command` inserts the file. The allowlists must precede ``-i``, where ffmpeg-python puts an input's options.
     """
     return ffmpeg.input(
         _INPUT, format_whitelist=CONTAINERS, protocol_whitelist=PROTOCOLS, max_streams=MAX_STREAMS, **options
@@ -128,7 +131,7 @@ def open_input(**options: Any) -> Any:
 
 
 def memory_options(pixels: int = 0) -> tuple[str, str]:
-    """Return global options by which ffmpeg takes no piece of memory larger than frames of ``pixels`` pixels need.
+    """Return global options that limit the size of one memory allocation to what frames of ``pixels`` pixels need.
 
     >>> memory_options(1920 * 1080)
     ('-max_alloc', '80588800')
@@ -136,22 +139,22 @@ def memory_options(pixels: int = 0) -> tuple[str, str]:
     return "-max_alloc", str(MAX_BLOCK_BYTES + _MAX_BYTES_PER_PIXEL * pixels)
 
 
-def command_line(outputs: Any, path: Path, program: str) -> list[str]:
-    """Return the arguments by which ``program`` makes ffmpeg-python's ``outputs`` of the local file ``path``.
+def build_command(outputs: Any, path: Path, program: str) -> list[str]:
+    """Return the command with which ``program`` makes ffmpeg-python's ``outputs`` from the local file ``path``.
 
-    The name is put in at the end, since ffmpeg-python takes none that is not UTF-8; ``file:`` keeps names like
-    ``a:b.mp4`` or ``-x.mp4`` from being read as anything but names.
+    The path is inserted last, since ffmpeg-python rejects paths that are not UTF-8. The prefix ``file:`` keeps ffmpeg from
+    parsing names like ``a:b.mp4`` or ``-x.mp4`` as protocols or options.
     """
     command = outputs.compile(cmd=program)
     return [f"file:{path}" if argument == _INPUT else argument for argument in command]
 
 
-def run_to_end(command: Sequence[str], timeout_s: float = _TIMEOUT_S) -> subprocess.CompletedProcess[bytes]:
-    """Run ``command``, which answers soon, and return its exit status and what it wrote.
+def run_command(command: Sequence[str], timeout_s: float = _TIMEOUT_S) -> subprocess.CompletedProcess[bytes]:
+    """Run a short command to its end, and return its exit status and output.
 
     Raises:
-        FFmpegError: the program is gone since it was found.
-        subprocess.TimeoutExpired: it took longer than that.
+        FFmpegError: the program could not be started.
+        subprocess.TimeoutExpired: it took longer than ``timeout_s``.
     """
     with _translate_spawn_error(command):
         return subprocess.run(  # noqa: S603
@@ -172,14 +175,14 @@ def ffmpeg_process(
     folder: Path | None = None,
     inherited: tuple[int, ...] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ``command`` in ``folder`` while the block lasts, which is to read its standard output.
+    """Run ``command`` in ``folder`` during the ``with`` block, and kill it at the end of the block.
 
-    A session of its own keeps a Ctrl-C in the terminal from looking like the end of the video. ``read_stderr`` reads the
-    standard error to its end, in a thread, since a full pipe would stop the program; without it that is discarded.
-    ``inherited`` are descriptors that the program may use.
+    The block must read the process's stdout. The process gets its own session, so that a Ctrl-C in the terminal does not
+    look like the end of the video. ``read_stderr`` runs in a thread and must read stderr to its end, since a full pipe would
+    block the process; without it stderr is discarded. ``inherited`` are file descriptors for the process.
 
     Raises:
-        FFmpegError: the program is gone since it was found.
+        FFmpegError: the program could not be started.
     """
     with _translate_spawn_error(command):
         process = subprocess.Popen(  # noqa: S603
@@ -209,40 +212,41 @@ def ffmpeg_process(
                 pipe.close()
 
 
-def wait_for_output(pipe: IO[bytes], name: object, stall_timeout_s: float, option: str = " (--stall-timeout)") -> None:
-    """Return when there is something to read about the video called ``name``, or the pipe has come to its end.
+def wait_for_output(pipe: IO[bytes], name: object, stall_timeout_s: float, option: str = "--stall-timeout") -> None:
+    """Wait until the pipe has data or is at its end.
 
-    ``option`` is what allows for more time, where there is one.
+    ``name`` is the video in error messages, ``option`` the command-line option that sets the timeout, or empty.
 
     Raises:
-        DecodingError: nothing came for ``stall_timeout_s``.
+        DecodingError: there was no data for ``stall_timeout_s``.
     """
     if os.name == "posix" and not select.select([pipe], [], [], stall_timeout_s)[0]:
-        problem = f"the decoder gave nothing for {stall_timeout_s:g} s and was ended"
-        raise DecodingError(problem, f"the file is damaged, or its disk slow{option}", path=name)
+        problem = f"the decoder hung and was stopped (no output for {stall_timeout_s:g} s)"
+        remedy = "check the file and its disk" + (f", or raise {option}" if option else "")
+        raise DecodingError(problem, remedy, path=name)
 
 
-def plain_line(line: str, path: Path, shown_as: object) -> str:
-    """Return a line of ffmpeg's with ``shown_as`` where it names ``path``, less memory addresses, which differ in every run.
+def clean_line(line: str, path: Path, display_path: object) -> str:
+    """Return a line of ffmpeg's output without memory addresses, which differ in every run, and with ``path`` replaced.
 
-    >>> plain_line("[h264 @ 0x55e0c0] /tmp/copy.mp4: no frame!", Path("/tmp/copy.mp4"), "s3://archive/a.mp4")
+    >>> clean_line("[h264 @ 0x55e0c0] /tmp/copy.mp4: no frame!", Path("/tmp/copy.mp4"), "s3://archive/a.mp4")
     '[h264] s3://archive/a.mp4: no frame!'
     """
-    return _ADDRESS.sub("", line.strip()).replace(str(path), str(shown_as))
+    return _ADDRESS.sub("", line.strip()).replace(str(path), str(display_path))
 
 
 @contextlib.contextmanager
 def _translate_spawn_error(command: Sequence[str]) -> Iterator[None]:
-    """Raise `FFmpegError` if ``command`` does not start: its program may be gone since it was found, as runs take days."""
+    """Raise `FFmpegError` if ``command`` does not start; its program may be deleted or replaced during runs of days."""
     try:
         yield
     except OSError as error:
-        problem = f"cannot be started any more ({error.strerror})"
-        raise FFmpegError(problem, "install it and run again", path=command[0]) from None
+        problem = f"cannot be started ({error.strerror})"
+        raise FFmpegError(problem, "install ffmpeg and run it again", path=command[0]) from None
 
 
 def _bundled() -> str | None:
-    """Return the path of the ffmpeg that imageio-ffmpeg installs, if it did."""
+    """Return the path of the ffmpeg of imageio-ffmpeg; None if it has none."""
     try:
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError:
@@ -250,12 +254,12 @@ def _bundled() -> str | None:
 
 
 def _stdout(command: Sequence[str]) -> str | None:
-    """Return what a command writes to its standard output; None if it does not start or fails."""
+    """Return the stdout of a command; None if it does not start or fails."""
     try:
-        answer = run_to_end(command)
+        result = run_command(command)
     except (FFmpegError, subprocess.SubprocessError):
         return None
-    return None if answer.returncode else answer.stdout.decode("utf-8", "replace")
+    return None if result.returncode else result.stdout.decode("utf-8", "replace")
 
 
 def _version(path: str) -> str | None:
@@ -264,13 +268,13 @@ def _version(path: str) -> str | None:
 
 
 def _is_new_enough(version: str) -> bool:
-    """Return whether a version will do. Builds from development branches state no number; they are taken as new."""
+    """Return whether a version is at least ``MIN_VERSION``; development builds without a number are taken as new."""
     match = re.match(r"n?(\d+)\.(\d+)", version)
     return match is None or (int(match[1]), int(match[2])) >= MIN_VERSION
 
 
 def _missing_for_rendering(path: str) -> str:
-    """Return which of libass and libx264 an ffmpeg lacks, in words; empty if none."""
+    """Return the libraries of libass and libx264 that an ffmpeg lacks, joined by "and"; empty if it has both."""
     lists = (("-filters", LIBASS, "libass"), ("-encoders", H264_ENCODER, "libx264"))
     missing = []
     for option, name, library in lists:

@@ -1,4 +1,4 @@
-"""Packets as a file stores them, read beside the decoding: they tell durations of frames and where a file ends."""
+"""Packets as a file stores them, read while it is decoded: the durations of frames, and the end of the file."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections import OrderedDict
 _US_PER_S = 1_000_000
 _TIME_BASE = re.compile(r"#tb (?P<stream>\d+): (?P<numerator>\d+)/(?P<denominator>\d+)")
 _NO_TIME = -(1 << 63)
-_KEPT = 256
-"""Durations of so many packets of the video stream are kept: a decoder holds back far fewer frames."""
+_DURATIONS_KEPT = 256
+"""Number of video packets whose durations are kept; decoders hold back far fewer frames."""
 
 
 class Packets:
-    """What lines of ``framecrc`` tell of the packets of an output, of which stream 0 is the video stream."""
+    """Collects ``framecrc`` lines of packets; stream 0 of the output is the video stream. Times are in microseconds."""
 
     def __init__(self) -> None:
         self.end_us = 0
@@ -21,7 +21,7 @@ class Packets:
         self._durations_us: OrderedDict[int, int] = OrderedDict()
 
     def add(self, line: str) -> None:
-        """Take a line: a time base, or stream, dts, pts, duration, size and checksum of a packet."""
+        """Add a line: a time base, or stream, dts, pts, duration, size and checksum of a packet."""
         if match := _TIME_BASE.match(line):
             self._time_bases[int(match["stream"])] = int(match["numerator"]), int(match["denominator"])
             return
@@ -35,11 +35,11 @@ class Packets:
         self.end_us = max(self.end_us, start_us + duration_us)
         if stream == 0:
             self._durations_us[start_us] = duration_us
-            if len(self._durations_us) > _KEPT:
+            if len(self._durations_us) > _DURATIONS_KEPT:
                 self._durations_us.popitem(last=False)
 
     def duration_us(self, start_us: int) -> int:
-        """Return the duration of the packet of the video stream that begins at a time; 0 if it has none."""
+        """Return the duration of the video packet that starts at a time; 0 if none does or it has no duration."""
         return self._durations_us.get(start_us, 0)
 
     def _microseconds(self, stream: int, ticks: int) -> int:

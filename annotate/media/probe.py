@@ -1,4 +1,4 @@
-"""Contents of a video file as ffmpeg itself tells them: ffprobe is not needed."""
+"""Probe video files with ``ffmpeg -i``; ffprobe is not needed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from annotate.errors import NotAVideoError, NoVideoStreamError, TooLargeError, U
 from annotate.media.ffmpeg import (
     MAX_STREAMS,
     FFmpeg,
-    command_line,
+    build_command,
+    clean_line,
     find_ffmpeg,
     memory_options,
-    open_input,
-    plain_line,
-    run_to_end,
+    restricted_input,
+    run_command,
 )
 from annotate.settings import Limits
 from annotate.storage.local.files import check_readable
@@ -43,8 +43,8 @@ _TIMEOUT_S = 120
 class Stream:
     """One stream of a file.
 
-    ``kind`` is ``video``, ``audio``, ``subtitle``, ``data`` or ``attachment``, ``codec`` its coding in ffmpeg's words, or
-    the tag of data. ``is_cover`` marks still images for shelves, ``is_usable`` sound whose coding is known.
+    ``kind`` is ``video``, ``audio``, ``subtitle``, ``data`` or ``attachment``; ``codec`` is ffmpeg's name of the codec, or
+    the tag of a data stream. ``is_cover`` marks cover art, ``is_usable`` is false for audio with unknown parameters.
     """
 
     index: int
@@ -56,11 +56,11 @@ class Stream:
 
 @dataclass(frozen=True)
 class Video:
-    """A file's first real video stream.
+    """A video file and its first video stream that is not cover art.
 
-    ``width_px`` and ``height_px`` are those of the displayed frame: turned upright, and stretched so that its pixels are
-    square. ``duration_s`` is the container's word, None if it has none; so is ``frame_rate``. ``container`` is what ffmpeg
-    calls its kind. ``streams`` are all that the file holds. ``start_s`` is where the container's own clock begins.
+    ``width_px`` and ``height_px`` are those of the displayed frame: upright, with square pixels. ``duration_s`` and
+    ``frame_rate`` are as stated by the container, or None. ``container`` is ffmpeg's name of the format. ``streams`` are all
+    streams of the file, ``stream`` is the index of the video stream. ``start_s`` is the container's start time.
     """
 
     path: Path
@@ -73,13 +73,13 @@ class Video:
     streams: tuple[Stream, ...] = ()
     start_s: float = 0.0
     ffmpeg: FFmpeg = field(default_factory=find_ffmpeg, compare=False, repr=False)
-    """The program that decodes it; looked for if not given."""
-    shown_as: object = None
-    """The path or address that errors and warnings name, if ``path`` is a copy; ``path`` itself if not given."""
+    """The ffmpeg that decodes it; searched for if not given."""
+    display_path: object = None
+    """The path or URL in errors and warnings, for a local copy of an object; ``path`` if not given."""
 
     def __post_init__(self) -> None:
-        if self.shown_as is None:
-            object.__setattr__(self, "shown_as", self.path)
+        if self.display_path is None:
+            object.__setattr__(self, "display_path", self.path)
 
     @property
     def short_side_px(self) -> int:
@@ -87,8 +87,8 @@ class Video:
         return min(self.width_px, self.height_px)
 
     @property
-    def sound(self) -> tuple[Stream, ...]:
-        """The streams of sound whose coding is known."""
+    def audio(self) -> tuple[Stream, ...]:
+        """The usable audio streams."""
         return tuple(stream for stream in self.streams if stream.kind == "audio" and stream.is_usable)
 
     @property
@@ -98,45 +98,45 @@ class Video:
 
 
 def probe(
-    path: Path, max_pixels: int = Limits.max_pixels, *, ffmpeg: FFmpeg | None = None, shown_as: object = None
+    path: Path, max_pixels: int = Limits.max_pixels, *, ffmpeg: FFmpeg | None = None, display_path: object = None
 ) -> Video:
-    """Return what ``path`` holds, which ffmpeg is asked for; one is looked for if none is given.
+    """Return the video in ``path``; an ``ffmpeg`` is searched for if none is given.
 
-    ``shown_as`` is what errors, and warnings of later decodings, name in place of ``path``, if that is a copy.
+    ``display_path`` replaces ``path`` in errors, and in warnings of later decodings, for a local copy of an object.
 
     Raises:
         UnreadableError: the file cannot be opened or is empty.
-        NotAVideoError: ffmpeg knows no container like it.
-        NoVideoStreamError: there are streams, but none with frames (cover art does not count).
+        NotAVideoError: ffmpeg cannot open the file in any of the allowed formats.
+        NoVideoStreamError: the file has no video stream (cover art does not count).
         TooLargeError: its frames have more than ``max_pixels`` pixels, or it has more than ``MAX_STREAMS`` streams.
-        FFmpegError: there is no usable ffmpeg.
+        FFmpegError: no usable ffmpeg was found.
     """
-    shown_as = path if shown_as is None else shown_as
+    display_path = path if display_path is None else display_path
     try:
         check_readable(path)
     except UnreadableError as error:
-        raise error.about(shown_as) from None
+        raise error.with_path(display_path) from None
     ffmpeg = find_ffmpeg() if ffmpeg is None else ffmpeg
-    command = command_line(open_input(max_pixels=max_pixels).output("pipe:"), path, ffmpeg.path)
+    command = build_command(restricted_input(max_pixels=max_pixels).output("pipe:"), path, ffmpeg.path)
     command = [*command[: command.index("-i") + 2], "-hide_banner", "-nostdin", *memory_options()]
     try:
-        text = run_to_end(command, _TIMEOUT_S).stderr.decode("utf-8", "replace")
+        text = run_command(command, _TIMEOUT_S).stderr.decode("utf-8", "replace")
     except subprocess.TimeoutExpired:
-        problem = "ffmpeg found no end reading its header"
-        raise NotAVideoError(problem, "try to convert it first", path=shown_as) from None
+        problem = f"not a readable video (ffmpeg did not finish reading its header in {_TIMEOUT_S} s)"
+        raise NotAVideoError(problem, "convert it to another format", path=display_path) from None
     if _TOO_LARGE in text:
-        raise _too_large(shown_as, max_pixels)
+        raise _too_large(display_path, max_pixels)
     if _TOO_MANY in text:
-        problem = f"has more than {MAX_STREAMS} streams"
-        raise TooLargeError(problem, "copy the one with pictures to a file of its own", path=shown_as)
-    video = parse_description(path, text, ffmpeg, shown_as)
+        problem = f"the file has more than {MAX_STREAMS} streams"
+        raise TooLargeError(problem, "copy the video stream to a new file", path=display_path)
+    video = parse_description(path, text, ffmpeg, display_path)
     if video.pixels > max_pixels:
-        raise _too_large(shown_as, max_pixels)
+        raise _too_large(display_path, max_pixels)
     return video
 
 
-def parse_description(path: Path, text: str, ffmpeg: FFmpeg | None = None, shown_as: object = None) -> Video:
-    """Return what the text says that ``ffmpeg -i`` writes on stderr; parameters and errors as for `probe`."""
+def parse_description(path: Path, text: str, ffmpeg: FFmpeg | None = None, display_path: object = None) -> Video:
+    """Parse ``text``, the stderr of ``ffmpeg -i``; parameters and errors are those of `probe`."""
     duration_s: float | None = None
     start_s = 0.0
     streams: list[Stream] = []
@@ -156,7 +156,9 @@ def parse_description(path: Path, text: str, ffmpeg: FFmpeg | None = None, shown
         elif in_chosen and (match := _ROTATION.search(line)):
             degrees = float(match["degrees"])
     if chosen is None:
-        raise _no_frames(path, text, [stream.kind for stream in streams], path if shown_as is None else shown_as)
+        raise _no_video_error(
+            path, text, [stream.kind for stream in streams], path if display_path is None else display_path
+        )
     width_px, height_px = _displayed_size(chosen["details"], degrees)
     rate = _FRAME_RATE.search(chosen["details"])
     opened = _OPENED.search(text)
@@ -171,12 +173,12 @@ def parse_description(path: Path, text: str, ffmpeg: FFmpeg | None = None, shown
         streams=tuple(streams),
         start_s=start_s,
         ffmpeg=find_ffmpeg() if ffmpeg is None else ffmpeg,
-        shown_as=shown_as,
+        display_path=display_path,
     )
 
 
 def _too_large(name: object, max_pixels: int) -> TooLargeError:
-    return TooLargeError(f"its pictures have more than {max_pixels} pixels", "allow more with --max-pixels", path=name)
+    return TooLargeError(f"its frames have more than {max_pixels:,} pixels", "raise --max-pixels", path=name)
 
 
 def _stream(match: re.Match[str]) -> Stream:
@@ -194,7 +196,7 @@ def _has_frames(stream: re.Match[str]) -> bool:
 
 
 def _displayed_size(details: str, degrees: float) -> tuple[int, int]:
-    """Return width and height as players show them: pixels of other shapes are stretched along their longer side."""
+    """Return width and height as displayed, with square pixels: other pixels are stretched along their longer side."""
     size = _SIZE.search(details)
     assert size is not None
     width, height = int(size["width"]), int(size["height"])
@@ -203,17 +205,17 @@ def _displayed_size(details: str, degrees: float) -> tuple[int, int]:
         width = round(width * across / down)
     elif down > across > 0:
         height = round(height * down / across)
-    quarter_turned = math.isclose(abs(degrees) % 180, 90, abs_tol=1)
-    return (height, width) if quarter_turned else (width, height)
+    is_sideways = math.isclose(abs(degrees) % 180, 90, abs_tol=1)
+    return (height, width) if is_sideways else (width, height)
 
 
-def _no_frames(path: Path, text: str, kinds: list[str], shown_as: object) -> NotAVideoError | NoVideoStreamError:
+def _no_video_error(path: Path, text: str, kinds: list[str], display_path: object) -> NotAVideoError | NoVideoStreamError:
     if "audio" in kinds:
-        return NoVideoStreamError("holds sound but no pictures", "leave it out with --exclude", path=shown_as)
+        return NoVideoStreamError("the file has audio but no video", "skip it with --exclude", path=display_path)
     if kinds or _OPENED.search(text):
-        problem = "holds no readable video stream"
-        return NoVideoStreamError(problem, "it may be damaged or not a video", path=shown_as)
-    lines = [_COMPONENT.sub("", plain_line(line, path, shown_as)) for line in text.splitlines()]
-    reasons = [line for line in lines if line and not line.startswith(_UNINFORMATIVE)]
-    reason = reasons[-1] if reasons else "no known format"
-    return NotAVideoError(f"not a video that can be opened ({reason})", "check that the file is whole", path=shown_as)
+        problem = "the file has no readable video stream"
+        return NoVideoStreamError(problem, "check whether it is damaged, or skip it with --exclude", path=display_path)
+    lines = [_COMPONENT.sub("", clean_line(line, path, display_path)) for line in text.splitlines()]
+    causes = [line for line in lines if line and not line.startswith(_UNINFORMATIVE)]
+    cause = causes[-1] if causes else "unknown format"
+    return NotAVideoError(f"not a readable video ({cause})", "check whether the file is complete", path=display_path)

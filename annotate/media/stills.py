@@ -1,4 +1,4 @@
-"""Single frames of a video in color, as they are shown at a time: one seek each."""
+"""Read single frames of a video in color, with one seek each."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.errors import DecodingError
-from annotate.media.decode import SEEKABLE_CONTAINERS, deinterlaced
-from annotate.media.ffmpeg import command_line, ffmpeg_process, memory_options, open_input, wait_for_output
+from annotate.media.decode import SEEKABLE_CONTAINERS, clock_output, deinterlace
+from annotate.media.ffmpeg import build_command, ffmpeg_process, memory_options, restricted_input, wait_for_output
 from annotate.media.probe import Video, probe
 from annotate.settings import ONE_CORE, Limits
 from annotate.span import MS_PER_S
@@ -22,40 +22,41 @@ _CHANNELS = 3
 _HALF_MS_S = 0.5 / MS_PER_S
 
 _LEAD_S, _BLIND_LEAD_S = 1, 12
-"""Decoding begins so much earlier, in whole seconds, which are exact in every clock: where the container knows its key
-frames, and where it does not, so that one has to come by."""
+"""Decoding starts this much earlier than requested, in containers with and without an index of their key frames.
+
+Without one, a key frame has to be found by reading. Whole seconds are exact in every time base."""
 
 
 def read_still(
     path: Path, time_ms: int, *, height_px: int | None = None, limits: Limits = ONE_CORE, video: Video | None = None
 ) -> NDArray[np.uint8]:
-    """Return the frame of ``path`` that is shown at a presentation time: (height, width, 3) uint8 RGB, with square pixels.
+    """Return the frame displayed at a presentation time as (height, width, 3) uint8 RGB, with square pixels.
 
-    Of frames whose times are rounded to milliseconds it is the last that begins no later; before the first frame it is that
-    one, after the last one it is that. Images are upright, and as large as they are displayed, or of ``height_px``.
-    ``video`` is what `annotate.media.probe.probe` returned for the file, if that is known.
+    It is the last frame that starts, in rounded milliseconds, no later than ``time_ms``, or the first frame if there is
+    none. The image is upright, of the displayed size or scaled to ``height_px``. ``video`` is the result of
+    `annotate.media.probe.probe`, if the file has been probed.
 
-    Only the frames between a key frame and the frame itself are decoded, where the file can be entered anywhere; a file that
-    cannot be, or was entered at a wrong place, is decoded from the start.
+    Where the file is seekable, only the frames from a key frame on are decoded; if it is not, or a seek ends at a wrong
+    place, it is decoded from the start.
 
     Raises:
-        MediaError: the file is no video that can be used, or no frame could be decoded.
-        FFmpegError: there is no usable ffmpeg.
+        MediaError: the video cannot be used, or no frame could be decoded.
+        FFmpegError: no usable ffmpeg was found.
     """
     video = probe(path, limits.max_pixels) if video is None else video
     size_px = _size_px(video, height_px)
     for strategy in _strategies(video, max(0, time_ms)):
         command = _command(video, size_px, limits, strategy)
-        image = _last_image(command, video, size_px, strategy.takes_first, limits.stall_timeout_s)
+        image = _read_image(command, video, size_px, strategy.takes_first, limits.stall_timeout_s)
         if image is not None:
             return image
     problem = f"no frame could be decoded at {time_ms / MS_PER_S:g} s"
-    raise DecodingError(problem, "the file is damaged", path=video.shown_as)
+    raise DecodingError(problem, "check whether the file is damaged", path=video.display_path)
 
 
 @dataclass(frozen=True)
 class _Strategy:
-    """A way to seek: where decoding begins, the filters that choose frames, and whether the first or the last is taken."""
+    """A seek strategy: where decoding starts, filters that select frames, and whether to take the first or the last."""
 
     sought_s: int
     filters: tuple[tuple[str, dict[str, Any]], ...] = ()
@@ -63,57 +64,59 @@ class _Strategy:
 
 
 def _strategies(video: Video, time_ms: int) -> Iterator[_Strategy]:
-    """Yield strategies for the frame at a time; each is for where the one before finds none.
+    """Yield strategies for the frame at a time; each is for the case that those before find no frame.
 
-    A frame is told from its successors by a clock of milliseconds that repeats the shown frame at every tick, begun at the
-    time asked for. At the end there is no successor, and the last of all frames serves. A place that was entered too late
-    has no frame that begins early enough.
+    The first one starts a clock of milliseconds at the requested time, which repeats the displayed frame at every tick, and
+    takes its first frame. At the end of the video that clock may yield nothing, so the next one takes the last frame that
+    starts early enough. A seek that ended too late has no such frame, so both are repeated from the start of the file. The
+    last one takes the first frame of the video.
     """
     lead_s = _LEAD_S if video.container in SEEKABLE_CONTAINERS else _BLIND_LEAD_S
     for sought_s in dict.fromkeys((max(0, time_ms // MS_PER_S - lead_s), 0)):
         time_s = time_ms / MS_PER_S - sought_s
-        begun = ("trim", {"end": f"{time_s + _HALF_MS_S:.4f}"})
-        yield _Strategy(sought_s, (begun, ("fps", {"fps": MS_PER_S, "start_time": f"{time_s:.3f}"})))
-        yield _Strategy(sought_s, (begun,), takes_first=False)
+        started = ("trim", {"end": f"{time_s + _HALF_MS_S:.4f}"})
+        yield _Strategy(sought_s, (started, ("fps", {"fps": MS_PER_S, "start_time": f"{time_s:.3f}"})))
+        yield _Strategy(sought_s, (started,), takes_first=False)
     yield _Strategy(0)
 
 
 def _size_px(video: Video, height_px: int | None) -> tuple[int, int]:
-    """Return width and height of the image."""
+    """Return width and height of the image, in pixels."""
     if height_px is None:
         return video.width_px, video.height_px
     return max(1, round(video.width_px * height_px / video.height_px)), height_px
 
 
 def _command(video: Video, size_px: tuple[int, int], limits: Limits, strategy: _Strategy) -> list[str]:
-    """Return a command for raw images to a pipe; copying sound into nothing keeps the container's start as zero.
+    """Return a command that writes raw images to a pipe.
 
-    Frames between a key frame and the time sought are shown to the filters, which need them.
+    Copying the audio to a null output makes times count from the container's start. ``noaccurate_seek`` passes the frames
+    from the key frame on to the filters, which need them.
     """
-    place: dict[str, int | None] = {"noaccurate_seek": None, "ss": strategy.sought_s} if strategy.sought_s else {}
-    source = open_input(threads=limits.threads, max_pixels=limits.max_pixels, **place)
-    chain = deinterlaced(source, video)
+    seek: dict[str, int | None] = {"noaccurate_seek": None, "ss": strategy.sought_s} if strategy.sought_s else {}
+    source = restricted_input(threads=limits.threads, max_pixels=limits.max_pixels, **seek)
+    chain = deinterlace(source, video)
     for name, options in strategy.filters:
         chain = chain.filter(name, **options)
     chain = chain.filter("scale", *size_px, flags="area").filter("format", "rgb24")
     images = chain.output("pipe:1", format="rawvideo", vcodec="rawvideo", fps_mode="passthrough")
-    clock = ffmpeg.output(source["v"], source["a?"], "pipe:2", format="null", codec="copy")
+    clock = clock_output(source, video)
     global_options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "quiet", "-y", *memory_options(video.pixels))
     outputs = ffmpeg.merge_outputs(images, clock).global_args(*global_options)
-    return command_line(outputs, video.path, video.ffmpeg.path)
+    return build_command(outputs, video.path, video.ffmpeg.path)
 
 
-def _last_image(
+def _read_image(
     command: list[str], video: Video, size_px: tuple[int, int], takes_first: bool, stall_timeout_s: float
 ) -> NDArray[np.uint8] | None:
-    """Return the first whole image that a command writes, or the last one; None if there is none."""
+    """Return the first or the last complete image that a command writes; None if there is none."""
     width, height = size_px
     content, last = bytearray(), None
     image_bytes = width * height * _CHANNELS
     with ffmpeg_process(command) as process:
         assert process.stdout is not None
         while last is None or not takes_first:
-            wait_for_output(process.stdout, video.shown_as, stall_timeout_s, option="")
+            wait_for_output(process.stdout, video.display_path, stall_timeout_s, option="")
             read = process.stdout.read(image_bytes - len(content))
             if not read:
                 break

@@ -1,15 +1,15 @@
 "use strict";
 
-/* A video with its emotion track, and its timeline. */
+/* A video with its emotions as subtitles, and its timeline. */
 const AnnotatePlayer = (() => {
   const { make, fill, clock } = AnnotateElements;
   const { Timeline, score } = AnnotateTimeline;
-  const ROWS_AT_ONCE = 500;
-  const JUST_BEHIND_S = 0.001; // a picture begins at its time, and half a millisecond was cut off from that
+  const ROWS_PER_PAGE = 500;
+  const SEEK_OFFSET_S = 0.001; // times are rounded to ms; seek slightly past the start of a frame, never before it
   const styles = new Map();
 
-  /* Colours of cues, as rules of a style sheet, since cues take no others; a class an emotion. */
-  function classOf(emotion) {
+  /* Returns the CSS class of an emotion's cues; cues can only be colored by rules of a style sheet. */
+  function cueClass(emotion) {
     const key = `${emotion.name}\n${emotion.colour}`;
     if (!styles.has(key)) {
       styles.set(key, { name: `ap-emotion-${styles.size}`, colour: emotion.colour, ink: emotion.ink });
@@ -19,10 +19,10 @@ const AnnotatePlayer = (() => {
           (each) => `.ap-video video::cue(.${each.name}) { background-color: ${each.colour}; color: ${each.ink}; }`,
         );
         sheet.replaceSync(rules.join("\n"));
-        document.adoptedStyleSheets = [...document.adoptedStyleSheets.filter((each) => each !== classOf.sheet), sheet];
-        classOf.sheet = sheet;
+        document.adoptedStyleSheets = [...document.adoptedStyleSheets.filter((each) => each !== cueClass.sheet), sheet];
+        cueClass.sheet = sheet;
       } catch {
-        // an older browser shows cues without colours
+        // older browsers show cues without colors
       }
     }
     return styles.get(key).name;
@@ -32,14 +32,14 @@ const AnnotatePlayer = (() => {
     return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   }
 
-  /* Cues are added by script: browsers load no <track> into pages on a disk. */
+  /* Adds the cues by script: browsers do not load <track> elements in file:// pages. */
   function addCues(video, data, words) {
     const track = video.addTextTrack("subtitles", words.track, words.language);
     for (const [startMs, endMs, face, emotion, line, right] of data.cues) {
       const { name } = data.emotions[emotion];
       const word = words.emotions[name] || name;
       const text = data.numbered ? `${face}: ${word}` : word;
-      const cue = new VTTCue(startMs / 1000, endMs / 1000, `<c.${classOf(data.emotions[emotion])}>${escape(text)}</c>`);
+      const cue = new VTTCue(startMs / 1000, endMs / 1000, `<c.${cueClass(data.emotions[emotion])}>${escape(text)}</c>`);
       if (line !== null) {
         cue.snapToLines = false;
         cue.line = 100 * line;
@@ -61,7 +61,7 @@ const AnnotatePlayer = (() => {
     return make("ul", { class: "ap-legend" }, ...entries);
   }
 
-  /* All blocks as a table, made when it is opened, so many rows at once. */
+  /* Builds a table of all blocks, page by page, starting when it is opened. */
   function buildTable(data, words, seek) {
     const details = make("details", { class: "ap-details" }, make("summary", { text: words.table }));
     const blocks = data.lanes.flatMap((lane) => lane.spans.map((span) => [lane.face, span]));
@@ -72,7 +72,7 @@ const AnnotatePlayer = (() => {
     const more = make("button", { type: "button", class: "ap-more" });
     function addRows() {
       const from = body.rows.length;
-      for (const [face, span] of blocks.slice(from, from + ROWS_AT_ONCE)) {
+      for (const [face, span] of blocks.slice(from, from + ROWS_PER_PAGE)) {
         const start = make("button", { type: "button", class: "ap-seek", text: clock(span[0], 3) });
         start.addEventListener("click", () => seek(span[0]));
         const cells = [face, start, clock(span[1], 3), names[span[2]], score(span[3 + span[2]]), ...span.slice(3).map(score)];
@@ -80,7 +80,7 @@ const AnnotatePlayer = (() => {
       }
       const left = blocks.length - body.rows.length;
       more.hidden = left <= 0;
-      more.textContent = fill(words.more, { number: Math.min(left, ROWS_AT_ONCE), total: blocks.length });
+      more.textContent = fill(words.more, { number: Math.min(left, ROWS_PER_PAGE), total: blocks.length });
     }
     more.addEventListener("click", addRows);
     details.addEventListener("toggle", () => {
@@ -97,7 +97,7 @@ const AnnotatePlayer = (() => {
     constructor(element, data, options) {
       const words = options.words || AnnotatePlayer.words.en;
       const name = options.videoName || "";
-      this.isUsable = Boolean(options.videoUrl);
+      this.isPlayable = Boolean(options.videoUrl);
       this.pendingMs = null;
       this.video = make("video", { controls: "", preload: "metadata", playsinline: "", "aria-label": fill(words.video, { name }) });
       if (data.width_px && data.height_px) this.video.style.aspectRatio = `${data.width_px} / ${data.height_px}`;
@@ -107,7 +107,7 @@ const AnnotatePlayer = (() => {
       this.timeline = new Timeline(data, words, {
         seek: (ms) => this.seek(ms),
         togglePlaying: () => this.togglePlaying(),
-        isPlaying: () => this.isUsable && !this.video.paused,
+        isPlaying: () => this.isPlayable && !this.video.paused,
       });
       const side = make("div", { class: "ap-side" });
       if (data.lanes.length) {
@@ -116,13 +116,13 @@ const AnnotatePlayer = (() => {
       } else side.append(make("p", { class: "ap-none", text: words.noFaces }), this.timeline.element);
       this.root = make("div", { class: "ap", lang: words.language }, make("div", { class: "ap-columns" }, this.stage, side));
       element.replaceChildren(this.root);
-      this.sayUnplayable = () => {
+      this.showUnplayable = () => {
         const open = make("a", { href: options.videoUrl || null, text: words.open });
         this.note.replaceChildren(fill(words.unplayable, { name: `\u2068${name}\u2069` }));
         if (options.videoUrl) this.note.append(" ", open);
       };
-      if (this.isUsable) this.load(options.videoUrl, data, words);
-      else this.giveUp();
+      if (this.isPlayable) this.load(options.videoUrl, data, words);
+      else this.onUnplayable();
     }
 
     buildDownloads(downloads, words) {
@@ -141,41 +141,41 @@ const AnnotatePlayer = (() => {
         cancelAnimationFrame(this.frame);
         follow();
       });
-      video.addEventListener("timeupdate", () => this.isSettled() && this.timeline.show(video.currentTime * 1000));
+      video.addEventListener("timeupdate", () => !this.isSeeking() && this.timeline.show(video.currentTime * 1000));
       video.addEventListener("loadedmetadata", () => {
-        if (!video.videoWidth) this.giveUp();
+        if (!video.videoWidth) this.onUnplayable();
         else if (this.pendingMs !== null) this.seek(this.pendingMs);
       });
-      video.addEventListener("error", () => this.giveUp());
+      video.addEventListener("error", () => this.onUnplayable());
       video.addEventListener("keydown", (event) => {
         if (event.key === "ArrowLeft" || event.key === "ArrowRight") this.timeline.onKey(event);
       });
       video.src = url;
     }
 
-    isSettled() {
-      return this.isUsable && !this.video.seeking && this.pendingMs === null;
+    isSeeking() {
+      return !this.isPlayable || this.video.seeking || this.pendingMs !== null;
     }
 
-    /* Says that the video cannot be played; the timeline goes on with a position of its own. */
-    giveUp() {
+    /* Shows that the video cannot be played; the timeline stays usable without it. */
+    onUnplayable() {
       cancelAnimationFrame(this.frame);
-      this.isUsable = false;
+      this.isPlayable = false;
       this.video.hidden = true;
       this.note.hidden = false;
-      this.sayUnplayable();
+      this.showUnplayable();
     }
 
     seek(ms) {
       const { video } = this;
       this.timeline.show(ms);
-      if (!this.isUsable) return;
+      if (!this.isPlayable) return;
       if (video.readyState < HTMLMediaElement.HAVE_METADATA) {
         this.pendingMs = ms;
         return;
       }
       this.pendingMs = null;
-      video.currentTime = Math.min(ms / 1000 + JUST_BEHIND_S, video.duration || Infinity);
+      video.currentTime = Math.min(ms / 1000 + SEEK_OFFSET_S, video.duration || Infinity);
     }
 
     jump(direction) {
@@ -183,7 +183,7 @@ const AnnotatePlayer = (() => {
     }
 
     togglePlaying() {
-      if (!this.isUsable) return;
+      if (!this.isPlayable) return;
       if (this.video.paused) this.video.play().catch(() => {});
       else this.video.pause();
     }
@@ -195,8 +195,8 @@ const AnnotatePlayer = (() => {
     destroy() {
       cancelAnimationFrame(this.frame);
       this.timeline.destroy();
-      this.isUsable = false;
-      this.sayUnplayable = () => {};
+      this.isPlayable = false;
+      this.showUnplayable = () => {};
       this.video.pause();
       this.video.removeAttribute("src");
       this.video.load();

@@ -1,9 +1,9 @@
-"""The player: a video with its emotion track, and a timeline with one lane per face; for the report page and the server.
+"""The player of the HTML report and the server: a video with its emotions as subtitles, and a timeline of its faces.
 
-In a page, ``AnnotatePlayer.mount(element, data, {videoUrl, videoName, downloads, words})`` fills an element and gives an
+In a page, ``AnnotatePlayer.mount(element, data, {videoUrl, videoName, downloads, words})`` fills an element and returns an
 object with ``seek(time_ms)``, ``jump(direction)``, ``focus()`` and ``destroy()``. ``data`` is the result of `player_data`,
-``words`` one of ``AnnotatePlayer.words`` (English if left out), ``downloads`` a list of ``{label, url}``. Nothing is
-loaded but the video; the script needs neither inline scripts nor style attributes to be allowed.
+``words`` one of ``AnnotatePlayer.words`` (default English), ``downloads`` a list of ``{label, url}``. Only the video is
+loaded, and a content security policy may forbid inline scripts and styles.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-from annotate.emotions.palette import color, ink
+from annotate.emotions.palette import color, text_color
 from annotate.player.strings import PLAYER_WORDS
-from annotate.results.cues import are_together
-from annotate.results.formats.vtt import CueRegion, stays
+from annotate.results.cues import any_overlap
+from annotate.results.formats.vtt import CueRegion, split_at_movement
 from annotate.results.report import Report
 from annotate.results.table import class_names_of
 
-PARTS = 10_000
-"""Probabilities are whole ten-thousandths: reports have four decimals."""
+SCORE_SCALE = 10_000
+"""Factor of scores, which are integers: ten-thousandths, as tables have four decimals."""
 
 _SCRIPTS = ("elements.js", "timeline.js", "player.js")
 _STYLE = "player.css"
@@ -31,7 +31,7 @@ _DECIMALS = 4
 
 def player_script() -> str:
     """Return the script that defines ``AnnotatePlayer``."""
-    words = json.dumps({language: _plain(table) for language, table in PLAYER_WORDS.items()}, sort_keys=True)
+    words = json.dumps({language: _to_dict(table) for language, table in PLAYER_WORDS.items()}, sort_keys=True)
     return "".join([*map(read_asset, _SCRIPTS), f"AnnotatePlayer.words = {words};\n"])
 
 
@@ -46,20 +46,20 @@ def read_asset(name: str, package: str = __package__) -> str:
 
 
 def player_data(report: Report, thumbnails: Mapping[int, str] = MappingProxyType({})) -> dict[str, Any]:
-    """Return the data of a report that the player shows, ready for JSON.
+    """Return the data of a report for the player, ready for JSON.
 
-    ``thumbnails`` are images of faces by ``face_id``, as ``data:`` URLs. The keys:
+    ``thumbnails`` are URLs of images by ``face_id``. The keys of the result:
 
     - ``end_ms``; ``width_px`` and ``height_px`` of the displayed frame.
     - ``emotions``: ``name``, ``colour`` and ``ink`` (the color of text on it) of each class.
-    - ``lanes``: ``face``, ``thumbnail`` (or null) and ``spans`` of each face, a span being ``[start_ms, end_ms, emotion,
-      *scores]`` with the number of the emotion and all scores in ten-thousandths; spans of a face never overlap.
-    - ``cues``: ``[start_ms, end_ms, face, emotion, line, right]``, the last two, shares of the frame's height and width,
-      saying where the cue begins and ends, or null where no box is known.
-    - ``numbered``: whether cues need the number of their face; ``letter``: a cue's width for each letter.
+    - ``lanes``: ``face``, ``thumbnail`` (or null) and ``spans`` of each face track. A span is ``[start_ms, end_ms, emotion,
+      *scores]`` with the index of the emotion, and all scores in ten-thousandths. Spans of a face do not overlap.
+    - ``cues``: ``[start_ms, end_ms, face, emotion, line, right]``. ``line`` and ``right`` are the top and right edge of the
+      cue as shares of the frame's height and width, or null if the box of the face is unknown.
+    - ``numbered``: whether cues must show the number of their face; ``letter``: width of a letter as a share of the frame's.
     """
     classes = class_names_of(report.table)
-    number_of = {name: number for number, name in enumerate(classes)}
+    class_index = {name: index for index, name in enumerate(classes)}
     lanes = [
         {
             "face": face_id,
@@ -68,35 +68,35 @@ def player_data(report: Report, thumbnails: Mapping[int, str] = MappingProxyType
                 [
                     piece.span.start_ms,
                     piece.span.end_ms,
-                    number_of[piece.emotion],
-                    *(round(piece.probabilities[name] * PARTS) for name in classes),
+                    class_index[piece.emotion],
+                    *(round(piece.probabilities[name] * SCORE_SCALE) for name in classes),
                 ]
                 for piece in pieces
             ],
         }
-        for face_id, pieces in report.pieces_by_face.items()
+        for face_id, pieces in report.blocks_by_face.items()
     ]
-    place = CueRegion(report.meta.width_px, report.meta.height_px)
+    region = CueRegion(report.meta.width_px, report.meta.height_px)
     return {
         "end_ms": report.end_ms,
         "width_px": report.meta.width_px,
         "height_px": report.meta.height_px,
-        "emotions": [{"name": name, "colour": color(name), "ink": ink(name)} for name in classes],
+        "emotions": [{"name": name, "colour": color(name), "ink": text_color(name)} for name in classes],
         "lanes": lanes,
-        "cues": sorted(_cues(report, place, number_of), key=lambda cue: cue[:3]),
-        "numbered": are_together(report.face_cues),
-        "letter": round(place.letter_share, _DECIMALS),
+        "cues": sorted(_cues(report, region, class_index), key=lambda cue: cue[:3]),
+        "numbered": any_overlap(report.face_cues),
+        "letter": round(region.letter_share, _DECIMALS),
     }
 
 
-def _cues(report: Report, place: CueRegion, number_of: Mapping[str, int]) -> Iterator[list[Any]]:
+def _cues(report: Report, region: CueRegion, class_index: Mapping[str, int]) -> Iterator[list[Any]]:
     for cue in report.face_cues:
         (line,) = cue.lines
-        for span, box in stays(cue, report.boxes):
-            corner = place.corner(box) or (None, None)
-            where = [None if share is None else round(share, _DECIMALS) for share in corner]
-            yield [span.start_ms, span.end_ms, line.face_id, number_of[line.emotion], *where]
+        for span, box in split_at_movement(cue, report.boxes):
+            corner = region.corner(box) or (None, None)
+            position = [None if share is None else round(share, _DECIMALS) for share in corner]
+            yield [span.start_ms, span.end_ms, line.face_id, class_index[line.emotion], *position]
 
 
-def _plain(table: Mapping[str, Any]) -> dict[str, Any]:
+def _to_dict(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: dict(value) if isinstance(value, Mapping) else value for key, value in table.items()}

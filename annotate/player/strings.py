@@ -1,4 +1,4 @@
-"""The player's words in the languages of subtitles."""
+"""Texts of the player, in the languages of subtitles."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from annotate.emotions.labels import WORDS
+from annotate.emotions.labels import EMOTION_WORDS
 
-_ACROSS, _ALONG = "\N{LEFTWARDS ARROW} \N{RIGHTWARDS ARROW}", "\N{UPWARDS ARROW} \N{DOWNWARDS ARROW}"
+_LEFT_RIGHT, _UP_DOWN = "\N{LEFTWARDS ARROW} \N{RIGHTWARDS ARROW}", "\N{UPWARDS ARROW} \N{DOWNWARDS ARROW}"
 
 _ENGLISH = {
     "allFaces": "All faces",
-    "confidence": "confidence",
+    "confidence": "Model confidence",
     "downloads": "Downloads",
-    "emotion": "emotion",
-    "end": "end",
+    "emotion": "Emotion",
+    "end": "End",
     "face": "Face {number}",
-    "faceColumn": "face",
-    "keys": f"Arrow keys: {_ACROSS} from change to change, {_ALONG} from face to face. Space plays.",
+    "faceColumn": "Face",
+    "keys": f"Keys: {_LEFT_RIGHT} previous or next change of emotion, {_UP_DOWN} another face, Space to play or pause.",
     "more": "Show {number} more of {total}",
-    "noFaces": "No face was found in this video.",
-    "nobody": "no face",
+    "noFaces": "No faces found in this video.",
+    "noFace": "no face",
     "open": "Open the file",
-    "start": "start",
-    "table": "As a table",
+    "start": "Start",
+    "table": "Show as a table",
     "timeline": "Timeline",
     "track": "Emotions",
-    "unplayable": "The browser cannot play {name}: it does not know the format, or the file is not where it was. "
-    "The timeline works without it.",
+    "unplayable": "This browser cannot play {name}: it does not support the format, or the file was moved or deleted. "
+    "The timeline still works.",
     "video": "Video {name}",
     "zoomIn": "Zoom in",
     "zoomOut": "Zoom out",
@@ -36,32 +36,33 @@ _ENGLISH = {
 
 _RUSSIAN = {
     "allFaces": "Все лица",
-    "confidence": "уверенность",
+    "confidence": "Уверенность модели",
     "downloads": "Скачать",
-    "emotion": "эмоция",
-    "end": "конец",
+    "emotion": "Эмоция",
+    "end": "Конец",
     "face": "Лицо {number}",
-    "faceColumn": "лицо",
-    "keys": f"Клавиши: {_ACROSS} от смены к смене, {_ALONG} от лица к лицу. Пробел запускает видео.",
+    "faceColumn": "Лицо",
+    "keys": f"Клавиши: {_LEFT_RIGHT} предыдущая или следующая смена эмоции, {_UP_DOWN} другое лицо, пробел "
+    "\N{EM DASH} пуск и пауза.",
     "more": "Показать ещё {number} из {total}",
     "noFaces": "В этом видео лиц не найдено.",
-    "nobody": "лиц нет",
+    "noFace": "лица нет",
     "open": "Открыть файл",
-    "start": "начало",
-    "table": "Таблицей",
+    "start": "Начало",
+    "table": "Показать таблицей",
     "timeline": "Шкала времени",
     "track": "Эмоции",
-    "unplayable": "Браузер не может воспроизвести {name}: формат ему неизвестен, или файла нет на прежнем месте. "
-    "Шкала времени работает и без него.",
+    "unplayable": "Браузер не может воспроизвести {name}: формат не поддерживается, либо файл перемещён или удалён. "
+    "Шкала времени всё равно работает.",
     "video": "Видео {name}",
-    "zoomIn": "Крупнее",
-    "zoomOut": "Мельче",
+    "zoomIn": "Увеличить масштаб",
+    "zoomOut": "Уменьшить масштаб",
 }
 
 PLAYER_WORDS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "en": MappingProxyType({**_ENGLISH, "language": "en", "emotions": dict(WORDS["en"])}),
-        "ru": MappingProxyType({**_RUSSIAN, "language": "ru", "emotions": dict(WORDS["ru"])}),
+        "en": MappingProxyType({**_ENGLISH, "language": "en", "emotions": dict(EMOTION_WORDS["en"])}),
+        "ru": MappingProxyType({**_RUSSIAN, "language": "ru", "emotions": dict(EMOTION_WORDS["ru"])}),
     }
 )
-"""Language -> the ``words`` of `AnnotatePlayer.mount`: texts, and under ``emotions`` the emotions' words."""
+"""The option ``words`` of `AnnotatePlayer.mount` by language: texts by key, and ``emotions``, the names of emotions."""

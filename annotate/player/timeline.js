@@ -1,20 +1,21 @@
 "use strict";
 
-/* Lanes of faces over time: a bar a block, its colour the emotion and its height the confidence; a cursor; keys. */
+/* Timeline with one lane per face and one bar per block; its color is the emotion, its height the model confidence. */
 const AnnotateTimeline = (() => {
   const { make, fill, clock } = AnnotateElements;
   const SVG = "http://www.w3.org/2000/svg";
-  const PARTS = 10000;
+  const SCORE_SCALE = 10000;
   const STEPS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18000, 36000];
   const TICK_PX = 72;
-  const WIDEST_SECOND_PX = 120;
-  const AGAIN_MS = 50; // so far behind a change, the one before it is meant; while playing, time goes on meanwhile:
-  const AGAIN_WHILE_PLAYING_MS = 800;
-  const MOST_IN_TIP = 8;
-  const FOLLOW_MS = 500;
+  const MAX_PX_PER_SECOND = 120;
+  /* Within this time after a change, "previous" means the change before it; longer while playing, as time goes on. */
+  const PREVIOUS_MARGIN_MS = 50;
+  const PREVIOUS_MARGIN_PLAYING_MS = 800;
+  const MAX_FACES_IN_TIP = 8;
+  const FOLLOW_INTERVAL_MS = 500;
 
-  /* The last number in a sorted list that is at most a value, or -1. */
-  function lastAtMost(count, at, value) {
+  /* Binary search: the last index with at(index) <= value, or -1. */
+  function lastIndexAtMost(count, at, value) {
     let low = -1, high = count;
     while (high - low > 1) {
       const middle = (low + high) >> 1;
@@ -25,19 +26,19 @@ const AnnotateTimeline = (() => {
   }
 
   function spanAt(spans, ms) {
-    const number = lastAtMost(spans.length, (index) => spans[index][0], ms);
-    return number >= 0 && ms < spans[number][1] ? spans[number] : null;
+    const found = lastIndexAtMost(spans.length, (index) => spans[index][0], ms);
+    return found >= 0 && ms < spans[found][1] ? spans[found] : null;
   }
 
-  /* When a face appears, comes back, or begins to show another emotion. */
+  /* Times at which a face appears, reappears or changes its emotion, in ms. */
   function changesOf(spans) {
     return spans
       .filter((span, index) => !index || spans[index - 1][1] < span[0] || spans[index - 1][2] !== span[2])
       .map((span) => span[0]);
   }
 
-  function score(parts) {
-    return (parts / PARTS).toFixed(2);
+  function score(value) {
+    return (value / SCORE_SCALE).toFixed(2);
   }
 
   class Timeline {
@@ -61,7 +62,7 @@ const AnnotateTimeline = (() => {
       this.build();
       this.observer = new ResizeObserver(() => this.drawTicks());
       this.observer.observe(this.scroller);
-      this.rows.forEach((row) => this.tell(row));
+      this.rows.forEach((row) => this.updateAria(row));
       this.show(0);
     }
 
@@ -80,14 +81,14 @@ const AnnotateTimeline = (() => {
       this.element = make("div", { class: "ap-timeline", role: "group", "aria-label": this.words.timeline }, this.scroller, this.tip);
       this.element.addEventListener("keydown", (event) => this.onKey(event));
       this.scroller.addEventListener("scroll", () => this.onScroll(), { passive: true });
-      this.choose(0);
+      this.select(0);
     }
 
     buildRow(row, number) {
       const label = make("div", { class: "ap-label" });
       if (number === 0) label.append(this.buildZoom());
       else {
-        if (this.data.lanes.some((lane) => lane.thumbnail)) label.append(this.buildPicture(row));
+        if (this.data.lanes.some((lane) => lane.thumbnail)) label.append(this.buildThumbnail(row));
         label.append(make("span", { text: row.name }));
       }
       const track = make("div", {
@@ -101,8 +102,8 @@ const AnnotateTimeline = (() => {
       row.track = track;
       track.append(number === 0 ? (this.ticks = make("div", { class: "ap-ticks", "aria-hidden": "true" })) : this.drawLane(row));
       track.addEventListener("focus", () => {
-        this.choose(number);
-        this.tell(row);
+        this.select(number);
+        this.updateAria(row);
         if (track.matches(":focus-visible")) this.showTipAtNow(row);
       });
       track.addEventListener("blur", () => this.hideTip());
@@ -112,7 +113,7 @@ const AnnotateTimeline = (() => {
       return make("div", { class: number === 0 ? "ap-row ap-ruler" : "ap-row" }, label, track);
     }
 
-    buildPicture(row) {
+    buildThumbnail(row) {
       if (!row.thumbnail) return make("span", { class: "ap-face" });
       return make("img", { class: "ap-face", src: row.thumbnail, alt: "", width: 36, height: 36 });
     }
@@ -126,16 +127,16 @@ const AnnotateTimeline = (() => {
       return make("div", { class: "ap-zooms" }, ...this.zoomButtons);
     }
 
-    /* A path an emotion: a film has thousands of blocks. */
+    /* Draws one path per emotion, not one per block, since a film has thousands of blocks. */
     drawLane(row) {
       const svg = document.createElementNS(SVG, "svg");
-      svg.setAttribute("viewBox", `0 0 ${this.endMs} ${PARTS}`);
+      svg.setAttribute("viewBox", `0 0 ${this.endMs} ${SCORE_SCALE}`);
       svg.setAttribute("preserveAspectRatio", "none");
       svg.setAttribute("aria-hidden", "true");
       const outlines = this.data.emotions.map(() => []);
       for (const span of row.lanes[0].spans) {
-        const top = PARTS - span[3 + span[2]];
-        outlines[span[2]].push(`M${span[0]} ${PARTS}V${top}H${span[1]}V${PARTS}`);
+        const top = SCORE_SCALE - span[3 + span[2]];
+        outlines[span[2]].push(`M${span[0]} ${SCORE_SCALE}V${top}H${span[1]}V${SCORE_SCALE}`);
       }
       outlines.forEach((outline, emotion) => {
         if (!outline.length) return;
@@ -152,8 +153,8 @@ const AnnotateTimeline = (() => {
       const width = this.rows[0].track.clientWidth;
       if (!width) return;
       this.width = width;
-      const most = Math.max(1, Math.floor(width / TICK_PX));
-      const step = STEPS_S.find((each) => this.endMs / 1000 / each <= most) || STEPS_S[STEPS_S.length - 1];
+      const maxTicks = Math.max(1, Math.floor(width / TICK_PX));
+      const step = STEPS_S.find((each) => this.endMs / 1000 / each <= maxTicks) || STEPS_S[STEPS_S.length - 1];
       const marks = [];
       for (let number = 0; number * step * 1000 <= this.endMs; number++) {
         const ms = number * step * 1000;
@@ -163,9 +164,9 @@ const AnnotateTimeline = (() => {
         marks.push(mark);
       }
       this.ticks.replaceChildren(...marks);
-      const widest = Math.max(1, ((this.endMs / 1000) * WIDEST_SECOND_PX) / this.scroller.clientWidth);
+      const maxZoom = Math.max(1, ((this.endMs / 1000) * MAX_PX_PER_SECOND) / this.scroller.clientWidth);
       this.zoomButtons[0].disabled = this.zoom <= 1;
-      this.zoomButtons[1].disabled = this.zoom >= widest;
+      this.zoomButtons[1].disabled = this.zoom >= maxZoom;
     }
 
     zoomBy(factor) {
@@ -175,14 +176,14 @@ const AnnotateTimeline = (() => {
       this.follow(true);
     }
 
-    /* Only one row is reached by Tab, the others by arrow keys. */
-    choose(number) {
-      this.chosen = number;
+    /* Makes a row the one that Tab reaches (roving tabindex); arrow keys reach the others. */
+    select(number) {
+      this.selected = number;
       this.rows.forEach((row, index) => row.track.setAttribute("tabindex", index === number ? 0 : -1));
     }
 
     focus() {
-      this.rows[this.chosen].track.focus({ preventScroll: true });
+      this.rows[this.selected].track.focus({ preventScroll: true });
     }
 
     onKey(event) {
@@ -190,9 +191,9 @@ const AnnotateTimeline = (() => {
       if (event.key === " " && event.target.closest("button")) return;
       const rows = this.rows;
       const steps = { ArrowLeft: -1, ArrowRight: 1 };
-      if (event.key in steps) this.jump(steps[event.key], rows[this.chosen]);
-      else if (event.key === "ArrowUp") rows[Math.max(0, this.chosen - 1)].track.focus();
-      else if (event.key === "ArrowDown") rows[Math.min(rows.length - 1, this.chosen + 1)].track.focus();
+      if (event.key in steps) this.jump(steps[event.key], rows[this.selected]);
+      else if (event.key === "ArrowUp") rows[Math.max(0, this.selected - 1)].track.focus();
+      else if (event.key === "ArrowDown") rows[Math.min(rows.length - 1, this.selected + 1)].track.focus();
       else if (event.key === "Home") this.actions.seek(0);
       else if (event.key === "End") this.actions.seek(this.endMs);
       else if (event.key === " ") this.actions.togglePlaying();
@@ -202,18 +203,18 @@ const AnnotateTimeline = (() => {
       else return;
       event.preventDefault();
       event.stopPropagation();
-      const row = this.rows[this.chosen];
-      this.tell(row);
+      const row = this.rows[this.selected];
+      this.updateAria(row);
       if (event.key === " ") this.hideTip();
       else if (event.key !== "Escape") this.showTipAtNow(row);
     }
 
-    /* Seeks to the next change, or with -1 to the one before, of a row: of all faces if none is given. */
+    /* Seeks to the next change of a row (default: of all faces), or with -1 to the previous one. */
     jump(direction, row = this.rows[0]) {
       const changes = row.changes;
-      const again = this.actions.isPlaying() ? AGAIN_WHILE_PLAYING_MS : AGAIN_MS;
-      const from = direction > 0 ? this.nowMs : this.nowMs - again;
-      const last = lastAtMost(changes.length, (index) => changes[index], from);
+      const margin = this.actions.isPlaying() ? PREVIOUS_MARGIN_PLAYING_MS : PREVIOUS_MARGIN_MS;
+      const from = direction > 0 ? this.nowMs : this.nowMs - margin;
+      const last = lastIndexAtMost(changes.length, (index) => changes[index], from);
       const next = direction > 0 ? changes[last + 1] : changes[last] ?? 0;
       if (next === undefined) return;
       this.actions.seek(next);
@@ -221,7 +222,7 @@ const AnnotateTimeline = (() => {
       this.reveal(row === this.rows[0] ? changed : [row]);
     }
 
-    /* Brings one of some rows into sight, unless one is. */
+    /* Scrolls vertically to the first of some rows, unless one of them is visible. */
     reveal(rows) {
       const { scrollTop, clientHeight, scrollHeight } = this.scroller;
       if (scrollHeight <= clientHeight || !rows.length) return;
@@ -254,62 +255,62 @@ const AnnotateTimeline = (() => {
     }
 
     timeAt(event, track) {
-      const place = track.getBoundingClientRect();
-      const share = place.width ? (event.clientX - place.left) / place.width : 0;
+      const bounds = track.getBoundingClientRect();
+      const share = bounds.width ? (event.clientX - bounds.left) / bounds.width : 0;
       return Math.round(Math.min(Math.max(share, 0), 1) * this.endMs);
     }
 
-    /* Moves the cursor; called for every picture while playing. */
+    /* Moves the cursor; called for every frame while playing. */
     show(ms) {
       this.nowMs = Math.min(Math.max(0, ms), this.endMs);
       this.inner.style.setProperty("--ap-at", this.nowMs / this.endMs);
-      this.tell(this.rows[this.chosen]);
+      this.updateAria(this.rows[this.selected]);
       this.follow(false);
     }
 
-    /* Says for those who hear the page where it is, and what is there. */
-    tell(row) {
+    /* Updates the time and emotions that screen readers announce. */
+    updateAria(row) {
       const parts = row.lanes.flatMap((lane) => {
         const span = spanAt(lane.spans, this.nowMs);
         const name = row.lanes.length > 1 ? `${fill(this.words.face, { number: lane.face })}: ` : "";
         return span ? [`${name}${this.word(span[2])} ${score(span[3 + span[2]])}`] : [];
       });
       row.track.setAttribute("aria-valuenow", (this.nowMs / 1000).toFixed(3));
-      row.track.setAttribute("aria-valuetext", `${clock(this.nowMs)}, ${parts.join(", ") || this.words.nobody}`);
+      row.track.setAttribute("aria-valuetext", `${clock(this.nowMs)}, ${parts.join(", ") || this.words.noFace}`);
     }
 
-    /* Keeps the cursor, and a face that is there now, in sight where not all of the timeline is. */
+    /* Scrolls to the cursor and, while playing, to a face that is visible now; with `always` it centers the cursor. */
     follow(always) {
       if (this.zoom > 1 || always) {
         const x = (this.nowMs / this.endMs) * this.width;
         const { scrollLeft } = this.scroller;
-        const seen = this.width / this.zoom;
-        if (x < scrollLeft || x > scrollLeft + seen || always) this.scroller.scrollLeft = x - seen / (always ? 2 : 8);
+        const visible = this.width / this.zoom;
+        if (x < scrollLeft || x > scrollLeft + visible || always) this.scroller.scrollLeft = x - visible / (always ? 2 : 8);
       }
       this.coverCursor();
-      const beat = Math.floor(this.nowMs / FOLLOW_MS);
-      if (beat === this.beat || !this.actions.isPlaying()) return;
-      this.beat = beat;
+      const interval = Math.floor(this.nowMs / FOLLOW_INTERVAL_MS);
+      if (interval === this.lastInterval || !this.actions.isPlaying()) return;
+      this.lastInterval = interval;
       this.reveal(this.rows.slice(1).filter((row) => spanAt(row.lanes[0].spans, this.nowMs)));
     }
 
-    /* The cursor goes behind the labels. */
+    /* Hides the cursor while it is scrolled behind the labels. */
     coverCursor() {
       this.cursor.hidden = (this.nowMs / this.endMs) * this.width < this.scroller.scrollLeft - 1;
     }
 
     showTipAtNow(row) {
-      const place = row.track.getBoundingClientRect();
-      this.showTip(row, this.nowMs, place.left + (this.nowMs / this.endMs) * place.width, place);
+      const bounds = row.track.getBoundingClientRect();
+      this.showTip(row, this.nowMs, bounds.left + (this.nowMs / this.endMs) * bounds.width, bounds);
     }
 
-    showTip(row, ms, x, place) {
+    showTip(row, ms, x, bounds) {
       const lines = row === this.rows[0] ? this.facesAt(ms) : this.scoresAt(row, ms);
       this.tip.replaceChildren(...lines);
       this.tip.hidden = false;
       const { offsetWidth: width, offsetHeight: height } = this.tip;
       const edge = 8;
-      const above = place.top - height - edge;
+      const above = bounds.top - height - edge;
       this.tip.style.left = `${Math.max(edge, Math.min(x - width / 2, window.innerWidth - width - edge))}px`;
       const below = Math.min(this.scroller.getBoundingClientRect().bottom + edge, window.innerHeight - height - edge);
       this.tip.style.top = `${above > 0 ? above : Math.max(edge, below)}px`;
@@ -323,17 +324,17 @@ const AnnotateTimeline = (() => {
       const lines = [make("strong", { text: clock(ms) })];
       for (const lane of this.data.lanes) {
         const span = spanAt(lane.spans, ms);
-        if (span && lines.length <= MOST_IN_TIP) {
+        if (span && lines.length <= MAX_FACES_IN_TIP) {
           lines.push(this.scoreLine(fill(this.words.face, { number: lane.face }), span[2], span[3 + span[2]], this.word(span[2])));
         }
       }
-      if (lines.length === 1) lines.push(make("span", { text: this.words.nobody }));
+      if (lines.length === 1) lines.push(make("span", { text: this.words.noFace }));
       return lines;
     }
 
     scoresAt(row, ms) {
       const span = spanAt(row.lanes[0].spans, ms);
-      if (!span) return [make("strong", { text: `${row.name} \u00b7 ${clock(ms)}` }), make("span", { text: this.words.nobody })];
+      if (!span) return [make("strong", { text: `${row.name} \u00b7 ${clock(ms)}` }), make("span", { text: this.words.noFace })];
       const lines = [make("strong", { text: `${row.name} \u00b7 ${clock(span[0])} \u2013 ${clock(span[1])}` })];
       this.data.emotions.forEach((_, emotion) => {
         const line = this.scoreLine(this.word(emotion), emotion, span[3 + emotion], "");
@@ -343,12 +344,12 @@ const AnnotateTimeline = (() => {
       return lines;
     }
 
-    scoreLine(name, emotion, parts, word) {
-      const bar = make("i");
-      bar.style.width = `${(100 * parts) / PARTS}%`;
-      bar.style.background = this.data.emotions[emotion].colour;
-      const shown = make("span", { class: "ap-bar" }, bar);
-      return make("span", { class: "ap-score" }, make("span", { text: name }), shown, make("span", { text: `${word} ${score(parts)}`.trim() }));
+    scoreLine(name, emotion, value, word) {
+      const filled = make("i");
+      filled.style.width = `${(100 * value) / SCORE_SCALE}%`;
+      filled.style.background = this.data.emotions[emotion].colour;
+      const bar = make("span", { class: "ap-bar" }, filled);
+      return make("span", { class: "ap-score" }, make("span", { text: name }), bar, make("span", { text: `${word} ${score(value)}`.trim() }));
     }
 
     destroy() {

@@ -1,1 +1,1 @@
-"""Figures of reports for papers, by matplotlib: timelines, and contact sheets of highlights."""
+"""Matplotlib figures of a video's results: timelines and sheets of highlights."""

@@ -1,1 +1,1 @@
-"""The results of one video: table, boxes, sidecar, and tracks by one writer per format; cues are made apart from that."""
+"""Results of one video: table, boxes, sidecar, cues, and one writer per output format."""

@@ -1,4 +1,4 @@
-"""From the blocks of a report to the cues of a subtitle track."""
+"""Conversion of blocks to subtitle cues."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice, takewhile
 
-from annotate.results.intervals import Piece
+from annotate.results.intervals import ClippedBlock
 from annotate.span import Span
 
 MIN_CUE_MS = 834
-"""Least length of a cue, 5/6 s: what subtitling guidelines give a reader for the shortest one."""
+"""Minimum length of a cue: 5/6 s, the minimum in subtitling guidelines."""
 
 SWITCH_PROBABILITY = 0.5
-"""A face's shown emotion changes when another reaches this probability,"""
+"""The displayed emotion of a face changes when another one reaches this probability,"""
 
 KEEP_PROBABILITY = 0.3
-"""or when its own falls below this one."""
+"""or when its own probability falls below this one."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One face's emotion in a cue."""
+    """The emotion of one face in a cue."""
 
     face_id: int
     emotion: str
@@ -30,35 +30,35 @@ class Line:
 
 @dataclass(frozen=True)
 class Cue:
-    """What is shown during a span: one line per face, ordered by face."""
+    """The text displayed during a span: one line per face, ordered by face."""
 
     span: Span
     lines: tuple[Line, ...]
 
 
-def make_cues(blocks: Sequence[Piece], end_ms: int) -> list[Cue]:
-    """Return cues, sorted and disjoint, for pieces ordered by face, then time, in a video that ends at ``end_ms``.
+def make_cues(blocks: Sequence[ClippedBlock], end_ms: int) -> list[Cue]:
+    """Return sorted, disjoint cues for blocks ordered by face, then time, in a video that ends at ``end_ms``.
 
-    Faces on screen together share a cue; an emotion is held while it is likely (two thresholds, as in a Schmitt
-    trigger); adjacent cues of one text are one; a short cue is lengthened into free time, or absorbed by the
-    neighbor whose text is likelier during it.
+    Faces on screen together share a cue. An emotion is held while it is likely (hysteresis with two thresholds, as in a
+    Schmitt trigger). Adjacent cues with the same text are merged. A short cue is extended into free time, or absorbed by
+    the neighbor whose text is more likely during it.
     """
-    cues = _merged(_together(_held(blocks)))
-    return _merged(_lengthened(cues, _Likelihood(blocks), end_ms))
+    cues = _merge_adjacent(_combine_faces(_hold_emotions(blocks)))
+    return _merge_adjacent(_extend_short(cues, _Likelihood(blocks), end_ms))
 
 
-def make_face_cues(blocks: Sequence[Piece], end_ms: int) -> list[Cue]:
-    """Return cues of one face each, as `make_cues` gives them for its pieces alone, ordered by start, then face."""
+def make_face_cues(blocks: Sequence[ClippedBlock], end_ms: int) -> list[Cue]:
+    """Return cues of one face each, made by `make_cues` from its blocks alone, ordered by start, then face."""
     faces = [list(group) for _, group in groupby(blocks, key=lambda block: block.face_id)]
     cues = [cue for face in faces for cue in make_cues(face, end_ms)]
     return sorted(cues, key=lambda cue: (cue.span.start_ms, cue.lines[0].face_id))
 
 
-def are_together(cues: Iterable[Cue]) -> bool:
-    """Return whether faces are on screen together anywhere in sorted cues, so that they must be told apart.
+def any_overlap(cues: Iterable[Cue]) -> bool:
+    """Return whether two faces are on screen together anywhere in sorted cues, so that labels need face numbers.
 
-    >>> alone = Cue(Span(0, 900), (Line(1, "fear"),)), Cue(Span(900, 1800), (Line(2, "anger"),))
-    >>> are_together(alone), are_together([*alone, Cue(Span(1000, 1900), (Line(3, "fear"),))])
+    >>> separate = Cue(Span(0, 900), (Line(1, "fear"),)), Cue(Span(900, 1800), (Line(2, "anger"),))
+    >>> any_overlap(separate), any_overlap([*separate, Cue(Span(1000, 1900), (Line(3, "fear"),))])
     (False, True)
     """
     end_ms = 0
@@ -69,8 +69,8 @@ def are_together(cues: Iterable[Cue]) -> bool:
     return False
 
 
-def _held(blocks: Iterable[Piece]) -> list[tuple[Span, Line]]:
-    """Return each piece's span with the emotion shown for it."""
+def _hold_emotions(blocks: Iterable[ClippedBlock]) -> list[tuple[Span, Line]]:
+    """Return the span of each block with the emotion to display."""
     shown: dict[int, str] = {}
     result = []
     for block in blocks:
@@ -82,8 +82,8 @@ def _held(blocks: Iterable[Piece]) -> list[tuple[Span, Line]]:
     return result
 
 
-def _together(shown: Sequence[tuple[Span, Line]]) -> list[Cue]:
-    """Return a cue for every span over which the same lines are shown."""
+def _combine_faces(shown: Sequence[tuple[Span, Line]]) -> list[Cue]:
+    """Return one cue per span during which the same lines are displayed."""
     changes = sorted(
         [(span.start_ms, True, line) for span, line in shown] + [(span.end_ms, False, line) for span, line in shown],
         key=lambda change: change[:2],
@@ -91,19 +91,19 @@ def _together(shown: Sequence[tuple[Span, Line]]) -> list[Cue]:
     active: dict[int, Line] = {}
     cues = []
     last_ms = 0
-    for moment_ms, begins, line in changes:
-        if active and moment_ms > last_ms:
-            cues.append(Cue(Span(last_ms, moment_ms), tuple(active[face_id] for face_id in sorted(active))))
-        last_ms = moment_ms
-        if begins:
+    for time_ms, is_start, line in changes:
+        if active and time_ms > last_ms:
+            cues.append(Cue(Span(last_ms, time_ms), tuple(active[face_id] for face_id in sorted(active))))
+        last_ms = time_ms
+        if is_start:
             active[line.face_id] = line
         else:
             del active[line.face_id]
     return cues
 
 
-def _merged(cues: Iterable[Cue]) -> list[Cue]:
-    """Return cues with adjacent ones of the same lines as one."""
+def _merge_adjacent(cues: Iterable[Cue]) -> list[Cue]:
+    """Merge adjacent cues with the same lines."""
     merged: list[Cue] = []
     for cue in cues:
         if merged and merged[-1].lines == cue.lines and merged[-1].span.end_ms == cue.span.start_ms:
@@ -113,8 +113,8 @@ def _merged(cues: Iterable[Cue]) -> list[Cue]:
     return merged
 
 
-def _lengthened(cues: list[Cue], likelihood: _Likelihood, end_ms: int) -> list[Cue]:
-    """Return cues with short ones lengthened into free time, or absorbed by a neighbor."""
+def _extend_short(cues: list[Cue], likelihood: _Likelihood, end_ms: int) -> list[Cue]:
+    """Extend short cues into free time, or merge them into a neighbor."""
     done: list[Cue] = []
     pending = cues[::-1]
     while pending:
@@ -129,23 +129,23 @@ def _lengthened(cues: list[Cue], likelihood: _Likelihood, end_ms: int) -> list[C
             start_ms = min(cue.span.start_ms, max(before_ms, stop_ms - MIN_CUE_MS))
             done.append(Cue(Span(start_ms, stop_ms), cue.lines))
         else:
-            likelier = max(neighbors, key=lambda neighbor: _closeness(neighbor, cue, likelihood))
-            stack = done if done and likelier is done[-1] else pending
-            stack[-1] = Cue(likelier.span | cue.span, likelier.lines)
+            best = max(neighbors, key=lambda neighbor: _fit(neighbor, cue, likelihood))
+            stack = done if done and best is done[-1] else pending
+            stack[-1] = Cue(best.span | cue.span, best.lines)
     return done
 
 
-def _closeness(neighbor: Cue, cue: Cue, likelihood: _Likelihood) -> tuple[float, int]:
-    """Return how well a neighbor's text fits during a cue: its likelihood, then the number of faces in common."""
+def _fit(neighbor: Cue, cue: Cue, likelihood: _Likelihood) -> tuple[float, int]:
+    """Return how well the text of a neighbor fits a cue: its likelihood, then the number of faces in common."""
     faces = {line.face_id for line in cue.lines}
     return likelihood(neighbor.lines, cue.span), sum(line.face_id in faces for line in neighbor.lines)
 
 
 class _Likelihood:
-    """The mean probability of lines during a span; a face that is not there counts as 0."""
+    """Mean probability of lines during a span; a face that is not visible counts as 0."""
 
-    def __init__(self, blocks: Iterable[Piece]) -> None:
-        self._of_face: dict[int, list[Piece]] = {}
+    def __init__(self, blocks: Iterable[ClippedBlock]) -> None:
+        self._of_face: dict[int, list[ClippedBlock]] = {}
         for block in blocks:
             self._of_face.setdefault(block.face_id, []).append(block)
 

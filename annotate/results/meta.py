@@ -1,4 +1,4 @@
-"""The sidecar, ``*.emotions.meta.json``: what made the outputs, by which a later run knows whether they still hold."""
+"""The sidecar ``*.emotions.meta.json``: provenance of the outputs, by which later runs check their validity."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HASH_DIGITS = 32
 
 @dataclass(frozen=True)
 class Source:
-    """A video file as it was when it was annotated; ``hash`` is of its first and last megabyte."""
+    """A video file at the time of annotation; ``hash`` is of its first and last megabyte."""
 
     name: str
     size_bytes: int
@@ -31,7 +31,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Render:
-    """A rendered video: its ``kind``, the language of its words, the hash of the report's CSV it was made from, its own."""
+    """A rendered video: kind, language of the labels, hash of the table it was made from, and its own hash."""
 
     kind: str
     language: str
@@ -41,12 +41,12 @@ class Render:
 
 @dataclass(frozen=True)
 class Meta:
-    """The content of ``*.emotions.meta.json``.
+    """The content of a sidecar.
 
-    ``outputs`` maps a file's name (as `json_safe_name` gives it) to its hash, or to None where there was nothing to write
-    (no cues). ``warnings`` maps the decoder's warnings to their counts. ``width_px`` and ``height_px`` are those of the
-    displayed frame; analysis versions before 5 did not write them. ``renders`` maps the relative paths from the sidecar's
-    folder to rendered videos, with slashes and escaped as names are.
+    ``outputs`` maps file names (see `json_safe_name`) to hashes, or to None if there was nothing to write (no cues).
+    ``warnings`` maps warnings of the decoder to their counts. ``width_px`` and ``height_px`` are the size of the displayed
+    frame; analysis versions before 5 did not write them. The keys of ``renders`` are relative paths from the folder of the
+    sidecar to rendered videos, with slashes and escaped by `json_safe_text`.
     """
 
     analysis_version: int
@@ -67,23 +67,23 @@ class Meta:
     renders: Mapping[str, Render] = field(default_factory=dict)
 
     @property
-    def shortfall(self) -> str:
-        """How much of a damaged video is missing, in words; empty if nothing is known to be."""
+    def damage_summary(self) -> str:
+        """How much of a damaged video is missing, as text; empty if no damage is known."""
         if self.missing_s:
             return f"damaged: the last {self.missing_s:.1f} s could not be decoded"
         count = sum(self.warnings.values())
-        return f"damaged: the decoder complained {count} {'time' if count == 1 else 'times'}" if count else ""
+        return f"damaged: {count} decoder warning{'s' if count > 1 else ''}" if count else ""
 
     def to_json(self) -> str:
-        """Return the text of the file."""
+        """Return the text of the sidecar."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
 
 
 def read_meta(path: PathOrUrl) -> Meta | None:
-    """Return the content of a sidecar; None if it is missing, damaged or of another shape.
+    """Read a sidecar; return None if it is missing, damaged or has another schema.
 
     Raises:
-        StorageError: it lies in object storage, which does not answer.
+        StorageError: object storage does not answer.
     """
     try:
         return parse_meta(storage_for(path).read(path))
@@ -94,7 +94,7 @@ def read_meta(path: PathOrUrl) -> Meta | None:
 
 
 def read_metas(paths: Sequence[PathOrUrl]) -> Iterator[Meta | None]:
-    """Yield the content of sidecars of one storage, in their order; otherwise as `read_meta`."""
+    """Read sidecars of one storage, concurrently where possible; yield in order what `read_meta` returns."""
     for content in storage_for(paths[0]).read_many(paths) if paths else ():
         if isinstance(content, StorageError):
             raise content
@@ -102,7 +102,7 @@ def read_metas(paths: Sequence[PathOrUrl]) -> Iterator[Meta | None]:
 
 
 def parse_meta(text: bytes) -> Meta | None:
-    """Return what a sidecar's bytes say; None if they are damaged or of another shape."""
+    """Parse the bytes of a sidecar; return None if they are damaged or have another schema."""
     try:
         content = json.loads(text)
         renders = {path: Render(**render) for path, render in content.get("renders", {}).items()}
@@ -130,30 +130,30 @@ def parse_meta(text: bytes) -> Meta | None:
 
 
 _SIDECAR_KEYS = {"detection_interval_ms": "look_interval_ms", "chunk_s": "part_s"}
-"""Settings whose keys in sidecars differ from their names: a key that changed would make finished reports stale."""
+"""Settings with other names in sidecars: renaming a key would make all existing outputs outdated."""
 
 
 def result_settings(settings: Settings) -> dict[str, Any]:
-    """Return settings as they stand in a sidecar, where the model stands by its hash."""
-    names = {part.name: _SIDECAR_KEYS.get(part.name, part.name) for part in fields(settings) if part.name != "model"}
+    """Return the settings as recorded in a sidecar, without the model, which is recorded by its hash."""
+    names = {item.name: _SIDECAR_KEYS.get(item.name, item.name) for item in fields(settings) if item.name != "model"}
     return {key: getattr(settings, name) for name, key in names.items()}
 
 
 def describe_source(path: PathOrUrl, stat: FileStat | None = None, file: Path | None = None) -> Source:
-    """Return size, time and hash of a video; ``stat`` is what is known of it, ``file`` a local copy if there is one.
+    """Return name, size, time and hash of a video; ``stat`` and ``file`` are its stat and a local copy, if available.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the video cannot be read.
     """
     stat = storage_for(path).stat(path) if stat is None else stat
     return Source(json_safe_name(path), stat.size_bytes, stat.mtime_ns, _hash_ends(file or path, stat.size_bytes))
 
 
 def is_unchanged(source: Source, path: PathOrUrl, stat: FileStat | None = None) -> bool:
-    """Return whether ``path`` still is the file described: same size and time, or same size and hash if it was moved.
+    """Return whether ``path`` is the file described: same size and time, or, for a copy, same size and hash.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the video cannot be read.
     """
     stat = storage_for(path).stat(path) if stat is None else stat
     if stat.size_bytes != source.size_bytes:
@@ -161,36 +161,36 @@ def is_unchanged(source: Source, path: PathOrUrl, stat: FileStat | None = None) 
     return stat.mtime_ns == source.mtime_ns or _hash_ends(path, stat.size_bytes) == source.hash
 
 
-def is_named(source: Source, path: PathOrUrl) -> bool:
-    """Return whether ``path`` has the name of the file described."""
+def has_same_name(source: Source, path: PathOrUrl) -> bool:
+    """Return whether ``path`` has the file name recorded in ``source``."""
     return source.name == json_safe_name(path)
 
 
 def json_safe_name(path: PathOrUrl) -> str:
-    """Return a file's name as JSON can hold it: bytes that are not UTF-8 escaped."""
+    """Return the file name of a path with invalid UTF-8 bytes escaped, so that JSON can represent it."""
     return json_safe_text(path.name)
 
 
-def json_safe_text(name: str) -> str:
-    """Return a name or a path as JSON can hold it."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def json_safe_text(text: str) -> str:
+    """Return a name or path with invalid UTF-8 bytes escaped, so that JSON can represent it."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def hash_content(content: bytes) -> str:
-    """Return the hash of an output, as sidecars have it."""
+    """Return the hash of the content of an output, as recorded in sidecars."""
     return hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
 
 
 def hash_file(path: PathOrUrl) -> str:
-    """Return the same of a file's content, however large that is.
+    """Return `hash_content` of a file of any size, read in chunks.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     digest = hashlib.sha256()
     with storage_for(path).open_range(path) as file:
-        while part := file.read(HASHED_PART_BYTES):
-            digest.update(part)
+        while chunk := file.read(HASHED_PART_BYTES):
+            digest.update(chunk)
     return digest.hexdigest()[:_HASH_DIGITS]
 
 

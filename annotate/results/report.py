@@ -1,4 +1,4 @@
-"""A video's report with all that tracks are made from."""
+"""The results of a video as read from its files: the input of all output formats."""
 
 from __future__ import annotations
 
@@ -8,57 +8,57 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from annotate.results.boxes import BoxPaths
+from annotate.results.boxes import BoxTrajectories
 from annotate.results.cues import Cue, make_cues, make_face_cues
-from annotate.results.intervals import Piece, pieces
+from annotate.results.intervals import ClippedBlock, clip_overlaps
 from annotate.results.meta import Meta
 from annotate.span import MS_PER_S
 
 
 @dataclass(frozen=True)
 class Report:
-    """A video's table, what made it, the boxes of its faces, and the relative path from the outputs' folder to the video."""
+    """Table, sidecar and face boxes of a video, and the relative path to the video from the folder of the outputs."""
 
     table: pd.DataFrame
     meta: Meta
-    boxes: BoxPaths
+    boxes: BoxTrajectories
     video: str
 
     @cached_property
-    def pieces(self) -> list[Piece]:
-        """The blocks as disjoint pieces of each face, ordered by face, then time."""
-        return pieces(self.table)
+    def blocks(self) -> list[ClippedBlock]:
+        """The blocks of the table, disjoint within each face and ordered by face, then time."""
+        return clip_overlaps(self.table)
 
     @cached_property
     def end_ms(self) -> int:
-        """The end of the video, or of its last piece if that is later."""
-        return max([round(self.meta.duration_s * MS_PER_S), *(piece.span.end_ms for piece in self.pieces)])
+        """End of the video, or of its last block if that is later."""
+        return max([round(self.meta.duration_s * MS_PER_S), *(block.span.end_ms for block in self.blocks)])
 
     @property
     def cues(self) -> list[Cue]:
-        """Cues that faces share, as for a track below the frame."""
-        return make_cues(self.pieces, self.end_ms)
+        """Cues with the lines of all visible faces, for subtitles below the frame."""
+        return make_cues(self.blocks, self.end_ms)
 
     @property
     def face_cues(self) -> list[Cue]:
-        """Cues of one face each, as for tracks that place them in the frame."""
-        return make_face_cues(self.pieces, self.end_ms)
+        """Cues of one face each, for formats that place them at the face."""
+        return make_face_cues(self.blocks, self.end_ms)
 
     @property
-    def pieces_by_face(self) -> dict[int, list[Piece]]:
-        """The pieces of each face."""
-        faces: dict[int, list[Piece]] = {}
-        for piece in self.pieces:
-            faces.setdefault(piece.face_id, []).append(piece)
+    def blocks_by_face(self) -> dict[int, list[ClippedBlock]]:
+        """The blocks of each face."""
+        faces: dict[int, list[ClippedBlock]] = {}
+        for block in self.blocks:
+            faces.setdefault(block.face_id, []).append(block)
         return faces
 
     @cached_property
-    def lengths_ms(self) -> dict[int, int]:
-        """How long each face is seen, the longest first."""
-        lengths = {face: sum(piece.span.duration_ms for piece in pieces) for face, pieces in self.pieces_by_face.items()}
-        return dict(sorted(lengths.items(), key=lambda item: (-item[1], item[0])))
+    def durations_ms(self) -> dict[int, int]:
+        """How long each face is visible in milliseconds, longest first."""
+        durations = {face: sum(block.span.duration_ms for block in blocks) for face, blocks in self.blocks_by_face.items()}
+        return dict(sorted(durations.items(), key=lambda item: (-item[1], item[0])))
 
     @property
-    def video_address(self) -> str:
-        """The relative path to the video as a URL; it begins with a dot, since its first part may hold a colon."""
+    def video_url(self) -> str:
+        """The relative path to the video as a URL; it begins with ``./`` since its first part may contain a colon."""
         return f"./{quote(self.video.encode('utf-8', 'surrogateescape'))}"

@@ -1,4 +1,4 @@
-"""The CSV report: one row per face and block."""
+"""The table (``*.emotions.csv``): one row per face track and block."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from annotate.analysis.annotation import Annotation
 
-PLACE_COLUMNS = (
+BLOCK_COLUMNS = (
     "face_id",
     "block",
     "start_frame",
@@ -28,18 +28,18 @@ PLACE_COLUMNS = (
     "emotion",
     "confidence",
 )
-"""The columns before those of the classes' probabilities."""
+"""The columns before the class probabilities."""
 
 _DECIMALS = {"start_time": 3, "end_time": 3, "x": 1, "y": 1, "width": 1, "height": 1, "face_score": 3}
 _PROBABILITY_DECIMALS = 4
-_WHOLE = ("face_id", "block", "start_frame", "end_frame", "frames", "detections", "overlap")
+_INTEGER_COLUMNS = ("face_id", "block", "start_frame", "end_frame", "frames", "detections", "overlap")
 
 
 def to_table(annotations: Sequence[Annotation], class_names: Sequence[str]) -> pd.DataFrame:
-    """Return annotations as a table with the report's columns, one row each, in the order given.
+    """Return annotations as a table, one row each, in the given order.
 
-    Times are in seconds, boxes in pixels of the displayed frame, ``overlap`` in frames shared with the block before, then
-    a column of probabilities for each class. All numbers are rounded as in the file.
+    The columns are `BLOCK_COLUMNS`, then one per class with its probability. Times are in seconds, boxes in pixels of the
+    displayed frame, ``overlap`` in frames shared with the previous block. All numbers are rounded as in the file.
     """
     rows = [
         (
@@ -63,14 +63,14 @@ def to_table(annotations: Sequence[Annotation], class_names: Sequence[str]) -> p
         )
         for annotation in annotations
     ]
-    table = pd.DataFrame(rows, columns=pd.Index([*PLACE_COLUMNS, *class_names]))
+    table = pd.DataFrame(rows, columns=pd.Index([*BLOCK_COLUMNS, *class_names]))
     for name, decimals in _decimals(class_names).items():
         table[name] = table[name].astype(float).round(decimals)
-    return table.astype(dict.fromkeys(_WHOLE, int) | {"emotion": str})
+    return table.astype(dict.fromkeys(_INTEGER_COLUMNS, int) | {"emotion": str})
 
 
 def format_table(table: pd.DataFrame) -> str:
-    """Return a table from `to_table` as the text of a CSV report, with a fixed number of decimals per column."""
+    """Return a table from `to_table` as CSV text, with a fixed number of decimals per column."""
     text = table.copy()
     for name, decimals in _decimals(class_names_of(table)).items():
         text[name] = [f"{value:.{decimals}f}" for value in table[name]]
@@ -78,20 +78,20 @@ def format_table(table: pd.DataFrame) -> str:
 
 
 def parse_table(content: bytes) -> pd.DataFrame:
-    """Return the table in a CSV report's bytes.
+    """Parse the bytes of a table.
 
     Raises:
-        ValueError: the bytes are no whole report.
+        ValueError: the bytes are not a complete table.
     """
     if not content.endswith(b"\n"):
         raise ValueError("its last line is cut off")
     table = pd.read_csv(io.BytesIO(content), keep_default_na=False)
-    missing = [name for name in PLACE_COLUMNS if name not in table.columns]
+    missing = [name for name in BLOCK_COLUMNS if name not in table.columns]
     if missing:
         raise ValueError(f"the column {missing[0]} is missing")
     numbers = [name for name in table.columns if name != "emotion"]
     try:
-        table = table.astype({name: (int if name in _WHOLE else float) for name in numbers} | {"emotion": str})
+        table = table.astype({name: (int if name in _INTEGER_COLUMNS else float) for name in numbers} | {"emotion": str})
     except (ValueError, OverflowError):
         raise ValueError("a number is missing or too large") from None
     if not np.isfinite(table[numbers].to_numpy(float)).all():
@@ -100,8 +100,8 @@ def parse_table(content: bytes) -> pd.DataFrame:
 
 
 def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:
-    """Return the classes whose probabilities a table has."""
-    return tuple(str(name) for name in table.columns[len(PLACE_COLUMNS) :])
+    """Return the names of the classes with a probability column."""
+    return tuple(str(name) for name in table.columns[len(BLOCK_COLUMNS) :])
 
 
 def _decimals(class_names: Sequence[str]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Catalog of the videos that a server shows: uploads, and those of an archive, each with its state."""
+"""Catalog of the videos that a server shows (uploads and an archive), each with the state of its results."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from annotate.archive.layout import OutputOptions, Outputs, name_outputs
 from annotate.archive.scan import ArchiveItem, locate
 from annotate.batch.plan import Action, Decision, decide
 from annotate.results.meta import json_safe_text
-from annotate.server.catalog_index import CatalogIndex, Figures
+from annotate.server.catalog_index import CatalogIndex, EmotionStats
 from annotate.server.data_dir import DataDir, archive_id
+from annotate.server.messages import public_message
 from annotate.server.queue import Queue, Upload
 from annotate.server.settings import ServeSettings
-from annotate.server.sidecars import StampedSidecars, find_stat
-from annotate.server.wording import for_readers_elsewhere
-from annotate.storage.base import local_only
+from annotate.server.sidecars import CachedSidecars, stat_or_none
+from annotate.storage.base import require_local
 from annotate.storage.values import FileStat, SkippedPath
 
 _SCAN_INTERVAL_S = 2.0
-_REST_FACTOR = 20
-"""The rest between two scans is at least so many times what one takes, so that a large archive keeps the server quick."""
+_PAUSE_FACTOR = 20
+"""Minimum pause between scans, as a multiple of a scan's duration, so that a large archive does not slow the server."""
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class VideoOrigin(enum.Enum):
 
 
 class AnnotationState(enum.Enum):
-    """State of a video's results, by its files alone."""
+    """State of a video's results according to its files, without regard to orders."""
 
     ANNOTATED = "annotated"
     STALE = "stale"
@@ -51,9 +51,9 @@ class AnnotationState(enum.Enum):
 class CatalogVideo:
     """A video that a server shows.
 
-    ``outputs`` is where its results are, ``target`` where new ones go. ``fingerprint`` changes when the file does,
-    ``version`` when its results do. ``folder`` is its path in the archive as text, with slashes, empty at the top.
-    ``reason`` says, in words that may leave this machine, why it is stale or cannot be read.
+    ``folder`` is its folder relative to the archive, with slashes; empty at the top level. ``outputs`` are the paths of its
+    current results, ``target`` those of new ones. ``fingerprint`` changes with the video file, ``version`` with the table
+    (0 without one). ``reason`` says why the results are outdated or the video cannot be read, without paths of the server.
     """
 
     id: str
@@ -69,35 +69,35 @@ class CatalogVideo:
     reason: str = ""
     fingerprint: str = ""
     version: int = 0
-    figures: Figures | None = None
+    stats: EmotionStats | None = None
 
     @property
     def is_upload(self) -> bool:
-        """Whether it was sent to the server; else it lies in the archive."""
+        """Whether it was uploaded, rather than being part of the archive."""
         return self.origin is VideoOrigin.UPLOAD
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All videos at a moment, by id, in order: uploads from the latest on, then the archive's by path."""
+    """Result of one scan: videos by id, first the uploads (latest first), then the archive by path."""
 
     videos: Mapping[str, CatalogVideo] = field(default_factory=dict)
     skipped: tuple[SkippedPath, ...] = ()
     is_complete: bool = False
-    """Whether the archive has been scanned since the server was started."""
+    """Whether the first scan since the start of the server is done."""
 
 
-_Stamps = tuple[FileStat, FileStat | None, FileStat | None, FileStat | None]
-"""Size and time of a video, its sidecar, its report and its boxes; a decision holds while they stay the same."""
+_FileStats = tuple[FileStat, FileStat | None, FileStat | None, FileStat | None]
+"""Sizes and times of video, sidecar, table and boxes; a decision is valid as long as they do not change."""
 
 
 class Catalog:
-    """Scans the uploads and the archive again and again; the result is replaced as a whole: reading never waits."""
+    """Periodic scan of uploads and archive; it replaces the snapshot atomically, so that reading it never blocks."""
 
     def __init__(
         self, settings: ServeSettings, queue: Queue, model_hash: str, on_change: Callable[[], None] = lambda: None
     ) -> None:
-        """``on_change`` is called when a scan has found other videos, or others of them annotated, than the one before."""
+        """Create a catalog; ``on_change`` is called after a scan in which videos or their states have changed."""
         self.settings = settings
         self._on_change = on_change
         self.index = CatalogIndex()
@@ -107,12 +107,12 @@ class Catalog:
         self._root = settings.directory
         self._real_root = os.path.realpath(settings.directory) if settings.directory is not None else ""
         self._snapshot = Snapshot()
-        self._sidecars = StampedSidecars()
-        self._decisions: dict[tuple[Path, Outputs], tuple[_Stamps, Decision]] = {}
+        self._sidecars = CachedSidecars()
+        self._decisions: dict[tuple[Path, Outputs], tuple[_FileStats, Decision]] = {}
         self._located: dict[Path, tuple[Outputs, Outputs]] = {}
         self._lock = threading.Lock()
-        self._woken = threading.Event()
-        self._ended = threading.Event()
+        self._wake = threading.Event()
+        self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
@@ -121,58 +121,58 @@ class Catalog:
         return self._snapshot
 
     def find(self, video_id: str) -> CatalogVideo | None:
-        """Return a video by its id, if its file may be used."""
+        """Return a video by id; None if there is none, or its file must not be served (see `is_servable`)."""
         video = self._snapshot.videos.get(video_id)
-        return video if video is not None and self.is_within(video) else None
+        return video if video is not None and self.is_servable(video) else None
 
     def start(self) -> None:
-        """Begin to scan, in a thread of its own."""
-        self._thread = threading.Thread(target=self._watch, daemon=True, name="catalog")
+        """Start scanning, in a separate thread."""
+        self._thread = threading.Thread(target=self._scan_periodically, daemon=True, name="catalog")
         self._thread.start()
 
     def request_rescan(self) -> None:
-        """Have the next scan soon, since something has changed."""
-        self._woken.set()
+        """Start the next scan soon, because something has changed."""
+        self._wake.set()
 
     def close(self) -> None:
-        """End scanning."""
-        self._ended.set()
-        self._woken.set()
+        """Stop scanning."""
+        self._closing.set()
+        self._wake.set()
         if self._thread is not None:
             self._thread.join()
 
     def scan(self) -> Snapshot:
-        """Scan everything now."""
+        """Scan everything now, and return the new snapshot."""
         with self._lock:
             skipped: list[SkippedPath] = []
-            found = {video.id: video for video in (*self._uploads(), *self._archive(skipped))}
+            found = {video.id: video for video in (*self._scan_uploads(), *self._scan_archive(skipped))}
             self.index.update({video.outputs.csv: video.version for video in found.values() if video.version})
-            videos = {video.id: self._with_figures(video) for video in found.values()}
+            videos = {video.id: self._with_stats(video) for video in found.values()}
             before, self._snapshot = self._snapshot, Snapshot(videos, tuple(skipped), True)
             if videos.keys() != before.videos.keys():
-                self._forget_removed()
-            is_new = not before.is_complete or before.videos != videos
-        if is_new:
+                self._prune_caches()
+            has_changed = not before.is_complete or before.videos != videos
+        if has_changed:
             self._on_change()
         return self._snapshot
 
     def add(self, upload: Upload) -> CatalogVideo:
-        """Take in an upload, and order its annotation; it is known before, since its turn may come at once."""
+        """Add an upload, and order its annotation; the snapshot has it first, because the order may start immediately."""
         with self._lock:
-            video = self._with_state(self._of_upload(upload))
+            video = self._with_state(self._video_of_upload(upload))
             self._snapshot = replace(self._snapshot, videos={video.id: video, **self._snapshot.videos})
             self._queue.add_upload(upload)
             return video
 
     def remove(self, video_id: str) -> None:
-        """Forget an upload."""
+        """Remove an upload from the catalog and the queue; its files are not deleted."""
         with self._lock:
             self._queue.remove_upload(video_id)
             videos = {key: video for key, video in self._snapshot.videos.items() if key != video_id}
             self._snapshot = replace(self._snapshot, videos=videos)
 
     def refresh(self, video_id: str) -> CatalogVideo | None:
-        """Look at one video now, and return it as it is; None if it is not known."""
+        """Read the files of one video now, and return it; None if its id is unknown."""
         with self._lock:
             known = self._snapshot.videos.get(video_id)
             if known is None:
@@ -183,41 +183,42 @@ class Catalog:
                 video = self._with_state(known)
             videos = {**self._snapshot.videos, video_id: video}
             self.index.update({one.outputs.csv: one.version for one in videos.values() if one.version})
-            videos[video_id] = video = self._with_figures(video)
+            videos[video_id] = video = self._with_stats(video)
             self._snapshot = replace(self._snapshot, videos=videos)
             return video
 
-    def is_within(self, video: CatalogVideo) -> bool:
-        """Return whether a video's file lies where it should: links out of the archive are not followed unasked."""
+    def is_servable(self, video: CatalogVideo) -> bool:
+        """Return whether a video's file may be served: not if it is a link out of the archive or the uploads."""
         if video.is_upload:
             return not video.path.is_symlink()
         if self.settings.follow_links:
             return True
         return os.path.realpath(video.path).startswith(os.path.join(self._real_root, ""))
 
-    def _watch(self) -> None:
-        while not self._ended.is_set():
-            begun_s = time.monotonic()
-            self._woken.clear()
+    def _scan_periodically(self) -> None:
+        while not self._closing.is_set():
+            started_s = time.monotonic()
+            self._wake.clear()
             try:
                 self.scan()
-            except Exception:  # a disk may be gone for a while; what was known before still is
-                logger.exception("the archive could not be scanned")
-            rest_s = max(_SCAN_INTERVAL_S, _REST_FACTOR * (time.monotonic() - begun_s))
-            self._woken.wait(rest_s)
+            except Exception:  # the disk may be temporarily unavailable; the previous snapshot stays
+                logger.exception("cannot scan the archive")
+            pause_s = max(_SCAN_INTERVAL_S, _PAUSE_FACTOR * (time.monotonic() - started_s))
+            self._wake.wait(pause_s)
 
-    def _uploads(self) -> Iterator[CatalogVideo]:
+    def _scan_uploads(self) -> Iterator[CatalogVideo]:
         for upload in self._queue.uploads():
-            yield self._with_state(self._of_upload(upload))
+            yield self._with_state(self._video_of_upload(upload))
 
-    def _of_upload(self, upload: Upload) -> CatalogVideo:
+    def _video_of_upload(self, upload: Upload) -> CatalogVideo:
         path = self._data_dir.uploads / upload.id / upload.name
         outputs = name_outputs([path], path.parent, self._sidecars.get)[path]
         return CatalogVideo(
             upload.id, path, upload.name, "", VideoOrigin.UPLOAD, upload.size_bytes, upload.created_s, outputs, outputs
         )
 
-    def _archive(self, skipped: list[SkippedPath]) -> Iterator[CatalogVideo]:
+    def _scan_archive(self, skipped: list[SkippedPath]) -> Iterator[CatalogVideo]:
+        """Yield the videos of the archive by path, and append paths that were skipped to ``skipped``."""
         root = self._root
         if root is None:
             return
@@ -225,18 +226,18 @@ class Catalog:
         for entry in walk([root], Selection(follow_links=self.settings.follow_links)):
             if isinstance(entry, SkippedPath):
                 skipped.append(entry)
-            elif not local_only(entry).is_relative_to(self._data_dir.path):
-                paths.append(local_only(entry))
+            elif not require_local(entry).is_relative_to(self._data_dir.path):
+                paths.append(require_local(entry))
         if paths != list(self._located):
-            self._located = self._locate(root, paths)
-        for path, (beside, apart) in self._located.items():
+            self._located = self._locate_outputs(root, paths)
+        for path, (beside_video, in_data_dir) in self._located.items():
             try:
                 stat = path.stat()
             except OSError:
                 continue
             relative = path.relative_to(root)
             folder = "" if relative.parent == Path() else json_safe_text(str(relative.parent))
-            target = beside if self.settings.write else apart
+            target = beside_video if self.settings.write else in_data_dir
             video = CatalogVideo(
                 archive_id(relative),
                 path,
@@ -248,73 +249,76 @@ class Catalog:
                 target,
                 target,
             )
-            if path.is_symlink() and not self.is_within(video):
-                skipped.append(SkippedPath(path, "leads out of the archive", "--follow-links takes it"))
+            if path.is_symlink() and not self.is_servable(video):
+                skipped.append(SkippedPath(path, "links to a file outside the archive", "use --follow-links to include it"))
                 continue
             yield self._with_best_results(video)
 
-    def _locate(self, root: Path, paths: list[Path]) -> dict[Path, tuple[Outputs, Outputs]]:
-        """Return the outputs of the archive's videos beside them, and in the data folder's tree of results."""
+    def _locate_outputs(self, root: Path, paths: list[Path]) -> dict[Path, tuple[Outputs, Outputs]]:
+        """Return, for each video of the archive, its outputs beside the video and those in the data folder."""
         items = (
             locate(paths, [root], sidecars=self._sidecars),
-            locate(paths, [root], self._data_dir.results_of(root), self._sidecars),
+            locate(paths, [root], self._data_dir.results_root(root), self._sidecars),
         )
-        beside, apart = ([item for item in found if isinstance(item, ArchiveItem)] for found in items)
-        return {local_only(one.video): (one.outputs, other.outputs) for one, other in zip(beside, apart, strict=True)}
+        beside_videos, in_data_dir = ([item for item in found if isinstance(item, ArchiveItem)] for found in items)
+        return {
+            require_local(one.video): (one.outputs, other.outputs)
+            for one, other in zip(beside_videos, in_data_dir, strict=True)
+        }
 
     def _with_best_results(self, video: CatalogVideo) -> CatalogVideo:
-        """Return a video of the archive with those of its results that hold; else with any; else with none."""
-        seen = [self._with_state(replace(video, outputs=outputs)) for outputs in self._located[video.path]]
+        """Return a video of the archive with its up-to-date results, else with outdated ones, else without results."""
+        candidates = [self._with_state(replace(video, outputs=outputs)) for outputs in self._located[video.path]]
         for state in (AnnotationState.ANNOTATED, AnnotationState.STALE):
-            for one in seen:
-                if one.annotation_state is state:
-                    return one
+            for candidate in candidates:
+                if candidate.annotation_state is state:
+                    return candidate
         return self._with_state(video)
 
     def _with_state(self, video: CatalogVideo) -> CatalogVideo:
         outputs = video.outputs
         try:
             stat = video.path.stat()
-            found = FileStat(stat.st_size, stat.st_mtime_ns)
-            stamps = (found, find_stat(outputs.meta), find_stat(outputs.csv), find_stat(outputs.boxes))
-            decision = self._decide(video, stamps)
+            source = FileStat(stat.st_size, stat.st_mtime_ns)
+            file_stats = (source, stat_or_none(outputs.meta), stat_or_none(outputs.csv), stat_or_none(outputs.boxes))
+            decision = self._decide(video, file_stats)
         except OSError as error:
             return replace(video, annotation_state=AnnotationState.MISSING, reason=f"cannot be read ({error.strerror})")
-        fingerprint = f"{found.size_bytes}-{found.mtime_ns}"
-        _, meta, csv, _ = stamps
-        seen = replace(video, fingerprint=fingerprint, reason="", version=0 if csv is None else csv.mtime_ns)
+        fingerprint = f"{source.size_bytes}-{source.mtime_ns}"
+        _, meta, csv, _ = file_stats
+        video = replace(video, fingerprint=fingerprint, reason="", version=0 if csv is None else csv.mtime_ns)
         if decision.action is not Action.ANNOTATE:
-            return replace(seen, annotation_state=AnnotationState.ANNOTATED)
+            return replace(video, annotation_state=AnnotationState.ANNOTATED)
         if meta is None:
-            return replace(seen, annotation_state=AnnotationState.MISSING, version=0)
-        return replace(seen, annotation_state=AnnotationState.STALE, reason=decision.reason)
+            return replace(video, annotation_state=AnnotationState.MISSING, version=0)
+        return replace(video, annotation_state=AnnotationState.STALE, reason=decision.reason)
 
-    def _decide(self, video: CatalogVideo, stamps: _Stamps) -> Decision:
-        """Return whether a video is to be annotated; decided anew only when a file has changed.
+    def _decide(self, video: CatalogVideo, file_stats: _FileStats) -> Decision:
+        """Return whether a video must be annotated, cached until one of its files changes.
 
         Raises:
             OSError: the video cannot be read.
         """
         key = video.path, video.outputs
-        known = self._decisions.get(key)
-        if known is None or known[0] != stamps:
-            item = ArchiveItem(video.path, video.outputs, self._sidecars.get(video.outputs.meta), stamps[0])
+        cached = self._decisions.get(key)
+        if cached is None or cached[0] != file_stats:
+            item = ArchiveItem(video.path, video.outputs, self._sidecars.get(video.outputs.meta), file_stats[0])
             decision = decide(item, OutputOptions(("csv",)), self.settings.analysis, self._model_hash)
-            known = self._decisions[key] = (stamps, decision)
-        return known[1]
+            cached = self._decisions[key] = (file_stats, decision)
+        return cached[1]
 
-    def _forget_removed(self) -> None:
-        """Let go of what is known of videos that are gone."""
+    def _prune_caches(self) -> None:
+        """Remove videos that no longer exist from the caches of decisions and sidecars."""
         kept = {(path, outputs) for path, located in self._located.items() for outputs in located}
         kept |= {(video.path, video.outputs) for video in self._snapshot.videos.values()}
         self._decisions = {key: decision for key, decision in self._decisions.items() if key in kept}
         self._sidecars.keep_only({outputs.meta for _, outputs in kept})
 
-    def _with_figures(self, video: CatalogVideo) -> CatalogVideo:
+    def _with_stats(self, video: CatalogVideo) -> CatalogVideo:
         if not video.version:
             return video
         skipped = self.index.skipped(video.outputs.csv)
         if skipped is not None:
-            reason = for_readers_elsewhere(skipped)
+            reason = public_message(skipped)
             return replace(video, annotation_state=AnnotationState.STALE, reason=reason, version=0)
-        return replace(video, figures=self.index.figures(video.outputs.csv))
+        return replace(video, stats=self.index.stats(video.outputs.csv))

@@ -1,4 +1,4 @@
-"""Index of the reports of all videos that a server shows, each read once and again when it changes."""
+"""In-memory index of the tables of all videos that a server shows; each is read again only when it changes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from annotate.analytics.moments import Moment, MomentQuery, moments_in
-from annotate.analytics.read import Batch, read_reports
+from annotate.analytics.read import ReportBatch, read_reports
 from annotate.span import MS_PER_S
 from annotate.storage.values import PathOrUrl, SkippedPath, sort_key
 
 _MAX_BATCHES = 40
-"""With more, all reports are read again, so that they lie together."""
+"""Maximum number of batches; above it, all tables are read again and merged."""
 
 
 @dataclass(frozen=True)
-class Figures:
-    """A report in numbers: ``shares`` maps each emotion that occurs to its share of the seconds of faces."""
+class EmotionStats:
+    """Statistics of a table: ``faces`` is the number of face tracks, ``shares`` the share of face time by emotion."""
 
     duration_s: float
     faces: int
@@ -25,82 +25,82 @@ class Figures:
 
     @property
     def dominant(self) -> str:
-        """The emotion with the largest share, empty without faces."""
+        """The emotion with the largest share; empty without faces."""
         return max(sorted(self.shares), key=lambda name: self.shares[name], default="")
 
 
 class CatalogIndex:
-    """Figures and moments of many reports, from memory: some 40 bytes a row."""
+    """Statistics and moments of many tables; takes about 40 bytes per table row."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._versions: dict[PathOrUrl, int] = {}
-        self._batches: list[Batch] = []
-        self._batch_of: dict[PathOrUrl, Batch] = {}
-        self._figures: dict[PathOrUrl, Figures] = {}
+        self._batches: list[ReportBatch] = []
+        self._batch_by_path: dict[PathOrUrl, ReportBatch] = {}
+        self._stats: dict[PathOrUrl, EmotionStats] = {}
         self._skipped: dict[PathOrUrl, SkippedPath] = {}
 
     def update(self, versions: Mapping[PathOrUrl, int]) -> bool:
-        """Read reports whose version is new or that could not be read, and forget those that are gone.
+        """Read new and changed tables and those that could not be read before, and drop deleted ones.
 
-        Returns whether there were any.
+        ``versions`` maps all paths to numbers that change with the file. Returns whether anything was read or dropped.
         """
         with self._lock:
             changed = {path for path, version in versions.items() if self._versions.get(path) != version}
             changed |= self._skipped.keys() & versions.keys()
-            gone = self._versions.keys() - versions.keys()
-            if not changed and not gone:
+            deleted = self._versions.keys() - versions.keys()
+            if not changed and not deleted:
                 return False
             if len(self._batches) > _MAX_BATCHES:
                 changed = set(versions)
                 self._batches.clear()
-            for path in changed | gone:
-                self._batch_of.pop(path, None)
-                self._figures.pop(path, None)
+            for path in changed | deleted:
+                self._batch_by_path.pop(path, None)
+                self._stats.pop(path, None)
                 self._skipped.pop(path, None)
             for batch in read_reports(sorted(changed, key=sort_key)):
                 if isinstance(batch, SkippedPath):
                     self._skipped[batch.path] = batch
                 else:
-                    self._take(batch)
+                    self._add_batch(batch)
             self._versions = dict(versions)
             return True
 
-    def figures(self, report: PathOrUrl) -> Figures | None:
-        """Return a report's figures; None if it could not be read."""
-        return self._figures.get(report)
+    def stats(self, report: PathOrUrl) -> EmotionStats | None:
+        """Return the statistics of a table; None if it could not be read."""
+        return self._stats.get(report)
 
     def skipped(self, report: PathOrUrl) -> SkippedPath | None:
-        """Return why a report could not be read; None if it could."""
+        """Return why a table could not be read; None if it was read."""
         return self._skipped.get(report)
 
-    def moments(self, wanted: MomentQuery, among: Collection[PathOrUrl]) -> Iterator[Moment]:
-        """Yield the moments of some reports, by report, start and face."""
+    def moments(self, query: MomentQuery, reports: Collection[PathOrUrl]) -> Iterator[Moment]:
+        """Yield the moments that match a query in some of the tables, sorted by table, start and face."""
         with self._lock:
             batches = list(self._batches)
-            batch_of = dict(self._batch_of)
+            batch_by_path = dict(self._batch_by_path)
         for batch in batches:
-            mine = {
+            current = {
                 number
                 for number, report in batch.reports.items()
-                if report.path in among and batch_of.get(report.path) is batch
+                if report.path in reports and batch_by_path.get(report.path) is batch
             }
-            if mine:
-                pieces = batch.pieces[batch.pieces["report"].isin(mine)]
-                yield from moments_in(Batch(batch.reports, pieces), wanted)
+            if current:
+                blocks = batch.blocks[batch.blocks["report"].isin(current)]
+                yield from moments_in(ReportBatch(batch.reports, blocks), query)
 
-    def _take(self, batch: Batch) -> None:
+    def _add_batch(self, batch: ReportBatch) -> None:
         self._batches.append(batch)
-        pieces = batch.pieces
-        parts = pieces.assign(length_ms=pieces["end_ms"] - pieces["start_ms"])
+        blocks = batch.blocks
+        parts = blocks.assign(length_ms=blocks["end_ms"] - blocks["start_ms"])
         sums = parts.groupby(["report", "emotion"], observed=True)["length_ms"].sum().reset_index()
-        seconds: dict[int, dict[str, int]] = {}
+        lengths_ms: dict[int, dict[str, int]] = {}
         for number, emotion, length_ms in zip(*(sums[name].tolist() for name in sums.columns), strict=True):
-            seconds.setdefault(number, {})[emotion] = length_ms
-        faces = pieces.groupby("report")["face_id"].nunique()
+            lengths_ms.setdefault(number, {})[emotion] = length_ms
+        faces = blocks.groupby("report")["face_id"].nunique()
         for number, report in batch.reports.items():
-            mine = seconds.get(number, {})
-            whole_ms = sum(mine.values())
-            shares = {name: length_ms / whole_ms for name, length_ms in mine.items()}
-            self._batch_of[report.path] = batch
-            self._figures[report.path] = Figures(report.duration_ms / MS_PER_S, int(faces.get(number, 0)), shares)
+            by_emotion = lengths_ms.get(number, {})
+            total_ms = sum(by_emotion.values())
+            shares = {name: length_ms / total_ms for name, length_ms in by_emotion.items()}
+            self._batch_by_path[report.path] = batch
+            self._stats[report.path] = EmotionStats(report.duration_ms / MS_PER_S, int(faces.get(number, 0)), shares)

@@ -1,4 +1,4 @@
-"""A server's data folder, and names that come from outside: no such name is ever used as a path."""
+"""Layout of the server's data folder, and validation of names and ids from clients, which are never used as paths."""
 
 from __future__ import annotations
 
@@ -21,36 +21,38 @@ _CONTROL = "Cc"
 _SURROGATE = "Cs"
 
 
-def check_name(name: str) -> str:
-    """Return the name of an upload, if a file may be called so and its outputs too.
+def check_upload_name(name: str) -> str:
+    """Return the file name of an upload unchanged, after checking that it is valid, also for the names of its outputs.
 
     Raises:
-        SettingsError: it is a path, holds what no name should, is too long or is reserved for this program's outputs.
+        SettingsError: it is a path, has control characters, is too long, is hidden, or is reserved for outputs.
     """
     if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
-        raise SettingsError("the name of a video must be a file's name, without folders")
+        raise SettingsError("invalid file name (it must not contain folders)")
     if any(unicodedata.category(char) in (_CONTROL, _SURROGATE) for char in name):
-        raise SettingsError("the name of a video must not hold control characters")
+        raise SettingsError("invalid file name (it must not contain control characters)")
     longest = max(len(META_ENDING), len(_LONGEST_ENDING))
     if len(name.encode()) > _MAX_NAME_BYTES - longest:
-        raise SettingsError(f"the name of a video must not be longer than {_MAX_NAME_BYTES - longest} bytes in UTF-8")
-    if name.startswith(".") or is_output(name):
-        raise SettingsError("the name of a video must not begin with a dot, nor be that of an output of this program")
+        raise SettingsError(f"invalid file name (longer than {_MAX_NAME_BYTES - longest} bytes in UTF-8)")
+    if name.startswith("."):
+        raise SettingsError("invalid file name (it must not start with a dot)")
+    if is_output(name):
+        raise SettingsError("invalid file name (it is reserved for outputs of annotate)")
     return name
 
 
 def new_upload_id() -> str:
-    """Return an id nobody can guess."""
+    """Return a random id, which cannot be guessed."""
     return f"u{secrets.token_hex(_ID_BYTES)}"
 
 
 def archive_id(relative: Path) -> str:
-    """Return the id of a video of the archive, by its path below that."""
+    """Return the id of a video of the archive, a hash of its relative path."""
     return f"a{hashlib.blake2b(os.fsencode(relative.as_posix()), digest_size=_ID_BYTES).hexdigest()}"
 
 
 def is_id(text: str) -> bool:
-    """Return whether a text looks like a video's id.
+    """Return whether a text has the format of a video's id.
 
     >>> is_id("u0123456789abcdef"), is_id("../etc")
     (True, False)
@@ -60,45 +62,45 @@ def is_id(text: str) -> bool:
 
 @dataclass(frozen=True)
 class DataDir:
-    """Names of the files and folders in a server's data folder."""
+    """Paths of the files and folders in a server's data folder."""
 
     path: Path
 
     @property
     def queue(self) -> Path:
-        """The queue's file."""
+        """Database of the queue."""
         return self.path / "queue.sqlite"
 
     @property
     def lock(self) -> Path:
-        """Held by the one server that uses the folder."""
+        """Lock file held by the server that uses the folder."""
         return self.path / "serve.lock"
 
     @property
     def incoming(self) -> Path:
-        """Uploads that are not whole yet."""
+        """Uploads that are still being received."""
         return self.path / "incoming"
 
     @property
     def uploads(self) -> Path:
-        """Whole uploads, a folder each, with their results."""
+        """Complete uploads, one folder each, with their results."""
         return self.path / "uploads"
 
     @property
     def derived(self) -> Path:
-        """Proxies and rendered videos, a folder for each source."""
+        """Proxies and rendered videos, one folder per source video."""
         return self.path / "made"
 
-    def results_of(self, archive: Path) -> Path:
-        """Return the root of a tree like an archive's, for the results of its videos while it may not be written to."""
+    def results_root(self, archive: Path) -> Path:
+        """Return the folder that mirrors an archive to hold its results if the archive itself must not be written to."""
         key = hashlib.blake2b(os.fsencode(os.path.realpath(archive)), digest_size=_ID_BYTES).hexdigest()
         return self.path / "archives" / key
 
-    def make(self) -> None:
-        """Make the folders; others than the owner have no business there.
+    def create(self) -> None:
+        """Create the folders, accessible by the owner only.
 
         Raises:
-            OSError: one cannot be made.
+            OSError: a folder cannot be created.
         """
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in (self.incoming, self.uploads, self.derived):

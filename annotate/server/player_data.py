@@ -1,4 +1,4 @@
-"""Data for the player, and thumbnails of faces, which are taken when they are first asked for."""
+"""Data for the player, and thumbnails of faces, which are extracted on first request."""
 
 from __future__ import annotations
 
@@ -9,48 +9,48 @@ from typing import Any
 
 from annotate.errors import AnnotateError
 from annotate.player.player import player_data
-from annotate.player.thumbnails import face_pictures, surest_moments
+from annotate.player.thumbnails import jpeg_thumbnails, thumbnail_positions
 from annotate.server.catalog import CatalogVideo
-from annotate.server.downloads import read_report
+from annotate.server.downloads import load_report
 
-_MAX_KEPT = 200
-"""Number of videos whose thumbnails are kept in memory: some 3 kB a face."""
+_MAX_CACHED_VIDEOS = 200
+"""Maximum number of videos whose thumbnails are kept in memory; a thumbnail takes about 3 kB."""
 
 _Thumbnails = dict[int, bytes]
 
 
 class PlayerData:
-    """Makes the player's data; thumbnails are taken for one video at a time, so that they leave cores to others."""
+    """Source of the player's data; extracts thumbnails for one video at a time, to leave CPU cores to other work."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str, int], _Thumbnails] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str, int], _Thumbnails] = OrderedDict()
         self._lock = threading.Lock()
 
     def data(self, video: CatalogVideo) -> bytes:
-        """Return the player's data as JSON, with the addresses of thumbnails.
+        """Return the player's data as JSON, with the URLs of thumbnails.
 
         Raises:
-            ReportError: there is no report, or it no longer holds.
+            ReportError: the table is missing, damaged or outdated.
         """
-        report = read_report(video)
-        thumbnails = {face_id: f"/api/videos/{video.id}/faces/{face_id}" for face_id in surest_moments(report)}
+        report = load_report(video)
+        thumbnails = {face_id: f"/api/videos/{video.id}/faces/{face_id}" for face_id in thumbnail_positions(report)}
         data: dict[str, Any] = player_data(report, thumbnails)
         return json.dumps(data, separators=(",", ":")).encode()
 
     def thumbnail(self, video: CatalogVideo, face_id: int) -> bytes | None:
-        """Return a face's thumbnail as JPEG; None if there is none."""
+        """Return the thumbnail of a face track as JPEG; None if there is none."""
         key = video.id, video.fingerprint, video.version
         with self._lock:
-            if key not in self._kept:
-                self._kept[key] = _take_thumbnails(video)
-                if len(self._kept) > _MAX_KEPT:
-                    self._kept.popitem(last=False)
-            self._kept.move_to_end(key)
-            return self._kept[key].get(face_id)
+            if key not in self._cache:
+                self._cache[key] = _extract_thumbnails(video)
+                if len(self._cache) > _MAX_CACHED_VIDEOS:
+                    self._cache.popitem(last=False)
+            self._cache.move_to_end(key)
+            return self._cache[key].get(face_id)
 
 
-def _take_thumbnails(video: CatalogVideo) -> _Thumbnails:
+def _extract_thumbnails(video: CatalogVideo) -> _Thumbnails:
     try:
-        return face_pictures(video.path, read_report(video))
+        return jpeg_thumbnails(video.path, load_report(video))
     except AnnotateError:
         return {}

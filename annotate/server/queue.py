@@ -1,4 +1,4 @@
-"""Queue of orders in a small SQLite file: a restart loses nothing, and nobody's work waits for ever behind another's."""
+"""Queue of orders in an SQLite file: it survives restarts, and serves clients round-robin so that none starves."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import Any
 from annotate.errors import OutputError
 
 MAX_TRIES = 5
-"""An order that was running so often when the server died is not tried again."""
+"""Maximum number of attempts: an order during which the server died this many times fails."""
 
-_FORGET_TURNS_AFTER_S = 86400.0
+_TURN_LIFETIME_S = 86400.0
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
 CREATE TABLE IF NOT EXISTS uploads (
@@ -35,11 +35,11 @@ CREATE TABLE IF NOT EXISTS turns (
     address TEXT NOT NULL, client TEXT NOT NULL, taken_s REAL NOT NULL, PRIMARY KEY (address, client)
 );
 """
-_ORDER = "video, kind, address, client, state, created_s, started_s, ended_s, tries, reason, subject"
+_ORDER_COLUMNS = "video, kind, address, client, state, created_s, started_s, ended_s, tries, reason, subject"
 
 
-class Kind(enum.Enum):
-    """Kind of order."""
+class OrderKind(enum.Enum):
+    """Work that can be ordered for a video."""
 
     ANNOTATE = "annotate"
     PROXY = "proxy"
@@ -48,11 +48,11 @@ class Kind(enum.Enum):
 
     @property
     def language(self) -> str:
-        """The language of what is drawn in, empty where nothing is."""
+        """Language of the labels in a rendered video; empty for other kinds."""
         return self.value.partition(".")[2]
 
 
-class State(enum.Enum):
+class OrderState(enum.Enum):
     """State of an order."""
 
     WAITING = "waiting"
@@ -64,7 +64,7 @@ class State(enum.Enum):
 
 @dataclass(frozen=True)
 class Client:
-    """Sender of a request: an address, and the cookie of a browser there (empty for programs)."""
+    """Sender of a request: IP address, and the client cookie of its browser (empty for programs)."""
 
     address: str
     cookie: str = ""
@@ -72,7 +72,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Upload:
-    """A video that was sent; it lies in the folder ``id`` under ``name``."""
+    """An uploaded video, stored as ``id/name`` in the folder of uploads."""
 
     id: str
     name: str
@@ -83,15 +83,16 @@ class Upload:
 
 @dataclass(frozen=True)
 class Order:
-    """Something that is to be made of a video, was, or could not be, for the ``reason`` given.
+    """A request for work on one video, kept after it has ended together with its result.
 
-    ``fingerprint`` says which state of the video this was about, so that a failure ends to count when the file is another.
+    ``reason`` says why it failed, or is a remark on the result. ``fingerprint`` identifies the version of the video file, so
+    that a failure no longer counts once the file has changed.
     """
 
-    video: str
-    kind: Kind
+    video_id: str
+    kind: OrderKind
     client: Client
-    state: State
+    state: OrderState
     created_s: float
     started_s: float | None
     ended_s: float | None
@@ -101,13 +102,14 @@ class Order:
 
 
 class Queue:
-    """Uploads and orders; one connection, used by all threads in turn.
+    """Uploads and orders; all threads share one connection under a lock.
 
-    Turns go round: whose address has the least under way is next, then whose turn was longest ago, then the browser
-    there by the same rule, then the oldest order. So one who asks for a thousand videos delays another by one.
+    Scheduling is round-robin: first the address with the fewest running orders, then the one served longest ago, then the
+    browser at that address by the same rule, then the oldest order. So a thousand orders of one client delay another
+    client's order by one.
 
     Raises:
-        OutputError: the file cannot be opened or made.
+        OutputError: the file cannot be opened or created.
     """
 
     def __init__(self, path: Path) -> None:
@@ -115,41 +117,39 @@ class Queue:
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._connection.executescript(_SCHEMA)
         except sqlite3.Error as error:
-            raise OutputError(
-                f"the queue cannot be opened ({error})", "check --data, or move the file away", path=path
-            ) from None
+            raise OutputError(f"cannot open the queue ({error})", "check --data, or move the file away", path=path) from None
         self.changes = 0
-        """Grows with every change of orders."""
+        """Number of changes so far, for detecting outdated caches."""
 
         self._is_stopped = False
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
 
     def stop(self) -> None:
-        """Give no more turns, and let those go who wait for one."""
+        """Hand out no more orders, and wake the threads that wait in `take`."""
         with self._changed:
             self._is_stopped = True
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the database."""
         with self._lock:
             self._connection.close()
 
     def recover(self) -> int:
-        """Put back orders that were running when the last server died; return how many there were."""
+        """Put orders that were running when the last server died back into the queue; return their number."""
         with self._transaction():
             self._run(
                 "UPDATE orders SET state = 'failed', ended_s = ?, reason = ? WHERE state = 'running' AND tries >= ?",
                 time.time(),
-                f"the server died {MAX_TRIES} times while this was done",
+                f"the server crashed {MAX_TRIES} times while processing this video",
                 MAX_TRIES,
             )
-            self._run("DELETE FROM turns WHERE taken_s < ?", time.time() - _FORGET_TURNS_AFTER_S)
+            self._run("DELETE FROM turns WHERE taken_s < ?", time.time() - _TURN_LIFETIME_S)
             return self._run("UPDATE orders SET state = 'waiting' WHERE state = 'running'").rowcount
 
     def add_upload(self, upload: Upload) -> None:
-        """Keep an upload and order its annotation, both or neither."""
+        """Store an upload and order its annotation, in one transaction."""
         client = upload.client
         with self._transaction():
             self._run(
@@ -161,33 +161,33 @@ class Queue:
                 client.cookie,
                 upload.created_s,
             )
-            self.order(upload.id, Kind.ANNOTATE, client)
+            self.enqueue(upload.id, OrderKind.ANNOTATE, client)
 
-    def remove_upload(self, video: str) -> None:
-        """Forget an upload and its orders."""
+    def remove_upload(self, video_id: str) -> None:
+        """Delete an upload and its orders from the database."""
         with self._transaction():
-            self._run("DELETE FROM uploads WHERE id = ?", video)
-            self._run("DELETE FROM orders WHERE video = ?", video)
+            self._run("DELETE FROM uploads WHERE id = ?", video_id)
+            self._run("DELETE FROM orders WHERE video = ?", video_id)
 
     def uploads(self) -> list[Upload]:
-        """Return all uploads, the latest first."""
+        """Return all uploads, latest first."""
         rows = self._rows("SELECT id, name, size_bytes, address, client, created_s FROM uploads ORDER BY created_s DESC, id")
         return [Upload(row[0], row[1], row[2], Client(row[3], row[4]), row[5]) for row in rows]
 
-    def has_upload(self, video: str) -> bool:
-        """Return whether an upload is kept."""
-        return bool(self._rows("SELECT 1 FROM uploads WHERE id = ?", video))
+    def has_upload(self, video_id: str) -> bool:
+        """Return whether an upload is in the database."""
+        return bool(self._rows("SELECT 1 FROM uploads WHERE id = ?", video_id))
 
-    def order(self, video: str, kind: Kind, client: Client, fingerprint: str = "") -> bool:
-        """Add an order for a video; return False if there is one already that waits or is running."""
+    def enqueue(self, video_id: str, kind: OrderKind, client: Client, fingerprint: str = "") -> bool:
+        """Add an order for a video; return False if one of this kind is already waiting or running."""
         with self._transaction():
-            found = self.find(video, kind)
-            if found is not None and found.state in (State.WAITING, State.RUNNING):
+            found = self.find(video_id, kind)
+            if found is not None and found.state in (OrderState.WAITING, OrderState.RUNNING):
                 return False
             self._run(
                 "INSERT OR REPLACE INTO orders (video, kind, address, client, state, created_s, subject) "
                 "VALUES (?, ?, ?, ?, 'waiting', ?, ?)",
-                video,
+                video_id,
                 kind.value,
                 client.address,
                 client.cookie,
@@ -197,27 +197,28 @@ class Queue:
             self._changed.notify_all()
         return True
 
-    def order_many(self, videos: Iterable[tuple[str, str]], kind: Kind, client: Client) -> int:
-        """Add orders for many videos, given with their fingerprints, all or none; return how many are new."""
+    def enqueue_many(self, videos: Iterable[tuple[str, str]], kind: OrderKind, client: Client) -> int:
+        """Add orders for pairs of video id and fingerprint, in one transaction; return how many are new."""
         with self._transaction():
-            return sum(self.order(video, kind, client, fingerprint) for video, fingerprint in videos)
+            return sum(self.enqueue(video_id, kind, client, fingerprint) for video_id, fingerprint in videos)
 
-    def find(self, video: str, kind: Kind) -> Order | None:
-        """Return the latest order of a kind for a video."""
-        rows = self._rows(f"SELECT {_ORDER} FROM orders WHERE video = ? AND kind = ?", video, kind.value)  # noqa: S608
-        return _order_of(rows[0]) if rows else None
+    def find(self, video_id: str, kind: OrderKind) -> Order | None:
+        """Return the latest order of a kind for a video; None if there is none."""
+        query = f"SELECT {_ORDER_COLUMNS} FROM orders WHERE video = ? AND kind = ?"  # noqa: S608
+        rows = self._rows(query, video_id, kind.value)
+        return _order_from_row(rows[0]) if rows else None
 
-    def orders(self, kind: Kind) -> dict[str, Order]:
-        """Return the latest order of a kind for every video that has one."""
-        rows = self._rows(f"SELECT {_ORDER} FROM orders WHERE kind = ?", kind.value)  # noqa: S608
-        return {row[0]: _order_of(row) for row in rows}
+    def orders(self, kind: OrderKind) -> dict[str, Order]:
+        """Return the latest order of a kind for every video that has one, by video id."""
+        rows = self._rows(f"SELECT {_ORDER_COLUMNS} FROM orders WHERE kind = ?", kind.value)  # noqa: S608
+        return {row[0]: _order_from_row(row) for row in rows}
 
-    def count(self, state: State) -> int:
-        """Return how many orders are in a state."""
+    def count(self, state: OrderState) -> int:
+        """Return the number of orders in a state."""
         return int(self._rows("SELECT COUNT(*) FROM orders WHERE state = ?", state.value)[0][0])
 
-    def uploads_waiting(self, address: str) -> int:
-        """Return how many uploads of an address wait to be annotated."""
+    def count_waiting_uploads(self, address: str) -> int:
+        """Return the number of uploads from an address that wait for annotation."""
         query = (
             "SELECT COUNT(*) FROM orders JOIN uploads ON id = video "
             "WHERE state = 'waiting' AND kind = 'annotate' AND uploads.address = ?"
@@ -225,7 +226,7 @@ class Queue:
         return int(self._rows(query, address)[0][0])
 
     def take(self, timeout_s: float) -> Order | None:
-        """Return the order whose turn it is, from now on running; None if there is none for so long."""
+        """Mark the next order as running and return it; None if there is none within the timeout."""
         deadline_s = time.monotonic() + timeout_s
         with self._changed:
             while not self._is_stopped:
@@ -236,33 +237,33 @@ class Queue:
                 self._changed.wait(left_s)
             return None
 
-    def finish(self, order: Order, state: State, reason: str = "") -> None:
-        """End an order in a final state."""
+    def finish(self, order: Order, state: OrderState, reason: str = "") -> None:
+        """Set the final state of a running order."""
         self._run(
             "UPDATE orders SET state = ?, ended_s = ?, reason = ? WHERE video = ? AND kind = ? AND state = 'running'",
             state.value,
             time.time(),
             reason,
-            order.video,
+            order.video_id,
             order.kind.value,
         )
 
-    def put_back(self, order: Order, delay_s: float = 0.0) -> None:
-        """Let a running order wait again; its try does not count."""
+    def requeue(self, order: Order, delay_s: float = 0.0) -> None:
+        """Put a running order back into the queue, not to be taken for ``delay_s``; the attempt does not count."""
         with self._transaction():
             self._run(
                 "UPDATE orders SET state = 'waiting', tries = tries - 1, not_before_s = ? "
                 "WHERE video = ? AND kind = ? AND state = 'running'",
                 time.time() + delay_s,
-                order.video,
+                order.video_id,
                 order.kind.value,
             )
             self._changed.notify_all()
 
-    def cancel_waiting(self, video: str, kind: Kind) -> bool:
-        """Cancel an order that waits; return False if it does not."""
+    def cancel_waiting(self, video_id: str, kind: OrderKind) -> bool:
+        """Cancel an order that is waiting; return False if there is none."""
         query = "UPDATE orders SET state = 'cancelled', ended_s = ? WHERE video = ? AND kind = ? AND state = 'waiting'"
-        return self._run(query, time.time(), video, kind.value).rowcount > 0
+        return self._run(query, time.time(), video_id, kind.value).rowcount > 0
 
     def _take(self) -> Order | None:
         now_s = time.time()
@@ -280,12 +281,12 @@ class Queue:
                 last_of_address[address] = max(taken_s, last_of_address.get(address, 0.0))
             addresses = [address for address, _ in running]
 
-            def turn(asking: tuple[str, str]) -> tuple[float, ...]:
-                mine = addresses.count(asking[0]), last_of_address.get(asking[0], 0.0)
-                return *mine, running.count(asking), turns.get(asking, 0.0)
+            def priority(client: tuple[str, str]) -> tuple[float, ...]:
+                by_address = addresses.count(client[0]), last_of_address.get(client[0], 0.0)
+                return *by_address, running.count(client), turns.get(client, 0.0)
 
-            address, client = min(waiting, key=turn)
-            ((video, kind),) = self._rows(
+            address, client = min(waiting, key=priority)
+            ((video_id, kind),) = self._rows(
                 "SELECT video, kind FROM orders WHERE state = 'waiting' AND not_before_s <= ? "
                 "AND address = ? AND client = ? ORDER BY created_s, rowid LIMIT 1",
                 now_s,
@@ -296,14 +297,14 @@ class Queue:
             self._run(
                 "UPDATE orders SET state = 'running', started_s = ?, tries = tries + 1 WHERE video = ? AND kind = ?",
                 now_s,
-                video,
+                video_id,
                 kind,
             )
-            return self.find(video, Kind(kind))
+            return self.find(video_id, OrderKind(kind))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Do all that is done inside, or nothing; transactions inside others are part of those."""
+        """Run the body as one transaction, under the lock; an inner transaction is part of the outer one."""
         with self._lock:
             if self._connection.in_transaction:
                 yield
@@ -326,13 +327,13 @@ class Queue:
             return cursor.fetchall()
 
 
-def _order_of(row: tuple[Any, ...]) -> Order:
-    video, kind, address, client, state, created_s, started_s, ended_s, tries, reason, fingerprint = row
+def _order_from_row(row: tuple[Any, ...]) -> Order:
+    video_id, kind, address, client, state, created_s, started_s, ended_s, tries, reason, fingerprint = row
     return Order(
-        str(video),
-        Kind(kind),
+        str(video_id),
+        OrderKind(kind),
         Client(str(address), str(client)),
-        State(state),
+        OrderState(state),
         float(created_s),
         started_s,
         ended_s,

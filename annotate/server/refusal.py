@@ -1,4 +1,4 @@
-"""Requests that are not granted."""
+"""Rejected requests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from annotate.errors import AnnotateError
 
 
 class RefusedError(AnnotateError):
-    """A request is refused; ``status`` is the HTTP status that says so."""
+    """A request is rejected with the HTTP status ``status``."""
 
     def __init__(self, status: int, problem: str, remedy: str = "") -> None:
         super().__init__(problem, remedy)

@@ -25,8 +25,8 @@ _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 class ServeSettings:
     """Server settings.
 
-    ``data`` is the folder of uploads, results and the queue; ``directory`` the archive that is shown, if there is one, which
-    is written to only with ``write``. ``names`` are further names under which the server may be asked for.
+    ``data`` is the folder of uploads, results and the queue. ``directory`` is the archive to show, or None; it is written to
+    only if ``write`` is True. ``names`` are additional host names of the server.
     """
 
     data: Path
@@ -39,26 +39,26 @@ class ServeSettings:
     write: bool = False
     follow_links: bool = False
     keep_s: float | None = None
-    """Uploads older than this are removed, with what was derived from them."""
+    """Maximum age of uploads and derived videos; older ones are deleted."""
 
     max_upload_bytes: int = 10 * 10**9
     max_uploads: int = 1000
-    """Most uploads kept at a time, of everybody together."""
+    """Maximum number of uploads kept, of all clients together."""
 
-    max_waiting: int = 100
-    """Most uploads waiting at a time, of one address."""
+    max_waiting_per_address: int = 100
+    """Maximum number of uploads of one address that wait for annotation."""
 
     max_listeners: int = 256
-    """Most listeners to events at a time, of everybody together."""
+    """Maximum number of listeners to events, of all clients together."""
 
-    max_listeners_of_one: int = 32
-    """Most listeners to events at a time, of one address."""
+    max_listeners_per_address: int = 32
+    """Maximum number of listeners to events of one address."""
 
     body_timeout_s: float = 30.0
-    """A request whose body brings nothing for so long is ended."""
+    """A request is rejected if its body stalls for this long."""
 
     idle_timeout_s: float = 15.0
-    """A connection on which no whole request has come for so long is closed."""
+    """A connection is closed if it brings no complete request for this long."""
 
     analysis: Settings = field(default_factory=Settings)
 
@@ -69,7 +69,7 @@ class ServeSettings:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether an address or a name is this machine's own.
+    """Return whether an address or host name is a loopback one, which only this machine can reach.
 
     >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0")
     (True, True, False)
@@ -81,44 +81,44 @@ def is_loopback(host: str) -> bool:
 
 
 def choose_token(host: str, token: str) -> str:
-    """Return the token that a server on ``host`` demands: the given one, a new one, or none for this machine alone.
+    """Return the token that a server on ``host`` requires: the given one, a random one, or none on a loopback address.
 
     Raises:
-        SettingsError: the given one is easily guessed, or cannot stand in a header.
+        SettingsError: the token is too short, or has characters that a header does not allow.
     """
     if not token:
         return "" if is_loopback(host) else secrets.token_urlsafe(_TOKEN_BYTES)
     if len(token) < MIN_TOKEN_CHARACTERS or not re.fullmatch(r"[\w.~-]+", token, re.ASCII):
-        problem = f"a token must have at least {MIN_TOKEN_CHARACTERS} characters out of A-Z, a-z, 0-9 and _ . ~ -"
-        raise SettingsError(problem, "leave --token out, and one is made")
+        problem = f"a token needs at least {MIN_TOKEN_CHARACTERS} characters, only A-Z, a-z, 0-9 and _ . ~ -"
+        raise SettingsError(problem, "omit --token to have one generated")
     return token
 
 
 def parse_duration_s(text: str) -> float:
-    """Return the seconds of a length of time such as ``7d``, ``12h`` or ``30m``.
+    """Parse a duration such as ``7d``, ``12h`` or ``30m``; return seconds.
 
     Raises:
-        SettingsError: it is none.
+        SettingsError: the text is not a duration.
 
     >>> parse_duration_s("7d"), parse_duration_s("90s")
     (604800.0, 90.0)
     """
     match = _AMOUNT.fullmatch(text.strip().lower())
     if match is None or match[2] not in _SECONDS or not float(match[1]):
-        raise SettingsError(f"{text!r} is no length of time", "write it as 7d, 12h or 30m")
+        raise SettingsError(f"{text!r} is not a duration", "write it like 7d, 12h or 30m")
     return float(match[1]) * _SECONDS[match[2]]
 
 
 def parse_size_bytes(text: str) -> int:
-    """Return the bytes of a size such as ``10G`` or ``500M`` (powers of ten).
+    """Parse a size such as ``10G`` or ``500M`` (powers of ten); return bytes.
 
     Raises:
-        SettingsError: it is none.
+        SettingsError: the text is not a size.
 
     >>> parse_size_bytes("10G"), parse_size_bytes("1500")
     (10000000000, 1500)
     """
     match = _AMOUNT.fullmatch(text.strip().lower().removesuffix("b"))
     if match is None or match[2] not in _BYTES or not float(match[1]):
-        raise SettingsError(f"{text!r} is no size", "write it as 10G or 500M")
+        raise SettingsError(f"{text!r} is not a size", "write it like 10G or 500M")
     return round(float(match[1]) * _BYTES[match[2]])

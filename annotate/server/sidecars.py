@@ -1,4 +1,4 @@
-"""Sidecars that are looked at every few seconds, and read again only when they have changed."""
+"""Cache of sidecars for periodic scans: a sidecar is read again only when its file has changed."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from annotate.storage.base import storage_for
 from annotate.storage.values import FileStat, PathOrUrl
 
 
-class StampedSidecars(Sidecars):
-    """Keeps what sidecars say from scan to scan, as long as their size and time stay the same."""
+class CachedSidecars(Sidecars):
+    """Sidecars cached between scans, as long as size and modification time of the file do not change."""
 
     def __init__(self) -> None:
         super().__init__()
         self._stats: dict[PathOrUrl, FileStat] = {}
 
     def load(self, paths: Sequence[PathOrUrl]) -> None:
-        """Do nothing: files of this machine are read one by one as they are asked for."""
+        """Do nothing: local files are read one by one on demand."""
 
     def get(self, path: PathOrUrl) -> Meta | None:
-        """Return what a sidecar says now; None if there is no whole one."""
-        stat = find_stat(path)
+        """Return the current content of a sidecar; None if it is missing or damaged."""
+        stat = stat_or_none(path)
         if stat is None:
             self._forget(path)
             return None
@@ -31,10 +31,10 @@ class StampedSidecars(Sidecars):
         return self._known[path]
 
     def drop(self, paths: Iterable[PathOrUrl]) -> None:
-        """Do nothing: they are kept for the next scan."""
+        """Do nothing: sidecars are kept for the next scan."""
 
     def keep_only(self, paths: Collection[PathOrUrl]) -> None:
-        """Let go of all others."""
+        """Remove all other sidecars from the cache."""
         for path in self._stats.keys() - set(paths):
             self._forget(path)
 
@@ -43,8 +43,8 @@ class StampedSidecars(Sidecars):
         self._stats.pop(path, None)
 
 
-def find_stat(path: PathOrUrl) -> FileStat | None:
-    """Return size and time of a file; None if it is not there."""
+def stat_or_none(path: PathOrUrl) -> FileStat | None:
+    """Return size and modification time of a file; None if it cannot be accessed."""
     try:
         return storage_for(path).stat(path)
     except OSError:

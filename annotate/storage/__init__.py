@@ -1,1 +1,1 @@
-"""Where files lie: one interface (`annotate.storage.base`) over this machine's files and over S3 object storage."""
+"""Storage backends behind one interface (`annotate.storage.base`): local files and S3 object storage."""

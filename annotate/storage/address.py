@@ -1,4 +1,4 @@
-"""Addresses in object storage."""
+"""URLs of objects in S3 object storage."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from annotate.extras import check_extra
 
 SCHEME = "s3://"
 
-UNUSABLE, UNUSABLE_REMEDY = "keys with empty parts, . or .. cannot be told apart as paths", "copy the object to another key"
+INVALID_KEY, INVALID_KEY_REMEDY = "the key is not a valid path (empty parts, . or ..)", "copy the object to another key"
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _SIGNED = re.compile(r"[?&](x-amz-|awsaccesskeyid=|signature=|sig=|token=)", re.IGNORECASE)
-_NO_NAMES = ("", ".", "..")
+_INVALID_PARTS = ("", ".", "..")
 
 
 @dataclass(frozen=True)
 class S3Address:
-    """``s3://bucket/key``: a value, with the part of `pathlib.PurePath` that is about names. Folders are prefixes of keys.
+    """An ``s3://bucket/key`` URL with the name methods of `pathlib.PurePath`; folders are key prefixes.
 
     >>> film = S3Address("archive", "films/a.b.mp4")
     >>> str(film), film.name, film.stem, film.suffix, str(film.parent)
@@ -42,7 +42,7 @@ class S3Address:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The bucket and the key's parts."""
+        """The bucket, then the parts of the key."""
         return (self.bucket, *self.key.split("/")) if self.key else (self.bucket,)
 
     @property
@@ -57,23 +57,23 @@ class S3Address:
 
     @property
     def suffix(self) -> str:
-        """The name's ending, with its dot."""
+        """The file extension, including the dot."""
         return PurePosixPath(self.name).suffix
 
     @property
     def parent(self) -> S3Address:
-        """The folder above; a bucket's own for a bucket."""
+        """The parent prefix; the parent of a bucket is the bucket itself."""
         return S3Address(self.bucket, self.key.rpartition("/")[0])
 
-    def __truediv__(self, further: str | PurePath) -> S3Address:
-        """Return the address below this one."""
-        way = PurePosixPath(further).as_posix()
-        if way == ".":
+    def __truediv__(self, relative_path: str | PurePath) -> S3Address:
+        """Return this address joined with a relative path."""
+        suffix = PurePosixPath(relative_path).as_posix()
+        if suffix == ".":
             return self
-        return S3Address(self.bucket, f"{self.key}/{way}" if self.key else way)
+        return S3Address(self.bucket, f"{self.key}/{suffix}" if self.key else suffix)
 
     def with_name(self, name: str) -> S3Address:
-        """Return the address of another name in the same folder."""
+        """Return the address of a sibling with this name."""
         return self.parent / name
 
     def with_suffix(self, suffix: str) -> S3Address:
@@ -81,30 +81,30 @@ class S3Address:
         return self.with_name(self.stem + suffix)
 
     def relative_to(self, other: PurePath | S3Address) -> PurePosixPath:
-        """Return the path from a prefix above.
+        """Return the path relative to ``other``, a parent prefix.
 
         Raises:
-            ValueError: it is none above.
+            ValueError: ``other`` is not a parent prefix.
         """
         if not self.is_relative_to(other):
             raise ValueError(f"{str(self)!r} is not below {str(other)!r}")
         return PurePosixPath(*self.parts[len(other.parts) :])
 
     def is_relative_to(self, other: PurePath | S3Address) -> bool:
-        """Return whether it lies below a prefix, or is that."""
+        """Return whether this address equals ``other`` or lies below it."""
         return isinstance(other, S3Address) and self.parts[: len(other.parts)] == other.parts
 
     def absolute(self) -> S3Address:
-        """Return the address: it is absolute."""
+        """Return the address itself, which is always absolute."""
         return self
 
     def as_uri(self) -> str:
-        """Return the address with what has a meaning in addresses escaped."""
+        """Return the address as a percent-encoded URL."""
         return f"{SCHEME}{quote('/'.join(self.parts))}"
 
 
 def is_address(text: str) -> bool:
-    """Return whether something is written as addresses are.
+    """Return whether a text has the form of a URL.
 
     >>> is_address("s3://archive/1998"), is_address("./s3:/archive")
     (True, False)
@@ -113,32 +113,32 @@ def is_address(text: str) -> bool:
 
 
 def parse_address(text: str) -> S3Address:
-    """Return the address that a text is.
+    """Parse an ``s3://`` URL.
 
     Raises:
-        SettingsError: it cannot be used, the extra for it is missing, or it would give a secret away; that is not repeated.
+        SettingsError: the URL is invalid, it contains credentials (then the message omits it), or the extra is missing.
     """
     scheme, _, rest = text.partition("://")
     bucket, _, key = rest.rstrip("/").partition("/")
     if "@" in bucket or _SIGNED.search(rest):
         raise SettingsError(
-            "an address with credentials or a signature in it is not taken, so that they reach no log",
-            "give s3://bucket/prefix, and credentials by the environment or ~/.aws",
+            "URLs with credentials or a signature are refused, since they would end up in logs",
+            "use s3://bucket/prefix, and pass credentials through the environment or ~/.aws",
         )
     if scheme.lower() != "s3":
-        raise SettingsError("only s3:// addresses are known", f"a file of this machine is reached as ./{text}", path=text)
+        raise SettingsError("unsupported URL scheme", f"use an s3:// URL, or ./{text} for a local file", path=text)
     if not _BUCKET.fullmatch(bucket):
-        raise SettingsError("no name of a bucket", "give s3://bucket/prefix", path=text)
-    if key and not is_usable(key):
-        raise SettingsError(UNUSABLE, UNUSABLE_REMEDY, path=text)
-    check_extra("s3:// addresses", "cloud", {"fsspec": "fsspec", "s3fs": "s3fs"})
+        raise SettingsError("invalid bucket name", "use s3://bucket/prefix", path=text)
+    if key and not is_valid_key(key):
+        raise SettingsError(INVALID_KEY, INVALID_KEY_REMEDY, path=text)
+    check_extra("s3:// URLs", "cloud", {"fsspec": "fsspec", "s3fs": "s3fs"})
     return S3Address(bucket, key)
 
 
-def is_usable(key: str) -> bool:
-    """Return whether a key can be taken apart into names and put together again.
+def is_valid_key(key: str) -> bool:
+    """Return whether a key splits into path parts and back without loss: no empty part, ``.`` or ``..``.
 
-    >>> is_usable("a/b c#1?.mp4"), is_usable("a//b.mp4"), is_usable("../b.mp4")
+    >>> is_valid_key("a/b c#1?.mp4"), is_valid_key("a//b.mp4"), is_valid_key("../b.mp4")
     (True, False, False)
     """
-    return not any(part in _NO_NAMES for part in key.split("/"))
+    return not any(part in _INVALID_PARTS for part in key.split("/"))

@@ -1,4 +1,4 @@
-"""The interface of storages, and the one place that chooses between them."""
+"""The `Storage` interface and its selection by path."""
 
 from __future__ import annotations
 
@@ -17,190 +17,190 @@ P = TypeVar("P")
 
 
 class Lock(Protocol):
-    """The right to write one video's outputs, held by this process."""
+    """An exclusive lock on the outputs of one video, held by this process."""
 
     @property
     def scratch(self) -> Path | None:
-        """An empty folder for unfinished files on the outputs' disk; None where a storage writes whole files by itself."""
+        """An empty folder on the same disk for unfinished files; None where the storage writes atomically by itself."""
 
     def confirm(self) -> None:
-        """Make sure that the lock still holds, before something is written that cannot be taken back.
+        """Check that the lock is still held; call this before a write that cannot be undone.
 
         Raises:
-            OutputError: another run has taken it over.
+            OutputError: another run has taken over the lock.
             StorageError: object storage does not answer.
         """
 
 
 class Storage(Protocol[P]):
-    """Files and folders with paths of one kind. Every method raises OSError where it fails, unless it says otherwise."""
+    """Operations on the files and folders of one path type. Methods raise OSError unless documented otherwise."""
 
     @property
-    def in_place(self) -> bool:
-        """Whether ffmpeg and browsers can open files where they are, so that they need not be fetched."""
+    def is_local(self) -> bool:
+        """Whether files are local: ffmpeg and browsers can open them without a download."""
 
     @property
     def lock_expiry_s(self) -> float:
-        """For how long the lock of a process that died keeps others away."""
+        """Seconds until the lock of a killed process expires."""
 
     def walk(self, root: P, *, follow_links: bool = False) -> Iterator[P | SkippedPath]:
-        """Yield the files below a folder, sorted by name within each, and what cannot be read; a file stands for itself.
+        """Yield files below ``root``, sorted by name within each folder, and unreadable paths; a file yields itself.
 
-        Hidden files and folders are left out. Links to files are followed, links to folders only with ``follow_links``.
-        Raises nothing.
+        Hidden files and folders are skipped. Links to files are followed, links to folders only with ``follow_links``.
+        Never raises.
         """
 
-    def folders(self, root: P) -> Iterator[P]:
-        """Yield a folder and those below it; hidden, linked and unreadable ones are left out."""
+    def walk_dirs(self, root: P) -> Iterator[P]:
+        """Yield a folder and all folders below it, except hidden, linked and unreadable ones."""
 
     def list_dir(self, folder: P) -> list[P]:
-        """Return what lies in a folder, sorted."""
+        """Return the entries of a folder, sorted."""
 
     def stat(self, path: P) -> FileStat:
-        """Return size and time of a file."""
+        """Return size and modification time of a file."""
 
     def exists(self, path: P) -> bool:
-        """Return whether there is a file or folder; a link that leads nowhere is none."""
+        """Return whether a file or folder exists; False for a broken link."""
 
     def is_file(self, path: P) -> bool:
-        """Return whether there is a file."""
+        """Return whether the path is an existing file."""
 
     def is_dir(self, path: P) -> bool:
-        """Return whether there is a folder."""
+        """Return whether the path is an existing folder."""
 
     def is_link(self, path: P) -> bool:
-        """Return whether a path is a symbolic link."""
+        """Return whether the path is a symbolic link."""
 
-    def is_taken(self, path: P) -> bool:
-        """Return whether something has this name, were it a link that leads nowhere."""
+    def lexists(self, path: P) -> bool:
+        """Return whether the path exists; True for a broken link."""
 
     def read(self, path: P) -> bytes:
-        """Return a file's content."""
+        """Return the content of a file."""
 
     def read_many(self, paths: Sequence[P]) -> Iterator[bytes | OSError]:
-        """Yield the content of small files in their order, or why one cannot be read; many at a time where waiting costs."""
+        """Yield the content of each small file in order, or its read error; object storage is read concurrently."""
 
     def open_range(self, path: P) -> IO[bytes]:
-        """Open a file to be read by ranges."""
+        """Open a file for reading; seeking downloads only the ranges that are read."""
 
     def write_atomic(self, path: P, content: str | bytes, scratch: Path | None = None) -> None:
-        """Write a file, text as UTF-8, whole or not at all; what stood there is replaced.
+        """Write a file atomically, text as UTF-8, replacing an existing file.
 
-        ``scratch`` is a folder on the same disk for the unfinished file, such as a lock's.
+        ``scratch`` is a folder on the same disk for the unfinished file, such as `Lock.scratch`.
 
         Raises:
-            OutputError: it cannot be written; what stood there still does.
+            OutputError: writing failed; an existing file is unchanged.
         """
 
     def delete(self, path: P) -> None:
-        """Delete a file if it is there.
+        """Delete a file if it exists.
 
         Raises:
-            OutputError: it is there and cannot be deleted.
+            OutputError: the file exists and cannot be deleted.
         """
 
     def ensure_dir(self, folder: P) -> None:
-        """Make a folder and those above it, where a storage has such.
+        """Create a folder and its parents; do nothing in object storage.
 
         Raises:
-            OutputError: it cannot be made.
+            OutputError: the folder cannot be created.
         """
 
     def check_writable(self, path: P) -> None:
-        """Try whether a file could be written, before hours are spent on what goes there.
+        """Check that a file could be written, before hours of work on its content.
 
         Raises:
-            OutputError: its folder takes no files, or not of such a name.
+            OutputError: the folder is not writable, or the name is invalid.
         """
 
     def check_readable(self, path: P) -> None:
-        """Make sure that a video can be opened as a file; where it would have to be fetched for that, do nothing.
+        """Check that a video can be opened; do nothing where that needs a download.
 
         Raises:
-            UnreadableError: it does not exist, is no file, may not be read or is empty.
+            UnreadableError: the file is missing, empty, not a regular file or not readable.
         """
 
     def lock(self, base: P) -> AbstractContextManager[Lock | None]:
-        """Lock the outputs whose names begin with ``base``; None if another run holds them. Ends with the block.
+        """Hold the lock on the outputs whose names begin with ``base``; yield None if another run holds it.
 
-        What a killed run left of these outputs is removed first.
+        Unfinished files that a killed run left for these outputs are deleted first.
 
         Raises:
-            OutputError: the folder takes no files.
-            StorageError: object storage does not answer, or knows no conditional puts.
+            OutputError: the folder is not writable.
+            StorageError: object storage does not answer, or does not support conditional puts.
         """
 
-    def abandoned(self, folder: P) -> list[P]:
-        """Return what killed runs left in a folder: unfinished files and locks that nobody holds."""
+    def find_abandoned(self, folder: P) -> list[P]:
+        """Return what killed runs left in a folder: unfinished files and locks without an owner."""
 
     def sweep(self, folder: P) -> list[P]:
-        """Remove from a folder what killed runs left, and nothing else; return what that was."""
+        """Delete what killed runs left in a folder, and nothing else; return the deleted paths."""
 
     def local_copy(self, path: P, scratch: Path | None = None) -> AbstractContextManager[Path]:
-        """Give a file of this machine with a file's content: itself, or a copy in ``scratch`` that is gone afterwards.
+        """Yield a local file with the content: the file itself, or a download in ``scratch`` that is deleted on exit.
 
         Raises:
-            OutputError: there is no room for a copy, or it cannot be written.
+            OutputError: ``scratch`` is full or not writable.
         """
 
-    def identity(self, path: P) -> str:
-        """Return what is the same for a file however it is reached. Raises nothing."""
+    def canonical(self, path: P) -> str:
+        """Return the canonical path, links resolved: equal for all paths to the same file. Never raises."""
 
     def absolute(self, path: P) -> str:
-        """Return a path as text that means the same from everywhere; links stay. Raises nothing."""
+        """Return the absolute path, links not resolved. Never raises."""
 
     def relative(self, path: P, to: PathOrUrl) -> str:
-        """Return the way from a folder to a file, with slashes; the whole path where there is none. Raises nothing."""
+        """Return the relative path from folder ``to`` with slashes, or else the absolute path. Never raises."""
 
-    def resolve(self, folder: P, way: str) -> P:
-        """Return where a way, as `relative` gives it, leads from a folder. Raises nothing."""
+    def resolve(self, folder: P, relative_path: str) -> P:
+        """Return a relative path, as `relative` returns it, joined to ``folder``. Never raises."""
 
     def is_below(self, path: P, folder: PathOrUrl) -> bool:
-        """Return whether a path lies below a folder, or is that, by its name alone. Raises nothing."""
+        """Return whether a path equals a folder or lies below it, judged by names alone. Never raises."""
 
-    def below(self, path: P, folder: P) -> PurePath:
-        """Return the path from a folder above.
+    def subpath(self, path: P, folder: P) -> PurePath:
+        """Return the path relative to ``folder``, a parent.
 
         Raises:
-            ValueError: it is none above.
+            ValueError: ``folder`` is not a parent.
         """
 
     def url(self, path: P, page_folder: Path) -> str:
-        """Return the URL that leads from a page in a folder of this machine to a file. Raises nothing."""
+        """Return the URL of a file for a page in the local folder ``page_folder``. Never raises."""
 
     def common_folder(self, paths: Sequence[P]) -> P:
-        """Return the innermost folder that all paths lie in. Raises nothing."""
+        """Return the deepest folder that contains all paths. Never raises."""
 
     def refresh(self) -> None:
-        """Forget what is remembered of listings. Raises nothing."""
+        """Drop cached listings. Never raises."""
 
 
 def storage_for(path: PathOrUrl) -> Storage[PathOrUrl]:
-    """Return the storage in which a path lies."""
+    """Return the storage of a path."""
     storage = S3Storage() if isinstance(path, S3Address) else LocalStorage()
     return cast("Storage[PathOrUrl]", storage)
 
 
 def parse_path(text: str) -> PathOrUrl:
-    """Return what a user means: an address, or a path of this machine.
+    """Parse a path or URL given by the user.
 
     Raises:
-        SettingsError: it is an address that cannot be used (see `annotate.storage.address.parse_address`).
+        SettingsError: the URL is invalid (see `annotate.storage.address.parse_address`).
     """
     return parse_address(text) if is_address(text) else Path(text)
 
 
-def local_only(path: PathOrUrl) -> Path:
-    """Return a path if it is one of this machine.
+def require_local(path: PathOrUrl) -> Path:
+    """Return a path if it is local.
 
     Raises:
-        SettingsError: it is an address.
+        SettingsError: the path is in object storage.
     """
-    if not storage_for(path).in_place:
-        raise SettingsError("this is done with files of this machine only", "copy it here first", path=path)
+    if not storage_for(path).is_local:
+        raise SettingsError("supports local files only", "copy it to a local disk first", path=path)
     return cast("Path", path)
 
 
-def are_together(paths: Sequence[PathOrUrl]) -> bool:
-    """Return whether paths all lie in one storage."""
+def in_same_storage(paths: Sequence[PathOrUrl]) -> bool:
+    """Return whether all paths are in the same storage."""
     return len({storage_for(path) for path in paths}) <= 1

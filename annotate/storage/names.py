@@ -1,4 +1,4 @@
-"""Names of temporary files, which every storage gives alike, so that each run knows what another left."""
+"""Names of temporary files, shared by all storages so that every run recognizes what another run left behind."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ KEY_DIGITS = 16
 
 
 def lock_key(name: str) -> str:
-    """Return what stands for outputs' names in the name of their lock; names that differ in case only share one."""
+    """Return the hash of an output base name for the name of its lock; names that differ only in case share a lock."""
     return hashlib.sha256(os.fsencode(name.casefold())).hexdigest()[:KEY_DIGITS]

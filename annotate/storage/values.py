@@ -1,4 +1,4 @@
-"""What storages say about files: values that all of them share."""
+"""Value types shared by all storages."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from annotate.errors import in_words
+from annotate.errors import format_error
 from annotate.storage.address import S3Address
 
 PathOrUrl = Path | S3Address
-"""A file or folder of this machine, or an address in object storage."""
+"""A local file or folder, or an address in object storage."""
 
 
 class FileStat(NamedTuple):
-    """Size and time of a file; ``version`` tells two contents of one size and time apart, where a storage knows that."""
+    """Size and modification time of a file; ``version`` is the ETag in S3, else empty."""
 
     size_bytes: int
     mtime_ns: int
@@ -22,13 +22,13 @@ class FileStat(NamedTuple):
 
     @property
     def mtime_s(self) -> float:
-        """The time in seconds."""
+        """Modification time in seconds since 1970."""
         return self.mtime_ns / 1e9
 
 
 @dataclass(frozen=True)
 class SkippedPath:
-    """A path that is left out: ``problem`` says why, ``remedy`` what to do; of a folder, all below it is left out."""
+    """A skipped path with the reason (``problem``) and a ``remedy``; a skipped folder includes everything below it."""
 
     path: PathOrUrl
     problem: str
@@ -37,13 +37,13 @@ class SkippedPath:
 
     @property
     def reason(self) -> str:
-        """Problem and remedy in words, without the path."""
-        return in_words(self.problem, self.remedy)
+        """Problem and remedy as text, without the path."""
+        return format_error(self.problem, self.remedy)
 
     def __str__(self) -> str:
-        return in_words(self.problem, self.remedy, self.path)
+        return format_error(self.problem, self.remedy, self.path)
 
 
 def sort_key(path: PathOrUrl) -> tuple[str, ...]:
-    """Return that by which paths are sorted: part by part, so that a folder's files lie together."""
+    """Return the sort key of a path: its parts, so that files of one folder stay together."""
     return path.parts

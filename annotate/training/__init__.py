@@ -1,12 +1,12 @@
-"""Train and evaluate models: from labeled footage and faces to the ONNX file that annotates.
+"""Train and evaluate models: from labeled video clips and stills to an ONNX model.
 
-* `dataset`: sets of labeled blocks, cut from footage or made from stills.
-* `evaluation` and `metrics`: how well a model predicts a set.
-* `trainer`: the training loop; `block_training`: what `annotate train` does with it; `still_motion`: the augmentation.
-* `models`: network architectures, and their export to ONNX.
-* `recipe`: the scripts that trained the shipped model.
-* `plots`: the images that the commands draw.
+* `dataset`: datasets of labeled blocks, cut from videos or imported from stills.
+* `evaluation` and `metrics`: measure a model on a dataset.
+* `trainer`: the training loop; `block_training`: its use by `annotate train`; `still_motion`: augmentation.
+* `models`: network architectures and ONNX export.
+* `recipe`: the scripts that trained the installed model.
+* `plots`: images drawn by the commands.
 
-`dataset`, `evaluation` and `metrics` need nothing beyond the usual installation; the others need the extra ``training``:
-torch, onnx, pillow, matplotlib.
+`dataset`, `evaluation` and `metrics` need only the base dependencies; the others need the extra ``training``: torch, onnx,
+pillow, matplotlib.
 """

@@ -1,4 +1,4 @@
-"""Train a network on sets of blocks: `annotate train`, with early stopping, calibration and export."""
+"""Train a network on datasets of blocks for `annotate train`, with early stopping, calibration and export."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from torch.nn import functional
 
 from annotate.emotions.contract import Contract
 from annotate.emotions.labels import EMOTIONS
-from annotate.errors import DatasetError, unwritable
+from annotate.errors import DatasetError, write_error
 from annotate.training.dataset.storage import ORIGINS_NAME, TRAIN, VALIDATION, Dataset
 from annotate.training.metrics import accuracy, balanced_accuracy, confusion_matrix
 from annotate.training.models.architectures import ARCHITECTURES, Architecture, fit_temperature
 from annotate.training.models.export import export
 from annotate.training.models.frame_cnn import BlockNetwork
-from annotate.training.still_motion import pseudo_blocks
-from annotate.training.trainer import Batch, EpochEnd, EpochProgress, LogRow, Trainer, TrainingPlan, epoch_seed
+from annotate.training.still_motion import augment_blocks
+from annotate.training.trainer import Batch, EpochProgress, EpochSummary, LogRow, Trainer, TrainingPlan, epoch_seed
 
 CURVE_NAME = "curve.png"
 
 _BATCH_BLOCKS = 16
-"""Blocks of validation that are predicted at a time."""
+"""Number of validation blocks per forward pass."""
 
 
 @dataclass(frozen=True)
@@ -40,25 +40,25 @@ class FitSettings:
     architecture: str = "frames"
     epochs: int = 30
     patience: int = 6
-    """Training ends when validation has not improved for so many epochs."""
+    """Number of epochs without improvement in validation after which training stops."""
     batch_size: int = 32
     min_steps: int = 20
-    """An epoch of a small set draws its blocks several times over: validation after a step or two would say nothing."""
+    """Minimum steps per epoch; blocks of a small dataset are drawn several times, so that each epoch makes progress."""
     learning_rate: float = 1e-3
-    """The highest; see `annotate.training.trainer.TrainingPlan`."""
+    """Peak learning rate; see `annotate.training.trainer.TrainingPlan`."""
     weight_decay: float = 0.02
     warmup_share: float = 0.05
     balance: float = 0.5
-    """Classes are drawn in proportion to their frequency to the power 1 - balance."""
+    """0 to 1: a class is drawn in proportion to its frequency to the power of 1 - balance."""
     label_smoothing: float = 0.1
     augmentation: float = 1.0
-    """How far training blocks are moved, lit and degraded: 0 not at all, 1 as `annotate.training.still_motion` says."""
+    """Strength of the augmentation of training blocks, 0 to 1; see `annotate.training.still_motion`."""
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """A finished epoch; validation sees blocks as they are."""
+    """Metrics of a finished epoch; validation blocks are not augmented."""
 
     epoch: int
     loss: float
@@ -69,17 +69,17 @@ class Epoch:
 
     @property
     def score(self) -> tuple[float, float]:
-        """By what epochs are compared: balanced accuracy, and where that is equal, the loss."""
+        """Sort key for choosing the best epoch: balanced accuracy, ties broken by the lower validation loss."""
         return self.balanced_accuracy, -self.validation_loss
 
 
 class TrainingRun:
-    """A training run whose checkpoint, log and curve lie in ``folder``; it resumes what is there.
+    """A training run with its checkpoint, log and curve in ``folder``; resumes the run found there.
 
     Raises:
-        DatasetError: the sets do not fit the contract, or have no block to train with or to validate with.
-        TrainingError: ``folder`` holds a run with other settings or sets.
-        OutputError: ``folder`` cannot be made.
+        DatasetError: a dataset does not fit the contract, or there is no training or no validation block.
+        TrainingError: ``folder`` contains a run with other settings or datasets.
+        OutputError: ``folder`` cannot be created.
     """
 
     def __init__(self, datasets: Sequence[Dataset], folder: Path, settings: FitSettings) -> None:
@@ -99,16 +99,16 @@ class TrainingRun:
 
     @property
     def best(self) -> Epoch:
-        """The best epoch so far, the first of equals."""
+        """The best epoch so far; the earliest if several are equal."""
         return max(self.history, key=lambda each: each.score)
 
     @property
-    def is_over(self) -> bool:
-        """Whether all epochs are done, or validation has not improved for long enough."""
-        return self._trainer.is_over
+    def is_finished(self) -> bool:
+        """Whether all epochs are done or early stopping applies."""
+        return self._trainer.is_finished
 
     def epochs(self, progress: EpochProgress | None = None) -> Iterator[Epoch]:
-        """Train, and yield every epoch once its checkpoint is written.
+        """Train; yield each epoch after its checkpoint is written.
 
         Raises:
             OutputError: the checkpoint cannot be written.
@@ -119,11 +119,11 @@ class TrainingRun:
             yield epoch
 
     def export(self, path: Path) -> float:
-        """Write the best epoch's network, calibrated on validation, as ONNX; return its difference from torch.
+        """Write the best epoch's network as ONNX, calibrated on validation; return its largest difference from torch.
 
         Raises:
-            TrainingError: the best checkpoint cannot be read, or the file does not give what torch gives.
-            OutputError: it cannot be written.
+            TrainingError: the best weights cannot be read, or the ONNX model's output differs from torch's.
+            OutputError: the file cannot be written.
         """
         self._trainer.load_best()
         self.network.temperature.fill_(fit_temperature(*self._task.predict_validation(self.network)))
@@ -133,13 +133,13 @@ class TrainingRun:
                 warnings.simplefilter("ignore")
                 return export(cast(BlockNetwork, network), path)
         except OSError as error:
-            raise unwritable(path, error) from None
+            raise write_error(path, error) from None
         finally:
             self.network.to(self.device)
 
 
 class _BlockTask:
-    """Training and validation on the blocks of several sets; satisfies `TrainingTask`."""
+    """Train and validate on the blocks of several datasets; implements `TrainingTask`."""
 
     def __init__(self, datasets: Sequence[Dataset], settings: FitSettings, device: torch.device) -> None:
         self.identity = _identity(datasets, settings)
@@ -150,23 +150,23 @@ class _BlockTask:
 
     @property
     def training_blocks(self) -> int:
-        """How many blocks there are to train with."""
+        """Number of training blocks."""
         return len(self._training)
 
     def batches(self, epoch: int, steps: range) -> Iterator[Batch]:
         return self._training.batches(self._settings, epoch, len(steps), self._device)
 
-    def validate(self, network: Architecture, ended: EpochEnd) -> LogRow:
+    def validate(self, network: Architecture, summary: EpochSummary) -> LogRow:
         logits, labels = self.predict_validation(network)
         predicted = logits.argmax(1).numpy().astype(np.int64)
         confusion = confusion_matrix(predicted, labels.numpy(), len(EMOTIONS))
         epoch = Epoch(
-            epoch=ended.number,
-            loss=ended.loss,
+            epoch=summary.number,
+            loss=summary.loss,
             validation_loss=float(functional.cross_entropy(logits, labels)),
             accuracy=float(accuracy(confusion)),
             balanced_accuracy=float(balanced_accuracy(confusion)),
-            duration_s=ended.elapsed_s(),
+            duration_s=summary.elapsed_s(),
         )
         return asdict(epoch)
 
@@ -174,70 +174,72 @@ class _BlockTask:
         return Epoch(**row).score
 
     def predict_validation(self, network: Architecture) -> Batch:
-        """Return logits (n, 7) and labels (n,) of all validation blocks."""
+        """Return logits (N, 7) and labels (N,) of all validation blocks."""
         network.eval()
         logits, labels = [], []
         with torch.inference_mode():
-            for blocks, own_labels in self._validation.in_order(self._device):
+            for blocks, batch_labels in self._validation.sequential_batches(self._device):
                 logits.append(network.logits(blocks).cpu())
-                labels.append(own_labels)
+                labels.append(batch_labels)
         return torch.cat(logits), torch.cat(labels)
 
 
 class _BlockSource:
-    """The blocks of one part of several sets, as one."""
+    """The blocks of one part (train, validation or test) of several datasets, joined."""
 
     def __init__(self, datasets: Sequence[Dataset], part: str) -> None:
         for dataset in datasets:
             if dataset.contract != Contract():
-                raise DatasetError("was cut for another model's contract", "build it again", path=dataset.path)
+                raise DatasetError("was built for another model's contract", "rebuild it", path=dataset.path)
         self._datasets = datasets
         rows = [dataset.rows(part) for dataset in datasets]
-        self._owner = np.repeat(np.arange(len(datasets)), [len(own) for own in rows])
+        self._dataset_of_row = np.repeat(np.arange(len(datasets)), [len(own) for own in rows])
         self._rows = np.concatenate(rows)
         self._labels = np.concatenate([dataset.labels[own] for dataset, own in zip(datasets, rows, strict=True)])
         if not len(self):
             names = " ".join(str(dataset.path) for dataset in datasets)
-            remedy = "add videos, or build with another --seed or other shares"
-            raise DatasetError(f"no block is in {part}", remedy, path=names)
+            remedy = "add videos, or rebuild with another --seed or other --validation and --test shares"
+            raise DatasetError(f"no {part} blocks", remedy, path=names)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def batches(self, settings: FitSettings, epoch: int, steps: int, device: torch.device) -> Iterator[Batch]:
-        """Yield varied blocks (B, 20, 80, 80) in 0..1 and labels (B,), drawn so that rare classes come more often."""
+        """Yield augmented blocks (B, 20, 80, 80) in 0..1 and labels (B,); rare classes are oversampled."""
         seed = epoch_seed(settings.seed, epoch)
-        chooser, random = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+        sampler, random = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
         weights = np.bincount(self._labels)[self._labels].astype(float) ** -settings.balance
-        order = chooser.choice(len(self), steps * settings.batch_size, p=weights / weights.sum())
+        order = sampler.choice(len(self), steps * settings.batch_size, p=weights / weights.sum())
         for index in order.reshape(steps, settings.batch_size):
             parts, labels = [], []
             for number, dataset in enumerate(self._datasets):
-                own = np.sort(index[self._owner[index] == number])
+                own = np.sort(index[self._dataset_of_row[index] == number])
                 if len(own):
-                    pixels = _as_input(np.asarray(dataset.pixels[self._rows[own]]), device)
-                    parts.append(pseudo_blocks(pixels, random, settings.augmentation))
+                    pixels = _to_tensor(np.asarray(dataset.pixels[self._rows[own]]), device)
+                    parts.append(augment_blocks(pixels, random, settings.augmentation))
                     labels.append(self._labels[own])
             yield torch.cat(parts), torch.from_numpy(np.concatenate(labels)).to(device)
 
-    def in_order(self, device: torch.device) -> Iterator[Batch]:
-        """Yield all blocks as they are, (B, 20, 80, 80) in 0..1, and their labels (B,)."""
+    def sequential_batches(self, device: torch.device) -> Iterator[Batch]:
+        """Yield all blocks (B, 20, 80, 80) in 0..1, not augmented, and their labels (B,)."""
         for number, dataset in enumerate(self._datasets):
-            mine = np.flatnonzero(self._owner == number)
-            for start in range(0, len(mine), _BATCH_BLOCKS):
-                own = mine[start : start + _BATCH_BLOCKS]
-                blocks = _as_input(dataset.whole_blocks(self._rows[own]), device)
+            indexes = np.flatnonzero(self._dataset_of_row == number)
+            for start in range(0, len(indexes), _BATCH_BLOCKS):
+                own = indexes[start : start + _BATCH_BLOCKS]
+                blocks = _to_tensor(dataset.full_blocks(self._rows[own]), device)
                 yield blocks, torch.from_numpy(self._labels[own])
 
 
-def _as_input(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
+def _to_tensor(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
     return torch.from_numpy(pixels).to(device).float() / 255
 
 
 def _identity(datasets: Sequence[Dataset], settings: FitSettings) -> str:
-    """Return what differs between runs that must not be mixed: settings and sets."""
+    """Return a fingerprint of settings and datasets; only a run with the same one is resumed."""
+    values = asdict(settings)
+    values["least_steps"] = values.pop("min_steps")  # its name in checkpoints of earlier versions
     tables = [hashlib.sha256((dataset.path / ORIGINS_NAME).read_bytes()).hexdigest() for dataset in datasets]
-    return json.dumps({"settings": asdict(settings), "sets": tables}, sort_keys=True)
+    return json.dumps({"settings": values, "sets": tables}, sort_keys=True)
 
 
 def _plan(settings: FitSettings, blocks: int) -> TrainingPlan:

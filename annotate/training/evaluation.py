@@ -1,6 +1,6 @@
-"""Evaluate a model on a set of blocks: metrics with bootstrap intervals over videos. Needs no torch.
+"""Evaluate a model on a dataset: metrics with bootstrap intervals over videos. Does not need torch.
 
-Blocks of one video are alike, so the bootstrap resamples videos, not blocks; of stills every image is its own video.
+Blocks of the same video are correlated, so the bootstrap resamples videos, not blocks. Each still counts as a video.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from annotate.training.metrics import Counts, Interval, Values
 BATCH_BLOCKS = 8
 
 PredictionProgress = Callable[[int, int], None]
-"""Called with the blocks done and the number of all."""
+"""Called with the number of blocks done and the total."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How well a model predicts blocks.
+    """Metrics of a model on labeled blocks, each with an interval.
 
-    ``metrics`` are accuracy, balanced accuracy and expected calibration error; ``class_metrics`` precision, recall and F1 by
-    emotion; ``confusion`` (classes, classes) counts blocks by true and by predicted class.
+    ``metrics`` are accuracy, balanced accuracy and expected calibration error; ``class_metrics`` are precision, recall
+    and F1 by emotion; ``confusion`` (classes, classes) counts blocks by true class (rows) and predicted class (columns).
     """
 
     class_names: tuple[str, ...]
@@ -42,7 +42,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models on the same blocks: each metric of the first minus that of the second."""
+    """Comparison of two models on the same blocks: each metric of the first minus that of the second."""
 
     differences: dict[str, Interval]
 
@@ -50,19 +50,19 @@ class Comparison:
 def predict(
     classifier: Classifier, dataset: Dataset, rows: NDArray[np.int64], progress: PredictionProgress | None = None
 ) -> NDArray[np.float32]:
-    """Return probabilities (n, classes) of the blocks at ``rows``; a few blocks are in memory at a time.
+    """Return probabilities (N, classes) of the blocks at ``rows`` (N,), reading a few blocks at a time.
 
     Raises:
-        DatasetError: the model was made for other blocks than these, or there are none.
-        ModelError: its output is not a distribution.
+        DatasetError: the blocks do not fit the model's contract, or ``rows`` is empty.
+        ModelError: the model's output is not a probability distribution.
     """
-    if disagreement := "; ".join(_contract_differences(classifier, dataset)):
-        raise DatasetError(disagreement, "build the set for the model's contract", path=dataset.path)
+    if differences := "; ".join(_contract_differences(classifier, dataset)):
+        raise DatasetError(differences, "rebuild it for this model's contract", path=dataset.path)
     if not len(rows):
-        raise DatasetError("no block is in this part", "see `annotate dataset show`, or give --split all", path=dataset.path)
+        raise DatasetError("no blocks in this part", "see `annotate dataset show`, or use --split all", path=dataset.path)
     outputs = []
     for start in range(0, len(rows), BATCH_BLOCKS):
-        outputs.append(classifier(dataset.whole_blocks(rows[start : start + BATCH_BLOCKS])))
+        outputs.append(classifier(dataset.full_blocks(rows[start : start + BATCH_BLOCKS])))
         if progress is not None:
             progress(min(start + BATCH_BLOCKS, len(rows)), len(rows))
     return np.concatenate(outputs)
@@ -76,12 +76,12 @@ def evaluate(
     *,
     seed: int = 0,
 ) -> Evaluation:
-    """Return the metrics of predictions (n, classes) against labels (n,), with intervals from resampling ``videos`` (n,)."""
+    """Return metrics of predictions (N, classes) against labels (N,), with intervals over ``videos`` (N,)."""
     by_video = _count_by_video(probabilities, truth, videos)
     total, resampled = by_video.total(), by_video.resampled(seed)
-    values, drawn = _class_metrics(total), _class_metrics(resampled)
+    values, resampled_values = _class_metrics(total), _class_metrics(resampled)
     by_class = {
-        emotion: {name: metrics.interval(values[name][..., label], drawn[name][..., label]) for name in values}
+        emotion: {name: metrics.interval(values[name][..., label], resampled_values[name][..., label]) for name in values}
         for label, emotion in enumerate(class_names)
     }
     return Evaluation(
@@ -102,19 +102,20 @@ def compare(
     *,
     seed: int = 0,
 ) -> Comparison:
-    """Return the differences of two models' metrics on the same blocks, by a paired bootstrap.
+    """Return the differences of two models' metrics on the same blocks, with intervals from a paired bootstrap.
 
-    Every draw shows both models the same videos.
+    Each resample contains the same videos for both models.
     """
-    one, other = (_count_by_video(probabilities, truth, videos) for probabilities in (first, second))
-    value = _metric_differences(one.total(), other.total())
-    return Comparison(_intervals(value, _metric_differences(one.resampled(seed), other.resampled(seed))))
+    counts, other_counts = (_count_by_video(probabilities, truth, videos) for probabilities in (first, second))
+    difference = _metric_differences(counts.total(), other_counts.total())
+    resampled = _metric_differences(counts.resampled(seed), other_counts.resampled(seed))
+    return Comparison(_intervals(difference, resampled))
 
 
 def _count_by_video(probabilities: NDArray[np.float32], truth: NDArray[np.int64], videos: NDArray[np.object_]) -> Counts:
-    """Return counts by video, the videos in order of their names."""
-    number, _ = pd.factorize(videos, sort=True)
-    return metrics.count(probabilities, truth, number)
+    """Return counts per video, sorted by name."""
+    video_numbers, _ = pd.factorize(videos, sort=True)
+    return metrics.count(probabilities, truth, video_numbers)
 
 
 def _overall_metrics(counts: Counts) -> dict[str, Values]:
@@ -143,9 +144,8 @@ def _intervals(values: dict[str, Values], resampled: dict[str, Values]) -> dict[
 
 
 def _contract_differences(classifier: Classifier, dataset: Dataset) -> Iterator[str]:
-    """Yield where the model's contract differs from the set's, which has all frames for any stride of the model."""
-    given = dataset.contract.to_metadata()
-    for name, wanted in replace(classifier.contract, frame_stride=dataset.contract.frame_stride).to_metadata().items():
-        found = given[name]
-        if found != wanted:
-            yield f"its {name} is {found}, the model's {wanted}"
+    """Yield one message per field in which the contracts differ, except the stride: blocks contain all frames."""
+    actual = dataset.contract.to_metadata()
+    for name, expected in replace(classifier.contract, frame_stride=dataset.contract.frame_stride).to_metadata().items():
+        if actual[name] != expected:
+            yield f"its {name} is {actual[name]}, the model's {expected}"

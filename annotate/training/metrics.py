@@ -1,7 +1,7 @@
-"""Classification metrics with bootstrap intervals: the one set that training, evaluation and the recipe use.
+"""Classification metrics with bootstrap intervals, shared by training, evaluation and the recipe.
 
-Every metric follows from counts that add up over blocks: a confusion matrix (..., classes, classes) by true and by predicted
-class, or calibration bins (..., bins, 3). Leading axes are kept, so that a thousand bootstrap draws cost one matrix product.
+Every metric is computed from counts that are summed over blocks: a confusion matrix (..., classes, classes) by true and
+predicted class, or calibration bins (..., bins, 3). Leading axes are kept, so a thousand resamples cost one matrix product.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CALIBRATION_BINS = 15
 INTERVAL_PERCENT = (2.5, 97.5)
 
 _RESAMPLES_AT_ONCE = 50
-"""Draws whose weights are in memory at a time."""
+"""Number of resamples whose weights are in memory at a time."""
 
 _COUNT, _CORRECT, _CONFIDENCE = range(3)
 
@@ -35,10 +35,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class Counts:
-    """Counts of predictions by group, or sums of them.
+    """Counts of predictions per group, or sums of them.
 
-    ``confusion`` (G, classes, classes) counts blocks by true and by predicted class; ``bins`` (G, bins, 3) holds for each
-    bin of confidence the number of blocks, the number predicted correctly, and the sum of confidences.
+    ``confusion`` (G, classes, classes) counts blocks by true and predicted class; ``bins`` (G, bins, 3) contains, per bin of
+    confidence, the number of blocks, the number predicted correctly, and the sum of confidences.
     """
 
     confusion: Values
@@ -48,17 +48,17 @@ class Counts:
         return len(self.confusion)
 
     def weighted(self, weights: Values) -> Counts:
-        """Return the sums over groups for each row of ``weights`` (R, G)."""
+        """Return R weighted sums over the groups, one per row of ``weights`` (R, G)."""
         return Counts(np.tensordot(weights, self.confusion, 1), np.tensordot(weights, self.bins, 1))
 
     def total(self) -> Counts:
-        """Return the sums over all groups, as one group."""
+        """Return the sum over all groups as a single group."""
         return self.weighted(np.ones((1, len(self))))
 
     def resampled(self, seed: int) -> Counts:
-        """Return ``RESAMPLES`` sums over as many groups, drawn with replacement (cluster bootstrap).
+        """Return ``RESAMPLES`` sums, each over G groups drawn with replacement (cluster bootstrap).
 
-        Davison and Hinkley, "Bootstrap Methods and their Application", 1997. The same seed draws the same groups.
+        Davison and Hinkley, "Bootstrap Methods and their Application", 1997. Equal seeds draw equal groups.
         """
         groups = len(self)
         random, shares = np.random.default_rng(seed), np.full(groups, 1 / groups)
@@ -70,31 +70,31 @@ class Counts:
 
 
 def count(probabilities: NDArray[np.float32], truth: Labels, groups: NDArray[np.integer] | None = None) -> Counts:
-    """Return the counts of predictions (N, classes) against labels (N,) by group.
+    """Return counts of predictions (N, classes) against labels (N,) per group.
 
-    ``groups`` (N,) numbers the groups from 0; without it, every row is a group of its own.
+    ``groups`` (N,) are group numbers from 0; by default each row is its own group.
     """
-    own = np.arange(len(truth)) if groups is None else groups
-    number = int(own.max()) + 1 if len(own) else 0
+    group_of_row = np.arange(len(truth)) if groups is None else groups
+    group_count = int(group_of_row.max()) + 1 if len(group_of_row) else 0
     classes = probabilities.shape[1]
     predicted, confidence = probabilities.argmax(1), probabilities.max(1)
-    confusion = np.zeros((number, classes, classes))
-    np.add.at(confusion, (own, truth, predicted), 1)
-    bins = np.zeros((number, CALIBRATION_BINS, 3))
-    inside = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    np.add.at(bins, (own, inside), np.stack([np.ones_like(confidence), predicted == truth, confidence], 1))
+    confusion = np.zeros((group_count, classes, classes))
+    np.add.at(confusion, (group_of_row, truth, predicted), 1)
+    bins = np.zeros((group_count, CALIBRATION_BINS, 3))
+    bin_of_row = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    np.add.at(bins, (group_of_row, bin_of_row), np.stack([np.ones_like(confidence), predicted == truth, confidence], 1))
     return Counts(confusion, bins)
 
 
 def confusion_matrix(predicted: Labels, truth: Labels, classes: int) -> Values:
-    """Return how many blocks of each true class (rows) are predicted as each class (columns), (classes, classes)."""
+    """Return the number of blocks by true class (rows) and predicted class (columns), (classes, classes)."""
     confusion = np.zeros((classes, classes))
     np.add.at(confusion, (truth, predicted), 1)
     return confusion
 
 
 def accuracy(confusion: Values) -> Values:
-    """Return the share of blocks that are predicted correctly."""
+    """Return the share of blocks predicted correctly."""
     return _ratio(_correct(confusion).sum(-1), confusion.sum((-2, -1)))
 
 
@@ -105,28 +105,28 @@ def balanced_accuracy(confusion: Values) -> Values:
 
 
 def precision(confusion: Values) -> Values:
-    """Return, by class, the share of correct ones among the blocks predicted as it; nan where there are none."""
+    """Return, per class, the share of correct ones among its predictions; nan if it is never predicted."""
     return _ratio(_correct(confusion), confusion.sum(-2))
 
 
 def recall(confusion: Values) -> Values:
-    """Return, by class, the share of its blocks that are predicted as it; nan where there are none."""
+    """Return, per class, the share of its blocks predicted correctly; nan if it has none."""
     return _ratio(_correct(confusion), confusion.sum(-1))
 
 
 def f1(confusion: Values) -> Values:
-    """Return the harmonic mean of precision and recall by class; nan where it has no block and is never predicted."""
+    """Return, per class, the harmonic mean of precision and recall; nan if it has no block and is never predicted."""
     return _ratio(2 * _correct(confusion), confusion.sum(-1) + confusion.sum(-2))
 
 
 def calibration_error(bins: Values) -> Values:
-    """Return the expected calibration error of the top class in equal bins of confidence (Guo et al., ICML 2017)."""
+    """Return the expected calibration error of the top class, in equal-width bins (Guo et al., ICML 2017)."""
     gaps = np.abs(bins[..., _CORRECT] - bins[..., _CONFIDENCE])
     return _ratio(gaps.sum(-1), bins[..., _COUNT].sum(-1))
 
 
 def interval(value: Values, resampled: Values) -> Interval:
-    """Return a metric, ``value`` (1,), with the percentiles of its resampled values (R,), of those that are defined."""
+    """Return a metric, ``value`` (1,), with percentiles of its resampled values (R,), ignoring undefined ones."""
     defined = resampled[np.isfinite(resampled)]
     low, high = np.percentile(defined, INTERVAL_PERCENT) if len(defined) else (np.nan, np.nan)
     return Interval(float(value[0]), float(low), float(high))
@@ -137,6 +137,6 @@ def _correct(confusion: Values) -> Values:
     return diagonal
 
 
-def _ratio(above: Values, below: Values) -> Values:
-    ratio: Values = np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
+def _ratio(numerator: Values, denominator: Values) -> Values:
+    ratio: Values = np.divide(numerator, denominator, out=np.full(np.shape(numerator), np.nan), where=denominator > 0)
     return ratio

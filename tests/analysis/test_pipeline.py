@@ -10,7 +10,7 @@ from annotate.analysis.parallel import analyze
 from annotate.analysis.pipeline import Analysis, analyzed_size_px
 from annotate.settings import Limits, Settings
 from annotate.span import Span
-from tests.clips import SHARED_CLIPS, make_face_picture, make_from_pictures, make_pattern
+from tests.clips import SHARED_CLIPS, make_face_image, make_from_images, make_pattern
 
 
 def annotations_of(path: Path, settings: Settings | None = None) -> list[Annotation]:
@@ -18,7 +18,7 @@ def annotations_of(path: Path, settings: Settings | None = None) -> list[Annotat
 
 
 def test_one_face(face_clip: Path) -> None:
-    """50 frames: two blocks and one for the rest, which ends with the track."""
+    """50 frames give two blocks, and a third one that ends with the track."""
     analysis = Analysis.open(face_clip)
     annotations = analyze(analysis)
     assert [(each.face_id, each.block, each.span, each.overlap) for each in annotations] == [
@@ -46,18 +46,18 @@ def test_no_faces(empty_clip: Path) -> None:
 @pytest.mark.parametrize(
     ("rate", "blocks"), [("5", [(0, 4000)]), ("60", [(0, 667), (667, 1333), (1333, 2000), (1333, 2000)])]
 )
-def test_slow_and_fast_sources(tmp_path: Path, face_picture: Path, rate: str, blocks: list[tuple[int, int]]) -> None:
+def test_slow_and_fast_sources(tmp_path: Path, face_image: Path, rate: str, blocks: list[tuple[int, int]]) -> None:
     duration_s = 4 if rate == "5" else 2
-    path = make_from_pictures(tmp_path / "clip.mp4", [(face_picture, duration_s)], rate=rate)
+    path = make_from_images(tmp_path / "clip.mp4", [(face_image, duration_s)], rate=rate)
     annotations = annotations_of(path)
     expected = [Span(*block) for block in dict.fromkeys(blocks)]
     assert [each.span for each in annotations] == expected
     assert annotations[-1].last_frame == int(rate) * duration_s - 1
 
 
-def test_a_block_never_crosses_a_cut(tmp_path: Path, face_picture: Path) -> None:
-    other = make_face_picture(tmp_path / "other.png", filters="hflip,crop=iw*0.7:ih*0.7:iw*0.15:0")
-    path = make_from_pictures(tmp_path / "cut.mp4", [(face_picture, 1.2), (other, 1.2)])
+def test_a_block_never_crosses_a_cut(tmp_path: Path, face_image: Path) -> None:
+    other = make_face_image(tmp_path / "other.png", filters="hflip,crop=iw*0.7:ih*0.7:iw*0.15:0")
+    path = make_from_images(tmp_path / "cut.mp4", [(face_image, 1.2), (other, 1.2)])
     annotations = annotations_of(path)
     assert {(each.face_id, each.span) for each in annotations} == {
         (1, Span(0, 800)),
@@ -67,10 +67,10 @@ def test_a_block_never_crosses_a_cut(tmp_path: Path, face_picture: Path) -> None
     }
 
 
-def test_boxes_are_in_pixels_of_the_displayed_picture(tmp_path: Path, face_picture: Path) -> None:
-    """The same picture at 320 x 240 and at 1440 x 1080, which is analyzed at half its size."""
-    small = make_from_pictures(tmp_path / "small.mp4", [(face_picture, 0.4)], size=(320, 240))
-    large = make_from_pictures(tmp_path / "large.mp4", [(face_picture, 0.4)], size=(1440, 1080))
+def test_boxes_are_in_pixels_of_the_displayed_frame(tmp_path: Path, face_image: Path) -> None:
+    """The same image at 320 x 240 and at 1440 x 1080, which is analyzed at half its size."""
+    small = make_from_images(tmp_path / "small.mp4", [(face_image, 0.4)], size=(320, 240))
+    large = make_from_images(tmp_path / "large.mp4", [(face_image, 0.4)], size=(1440, 1080))
     (first,), (second,) = annotations_of(small), annotations_of(large)
     scaled = first.box.scaled(4.5)
     assert (second.box.x, second.box.y) == pytest.approx((scaled.x, scaled.y), abs=40)
@@ -84,9 +84,9 @@ def test_analyzed_size(empty_clip: Path) -> None:
     assert analyzed_size_px(video, 0.9) == (119, 89)
 
 
-def test_two_faces_on_screen(tmp_path: Path, face_picture: Path) -> None:
+def test_two_faces_on_screen(tmp_path: Path, face_image: Path) -> None:
     both = "split[a][b];[b]hflip[c];[a][c]hstack"
-    path = make_from_pictures(tmp_path / "two.mp4", [(face_picture, 0.8)], size=(320, 240), filters=both)
+    path = make_from_images(tmp_path / "two.mp4", [(face_image, 0.8)], size=(320, 240), filters=both)
     first, second = annotations_of(path)
     assert (first.face_id, second.face_id) == (1, 2)
     assert first.span == second.span == Span(0, 800)
@@ -98,8 +98,8 @@ def test_decoding_threads_do_not_change_the_result(face_clip: Path) -> None:
     assert one == many
 
 
-def test_complaints_of_many_threads_are_decoded_again_with_one(tmp_path: Path, face_picture: Path) -> None:
-    path = make_from_pictures(tmp_path / "damaged.ts", [(face_picture, 3)])
+def test_warnings_with_several_threads_cause_decoding_with_one(tmp_path: Path, face_image: Path) -> None:
+    path = make_from_images(tmp_path / "damaged.ts", [(face_image, 3)])
     data = bytearray(path.read_bytes())
     for start in (len(data) // 3, len(data) // 2):
         data[start : start + 2000] = bytes(2000)
@@ -111,7 +111,7 @@ def test_complaints_of_many_threads_are_decoded_again_with_one(tmp_path: Path, f
     assert annotations == analyze(Analysis.open(path, limits=Limits(1)))
 
 
-def test_a_truncated_video_tells_what_is_missing(tmp_path: Path) -> None:
+def test_a_truncated_video_reports_the_missing_seconds(tmp_path: Path) -> None:
     path = make_pattern(tmp_path / "cut.mkv", duration_s=8, size="320x240")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     analysis = Analysis.open(path)
@@ -120,7 +120,7 @@ def test_a_truncated_video_tells_what_is_missing(tmp_path: Path) -> None:
     assert analysis.missing_s == pytest.approx(8 - analysis.decoding.end_s, abs=0.1)
 
 
-def test_as_a_library(face_clip: Path, empty_clip: Path) -> None:
+def test_the_public_functions(face_clip: Path, empty_clip: Path) -> None:
     table = annotate.annotate_video(str(face_clip))
     assert table["start_time"].tolist() == [0.0, 0.8, 1.2]
     assert list(annotate.annotate_video(empty_clip).columns) == list(table.columns)
@@ -139,14 +139,14 @@ def test_public_names() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"min_face": 0}, {"min_face": 2}, {"detection_interval_ms": 0}, {"track_overlap": 1.0}])
-def test_settings_out_of_range_are_refused(changes: dict[str, float]) -> None:
+def test_settings_out_of_range_are_rejected(changes: dict[str, float]) -> None:
     with pytest.raises(annotate.SettingsError, match=next(iter(changes))):
         Settings(**changes)  # type: ignore[arg-type]
 
 
-@pytest.mark.skipif(not SHARED_CLIPS.exists(), reason="the research clips are not here")
+@pytest.mark.skipif(not SHARED_CLIPS.exists(), reason="needs the research clips")
 @pytest.mark.parametrize("name", ["happy", "angry", "neutral"])
-def test_posed_clips_get_their_name(name: str) -> None:
+def test_posed_clips_are_classified_as_posed(name: str) -> None:
     emotion = {"happy": "happiness", "angry": "anger", "neutral": "neutral"}[name]
     seconds: dict[str, float] = {}
     for each in annotations_of(SHARED_CLIPS / "posed" / f"{name}.mp4"):

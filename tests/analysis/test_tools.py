@@ -1,4 +1,4 @@
-"""Tools are found and loaded once for all videos of their owner."""
+"""Tools are found and loaded once, and shared between videos."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from annotate.analysis.pipeline import Analysis
 from annotate.analysis.tools import Tools
 from annotate.errors import SettingsError
 from annotate.settings import ONE_CORE
-from tests.clips import remember_started
+from tests.clips import record_processes
 
 
-def test_a_further_video_costs_two_processes_and_loads_nothing(face_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_video_starts_two_processes_and_loads_nothing(face_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tools = Tools()
     first = Analysis.open(face_clip, limits=ONE_CORE, tools=tools)
     expected = analyze(first)
-    started = remember_started(monkeypatch)
+    started = record_processes(monkeypatch)
     for name in ("find_ffmpeg", "load_classifier", "load_detector"):
-        monkeypatch.setattr(tools_module, name, lambda *arguments: pytest.fail("it is loaded already"))
+        monkeypatch.setattr(tools_module, name, lambda *arguments: pytest.fail("loaded twice"))
     second = Analysis.open(face_clip, limits=ONE_CORE, tools=tools)
     assert len(started) == 1
     assert second.classifier is first.classifier
@@ -31,13 +31,13 @@ def test_a_further_video_costs_two_processes_and_loads_nothing(face_clip: Path, 
     assert len(started) == 2
 
 
-def test_without_tools_new_ones_are_taken(face_clip: Path) -> None:
+def test_tools_are_not_shared_by_default(face_clip: Path) -> None:
     first, second = Analysis.open(face_clip), Analysis.open(face_clip)
     assert first.tools is not second.tools
     assert first.classifier is not second.classifier
 
 
-def test_each_thread_has_a_detector_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_thread_has_its_own_detector(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[object] = []
 
     def load() -> object:
@@ -54,12 +54,12 @@ def test_each_thread_has_a_detector_of_its_own(monkeypatch: pytest.MonkeyPatch) 
     assert len(loaded) == 2
 
 
-def test_hardware_is_tried_once_for_each_method_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr("annotate.media.hwaccel._works", lambda ffmpeg, name: asked.append(name))
+def test_each_hardware_method_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    monkeypatch.setattr("annotate.media.hwaccel._works", lambda ffmpeg, name: tried.append(name))
     tools = Tools()
     for _ in range(2):
         assert tools.hwaccel("none") == tools.hwaccel("auto") == "none"
-    assert len(asked) == len(set(asked))
+    assert len(tried) == len(set(tried))
     with pytest.raises(SettingsError):
         tools.hwaccel("steam")

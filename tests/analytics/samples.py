@@ -1,4 +1,4 @@
-"""Reports as a run leaves them, with numbers that can be worked out by hand."""
+"""Sample reports, written as by a run, with blocks whose statistics are computed by hand."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def block(
     confidence: float = 1.0,
     classes: Sequence[str] = EMOTIONS,
 ) -> Annotation:
-    """A block of an emotion; the other classes share what is left."""
+    """Return a block with an emotion; the other classes share the rest of the probability."""
     rest = (1 - confidence) / (len(classes) - 1)
     probabilities = tuple(confidence if name == emotion else rest for name in classes)
     span, box = Span(start_ms, end_ms), Box(0, 0, 80, 80)
@@ -42,7 +42,7 @@ MOVIE = (
     block(2, 0, 1500, 2300, "anger"),
     block(1, 2, 1200, 2000, "happiness", overlap=10, confidence=0.5),
 )
-"""Face 1: 0.8 s of anger, 1.2 s of happiness; face 2: 0.8 s of anger; 2.3 s with a face, 2.8 s of faces, one change.
+"""Face 1: 0.8 s of anger, 1.2 s of happiness; face 2: 0.8 s of anger. 2.3 s with a face, 2.8 s of face time, one change.
 
 Confidence: (0.8 x 0.5 + 0.8 x 0.75 + 0.4 x 0.5 + 0.8 x 1) / 2.8 = 2 / 2.8.
 """
@@ -61,7 +61,7 @@ def report(
     classes: Sequence[str] = EMOTIONS,
     version: int = ANALYSIS_VERSION,
 ) -> Path:
-    """A report with its meta file."""
+    """Write a report and its sidecar; return the path of the table."""
     folder.mkdir(parents=True, exist_ok=True)
     base = base or Path(video).stem
     path = folder / f"{base}.emotions.csv"
@@ -80,24 +80,24 @@ def report(
 
 
 def change_meta(path: Path, **changes: object) -> None:
-    """Other values in the meta file of a report."""
+    """Replace values in the sidecar of a report."""
     content = json.loads(meta_of(path).read_text())
     meta_of(path).write_text(json.dumps(content | changes))
 
 
 def write_known(path: Path, text: str | bytes) -> None:
-    """Another report, whose meta file says that this was written."""
+    """Replace the content of a report, and its hash in the sidecar."""
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     change_meta(path, outputs={path.name: hash_content(path.read_bytes())})
 
 
 def replace_content(path: Path, old: str, new: str) -> None:
-    """The same with other text in it."""
+    """Replace text in a report, and its hash in the sidecar."""
     text = path.read_text()
     assert old in text
     write_known(path, text.replace(old, new))
 
 
 def meta_of(path: Path) -> Path:
-    """Where the meta file of a report lies."""
+    """Return the path of the sidecar of a report."""
     return path.with_name(path.name.replace(".csv", ".meta.json"))

@@ -1,4 +1,4 @@
-"""Edit lists and playlists, read back by others."""
+"""Edit lists and playlists, read back by other libraries."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ AWKWARD = "a #1 % 日本\n\x1b.mp4"
 def moment(
     name: str, start_ms: int, end_ms: int, *, folder: str = "/archive", frames: int = 250, duration_ms: int = 10_000
 ) -> Moment:
-    """Fear of face 2."""
+    """Return a moment of fear of face 2."""
     path = Path(folder) / name
     report = ReportSummary(path.with_suffix(".emotions.csv"), str(path), path, duration_ms, frames, EMOTIONS)
     return Moment(report, 2, Span(start_ms, end_ms), "fear", 0.725)
 
 
 MOMENTS = [moment("a.mp4", 1000, 3480), moment("b.mkv", 3_599_960, 3_601_000), moment(AWKWARD, 0, 10)]
-"""At 25 frames a second: 25 to 87, 89999 to 90025, and one frame."""
+"""Frames at 25 frames/s: 25 to 87, 89999 to 90025, and a single frame."""
 
 
-def test_an_edl_is_what_cmx_3600_says() -> None:
+def test_edl_follows_cmx_3600() -> None:
     lines = to_edl(MOMENTS, 25.0).splitlines()
     assert lines[:8] == [
         "TITLE: moments",
@@ -49,7 +49,7 @@ def test_an_edl_is_what_cmx_3600_says() -> None:
 
 
 @pytest.mark.parametrize("rate", [25.0, 24000 / 1001, 30.0, 60.0])
-def test_an_edl_is_read_by_opentimelineio(rate: float) -> None:
+def test_edl_is_read_by_opentimelineio(rate: float) -> None:
     timeline = otio.adapters.read_from_string(to_edl(MOMENTS, rate), "cmx_3600", rate=rate)
     clips = list(timeline.find_clips())
     assert [clip.name for clip in clips] == ["a.mp4", "b.mkv", r"a #1 % 日本\n\x1b.mp4"]
@@ -57,10 +57,10 @@ def test_an_edl_is_read_by_opentimelineio(rate: float) -> None:
         found = clip.source_range
         assert found.start_time.to_seconds() == pytest.approx(original.span.start_s, abs=0.51 / rate)
         assert found.end_time_exclusive().to_seconds() == pytest.approx(original.span.end_s, abs=1 / rate)
-    assert [len(track) for track in timeline.tracks] == [len(clips)], "no gaps in the record"
+    assert [len(track) for track in timeline.tracks] == [len(clips)], "the record timeline has gaps"
 
 
-def test_an_edl_is_read_by_pycmx() -> None:
+def test_edl_is_read_by_pycmx() -> None:
     edl = pycmx.parse_cmx3600(io.StringIO(to_edl(MOMENTS, 25.0)))
     edits = [edit for event in edl.events for edit in event.edits]
     assert [(edit.source_in, edit.source_out, edit.record_in, edit.record_out) for edit in edits] == [
@@ -72,13 +72,13 @@ def test_an_edl_is_read_by_pycmx() -> None:
     assert edl.title == "moments"
 
 
-def test_timecodes_at_the_rate_of_ntsc_count_frames() -> None:
-    """The frame on screen after 60.06 s is number 1800, which is called 00:01:00:00 where no number is dropped."""
+def test_ntsc_timecodes_are_non_drop_frame() -> None:
+    """The frame at 60.06 s has number 1800, which is 00:01:00:00 in non-drop-frame timecode."""
     (line,) = [line for line in to_edl([moment("a.mp4", 60_060, 61_061)], NTSC).splitlines() if line.startswith("001")]
     assert line.split()[4:6] == ["00:01:00:00", "00:01:01:00"]
 
 
-def test_an_otio_timeline_is_read_back() -> None:
+def test_otio_timeline_round_trip() -> None:
     timeline = otio.adapters.read_from_string(to_otio(MOMENTS), "otio_json")
     clips = list(timeline.find_clips())
     assert [clip.name for clip in clips][:2] == [
@@ -100,7 +100,7 @@ def test_an_otio_timeline_is_read_back() -> None:
     assert clips[0].media_reference.available_range.duration.to_seconds() == 10.0
 
 
-def test_an_otio_timeline_keeps_each_videos_rate_or_has_the_one_given() -> None:
+def test_otio_clips_have_their_videos_rate_or_the_given_one() -> None:
     mixed = [moment("a.mp4", 1000, 2000), moment("b.mp4", 1000, 2000, frames=600)]
     for rate, expected in ((None, [25.0, 60.0]), (24.0, [24.0, 24.0])):
         clips = otio.adapters.read_from_string(to_otio(mixed, rate), "otio_json").find_clips()
@@ -108,7 +108,7 @@ def test_an_otio_timeline_keeps_each_videos_rate_or_has_the_one_given() -> None:
     assert all(clip.source_range.start_time.to_seconds() == 1.0 for clip in clips)
 
 
-def test_a_playlist_for_vlc() -> None:
+def test_m3u_has_start_and_stop_times_for_vlc() -> None:
     assert to_m3u(MOMENTS[:1]) == (
         "#EXTM3U\n"
         "#EXTINF:2,a.mp4: fear, face 2, confidence 0.72\n"
@@ -118,7 +118,7 @@ def test_a_playlist_for_vlc() -> None:
     )
 
 
-def test_a_playlist_holds_any_name_and_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_m3u_entries_are_ascii_urls_for_any_name_and_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     lines = to_m3u([moment(AWKWARD, 0, 1000, folder="in here")]).splitlines()
     assert len(lines) == 5
@@ -130,10 +130,10 @@ def test_a_playlist_holds_any_name_and_folder(tmp_path: Path, monkeypatch: pytes
     ("frames", "duration_ms", "rate"),
     [(250, 10_000, 25.0), (300, 10_010, NTSC), (7193, 300_000, 24000 / 1001), (600, 10_000, 60.0), (0, 10_000, 25.0)],
 )
-def test_rates_are_those_of_timecodes(frames: int, duration_ms: int, rate: float) -> None:
+def test_frame_rate_is_the_nearest_with_timecodes(frames: int, duration_ms: int, rate: float) -> None:
     assert frame_rate(moment("a.mp4", 0, 1, frames=frames, duration_ms=duration_ms).report) == rate
 
 
-def test_the_common_rate_is_that_of_most_moments() -> None:
+def test_common_rate_is_the_most_frequent_and_the_slower_on_a_tie() -> None:
     slow, fast = moment("a.mp4", 0, 1), moment("b.mp4", 0, 1, frames=500)
     assert [common_rate(found) for found in ([], [slow, fast], [slow, fast, fast])] == [25.0, 25.0, 50.0]

@@ -1,4 +1,4 @@
-"""What a scan finds: videos with their outputs and sidecars, each sidecar read once, in bounded groups."""
+"""Scans: videos with their outputs and sidecars, each sidecar read once, in batches."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ META = Meta(
     warnings={},
     ffmpeg="9",
 )
-"""Of another version of the analysis, so that its video is to be annotated again."""
+"""A sidecar of another analysis version, so that its video needs to be annotated again."""
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """Two folders of two videos, one of each annotated by another version."""
+    """Two folders with two videos each, the first of each annotated by another analysis version."""
     for name in ("a.mp4", "b.mp4", "deep/a.mp4", "deep/b.mp4"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -53,7 +53,7 @@ def archive(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[Path]:
-    """How often each file is read."""
+    """Number of reads per file."""
     counts: Counter[Path] = Counter()
     read, read_many = LocalStorage.read, LocalStorage.read_many
 
@@ -71,7 +71,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[Path]:
 
 
 class Recorder:
-    """An executor that keeps jobs in place of doing them."""
+    """An executor that records jobs without running them."""
 
     slots = 1
 
@@ -85,13 +85,13 @@ class Recorder:
         return future
 
     def restart(self) -> None:
-        pytest.fail("nothing broke")
+        pytest.fail("restarted without a failure")
 
     def close(self) -> None:
         pass
 
 
-def test_videos_come_with_outputs_sidecar_and_size(archive: Path) -> None:
+def test_items_have_video_outputs_sidecar_and_size(archive: Path) -> None:
     items = [item for item in scan([archive]) if isinstance(item, ArchiveItem)]
     assert [item.video for item in items] == [archive / name for name in ("a.mp4", "b.mp4", "deep/a.mp4", "deep/b.mp4")]
     assert [item.outputs.base for item in items] == [item.video.with_suffix("") for item in items]
@@ -99,47 +99,47 @@ def test_videos_come_with_outputs_sidecar_and_size(archive: Path) -> None:
     assert [item.stat.size_bytes for item in items if item.stat] == [5, 5, 10, 10]
 
 
-def test_a_sidecar_is_read_once_in_planning_and_goes_with_the_job(archive: Path, reads: Counter[Path]) -> None:
+def test_a_sidecar_is_read_once_and_passed_to_the_job(archive: Path, reads: Counter[Path]) -> None:
     recorder = Recorder()
     assert len(list(annotate([archive], executor=recorder))) == 4
-    carried = {job.path: job.item.meta for job in recorder.jobs}  # type: ignore[attr-defined]
-    assert {path.name for path, meta in carried.items() if meta is not None} == {"a.mp4"}
+    metas = {job.path: job.item.meta for job in recorder.jobs}  # type: ignore[attr-defined]
+    assert {path.name for path, meta in metas.items() if meta is not None} == {"a.mp4"}
     sidecars = {path: count for path, count in reads.items() if path.name.endswith(".meta.json")}
     assert set(sidecars.values()) == {1}
     assert {archive / "a.emotions.meta.json", archive / "deep/a.emotions.meta.json"} <= set(sidecars)
 
 
-def test_outputs_in_a_folder_of_their_own_have_the_tree_of_the_archive(archive: Path, tmp_path: Path) -> None:
+def test_a_separate_output_folder_has_the_tree_of_the_archive(archive: Path, tmp_path: Path) -> None:
     target = tmp_path / "out"
     items = [item for item in scan([archive], output_dir=target) if isinstance(item, ArchiveItem)]
     assert [item.outputs.base for item in items] == [target / name for name in ("a", "b", "deep/a", "deep/b")]
     assert all(item.meta is None for item in items)
 
 
-def test_how_much_there_is_is_known_without_sidecars(archive: Path, reads: Counter[Path]) -> None:
-    found = scan([archive, archive / "gone"])
+def test_sizes_are_known_without_reading_sidecars(archive: Path, reads: Counter[Path]) -> None:
+    found = scan([archive, archive / "missing"])
     assert len(found) == 5
-    assert {path.name: size for path, size in found.sizes_bytes().items()} == {"a.mp4": 10, "b.mp4": 10, "gone": 0}
+    assert {path.name: size for path, size in found.sizes_bytes().items()} == {"a.mp4": 10, "b.mp4": 10, "missing": 0}
     assert not reads
 
 
-def test_what_is_left_out_stands_in_its_place(archive: Path) -> None:
-    found = list(scan([archive / "gone", archive / "a.mp4"]))
+def test_skipped_paths_keep_their_position(archive: Path) -> None:
+    found = list(scan([archive / "missing", archive / "a.mp4"]))
     assert isinstance(found[0], SkippedPath)
     assert isinstance(found[1], ArchiveItem)
 
 
-def test_an_item_can_be_read_again(archive: Path) -> None:
+def test_rereading_an_item_returns_its_current_state(archive: Path) -> None:
     first = next(item for item in scan([archive]) if isinstance(item, ArchiveItem))
     (archive / "a.emotions.meta.json").unlink()
     (archive / "a.mp4").write_text("longer than before")
-    again = first.again()
-    assert (again.video, again.outputs, again.meta) == (first.video, first.outputs, None)
-    assert again.stat is not None
-    assert again.stat.size_bytes == 18
+    reread = first.reread()
+    assert (reread.video, reread.outputs, reread.meta) == (first.video, first.outputs, None)
+    assert reread.stat is not None
+    assert reread.stat.size_bytes == 18
 
 
-def test_object_storage_is_listed_once_and_sidecars_are_read_together(bucket: Bucket) -> None:
+def test_object_storage_is_listed_once(bucket: Bucket) -> None:
     for number in range(5):
         bucket.put(f"{number}/a.mp4", b"video")
         bucket.put(f"{number}/a.emotions.meta.json", META.to_json().encode())

@@ -11,7 +11,7 @@ from tests.runs import annotate
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory, face_clip: Path, empty_clip: Path) -> Path:
-    """A face and no face, with their reports; not to be changed."""
+    """Two annotated videos, with and without a face; read-only."""
     folder = tmp_path_factory.mktemp("archive")
     shutil.copy2(face_clip, folder / "face.mp4")
     shutil.copy2(empty_clip, folder / "empty.mp4")
@@ -21,5 +21,5 @@ def archive(tmp_path_factory: pytest.TempPathFactory, face_clip: Path, empty_cli
 
 @pytest.fixture
 def done(archive: Path, tmp_path: Path) -> Path:
-    """A copy of the archive, to be changed."""
+    """A writable copy of the archive."""
     return Path(shutil.copytree(archive, tmp_path / "done"))

@@ -1,4 +1,4 @@
-"""Whose outputs are called what, and what is to be done for a video."""
+"""Names of outputs, and the action that a video needs."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ ENDINGS = st.sampled_from([".mp4", ".MP4", ".mov", ".MOV", ".avi"])
 
 
 def make(folder: Path, *names: str) -> list[Path]:
-    """Videos of these names."""
+    """Create files with these names."""
     for name in names:
         (folder / name).write_bytes(name.encode())
     return [folder / name for name in names]
 
 
-def annotated(video: Path, paths: Outputs, **changes: object) -> None:
-    """Leaves beside a video what a run that wrote CSV and English subtitles leaves."""
+def write_annotated(video: Path, paths: Outputs, **changes: object) -> None:
+    """Write the table, English subtitles and sidecar of a finished run beside a video."""
     paths.csv.write_bytes(REPORT)
     subtitles = paths.track("srt", "en")
     subtitles.write_bytes(b"subtitles")
@@ -58,20 +58,20 @@ def annotated(video: Path, paths: Outputs, **changes: object) -> None:
 
 
 def bases(videos: list[Path]) -> dict[str, str]:
-    """The names of videos and those of their outputs, without what all outputs have."""
+    """Return the base name of the outputs of each video by file name."""
     return {video.name: outputs.base.name for video, outputs in name_all(videos).items()}
 
 
 @pytest.fixture
 def movie(tmp_path: Path) -> tuple[Path, Outputs]:
-    """A video with everything beside it."""
+    """A video with all its outputs."""
     (video,) = make(tmp_path, "movie.mp4")
     outputs = Outputs(tmp_path / "movie")
-    annotated(video, outputs)
+    write_annotated(video, outputs)
     return video, outputs
 
 
-def test_names_of_outputs(tmp_path: Path) -> None:
+def test_output_names(tmp_path: Path) -> None:
     outputs = Outputs(tmp_path / "movie")
     names = [outputs.csv.name, outputs.meta.name, outputs.boxes.name, outputs.track("srt", "ru").name]
     assert names == [f"movie.emotions.{ending}" for ending in ("csv", "meta.json", "boxes.csv", "ru.srt")]
@@ -80,71 +80,71 @@ def test_names_of_outputs(tmp_path: Path) -> None:
     assert outputs.tracks(OutputOptions(("csv",))) == {}
 
 
-def test_one_video_writes_its_stem(tmp_path: Path) -> None:
+def test_outputs_are_named_after_the_stem(tmp_path: Path) -> None:
     assert bases(make(tmp_path, "movie.mp4", "Film.2.mkv")) == {"movie.mp4": "movie", "Film.2.mkv": "Film.2"}
 
 
-def test_of_one_stem_the_first_in_order_owns_it(tmp_path: Path) -> None:
+def test_the_first_video_in_order_owns_a_shared_stem(tmp_path: Path) -> None:
     expected = {"a.mov": "a", "a.mp4": "a.mp4", "a.webm": "a.webm"}
     assert bases(make(tmp_path, "a.webm", "a.mp4", "a.mov")) == expected
 
 
-def test_one_stem_in_two_folders_is_two_names(tmp_path: Path) -> None:
+def test_equal_stems_in_different_folders_do_not_collide(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     videos = make(tmp_path, "a.mp4", "x/a.mov")
     assert [outputs.base for outputs in name_all(videos).values()] == [tmp_path / "a", tmp_path / "x/a"]
 
 
-def test_the_owner_keeps_its_name_when_an_earlier_one_arrives(tmp_path: Path) -> None:
+def test_the_owner_keeps_its_name_when_an_earlier_video_is_added(tmp_path: Path) -> None:
     first, later = make(tmp_path, "a.mp4", "a.avi")
-    annotated(first, Outputs(tmp_path / "a"))
+    write_annotated(first, Outputs(tmp_path / "a"))
     assert bases([first, later]) == {"a.avi": "a.avi", "a.mp4": "a"}
     assert bases([later]) == {"a.avi": "a.avi"}
 
 
-def test_a_name_whose_owner_is_gone_is_free(tmp_path: Path) -> None:
+def test_the_name_of_a_deleted_owner_is_reused(tmp_path: Path) -> None:
     first, later = make(tmp_path, "a.mp4", "a.avi")
-    annotated(first, Outputs(tmp_path / "a"))
+    write_annotated(first, Outputs(tmp_path / "a"))
     first.unlink()
     assert bases([later]) == {"a.avi": "a"}
 
 
 def test_a_longer_name_is_kept_when_the_shorter_becomes_free(tmp_path: Path) -> None:
     owner, other = make(tmp_path, "a.mov", "a.mp4")
-    annotated(owner, Outputs(tmp_path / "a"))
-    annotated(other, Outputs(tmp_path / "a.mp4"))
+    write_annotated(owner, Outputs(tmp_path / "a"))
+    write_annotated(other, Outputs(tmp_path / "a.mp4"))
     owner.unlink()
     assert bases([other]) == {"a.mp4": "a.mp4"}
 
 
-def test_a_meta_file_that_names_a_path_owns_nothing(tmp_path: Path) -> None:
+def test_a_sidecar_with_a_path_as_video_name_owns_nothing(tmp_path: Path) -> None:
     (video,) = make(tmp_path, "a.mp4")
     outputs = Outputs(tmp_path / "a")
     for name in ("../a.mov", "", "/etc/passwd"):
-        annotated(video, outputs, source=replace(describe_source(video), name=name))
+        write_annotated(video, outputs, source=replace(describe_source(video), name=name))
         assert bases([video]) == {"a.mp4": "a"}
 
 
-def test_names_that_differ_in_case_only_are_one(tmp_path: Path) -> None:
+def test_names_are_compared_without_case(tmp_path: Path) -> None:
     assert bases([tmp_path / "a.mp4", tmp_path / "A.mov"]) == {"A.mov": "A", "a.mp4": "a.mp4"}
 
 
-def test_the_owner_keeps_its_name_when_one_of_another_case_arrives(tmp_path: Path) -> None:
+def test_the_owner_keeps_its_name_when_another_case_is_added(tmp_path: Path) -> None:
     first, later = make(tmp_path, "a.mp4", "A.mov")
-    annotated(first, Outputs(tmp_path / "a"))
+    write_annotated(first, Outputs(tmp_path / "a"))
     assert bases([first, later]) == {"A.mov": "A.mov", "a.mp4": "a"}
 
 
-def test_names_that_contain_endings(tmp_path: Path) -> None:
+def test_names_that_contain_extensions(tmp_path: Path) -> None:
     found = bases(make(tmp_path, "a.mov", "a.mov.mp4", "a.mp4"))
     assert found == {"a.mov": "a", "a.mov.mp4": "a.mov", "a.mp4": "a.mp4"}
 
 
-def test_a_second_run_gives_the_same_names_to_those_that_contain_endings(tmp_path: Path) -> None:
+def test_a_second_run_gives_the_same_names(tmp_path: Path) -> None:
     videos = make(tmp_path, "a.avi", "a.mov", "a.mov.mp4", "a.mp4")
     first = name_all(videos)
     for video, outputs in first.items():
-        annotated(video, outputs)
+        write_annotated(video, outputs)
     assert name_all(videos) == first
 
 
@@ -158,7 +158,7 @@ def test_names_are_always_distinct(names: set[str]) -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.builds(str.__add__, STEMS.filter(str.islower), ENDINGS.filter(str.islower)), unique=True, max_size=5))
-def test_names_stay_when_videos_arrive_one_by_one(names: list[str]) -> None:
+def test_names_do_not_change_when_videos_are_added_one_by_one(names: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         kept: dict[Path, Outputs] = {}
         for name in names:
@@ -166,25 +166,25 @@ def test_names_stay_when_videos_arrive_one_by_one(names: list[str]) -> None:
             found = name_all([*kept, Path(folder, name)])
             assert {video: found[video] for video in kept} == kept
             kept = found
-            annotated(Path(folder, name), found[Path(folder, name)])
+            write_annotated(Path(folder, name), found[Path(folder, name)])
 
 
-def test_same_names_whether_or_not_others_are_asked_for(tmp_path: Path) -> None:
+def test_names_do_not_depend_on_the_selected_videos(tmp_path: Path) -> None:
     videos = make(tmp_path, "a.avi", "a.mov")
     for video, outputs in name_all(videos).items():
-        annotated(video, outputs)
+        write_annotated(video, outputs)
     assert bases(videos[1:]) == {"a.mov": "a.mov"}
 
 
-def test_a_fresh_video_is_annotated(tmp_path: Path) -> None:
+def test_a_new_video_is_annotated(tmp_path: Path) -> None:
     (video,) = make(tmp_path, "a.mp4")
     assert decide_now(video, Outputs(tmp_path / "a"), OutputOptions(), SETTINGS, MODEL_HASH).action is Action.ANNOTATE
 
 
-def test_a_finished_one_is_skipped(movie: tuple[Path, Outputs]) -> None:
+def test_a_finished_video_is_skipped(movie: tuple[Path, Outputs]) -> None:
     decision = decide_now(*movie, OutputOptions(), SETTINGS, MODEL_HASH)
-    task, meta = decision.action, decision.meta
-    assert task is Action.SKIP
+    action, meta = decision.action, decision.meta
+    assert action is Action.SKIP
     assert meta is not None
     assert (meta.faces, meta.duration_s) == (1, 2.0)
 
@@ -201,12 +201,12 @@ def test_force_annotates_again(movie: tuple[Path, Outputs]) -> None:
     assert decide_now(*movie, OutputOptions(force=True), SETTINGS, MODEL_HASH).action is Action.ANNOTATE
 
 
-@pytest.mark.parametrize("wanted", [OutputOptions(), OutputOptions(("srt",))])
-def test_missing_subtitles_are_converted(movie: tuple[Path, Outputs], wanted: OutputOptions) -> None:
+@pytest.mark.parametrize("options", [OutputOptions(), OutputOptions(("srt",))])
+def test_missing_subtitles_are_converted(movie: tuple[Path, Outputs], options: OutputOptions) -> None:
     movie[1].track("srt", "en").unlink()
-    decision = decide_now(*movie, wanted, SETTINGS, MODEL_HASH)
-    task, meta = decision.action, decision.meta
-    assert task is Action.CONVERT
+    decision = decide_now(*movie, options, SETTINGS, MODEL_HASH)
+    action, meta = decision.action, decision.meta
+    assert action is Action.CONVERT
     assert meta is not None
     assert meta.source.name == "movie.mp4"
 
@@ -215,22 +215,22 @@ def test_another_language_is_converted(movie: tuple[Path, Outputs]) -> None:
     assert decide_now(*movie, OutputOptions(language="ru"), SETTINGS, MODEL_HASH).action is Action.CONVERT
 
 
-def test_subtitles_not_asked_for_may_be_missing(movie: tuple[Path, Outputs]) -> None:
+def test_subtitles_may_be_missing_if_not_requested(movie: tuple[Path, Outputs]) -> None:
     movie[1].track("srt", "en").unlink()
     assert decide_now(*movie, OutputOptions(("csv",), "ru"), SETTINGS, MODEL_HASH).action is Action.SKIP
 
 
-def test_subtitles_without_cues_are_there_without_a_file(tmp_path: Path) -> None:
+def test_subtitles_without_cues_have_no_file(tmp_path: Path) -> None:
     (video,) = make(tmp_path, "a.mp4")
     outputs = Outputs(tmp_path / "a")
     known = {outputs.csv.name: hash_content(REPORT), outputs.track("srt", "en").name: None}
-    annotated(video, outputs, outputs=known)
+    write_annotated(video, outputs, outputs=known)
     outputs.track("srt", "en").unlink()
     assert decide_now(video, outputs, OutputOptions(), SETTINGS, MODEL_HASH).action is Action.SKIP
 
 
-def test_somebody_elses_subtitles_of_that_name_are_not_taken_for_ours(movie: tuple[Path, Outputs]) -> None:
-    movie[1].track("srt", "ru").write_text("somebody's own")
+def test_unknown_subtitles_do_not_count_as_output(movie: tuple[Path, Outputs]) -> None:
+    movie[1].track("srt", "ru").write_text("unknown")
     assert decide_now(*movie, OutputOptions(language="ru"), SETTINGS, MODEL_HASH).action is Action.CONVERT
 
 
@@ -242,50 +242,50 @@ def test_other_settings_or_model_annotate_again(movie: tuple[Path, Outputs], set
     assert decide_now(*movie, OutputOptions(), settings, model_hash).action is Action.ANNOTATE
 
 
-def test_the_models_path_does_not_matter(movie: tuple[Path, Outputs]) -> None:
+def test_the_path_of_the_model_is_ignored(movie: tuple[Path, Outputs]) -> None:
     assert decide_now(*movie, OutputOptions(), Settings(model=Path("copy.onnx")), MODEL_HASH).action is Action.SKIP
 
 
 def test_another_analysis_version_annotates_again(movie: tuple[Path, Outputs]) -> None:
-    annotated(*movie, analysis_version=ANALYSIS_VERSION + 1)
+    write_annotated(*movie, analysis_version=ANALYSIS_VERSION + 1)
     assert decide_now(*movie, OutputOptions(), SETTINGS, MODEL_HASH).action is Action.ANNOTATE
 
 
-def test_another_program_version_does_not(movie: tuple[Path, Outputs]) -> None:
-    annotated(*movie, program="annotate 99.0")
+def test_another_program_version_is_ignored(movie: tuple[Path, Outputs]) -> None:
+    write_annotated(*movie, program="annotate 99.0")
     assert decide_now(*movie, OutputOptions(), SETTINGS, MODEL_HASH).action is Action.SKIP
 
 
-def test_a_changed_source_annotates_again(movie: tuple[Path, Outputs]) -> None:
+def test_a_changed_video_annotates_again(movie: tuple[Path, Outputs]) -> None:
     video, _ = movie
     video.write_bytes(video.read_bytes()[::-1])
     os.utime(video, ns=(0, 1))
     assert decide_now(*movie, OutputOptions(), SETTINGS, MODEL_HASH).action is Action.ANNOTATE
 
 
-def test_a_source_copied_with_its_outputs_is_skipped(movie: tuple[Path, Outputs]) -> None:
+def test_a_copied_video_with_another_modification_time_is_skipped(movie: tuple[Path, Outputs]) -> None:
     os.utime(movie[0], ns=(0, 1))
     assert decide_now(*movie, OutputOptions(), SETTINGS, MODEL_HASH).action is Action.SKIP
 
 
-def test_a_missing_report_annotates_again(movie: tuple[Path, Outputs]) -> None:
+def test_a_missing_table_annotates_again(movie: tuple[Path, Outputs]) -> None:
     movie[1].csv.unlink()
     assert decide_now(*movie, OutputOptions(), SETTINGS, MODEL_HASH).action is Action.ANNOTATE
 
 
-def test_nothing_is_converted_from_a_damaged_report(movie: tuple[Path, Outputs]) -> None:
+def test_a_damaged_table_is_not_converted(movie: tuple[Path, Outputs]) -> None:
     movie[1].csv.write_bytes(REPORT[:-2])
     movie[1].track("srt", "en").unlink()
     assert decide_now(*movie, OutputOptions(), SETTINGS, MODEL_HASH).action is Action.ANNOTATE
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", json.dumps({"source": {}})])
-def test_a_damaged_meta_file_annotates_again(movie: tuple[Path, Outputs], text: str) -> None:
+def test_a_damaged_sidecar_annotates_again(movie: tuple[Path, Outputs], text: str) -> None:
     movie[1].meta.write_text(text)
     assert decide_now(*movie, OutputOptions(), SETTINGS, MODEL_HASH).action is Action.ANNOTATE
 
 
-def test_a_source_that_is_gone_raises(movie: tuple[Path, Outputs]) -> None:
+def test_a_missing_video_raises(movie: tuple[Path, Outputs]) -> None:
     movie[0].unlink()
     with pytest.raises(FileNotFoundError):
         decide_now(*movie, OutputOptions(), SETTINGS, MODEL_HASH)

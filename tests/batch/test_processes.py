@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import shutil
@@ -8,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,25 +18,52 @@ import pytest
 from annotate.batch.job import AnnotateJob, AnyJob, Outcome, Status, Task, WorkContext
 from annotate.batch.processes import ProcessExecutor
 from annotate.batch.run import annotate_task, run_jobs
-from tests.clips import make_from_pictures
+from tests.clips import make_from_images
 from tests.runs import annotate, job_for
 
-DEADLY, DEADLY_ONCE = "deadly.mp4", "deadly_once.mp4"
+CRASHES, CRASHES_ONCE = "crashes.mp4", "crashes_once.mp4"
 ENDS_WITHIN_S = 3.0
-"""After a signal, as SECURITY.md promises."""
+"""Maximum time to exit after a signal, as SECURITY.md promises."""
 
 
-def die_or_do(job: AnnotateJob, context: WorkContext | None = None) -> Outcome:
-    """Stands for a job whose decoder may take the whole process down."""
-    marker = job.path.with_suffix(".died")
-    if job.path.name == DEADLY or (job.path.name == DEADLY_ONCE and not marker.exists()):
+def crash_or_succeed(job: AnnotateJob, context: WorkContext | None = None) -> Outcome:
+    """A task whose decoder may crash the worker process."""
+    marker = job.path.with_suffix(".crashed")
+    if job.path.name == CRASHES or (job.path.name == CRASHES_ONCE and not marker.exists()):
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return Outcome(job.path, Status.ANNOTATED, 1.0)
 
 
-class DeadlyWorkers:
-    """Executor like those of the program, that do other work."""
+def lose_sigterm(job: AnnotateJob, context: WorkContext) -> Outcome:
+    """A task that is terminated in a ``__del__`` method, where Python drops exceptions."""
+
+    class Finalized:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    Finalized()
+    return Outcome(job.path, Status.ANNOTATED, 1.0)
+
+
+def leave_generator_open(job: AnnotateJob, context: WorkContext) -> Outcome:
+    """A task that is terminated while a generator waits for its cleanup."""
+
+    def create_and_delete() -> Iterator[None]:
+        job.path.touch()
+        try:
+            yield
+        finally:
+            job.path.unlink()
+
+    generator = create_and_delete()
+    next(generator)
+    os.kill(os.getpid(), signal.SIGTERM)
+    return Outcome(job.path, Status.ANNOTATED, 1.0)
+
+
+class CrashingExecutor:
+    """An executor that runs tasks without a `WorkContext`."""
 
     slots = 2
 
@@ -53,15 +82,15 @@ class DeadlyWorkers:
         self._executor.shutdown()
 
 
-def test_a_worker_that_dies_costs_nothing_but_its_video(tmp_path: Path) -> None:
-    names = ["a.mp4", DEADLY, "b.mp4", DEADLY_ONCE, "c.mp4", "d.mp4", "e.mp4"]
-    workers = DeadlyWorkers()
-    outcomes = list(run_jobs(die_or_do, [job_for(tmp_path / name) for name in names], workers))
+def test_a_crashed_worker_fails_only_its_video(tmp_path: Path) -> None:
+    names = ["a.mp4", CRASHES, "b.mp4", CRASHES_ONCE, "c.mp4", "d.mp4", "e.mp4"]
+    workers = CrashingExecutor()
+    outcomes = list(run_jobs(crash_or_succeed, [job_for(tmp_path / name) for name in names], workers))
     workers.close()
     assert sorted(outcome.path.name for outcome in outcomes) == sorted(names)
     (failed,) = [outcome for outcome in outcomes if outcome.status is Status.FAILED]
-    assert failed.path.name == DEADLY
-    assert failed.problem.startswith("its worker process died, alone too")
+    assert failed.path.name == CRASHES
+    assert "crashed" in failed.problem
     assert workers.starts > 1
 
 
@@ -84,7 +113,14 @@ def test_a_prepared_worker_takes_the_first_job(tmp_path: Path) -> None:
     workers.close()
 
 
-def test_nothing_is_left_of_workers_that_were_only_prepared() -> None:
+@pytest.mark.parametrize("task", [lose_sigterm, leave_generator_open])
+def test_sigterm_ends_a_worker_and_cleans_up_at_any_point_of_a_job(tmp_path: Path, task: Task[AnnotateJob]) -> None:
+    with contextlib.closing(ProcessExecutor(1)) as workers, pytest.raises(BrokenExecutor):
+        workers.submit(task, job_for(tmp_path / "a.mp4")).result(60)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_prepared_workers_end_on_close() -> None:
     before = set(threading.enumerate())
     workers = ProcessExecutor(1)
     workers.prepare()
@@ -99,52 +135,53 @@ def outputs_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in {".csv", ".srt", ".json"}}
 
 
-def test_results_do_not_depend_on_the_number_of_jobs(tmp_path: Path, face_clip: Path, face_picture: Path) -> None:
+def test_results_do_not_depend_on_the_number_of_jobs(tmp_path: Path, face_clip: Path, face_image: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()
     shutil.copy2(face_clip, one / "a.mp4")
-    make_from_pictures(one / "b.mkv", [(face_picture, 1.3)], filters="noise=alls=10:allf=t")
+    make_from_images(one / "b.mkv", [(face_image, 1.3)], filters="noise=alls=10:allf=t")
     shutil.copytree(one, two)
-    for folder, width in ((one, 1), (two, 2)):
-        outcomes = list(annotate([folder], executor=ProcessExecutor(width)))
+    for folder, slots in ((one, 1), (two, 2)):
+        outcomes = list(annotate([folder], executor=ProcessExecutor(slots)))
         assert [outcome.status for outcome in outcomes] == [Status.ANNOTATED] * 2
     assert len(outputs_of(one)) == 8
     assert outputs_of(one) == outputs_of(two)
 
 
-def test_progress_comes_from_workers(face_clip: Path, tmp_path: Path) -> None:
-    told: list[tuple[Path, float, float | None]] = []
+def test_workers_report_progress(face_clip: Path, tmp_path: Path) -> None:
+    calls: list[tuple[Path, float, float | None]] = []
     path = shutil.copy2(face_clip, tmp_path / "a.mp4")
-    list(annotate([path], executor=ProcessExecutor(2, lambda *news: told.append(news))))
-    assert told[0] == (path, 0.0, 2.0)
+    list(annotate([path], executor=ProcessExecutor(2, lambda *arguments: calls.append(arguments))))
+    assert calls[0] == (path, 0.0, 2.0)
 
 
 @pytest.fixture
-def archive(tmp_path: Path, face_picture: Path) -> Path:
-    """Four videos, each of which takes some seconds."""
+def archive(tmp_path: Path, face_image: Path) -> Path:
+    """Four videos that take some seconds each."""
     folder = tmp_path / "archive"
     folder.mkdir()
-    first = make_from_pictures(folder / "0.mp4", [(face_picture, 10)], size=(640, 480))
+    first = make_from_images(folder / "0.mp4", [(face_image, 10)], size=(640, 480))
     for number in range(1, 4):
         shutil.copy2(first, folder / f"{number}.mp4")
     return folder
 
 
 def descendants(pid: int) -> list[str]:
+    """Return the command lines of all live descendants of a process."""
     answer = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True)
     rows = [line.split(None, 3) for line in answer.stdout.splitlines()]
-    family, found = {str(pid)}, True
-    while found:
-        found = False
+    tree, has_grown = {str(pid)}, True
+    while has_grown:
+        has_grown = False
         for child, parent, _, _ in rows:
-            if parent in family and child not in family:
-                family.add(child)
-                found = True
-    return [arguments for child, _, state, arguments in rows if child in family - {str(pid)} and not state.startswith("Z")]
+            if parent in tree and child not in tree:
+                tree.add(child)
+                has_grown = True
+    return [arguments for child, _, state, arguments in rows if child in tree - {str(pid)} and not state.startswith("Z")]
 
 
-def begin(archive: Path) -> subprocess.Popen[str]:
-    """Starts the program and waits until it is in the middle of its first videos."""
+def start(archive: Path) -> subprocess.Popen[str]:
+    """Start a run and wait until it decodes its first videos."""
     command = [sys.executable, "-m", "annotate", "--jobs", "2", str(archive)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline_s = time.monotonic() + 60
@@ -154,14 +191,14 @@ def begin(archive: Path) -> subprocess.Popen[str]:
     return process
 
 
-def leavings(archive: Path) -> list[str]:
+def written_names(archive: Path) -> list[str]:
     return sorted(path.name for path in archive.iterdir() if path.suffix != ".mp4")
 
 
-@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at the process table")
+@pytest.mark.skipif(not Path("/proc").exists(), reason="needs a process table")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_everything_and_leaves_nothing(archive: Path, number: signal.Signals, status: int) -> None:
-    process = begin(archive)
+def test_a_signal_ends_all_processes_and_leaves_no_files(archive: Path, number: signal.Signals, status: int) -> None:
+    process = start(archive)
     family = descendants(process.pid)
     started_s = time.monotonic()
     process.send_signal(number)
@@ -169,20 +206,20 @@ def test_a_signal_ends_everything_and_leaves_nothing(archive: Path, number: sign
     assert process.returncode == status
     assert time.monotonic() - started_s < ENDS_WITHIN_S
     assert not set(family) & set(all_arguments())
-    assert "interrupted: 4 left to do" in errors
+    assert "4 remaining" in errors
     assert "0 videos" in output
     assert "Traceback" not in errors
-    assert leavings(archive) == []
+    assert written_names(archive) == []
 
 
-@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at the process table")
-def test_after_a_kill_the_workers_end_and_the_next_run_goes_on(archive: Path, face_picture: Path) -> None:
-    """The workers find out within a second, in which they must not be done with their videos."""
+@pytest.mark.skipif(not Path("/proc").exists(), reason="needs a process table")
+def test_workers_end_after_their_parent_is_killed_and_the_next_run_continues(archive: Path, face_image: Path) -> None:
+    """Workers notice within a second; the videos are long enough not to finish before."""
     for number in (2, 3):
         (archive / f"{number}.mp4").unlink()
-    make_from_pictures(archive / "0.mp4", [(face_picture, 16)], size=(640, 480))
+    make_from_images(archive / "0.mp4", [(face_image, 16)], size=(640, 480))
     shutil.copy2(archive / "0.mp4", archive / "1.mp4")
-    process = begin(archive)
+    process = start(archive)
     family = descendants(process.pid)
     process.kill()
     process.communicate()
@@ -192,21 +229,22 @@ def test_after_a_kill_the_workers_end_and_the_next_run_goes_on(archive: Path, fa
         time.sleep(0.1)
     outcomes = list(annotate([archive], executor=ProcessExecutor(2)))
     assert [outcome.status for outcome in outcomes] == [Status.ANNOTATED] * 2
-    assert leavings(archive) == [
+    assert written_names(archive) == [
         f"{number}.emotions.{ending}" for number in (0, 1) for ending in ("boxes.csv", "csv", "en.srt", "meta.json")
     ]
 
 
 def all_arguments() -> list[str]:
+    """Return the command lines of all processes."""
     answer = subprocess.run(["ps", "-e", "-o", "args="], capture_output=True, text=True, check=True)
     return answer.stdout.splitlines()
 
 
-def test_two_runs_at_once_do_no_video_twice(archive: Path) -> None:
+def test_two_concurrent_runs_process_no_video_twice(archive: Path) -> None:
     command = [sys.executable, "-m", "annotate", "--jobs", "1", str(archive)]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     lines = [line for run in runs for line in run.communicate(timeout=110)[1].splitlines()]
     assert [run.returncode for run in runs] == [0, 0]
     annotated = [line.split(": ")[0] for line in lines if ": annotated" in line]
     assert sorted(annotated) == sorted(str(path) for path in archive.glob("*.mp4"))
-    assert len(leavings(archive)) == 16
+    assert len(written_names(archive)) == 16

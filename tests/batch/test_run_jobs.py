@@ -1,4 +1,4 @@
-"""Jobs in the hands of an executor: how many it holds, and the progress it tells."""
+"""`run_jobs`: the number of submitted jobs, and progress."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.runs import annotate, job_for
 
 
 def _never(job: Job, context: WorkContext) -> Outcome:
-    pytest.fail("it is not done by its task")
+    pytest.fail("the executor must not run the task")
 
 
-class _Elastic:
-    """Executor that become more, and never hold more jobs than are handed over."""
+class _GrowingExecutor:
+    """An executor that records the number of submitted jobs per number of slots."""
 
     def __init__(self) -> None:
         self.slots = 2
@@ -38,19 +38,19 @@ class _Elastic:
         future.set_result(Outcome(job.path, Status.ANNOTATED))
 
     def restart(self) -> None:
-        pytest.fail("nothing broke")
+        pytest.fail("no worker crashed")
 
     def close(self) -> None:
         pass
 
 
-def test_the_window_is_bounded_and_follows_the_width(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_submitted_jobs_follows_the_slots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("annotate.batch.run._WINDOW_INTERVAL_S", 0.01)
-    workers, paths = _Elastic(), [Path(f"{number}.mp4") for number in range(60)]
+    workers, paths = _GrowingExecutor(), [Path(f"{number}.mp4") for number in range(60)]
     jobs = [job_for(path) for path in paths]
     done: list[Path] = []
 
-    def serve() -> None:
+    def finish_jobs() -> None:
         while len(done) < len(paths):
             if len(done) == 20:
                 workers.slots = 5
@@ -58,7 +58,7 @@ def test_the_window_is_bounded_and_follows_the_width(monkeypatch: pytest.MonkeyP
                 workers.finish_one()
             threading.Event().wait(0.002)
 
-    thread = threading.Thread(target=serve, daemon=True)
+    thread = threading.Thread(target=finish_jobs, daemon=True)
     thread.start()
     for outcome in run_jobs(_never, jobs, workers):
         done.append(outcome.path)
@@ -68,9 +68,9 @@ def test_the_window_is_bounded_and_follows_the_width(monkeypatch: pytest.MonkeyP
     assert 4 < workers.max_held[5] <= 10
 
 
-def test_progress_is_told_in_seconds_of_video(tmp_path: Path, empty_clip: Path) -> None:
-    told: list[tuple[Path, float, float | None]] = []
+def test_progress_is_reported_in_seconds_of_video(tmp_path: Path, empty_clip: Path) -> None:
+    calls: list[tuple[Path, float, float | None]] = []
     path = shutil.copy(empty_clip, tmp_path / "a.mp4")
-    list(annotate([path], executor=InlineExecutor(lambda *news: told.append(news))))
-    assert {(path, length_s) for path, _, length_s in told} == {(tmp_path / "a.mp4", 1.0)}
-    assert [done_s for _, done_s, _ in told] == pytest.approx([0.04 * number for number in range(26)])
+    list(annotate([path], executor=InlineExecutor(lambda *arguments: calls.append(arguments))))
+    assert {(path, duration_s) for path, _, duration_s in calls} == {(tmp_path / "a.mp4", 1.0)}
+    assert [done_s for _, done_s, _ in calls] == pytest.approx([0.04 * number for number in range(26)])

@@ -1,1 +1,1 @@
-"""Measurements, each a programme of its own; nothing here is a test."""
+"""Benchmarks; each module is a separate program."""

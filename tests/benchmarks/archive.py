@@ -1,7 +1,7 @@
-"""What an archive run costs besides its videos: ``python -m tests.benchmarks.archive``.
+"""Measure the overhead of an archive run: ``python -m tests.benchmarks.archive``.
 
-Prints the time to skip finished videos and to answer ``--help``, the memory of a worker on 1080p over an hour of video,
-and what the processes hold over many videos. Medians of five where time is measured.
+Print the time of ``--help`` and of skipping finished videos (medians of five), the memory of a worker and its decoder
+over an hour of 1080p, and the descriptors and processes over many videos.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import click
 from tabulate import tabulate
 
 from annotate.results.meta import hash_content, read_meta
-from tests.clips import H264, SAMPLES, file_url, make_face_picture, make_from_pictures, run_ffmpeg
-from tests.reliability.processes import Sample, running, watching
+from tests.clips import H264, SAMPLES, file_url, make_face_image, make_from_images, run_ffmpeg
+from tests.reliability.processes import Sample, running, sampling
 from tests.runs import annotate
 
 REPEATS = 5
@@ -32,26 +32,28 @@ _TIMEOUT_S = 7200.0
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--finished", metavar="N", default=10_000, show_default=True, help="Finished videos to skip.")
-@click.option("--short", metavar="N", default=500, show_default=True, help="Short videos to annotate.")
-@click.option("--minutes", metavar="N", default=LONG_S // 60, show_default=True, help="Length of the 1080p video.")
+@click.option("--finished", metavar="N", default=10_000, show_default=True, help="Number of finished videos to skip.")
+@click.option("--short", metavar="N", default=500, show_default=True, help="Number of short videos to annotate.")
+@click.option(
+    "--minutes", metavar="N", default=LONG_S // 60, show_default=True, help="Length of the 1080p video in minutes."
+)
 def main(finished: int, short: int, minutes: int) -> None:
-    """Measure and print a table."""
+    """Run the measurements and print a table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows = [measure_help(), measure_skipping(folder, finished)]
         rows += measure_memory(folder, minutes * 60)
         rows += measure_leaks(folder, short)
-    print(tabulate(rows, ("measured", "figure", "needed"), tablefmt="github", disable_numparse=True))
+    print(tabulate(rows, ("measurement", "result", "required"), tablefmt="github", disable_numparse=True))
 
 
 def measure_help() -> tuple[str, str, str]:
-    """Seconds until ``annotate --help`` has ended."""
+    """Return a row with the time of ``annotate --help``."""
     return "`annotate --help`", _timed("--help"), "0.3 s"
 
 
 def measure_skipping(folder: Path, count: int) -> tuple[str, str, str]:
-    """Seconds to find out that nothing is to be done for ``count`` videos in a hundred directories."""
+    """Return a row with the time to skip ``count`` finished videos in a hundred folders."""
     archive = folder / "finished"
     archive.mkdir()
     video = shutil.copy(SAMPLES / "no_face.mp4", archive / "0.mp4")
@@ -60,22 +62,22 @@ def measure_skipping(folder: Path, count: int) -> tuple[str, str, str]:
     meta = read_meta(meta_path)
     assert meta is not None
     for number in range(1, count):
-        place = archive / f"{number % 100:02d}"
-        place.mkdir(exist_ok=True)
-        os.link(video, place / f"{number}.mp4")
-        (place / f"{number}.emotions.csv").write_bytes(report)
+        parent = archive / f"{number % 100:02d}"
+        parent.mkdir(exist_ok=True)
+        os.link(video, parent / f"{number}.mp4")
+        (parent / f"{number}.emotions.csv").write_bytes(report)
         outputs = {f"{number}.emotions.csv": hash_content(report), f"{number}.emotions.en.srt": None}
-        own = replace(meta, source=replace(meta.source, name=f"{number}.mp4"), outputs=outputs)
-        (place / f"{number}.emotions.meta.json").write_text(own.to_json())
+        copied = replace(meta, source=replace(meta.source, name=f"{number}.mp4"), outputs=outputs)
+        (parent / f"{number}.emotions.meta.json").write_text(copied.to_json())
     return (
         f"{count} finished videos skipped",
         _timed(archive, expected=f"{count} videos: {count} up to date."),
-        "10 s (aim 3 s)",
+        "10 s (goal 3 s)",
     )
 
 
 def measure_memory(folder: Path, length_s: int) -> list[tuple[str, str, str]]:
-    """Resident memory of the worker and of its decoder on 1080p with a face, over the first and the last quarter."""
+    """Return rows with the resident memory of a worker and its decoder on 1080p, in the second and last quarter."""
     loop, video = folder / "loop.mp4", folder / "long.mp4"
     scaled = f"scale=1920:1080:force_original_aspect_ratio=increase,crop=1920:1080,fps={LONG_RATE}"
     run_ffmpeg("-i", SAMPLES / "portrait.mp4", "-vf", scaled, "-an", *H264, file_url(loop))
@@ -83,60 +85,60 @@ def measure_memory(folder: Path, length_s: int) -> list[tuple[str, str, str]]:
     _, samples = _run(["--jobs", "1", video], folder)
     quarter = max(1, len(samples) // 4)
     rows = []
-    for what, needed, values in (
+    for process, required, values in (
         ("a worker", "250 MB, flat", [sample.worker_bytes for sample in samples]),
         ("its decoder", "flat", [sample.decoder_bytes for sample in samples]),
     ):
-        first, last = max(values[quarter : 2 * quarter], default=0), max(values[-quarter:], default=0)
-        first_mb, last_mb = first / _MEGABYTE, last / _MEGABYTE
-        figure = f"{max(values) / _MEGABYTE:.0f} MB; {first_mb:.0f} in the second, {last_mb:.0f} in the last quarter"
-        rows.append((f"peak memory of {what}, 1080p, {length_s / 60:g} min", figure, needed))
+        second, last = max(values[quarter : 2 * quarter], default=0), max(values[-quarter:], default=0)
+        second_mb, last_mb = second / _MEGABYTE, last / _MEGABYTE
+        result = f"{max(values) / _MEGABYTE:.0f} MB; {second_mb:.0f} in the second, {last_mb:.0f} in the last quarter"
+        rows.append((f"peak memory of {process}, 1080p, {length_s / 60:g} min", result, required))
     return rows
 
 
 def measure_leaks(folder: Path, count: int) -> list[tuple[str, str, str]]:
-    """Descriptors and processes while ``count`` short videos are annotated, over the second and the last quarter."""
+    """Return rows with descriptors and processes while annotating ``count`` videos, in the second and last quarter."""
     archive = folder / "short"
     archive.mkdir()
-    face = make_face_picture(folder / "face.png", filters="crop=ih:ih")
-    clip = make_from_pictures(folder / "short.mp4", [(face, 0.32)], size=(180, 180))
+    face = make_face_image(folder / "face.png", filters="crop=ih:ih")
+    clip = make_from_images(folder / "short.mp4", [(face, 0.32)], size=(180, 180))
     for number in range(count):
         os.link(clip, archive / f"{number}.mp4")
-    took_s, samples = _run(["--jobs", "2", archive], folder)
+    elapsed_s, samples = _run(["--jobs", "2", archive], folder)
     quarter = max(1, len(samples) // 4)
-    rows = [(f"{count} short videos", f"{took_s:.0f} s", "")]
-    for what, values in (
+    rows = [(f"{count} short videos", f"{elapsed_s:.0f} s", "")]
+    for resource, values in (
         ("descriptors of the main process", [sample.main_descriptors for sample in samples]),
         ("descriptors of a worker", [sample.worker_descriptors for sample in samples]),
         ("processes", [sample.processes for sample in samples]),
     ):
         second, last = max(values[quarter : 2 * quarter], default=0), max(values[-quarter:], default=0)
-        rows.append((f"{what}, second and last quarter", f"{second} and {last}", "the same"))
+        rows.append((f"{resource}, second and last quarter", f"{second} and {last}", "equal"))
     return rows
 
 
 def _timed(*arguments: str | Path, expected: str = "") -> str:
-    """Median, least and most seconds of a command as a whole process."""
+    """Return median, minimum and maximum seconds of a command, including process start."""
     times_s = []
     for _ in range(REPEATS):
-        begun_s = time.perf_counter()
-        answer = subprocess.run(
+        start_s = time.perf_counter()
+        result = subprocess.run(
             [sys.executable, "-m", "annotate", *map(str, arguments)], capture_output=True, text=True, check=True
         )
-        times_s.append(time.perf_counter() - begun_s)
-        if expected not in answer.stdout:
-            raise click.ClickException(f"unexpected answer: {answer.stdout}{answer.stderr}")
+        times_s.append(time.perf_counter() - start_s)
+        if expected not in result.stdout:
+            raise click.ClickException(f"unexpected output: {result.stdout}{result.stderr}")
     return f"{statistics.median(times_s):.2f} s ({min(times_s):.2f} to {max(times_s):.2f})"
 
 
 def _run(arguments: Sequence[str | Path], folder: Path) -> tuple[float, Sequence[Sample]]:
-    """Seconds that a run takes, and samples of what it holds."""
-    begun_s = time.monotonic()
-    with running(arguments, folder) as run, watching(run) as samples:
+    """Run annotate; return the seconds it took, and samples of its resources."""
+    start_s = time.monotonic()
+    with running(arguments, folder) as run, sampling(run) as samples:
         status = run.wait(_TIMEOUT_S)
         if status != 0:
             raise click.ClickException(f"the run ended with {status}: {run.errors}")
-    return time.monotonic() - begun_s, samples
+    return time.monotonic() - start_s, samples
 
 
 if __name__ == "__main__":

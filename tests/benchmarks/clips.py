@@ -1,4 +1,4 @@
-"""Clips for benchmarks, made from the sample videos: moving grain and an archive's bit rates, 25 frames a second."""
+"""Benchmark clips made from the sample videos, with moving grain and typical bit rates, at 25 fps."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from tests.clips import SAMPLES, file_url, run_ffmpeg
 
 RATE = 25
 _GRAIN = "noise=alls=8:allf=t"
-_APART_S = 4
-"""So much later in its loop each of several samples begins, so that they show different things."""
+_OFFSET_S = 4
+"""Offset between the starts of samples shown side by side, so that they differ."""
 
-_SHOWN_OF_EACH = 2
-"""Of several samples the middle one of so many columns is shown."""
+_CROP_FACTOR = 2
+"""Samples side by side are scaled to this many times their width, then cropped to the middle."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """What a benchmark's clip shows: ``samples``, the middle of each where several stand side by side."""
+    """A clip that shows ``samples`` side by side, in a codec at a bit rate."""
 
     name: str
     samples: tuple[str, ...]
     width_px: int
     height_px: int
-    megabits: int
+    megabits_per_s: int
     codec: str = "libx264"
 
 
@@ -38,21 +38,21 @@ CLIPS = (
 
 
 def make_clip(clip: Clip, folder: Path, duration_s: float) -> Path:
-    """Writes a clip of that length."""
+    """Encode a clip of ``duration_s`` seconds; return its path."""
     path = folder / f"{clip.name.replace(', ', '_').replace(' ', '_')}.mp4"
     inputs: list[str | Path] = []
-    parts = []
+    filters = []
     width_px, height_px = clip.width_px // len(clip.samples), clip.height_px
-    scaled_px = width_px if len(clip.samples) == 1 else _SHOWN_OF_EACH * width_px
+    scaled_px = width_px if len(clip.samples) == 1 else _CROP_FACTOR * width_px
     for number, sample in enumerate(clip.samples):
-        inputs += ["-ss", str(number * _APART_S), "-stream_loop", "-1", "-t", str(duration_s), "-i", SAMPLES / sample]
-        parts.append(
+        inputs += ["-ss", str(number * _OFFSET_S), "-stream_loop", "-1", "-t", str(duration_s), "-i", SAMPLES / sample]
+        filters.append(
             f"[{number}:v]scale={scaled_px}:-2,crop={width_px}:ih,"
             f"pad={width_px}:{height_px}:-1:-1:gray,setsar=1,fps={RATE}[p{number}]"
         )
     joined = "".join(f"[p{number}]" for number in range(len(clip.samples)))
     stacked = f"{joined}hstack=inputs={len(clip.samples)}[s]" if len(clip.samples) > 1 else f"{joined}null[s]"
-    graph = ";".join([*parts, stacked, f"[s]{_GRAIN},format=yuv420p[out]"])
-    options = ("-c:v", clip.codec, "-preset", "medium", "-b:v", f"{clip.megabits}M", "-t", str(duration_s))
+    graph = ";".join([*filters, stacked, f"[s]{_GRAIN},format=yuv420p[out]"])
+    options = ("-c:v", clip.codec, "-preset", "medium", "-b:v", f"{clip.megabits_per_s}M", "-t", str(duration_s))
     run_ffmpeg(*inputs, "-filter_complex", graph, "-map", "[out]", *options, file_url(path), timeout_s=1800)
     return path

@@ -1,7 +1,7 @@
-"""What a cluster costs, and what it survives: ``python -m tests.benchmarks.cluster``.
+"""Measure the overhead and fault tolerance of a cluster: ``python -m tests.benchmarks.cluster``.
 
-Scheduler and workers are processes of this machine, each worker held to one core. Every part prints its figures; those that
-try what may befall a run end with an error if anything is missing, or not as a run on one machine writes it.
+Scheduler and workers are processes on this machine, each worker pinned to one core. Each part prints its results; the parts
+that kill or cut off workers fail if an output is missing or differs from that of a run on one machine.
 """
 
 from __future__ import annotations
@@ -39,42 +39,42 @@ PARTS = ("speed", "overhead", "many", "kills", "cut")
 _CLIP = next(clip for clip in CLIPS if clip.name == "720p, one face")
 _READY_S = 60.0
 _RUN_TIMEOUT_S = 3600.0
-_SAMPLED_EVERY = 1000
+_SAMPLE_INTERVAL_JOBS = 1000
 _KILL_INTERVAL_S = 10.0
 _ENVIRONMENT = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "2", "PYTHONPATH": str(ROOT)}
 
-_SPACES = ("annotate-one", "annotate-two")
+_NAMESPACE_NAMES = ("annotate-one", "annotate-two")
 _BRIDGE, _NETWORK = "annotate0", "10.213.77"
-_CUT_AFTER_S, _CUT_FOR_S = 10.0, 40.0
-_WORKER_LIFE_S = 10
-"""A worker that the scheduler has not heard of for so long is thought dead."""
+_CUT_START_S, _CUT_DURATION_S = 10.0, 40.0
+_WORKER_TTL_S = 10
+"""Time without a heartbeat after which the scheduler considers a worker dead."""
 
 
 @dataclass(frozen=True)
-class Nothing:
-    """A job that is none, for what handing it over costs."""
+class EmptyJob:
+    """A job without work, to measure the overhead of a task."""
 
     path: Path
     limits: Limits = ONE_CORE
 
     @property
     def item(self) -> ArchiveItem:
-        """The video, which is not there."""
+        """A video that does not exist."""
         return ArchiveItem(self.path, self.outputs, None, None)
 
     @property
     def outputs(self) -> Outputs:
-        """Names of outputs that are not written."""
+        """Names of its outputs, which are not written."""
         return Outputs(self.path)
 
 
-def do_nothing(job: Nothing, context: WorkContext) -> Outcome:
-    """Do nothing."""
+def run_empty_job(job: EmptyJob, context: WorkContext) -> Outcome:
+    """Return an outcome without doing anything."""
     return Outcome(job.path, Status.UP_TO_DATE)
 
 
-class Machines:
-    """A scheduler, and workers that come and go."""
+class ClusterProcesses:
+    """A scheduler process and worker processes."""
 
     def __init__(self, folder: Path, host: str = "127.0.0.1", environment: dict[str, str] | None = None) -> None:
         self.file = folder / "scheduler.json"
@@ -87,18 +87,18 @@ class Machines:
         self.workers: list[subprocess.Popen[bytes]] = []
 
     def add(self, core: int | None = None, prefix: Sequence[str] = (), options: Sequence[str] = ()) -> None:
-        """Starts a worker of one thread, on one core, and starts it anew if it dies."""
+        """Start a single-threaded worker, pinned to ``core`` if given; its nanny restarts it if it dies."""
         options = ("--scheduler-file", str(self.file), "--nthreads", "1", "--memory-limit", "0", "--no-dashboard", *options)
         self.workers.append(self._start("worker", *options, core=core, prefix=prefix))
 
     def remove(self) -> None:
-        """Ends all workers."""
+        """Stop all workers."""
         for worker in self.workers:
             _end(worker)
         self.workers.clear()
 
     def end(self) -> None:
-        """Ends everything."""
+        """Stop workers and scheduler."""
         self.remove()
         _end(self.scheduler)
         self._log.close()
@@ -106,15 +106,15 @@ class Machines:
     def _start(
         self, what: str, *options: str, core: int | None = None, prefix: Sequence[str] = ()
     ) -> subprocess.Popen[bytes]:
-        held_to = [] if core is None else ["taskset", "-c", str(core)]
-        command = [*prefix, *held_to, sys.executable, "-m", f"distributed.cli.dask_{what}", *options]
+        pinning = [] if core is None else ["taskset", "-c", str(core)]
+        command = [*prefix, *pinning, sys.executable, "-m", f"distributed.cli.dask_{what}", *options]
         return subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=self._log, stderr=self._log)
 
 
 @contextlib.contextmanager
-def machines(folder: Path, workers: int = 0, **options: str) -> Iterator[Machines]:
-    """A cluster of so many workers, one a core, for as long as it is needed."""
-    started = Machines(folder, **options)
+def cluster_processes(folder: Path, workers: int = 0, **options: str) -> Iterator[ClusterProcesses]:
+    """Yield a cluster of ``workers``, each pinned to a core; stop it afterwards."""
+    started = ClusterProcesses(folder, **options)
     try:
         for core in range(workers):
             started.add(core % (os.cpu_count() or 1))
@@ -124,17 +124,23 @@ def machines(folder: Path, workers: int = 0, **options: str) -> Iterator[Machine
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--only", type=click.Choice(PARTS), multiple=True, help="Only these parts.")
-@click.option("--runs", metavar="N", default=3, show_default=True, help="Runs of speed and overhead.")
-@click.option("--seconds", metavar="N", default=30, show_default=True, help="Length of the clips of speed.")
-@click.option("--videos", metavar="N", default=8, show_default=True, help="Videos of speed.")
-@click.option("--tasks", metavar="N", default=100_000, show_default=True, help="Videos of many, each of which is nothing.")
-@click.option("--clips", metavar="N", default=100, show_default=True, help="Videos of kills.")
-@click.option("--json", "json_path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Keep figures.")
+@click.option("--only", type=click.Choice(PARTS), multiple=True, help="Run only these parts.")
+@click.option("--runs", metavar="N", default=3, show_default=True, help="Number of runs of speed and overhead.")
+@click.option("--seconds", metavar="N", default=30, show_default=True, help="Length of the clips of speed in seconds.")
+@click.option("--videos", metavar="N", default=8, show_default=True, help="Number of videos of speed.")
+@click.option("--tasks", metavar="N", default=100_000, show_default=True, help="Number of empty jobs of many.")
+@click.option("--clips", metavar="N", default=100, show_default=True, help="Number of videos of kills.")
+@click.option(
+    "--json",
+    "json_path",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write results to this file.",
+)
 def main(
     only: tuple[str, ...], runs: int, seconds: int, videos: int, tasks: int, clips: int, json_path: Path | None
 ) -> None:
-    """Measure, and try."""
+    """Run the parts and print their results."""
     parts: dict[str, Callable[[Path], dict[str, object]]] = {
         "speed": lambda folder: speed(folder, runs, seconds, videos),
         "overhead": lambda folder: overhead(folder, runs),
@@ -142,132 +148,135 @@ def main(
         "kills": lambda folder: kills(folder, clips),
         "cut": cut,
     }
-    figures = {}
+    results = {}
     for part in only or PARTS:
         with tempfile.TemporaryDirectory() as name:
-            figures[part] = parts[part](Path(name))
-        click.echo(f"{part}: {json.dumps(figures[part])}")
+            results[part] = parts[part](Path(name))
+        click.echo(f"{part}: {json.dumps(results[part])}")
     if json_path is not None:
-        json_path.write_text(json.dumps(figures, indent=1) + "\n")
+        json_path.write_text(json.dumps(results, indent=1) + "\n")
 
 
 def speed(folder: Path, runs: int, seconds: int, videos: int) -> dict[str, object]:
-    """One worker and two over the same archive, and processes of one machine, in turn within each run."""
+    """Compare one worker, two workers, and two local processes on the same archive, alternating within each run."""
     archive = folder / "archive"
     archive.mkdir()
     first = make_clip(_CLIP, archive, seconds)
     for number in range(1, videos):
         os.link(first, archive / f"{number}{first.suffix}")
-    took_s: dict[str, list[float]] = {}
-    with machines(folder) as cluster:
+    times_s: dict[str, list[float]] = {}
+    with cluster_processes(folder) as cluster:
         for _ in range(runs):
             for count in (1, 2):
                 for core in range(count):
                     cluster.add(core)
                 _wait_for_workers(cluster, count)
-                _annotate(archive, folder, "--cluster", str(cluster.file))  # models and libraries are loaded by it
-                begun_s = time.perf_counter()
+                _annotate(archive, folder, "--cluster", str(cluster.file))  # warm-up: loads models and libraries
+                start_s = time.perf_counter()
                 _annotate(archive, folder, "--cluster", str(cluster.file))
-                took_s.setdefault(f"{count} workers", []).append(time.perf_counter() - begun_s)
+                times_s.setdefault(f"{count} workers", []).append(time.perf_counter() - start_s)
                 cluster.remove()
-            begun_s = time.perf_counter()
+            start_s = time.perf_counter()
             _annotate(archive, folder, "--jobs", "2")
-            took_s.setdefault("without cluster, 2 jobs", []).append(time.perf_counter() - begun_s)
-    shares = [one / two / 2 for one, two in zip(took_s["1 workers"], took_s["2 workers"], strict=True)]
+            times_s.setdefault("without cluster, 2 jobs", []).append(time.perf_counter() - start_s)
+    shares = [one / two / 2 for one, two in zip(times_s["1 workers"], times_s["2 workers"], strict=True)]
     return {
-        "seconds": {name: [round(value, 1) for value in values] for name, values in took_s.items()},
+        "seconds": {name: [round(value, 1) for value in values] for name, values in times_s.items()},
         "share of ideal, median": round(statistics.median(shares), 3),
         "share of ideal": [round(share, 3) for share in shares],
     }
 
 
 def overhead(folder: Path, runs: int, count: int = 2000) -> dict[str, object]:
-    """Milliseconds for a video that is nothing, with two workers."""
-    with machines(folder, 2) as cluster:
+    """Measure the milliseconds per empty job with two workers."""
+    with cluster_processes(folder, 2) as cluster:
         _wait_for_workers(cluster, 2)
-        took_ms = [1000 * _do_nothing(cluster, count) / count for _ in range(runs)]
-    return {"ms a task, median": round(statistics.median(took_ms), 2), "ms a task": [round(each, 2) for each in took_ms]}
+        times_ms = [1000 * _run_empty_jobs(cluster, count) / count for _ in range(runs)]
+    return {
+        "ms per task, median": round(statistics.median(times_ms), 2),
+        "ms per task": [round(each, 2) for each in times_ms],
+    }
 
 
 def many(folder: Path, count: int) -> dict[str, object]:
-    """Memory of driver and scheduler while videos that are nothing go through them."""
+    """Measure the memory of driver and scheduler over many empty jobs."""
     samples: list[tuple[int, int]] = []
-    with machines(folder, 2) as cluster:
+    with cluster_processes(folder, 2) as cluster:
         _wait_for_workers(cluster, 2)
 
         def sample() -> None:
             samples.append((resident_bytes(os.getpid()), resident_bytes(cluster.scheduler.pid)))
 
-        took_s = _do_nothing(cluster, count, sample)
+        elapsed_s = _run_empty_jobs(cluster, count, sample)
     quarter = max(1, len(samples) // 4)
     return {
         "tasks": count,
-        "seconds": round(took_s, 1),
-        "most memory, MB, by quarter": {
+        "seconds": round(elapsed_s, 1),
+        "peak memory, MB, by quarter": {
             name: [
-                round(max(pair[which] for pair in samples[start : start + quarter]) / 1e6)
+                round(max(pair[index] for pair in samples[start : start + quarter]) / 1e6)
                 for start in range(0, quarter * 4, quarter)
             ]
-            for which, name in enumerate(("driver", "scheduler"))
+            for index, name in enumerate(("driver", "scheduler"))
         },
     }
 
 
 def kills(folder: Path, clips: int) -> dict[str, object]:
-    """A worker is killed every ten seconds, and starts anew; the outputs must be those of one machine."""
+    """Kill a worker every ten seconds; the outputs must equal those of one machine."""
     archive = _short_clips(folder, clips)
     expected = _outputs_of_one_machine(archive, folder)
-    with machines(folder, 2) as cluster:
+    with cluster_processes(folder, 2) as cluster:
         _wait_for_workers(cluster, 2)
-        begun_s = time.perf_counter()
-        run = _begin(archive, folder, cluster)
+        start_s = time.perf_counter()
+        run = _start_run(archive, folder, cluster)
         killed = 0
-        while _goes_on(run, _KILL_INTERVAL_S):
-            victims = [pid for worker in cluster.workers for pid in _children(worker.pid)]
+        while _wait_run(run, _KILL_INTERVAL_S):
+            victims = [pid for worker in cluster.workers for pid in _worker_ids(worker.pid)]
             if victims:
                 os.kill(victims[killed % len(victims)], signal.SIGKILL)
                 killed += 1
-        took_s = time.perf_counter() - begun_s
-    return {"clips": clips, "killed": killed, "seconds": round(took_s, 1), **_compared(run, folder, expected, clips)}
+        elapsed_s = time.perf_counter() - start_s
+    return {"clips": clips, "killed": killed, "seconds": round(elapsed_s, 1), **_check_outputs(run, folder, expected, clips)}
 
 
 def cut(folder: Path, clips: int = 30) -> dict[str, object]:
-    """Executor in network namespaces, as on machines of their own, one of which is cut off and restored during a run."""
+    """Run workers in network namespaces, and cut one off for a while; the outputs must equal those of one machine."""
     allowed = subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode == 0
     if not allowed or shutil.which("ip") is None:
-        return {"skipped": "needs the right to make network namespaces, and the program ip"}
+        return {"skipped": "needs permission to create network namespaces, and the command ip"}
     archive = _short_clips(folder, clips)
     expected = _outputs_of_one_machine(archive, folder)
-    environment = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": f"{_WORKER_LIFE_S} s"}
+    environment = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": f"{_WORKER_TTL_S} s"}
     with _namespaces(), contextlib.ExitStack() as stack:
-        cluster = Machines(folder, f"{_NETWORK}.1", environment)
+        cluster = ClusterProcesses(folder, f"{_NETWORK}.1", environment)
         stack.callback(cluster.end)
-        for number, space in enumerate(_SPACES):
+        for number, space in enumerate(_NAMESPACE_NAMES):
             host = ("--host", f"{_NETWORK}.{number + 2}")
             cluster.add(number, ("ip", "netns", "exec", space), host)
         _wait_for_workers(cluster, 2)
-        run = _begin(archive, folder, cluster)
-        _goes_on(run, _CUT_AFTER_S)
+        run = _start_run(archive, folder, cluster)
+        _wait_run(run, _CUT_START_S)
         _ip("link", "set", f"{_BRIDGE}-1", "down")
-        was_going_on = _goes_on(run, _CUT_FOR_S)
+        is_running_while_cut = _wait_run(run, _CUT_DURATION_S)
         _ip("link", "set", f"{_BRIDGE}-1", "up")
         run.wait(_RUN_TIMEOUT_S)
     return {
         "clips": clips,
-        "went on while one was cut off": was_going_on,
-        **_compared(run, folder, expected, clips),
+        "still running after the cut": is_running_while_cut,
+        **_check_outputs(run, folder, expected, clips),
     }
 
 
 @contextlib.contextmanager
 def _namespaces() -> Iterator[None]:
-    """Two namespaces on a bridge of this machine."""
+    """Create two network namespaces on a bridge; delete them afterwards."""
     with contextlib.ExitStack() as stack:
         _ip("link", "add", _BRIDGE, "type", "bridge")
         stack.callback(_ip, "link", "del", _BRIDGE)
         _ip("addr", "add", f"{_NETWORK}.1/24", "dev", _BRIDGE)
         _ip("link", "set", _BRIDGE, "up")
-        for number, space in enumerate(_SPACES):
+        for number, space in enumerate(_NAMESPACE_NAMES):
             _ip("netns", "add", space)
             stack.callback(_ip, "netns", "del", space)
             _ip("link", "add", f"{_BRIDGE}-{number}", "type", "veth", "peer", "name", "eth0", "netns", space)
@@ -282,38 +291,38 @@ def _ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True)
 
 
-def _do_nothing(cluster: Machines, count: int, sample: Callable[[], None] | None = None) -> float:
-    """Seconds for so many videos that are nothing."""
-    workers = ClusterExecutor(str(cluster.file))
+def _run_empty_jobs(cluster: ClusterProcesses, count: int, sample: Callable[[], None] | None = None) -> float:
+    """Run ``count`` empty jobs; return the seconds they took."""
+    executor = ClusterExecutor(str(cluster.file))
     try:
-        begun_s = time.perf_counter()
+        start_s = time.perf_counter()
         done = 0
-        for outcome in run_jobs(do_nothing, (Nothing(Path(f"/{number}.mp4")) for number in range(count)), workers):
+        for outcome in run_jobs(run_empty_job, (EmptyJob(Path(f"/{number}.mp4")) for number in range(count)), executor):
             if outcome.status is not Status.UP_TO_DATE:
                 raise click.ClickException(outcome.reason)
             done += 1
-            if sample is not None and done % _SAMPLED_EVERY == 0:
+            if sample is not None and done % _SAMPLE_INTERVAL_JOBS == 0:
                 sample()
-        took_s = time.perf_counter() - begun_s
+        elapsed_s = time.perf_counter() - start_s
     finally:
-        workers.close()
+        executor.close()
     if done != count:
-        raise click.ClickException(f"{done} of {count} were done")
-    return took_s
+        raise click.ClickException(f"only {done} of {count} jobs done")
+    return elapsed_s
 
 
 def _short_clips(folder: Path, count: int) -> Path:
-    """An archive of a sample video again and again, in folders of ten."""
+    """Create and return an archive of ``count`` copies of a sample video, ten per folder."""
     archive = folder / "archive"
     for number in range(count):
-        place = archive / str(number // 10)
-        place.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(SAMPLES / "two_faces.mp4", place / f"{number}.mp4")
+        parent = archive / str(number // 10)
+        parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(SAMPLES / "two_faces.mp4", parent / f"{number}.mp4")
     return archive
 
 
 def _annotate(archive: Path, folder: Path, *options: str) -> None:
-    """Runs the command over an archive; its outputs are removed again."""
+    """Annotate an archive, then delete the outputs."""
     results = folder / "results"
     command = [sys.executable, "-m", "annotate", "--quiet", *options, "-o", str(results), str(archive)]
     subprocess.run(command, cwd=ROOT, check=True, timeout=_RUN_TIMEOUT_S)
@@ -327,14 +336,14 @@ def _outputs_of_one_machine(archive: Path, folder: Path) -> dict[str, bytes]:
     return _files(results)
 
 
-def _begin(archive: Path, folder: Path, cluster: Machines) -> subprocess.Popen[bytes]:
+def _start_run(archive: Path, folder: Path, cluster: ClusterProcesses) -> subprocess.Popen[bytes]:
     options = ["--cluster", str(cluster.file), "--log", str(folder / "log.jsonl"), "-o", str(folder / "results")]
     command = [sys.executable, "-m", "annotate", "--quiet", *options, str(archive)]
     return subprocess.Popen(command, cwd=ROOT, env=os.environ | _ENVIRONMENT)
 
 
-def _goes_on(run: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Waits so long, or until the run ends; tells whether it has not."""
+def _wait_run(run: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait ``seconds`` or until the run ends; return whether it is still running."""
     try:
         run.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -342,46 +351,47 @@ def _goes_on(run: subprocess.Popen[bytes], seconds: float) -> bool:
     return False
 
 
-def _compared(run: subprocess.Popen[bytes], folder: Path, expected: dict[str, bytes], count: int) -> dict[str, object]:
-    """What came of a run.
+def _check_outputs(run: subprocess.Popen[bytes], folder: Path, expected: dict[str, bytes], count: int) -> dict[str, object]:
+    """Return the number of outputs and videos of a run.
 
     Raises:
-        ClickException: it failed, or its outputs are not as expected, or a video was told of twice.
+        ClickException: it failed, its outputs differ from those expected, or a video was reported twice.
     """
-    found = _files(folder / "results")
-    told = Counter(json.loads(line)["path"] for line in (folder / "log.jsonl").read_text().splitlines())
-    wrong = sorted(set(found) ^ set(expected)) + [name for name in expected if found.get(name) != expected[name]]
-    if run.returncode != 0 or wrong or len(told) != count or max(told.values()) > 1:
-        raise click.ClickException(f"ended with {run.returncode}; not as expected: {wrong[:5]}; {len(told)} of {count} told")
-    return {"outputs": len(found), "as on one machine": True, "told of once": len(told)}
+    actual = _files(folder / "results")
+    reported = Counter(json.loads(line)["path"] for line in (folder / "log.jsonl").read_text().splitlines())
+    wrong = sorted(set(actual) ^ set(expected)) + [name for name in expected if actual.get(name) != expected[name]]
+    if run.returncode != 0 or wrong or len(reported) != count or max(reported.values()) > 1:
+        problems = f"wrong outputs: {wrong[:5]}; {len(reported)} of {count} videos reported"
+        raise click.ClickException(f"the run ended with {run.returncode}; {problems}")
+    return {"outputs": len(actual), "as on one machine": True, "reported once": len(reported)}
 
 
 def _files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def _children(pid: int) -> list[int]:
-    """The worker processes of a nanny, not what helps it to start them."""
-    children = []
+def _worker_ids(pid: int) -> list[int]:
+    """Return the ids of a nanny's worker processes, without helper processes."""
+    worker_ids = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in map(int, task.read_text().split()):
             if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-                children.append(child)
-    return children
+                worker_ids.append(child)
+    return worker_ids
 
 
-def _wait_for_workers(cluster: Machines, count: int) -> None:
+def _wait_for_workers(cluster: ClusterProcesses, count: int) -> None:
     from distributed import Client
 
     with Client(scheduler_file=str(cluster.file), set_as_default=False) as client:
         _wait_for(lambda: len(client.nthreads()) == count)
 
 
-def _wait_for(is_so: Callable[[], bool]) -> None:
+def _wait_for(condition: Callable[[], bool]) -> None:
     deadline_s = time.monotonic() + _READY_S
-    while not is_so():
+    while not condition():
         if time.monotonic() > deadline_s:
-            raise click.ClickException("the cluster did not become ready")
+            raise click.ClickException("the cluster did not become ready in time")
         time.sleep(0.1)
 
 
@@ -397,4 +407,4 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 if __name__ == "__main__":
     from tests.benchmarks import cluster
 
-    cluster.main()  # not __main__'s own: what workers are sent must have a name that they know
+    cluster.main()  # not the copy in __main__: workers import functions by the name of their module

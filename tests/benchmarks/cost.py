@@ -1,7 +1,7 @@
-"""How cost grows with resolution, faces and length, and what an archive costs: ``python -m tests.benchmarks.cost``.
+"""Measure cost by resolution, faces and length, and estimate that of an archive: ``python -m tests.benchmarks.cost``.
 
-Each clip is annotated on one core, as one of the jobs of an archive is, the clips in turn within each run. A core's time is
-what is paid for, so that is measured: seconds from start to end, with whatever the decoder takes of the same core.
+Each clip is annotated on one core, including the decoder, as in a job of an archive; the clips alternate within each
+run. The result is wall-clock seconds on that core, since core time is what is paid for.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FACES = (
     *(Clip(f"1920x1080, {name} faces", (PORTRAIT,) * number, 1920, 1080, 8) for number, name in ((2, "two"), (3, "three"))),
 )
 LENGTHS_S = (10, 60, 600)
-"""Of the clip of 1280x720, from which that of any length is copied together."""
+"""Lengths to which the 1280x720 clip is repeated and cut."""
 
 ARCHIVE_HOURS = 1_000_000
 _CORE = 0
@@ -45,8 +45,8 @@ _HOURS_PER_DAY = 24
 
 
 @dataclass
-class Measured:
-    """A clip and the seconds that a core needed for it, run by run."""
+class ClipTiming:
+    """A clip and its processing time on one core, run by run."""
 
     name: str
     path: Path
@@ -55,26 +55,28 @@ class Measured:
 
     @property
     def median_s(self) -> float:
-        """Of the runs."""
+        """Median of the runs."""
         return statistics.median(self.seconds)
 
     @property
     def share(self) -> float:
-        """Seconds of a core for a second of video."""
+        """Core seconds per second of video."""
         return self.median_s / self.duration_s
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--runs", metavar="N", default=3, show_default=True, help="Runs.")
-@click.option("--seconds", metavar="N", default=30, show_default=True, help="Length of the clips, but for those of lengths.")
-@click.option("--cores", metavar="N", default=100, show_default=True, help="Cores that the archive is spread over.")
+@click.option("--runs", metavar="N", default=3, show_default=True, help="Number of runs.")
+@click.option(
+    "--seconds", metavar="N", default=30, show_default=True, help="Length of the clips of resolutions and faces in seconds."
+)
+@click.option("--cores", metavar="N", default=100, show_default=True, help="Number of cores for the archive.")
 def main(runs: int, seconds: int, cores: int) -> None:
-    """Measure and print tables."""
+    """Run the measurements and print tables."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        clips = [Measured(clip.name, make_clip(clip, folder, seconds), seconds) for clip in (*RESOLUTIONS, *FACES)]
+        clips = [ClipTiming(clip.name, make_clip(clip, folder, seconds), seconds) for clip in (*RESOLUTIONS, *FACES)]
         lengths = [
-            Measured(f"1280x720, {length_s} s", _lengthened(clips[2].path, length_s), length_s) for length_s in LENGTHS_S
+            ClipTiming(f"1280x720, {length_s} s", _extend_clip(clips[2].path, length_s), length_s) for length_s in LENGTHS_S
         ]
         for _ in range(runs):
             for part in (*clips, *lengths):
@@ -87,35 +89,35 @@ def main(runs: int, seconds: int, cores: int) -> None:
         [part.duration_s for part in lengths],
         [part.median_s for part in lengths],
         1,
-        w=[1 / part.median_s for part in lengths],  # so that errors count in proportion
+        w=[1 / part.median_s for part in lengths],  # minimizes relative errors
     )
-    click.echo(f"\na video costs {start_s:.1f} s and {share:.3f} s for each of its seconds (1280x720, one face)\n")
+    click.echo(f"\na video costs {start_s:.1f} s plus {share:.3f} s per second of video (1280x720, one face)\n")
     click.echo(_costs(clips, start_s, cores))
 
 
-def _lengthened(path: Path, length_s: int) -> Path:
-    """A clip, copied again and again, and cut off at a length."""
+def _extend_clip(path: Path, length_s: int) -> Path:
+    """Write a clip repeated and cut to ``length_s``; return its path."""
     longer = path.with_name(f"{length_s}_s{path.suffix}")
     run_ffmpeg("-stream_loop", "-1", "-i", path, "-t", str(length_s), "-c", "copy", file_url(longer), timeout_s=600)
     return longer
 
 
 def _annotate(path: Path, results: Path) -> float:
-    """Seconds from start to end on one core."""
-    usual = os.sched_getaffinity(0)
+    """Return the seconds that annotating takes on one core."""
+    affinity = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {_CORE})
     try:
-        begun_s = time.perf_counter()
+        start_s = time.perf_counter()
         command = [sys.executable, "-m", "annotate", "--quiet", "--jobs", "1", "-o", str(results), str(path)]
         subprocess.run(command, check=True)
-        took_s = time.perf_counter() - begun_s
+        duration_s = time.perf_counter() - start_s
     finally:
-        os.sched_setaffinity(0, usual)
+        os.sched_setaffinity(0, affinity)
     shutil.rmtree(results)
-    return took_s
+    return duration_s
 
 
-def _table(measured: Iterable[Measured]) -> str:
+def _table(measured: Iterable[ClipTiming]) -> str:
     rows = [
         (
             part.name,
@@ -127,15 +129,20 @@ def _table(measured: Iterable[Measured]) -> str:
     return tabulate(rows, ("clip", "real time, one core", "runs"), tablefmt="github", disable_numparse=True)
 
 
-def _costs(clips: Iterable[Measured], start_s: float, cores: int) -> str:
-    """What a million hours cost, of films, whose start is nothing, and of videos of a minute."""
+def _costs(clips: Iterable[ClipTiming], start_s: float, cores: int) -> str:
+    """Return a table of the cost of a million hours, of films (start time negligible) and of one-minute videos."""
     rows = []
     for part in clips:
-        lasting = (part.median_s - start_s) / part.duration_s
-        hours = [ARCHIVE_HOURS * share for share in (lasting, lasting + start_s / 60)]
+        share = (part.median_s - start_s) / part.duration_s
+        hours = [ARCHIVE_HOURS * each for each in (share, share + start_s / 60)]
         days = hours[0] / cores / _HOURS_PER_DAY
         rows.append((part.name, *(f"{number:,.0f}" for number in (*hours, days))))
-    headers = ("a million hours of", "core-hours", "the same in videos of a minute", f"days on {cores} cores (films)")
+    headers = (
+        "a million hours of",
+        "as films, core-hours",
+        "in one-minute videos, core-hours",
+        f"days on {cores} cores (films)",
+    )
     return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
 
 

@@ -1,4 +1,4 @@
-"""Other programs over the same frames, where they are installed."""
+"""Throughput of other programs on the same frames, if installed."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from annotate.media.probe import probe
 _FRAMES = 50
 
 PEERS = {"fer": False, "fer-mtcnn": True}
-"""Names, and whether the package ``fer`` uses its network to find faces, not its Haar cascade."""
+"""Peers by name; the value is whether the package ``fer`` detects faces with MTCNN instead of its Haar cascade."""
 
 
 def measure_peer(name: str, path: Path) -> float:
-    """Frames a second of a peer over a video's first frames, in colour as it wants them; decoding is not counted."""
+    """Return the frames per second of a peer over a video's first frames (3 channels), without decoding."""
     try:
         from fer.fer import FER
     except ImportError:
-        raise click.ClickException("--peer needs fer, which needs setuptools below 80") from None
+        raise click.ClickException("--peer needs the package fer (and setuptools below 80)") from None
     detect: Callable[[NDArray[Any]], Any] = FER(mtcnn=PEERS[name]).detect_emotions
     video = probe(path)
     frames = itertools.islice(decode(video, (video.width_px, video.height_px)), _FRAMES + 1)
-    pictures = [np.repeat(frame.image[..., None], 3, 2) for frame in frames]
-    detect(pictures[0])
-    begun_s = time.perf_counter()
-    for picture in pictures[1:]:
-        detect(picture)
-    return _FRAMES / (time.perf_counter() - begun_s)
+    images = [np.repeat(frame.image[..., None], 3, 2) for frame in frames]
+    detect(images[0])
+    start_s = time.perf_counter()
+    for image in images[1:]:
+        detect(image)
+    return _FRAMES / (time.perf_counter() - start_s)

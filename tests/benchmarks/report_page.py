@@ -1,8 +1,7 @@
-"""What the report page of a large archive costs to make and to look at: ``python -m tests.benchmarks.report_page``.
+"""Measure the HTML report of a large archive: ``python -m tests.benchmarks.report_page``.
 
-Makes reports with their meta files in a temporary folder and a page of them, opens it in a headless Chromium, scrolls
-through its table, searches, sorts, and opens a video; prints what each took. Needs ``pip install '.[test]'``, and Chromium
-on the path.
+Create tables with sidecars in a temporary folder and an HTML report of them, open it in headless Chromium, scroll,
+search, sort, and open a video; print the time of each step. Needs ``pip install '.[test]'`` and Chromium on the path.
 """
 
 from __future__ import annotations
@@ -38,10 +37,10 @@ SCROLL = """async ([frames, step]) => {
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--reports", metavar="N", default=2000, show_default=True, help="Reports.")
-@click.option("--rows", metavar="N", default=100, show_default=True, help="Rows of each.")
+@click.option("--reports", metavar="N", default=2000, show_default=True, help="Number of tables.")
+@click.option("--rows", metavar="N", default=100, show_default=True, help="Rows per table.")
 def main(reports: int, rows: int) -> None:
-    """Measure and print a table."""
+    """Run the measurements and print a table."""
     browser = find_browser()
     if browser is None:
         raise click.ClickException(f"none of {', '.join(BROWSERS)} is on the path")
@@ -50,32 +49,32 @@ def main(reports: int, rows: int) -> None:
         folder = Path(name)
         make_reports(folder / "archive", reports, rows)
         page_path = folder / "report.html"
-        with timed("making it", measured):
+        with timed("creating the report", measured):
             write_page([folder / "archive"], page_path)
         measured.append(("size of the page", f"{page_path.stat().st_size / 1e6:.1f} MB"))
         parts = [path.stat().st_size for path in folder.glob("report_files/*")]
-        measured.append(("size of its parts", f"{sum(parts) / 1e6:.1f} MB"))
+        measured.append(("size of the other files", f"{sum(parts) / 1e6:.1f} MB"))
         chromium = tool.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
-        look(page, page_path, measured)
+        browse(page, page_path, measured)
         chromium.close()
-    print(f"{reports} reports with {reports * rows} rows, {len(os.sched_getaffinity(0))} cores\n")
-    print(tabulate(measured, ("what", "took"), tablefmt="github", disable_numparse=True))
+    print(f"{reports} tables with {reports * rows} rows, {len(os.sched_getaffinity(0))} cores\n")
+    print(tabulate(measured, ("step", "result"), tablefmt="github", disable_numparse=True))
 
 
-def look(page: Page, path: Path, measured: list[tuple[str, str]]) -> None:
-    """Does with the page what people do."""
-    begun_s = time.perf_counter()
+def browse(page: Page, path: Path, measured: list[tuple[str, str]]) -> None:
+    """Use the page like a person, and measure each step."""
+    start_s = time.perf_counter()
     page.goto(path.as_uri())
-    measured.append(("opening it, until the table is there", f"{time.perf_counter() - begun_s:.2f} s"))
+    measured.append(("opening, until the table is shown", f"{time.perf_counter() - start_s:.2f} s"))
     page.wait_for_function(CHARTS)
-    measured.append(("until the charts are drawn", f"{time.perf_counter() - begun_s:.2f} s"))
-    took_ms = page.evaluate(SCROLL, [FRAMES, STEP_PX])
-    median, late = took_ms[len(took_ms) // 2], took_ms[len(took_ms) * 95 // 100]
-    measured.append((f"scrolling {STEP_PX} pixels a frame", f"median {median:.0f} ms, 95th percentile {late:.0f} ms"))
+    measured.append(("opening, until the charts are drawn", f"{time.perf_counter() - start_s:.2f} s"))
+    frame_ms = page.evaluate(SCROLL, [FRAMES, STEP_PX])
+    median, late = frame_ms[len(frame_ms) // 2], frame_ms[len(frame_ms) * 95 // 100]
+    measured.append((f"scrolling {STEP_PX} pixels per frame", f"median {median:.0f} ms, 95th percentile {late:.0f} ms"))
     page.evaluate("scrollTo(0, 0)")
-    shown: Callable[[], object]
-    for what, act, shown in (
+    wait: Callable[[], object]
+    for step, act, wait in (
         ("searching", lambda: page.fill("#search", "19"), lambda: page.wait_for_selector("#count:not(:empty)")),
         ("sorting", lambda: page.click("#table thead button >> nth=4"), lambda: page.wait_for_selector("[aria-sort$=ing]")),
         (
@@ -84,17 +83,17 @@ def look(page: Page, path: Path, measured: list[tuple[str, str]]) -> None:
             lambda: page.wait_for_selector(".ap-track path"),
         ),
     ):
-        with timed(what, measured):
+        with timed(step, measured):
             act()
-            shown()
+            wait()
 
 
 @contextmanager
-def timed(what: str, measured: list[tuple[str, str]]) -> Iterator[None]:
-    """Adds what was done, and how long it took."""
-    begun_s = time.perf_counter()
+def timed(step: str, measured: list[tuple[str, str]]) -> Iterator[None]:
+    """Append a step and its duration to ``measured``."""
+    start_s = time.perf_counter()
     yield
-    measured.append((what, f"{time.perf_counter() - begun_s:.2f} s"))
+    measured.append((step, f"{time.perf_counter() - start_s:.2f} s"))
 
 
 if __name__ == "__main__":

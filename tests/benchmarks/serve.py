@@ -1,8 +1,8 @@
-"""What browsing a server costs while it works: ``python -m tests.benchmarks.serve``.
+"""Measure response times of the web server under load: ``python -m tests.benchmarks.serve``.
 
-Makes an archive of videos with reports in a temporary folder, serves it with two jobs under way, and has clients browse it:
-each opens a page or asks for what a page asks for, reads it for a while, and goes on. Prints how long the answers took.
-Needs ``pip install '.[test]'``.
+Create an annotated archive in a temporary folder, serve it with two jobs running, and let clients browse: each requests
+a page or its data, waits for a while, and continues. Print percentiles of the response times. Needs ``pip install
+'.[test]'``.
 """
 
 from __future__ import annotations
@@ -28,40 +28,52 @@ _FOLDERS = 20
 _LONG_LOOPS = 600
 _JOBS = 2
 _TIMEOUT_S = 60.0
-_SHARES = (50, 90, 99)
+_PERCENTILES = (50, 90, 99)
 _PAGES = ("/", "/archive", "/api/status", "/api/uploads")
 _SEARCHES = ("/api/archive", "/api/archive?q=5", "/api/archive?emotion=surprise")
 _OF_A_VIDEO = ("/videos/{id}", "/api/videos/{id}", "/api/videos/{id}/player")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--clients", metavar="N", default=50, show_default=True, help="Clients that browse at once.")
-@click.option("--videos", metavar="N", default=1000, show_default=True, help="Videos of the archive.")
-@click.option("--seconds", metavar="N", default=60.0, show_default=True, help="How long they browse.")
-@click.option("--reading", metavar="N", default=1.0, show_default=True, help="Mean seconds that a client reads a page.")
+@click.option("--clients", metavar="N", default=50, show_default=True, help="Number of concurrent clients.")
+@click.option("--videos", metavar="N", default=1000, show_default=True, help="Number of videos in the archive.")
+@click.option("--seconds", metavar="N", default=60.0, show_default=True, help="Duration of the test in seconds.")
+@click.option("--reading", metavar="N", default=1.0, show_default=True, help="Mean seconds between requests of a client.")
 def main(clients: int, videos: int, seconds: float, reading: float) -> None:
-    """Measure and print a table."""
+    """Run the measurement and print a table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         archive = make_archive(folder / "archive", videos)
-        long_one = folder / "long.mp4"
-        run_ffmpeg("-stream_loop", str(_LONG_LOOPS), "-i", SAMPLES / "two_faces.mp4", "-c", "copy", long_one)
+        long_video = folder / "long.mp4"
+        run_ffmpeg("-stream_loop", str(_LONG_LOOPS), "-i", SAMPLES / "two_faces.mp4", "-c", "copy", long_video)
         with serving(folder, "--jobs", str(_JOBS), archive) as server:
             ids = wait_for_archive(server, videos)
             for _ in range(_JOBS):
-                server.send(long_one)
+                server.send(long_video)
             while server.get("/api/status")["running"] < _JOBS:
                 time.sleep(0.1)
-            took = browse(server, ids, clients, seconds, reading)
+            times_s = browse(server, ids, clients, seconds, reading)
             running = server.get("/api/status")["running"]
-    print(f"{clients} clients, each reading for {reading:g} s; {videos} videos; {running} jobs under way to the end\n")
-    rows = [(path, len(took[path]), *percentiles_ms(took[path])) for path in sorted(took)]
-    rows.append(("all", sum(row[1] for row in rows), *percentiles_ms([one for many in took.values() for one in many])))
-    print(tabulate(rows, ("page", "answers", *(f"{share} % within, ms" for share in _SHARES)), tablefmt="github"))
+    print(f"{clients} clients, each pausing for {reading:g} s; {videos} videos; {running} jobs running at the end\n")
+    rows = [(path, len(times_s[path]), *percentiles_ms(times_s[path])) for path in sorted(times_s)]
+    rows.append(
+        (
+            "all",
+            sum(row[1] for row in rows),
+            *percentiles_ms([time_s for path_times_s in times_s.values() for time_s in path_times_s]),
+        )
+    )
+    print(
+        tabulate(
+            rows,
+            ("page", "responses", *(f"{percentile}th percentile, ms" for percentile in _PERCENTILES)),
+            tablefmt="github",
+        )
+    )
 
 
 def make_archive(archive: Path, videos: int) -> Path:
-    """Copies of one sample with its results, in folders."""
+    """Create and return an archive of copies of an annotated sample, in folders."""
     first = archive / "folder 0" / "0.mp4"
     first.parent.mkdir(parents=True)
     shutil.copy2(SAMPLES / "two_faces.mp4", first)
@@ -80,7 +92,7 @@ def make_archive(archive: Path, videos: int) -> Path:
 
 
 def wait_for_archive(server: Server, videos: int) -> list[str]:
-    """Ids of some videos, when the archive has been looked through."""
+    """Wait until the archive is scanned; return the ids of the videos on the first page."""
     while not (document := server.get("/api/archive?state=annotated"))["is_complete"]:
         time.sleep(0.2)
     assert document["total"] == videos
@@ -88,31 +100,32 @@ def wait_for_archive(server: Server, videos: int) -> list[str]:
 
 
 def browse(server: Server, ids: Sequence[str], clients: int, seconds: float, reading_s: float) -> dict[str, list[float]]:
-    """Seconds that answers took, by what was asked for."""
-    took: dict[str, list[float]] = {}
+    """Run clients for ``seconds``; return response times in seconds by path."""
+    times_s: dict[str, list[float]] = {}
     end_s = time.monotonic() + seconds
 
-    def go_on(number: int) -> None:
-        chance = random.Random(number)
+    def run_client(number: int) -> None:
+        rng = random.Random(number)
         with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=_TIMEOUT_S) as client:
-            time.sleep(chance.uniform(0, reading_s))
+            time.sleep(rng.uniform(0, reading_s))
             while time.monotonic() < end_s:
-                path = chance.choice((*_PAGES, *_SEARCHES, *_OF_A_VIDEO))
-                begun_s = time.monotonic()
-                client.get(path.format(id=chance.choice(ids))).raise_for_status()
-                took.setdefault(path, []).append(time.monotonic() - begun_s)
-                time.sleep(chance.expovariate(1 / reading_s))
+                path = rng.choice((*_PAGES, *_SEARCHES, *_OF_A_VIDEO))
+                start_s = time.monotonic()
+                client.get(path.format(id=rng.choice(ids))).raise_for_status()
+                times_s.setdefault(path, []).append(time.monotonic() - start_s)
+                time.sleep(rng.expovariate(1 / reading_s))
 
-    threads = [threading.Thread(target=go_on, args=(number,)) for number in range(clients)]
+    threads = [threading.Thread(target=run_client, args=(number,)) for number in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return took
+    return times_s
 
 
 def percentiles_ms(seconds: Sequence[float]) -> list[str]:
-    return [f"{1000 * value:.0f}" for value in np.percentile(seconds, _SHARES)]
+    """Return the percentiles in milliseconds as text."""
+    return [f"{1000 * value:.0f}" for value in np.percentile(seconds, _PERCENTILES)]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Where the time of one video goes: ``python -m tests.benchmarks.stages VIDEO``, a JSON line (see throughput.py)."""
+"""Measure the time of each stage for one video: ``python -m tests.benchmarks.stages VIDEO START_TIME``.
+
+Print one JSON line, for throughput.py; START_TIME is `time.time()` when the process was started.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ _Result = TypeVar("_Result")
 
 
 class Stages:
-    """Processor seconds of this process by stage, and the seconds it waited for the decoder."""
+    """CPU seconds of this process by stage, and seconds spent waiting for the decoder."""
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
@@ -37,15 +40,15 @@ class Stages:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Adds what the block takes to a stage."""
-        begun_s = time.thread_time()
+        """Add the CPU time of the context to a stage."""
+        start_s = time.thread_time()
         try:
             yield
         finally:
-            self.seconds[stage] += time.thread_time() - begun_s
+            self.seconds[stage] += time.thread_time() - start_s
 
     def wrapped(self, stage: str, function: Callable[..., _Result]) -> Callable[..., _Result]:
-        """A function whose calls are added to a stage."""
+        """Return ``function`` with the time of its calls added to a stage."""
 
         def call(*arguments: Any, **options: Any) -> _Result:
             with self.timed(stage):
@@ -54,17 +57,17 @@ class Stages:
         return call
 
     def waiting(self, decode: Callable[..., Generator[Frame, None, None]]) -> Callable[..., Generator[Frame, None, None]]:
-        """``decode``, with the time that its reader spends in it."""
+        """Return ``decode`` with the time spent reading and waiting for frames added."""
 
         def frames(*arguments: Any, **options: Any) -> Generator[Frame, None, None]:
             source = decode(*arguments, **options)
             try:
                 while True:
-                    begun_s, own_s = time.perf_counter(), time.thread_time()
+                    start_s, own_s = time.perf_counter(), time.thread_time()
                     frame = next(source, None)
                     read_s = time.thread_time() - own_s
                     self.seconds["read"] += read_s
-                    self.seconds["waiting"] += time.perf_counter() - begun_s - read_s
+                    self.seconds["waiting"] += time.perf_counter() - start_s - read_s
                     if frame is None:
                         return
                     self.first_frame = self.first_frame or time.time()
@@ -75,25 +78,25 @@ class Stages:
         return frames
 
 
-def measure(path: Path, began: float) -> dict[str, float]:
-    """Analyze a video with one core, and write its table, with every stage timed."""
+def measure(path: Path, started_at: float) -> dict[str, float]:
+    """Analyze a video on one core and write its table; return seconds per second of video by stage."""
     stages = Stages()
     with (
         mock.patch.object(FaceDetector, "_search", stages.wrapped("detect", FaceDetector._search)),
         mock.patch.object(blocks, "_pixels", stages.wrapped("crop", blocks._pixels)),
-        mock.patch.object(blocks, "take_patch", stages.wrapped("crop", blocks.take_patch)),
+        mock.patch.object(blocks, "extract_patch", stages.wrapped("crop", blocks.extract_patch)),
         mock.patch.object(Classifier, "__call__", stages.wrapped("classify", Classifier.__call__)),
         mock.patch.object(pipeline, "decode", stages.waiting(pipeline.decode)),
         tempfile.TemporaryDirectory() as folder,
     ):
         analysis = Analysis.open(path, limits=ONE_CORE)
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        begun_s = time.process_time()
+        start_s = time.process_time()
         annotations = analyze(analysis)
         with stages.timed("write"):
             table = to_table(annotations, analysis.classifier.contract.class_names)
             write_atomic(Path(folder) / "report.csv", format_table(table))
-        whole_s = time.process_time() - begun_s
+        whole_s = time.process_time() - start_s
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     decode_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     video_s = analysis.decoding.end_s
@@ -105,7 +108,7 @@ def measure(path: Path, began: float) -> dict[str, float]:
         "decode": decode_s / video_s,
         **figures,
         "waiting": waiting_s / video_s,
-        "first frame": stages.first_frame - began,
+        "first frame": stages.first_frame - started_at,
     }
 
 

@@ -1,7 +1,7 @@
-"""How much of pure decoding speed the whole job keeps: ``python -m tests.benchmarks.throughput``.
+"""Measure throughput relative to pure decoding: ``python -m tests.benchmarks.throughput``.
 
-Every measurement is taken in turn within each run, so that a noisy machine hits all alike; medians, least and most are
-printed. Clips are made from the sample videos (see clips.py).
+Measurements alternate within each run, so that noise affects all equally; medians, minima and maxima are printed. Clips
+are made from the sample videos (see clips.py).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _TIMEOUT_S = 7200.0
 
 
 @dataclass
-class Measured:
-    """Seconds of each run of each measurement, and what else was seen."""
+class ClipMeasurements:
+    """Measurements of one clip: seconds per run, memory, stages and peers."""
 
     clip: Clip
     duration_s: float
@@ -47,42 +47,46 @@ class Measured:
     stages: list[dict[str, float]] = field(default_factory=list)
     peers: dict[str, float] = field(default_factory=dict)
 
-    def take(self, what: str, measurement: Callable[[], None]) -> None:
-        """Times one measurement."""
-        begun_s = time.perf_counter()
+    def take(self, name: str, measurement: Callable[[], None]) -> None:
+        """Time one measurement."""
+        start_s = time.perf_counter()
         measurement()
-        self.seconds.setdefault(what, []).append(time.perf_counter() - begun_s)
+        self.seconds.setdefault(name, []).append(time.perf_counter() - start_s)
 
-    def median(self, what: str) -> float:
-        """Of the runs."""
-        return statistics.median(self.seconds[what])
+    def median(self, name: str) -> float:
+        """Return the median seconds of a measurement."""
+        return statistics.median(self.seconds[name])
 
-    def ratios(self, what: str, to: str) -> list[float]:
-        """Of two measurements, run by run."""
-        return [first / second for first, second in zip(self.seconds[what], self.seconds[to], strict=True)]
+    def ratios(self, name: str, other: str) -> list[float]:
+        """Return the ratio of two measurements, run by run."""
+        return [first / second for first, second in zip(self.seconds[name], self.seconds[other], strict=True)]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--runs", metavar="N", default=5, show_default=True, help="Runs.")
-@click.option("--seconds", metavar="N", default=60, show_default=True, help="Length of the clips.")
-@click.option("--videos", metavar="N", default=8, show_default=True, help="Videos of an archive.")
-@click.option("--only", metavar="TEXT", default="", help="Only clips whose name has it.")
+@click.option("--runs", metavar="N", default=5, show_default=True, help="Number of runs.")
+@click.option("--seconds", metavar="N", default=60, show_default=True, help="Length of the clips in seconds.")
+@click.option("--videos", metavar="N", default=8, show_default=True, help="Videos per archive.")
+@click.option("--only", metavar="TEXT", default="", help="Only clips whose name contains TEXT.")
 @click.option(
-    "--peer", "peers", type=click.Choice(sorted(PEERS)), multiple=True, help="Compare with it, if it is installed."
+    "--peer", "peers", type=click.Choice(sorted(PEERS)), multiple=True, help="Also measure this program, if installed."
 )
 @click.option(
-    "--json", "json_path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Keep all figures."
+    "--json",
+    "json_path",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write all results to this file.",
 )
 def main(runs: int, seconds: int, videos: int, only: str, peers: tuple[str, ...], json_path: Path | None) -> None:
-    """Measure and print tables."""
+    """Run the measurements and print tables."""
     measured = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for clip in CLIPS:
             if only in clip.name:
-                place = folder / str(len(measured))
-                place.mkdir()
-                measured.append(_measure(clip, place, runs, seconds, videos, peers))
+                clip_folder = folder / str(len(measured))
+                clip_folder.mkdir()
+                measured.append(_measure(clip, clip_folder, runs, seconds, videos, peers))
                 click.echo(_speeds([measured[-1]]), err=True)
     click.echo(f"{platform.machine()}, {CORES} cores, ffmpeg {find_ffmpeg().version}, {runs} runs of {seconds} s clips\n")
     click.echo(_speeds(measured))
@@ -95,14 +99,14 @@ def main(runs: int, seconds: int, videos: int, only: str, peers: tuple[str, ...]
         json_path.write_text(json.dumps([vars(part) | {"clip": vars(part.clip)} for part in measured], indent=1) + "\n")
 
 
-def _measure(clip: Clip, folder: Path, runs: int, duration_s: int, videos: int, peers: Sequence[str]) -> Measured:
+def _measure(clip: Clip, folder: Path, runs: int, duration_s: int, videos: int, peers: Sequence[str]) -> ClipMeasurements:
     archive = folder / "archive"
     archive.mkdir()
     path = make_clip(clip, archive, duration_s)
     paths = [path, *(archive / f"{number}{path.suffix}" for number in range(1, videos))]
     for other in paths[1:]:
         os.link(path, other)
-    measured = Measured(clip, duration_s, videos)
+    measured = ClipMeasurements(clip, duration_s, videos)
     for _ in range(runs):
         measured.take("decode archive", lambda: _decode(paths, 1, at_once=CORES))
         measured.take("annotate archive", lambda: _annotate(["--jobs", str(CORES), archive], folder, measured))
@@ -124,51 +128,53 @@ def _decode(paths: Sequence[Path], threads: int, at_once: int = 1) -> None:
         list(pool.map(decode, paths))
 
 
-def _annotate(arguments: Sequence[str | Path], folder: Path, measured: Measured, cores: set[int] | None = None) -> None:
-    """Runs the program, with outputs elsewhere, and takes down the most memory it needed."""
+def _annotate(
+    arguments: Sequence[str | Path], folder: Path, measured: ClipMeasurements, cores: set[int] | None = None
+) -> None:
+    """Annotate, and record the peak memory; delete the outputs."""
     results = folder / "results"
-    usual = os.sched_getaffinity(0)
+    affinity = os.sched_getaffinity(0)
     if cores is not None:
         os.sched_setaffinity(0, cores)
     try:
         with running(["--quiet", "-o", results, *arguments], folder) as run:
-            os.sched_setaffinity(0, usual)
-            over = threading.Event()
+            os.sched_setaffinity(0, affinity)
+            ended = threading.Event()
 
             def watch() -> None:
-                while not over.wait(_SAMPLE_INTERVAL_S):
-                    measured.peak_bytes = max(measured.peak_bytes, sum(map(resident_bytes, run.family())))
+                while not ended.wait(_SAMPLE_INTERVAL_S):
+                    measured.peak_bytes = max(measured.peak_bytes, sum(map(resident_bytes, run.process_ids())))
                     measured.worker_bytes = max(measured.worker_bytes, *map(resident_bytes, run.workers()), 0)
 
             thread = threading.Thread(target=watch, daemon=True)
             thread.start()
             status = run.wait(_TIMEOUT_S)
-            over.set()
+            ended.set()
             thread.join()
             if status != 0:
                 raise click.ClickException(f"the run ended with {status}: {run.errors}")
     finally:
-        os.sched_setaffinity(0, usual)
+        os.sched_setaffinity(0, affinity)
     shutil.rmtree(results)
 
 
 def _stages_of(path: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "tests.benchmarks.stages", str(path), str(time.time())]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True)
-    figures: dict[str, float] = json.loads(answer.stdout)
-    return figures
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    seconds: dict[str, float] = json.loads(result.stdout)
+    return seconds
 
 
-def _speeds(measured: Sequence[Measured]) -> str:
+def _speeds(measured: Sequence[ClipMeasurements]) -> str:
     rows = []
     for part in measured:
         whole_s = part.duration_s * part.videos
         rows.append(
             (
                 part.clip.name,
-                _spread([whole_s / took_s for took_s in part.seconds["annotate archive"]], "x", 1),
+                _spread([whole_s / elapsed_s for elapsed_s in part.seconds["annotate archive"]], "x", 1),
                 _spread(part.ratios("decode archive", "annotate archive"), "", 2),
-                _spread([part.duration_s / took_s for took_s in part.seconds["annotate one"]], "x", 1),
+                _spread([part.duration_s / elapsed_s for elapsed_s in part.seconds["annotate one"]], "x", 1),
                 _spread(part.ratios("decode one", "annotate one"), "", 2),
                 _spread(part.ratios("annotate one, one core", "annotate one"), "", 2),
                 _spread(part.ratios("annotate archive, one core", "annotate archive"), "", 2),
@@ -190,24 +196,24 @@ def _speeds(measured: Sequence[Measured]) -> str:
     return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
 
 
-def _stages(measured: Sequence[Measured]) -> str:
+def _stages(measured: Sequence[ClipMeasurements]) -> str:
     names = [name for name in measured[0].stages[0] if name != "first frame"]
     rows = []
     for part in measured:
         medians = {name: statistics.median(figures[name] for figures in part.stages) for name in part.stages[0]}
         first_s = medians.pop("first frame")
         rows.append((part.clip.name, *(f"{1000 * medians[name] / RATE:.2f}" for name in names), f"{first_s:.2f} s"))
-    headers = ("processor ms a frame", *names, "to the first frame")
+    headers = ("CPU ms per frame", *names, "to the first frame")
     return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
 
 
-def _peers(measured: Sequence[Measured]) -> str:
+def _peers(measured: Sequence[ClipMeasurements]) -> str:
     rows = []
     for part in measured:
         ours = part.duration_s * RATE / part.median("annotate one")
         shown = (f"{rate:.1f} ({ours / rate:.0f} times)" for rate in part.peers.values())
         rows.append((part.clip.name, f"{ours:.0f}", *shown))
-    headers = ("frames a second, one video", "annotate", *measured[0].peers)
+    headers = ("frames per second, one video", "annotate", *measured[0].peers)
     return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
 
 

@@ -16,7 +16,7 @@ from annotate.archive.discover import Selection
 from annotate.archive.scan import Scan, scan
 from annotate.cli.annotate import annotate_command
 from annotate.cli.main import main
-from annotate.emotions.labels import WORDS
+from annotate.emotions.labels import EMOTION_WORDS
 from annotate.results.formats.registry import FORMATS
 from annotate.storage.values import PathOrUrl
 from annotate.version import VERSION
@@ -55,7 +55,7 @@ def test_a_face_is_annotated_with_russian_subtitles(folder: Path, face_clip: Pat
     assert answer.rows[0]["mostly"] == "happiness"
     lines = (folder / "face.emotions.ru.srt").read_text(encoding="utf-8").splitlines()
     assert lines[1].startswith("00:00:00,000 --> 00:00:0")
-    assert lines[2] in WORDS["ru"].values()
+    assert lines[2] in EMOTION_WORDS["ru"].values()
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,13 @@ def test_help_lists_every_command_and_every_option_once(flag: str, columns: str,
     assert [line for line in answer.output.splitlines() if line.endswith("...") and "PATH..." not in line] == []
     assert max(map(len, answer.output.splitlines())) <= max(int(columns), 80)
     assert "(annotate)" not in answer.output
+
+
+@pytest.mark.parametrize("command", ["dataset", "cluster-script"])
+def test_help_of_a_group_cuts_no_line(command: str) -> None:
+    answer = run(command, "--help")
+    assert answer.status == 0
+    assert [line for line in answer.output.splitlines()[1:] if line.endswith("...")] == []
 
 
 def test_no_arguments_print_a_short_help_and_are_wrong_usage(folder: Path) -> None:
@@ -269,7 +276,7 @@ def test_directories_without_videos_are_named(folder: Path, paths: tuple[str, ..
 
 
 @pytest.mark.parametrize("patterns", [("--exclude", "*.mp4"), ("--include", "*.mov"), ("--exclude", "videos/*")])
-@pytest.mark.parametrize("command", [(), ("check",)])
+@pytest.mark.parametrize("command", [(), ("check",), ("render",)])
 def test_patterns_that_select_no_video_tell_how_many_they_leave_out(
     folder: Path, command: tuple[str, ...], patterns: tuple[str, ...]
 ) -> None:

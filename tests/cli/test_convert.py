@@ -42,6 +42,15 @@ def test_convert_without_tables(folder: Path) -> None:
     assert "`annotate empty`" in answer.errors
 
 
+def test_patterns_that_select_no_table_are_named(folder: Path) -> None:
+    run("videos")
+    answer = run("convert", "videos", "--format", "json", "--exclude", "*.mp4")
+    assert (answer.status, answer.output) == (0, "")
+    assert answer.errors.startswith("videos: ")
+    assert "--exclude" in answer.errors
+    assert "`annotate videos`" not in answer.errors
+
+
 @pytest.mark.parametrize("path", ["videos", "videos/a.emotions.csv"])
 def test_convert_the_table_of_a_deleted_video(folder: Path, path: str) -> None:
     run("videos")

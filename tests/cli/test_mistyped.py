@@ -48,7 +48,7 @@ def test_every_command_refuses_a_path_that_does_not_exist(folder: Path, command:
     assert names(folder / "videos") == ["a.mp4"]
 
 
-@pytest.mark.parametrize("command", [("find",), ("summarize",)])
+@pytest.mark.parametrize("command", [("find",), ("summarize",), ("convert", "--format", "vtt")])
 def test_a_deleted_video_still_stands_for_its_table(folder: Path, command: tuple[str, ...]) -> None:
     run("videos")
     (folder / "videos/a.mp4").unlink()

@@ -58,6 +58,29 @@ def test_an_error_ends_a_command_with_its_status(kind: type[AnnotateError], caps
     assert capsys.readouterr() == ("", "Error: a.mp4: cannot be used (no header). Take another.\n")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("s3://",),
+        ("gs://archive",),
+        ("render", "s3://archive"),
+        ("videos", "gone"),
+        ("videos", "--format", "vtt2"),
+        ("find", "videos", "-o", "moments.otio"),
+        ("find", "videos", "--rate", "12.5"),
+        ("report", "videos", "-o", "page.pdf"),
+        ("config", "sumarize"),
+    ],
+)
+def test_errors_end_with_one_period_at_most(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("annotate.extras.find_spec", lambda module: None)
+    answer = run(*arguments)
+    assert answer.status == 2
+    assert not answer.errors.rstrip().endswith("..")
+
+
 @pytest.mark.parametrize(("interruption", "status"), [(KeyboardInterrupt, 130), (Terminated, 143)])
 def test_an_interrupted_command_has_the_status_of_the_signal(interruption: type[BaseException], status: int) -> None:
     @handle_errors

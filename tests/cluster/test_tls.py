@@ -1,4 +1,4 @@
-"""A cluster that speaks to those only who have a certificate."""
+"""Clusters that require TLS certificates."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ from tests.runs import job_for
 
 @pytest.fixture
 def certificates(tmp_path: Path) -> dict[str, str]:
-    """Settings of Dask, as its configuration or its environment has them."""
+    """Dask configuration with a certificate and its authority."""
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
-    own, trusted = tmp_path / "own.pem", tmp_path / "trusted.pem"
-    certificate.private_key_and_cert_chain_pem.write_to_path(str(own))
-    authority.cert_pem.write_to_path(str(trusted))
-    settings = {"distributed.comm.tls.ca-file": str(trusted), "distributed.comm.require-encryption": "True"}
+    certificate_file, authority_file = tmp_path / "certificate.pem", tmp_path / "authority.pem"
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(certificate_file))
+    authority.cert_pem.write_to_path(str(authority_file))
+    settings = {"distributed.comm.tls.ca-file": str(authority_file), "distributed.comm.require-encryption": "True"}
     for role in ("scheduler", "worker", "client"):
-        settings |= {f"distributed.comm.tls.{role}.cert": str(own), f"distributed.comm.tls.{role}.key": str(own)}
+        for kind in ("cert", "key"):
+            settings[f"distributed.comm.tls.{role}.{kind}"] = str(certificate_file)
     return settings
 
 
 @pytest.fixture
 def address(certificates: dict[str, str]) -> Iterator[str]:
-    """A scheduler's with one worker, in this process."""
+    """Address of a scheduler with one worker, in this process."""
     with (
         dask.config.set(certificates),
         LocalCluster(
@@ -51,7 +52,7 @@ def address(certificates: dict[str, str]) -> Iterator[str]:
         yield str(running.scheduler_address)
 
 
-def test_with_a_certificate_jobs_are_done(
+def test_a_client_with_a_certificate_can_run_jobs(
     tmp_path: Path, empty_clip: Path, address: str, certificates: dict[str, str]
 ) -> None:
     assert address.startswith("tls://")
@@ -62,16 +63,18 @@ def test_with_a_certificate_jobs_are_done(
     workers.close()
 
 
-def test_without_one_a_sentence_says_so(address: str) -> None:
+def test_a_client_without_a_certificate_is_an_error(address: str) -> None:
     empty = {f"distributed.comm.tls.{name}": None for name in ("ca-file", "client.cert", "client.key")}
-    with dask.config.set(empty), pytest.raises(SettingsError, match="needs certificates"):
+    with dask.config.set(empty), pytest.raises(SettingsError, match="certificates"):
         client.ClusterExecutor(address)
 
 
-def test_one_of_another_authority_is_refused(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_of_another_authority_is_rejected(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(client, "_CONNECT_TIMEOUT_S", 2.0)
     authority, other = trustme.CA(), tmp_path / "other.pem"
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(other))
-    own = {f"distributed.comm.tls.client.{what}": str(other) for what in ("cert", "key")}
-    with dask.config.set(own), pytest.raises(ClusterError, match="no scheduler answers there"):
+    settings = {f"distributed.comm.tls.client.{kind}": str(other) for kind in ("cert", "key")}
+    with dask.config.set(settings), pytest.raises(ClusterError, match="scheduler"):
         client.ClusterExecutor(address)

@@ -1,4 +1,4 @@
-"""Small ONNX models made on the spot."""
+"""Small ONNX models for tests."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def write_model(
     sides: Sequence[int | str] = ("N", 20, 80, 80),
     classes: int | None = None,
     weight: float = 1.0,
-    normalised: bool = True,
+    normalized: bool = True,
 ) -> Path:
-    """A model whose class 0 grows with the blocks' mean brightness, under the contract unless told otherwise."""
+    """Write a model whose class 0 grows with the blocks' mean brightness; by default it follows the contract."""
     contract = contract or Contract()
     classes = classes or len(contract.class_names)
     weights = np.zeros((1, classes), np.float32)
@@ -35,7 +35,7 @@ def write_model(
         helper.make_node("ReduceMean", [input_name], ["mean"], axes=[1, 2, 3], keepdims=0),
         helper.make_node("Unsqueeze", ["mean", "axis"], ["column"]),
         helper.make_node("MatMul", ["column", "weights"], ["logits"]),
-        helper.make_node("Softmax" if normalised else "Identity", ["logits"], ["probabilities"]),
+        helper.make_node("Softmax" if normalized else "Identity", ["logits"], ["probabilities"]),
     ]
     graph = helper.make_graph(
         nodes,

@@ -19,29 +19,29 @@ FRAME_MS = 40
 
 
 def frame(index: int) -> Frame:
-    """A flat picture whose brightness is its number."""
+    """Return a uniform frame whose brightness is its index."""
     return Frame(index, index, Span(index * FRAME_MS, (index + 1) * FRAME_MS), np.full((8, 8), 16 + index % 200, np.uint8))
 
 
-def sighting(track: int, index: int, *, detected: bool = True, x: float = 0) -> TrackedFace:
+def tracked_face(track: int, index: int, *, detected: bool = True, x: float = 0) -> TrackedFace:
     return TrackedFace(track, frame(index), Box(x, 0, 4, 4), 1.0, detected)
 
 
 def events_of(spans: list[tuple[int, int]]) -> Iterator[TrackedFace | TrackEnd]:
-    """Tracks as (first frame, length), frame by frame as a tracker tells of them."""
+    """Yield the events of tracks given as (first frame, length), frame by frame as the tracker does."""
     for index in range(max(first + length for first, length in spans) + 1):
         for track, (first, length) in enumerate(spans):
             if index == first + length:
                 yield TrackEnd(track)
             if first <= index < first + length:
-                yield sighting(track, index)
+                yield tracked_face(track, index)
 
 
 def blocks_of(spans: list[tuple[int, int]], report: BlockReport | None = None) -> list[Block]:
     return list(cut_blocks(events_of(spans), CONTRACT, 5, report or BlockReport()))
 
 
-def test_whole_blocks() -> None:
+def test_a_track_is_cut_into_blocks() -> None:
     blocks = blocks_of([(3, 40)])
     assert [(block.first_frame, block.last_frame, block.frames, block.overlap) for block in blocks] == [
         (3, 22, 20, 0),
@@ -51,7 +51,7 @@ def test_whole_blocks() -> None:
     assert [block.number for block in blocks] == [0, 1]
 
 
-def test_the_rest_of_a_track_is_covered_by_a_block_that_ends_with_it() -> None:
+def test_the_last_block_ends_with_the_track_and_overlaps_the_one_before() -> None:
     first, last = blocks_of([(0, 27)])
     assert (last.first_frame, last.last_frame, last.frames, last.overlap) == (7, 26, 20, 13)
     assert last.span == Span(280, 1080)
@@ -68,7 +68,7 @@ def test_short_tracks_are_padded_with_their_last_crop(length: int) -> None:
     assert (block.pixels[length - 1] != block.pixels[length - 2]).all()
 
 
-def test_shorter_tracks_are_dropped_counted_and_take_no_number() -> None:
+def test_tracks_below_the_minimum_are_dropped_and_counted_and_use_no_face_id() -> None:
     report = BlockReport()
     blocks = blocks_of([(0, 4), (1, 30), (2, 3), (3, 20)], report)
     assert {block.face_id for block in blocks} == {1, 2}
@@ -76,20 +76,20 @@ def test_shorter_tracks_are_dropped_counted_and_take_no_number() -> None:
     assert (report.faces, report.dropped_tracks) == (2, 2)
 
 
-def test_faces_are_numbered_by_appearance_not_by_completion() -> None:
-    """The first track's first block is complete last."""
+def test_face_ids_follow_the_order_of_appearance() -> None:
+    """The block of the first track is completed last."""
     blocks = blocks_of([(0, 15), (1, 5), (2, 6)])
     assert [(block.face_id, block.first_frame) for block in blocks] == [(1, 0), (2, 1), (3, 2)]
 
 
-def test_box_score_and_detections_are_of_the_block() -> None:
-    events = [sighting(0, index, detected=index % 5 == 0, x=index) for index in range(20)]
+def test_box_score_and_detections_summarize_the_block() -> None:
+    events = [tracked_face(0, index, detected=index % 5 == 0, x=index) for index in range(20)]
     (block,) = cut_blocks([*events, TrackEnd(0)], CONTRACT, 5, BlockReport())
     assert (block.detections, block.box, block.face_score) == (4, Box(9.5, 0, 4, 4), 1.0)
 
 
-def test_frames_left_out_belong_to_the_block() -> None:
-    """Of 60 frames a second every second one is analyzed; the other goes with it."""
+def test_dropped_frames_count_in_frame_numbers_and_spans() -> None:
+    """At 60 fps every other frame is dropped."""
     frames = [Frame(2 * index, 2 * index + 1, Span(index * 33, (index + 1) * 33), frame(0).image) for index in range(20)]
     events = [TrackedFace(0, each, Box(0, 0, 4, 4), 1.0, True) for each in frames]
     (block,) = cut_blocks([*events, TrackEnd(0)], CONTRACT, 5, BlockReport())
@@ -97,7 +97,7 @@ def test_frames_left_out_belong_to_the_block() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 90)), min_size=1, max_size=5))
-def test_no_frame_is_lost_or_in_two_blocks_outside_overlap(spans: list[tuple[int, int]]) -> None:
+def test_blocks_cover_every_frame_once_apart_from_the_overlap(spans: list[tuple[int, int]]) -> None:
     spans = sorted(spans, key=lambda span: span[0])
     report = BlockReport()
     blocks = blocks_of(spans, report)

@@ -9,7 +9,7 @@ from annotate.faces.crop import crop
 
 
 def ramp(height: int, width: int) -> NDArray[np.uint8]:
-    """A smooth picture in which every place has its own value."""
+    """Return a smooth image in which no two regions are alike."""
     rows, columns = np.mgrid[0:height, 0:width]
     wave = 120 + 60 * np.sin(columns / 9) + 40 * np.cos(rows / 7)
     return wave.astype(np.uint8)
@@ -75,9 +75,9 @@ def to_full_range(luma: NDArray[np.floating]) -> NDArray[np.floating]:
     ],
 )
 def test_geometry_is_frozen(box: Box, golden: list[list[int]]) -> None:
-    """Models are trained on it: a change here is a change of the analysis version and of every model.
+    """Models are trained on this geometry: changing it requires a new analysis version and new models.
 
-    Every 19th pixel, so that a shift by half a source pixel shows.
+    Every 19th pixel is compared, which reveals a shift by half a source pixel.
     """
     pixels = crop(ramp(240, 320), box, 0.1, 80)
     assert np.abs(pixels[::19, ::19].astype(int) - golden).max() <= 1
@@ -89,13 +89,13 @@ def test_whole_pixels_are_averaged_exactly() -> None:
     assert np.abs(crop(image, Box(80, 40, 160, 160), 0, 80) - to_full_range(means)).max() <= 0.51
 
 
-def test_the_margin_goes_on_all_sides_of_the_longer_side() -> None:
+def test_the_margin_is_relative_to_the_longer_side() -> None:
     image = ramp(240, 320)
     with_margin = crop(image, Box(100, 60, 100, 80), 0.1, 60)
     assert np.array_equal(with_margin, crop(image, Box(90, 40, 120, 120), 0, 60))
 
 
-def test_beyond_the_picture_its_edge_goes_on() -> None:
+def test_edge_pixels_are_repeated_beyond_the_image() -> None:
     image = np.full((40, 40), 100, np.uint8)
     image[:, 0], image[:, -1] = 16, 235
     pixels = crop(image, Box(-40, 0, 120, 120), 0, 120)
@@ -104,13 +104,13 @@ def test_beyond_the_picture_its_edge_goes_on() -> None:
     assert (pixels[:, 42:78] == round(84 * 255 / 219)).all()
 
 
-def test_a_box_wholly_outside_gives_the_edge() -> None:
+def test_a_box_outside_the_image_gives_edge_pixels() -> None:
     image = np.full((40, 40), 100, np.uint8)
     image[:, 0] = 16
     assert (crop(image, Box(-300, 0, 40, 40), 0, 80) == 0).all()
 
 
-def test_enlarging_is_linear() -> None:
+def test_enlarging_interpolates_linearly() -> None:
     image = np.tile(np.array([16, 126, 235], np.uint8), (3, 1))
     row = crop(image, Box(0, 0, 3, 3), 0, 30)[15].astype(int)
     assert row[0] == 0

@@ -7,21 +7,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from annotate.faces.box import Box, overlaps
+from annotate.faces.box import Box, pairwise_iou
 from annotate.faces.detect import Detection
-from annotate.faces.search import SAME_FACE_OVERLAP, Observation, observe
+from annotate.faces.search import MIN_SAME_FACE_IOU, Observation, detect_faces
 from annotate.media.decode import Frame
 from annotate.settings import Settings
 from annotate.span import Span
 
 SETTINGS = Settings(detection_interval_ms=200, search_interval_ms=1000)
 
-HERE, THERE = Box(10, 10, 20, 20), Box(60, 10, 20, 20)
+LEFT, RIGHT = Box(10, 10, 20, 20), Box(60, 10, 20, 20)
 Truth = Callable[[int], Sequence[Box]]
+"""Time in milliseconds -> the boxes of the faces that are visible then."""
 
 
 def frames_at(times_ms: Iterable[int], shot_length_ms: int = 10**9) -> list[Frame]:
-    """Frames at those times; each shot has a picture of its own, and each picture holds its time in its corner."""
+    """Return frames at these times; each shot has its own image, and each frame stores its time in two pixels."""
     stamps = [*times_ms]
     random = np.random.default_rng(0)
     shots = [random.integers(16, 235, (60, 100)).astype(np.uint8) for _ in range(stamps[-1] // shot_length_ms + 1)]
@@ -34,23 +35,27 @@ def frames_at(times_ms: Iterable[int], shot_length_ms: int = 10**9) -> list[Fram
 
 
 class Oracle:
-    """Finds the faces of a given truth, and notes when the whole image and when surroundings are searched."""
+    """A detector that finds the faces of the truth, and records the times of whole-image and near searches."""
 
     def __init__(self, truth: Truth) -> None:
         self._truth = truth
-        self.searched: list[int] = []
+        self.whole_passes: list[int] = []
         self.near_passes: list[int] = []
 
     def __call__(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        self.searched.append(self._time_ms(image))
-        return self._faces(image)
+        self.whole_passes.append(self._time_ms(image))
+        return self._detections(image)
 
-    def near(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Detection, ...]:
+    def detect_near(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Detection, ...]:
         assert boxes
         self.near_passes.append(self._time_ms(image))
-        return tuple(face for face in self._faces(image) if overlaps([face.box], list(boxes)).max() >= SAME_FACE_OVERLAP / 2)
+        return tuple(
+            detection
+            for detection in self._detections(image)
+            if pairwise_iou([detection.box], list(boxes)).max() >= MIN_SAME_FACE_IOU / 2
+        )
 
-    def _faces(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
+    def _detections(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
         return tuple(Detection(box, 1.0) for box in self._truth(self._time_ms(image)))
 
     def _time_ms(self, image: NDArray[np.uint8]) -> int:
@@ -58,112 +63,114 @@ class Oracle:
 
 
 def observed(frames: Sequence[Frame], truth: Truth) -> tuple[list[Observation], Oracle]:
-    """Return the observations of frames in which a truth is shown."""
+    """Return the observations of frames that show a truth, and the detector."""
     oracle = Oracle(truth)
-    observations = list(observe(frames, oracle, SETTINGS))
+    observations = list(detect_faces(frames, oracle, SETTINGS))
     assert [observation.frame.index for observation in observations] == [frame.index for frame in frames]
     return observations, oracle
 
 
 def boxes(observations: Iterable[Observation]) -> dict[int, list[Box]]:
-    """Return the boxes by time, of the frames with a detection pass."""
+    """Return the boxes of each frame with a detection pass, by time in milliseconds."""
     return {
-        observation.frame.span.start_ms: [face.box for face in observation.faces]
+        observation.frame.span.start_ms: [detection.box for detection in observation.detections]
         for observation in observations
-        if observation.faces is not None
+        if observation.detections is not None
     }
 
 
 @pytest.mark.parametrize(
-    ("times", "moments"),
+    ("times", "pass_times"),
     [
         (range(0, 1001, 40), [0, 200, 400, 600, 800, 1000]),
         (range(0, 1000, 30), [0, 210, 420, 600, 810, 990]),
         (range(0, 1500, 250), [0, 250, 500, 750, 1000, 1250]),
     ],
 )
-def test_moments_lie_on_a_grid_of_time(times: range, moments: list[int]) -> None:
-    observations, _ = observed(frames_at(times), lambda time_ms: [HERE])
-    assert list(boxes(observations)) == moments
+def test_the_first_frame_of_every_interval_has_a_detection_pass(times: range, pass_times: list[int]) -> None:
+    observations, _ = observed(frames_at(times), lambda time_ms: [LEFT])
+    assert list(boxes(observations)) == pass_times
 
 
-def test_the_whole_picture_is_searched_once_a_second_and_at_both_ends() -> None:
-    observations, oracle = observed(frames_at(range(0, 2500, 40)), lambda time_ms: [HERE])
-    assert oracle.searched == [0, 1000, 2000, 2480]
+def test_the_whole_image_is_searched_once_per_second_and_at_both_ends() -> None:
+    observations, oracle = observed(frames_at(range(0, 2500, 40)), lambda time_ms: [LEFT])
+    assert oracle.whole_passes == [0, 1000, 2000, 2480]
     assert oracle.near_passes == [200, 400, 600, 800, 1200, 1400, 1600, 1800, 2200, 2400]
-    assert set(map(tuple, boxes(observations).values())) == {(HERE,)}
+    assert set(map(tuple, boxes(observations).values())) == {(LEFT,)}
 
 
-def test_where_no_face_is_known_nothing_is_searched_but_the_moment_counts() -> None:
+def test_a_pass_without_known_faces_searches_nothing_and_has_no_detections() -> None:
     observations, oracle = observed(frames_at(range(0, 1001, 40)), lambda time_ms: [])
     assert oracle.near_passes == []
-    assert boxes(observations) == {moment: [] for moment in range(0, 1001, 200)}
+    assert boxes(observations) == {time_ms: [] for time_ms in range(0, 1001, 200)}
 
 
-def test_a_face_is_followed_back_to_where_it_appeared() -> None:
-    observations, _ = observed(frames_at(range(0, 2001, 40)), lambda time_ms: [HERE, *([THERE] if time_ms >= 500 else [])])
+def test_a_new_face_is_searched_backwards_to_where_it_appeared() -> None:
+    observations, _ = observed(frames_at(range(0, 2001, 40)), lambda time_ms: [LEFT, *([RIGHT] if time_ms >= 500 else [])])
     found = boxes(observations)
-    assert [moment for moment, here in found.items() if THERE in here] == list(range(600, 2001, 200))
-    assert all(HERE in here for here in found.values())
-    assert all(here == sorted(here, key=lambda box: box.x) for here in found.values())
+    assert [time_ms for time_ms, visible in found.items() if RIGHT in visible] == list(range(600, 2001, 200))
+    assert all(LEFT in visible for visible in found.values())
+    assert all(visible == sorted(visible, key=lambda box: box.x) for visible in found.values())
 
 
-def test_a_face_that_moves_is_followed_both_ways() -> None:
+def test_a_moving_face_is_found_forwards_and_backwards() -> None:
     def moving(time_ms: int) -> list[Box]:
         return [Box(10 + time_ms / 50, 10, 20, 20)] if 300 <= time_ms < 1700 else []
 
     observations, _ = observed(frames_at(range(0, 2001, 40)), moving)
-    assert boxes(observations) == {moment: moving(moment) for moment in range(0, 2001, 200)}
+    assert boxes(observations) == {time_ms: moving(time_ms) for time_ms in range(0, 2001, 200)}
 
 
-def test_a_face_that_hides_is_found_in_its_place_again() -> None:
+def test_a_face_that_is_hidden_for_a_moment_is_found_again() -> None:
     def hiding(time_ms: int) -> list[Box]:
-        return [] if 300 <= time_ms < 500 else [HERE]
+        return [] if 300 <= time_ms < 500 else [LEFT]
 
     observations, _ = observed(frames_at(range(0, 1001, 40)), hiding)
-    assert boxes(observations) == {moment: hiding(moment) for moment in range(0, 1001, 200)}
+    assert boxes(observations) == {time_ms: hiding(time_ms) for time_ms in range(0, 1001, 200)}
 
 
-def test_both_ends_of_every_shot_are_searched() -> None:
-    observations, oracle = observed(frames_at(range(0, 600, 40), 280), lambda time_ms: [HERE] if time_ms < 280 else [THERE])
+def test_the_whole_image_is_searched_at_both_ends_of_every_shot() -> None:
+    observations, oracle = observed(frames_at(range(0, 600, 40), 280), lambda time_ms: [LEFT] if time_ms < 280 else [RIGHT])
     assert [observation.frame.span.start_ms for observation in observations if observation.begins_shot] == [0, 280, 560]
-    assert oracle.searched == [0, 240, 280, 520, 560]
+    assert oracle.whole_passes == [0, 240, 280, 520, 560]
     assert list(boxes(observations)) == [0, 200, 240, 280, 400, 520, 560]
 
 
-def test_what_is_found_in_a_shot_does_not_depend_on_what_was_before() -> None:
+def test_detections_in_a_shot_do_not_depend_on_the_frames_before() -> None:
     def truth(time_ms: int) -> list[Box]:
-        return [Box(10 + time_ms / 100, 10, 20, 20), *([THERE] if time_ms % 700 < 350 else [])]
+        return [Box(10 + time_ms / 100, 10, 20, 20), *([RIGHT] if time_ms % 700 < 350 else [])]
 
     whole = frames_at(range(0, 4000, 40), 2000)
     part = [replace(frame) for frame in whole if frame.span.start_ms >= 2000]
     found = boxes(observed(whole, truth)[0])
-    assert boxes(observed(part, truth)[0]) == {moment: here for moment, here in found.items() if moment >= 2000}
+    expected = {time_ms: visible for time_ms, visible in found.items() if time_ms >= 2000}
+    assert boxes(observed(part, truth)[0]) == expected
 
 
-def test_a_weak_face_is_kept_where_one_is_known_and_not_found_elsewhere() -> None:
-    """The oracle finds THERE only near by, as the detector does with a face below its threshold."""
+def test_a_weak_face_is_found_only_where_one_is_known() -> None:
+    """The oracle finds RIGHT only in near searches, as the detector does with a face below its threshold."""
 
     class Weak(Oracle):
         def __call__(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
-            return tuple(face for face in super().__call__(image) if self._time_ms(image) < 200 or face.box != THERE)
+            is_early = self._time_ms(image) < 200
+            return tuple(detection for detection in super().__call__(image) if is_early or detection.box != RIGHT)
 
-    weak = Weak(lambda time_ms: [HERE, THERE])
-    found = boxes(observe(frames_at(range(0, 3001, 40)), weak, SETTINGS))
-    assert found == {moment: [HERE, THERE] for moment in range(0, 3001, 200)}
-    later = Weak(lambda time_ms: [HERE, *([THERE] if time_ms >= 400 else [])])
-    assert set(map(tuple, boxes(observe(frames_at(range(0, 3001, 40)), later, SETTINGS)).values())) == {(HERE,)}
+    weak = Weak(lambda time_ms: [LEFT, RIGHT])
+    found = boxes(detect_faces(frames_at(range(0, 3001, 40)), weak, SETTINGS))
+    assert found == {time_ms: [LEFT, RIGHT] for time_ms in range(0, 3001, 200)}
+    later = Weak(lambda time_ms: [LEFT, *([RIGHT] if time_ms >= 400 else [])])
+    assert set(map(tuple, boxes(detect_faces(frames_at(range(0, 3001, 40)), later, SETTINGS)).values())) == {(LEFT,)}
 
 
-def test_a_lost_face_is_looked_for_over_a_search_and_no_longer_than_its_track_lasts() -> None:
+def test_a_missed_face_stays_known_until_its_track_times_out() -> None:
     def hiding(time_ms: int) -> list[Box]:
-        return [] if time_ms > 600 else [HERE]
+        return [] if time_ms > 600 else [LEFT]
 
     _, oracle = observed(frames_at(range(0, 3001, 40)), hiding)
     assert oracle.near_passes == [200, 400, 600, 800, 1000, 1200, 1400, 1600, 1800]
 
 
-def test_frames_are_held_for_a_second_only() -> None:
+def test_frames_are_buffered_for_at_most_one_search_interval() -> None:
     given: list[int] = []
 
     def feed() -> Iterable[Frame]:
@@ -171,5 +178,5 @@ def test_frames_are_held_for_a_second_only() -> None:
             given.append(frame.span.start_ms)
             yield frame
 
-    for observation in observe(feed(), Oracle(lambda time_ms: [HERE]), SETTINGS):
+    for observation in detect_faces(feed(), Oracle(lambda time_ms: [LEFT]), SETTINGS):
         assert given[-1] - observation.frame.span.start_ms <= SETTINGS.search_interval_ms

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from annotate.faces.shots import mark_shots, structural_distance, thin
+from annotate.faces.shots import limit_frame_rate, mark_shots, structural_distance
 from annotate.media.decode import Frame, decode
 from annotate.media.probe import probe
 from annotate.span import Span
-from tests.clips import make_face_picture, make_from_pictures, make_pattern
+from tests.clips import make_face_image, make_from_images, make_pattern
 
 GRAY = np.full((60, 80), 120, np.uint8)
 
@@ -31,35 +31,35 @@ def stamps_of(rate: float, count: int) -> list[int]:
 
 
 @pytest.mark.parametrize("rate", [5, 23.976, 25, 29.97, 30, 31])
-def test_usual_rates_are_analyzed_frame_by_frame(rate: float) -> None:
+def test_usual_rates_are_not_reduced(rate: float) -> None:
     frames = frames_at(stamps_of(rate, 200))
-    assert list(thin(frames, rate, 30)) == frames
+    assert list(limit_frame_rate(frames, rate, 30)) == frames
 
 
 @pytest.mark.parametrize(("rate", "analyzed_rate"), [(50, 25), (59.94, 29.97), (60, 30), (120, 30), (240, 30)])
-def test_fast_sources_are_thinned(rate: float, analyzed_rate: float) -> None:
-    thinned = list(thin(frames_at(stamps_of(rate, 1000)), rate, 30))
+def test_high_rates_are_reduced(rate: float, analyzed_rate: float) -> None:
+    kept = list(limit_frame_rate(frames_at(stamps_of(rate, 1000)), rate, 30))
     seconds = 1000 / rate
-    assert len(thinned) == pytest.approx(seconds * analyzed_rate, abs=2)
+    assert len(kept) == pytest.approx(seconds * analyzed_rate, abs=2)
 
 
-def test_bursts_of_a_slow_source_are_kept() -> None:
+def test_bursts_in_a_source_of_low_rate_are_kept() -> None:
     frames = frames_at(time_ms + jitter for time_ms in range(0, 4000, 80) for jitter in (0, 10))
-    assert list(thin(frames, 25.0, 30)) == frames
+    assert list(limit_frame_rate(frames, 25.0, 30)) == frames
 
 
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=60))
-def test_thinned_frames_cover_all_of_the_time(intervals: list[int]) -> None:
+def test_kept_frames_cover_the_whole_time(intervals: list[int]) -> None:
     frames = frames_at(np.cumsum(intervals).tolist())
-    thinned = list(thin(frames, None, 30))
-    assert thinned[0].span.start_ms == frames[0].span.start_ms
-    assert thinned[-1].span.end_ms == frames[-1].span.end_ms
-    assert [frame.span.end_ms for frame in thinned[:-1]] == [frame.span.start_ms for frame in thinned[1:]]
-    assert [frame.last_index + 1 for frame in thinned[:-1]] == [frame.index for frame in thinned[1:]]
-    assert all(frame.span.duration_ms >= 32 for frame in thinned[:-1])
+    kept = list(limit_frame_rate(frames, None, 30))
+    assert kept[0].span.start_ms == frames[0].span.start_ms
+    assert kept[-1].span.end_ms == frames[-1].span.end_ms
+    assert [frame.span.end_ms for frame in kept[:-1]] == [frame.span.start_ms for frame in kept[1:]]
+    assert [frame.last_index + 1 for frame in kept[:-1]] == [frame.index for frame in kept[1:]]
+    assert all(frame.span.duration_ms >= 32 for frame in kept[:-1])
 
 
-def test_distance_of_pictures() -> None:
+def test_distance_of_images() -> None:
     random = np.random.default_rng(0)
     first, second = (random.normal(120, 40, (30, 40)).astype(np.float32) for _ in range(2))
     assert structural_distance(first, first) == pytest.approx(0, abs=1e-6)
@@ -75,13 +75,13 @@ def shot_starts(path: Path) -> list[int]:
     return [frame.index for frame, begins in mark_shots(frames, 1000) if begins]
 
 
-def test_hard_cuts_are_found_on_their_frame(tmp_path: Path, face_picture: Path) -> None:
-    mirrored = make_face_picture(tmp_path / "mirrored.png", filters="hflip,crop=iw*0.7:ih*0.7:0:ih*0.1")
-    pictures = [(face_picture, 1.0), (mirrored, 0.6), (face_picture, 0.4)]
-    assert shot_starts(make_from_pictures(tmp_path / "cuts.mp4", pictures)) == [0, 25, 40]
+def test_hard_cuts_are_found_to_the_frame(tmp_path: Path, face_image: Path) -> None:
+    mirrored = make_face_image(tmp_path / "mirrored.png", filters="hflip,crop=iw*0.7:ih*0.7:0:ih*0.1")
+    images = [(face_image, 1.0), (mirrored, 0.6), (face_image, 0.4)]
+    assert shot_starts(make_from_images(tmp_path / "cuts.mp4", images)) == [0, 25, 40]
 
 
-def test_motion_noise_flash_and_fade_are_no_cuts(tmp_path: Path, face_picture: Path) -> None:
+def test_motion_noise_flash_and_fade_are_not_cuts(tmp_path: Path, face_image: Path) -> None:
     for number, filters in enumerate(
         [
             "noise=alls=30:allf=t",
@@ -90,7 +90,7 @@ def test_motion_noise_flash_and_fade_are_no_cuts(tmp_path: Path, face_picture: P
             "rotate='0.15*sin(n/3)'",
         ]
     ):
-        path = make_from_pictures(tmp_path / f"{number}.mp4", [(face_picture, 2)], filters=filters)
+        path = make_from_images(tmp_path / f"{number}.mp4", [(face_image, 2)], filters=filters)
         assert shot_starts(path) == [0], filters
     assert shot_starts(make_pattern(tmp_path / "pattern.mp4", duration_s=4, size="320x240")) == [0]
 
@@ -101,6 +101,6 @@ def test_an_unusual_gap_begins_a_shot() -> None:
     assert [frame.span.start_ms for frame, begins in mark_shots(frames_at(times), 1000) if begins] == [0, 3500]
 
 
-def test_slow_sources_have_long_intervals_everywhere() -> None:
+def test_a_gap_is_relative_to_the_usual_interval() -> None:
     times = [0, 2000, 4000, 6000, 11500, 13500, 20500]
     assert [frame.span.start_ms for frame, begins in mark_shots(frames_at(times), 1000) if begins] == [0, 20500]

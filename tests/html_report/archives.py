@@ -1,4 +1,4 @@
-"""Archives for pages: videos whose every second has its own colour, and reports of them by hand."""
+"""Archives for page tests: a video with one color per second, and reports with known blocks."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from annotate.analysis.annotation import Annotation
 from annotate.faces.blocks import TimedBox
 from annotate.faces.box import Box
-from annotate.results.boxes import BoxPaths, format_boxes
+from annotate.results.boxes import BoxTrajectories, format_boxes
 from annotate.results.meta import describe_source, hash_content, read_meta
 from tests.analytics.samples import block, meta_of, report
 from tests.clips import encode_once
 
 COLORS = ("red", "lime", "blue", "yellow", "magenta", "cyan")
-"""What the clip shows in its seconds."""
+"""Color of each second of the clip."""
 
 SIZE_PX = (320, 180)
 
@@ -27,19 +27,19 @@ BLOCKS = (
     block(2, 0, 2100, 2900, "sadness", confidence=0.65),
     block(2, 1, 2900, 3700, "neutral", confidence=0.6),
 )
-"""Changes of face 1: 0, 1600, 4000; of face 2: 2100, 2900."""
+"""Emotion changes of face 1: 0, 1600, 4000; of face 2: 2100, 2900."""
 
 HOSTILE, SCRIPT = "<b>&\"'.webm", "<script>document.title=1<!--.mp4"
-"""Names of videos that no page may take for anything but names."""
+"""Video names with markup, which pages must show as text."""
 
-BOXES = BoxPaths([(1, TimedBox(0, Box(40, 90, 60, 60))), (2, TimedBox(0, Box(200, 90, 60, 60)))])
-"""Where the faces are."""
+BOXES = BoxTrajectories([(1, TimedBox(0, Box(40, 90, 60, 60))), (2, TimedBox(0, Box(200, 90, 60, 60)))])
+"""Face boxes."""
 
 CHANGES_MS = (0, 1600, 2100, 2900, 4000)
 
 
 def make_clip(path: Path) -> Path:
-    """Six seconds, WebM, which every Chromium plays; a key frame every second, so that any place is near one."""
+    """Encode a clip of 6 s as WebM, which every Chromium plays, with a key frame every second."""
     sources = [f"color=c={color}:s={SIZE_PX[0]}x{SIZE_PX[1]}:r=25:d=1[c{at}]" for at, color in enumerate(COLORS)]
     joined = "".join(f"[c{at}]" for at in range(len(COLORS)))
     graph = ";".join(sources) + f";{joined}concat=n={len(COLORS)}[out]"
@@ -48,9 +48,9 @@ def make_clip(path: Path) -> Path:
 
 
 def annotated(
-    video: Path, blocks: Sequence[Annotation] = BLOCKS, *, duration_s: float = 6.0, boxes: BoxPaths | None = None
+    video: Path, blocks: Sequence[Annotation] = BLOCKS, *, duration_s: float = 6.0, boxes: BoxTrajectories | None = None
 ) -> Path:
-    """The report of a video that is there, as a run leaves it."""
+    """Write the report of an existing video, as a run does; return the path of its table."""
     path = report(video.parent, video.name, blocks, base=video.stem, duration_s=duration_s)
     meta = read_meta(meta_of(path))
     assert meta is not None
@@ -60,6 +60,6 @@ def annotated(
         beside = path.with_name(path.name.replace(".csv", ".boxes.csv"))
         beside.write_text(text)
         outputs[beside.name] = hash_content(text.encode())
-    whole = replace(meta, source=describe_source(video), outputs=outputs, width_px=SIZE_PX[0], height_px=SIZE_PX[1])
-    meta_of(path).write_text(whole.to_json())
+    complete = replace(meta, source=describe_source(video), outputs=outputs, width_px=SIZE_PX[0], height_px=SIZE_PX[1])
+    meta_of(path).write_text(complete.to_json())
     return path

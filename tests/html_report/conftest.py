@@ -1,4 +1,4 @@
-"""What tests of pages share."""
+"""Fixtures of page tests."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from annotate.html_report.build import write_page
 from tests.analytics.samples import CLIP, MOVIE, report
 from tests.browser import open_browser
 from tests.html_report.archives import BOXES, HOSTILE, SCRIPT, annotated, make_clip
-from tests.html_report.looking import Watched
+from tests.html_report.page_checks import WatchedPage
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
-def colours_clip(media: Path) -> Path:
-    """Six seconds, each in its own colour."""
-    return make_clip(media / "colours.webm")
+def color_clip(media: Path) -> Path:
+    """Return a clip of six seconds, each in its own color."""
+    return make_clip(media / "colors.webm")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium; where there is none the test is skipped."""
+    """Yield a headless Chromium; skip the test if there is none."""
     with open_browser() as opened:
         yield opened
 
 
 @pytest.fixture(scope="session")
-def page_file(tmp_path_factory: pytest.TempPathFactory, colours_clip: Path) -> Path:
-    """A page over four videos: one to play, one that no browser plays, one that is gone, one without faces."""
+def page_file(tmp_path_factory: pytest.TempPathFactory, color_clip: Path) -> Path:
+    """Return a page about four videos: a playable one, one that no browser can play, a deleted one, one without faces."""
     folder = tmp_path_factory.mktemp("archive")
-    shutil.copy(colours_clip, folder / HOSTILE)
+    shutil.copy(color_clip, folder / HOSTILE)
     annotated(folder / HOSTILE, boxes=BOXES)
     (folder / "old.avi").write_bytes(b"RIFF")
     annotated(folder / "old.avi", MOVIE)
@@ -50,11 +50,11 @@ def page_file(tmp_path_factory: pytest.TempPathFactory, colours_clip: Path) -> P
 
 
 @pytest.fixture
-def watched(browser: Browser) -> Iterator[Watched]:
-    """A new tab, which must have nothing to complain of."""
+def watched(browser: Browser) -> Iterator[WatchedPage]:
+    """Yield a new tab, which must not log messages or request anything from the network."""
     page = browser.new_page(viewport={"width": 1200, "height": 800})
-    watched = Watched(page)
+    watched = WatchedPage(page)
     yield watched
-    assert watched.complaints == []
+    assert watched.messages == []
     assert [url for url in watched.requests if not url.startswith(("file:", "data:", "blob:"))] == []
     page.close()

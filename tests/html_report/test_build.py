@@ -1,4 +1,4 @@
-"""`annotate report` as it is typed, and what stands in the page."""
+"""The command `annotate report`, and the content of the page."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from annotate.cli.main import main
 from annotate.faces.blocks import TimedBox
 from annotate.faces.box import Box
 from annotate.html_report import build
-from annotate.html_report.build import Options, write_page
-from annotate.results.boxes import BoxPaths
+from annotate.html_report.build import PageOptions, write_page
+from annotate.results.boxes import BoxTrajectories
 from annotate.results.meta import hash_content, read_meta
 from tests.analytics.samples import CLIP, MOVIE, block, meta_of, report
 from tests.html_report.archives import annotated
 
 
 def run(*arguments: str | Path) -> tuple[int, str, str]:
-    """Exit status, stdout and stderr of the command."""
+    """Run the command; return its exit status, stdout and stderr."""
     result = CliRunner().invoke(main, ["report", *map(str, arguments)])
     assert isinstance(result.exception, SystemExit | None), result.exception
     return result.exit_code, result.stdout, result.stderr
 
 
 class Page(HTMLParser):
-    """A page's tables, as rows of text, and its scripts by id."""
+    """Parses the tables of a page, as rows of text, and its scripts by id."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(convert_charrefs=True)
@@ -68,48 +68,47 @@ class Page(HTMLParser):
             self.tables[-1][-1][-1] += data
 
     def data(self, name: str) -> Any:
-        """What a script of JSON holds."""
+        """Return the data of a JSON script."""
         return json.loads(self.scripts[f"data-{name}"])
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """Two videos, one of which lasts an hour and shows no face; neither is there."""
+    """Return a folder with reports of two videos that do not exist, one of which lasts an hour and has no faces."""
     report(tmp_path / "in/new", "a.mp4", MOVIE)
     report(tmp_path / "in", "b.mp4", (), duration_s=3725.0)
     return tmp_path / "in"
 
 
-def test_the_page_has_the_figures_of_the_summary(archive: Path, tmp_path: Path) -> None:
+def test_page_has_the_numbers_of_the_summary(archive: Path, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
-    assert run(archive, "-o", page) == (
-        0,
-        f"{page}: 2 videos\n",
-        f"{page}: not where the page would play them, beside their reports or in --videos: 2 of 2 videos\n",
-    )
-    shares, places, confidence, videos = Page(page).tables
+    status, output, errors = run(archive, "-o", page)
+    assert (status, output) == (0, f"{page}: 2 videos\n")
+    assert errors.startswith(f"{page}: 2 of 2 videos ")
+    assert "--videos" in errors
+    shares, folders, confidence, videos = Page(page).tables
     assert shares[1] == ["anger", "57.1%", "0.03"]
-    assert places[1] == ["new", "57.1%", "0.0%", "0.0%", "42.9%", "0.0%", "0.0%", "0.0%"]
-    assert [row[0] for row in confidence] == ["confidence", "0.50 to 0.55", "0.75 to 0.80", "0.95 to 1.00"]
+    assert folders[1] == ["new", "57.1%", "0.0%", "0.0%", "42.9%", "0.0%", "0.0%", "0.0%"]
+    assert [row[0] for row in confidence] == ["confidence", "50% to 55%", "75% to 80%", "95% to 100%"]
     assert videos[1:] == [
         ["b.mp4", "in", "1:02:05", "0:00", "0", "", "", "", ""],
-        ["a.mp4", "new", "0:10", "0:02", "2", "anger", "0.71", "21.4", ""],
+        ["a.mp4", "new", "0:10", "0:02", "2", "anger", "71%", "21.4", ""],
     ]
 
 
-def test_charts_are_drawn_from_the_same_figures(archive: Path, tmp_path: Path) -> None:
+def test_charts_have_the_same_numbers(archive: Path, tmp_path: Path) -> None:
     run(archive, "-o", tmp_path / "report.html")
     figures = {part["key"]: json.loads(part["figure"]) for part in Page(tmp_path / "report.html").data("figures")}
-    assert list(figures) == ["shares", "places", "confidence"]
+    assert list(figures) == ["shares", "heatmap", "confidence"]
     assert [trace["x"] for trace in figures["shares"]["data"]] == [[0.5714], [0], [0], [0.4286], [0], [0], [0]]
-    assert figures["places"]["data"][0]["z"] == [[0.5714, 0, 0, 0.4286, 0, 0, 0]]
+    assert figures["heatmap"]["data"][0]["z"] == [[0.5714, 0, 0, 0.4286, 0, 0, 0]]
     minutes = {trace["name"]: trace["y"] for trace in figures["confidence"]["data"]}
     assert minutes["anger"][10] == pytest.approx(0.8 / 60, abs=1e-4)
     assert minutes["happiness"][15] == pytest.approx(0.8 / 60, abs=1e-4)
     assert sum(map(sum, minutes.values())) == pytest.approx(2.8 / 60, abs=3e-4)
 
 
-def test_each_video_s_data_lies_in_the_page(archive: Path, tmp_path: Path) -> None:
+def test_data_of_each_video_is_in_the_page(archive: Path, tmp_path: Path) -> None:
     run(archive, "-o", tmp_path / "report.html")
     page = Page(tmp_path / "report.html")
     table = page.data("table")
@@ -122,21 +121,22 @@ def test_each_video_s_data_lies_in_the_page(archive: Path, tmp_path: Path) -> No
     assert page.data(table[0]["key"])["lanes"] == []
 
 
-def test_neither_the_order_of_paths_nor_the_number_of_jobs_changes_anything(archive: Path, tmp_path: Path) -> None:
+def test_page_does_not_depend_on_the_order_of_paths_or_the_number_of_jobs(archive: Path, tmp_path: Path) -> None:
     pages = []
     for number, paths in enumerate(([archive / "new", archive], [archive, archive / "new"], [archive])):
         page = tmp_path / f"{number}.html"
-        write_page(paths, page, Options(jobs=1 + number))
+        write_page(paths, page, PageOptions(jobs=1 + number))
         pages.append(page.read_bytes())
     assert pages[0] == pages[1] == pages[2]
 
 
-def test_what_failed_is_listed_with_its_reason(archive: Path, tmp_path: Path, empty_clip: Path) -> None:
-    half = report(archive, "half.mp4", MOVIE)
-    half.write_text(half.read_text()[:-10])
+def test_problems_are_listed_with_their_reasons(archive: Path, tmp_path: Path, empty_clip: Path) -> None:
+    truncated = report(archive, "half.mp4", MOVIE)
+    truncated.write_text(truncated.read_text()[:-10])
     report(archive, "old.mp4", CLIP, version=1)
     (archive / "b.mp4").write_bytes(b"another")
-    shutil.copy(empty_clip, archive / "fresh.mp4")
+    for name in ("fresh.mp4", "none.mp4"):
+        shutil.copy(empty_clip, archive / name)
     shutil.copy(empty_clip, archive / "gone.mp4")
     annotated(archive / "gone.mp4").unlink()
     shutil.copy(empty_clip, archive / "cut.mp4")
@@ -146,26 +146,27 @@ def test_what_failed_is_listed_with_its_reason(archive: Path, tmp_path: Path, em
     meta_of(cut).write_text(replace(meta, missing_s=3.25).to_json())
     page = tmp_path / "report.html"
     status, output, errors = run(archive, archive / "none.mp4", "-o", page)
-    assert (status, output) == (1, f"{page}: 3 videos, 7 problems, which it lists\n")
-    again = "annotate the video again"
-    failed = Page(page).tables[3]
-    assert failed == [
-        ["Where", "What", "Why"],
-        ["b.mp4", "stale", "the video has changed since it was annotated; annotate it again"],
-        ["cut.mp4", "incomplete", "damaged: the last 3.2 s could not be decoded"],
-        ["fresh.mp4", "missing", "not annotated yet"],
-        ["gone.mp4", "missing", f"its report is gone; {again}"],
-        ["half.emotions.csv", "left out", f"damaged or cut off, not as its meta file says it was written; {again}"],
-        ["none.mp4", "left out", f"no report; make one with `annotate {archive}/none.mp4`"],
-        ["old.emotions.csv", "left out", f"made by another version of the analysis; {again}"],
+    assert (status, output.startswith(f"{page}: 3 videos, 7 problems ")) == (1, True)
+    problems = Page(page).tables[3]
+    assert [row[:2] for row in problems[1:]] == [
+        ["b.mp4", "Outdated"],
+        ["cut.mp4", "Incomplete"],
+        ["fresh.mp4", "No table"],
+        ["gone.mp4", "No table"],
+        ["half.emotions.csv", "Skipped"],
+        ["none.mp4", "Skipped"],
+        ["old.emotions.csv", "Skipped"],
     ]
+    words = ("changed", "last 3.2 s", "annotated yet", "deleted", "damaged", "run `annotate ", "version")
+    assert [(row[0], word) for word, row in zip(words, problems[1:], strict=True) if word not in row[2].lower()] == []
+    assert f"`annotate {archive}/none.mp4`" in problems[6][2]
     assert [line.split(": ")[:2] for line in errors.splitlines()[:3]] == [
-        ["left out", str(archive / name)] for name in ("none.mp4", "half.emotions.csv", "old.emotions.csv")
+        ["skipped", str(archive / name)] for name in ("none.mp4", "half.emotions.csv", "old.emotions.csv")
     ]
 
 
-def test_a_report_that_cannot_be_shown_is_left_out_and_no_other(archive: Path, tmp_path: Path) -> None:
-    """Its hash is right, and its figures can be summed up; it is none of this program's nevertheless."""
+def test_only_the_invalid_report_of_several_is_skipped(archive: Path, tmp_path: Path) -> None:
+    """Its hash is right and its numbers can be summed, but an emotion has no column."""
     path = report(archive, "c.mp4", CLIP)
     text = path.read_text().replace(",sadness,1.0000", ",boredom,1.0000")
     path.write_text(text)
@@ -174,61 +175,63 @@ def test_a_report_that_cannot_be_shown_is_left_out_and_no_other(archive: Path, t
     meta_of(path).write_text(replace(meta, outputs={path.name: hash_content(text.encode())}).to_json())
     page = tmp_path / "report.html"
     status, _, errors = run(archive, "-o", page)
-    reason = "not a report of this program (an emotion has no column); annotate the video again"
-    assert (status, errors.splitlines()[0]) == (1, f"left out: c.mp4: {reason}")
-    assert Page(page).tables[3][1:] == [["c.mp4", "left out", reason]]
+    assert (status, errors.startswith("skipped: c.mp4: ")) == (1, True)
+    ((name, kind, reason),) = Page(page).tables[3][1:]
+    assert (name, kind) == ("c.mp4", "Skipped")
+    assert "column" in reason
     table = Page(page).data("table")
     assert [f"data-{video['key']}" in Page(page).scripts for video in table] == [True, False, True]
 
 
-def test_boxes_that_are_damaged_cost_the_places_of_cues_only(colours_clip: Path, tmp_path: Path) -> None:
-    shutil.copy(colours_clip, tmp_path / "a.webm")
-    annotated(tmp_path / "a.webm", boxes=BoxPaths([(1, TimedBox(0, Box(0, 50, 40, 40)))]))
+def test_damaged_boxes_only_remove_the_positions_of_cues(color_clip: Path, tmp_path: Path) -> None:
+    shutil.copy(color_clip, tmp_path / "a.webm")
+    annotated(tmp_path / "a.webm", boxes=BoxTrajectories([(1, TimedBox(0, Box(0, 50, 40, 40)))]))
     (tmp_path / "a.emotions.boxes.csv").write_text("face_id,time\n")
     run(tmp_path, "-o", tmp_path / "report.html")
     page = Page(tmp_path / "report.html")
     (video,) = page.data("table")
     assert {tuple(cue[4:]) for cue in page.data(video["key"])["cues"]} == {(None, None)}
-    assert page.tables[3][1][:2] == ["a.webm", "incomplete"]
+    assert page.tables[3][1][:2] == ["a.webm", "Incomplete"]
 
 
-def test_thumbnails_are_there_unless_they_are_not_wanted(colours_clip: Path, tmp_path: Path) -> None:
-    shutil.copy(colours_clip, tmp_path / "a.webm")
+def test_thumbnails_can_be_turned_off(color_clip: Path, tmp_path: Path) -> None:
+    shutil.copy(color_clip, tmp_path / "a.webm")
     annotated(tmp_path / "a.webm")
     page = tmp_path / "report.html"
     for options, has_any in (((), True), (("--no-thumbnails",), False)):
         assert run(tmp_path, "-o", page, *options) == (0, f"{page}: 1 video\n", "")
         (video,) = Page(page).data("table")
-        pictures = [lane["thumbnail"] for lane in Page(page).data(video["key"])["lanes"]]
-        assert [bool(picture) for picture in pictures] == [has_any] * 2
+        thumbnails = [lane["thumbnail"] for lane in Page(page).data(video["key"])["lanes"]]
+        assert [bool(thumbnail) for thumbnail in thumbnails] == [has_any] * 2
     (tmp_path / "a.webm").write_bytes(b"another video")
     run(tmp_path, "-o", page)
     assert "data:image/jpeg" not in page.read_text()
 
 
-def test_videos_in_a_tree_of_their_own(colours_clip: Path, tmp_path: Path) -> None:
-    """Their reports lie as ``annotate videos -o outputs`` leaves them."""
+def test_videos_in_another_folder_than_their_outputs(color_clip: Path, tmp_path: Path) -> None:
+    """Outputs are as ``annotate videos -o outputs`` writes them."""
     videos, outputs = tmp_path / "videos", tmp_path / "outputs"
     (videos / "sub").mkdir(parents=True)
     for name in ("sub/a.webm", "sub/b.webm"):
-        shutil.copy(colours_clip, videos / name)
+        shutil.copy(color_clip, videos / name)
     made = annotated(videos / "sub/a.webm")
     (outputs / "sub").mkdir(parents=True)
     for path in (made, meta_of(made)):
         path.rename(outputs / "sub" / path.name)
     page = outputs / "report.html"
-    assert run(outputs, "--videos", videos, "-o", page) == (0, f"{page}: 1 video, 1 problem, which it lists\n", "")
+    status, output, errors = run(outputs, "--videos", videos, "-o", page)
+    assert (status, output.startswith(f"{page}: 1 video, 1 problem "), errors) == (0, True, "")
     (video,) = Page(page).data("table")
     assert video["url"] == "./../videos/sub/a.webm"
     assert all(lane["thumbnail"] for lane in Page(page).data(video["key"])["lanes"])
-    assert Page(page).tables[3][1] == ["b.webm", "missing", "not annotated yet"]
+    assert Page(page).tables[3][1][:2] == ["b.webm", "No table"]
     status, _, errors = run(outputs, videos, "--videos", videos, "-o", page)
-    assert (status, "need one path" in errors) == (2, True)
+    assert (status, "one directory" in errors) == (2, True)
 
 
-def test_many_videos_have_their_data_in_files_of_their_own(archive: Path, tmp_path: Path) -> None:
+def test_data_of_many_videos_is_in_separate_files(archive: Path, tmp_path: Path) -> None:
     page, folder = tmp_path / "many.html", tmp_path / "many_files"
-    write_page([archive], page, Options(max_inside=1))
+    write_page([archive], page, PageOptions(max_inline=1))
     table = Page(page).data("table")
     assert [f"data-{video['key']}" in Page(page).scripts for video in table] == [False, False]
     receive = re.compile(r'AnnotateReport\.receive\("(\w+)", (\{.*\})\);\n$')
@@ -244,7 +247,7 @@ def test_many_videos_have_their_data_in_files_of_their_own(archive: Path, tmp_pa
     assert page.stat().st_size > 1_000_000
 
 
-def test_of_two_hundred_and_one_videos_each_has_its_file(tmp_path: Path) -> None:
+def test_201_videos_have_separate_files(tmp_path: Path) -> None:
     for number in range(201):
         report(tmp_path / "in", f"{number}.mp4", (block(1, 0, number, number + 800, "fear"),))
     run(tmp_path / "in", "-q", "-o", tmp_path / "report.html")
@@ -254,11 +257,11 @@ def test_of_two_hundred_and_one_videos_each_has_its_file(tmp_path: Path) -> None
     assert not (tmp_path / "report_files").exists()
 
 
-def test_an_earlier_page_stands_until_the_new_one_is_whole(
+def test_the_previous_page_stays_intact_if_writing_fails(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = tmp_path / "report.html"
-    write_page([archive], page, Options(max_inside=1))
+    write_page([archive], page, PageOptions(max_inline=1))
     before = {path: path.read_bytes() for path in [page, *(tmp_path / "report_files").iterdir()]}
     report(archive, "c.mp4", CLIP)
 
@@ -267,12 +270,12 @@ def test_an_earlier_page_stands_until_the_new_one_is_whole(
 
     monkeypatch.setattr(build, "_render", fail)
     with pytest.raises(KeyboardInterrupt):
-        write_page([archive], page, Options(max_inside=1))
+        write_page([archive], page, PageOptions(max_inline=1))
     assert {path: path.read_bytes() for path in before} == before
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_names_that_are_markup_are_text_everywhere(tmp_path: Path) -> None:
+def test_markup_in_names_is_shown_as_text(tmp_path: Path) -> None:
     names = ["<b>&\"'.mp4", "<script><!--.mp4", "a{{ 7 * 7 }}.mp4"]
     classes = ("<i>x</i>", "b", "c", "d", "e", "f", "g")
     for name in names:
@@ -286,7 +289,7 @@ def test_names_that_are_markup_are_text_everywhere(tmp_path: Path) -> None:
     assert json.loads(page.data("figures")[0]["figure"])["data"][0]["name"] == "&lt;i&gt;x&lt;/i&gt;"
 
 
-def test_names_that_no_encoding_holds(tmp_path: Path) -> None:
+def test_names_with_control_characters_and_invalid_utf_8(tmp_path: Path) -> None:
     folder = tmp_path / os.fsdecode(b"a\x1b[2J\xe9\n")
     report(folder, "b.mp4", CLIP)
     report(tmp_path, "c.mp4", CLIP)
@@ -300,61 +303,64 @@ def test_names_that_no_encoding_holds(tmp_path: Path) -> None:
     assert "./a%1B%5B2J%E9%0A/b.mp4" in [video["url"] for video in page.data("table")]
 
 
-def test_of_many_folders_those_with_most_faces_are_in_the_heat_map(tmp_path: Path) -> None:
+def test_heat_map_shows_the_folders_with_the_most_face_time(tmp_path: Path) -> None:
     for number in range(43):
         report(tmp_path / f"in/{number:02d}", "a.mp4", (block(1, 0, 0, 800 + number, "fear"),))
     run(tmp_path / "in", "-q", "-o", tmp_path / "report.html")
-    places = Page(tmp_path / "report.html").tables[1]
-    assert [row[0] for row in places[1:]] == [f"{number:02d}" for number in range(3, 43)]
-    assert "Shown are the 40 with most time of faces, of 43." in (tmp_path / "report.html").read_text()
+    folders = Page(tmp_path / "report.html").tables[1]
+    assert [row[0] for row in folders[1:]] == [f"{number:02d}" for number in range(3, 43)]
+    assert re.search(r"\b40 folders\b.*, of 43\.", (tmp_path / "report.html").read_text())
 
 
-def test_without_faces_there_are_no_charts(tmp_path: Path) -> None:
+def test_no_faces_give_no_charts(tmp_path: Path) -> None:
     report(tmp_path / "in", "a.mp4", ())
     assert run(tmp_path / "in", "-q", "-o", tmp_path / "report.html") == (0, "", "")
     page = Page(tmp_path / "report.html")
     assert (len(page.tables), page.data("figures"), "plotly" in page.scripts) == (1, [], False)
-    assert "No face was found in this video." in (tmp_path / "report.html").read_text()
+    assert "No faces found" in (tmp_path / "report.html").read_text()
 
 
-def test_a_directory_without_reports_says_what_makes_them(tmp_path: Path) -> None:
-    sentence = f"no reports below {tmp_path}; `annotate {tmp_path}` makes them\n"
-    assert run(tmp_path, "-o", tmp_path / "report.html") == (0, "", sentence)
+def test_a_directory_without_tables_suggests_to_annotate_it(tmp_path: Path) -> None:
+    status, output, errors = run(tmp_path, "-o", tmp_path / "report.html")
+    assert (status, output, errors.startswith(f"{tmp_path}: ")) == (0, "", True)
+    assert f"`annotate {tmp_path}`" in errors
     assert not (tmp_path / "report.html").exists()
 
 
-def test_a_path_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_path_is_reported(tmp_path: Path) -> None:
     status, output, errors = run(tmp_path / "none", "-o", tmp_path / "report.html")
-    assert (status, output) == (1, "")
-    assert errors == f"left out: {tmp_path}/none: no report; make one with `annotate {tmp_path}/none`\n"
+    assert (status, output) == (2, "")
+    assert f"{tmp_path}/none: " in errors
+    assert not (tmp_path / "report.html").exists()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "complaint"),
+    ("arguments", "status", "message"),
     [
-        (("in", "-o", "report.pdf"), 2, "report.pdf: a page's name ends in .html or .htm."),
-        (("in", "-o", "a.mp4"), 2, "a.mp4: a page's name ends in .html or .htm."),
+        (("in", "-o", "report.pdf"), 2, ".html or .htm"),
+        (("in", "-o", "a.mp4"), 2, ".html or .htm"),
         (("in", "-o", "none/report.html"), 1, "none: cannot be written (No such file or directory)"),
         (("in", "--jobs", "0"), 2, "0 is not in the range x>=1"),
         ((), 2, "Missing argument 'PATH...'"),
     ],
 )
 def test_wrong_usage(
-    archive: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], status: int, complaint: str
+    archive: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], status: int, message: str
 ) -> None:
     monkeypatch.chdir(archive.parent)
     found, output, errors = run(*arguments)
     assert (found, output) == (status, "")
-    assert complaint in " ".join(errors.split())
+    assert message in " ".join(errors.split())
     assert os.listdir() == ["in"]
 
 
 @pytest.mark.parametrize(("library", "package"), [("jinja2", "jinja2"), ("plotly", "plotly"), ("PIL", "pillow")])
-def test_what_is_not_installed_is_said_before_work_begins(
+def test_a_missing_package_is_reported_before_work_begins(
     archive: Path, monkeypatch: pytest.MonkeyPatch, library: str, package: str
 ) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda name: None if name == library else find_spec(name))
-    monkeypatch.setattr(build, "collect", lambda *arguments: pytest.fail("work has begun"))
+    monkeypatch.setattr(build, "collect", lambda *arguments: pytest.fail("work has started"))
     status, _, errors = run(archive, "-o", archive / "report.html")
     assert status == 2
-    assert errors == f"Error: a report page needs {package}; pip install 'annotate[report]' brings it\n"
+    assert f" needs {package}, " in errors
+    assert "[report]" in errors

@@ -1,4 +1,4 @@
-"""Addresses, JSON in scripts, and the folder of parts."""
+"""Relative URLs, JSON in scripts, and the folder of parts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from annotate.errors import OutputError
-from annotate.html_report.files import Parts, relative_url, to_json
+from annotate.html_report.files import PartsFolder, relative_url, to_json
 
 
 @pytest.mark.parametrize(
@@ -24,16 +24,16 @@ from annotate.html_report.files import Parts, relative_url, to_json
         (os.fsdecode(b"/a/\xe9.mp4"), "/a", "./%E9.mp4"),
     ],
 )
-def test_the_way_to_a_video_is_encoded_byte_for_byte(video: str, folder: str, url: str) -> None:
+def test_relative_url_is_percent_encoded_byte_for_byte(video: str, folder: str, url: str) -> None:
     assert relative_url(Path(video), Path(folder)) == url
 
 
-def test_the_way_does_not_depend_on_how_paths_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_url_is_the_same_for_relative_and_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert relative_url(Path("in/a.mp4"), Path()) == relative_url(tmp_path / "in/a.mp4", tmp_path) == "./in/a.mp4"
 
 
-def test_json_in_a_script_ends_no_script_and_begins_no_comment() -> None:
+def test_json_in_a_script_cannot_close_it_or_open_a_comment() -> None:
     value = {"name": "</script><script>alert(1)</script><!--\u2028"}
     text = to_json(value)
     assert "<" not in text
@@ -41,9 +41,9 @@ def test_json_in_a_script_ends_no_script_and_begins_no_comment() -> None:
     assert json.loads(text) == value
 
 
-def test_parts_are_named_by_content_and_those_of_an_earlier_page_go(tmp_path: Path) -> None:
+def test_parts_are_named_by_content_and_outdated_ones_are_deleted(tmp_path: Path) -> None:
     page = tmp_path / "my page.html"
-    first = Parts(page)
+    first = PartsFolder(page)
     urls = [first.add("one();\n"), first.add("two();\n"), first.add("one();\n")]
     assert urls[0] == urls[2] != urls[1]
     assert urls[0].startswith("./my%20page_files/")
@@ -52,7 +52,7 @@ def test_parts_are_named_by_content_and_those_of_an_earlier_page_go(tmp_path: Pa
     kept = folder / urls[0].rsplit("/", 1)[1]
     assert len(list(folder.iterdir())) == 2
     assert kept.read_text().endswith("\none();\n")
-    second = Parts(page)
+    second = PartsFolder(page)
     assert second.add("one();\n") == urls[0]
     second.add("three();\n")
     assert len(list(folder.iterdir())) == 3
@@ -61,35 +61,35 @@ def test_parts_are_named_by_content_and_those_of_an_earlier_page_go(tmp_path: Pa
     assert kept.exists()
 
 
-def test_what_else_lies_in_the_folder_is_left_alone(tmp_path: Path) -> None:
+def test_unknown_files_in_the_folder_are_kept(tmp_path: Path) -> None:
     folder = tmp_path / "report_files"
     folder.mkdir()
-    foreign = [folder / "logo.png", folder / f"{'a' * 32}.js", folder / f"{'b' * 32}.js"]
-    for path in foreign[:2]:
+    unknown = [folder / "logo.png", folder / f"{'a' * 32}.js", folder / f"{'b' * 32}.js"]
+    for path in unknown[:2]:
         path.write_text("theirs")
-    parts = Parts(tmp_path / "report.html")
+    parts = PartsFolder(tmp_path / "report.html")
     url = parts.add("x();\n")
-    foreign[2].symlink_to(folder / url.rsplit("/", 1)[1])
-    Parts(tmp_path / "report.html").sweep()
-    assert sorted(folder.iterdir()) == sorted(foreign)
+    unknown[2].symlink_to(folder / url.rsplit("/", 1)[1])
+    PartsFolder(tmp_path / "report.html").sweep()
+    assert sorted(folder.iterdir()) == sorted(unknown)
 
 
-def test_without_parts_an_empty_folder_goes_too(tmp_path: Path) -> None:
-    Parts(tmp_path / "report.html").add("x();\n")
-    Parts(tmp_path / "report.html").sweep()
+def test_an_empty_folder_of_parts_is_deleted(tmp_path: Path) -> None:
+    PartsFolder(tmp_path / "report.html").add("x();\n")
+    PartsFolder(tmp_path / "report.html").sweep()
     assert list(tmp_path.iterdir()) == []
-    Parts(tmp_path / "report.html").sweep()
+    PartsFolder(tmp_path / "report.html").sweep()
 
 
-def test_a_damaged_part_is_written_anew(tmp_path: Path) -> None:
+def test_a_damaged_part_is_rewritten(tmp_path: Path) -> None:
     page = tmp_path / "report.html"
-    path = tmp_path / Parts(page).add("x();\n")
+    path = tmp_path / PartsFolder(page).add("x();\n")
     path.write_text("damaged")
-    assert tmp_path / Parts(page).add("x();\n") == path
+    assert tmp_path / PartsFolder(page).add("x();\n") == path
     assert path.read_text().endswith("\nx();\n")
 
 
-def test_a_file_in_the_folder_s_place_is_said(tmp_path: Path) -> None:
+def test_a_file_with_the_name_of_the_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "report_files").write_text("a file")
     with pytest.raises(OutputError, match="report_files"):
-        Parts(tmp_path / "report.html").add("x();\n")
+        PartsFolder(tmp_path / "report.html").add("x();\n")

@@ -1,4 +1,4 @@
-"""The page around the player in a headless Chromium, from the disk."""
+"""The overview of the HTML report in a headless Chromium, opened from the disk."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from annotate.html_report.build import Options, write_page
+from annotate.html_report.build import PageOptions, write_page
 from tests.analytics.samples import CLIP, block, report
 from tests.html_report.archives import HOSTILE, SCRIPT
-from tests.html_report.looking import Watched, outline
+from tests.html_report.page_checks import WatchedPage, block_box
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-def test_the_overview_has_charts_and_names_as_text(watched: Watched, page_file: Path) -> None:
+def test_overview_has_charts_and_names_as_text(watched: WatchedPage, page_file: Path) -> None:
     page = watched.open(page_file)
     page.wait_for_function("document.querySelectorAll('.plot .main-svg').length >= 3")
     assert page.title() == f"Emotions in {page_file.parent.parent.name}"
     names = page.locator("#table tbody th").all_text_contents()
     assert names == [HOSTILE, "old.avi", SCRIPT, "none.mp4"]
     assert page.locator("#table b, #table script").count() == 0
-    labels = page.locator("#chart-places .ytick").all_text_contents()
+    labels = page.locator("#chart-heatmap .ytick").all_text_contents()
     assert [text for text in labels if text] == ["in", page_file.parent.parent.name]
     shares = page.locator("#chart-shares .bartext").all_text_contents()
     assert [text for text in shares if text] == ["15%", "15%", "26%", "8%", "36%"]
-    assert page.locator("#failed tbody tr").count() == 1
+    assert page.locator("#problems tbody tr").count() == 1
 
 
-def test_the_table_sorts_both_ways_and_keeps_what_is_empty_last(watched: Watched, page_file: Path) -> None:
+def test_table_sorts_both_ways_with_empty_cells_last(watched: WatchedPage, page_file: Path) -> None:
     page = watched.open(page_file)
     names = page.locator("#table tbody th")
     heads = page.locator("#table thead th")
     expected = {
         "Video": [HOSTILE, SCRIPT, "none.mp4", "old.avi"],
-        "Faces": [HOSTILE, "old.avi", SCRIPT, "none.mp4"],
+        "Face tracks": [HOSTILE, "old.avi", SCRIPT, "none.mp4"],
         "Confidence": [SCRIPT, "old.avi", HOSTILE, "none.mp4"],
     }
     for head, order in expected.items():
@@ -53,7 +53,7 @@ def test_the_table_sorts_both_ways_and_keeps_what_is_empty_last(watched: Watched
     assert names.all_text_contents() == [HOSTILE, "old.avi", SCRIPT, "none.mp4"]
 
 
-def test_the_table_is_searched_by_name_folder_and_emotion(watched: Watched, page_file: Path) -> None:
+def test_table_is_searched_by_name_folder_and_emotion(watched: WatchedPage, page_file: Path) -> None:
     page = watched.open(page_file)
     shown = page.locator("#table tbody tr:not([hidden]) th")
     for words, names in (
@@ -66,12 +66,12 @@ def test_the_table_is_searched_by_name_folder_and_emotion(watched: Watched, page
         page.get_by_label("Search").fill(words)
         assert shown.all_text_contents() == names
         assert page.locator("#count").inner_text() == f"{len(names)} of 4 videos"
-    assert page.get_by_text("Nothing matches.").is_visible()
+    assert page.locator("#none").is_visible()
     page.get_by_label("Search").fill("")
     assert shown.count() == 4
 
 
-def test_the_keyboard_alone_opens_a_video_and_comes_back(watched: Watched, page_file: Path) -> None:
+def test_a_video_is_opened_and_closed_with_the_keyboard(watched: WatchedPage, page_file: Path) -> None:
     page = watched.open(page_file)
     link = page.get_by_role("link", name=HOSTILE, exact=True)
     link.focus()
@@ -91,7 +91,7 @@ def test_the_keyboard_alone_opens_a_video_and_comes_back(watched: Watched, page_
     assert page.locator(":focus").inner_text() == "old.avi"
 
 
-def test_a_link_leads_to_its_video_and_its_address_stays_the_same(watched: Watched, page_file: Path) -> None:
+def test_a_link_opens_its_video_under_a_stable_url(watched: WatchedPage, page_file: Path) -> None:
     page = watched.open(page_file)
     page.get_by_role("link", name=HOSTILE, exact=True).click()
     page.wait_for_selector(".ap-track")
@@ -100,7 +100,7 @@ def test_a_link_leads_to_its_video_and_its_address_stays_the_same(watched: Watch
     assert watched.open(page_file, HOSTILE).url == address
 
 
-def test_dark_where_the_reader_wants_it_dark(watched: Watched, page_file: Path) -> None:
+def test_dark_mode_follows_the_browser(watched: WatchedPage, page_file: Path) -> None:
     watched.page.emulate_media(color_scheme="dark")
     page = watched.open(page_file)
     page.wait_for_function("document.querySelectorAll('.plot .main-svg').length >= 3")
@@ -116,14 +116,14 @@ def test_dark_where_the_reader_wants_it_dark(watched: Watched, page_file: Path) 
 
 
 @pytest.mark.parametrize("video", ["", HOSTILE])
-def test_nothing_sticks_out_at_phone_width(watched: Watched, page_file: Path, video: str) -> None:
+def test_page_fits_the_width_of_a_phone(watched: WatchedPage, page_file: Path, video: str) -> None:
     watched.page.set_viewport_size({"width": 360, "height": 740})
     page = watched.open(page_file, video)
     page.wait_for_timeout(300)
     assert page.evaluate("document.scrollingElement.scrollWidth") == 360
 
 
-def test_on_paper_there_is_no_search_and_no_dark(watched: Watched, page_file: Path) -> None:
+def test_print_has_no_search_and_no_dark_mode(watched: WatchedPage, page_file: Path) -> None:
     page = watched.open(page_file)
     page.emulate_media(media="print", color_scheme="dark")
     assert not page.locator(".search").is_visible()
@@ -131,10 +131,10 @@ def test_on_paper_there_is_no_search_and_no_dark(watched: Watched, page_file: Pa
     assert page.locator("#table tbody th").first.is_visible()
 
 
-def test_parts_are_loaded_when_their_video_is_opened(watched: Watched, tmp_path: Path) -> None:
+def test_parts_are_loaded_when_their_video_is_opened(watched: WatchedPage, tmp_path: Path) -> None:
     for number in range(5):
         report(tmp_path / "in", f"{number}.mp4", (block(1, 0, 0, 800 + number, "fear"),))
-    write_page([tmp_path / "in"], tmp_path / "a b.html", Options(max_inside=4))
+    write_page([tmp_path / "in"], tmp_path / "a b.html", PageOptions(max_inline=4))
     page = watched.open(tmp_path / "a b.html")
     page.wait_for_function("document.querySelectorAll('.plot .main-svg').length >= 3")
     (plotly,) = [url for url in watched.requests if "_files/" in url]
@@ -143,20 +143,20 @@ def test_parts_are_loaded_when_their_video_is_opened(watched: Watched, tmp_path:
     (part,) = [url for url in watched.requests if "_files/" in url and url != plotly]
     assert part.startswith((tmp_path / "a b_files").as_uri())
     page.get_by_role("status").wait_for()
-    assert outline(page, "fear") == [0, 803, 10_000]
-    watched.complaints[:] = [text for text in watched.complaints if "ERR_FILE_NOT_FOUND" not in text]
+    assert block_box(page, "fear") == [0, 803, 10_000]
+    watched.messages[:] = [text for text in watched.messages if "ERR_FILE_NOT_FOUND" not in text]
 
 
-def test_a_part_that_is_missing_is_said(browser: Browser, tmp_path: Path) -> None:
+def test_a_missing_part_is_reported(browser: Browser, tmp_path: Path) -> None:
     for number in range(2):
         report(tmp_path / "in", f"{number}.mp4", CLIP)
-    write_page([tmp_path / "in"], tmp_path / "report.html", Options(max_inside=1))
+    write_page([tmp_path / "in"], tmp_path / "report.html", PageOptions(max_inline=1))
     shutil.rmtree(tmp_path / "report_files")
     page = browser.new_page()
     page.goto((tmp_path / "report.html").as_uri())
     page.get_by_role("link", name="1.mp4").click()
     page.get_by_role("alert").wait_for()
-    assert page.get_by_role("alert").inner_text().startswith("A part of this page is missing: ./report_files/")
+    assert page.get_by_role("alert").inner_text().startswith("./report_files/")
     page.go_back()
-    page.get_by_text("this chart cannot be drawn").first.wait_for()
+    page.locator(".plot", has_text="cannot be drawn").first.wait_for()
     page.close()

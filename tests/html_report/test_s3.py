@@ -1,4 +1,4 @@
-"""Pages about archives in object storage: what listings tell is not asked for again."""
+"""Pages about archives in S3: metadata comes from listings, without a request per file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from annotate.html_report.build import Options, Written, write_page
+from annotate.html_report.build import PageOptions, WrittenPage, write_page
 from annotate.results.meta import describe_source, read_meta
 from annotate.storage.base import parse_path
 from tests.analytics.samples import CLIP, MOVIE, meta_of, report
@@ -20,7 +20,7 @@ COUNT = 12
 
 @pytest.fixture
 def films(bucket: Bucket, tmp_path: Path) -> Bucket:
-    """Videos in three folders below a prefix, each with its report."""
+    """Return a bucket with annotated videos in three folders below a prefix."""
     for number in range(COUNT):
         key = f"films/{number % 3}/{number}.mp4"
         bucket.put(key, b"video")
@@ -35,14 +35,14 @@ def films(bucket: Bucket, tmp_path: Path) -> Bucket:
     return bucket
 
 
-def page_of(place: str, tmp_path: Path, options: Options | None = None) -> Written:
-    """A page about what lies below an address."""
-    return write_page([parse_path(place)], tmp_path / "page.html", options)
+def page_of(url: str, tmp_path: Path, options: PageOptions | None = None) -> WrittenPage:
+    """Write a page about an S3 prefix."""
+    return write_page([parse_path(url)], tmp_path / "page.html", options)
 
 
-def test_a_page_needs_listings_and_the_content_of_reports_only(films: Bucket, tmp_path: Path) -> None:
+def test_a_page_needs_only_listings_and_the_content_of_reports(films: Bucket, tmp_path: Path) -> None:
     written = page_of(f"{films.url}/films", tmp_path)
-    assert (len(written.contents.reports), written.problems, written.unreachable) == (COUNT, [], COUNT)
+    assert (len(written.contents.reports), written.problems, written.unplayable) == (COUNT, [], COUNT)
     assert {method for method, _ in films.requests} == {"list_objects_v2", "get"}
     assert sum(method != "get" for method, _ in films.requests) < 5
     assert {key for method, key in films.requests if method == "get"} == {
@@ -50,28 +50,28 @@ def test_a_page_needs_listings_and_the_content_of_reports_only(films: Bucket, tm
     }
 
 
-def test_what_is_not_whole_is_told_below_the_folder_of_all(films: Bucket, tmp_path: Path) -> None:
+def test_problems_have_paths_below_the_common_prefix(films: Bucket, tmp_path: Path) -> None:
     films.put("films/0/0.emotions.csv", b"damaged")
     films.put("films/2/fresh.mp4", b"video")
     problems = page_of(f"{films.url}/films", tmp_path).problems
     assert [(problem.path, problem.kind) for problem in problems] == [
-        ("0/0.emotions.csv", "left out"),
-        ("2/fresh.mp4", "missing"),
+        ("0/0.emotions.csv", "skipped"),
+        ("2/fresh.mp4", "no table"),
     ]
 
 
-def test_outputs_in_object_storage_and_videos_here(bucket: Bucket, colours_clip: Path, tmp_path: Path) -> None:
+def test_outputs_in_s3_and_local_videos(bucket: Bucket, color_clip: Path, tmp_path: Path) -> None:
     videos = tmp_path / "films"
     videos.mkdir()
     for name in ("a.webm", "b.webm"):
-        shutil.copy(colours_clip, videos / name)
+        shutil.copy(color_clip, videos / name)
         path = annotated(videos / name)
         for made in (path, meta_of(path)):
             bucket.put(f"outputs/{made.name}", made)
             made.unlink()
-    options = Options(videos=videos)
+    options = PageOptions(videos=videos)
     written = page_of(f"{bucket.url}/outputs", tmp_path, options)
-    assert (len(written.contents.reports), written.problems, written.unreachable) == (2, [], 0)
+    assert (len(written.contents.reports), written.problems, written.unplayable) == (2, [], 0)
     bucket.put("outputs/b.emotions.csv", b"damaged")
     (problem,) = page_of(f"{bucket.url}/outputs", tmp_path, options).problems
-    assert (problem.path, problem.kind) == (f"{bucket.url}/outputs/b.emotions.csv", "left out")
+    assert (problem.path, problem.kind) == (f"{bucket.url}/outputs/b.emotions.csv", "skipped")

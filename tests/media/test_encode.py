@@ -1,4 +1,4 @@
-"""Copies of videos: what is drawn where and when, what is kept, and that frames keep their times."""
+"""Rendered videos: what is drawn where and when, which streams are kept, and that frames keep their times."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from annotate.emotions.palette import COLORS
 from annotate.errors import DecodingError, OutputError
-from annotate.media import encode as render_module
+from annotate.media import encode as encode_module
 from annotate.media.containers import MATROSKA, MP4, container_for_burning, container_for_copying
 from annotate.media.decode import decode
 from annotate.media.encode import FONT, Subtitles, burn, mux
@@ -34,7 +34,7 @@ from tests.clips import (
     file_url,
     make_frames_at,
     make_pattern,
-    remember_started,
+    record_processes,
     run_ffmpeg,
 )
 from tests.results.formats.test_ass import can_draw, extent
@@ -44,9 +44,9 @@ GRAY = "color=0x606060:size={size}:rate=25:duration={duration}"
 SRT = "1\n00:00:00,500 --> 00:00:01,500\nhappiness\n\n"
 TRACK = Subtitles(SRT, "srt", "eng", "Emotions")
 ON_GRAY = 90
-"""How far a colour may be off: encoding halves the resolution of colours, which lines of two pixels do not survive whole."""
+"""Tolerance for colors of lines on gray: chroma subsampling changes lines of two pixels."""
 
-NAME = "it's [50%], <b>;:\\ü.{ending}"
+NAME = "it's [50%], <b>;:\\ü.{extension}"
 
 draws = pytest.mark.skipif(not can_draw(), reason="this ffmpeg has no libass")
 
@@ -57,23 +57,23 @@ def drawing(size_px: tuple[int, int]) -> str:
     return text
 
 
-def burnt(path: Path, ending: str = MP4, **options: object) -> Path:
-    """A copy with the boxes of the report by hand."""
+def burned(path: Path, extension: str = MP4, **options: object) -> Path:
+    """Draw the boxes of `make_report` into a video."""
     video = probe(path)
     folder = path.parent / "work"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    target = folder / f"copy.{ending}"
+    target = folder / f"rendered.{extension}"
     burn(video, drawing((video.width_px, video.height_px)), target, **options)  # type: ignore[arg-type]
     return target
 
 
-def muxed(path: Path, tracks: Sequence[Subtitles] = (TRACK,), ending: str = MP4) -> Path:
-    """A copy with tracks added."""
+def muxed(path: Path, tracks: Sequence[Subtitles] = (TRACK,), extension: str = MP4) -> Path:
+    """Add subtitle tracks to a video."""
     folder = path.parent / "work"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    target = folder / f"copy.{ending}"
+    target = folder / f"rendered.{extension}"
     mux(probe(path), tracks, target)
     return target
 
@@ -82,11 +82,11 @@ def make_gray(path: Path, *, duration_s: float = 3, size: str = "640x360", optio
     return encode_once(path, "-f", "lavfi", "-i", GRAY.format(size=size, duration=duration_s), *options)
 
 
-def with_sound(path: Path, codec: str, *options: str, pictures: Path | None = None) -> Path:
-    """Pictures with two seconds of a tone."""
-    source = pictures or make_gray(path.with_name("gray.mp4"), duration_s=2)
-    sound = ("-f", "lavfi", "-i", "sine=frequency=440:duration=2")
-    return encode_once(path, "-i", source, *sound, "-c:v", "copy", "-c:a", codec, *options)
+def with_audio(path: Path, codec: str) -> Path:
+    """Make two seconds of gray video with a tone."""
+    video = make_gray(path.with_name("gray.mp4"), duration_s=2)
+    audio = ("-f", "lavfi", "-i", "sine=frequency=440:duration=2")
+    return encode_once(path, "-i", video, *audio, "-c:v", "copy", "-c:a", codec)
 
 
 def starts_ms(path: Path) -> list[int]:
@@ -103,26 +103,26 @@ def description(path: Path) -> str:
 
 
 def samples(path: Path) -> NDArray[np.int16]:
-    """The first stream of sound, mono, 8000 values a second."""
+    """Return the samples of the first audio stream, mono at 8000 Hz."""
     options = ("-loglevel", "error", "-i", file_url(path), "-map", "0:a:0", "-ac", "1", "-ar", "8000", "-f", "s16le")
     return np.frombuffer(ask_ffmpeg(*options), np.int16)
 
 
-def has_colour(picture: NDArray[np.uint8], emotion: str, tolerance: int = ON_GRAY) -> NDArray[np.bool_]:
-    """Where a picture (height, width, 3) has an emotion's colour."""
-    wanted = np.array(list(bytes.fromhex(COLORS[emotion][1:])), int)
-    result: NDArray[np.bool_] = (abs(picture.astype(int) - wanted) < tolerance).all(axis=2)
+def has_color(image: NDArray[np.uint8], emotion: str, tolerance: int = ON_GRAY) -> NDArray[np.bool_]:
+    """Return the mask of the pixels of an image (height, width, 3) that have an emotion's color."""
+    expected = np.array(list(bytes.fromhex(COLORS[emotion][1:])), int)
+    result: NDArray[np.bool_] = (abs(image.astype(int) - expected) < tolerance).all(axis=2)
     return result
 
 
-def assert_box_stands(
+def assert_box_is_drawn(
     path: Path, face_id: int, time_ms: int, emotion: str, size_px: tuple[int, int], tolerance: int = ON_GRAY
 ) -> None:
-    """A face's box is drawn at a time where it was, with a bar below it of the length of its probability."""
-    picture = read_still(path, time_ms)
-    assert picture.shape[:2] == (size_px[1], size_px[0])
+    """Check that a face's box is drawn in its place, with a bar below it as long as its probability."""
+    image = read_still(path, time_ms)
+    assert image.shape[:2] == (size_px[1], size_px[0])
     box, line_px = box_at(face_id, time_ms), Canvas(*size_px).line_px
-    marked = has_colour(picture, emotion, tolerance)
+    marked = has_color(image, emotion, tolerance)
     left, right, _, _ = extent(marked)
     assert (left, right) == pytest.approx((box.x, box.x + box.width), abs=3)
     side = marked[:, round(box.x) - line_px : round(box.x) + 1].any(axis=1)
@@ -133,32 +133,32 @@ def assert_box_stands(
 
 
 @draws
-@pytest.mark.parametrize("ending", [MP4, MATROSKA])
-def test_boxes_and_bars_stand_where_the_faces_are(tmp_path: Path, ending: str) -> None:
-    path = burnt(make_gray(tmp_path / NAME.format(ending=ending)), ending)
+@pytest.mark.parametrize("extension", [MP4, MATROSKA])
+def test_boxes_and_bars_are_drawn_at_the_faces(tmp_path: Path, extension: str) -> None:
+    path = burned(make_gray(tmp_path / NAME.format(extension=extension)), extension)
     for time_ms in (0, 400, 1000, 1560):
-        assert_box_stands(path, 1, time_ms, "happiness", (640, 360))
-    assert_box_stands(path, 2, 2200, "anger", (640, 360))
-    assert not has_colour(read_still(path, 1960), "anger")[:, 500:].any()
+        assert_box_is_drawn(path, 1, time_ms, "happiness", (640, 360))
+    assert_box_is_drawn(path, 2, 2200, "anger", (640, 360))
+    assert not has_color(read_still(path, 1960), "anger")[:, 500:].any()
     assert starts_ms(path) == list(range(0, 3000, 40))
 
 
 @draws
-def test_a_turned_clip_of_variable_rate_stands_upright_and_keeps_every_time(tmp_path: Path) -> None:
+def test_a_rotated_clip_of_variable_rate_is_upright_and_keeps_every_time(tmp_path: Path) -> None:
     phone = Path(shutil.copy(SAMPLES / "phone.mov", tmp_path))
-    path = burnt(phone)
+    path = burned(phone)
     for time_ms in (500, 1000, 1500):
-        assert_box_stands(path, 1, time_ms, "happiness", (360, 640), 50)
+        assert_box_is_drawn(path, 1, time_ms, "happiness", (360, 640), 50)
     assert starts_ms(path) == starts_ms(phone)
     assert "rotation" not in description(path)
 
 
 @draws
-@pytest.mark.parametrize("ending", [MP4, MATROSKA])
-def test_variable_rate_keeps_every_time(tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("extension", [MP4, MATROSKA])
+def test_variable_rate_keeps_every_time(tmp_path: Path, extension: str) -> None:
     times_ms = [0, 41, 82, 83, 400, 1000, 1001, 1500, 2999]
-    clip = make_frames_at(tmp_path / f"variable.{ending}", times_ms)
-    path = burnt(clip, ending)
+    clip = make_frames_at(tmp_path / f"variable.{extension}", times_ms)
+    path = burned(clip, extension)
     assert starts_ms(path) == times_ms
     difference = abs(read_still(path, 1500).astype(int) - read_still(clip, 1500)).max(axis=2)
     assert np.median(difference[:50]) < 4
@@ -166,140 +166,158 @@ def test_variable_rate_keeps_every_time(tmp_path: Path, ending: str) -> None:
 
 @draws
 @pytest.mark.parametrize("rate", ["24000/1001", "60000/1001"])
-def test_rates_whose_times_are_no_whole_milliseconds(tmp_path: Path, rate: str) -> None:
+def test_rates_whose_times_are_not_whole_milliseconds(tmp_path: Path, rate: str) -> None:
     clip = make_pattern(tmp_path / "clip.mp4", rate=rate, duration_s=2)
-    assert starts_ms(burnt(clip)) == starts_ms(clip)
+    assert starts_ms(burned(clip)) == starts_ms(clip)
     assert starts_ms(muxed(clip)) == starts_ms(clip)
 
 
 @draws
-def test_a_transport_stream_keeps_its_start_and_its_sound_is_encoded(tmp_path: Path) -> None:
-    """Pictures begin 0.4 s after the sound, in a container that starts at 100 s."""
+def test_a_transport_stream_keeps_its_start_and_its_audio_is_encoded(tmp_path: Path) -> None:
+    """Video starts 0.4 s after audio, in a container that starts at 100 s."""
     clip = tmp_path / "late.ts"
-    pictures = make_gray(tmp_path / "pictures.mp4", duration_s=2)
-    sound = ("-f", "lavfi", "-i", "sine=frequency=440:duration=2.4")
+    video = make_gray(tmp_path / "video.mp4", duration_s=2)
+    audio = ("-f", "lavfi", "-i", "sine=frequency=440:duration=2.4")
     timing = ("-output_ts_offset", "100")
-    run_ffmpeg("-itsoffset", "0.4", "-i", pictures, *sound, "-c:v", "copy", "-c:a", "mp2", *timing, clip)
-    path = burnt(clip)
+    run_ffmpeg("-itsoffset", "0.4", "-i", video, *audio, "-c:v", "copy", "-c:a", "mp2", *timing, clip)
+    path = burned(clip)
     assert streams(path) == [("video", "h264"), ("audio", "aac")]
     assert starts_ms(path) == starts_ms(clip)
-    assert_box_stands(path, 1, 1000, "happiness", (640, 360))
+    assert_box_is_drawn(path, 1, 1000, "happiness", (640, 360))
 
 
 @draws
-@pytest.mark.parametrize(("ending", "codec"), [(MP4, "aac"), (MATROSKA, "flac"), (MATROSKA, "pcm_s16le")])
-def test_sound_is_copied_where_the_container_takes_it(tmp_path: Path, ending: str, codec: str) -> None:
-    clip = with_sound(tmp_path / f"clip.{ending}", codec)
-    path = burnt(clip, ending)
+@pytest.mark.parametrize(("extension", "codec"), [(MP4, "aac"), (MATROSKA, "flac"), (MATROSKA, "pcm_s16le")])
+def test_audio_that_the_container_supports_is_copied(tmp_path: Path, extension: str, codec: str) -> None:
+    clip = with_audio(tmp_path / f"clip.{extension}", codec)
+    path = burned(clip, extension)
     assert streams(path)[1] == streams(clip)[1]
     assert np.array_equal(samples(path), samples(clip))
     assert starts_ms(path) == starts_ms(clip)
 
 
 @draws
-def test_sound_that_mp4_does_not_take_is_encoded(tmp_path: Path) -> None:
-    clip = with_sound(tmp_path / "clip.mov", "pcm_s16le")
-    path = burnt(clip)
+def test_audio_that_mp4_does_not_support_is_encoded(tmp_path: Path) -> None:
+    clip = with_audio(tmp_path / "clip.mov", "pcm_s16le")
+    path = burned(clip)
     assert streams(path)[1] == ("audio", "aac")
     assert abs(len(samples(path)) - len(samples(clip))) < 800
     assert samples(path)[4000:12000].std() == pytest.approx(samples(clip)[4000:12000].std(), rel=0.05)
 
 
 @draws
-def test_pixels_that_are_not_square_stay_so_and_boxes_fit(tmp_path: Path) -> None:
+def test_boxes_fit_where_pixels_are_not_square(tmp_path: Path) -> None:
     clip = make_gray(tmp_path / "wide.mp4", size="320x360", options=("-vf", "setsar=2/1", *H264))
-    path = burnt(clip)
+    path = burned(clip)
     assert "320x360 [SAR 2:1" in description(path)
-    assert_box_stands(path, 1, 1000, "happiness", (640, 360))
+    assert_box_is_drawn(path, 1, 1000, "happiness", (640, 360))
 
 
 @draws
-def test_odd_sizes_stay(tmp_path: Path) -> None:
+def test_odd_sizes_are_kept(tmp_path: Path) -> None:
     clip = make_gray(tmp_path / "odd.mkv", size="641x361", options=("-c:v", "ffv1", "-pix_fmt", "yuv444p"))
-    assert_box_stands(burnt(clip, MATROSKA), 1, 1000, "happiness", (641, 361))
+    assert_box_is_drawn(burned(clip, MATROSKA), 1, 1000, "happiness", (641, 361))
 
 
 @draws
-def test_nothing_in_a_copy_depends_on_the_run_or_the_cores(tmp_path: Path) -> None:
-    clip = with_sound(tmp_path / "clip.mkv", "aac")
-    first = burnt(clip, MATROSKA).read_bytes()
-    assert burnt(clip, MATROSKA, limits=Limits(threads=0)).read_bytes() == first
-    soft = muxed(clip, ending=MATROSKA).read_bytes()
-    assert muxed(clip, ending=MATROSKA).read_bytes() == soft
+def test_rendered_videos_are_the_same_to_the_byte_in_every_run(tmp_path: Path) -> None:
+    clip = with_audio(tmp_path / "clip.mkv", "aac")
+    first = burned(clip, MATROSKA).read_bytes()
+    assert burned(clip, MATROSKA, limits=Limits(threads=0)).read_bytes() == first
+    first = muxed(clip, extension=MATROSKA).read_bytes()
+    assert muxed(clip, extension=MATROSKA).read_bytes() == first
 
 
 @draws
-def test_a_machine_without_fonts_draws_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fonts_of_the_machine_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clip = make_gray(tmp_path / "clip.mp4", duration_s=1)
-    expected = read_still(burnt(clip), 400)
-    none = tmp_path / "fonts.conf"
-    none.write_text('<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig></fontconfig>')
-    monkeypatch.setenv("FONTCONFIG_FILE", str(none))
-    picture = read_still(burnt(clip), 400)
-    assert np.array_equal(picture, expected)
+    expected = read_still(burned(clip), 400)
+    no_fonts = tmp_path / "fonts.conf"
+    no_fonts.write_text('<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig></fontconfig>')
+    monkeypatch.setenv("FONTCONFIG_FILE", str(no_fonts))
+    image = read_still(burned(clip), 400)
+    assert np.array_equal(image, expected)
     box = box_at(1, 400)
-    label = picture[round(box.y) - 22 : round(box.y) - 6, round(box.x) : round(box.x) + 90]
+    label = image[round(box.y) - 22 : round(box.y) - 6, round(box.x) : round(box.x) + 90]
     assert (label.max(axis=2) < 60).any()
 
 
-def make_rich(folder: Path, ending: str) -> Path:
-    """Two languages of sound, subtitles, a chapter and a title."""
-    pictures = make_gray(folder / "gray.mp4", duration_s=2)
+def make_rich(folder: Path, extension: str) -> Path:
+    """Make a clip with audio in two languages, subtitles, a chapter and a title."""
+    video = make_gray(folder / "gray.mp4", duration_s=2)
     (folder / "own.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nown words\n\n")
     (folder / "chapters.txt").write_text(
         ";FFMETADATA1\ntitle=A film\nartist=Somebody\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1000\ntitle=First\n"
     )
-    path = folder / f"rich.{ending}"
+    path = folder / f"rich.{extension}"
     tones = ("-f", "lavfi", "-i", "sine=440:duration=2", "-f", "lavfi", "-i", "sine=880:duration=2")
-    inputs = ("-i", pictures, *tones, "-i", folder / "own.srt", "-i", folder / "chapters.txt")
+    inputs = ("-i", video, *tones, "-i", folder / "own.srt", "-i", folder / "chapters.txt")
     maps = [part for number in range(4) for part in ("-map", str(number))]
-    words = ("-metadata:s:a:0", "language=deu", "-metadata:s:a:1", "language=fra", "-metadata:s:s:0", "language=ita")
-    text = "mov_text" if ending == MP4 else "srt"
+    languages = ("-metadata:s:a:0", "language=deu", "-metadata:s:a:1", "language=fra", "-metadata:s:s:0", "language=ita")
+    text = "mov_text" if extension == MP4 else "srt"
     run_ffmpeg(
-        *inputs, *maps, "-map_metadata", "4", "-map_chapters", "4", "-c:v", "copy", "-c:a", "aac", "-c:s", text, *words, path
+        *inputs,
+        *maps,
+        "-map_metadata",
+        "4",
+        "-map_chapters",
+        "4",
+        "-c:v",
+        "copy",
+        "-c:a",
+        "aac",
+        "-c:s",
+        text,
+        *languages,
+        path,
     )
     return path
 
 
-@pytest.mark.parametrize(("ending", "text", "language"), [(MP4, "mov_text", "rus"), (MATROSKA, "subrip", "eng")])
-def test_soft_tracks_are_added_and_all_else_is_kept(tmp_path: Path, ending: str, text: str, language: str) -> None:
-    clip = make_rich(tmp_path, ending)
-    path = muxed(clip, [Subtitles(SRT, "srt", language, "Эмоции")], ending)
+@pytest.mark.parametrize(("extension", "text", "language"), [(MP4, "mov_text", "rus"), (MATROSKA, "subrip", "eng")])
+def test_tracks_are_added_and_all_else_is_kept(tmp_path: Path, extension: str, text: str, language: str) -> None:
+    clip = make_rich(tmp_path, extension)
+    path = muxed(clip, [Subtitles(SRT, "srt", language, "Эмоции")], extension)
     assert [stream for stream in streams(path) if stream[0] != "data"] == [*streams(clip)[:4], ("subtitle", text)]
-    told = description(path)
-    assert re.findall(r"Stream #0:\d+(?:\[\w+\])?\((\w+)\): (?:Audio|Subtitle)", told) == ["deu", "fra", "ita", language]
-    assert "Эмоции" in told
-    assert re.search(r"(?i)title +: A film", told)
-    assert re.search(r"(?i)artist +: Somebody", told)
-    assert re.search(r"(?i)title +: First", told)
+    info = description(path)
+    assert re.findall(r"Stream #0:\d+(?:\[\w+\])?\((\w+)\): (?:Audio|Subtitle)", info) == [
+        "deu",
+        "fra",
+        "ita",
+        language,
+    ]
+    assert "Эмоции" in info
+    assert re.search(r"(?i)title +: A film", info)
+    assert re.search(r"(?i)artist +: Somebody", info)
+    assert re.search(r"(?i)title +: First", info)
     assert np.array_equal(samples(path), samples(clip))
     quiet = ("-loglevel", "error")
     for stream in range(3):
-        coded = ("-map", f"0:{stream}", "-c", "copy", "-f", "md5")
-        assert ask_ffmpeg(*quiet, "-i", path, *coded) == ask_ffmpeg(*quiet, "-i", clip, *coded)
-    shown = ask_ffmpeg("-loglevel", "error", "-i", path, "-map", "0:s:1", "-f", "srt").decode()
-    assert "00:00:00,500 --> 00:00:01,500\nhappiness" in shown
+        md5 = ("-map", f"0:{stream}", "-c", "copy", "-f", "md5")
+        assert ask_ffmpeg(*quiet, "-i", path, *md5) == ask_ffmpeg(*quiet, "-i", clip, *md5)
+    added = ask_ffmpeg("-loglevel", "error", "-i", path, "-map", "0:s:1", "-f", "srt").decode()
+    assert "00:00:00,500 --> 00:00:01,500\nhappiness" in added
     assert starts_ms(path) == starts_ms(clip)
-    assert re.search(rf"\({language}\): Subtitle: .*\(default\)", told) is None
+    assert re.search(rf"\({language}\): Subtitle: .*\(default\)", info) is None
 
 
-def test_the_only_subtitles_are_shown_by_themselves(tmp_path: Path) -> None:
-    path = muxed(make_gray(tmp_path / NAME.format(ending="mp4"), duration_s=2))
+def test_the_only_subtitles_are_shown_by_default(tmp_path: Path) -> None:
+    path = muxed(make_gray(tmp_path / NAME.format(extension="mp4"), duration_s=2))
     assert re.search(r"Subtitle: mov_text .*\(default\)", description(path))
     text = ask_ffmpeg("-loglevel", "error", "-i", file_url(path), "-f", "srt").decode()
     assert text == SRT
 
 
-def test_matroska_has_the_boxes_as_a_track_too(tmp_path: Path) -> None:
+def test_matroska_can_have_the_boxes_as_a_track(tmp_path: Path) -> None:
     boxes = Subtitles(drawing((640, 360)), "ass", "eng", "Emotions, with boxes")
     path = muxed(make_gray(tmp_path / "clip.mkv", duration_s=2), [TRACK, boxes], MATROSKA)
     assert streams(path) == [("video", "h264"), ("subtitle", "subrip"), ("subtitle", "ass")]
     assert "Emotions, with boxes" in description(path)
-    back = ask_ffmpeg("-loglevel", "error", "-i", path, "-map", "0:s:1", "-c", "copy", "-f", "ass").decode()
-    assert back.count("Dialogue:") == drawing((640, 360)).count("Dialogue:")
+    extracted = ask_ffmpeg("-loglevel", "error", "-i", path, "-map", "0:s:1", "-c", "copy", "-f", "ass").decode()
+    assert extracted.count("Dialogue:") == drawing((640, 360)).count("Dialogue:")
 
 
-def test_a_soft_copy_stays_turned_and_cut(tmp_path: Path) -> None:
+def test_adding_tracks_keeps_rotation_and_edit_list(tmp_path: Path) -> None:
     phone = Path(shutil.copy(SAMPLES / "phone.mov", tmp_path))
     path = muxed(phone)
     assert (probe(path).width_px, probe(path).height_px) == (360, 640)
@@ -311,7 +329,7 @@ def test_a_soft_copy_stays_turned_and_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("container", "codecs", "burnt_into", "copied_into"),
+    ("container", "codecs", "for_burning", "for_copying"),
     [
         ("mov,mp4,m4a,3gp,3g2,mj2", ("video h264", "audio aac", "subtitle mov_text", "data none"), MP4, MP4),
         ("mov,mp4,m4a,3gp,3g2,mj2", ("video h264", "audio pcm_s16le"), MP4, MATROSKA),
@@ -319,70 +337,72 @@ def test_a_soft_copy_stays_turned_and_cut(tmp_path: Path) -> None:
         ("avi", ("video mpeg4", "audio mp3"), MP4, MATROSKA),
     ],
 )
-def test_containers_are_chosen_by_what_is_in_them(
-    container: str, codecs: tuple[str, ...], burnt_into: str, copied_into: str
+def test_the_container_is_chosen_by_the_codecs(
+    container: str, codecs: tuple[str, ...], for_burning: str, for_copying: str
 ) -> None:
     streams = tuple(Stream(number, *codec.split()) for number, codec in enumerate(codecs))
     video = Video(Path("a"), 0, 16, 16, 1.0, 25.0, container, streams)
-    assert (container_for_burning(video), container_for_copying(video)) == (burnt_into, copied_into)
+    assert (container_for_burning(video), container_for_copying(video)) == (for_burning, for_copying)
 
 
 def test_progress_reaches_the_end(tmp_path: Path) -> None:
     clip = make_gray(tmp_path / "clip.mp4", duration_s=2)
-    told: list[float] = []
+    progress: list[float] = []
     (tmp_path / "work").mkdir()
-    burn(probe(clip), None, tmp_path / "work" / "copy.mp4", progress=told.append)
-    assert told == sorted(told)
-    assert told[-1] == pytest.approx(2, abs=0.2)
+    burn(probe(clip), None, tmp_path / "work" / "rendered.mp4", progress=progress.append)
+    assert progress == sorted(progress)
+    assert progress[-1] == pytest.approx(2, abs=0.2)
 
 
-def test_a_decoder_that_hangs_or_fails_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_of_a_decoder_that_hangs_or_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clip = make_gray(tmp_path / "clip.mp4", duration_s=1)
     video, work = probe(clip), tmp_path / "work"
     work.mkdir()
     script = tmp_path / "ffmpeg"
     monkeypatch.setattr("annotate.media.ffmpeg.find_renderer", lambda usual: Renderer(str(script)))
-    for line, error, expected in (
-        ("exec sleep 60", DecodingError, r"clip\.mp4: the decoder gave nothing for 0\.3 s and was ended"),
-        ("echo 'No space left on device' >&2; exit 1", OutputError, r"cannot be written \(No space left on device\)"),
-        ("echo 'bad header' >&2; exit 1", DecodingError, r"clip\.mp4: no whole copy could be made \(bad header\)"),
+    for line, error, path, cause in (
+        ("exec sleep 60", DecodingError, clip, "(no output for 0.3 s)"),
+        ("echo 'No space left on device' >&2; exit 1", OutputError, tmp_path, "(No space left on device)"),
+        ("echo 'bad header' >&2; exit 1", DecodingError, clip, "(bad header)"),
     ):
         script.write_text(f"#!/bin/sh\n{line}\n")
         script.chmod(0o755)
-        with pytest.raises(error, match=expected):
-            burn(video, None, work / "copy.mp4", limits=Limits(stall_timeout_s=0.3))
+        with pytest.raises(error) as raised:
+            burn(video, None, work / "rendered.mp4", limits=Limits(stall_timeout_s=0.3))
+        assert raised.value.path == path
+        assert cause in raised.value.problem
 
 
 @draws
-def test_drawn_copies_keep_other_subtitles_attachments_chapters_and_metadata(tmp_path: Path) -> None:
+def test_burning_keeps_subtitles_attachments_chapters_and_metadata(tmp_path: Path) -> None:
     rich, clip = make_rich(tmp_path, MATROSKA), tmp_path / "clip.mkv"
     (tmp_path / "letters.ttf").write_bytes(b"letters")
-    attached = ("-attach", tmp_path / "letters.ttf", "-metadata:s:t", "mimetype=font/ttf")
-    run_ffmpeg("-i", rich, "-map", "0", "-c", "copy", *attached, clip)
-    path = burnt(clip, MATROSKA)
+    attach = ("-attach", tmp_path / "letters.ttf", "-metadata:s:t", "mimetype=font/ttf")
+    run_ffmpeg("-i", rich, "-map", "0", "-c", "copy", *attach, clip)
+    path = burned(clip, MATROSKA)
     assert [kind for kind, _ in streams(path)] == ["video", "audio", "audio", "subtitle", "attachment"]
-    told = description(path)
-    assert re.findall(r"Stream #0:\d+\((\w+)\): (?:Audio|Subtitle)", told) == ["deu", "fra", "ita"]
-    assert all(re.search(rf"(?i){name} +: {value}", told) for name, value in (("title", "A film"), ("title", "First")))
-    assert [kind for kind, _ in streams(burnt(clip)) if kind != "data"] == ["video", "audio", "audio", "subtitle"]
+    info = description(path)
+    assert re.findall(r"Stream #0:\d+\((\w+)\): (?:Audio|Subtitle)", info) == ["deu", "fra", "ita"]
+    assert all(re.search(rf"(?i){name} +: {value}", info) for name, value in (("title", "A film"), ("title", "First")))
+    assert [kind for kind, _ in streams(burned(clip)) if kind != "data"] == ["video", "audio", "audio", "subtitle"]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="ends a process by its number")
-@pytest.mark.parametrize("is_soft", [False, True])
-def test_ffmpeg_ends_when_nobody_listens_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_soft: bool) -> None:
-    """As when its worker is killed: the pipe's other end is closed, and nobody is left to end it."""
+@pytest.mark.skipif(os.name != "posix", reason="kills a process by its ID")
+@pytest.mark.parametrize("adds_tracks", [False, True])
+def test_ffmpeg_exits_when_its_pipe_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, adds_tracks: bool) -> None:
+    """When a worker is killed, its end of the pipe is closed, and no process is left to kill ffmpeg."""
     video = probe(make_pattern(tmp_path / "clip.mp4", duration_s=20, size="640x360"))
 
-    def leave(pipe: IO[bytes], *arguments: object) -> Iterator[float]:
+    def close(pipe: IO[bytes], *arguments: object) -> Iterator[float]:
         pipe.read(100)
         pipe.close()
         yield 0.0
         assert started[-1].wait(30) != 0
 
-    monkeypatch.setattr(render_module, "_times", leave)
-    started = remember_started(monkeypatch)
+    monkeypatch.setattr(encode_module, "_read_progress", close)
+    started = record_processes(monkeypatch)
     work = tmp_path / "work"
     work.mkdir()
-    make = functools.partial(mux, tracks=[]) if is_soft else functools.partial(burn, substation=None)
+    render = functools.partial(mux, tracks=[]) if adds_tracks else functools.partial(burn, ass_track=None)
     with pytest.raises(DecodingError):
-        make(video, target=work / "copy.mkv")
+        render(video, target=work / "rendered.mkv")

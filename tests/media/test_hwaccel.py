@@ -13,24 +13,25 @@ from annotate.media.probe import probe
 from annotate.settings import Limits
 
 
-def test_no_hardware_is_asked_for_by_default(empty_clip: Path) -> None:
+def test_hardware_is_not_used_by_default(empty_clip: Path) -> None:
     assert choose_hwaccel("none") == "none"
     assert "-hwaccel" not in _command(probe(empty_clip), (160, 120), Limits(), "pipe:3")
 
 
-def test_a_way_of_decoding_is_told_to_ffmpeg_before_the_input(empty_clip: Path) -> None:
+def test_the_method_is_an_option_of_the_input(empty_clip: Path) -> None:
     command = _command(probe(empty_clip), (160, 120), Limits(hwaccel="vaapi"), "pipe:3")
     assert command[command.index("-hwaccel") + 1] == "vaapi"
     assert command.index("-hwaccel") < command.index("-i")
 
 
-def test_what_ffmpeg_does_not_know_is_refused_with_what_it_knows() -> None:
-    with pytest.raises(SettingsError, match=r"^--hwaccel steam: this ffmpeg does not know it") as raised:
+def test_the_error_of_an_unknown_method_lists_the_known_ones() -> None:
+    with pytest.raises(SettingsError) as raised:
         choose_hwaccel("steam")
+    assert "--hwaccel steam" in raised.value.problem
     assert raised.value.remedy.startswith("choose from auto, none")
 
 
-def test_the_first_way_whose_device_opens_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_chooses_the_first_method_whose_device_opens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hwaccel, "known_hwaccels", lambda ffmpeg: ("first", "second", "third"))
     monkeypatch.setattr(hwaccel, "_works", lambda ffmpeg, name: name != "first")
     assert choose_hwaccel("auto") == "second"
@@ -38,12 +39,12 @@ def test_the_first_way_whose_device_opens_is_taken(monkeypatch: pytest.MonkeyPat
     assert choose_hwaccel("first") == "none"
 
 
-def test_without_a_device_none_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_chooses_none_without_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hwaccel, "_works", lambda ffmpeg, name: False)
     assert choose_hwaccel("auto") == "none"
 
 
-def test_ffmpeg_is_asked_whether_a_device_opens() -> None:
+def test_devices_are_tried_with_ffmpeg() -> None:
     ffmpeg = find_ffmpeg()
     assert not hwaccel._works(ffmpeg, "steam")
     assert all(name == name.strip() and " " not in name for name in known_hwaccels(ffmpeg))

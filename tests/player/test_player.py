@@ -1,4 +1,4 @@
-"""What the player is given, as numbers."""
+"""Data, texts and scripts of the player."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from annotate.emotions.labels import EMOTIONS, WORDS
-from annotate.emotions.palette import COLORS, ink
+from annotate.emotions.labels import EMOTION_WORDS, EMOTIONS
+from annotate.emotions.palette import COLORS, text_color
 from annotate.player.player import player_data, player_script, player_style
 from annotate.player.strings import PLAYER_WORDS
 from tests.results.reports import CLIPPED, SIZE_PX, box_at, make_report
 
 
-def test_a_lane_a_face_whose_spans_are_the_blocks_without_what_the_one_before_covers() -> None:
+def test_one_lane_per_face_with_non_overlapping_spans() -> None:
     data = player_data(make_report(), {2: "data:image/jpeg;base64,AA"})
     assert (data["end_ms"], data["width_px"], data["height_px"]) == (6000, *SIZE_PX)
     assert [(lane["face"], lane["thumbnail"]) for lane in data["lanes"]] == [(1, None), (2, "data:image/jpeg;base64,AA")]
@@ -22,7 +22,7 @@ def test_a_lane_a_face_whose_spans_are_the_blocks_without_what_the_one_before_co
     assert [EMOTIONS[span[2]] for span in data["lanes"][0]["spans"]] == ["happiness", "happiness", "sadness", "fear"]
 
 
-def test_all_scores_of_a_block_in_ten_thousandths() -> None:
+def test_scores_are_in_ten_thousandths() -> None:
     report = make_report()
     first = report.table.iloc[0]
     span = player_data(report)["lanes"][0]["spans"][0]
@@ -30,12 +30,12 @@ def test_all_scores_of_a_block_in_ten_thousandths() -> None:
     assert span[3 + span[2]] == max(span[3:]) == round(first["confidence"] * 10_000)
 
 
-def test_colours_are_the_palette_s() -> None:
+def test_colors_come_from_the_palette() -> None:
     emotions = player_data(make_report())["emotions"]
-    assert emotions == [{"name": name, "colour": COLORS[name], "ink": ink(name)} for name in EMOTIONS]
+    assert emotions == [{"name": name, "colour": COLORS[name], "ink": text_color(name)} for name in EMOTIONS]
 
 
-def test_cues_are_those_of_each_face_and_stand_above_it() -> None:
+def test_cues_belong_to_a_face_and_are_placed_above_it() -> None:
     report = make_report()
     data = player_data(report)
     shown = {(start, end, face, EMOTIONS[emotion]) for start, end, face, emotion, *_ in data["cues"]}
@@ -49,28 +49,28 @@ def test_cues_are_those_of_each_face_and_stand_above_it() -> None:
     ]
 
 
-def test_one_face_alone_needs_no_number_and_a_video_without_faces_has_nothing_to_show() -> None:
+def test_a_single_face_is_not_numbered_and_a_video_without_faces_has_no_lanes() -> None:
     assert not player_data(make_report(faces=1))["numbered"]
     data = player_data(make_report(faces=0))
     assert (data["lanes"], data["cues"], data["end_ms"]) == ([], [], 6000)
 
 
-def test_a_picture_of_unknown_size_leaves_cues_where_browsers_put_them() -> None:
+def test_with_an_unknown_frame_size_cues_have_no_position() -> None:
     data = player_data(make_report(size_px=(0, 0)))
     assert {tuple(cue[4:]) for cue in data["cues"]} == {(None, None)}
 
 
-def test_it_is_json_of_plain_numbers() -> None:
+def test_data_can_be_written_as_json() -> None:
     data = player_data(make_report())
     assert json.loads(json.dumps(data, allow_nan=False)) == data
 
 
-def test_every_language_has_all_words_and_the_script_has_them_all() -> None:
+def test_every_language_has_all_texts_and_the_script_contains_them() -> None:
     english = PLAYER_WORDS["en"]
-    assert set(PLAYER_WORDS) == set(WORDS)
+    assert set(PLAYER_WORDS) == set(EMOTION_WORDS)
     for language, table in PLAYER_WORDS.items():
         assert table.keys() == english.keys()
-        assert table["emotions"] == WORDS[language]
+        assert table["emotions"] == EMOTION_WORDS[language]
         for key, text in table.items():
             if isinstance(text, str):
                 assert text.count("{") == english[key].count("{"), (language, key)
@@ -78,8 +78,8 @@ def test_every_language_has_all_words_and_the_script_has_them_all() -> None:
     assert json.loads(words)["ru"]["emotions"]["fear"] == "страх"
 
 
-def test_nothing_in_script_and_style_is_fetched_evaluated_or_set_as_markup() -> None:
-    """So that they work under a content security policy, and names never become tags."""
+def test_script_and_style_fetch_nothing_and_evaluate_nothing() -> None:
+    """They must work under a strict content security policy, and names must never become markup."""
     script = player_script()
     for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", "new Function", "fetch(", "http:", "https:"):
         assert forbidden not in script.replace("http://www.w3.org/2000/svg", "")

@@ -1,4 +1,4 @@
-"""Which moments are chosen: by hand, and that it is the same in any order."""
+"""Choice of highlights, compared with a choice by hand; independent of the order of rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from annotate.emotions.labels import EMOTIONS
-from annotate.plots.highlights import Moment, highlights, runs
+from annotate.plots.highlights import Highlight, choose_highlights, emotion_runs
 from annotate.results.report import Report
 from tests.results.reports import make_report
 
@@ -15,7 +15,7 @@ Block = tuple[int, int, int, str, float]
 
 
 def report_of(blocks: Sequence[Block]) -> Report:
-    """A report of blocks: face, start and end in milliseconds, emotion, confidence."""
+    """Return a report with blocks: face, start and end in milliseconds, emotion, confidence."""
     report = make_report(
         blocks=tuple((face, at, start, end, name, 0) for at, (face, start, end, name, _) in enumerate(blocks))
     )
@@ -36,28 +36,28 @@ ONE_FACE: tuple[Block, ...] = (
 )
 
 
-def test_the_surest_block_of_every_run_the_first_of_equals() -> None:
+def test_peak_of_a_run_is_its_first_most_confident_block() -> None:
     """A gap ends a run."""
-    assert highlights(report_of(ONE_FACE), 12) == [
-        Moment(1200, 1, "happiness", 0.9, 2400),
-        Moment(2800, 1, "surprise", 0.6, 800),
-        Moment(4000, 1, "surprise", 0.8, 800),
+    assert choose_highlights(report_of(ONE_FACE), 12) == [
+        Highlight(1200, 1, "happiness", 0.9, 2400),
+        Highlight(2800, 1, "surprise", 0.6, 800),
+        Highlight(4000, 1, "surprise", 0.8, 800),
     ]
-    assert [len(run.pieces) for run in runs(report_of(ONE_FACE).pieces)] == [3, 1, 1]
+    assert [len(run.blocks) for run in emotion_runs(report_of(ONE_FACE).blocks)] == [3, 1, 1]
 
 
-def test_few_moments_show_different_emotions() -> None:
-    chosen = highlights(report_of(ONE_FACE), 2)
+def test_few_highlights_have_different_emotions() -> None:
+    chosen = choose_highlights(report_of(ONE_FACE), 2)
     assert [(moment.time_ms, moment.emotion) for moment in chosen] == [(1200, "happiness"), (4000, "surprise")]
 
 
-def test_many_runs_are_spread_over_faces_and_time() -> None:
+def test_highlights_are_spread_over_faces_and_time() -> None:
     blocks = [
         (face, 2000 * at, 2000 * at + 1000, name, 0.99 if at < 4 else 0.9)
         for face in (1, 2)
         for at, name in enumerate(["anger", "fear"] * 15)
     ]
-    chosen = highlights(report_of(blocks), 6)
+    chosen = choose_highlights(report_of(blocks), 6)
     assert len(chosen) == 6
     assert chosen == sorted(chosen, key=lambda moment: (moment.time_ms, moment.face_id))
     assert {moment.face_id for moment in chosen} == {1, 2}
@@ -67,12 +67,12 @@ def test_many_runs_are_spread_over_faces_and_time() -> None:
     assert min(later - earlier for earlier, later in pairwise(times_ms)) >= 2000
 
 
-def test_the_order_of_rows_decides_nothing() -> None:
+def test_order_of_rows_does_not_matter() -> None:
     report = report_of(ONE_FACE)
-    turned = replace(report, table=report.table[::-1])
-    for most in (1, 2, 3):
-        assert highlights(turned, most) == highlights(report, most)
+    reversed_report = replace(report, table=report.table[::-1])
+    for max_count in (1, 2, 3):
+        assert choose_highlights(reversed_report, max_count) == choose_highlights(report, max_count)
 
 
-def test_without_faces_there_is_none() -> None:
-    assert highlights(make_report(faces=0), 12) == []
+def test_no_faces_give_no_highlights() -> None:
+    assert choose_highlights(make_report(faces=0), 12) == []

@@ -1,1 +1,1 @@
-"""A longer programme that tries what an unattended archive run meets: ``python -m tests.reliability``."""
+"""Long-running reliability tests of archive runs: ``python -m tests.reliability``."""

@@ -1,9 +1,9 @@
-"""Runs the parts and prints their table.
+"""Run the parts of the reliability tests and print a table of results.
 
 ::
 
     python -m tests.reliability                      everything; takes about an hour
-    python -m tests.reliability --quick              everything with tiny counts, for trying the programme itself
+    python -m tests.reliability --quick              everything with tiny counts, to test the suite itself
     python -m tests.reliability --only kills,damaged
 """
 
@@ -26,10 +26,10 @@ from tests.reliability.at_once import at_once
 from tests.reliability.crowd import crowd
 from tests.reliability.damage import damaged
 from tests.reliability.kills import kills
-from tests.reliability.row import Options, Row, say
+from tests.reliability.result import Options, PartResult, print_line
 from tests.reliability.volume import long, many
 
-PARTS: dict[str, Callable[[Options], Row]] = {
+PARTS: dict[str, Callable[[Options], PartResult]] = {
     "kills": kills,
     "damaged": damaged,
     "many": many,
@@ -53,49 +53,52 @@ def _parse_parts(ctx: click.Context, parameter: click.Parameter, value: str) -> 
 @click.option(
     "--only", metavar="LIST", default=",".join(PARTS), show_default=True, callback=_parse_parts, help="Parts to run."
 )
-@click.option("--quick", is_flag=True, help="Tiny counts, for trying the programme itself.")
+@click.option("--quick", is_flag=True, help="Tiny counts, to test the suite itself.")
 @click.option(
     "--folder",
     metavar="DIR",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
-    help="Where the temporary folder is made.",
+    help="Parent of the temporary folder.  [default: the system's]",
 )
-@click.option("--keep", is_flag=True, help="Leave the temporary folder.")
-@click.option("--seed", metavar="N", default=1, show_default=True, help="What chance begins with.")
-@click.option("--kills", metavar="N", default=200, show_default=True, type=click.IntRange(1), help="How many kills.")
+@click.option("--keep", is_flag=True, help="Keep the temporary folder.")
+@click.option("--seed", metavar="N", default=1, show_default=True, help="Random seed.")
+@click.option("--kills", metavar="N", default=200, show_default=True, type=click.IntRange(1), help="Number of kills.")
 def main(only: list[str], quick: bool, folder: Path | None, keep: bool, seed: int, kills: int) -> None:
-    """Try what an unattended archive run meets, and print a table of what was seen."""
+    """Test archive runs under kills, damage and load; print a table of results."""
     if not Path("/proc").exists():
-        raise click.ClickException("this looks at Linux's process table, which is not there.")
-    # Programs started in the background of a script ignore Ctrl-C, and so would the runs that are to be interrupted.
+        raise click.ClickException("needs Linux (/proc not found)")
+    # A background process of a script ignores SIGINT, and its children would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    made = Path(tempfile.mkdtemp(prefix="reliability-", dir=folder))
+    temporary = Path(tempfile.mkdtemp(prefix="reliability-", dir=folder))
     try:
-        rows = [_run_part(name, Options(made, seed, quick, kills)) for name in only]
+        results = [_run_part(name, Options(temporary, seed, quick, kills)) for name in only]
     finally:
         if not keep:
-            shutil.rmtree(made)
-    print(_table(rows))
-    sys.exit(0 if all(row.passed for row in rows) else 1)
+            shutil.rmtree(temporary)
+    print(_table(results))
+    sys.exit(0 if all(result.passed for result in results) else 1)
 
 
-def _run_part(name: str, options: Options) -> Row:
-    begun_s = time.monotonic()
-    say(f"{name}: begun")
+def _run_part(name: str, options: Options) -> PartResult:
+    start_s = time.monotonic()
+    print_line(f"{name}: started")
     try:
-        row = PARTS[name](options)
-    except Exception as error:  # noqa: BLE001  (one part that cannot be run must not cost the others)
-        say(traceback.format_exc())
+        result = PARTS[name](options)
+    except Exception as error:  # noqa: BLE001  (a part that fails to run must not stop the others)
+        print_line(traceback.format_exc())
         reason = " ".join(str(error).split())[:_REASON_COLUMNS]
-        row = Row(name, "", f"could not be run: {type(error).__name__}: {reason}", passed=False)
-    row = replace(row, seconds=time.monotonic() - begun_s)
-    say(_table([row]))
-    return row
+        result = PartResult(name, "", f"error: {type(error).__name__}: {reason}", passed=False)
+    result = replace(result, duration_s=time.monotonic() - start_s)
+    print_line(_table([result]))
+    return result
 
 
-def _table(rows: list[Row]) -> str:
-    cells = [(row.part, row.asked, row.seen, "yes" if row.passed else "NO", f"{row.seconds:.0f} s") for row in rows]
-    return tabulate(cells, ("part", "asked", "seen", "passed", "took"), tablefmt="github", disable_numparse=True)
+def _table(results: list[PartResult]) -> str:
+    rows = [
+        (each.part, each.expected, each.observed, "yes" if each.passed else "NO", f"{each.duration_s:.0f} s")
+        for each in results
+    ]
+    return tabulate(rows, ("part", "expected", "result", "passed", "took"), tablefmt="github", disable_numparse=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Runs of the program as processes of their own, and what the system's process table says of them (Linux)."""
+"""Run annotate as a separate process, and inspect its processes via /proc (Linux)."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 
 _MARK = "ANNOTATE_RELIABILITY"
-_PROCESSES = Path("/proc")
+_PROC = Path("/proc")
 _POLL_INTERVAL_S = 0.02
 _SAMPLE_INTERVAL_S = 0.25
-_LOOKS = 3
-"""A family counts as gone when none of it is found so often in a row: a process that just begins is easily missed."""
+_EMPTY_POLLS = 3
+"""Number of consecutive polls without a process after which all count as ended; a starting process is easily missed."""
 
-_GONE_TIMEOUT_S = 30.0
+_EXIT_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the program, all of whose processes carry the same mark in their environment."""
+    """A run of annotate; an environment variable marks all its processes."""
 
     process: subprocess.Popen[bytes]
     mark: bytes
@@ -37,12 +37,12 @@ class Run:
 
     @property
     def output(self) -> str:
-        """What it wrote to stdout."""
+        """Its stdout so far."""
         return self.output_path.read_text(errors="replace")
 
     @property
     def errors(self) -> str:
-        """What it wrote to stderr."""
+        """Its stderr so far."""
         return self.errors_path.read_text(errors="replace")
 
     @property
@@ -50,50 +50,50 @@ class Run:
         """Whether its main process has ended."""
         return self.process.poll() is not None
 
-    def family(self) -> list[int]:
-        """The main process and its descendants, those too whose parent is gone."""
+    def process_ids(self) -> list[int]:
+        """Return the ids of the main process and its descendants, including orphans."""
         return [pid for pid in _all_processes() if self.mark in _read(pid, "environ").split(b"\0")]
 
     def workers(self) -> list[int]:
-        """Its worker processes."""
-        return [pid for pid in self.family() if b"spawn_main" in _read(pid, "cmdline")]
+        """Return the ids of its worker processes."""
+        return [pid for pid in self.process_ids() if b"spawn_main" in _read(pid, "cmdline")]
 
     def decoders(self) -> list[int]:
-        """Its processes of ffmpeg."""
-        return [pid for pid in self.family() if b"ffmpeg" in _read(pid, "cmdline").split(b"\0")[0]]
+        """Return the ids of its ffmpeg processes."""
+        return [pid for pid in self.process_ids() if b"ffmpeg" in _read(pid, "cmdline").split(b"\0")[0]]
 
     def wait(self, timeout_s: float) -> int | None:
-        """Its exit status; None, after ending it, if it takes longer than that."""
+        """Return its exit status; kill it and return None after ``timeout_s``."""
         try:
             return self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self.end()
             return None
 
-    def wait_until(self, moment: Callable[[], bool]) -> bool:
-        """Waits for a moment; False if the run is over before."""
+    def wait_until(self, condition: Callable[[], bool]) -> bool:
+        """Wait until ``condition`` is true; return False if the run ends before."""
         while not self.is_over:
-            if moment():
+            if condition():
                 return True
             time.sleep(_POLL_INTERVAL_S)
         return False
 
-    def wait_until_gone(self) -> float | None:
-        """Seconds until none of its processes is left; None, after ending them, if that takes too long."""
-        begun_s = time.monotonic()
-        empty = 0
-        while empty < _LOOKS:
-            if time.monotonic() - begun_s > _GONE_TIMEOUT_S:
+    def wait_until_all_ended(self) -> float | None:
+        """Return the seconds until all its processes have ended; kill them and return None after a timeout."""
+        start_s = time.monotonic()
+        empty_polls = 0
+        while empty_polls < _EMPTY_POLLS:
+            if time.monotonic() - start_s > _EXIT_TIMEOUT_S:
                 self.end()
                 return None
-            empty = 0 if self.family() else empty + 1
+            empty_polls = 0 if self.process_ids() else empty_polls + 1
             time.sleep(_POLL_INTERVAL_S)
-        return max(0.0, time.monotonic() - begun_s - _LOOKS * _POLL_INTERVAL_S)
+        return max(0.0, time.monotonic() - start_s - _EMPTY_POLLS * _POLL_INTERVAL_S)
 
     def end(self) -> None:
-        """Kills all its processes."""
-        while family := self.family():
-            for pid in family:
+        """Kill all its processes."""
+        while process_ids := self.process_ids():
+            for pid in process_ids:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             self.process.poll()
@@ -102,7 +102,7 @@ class Run:
 
 
 def start(arguments: Sequence[str | Path], folder: Path) -> Run:
-    """Starts the program; what it says is kept in ``folder``."""
+    """Start annotate; its output is written to files in ``folder``."""
     name = uuid.uuid4().hex
     output_path, errors_path = folder / f"{name}.output", folder / f"{name}.errors"
     command = [sys.executable, "-m", "annotate", *map(str, arguments)]
@@ -121,7 +121,7 @@ def start(arguments: Sequence[str | Path], folder: Path) -> Run:
 
 @contextlib.contextmanager
 def running(arguments: Sequence[str | Path], folder: Path) -> Iterator[Run]:
-    """A run of which nothing is left afterwards."""
+    """Yield a run, and kill its processes afterwards."""
     run = start(arguments, folder)
     try:
         yield run
@@ -131,7 +131,7 @@ def running(arguments: Sequence[str | Path], folder: Path) -> Iterator[Run]:
 
 @dataclass(frozen=True)
 class Sample:
-    """What a run holds at a moment; memory in bytes, of the largest process of its kind."""
+    """Resources of a run at one moment; memory in bytes, of the largest process of its kind."""
 
     main_descriptors: int
     worker_descriptors: int
@@ -142,13 +142,13 @@ class Sample:
 
 
 @contextlib.contextmanager
-def watching(run: Run) -> Iterator[list[Sample]]:
-    """Samples a run from its first worker on until it is over or the block is left."""
+def sampling(run: Run) -> Iterator[list[Sample]]:
+    """Yield a list that is filled with samples from the start of the first worker until the run or the context ends."""
     samples: list[Sample] = []
-    over = threading.Event()
+    ended = threading.Event()
 
     def watch() -> None:
-        while not over.wait(_SAMPLE_INTERVAL_S) and not run.is_over:
+        while not ended.wait(_SAMPLE_INTERVAL_S) and not run.is_over:
             if workers := run.workers():
                 samples.append(_sample(run, workers))
 
@@ -157,7 +157,7 @@ def watching(run: Run) -> Iterator[list[Sample]]:
     try:
         yield samples
     finally:
-        over.set()
+        ended.set()
         thread.join()
 
 
@@ -165,7 +165,7 @@ def _sample(run: Run, workers: Sequence[int]) -> Sample:
     return Sample(
         _descriptors(run.process.pid),
         max(map(_descriptors, workers)),
-        len(run.family()),
+        len(run.process_ids()),
         resident_bytes(run.process.pid),
         max(map(resident_bytes, workers)),
         max(map(resident_bytes, run.decoders()), default=0),
@@ -173,25 +173,25 @@ def _sample(run: Run, workers: Sequence[int]) -> Sample:
 
 
 def _all_processes() -> list[int]:
-    return [int(name) for name in os.listdir(_PROCESSES) if name.isdigit()]
+    return [int(name) for name in os.listdir(_PROC) if name.isdigit()]
 
 
 def _read(pid: int, name: str) -> bytes:
-    """What the process table says of a process; nothing if it is over or somebody else's."""
+    """Return a file of a process in /proc; empty if the process has ended or belongs to another user."""
     try:
-        return (_PROCESSES / str(pid) / name).read_bytes()
+        return (_PROC / str(pid) / name).read_bytes()
     except OSError:
         return b""
 
 
 def _descriptors(pid: int) -> int:
     try:
-        return len(os.listdir(_PROCESSES / str(pid) / "fd"))
+        return len(os.listdir(_PROC / str(pid) / "fd"))
     except OSError:
         return 0
 
 
 def resident_bytes(pid: int) -> int:
-    """What a process holds in memory; 0 if it is over."""
+    """Return the resident memory of a process; 0 if it has ended."""
     fields = _read(pid, "statm").split()
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if fields else 0

@@ -1,4 +1,4 @@
-"""A report by hand: two faces, a tail block, a gap, and boxes that move."""
+"""A hand-made report: two faces, an overlapping last block, a gap, and moving boxes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from annotate.analysis.annotation import Annotation
 from annotate.emotions.labels import EMOTIONS
 from annotate.faces.blocks import TimedBox
 from annotate.faces.box import Box
-from annotate.results.boxes import paths_of
+from annotate.results.boxes import collect_trajectories
 from annotate.results.meta import Meta, Source, result_settings
 from annotate.results.report import Report
 from annotate.results.table import format_table, parse_table, to_table
@@ -17,8 +17,8 @@ from annotate.version import ANALYSIS_VERSION
 SIZE_PX = (640, 360)
 
 FIRST_FACE = Box(20, 60, 100, 100)
-MOVED = 40
-"""By so many pixels the first face moves to the right in every second."""
+SPEED_PX_PER_S = 40
+"""The first face moves to the right at this speed."""
 
 BLOCKS = (
     (1, 0, 0, 801, "happiness", 0),
@@ -31,7 +31,7 @@ BLOCKS = (
 """Face, block, start and end in milliseconds, emotion, overlap in frames."""
 
 CLIPPED = {1: [(0, 801), (801, 1602), (1602, 2403), (2403, 2804)], 2: [(2000, 2901), (4000, 5999)]}
-"""Start and end of every face's blocks, what the block before covers cut off."""
+"""Start and end in milliseconds of the blocks of each face, clipped to the end of the previous block."""
 
 
 def make_report(
@@ -42,7 +42,7 @@ def make_report(
     faces: int = 2,
     blocks: tuple[tuple[int, int, int, int, str, int], ...] = BLOCKS,
 ) -> Report:
-    """The report, as it is read back from its files; of a model with other names for the same ``classes``."""
+    """Return the report as read back from its files; ``classes`` are other names of the model's classes."""
     annotations = [_annotation(*block, classes) for block in blocks if block[0] <= faces]
     annotations.sort(key=lambda annotation: (annotation.span.start_ms, annotation.face_id))
     meta = Meta(
@@ -62,13 +62,13 @@ def make_report(
         height_px=size_px[1],
     )
     table = parse_table(format_table(to_table(annotations, classes)).encode())
-    return Report(table, meta, paths_of(annotations), video)
+    return Report(table, meta, collect_trajectories(annotations), video)
 
 
 def box_at(face_id: int, time_ms: int) -> Box:
-    """Where a face is."""
+    """Return the box of a face at a time."""
     if face_id == 1:
-        return Box(FIRST_FACE.x + MOVED * time_ms / 1000, FIRST_FACE.y, FIRST_FACE.width, FIRST_FACE.height)
+        return Box(FIRST_FACE.x + SPEED_PX_PER_S * time_ms / 1000, FIRST_FACE.y, FIRST_FACE.width, FIRST_FACE.height)
     return Box(540, 20, 90, 90)
 
 
@@ -76,8 +76,8 @@ def _annotation(
     face_id: int, number: int, start_ms: int, end_ms: int, emotion: str, overlap: int, classes: tuple[str, ...]
 ) -> Annotation:
     best = EMOTIONS.index(emotion)
-    probabilities = tuple(0.88 if at == best else 0.02 for at in range(len(classes)))
-    seen = tuple(TimedBox(time_ms, box_at(face_id, time_ms)) for time_ms in range(start_ms, end_ms, 200))
+    probabilities = tuple(0.88 if index == best else 0.02 for index in range(len(classes)))
+    detected = tuple(TimedBox(time_ms, box_at(face_id, time_ms)) for time_ms in range(start_ms, end_ms, 200))
     box = box_at(face_id, (start_ms + end_ms) // 2)
     span = Span(start_ms, end_ms)
-    return Annotation(face_id, number, 0, 19, span, box, 1.0, 20, 4, overlap, classes, probabilities, seen)
+    return Annotation(face_id, number, 0, 19, span, box, 1.0, 20, 4, overlap, classes, probabilities, detected)

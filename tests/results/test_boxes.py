@@ -1,4 +1,4 @@
-"""Boxes by time: what lies between detections, how much of them is kept, and the file they are kept in."""
+"""Box trajectories: interpolation, segments, thinning, and the CSV file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from annotate.archive.layout import is_output
 from annotate.faces.blocks import TimedBox
 from annotate.faces.box import Box
-from annotate.results.boxes import BoxPaths, Segment, format_boxes, parse_boxes, paths_of
+from annotate.results.boxes import BoxTrajectories, Segment, collect_trajectories, format_boxes, parse_boxes
 from annotate.span import Span
 from tests.results.test_intervals import block
 
@@ -24,44 +24,44 @@ DAMAGED = (
     (f"{HEADER}1,0.000,10,20,100,nan\n", "a number is missing"),
     (f"{HEADER}1,0.000,10,20,100,wide\n", "a number is missing"),
 )
-"""Texts that are no file of boxes, and why."""
+"""Invalid texts of a boxes file, with the reason."""
 
 
-def moving(*places: tuple[int, float]) -> BoxPaths:
-    """One face whose box is 100 pixels wide and at x at each of the times."""
-    return BoxPaths((1, TimedBox(time_ms, Box(x, 20, 100, 100))) for time_ms, x in places)
+def moving(*positions: tuple[int, float]) -> BoxTrajectories:
+    """Return one face with a box 100 pixels wide, at each (time in ms, x)."""
+    return BoxTrajectories((1, TimedBox(time_ms, Box(x, 20, 100, 100))) for time_ms, x in positions)
 
 
-def test_a_box_is_linear_between_detections_and_stays_before_and_after() -> None:
-    paths = moving((200, 10), (400, 30), (600, 30))
-    found = {time_ms: box.x for time_ms in (0, 200, 250, 400, 500, 900) if (box := paths.at(1, time_ms))}
+def test_a_box_is_interpolated_between_detections_and_constant_beyond_them() -> None:
+    trajectories = moving((200, 10), (400, 30), (600, 30))
+    found = {time_ms: box.x for time_ms in (0, 200, 250, 400, 500, 900) if (box := trajectories.at(1, time_ms))}
     assert found == {0: 10, 200: 10, 250: 15, 400: 30, 500: 30, 900: 30}
-    assert paths.at(2, 300) is None
+    assert trajectories.at(2, 300) is None
 
 
-def test_segments_join_where_the_box_changes_linearly() -> None:
-    paths = moving((0, 0), (200, 20), (400, 40), (600, 0))
-    found = list(paths.segments(1, Span(100, 700)))
+def test_linear_motion_is_one_segment() -> None:
+    trajectories = moving((0, 0), (200, 20), (400, 40), (600, 0))
+    found = list(trajectories.segments(1, Span(100, 700)))
     assert [segment.span for segment in found] == [Span(100, 400), Span(400, 600), Span(600, 700)]
     assert [(segment.first.x, segment.last.x) for segment in found] == [(10, 40), (40, 0), (0, 0)]
 
 
-def test_a_face_that_is_not_known_has_no_segments() -> None:
+def test_an_unknown_face_has_no_segments() -> None:
     assert list(moving((0, 0)).segments(2, Span(0, 100))) == []
 
 
-def test_a_face_seen_once_stays_where_it_was() -> None:
+def test_a_face_with_one_detection_does_not_move() -> None:
     assert list(moving((50, 10)).segments(1, Span(0, 100))) == [Segment(Span(0, 100), *[Box(10, 20, 100, 100)] * 2)]
 
 
-trajectories = st.lists(st.integers(0, 400), min_size=1, max_size=80)
+X_POSITIONS = st.lists(st.integers(0, 400), min_size=1, max_size=80)
 
 
-@given(trajectories, st.integers(0, 5000), st.integers(1, 9000))
-def test_segments_cover_a_span_and_give_every_detection_to_a_pixel(xs: list[int], start_ms: int, length_ms: int) -> None:
-    paths = moving(*((200 * number, x) for number, x in enumerate(xs)))
+@given(X_POSITIONS, st.integers(0, 5000), st.integers(1, 9000))
+def test_segments_cover_a_span_and_match_every_detection_to_a_pixel(xs: list[int], start_ms: int, length_ms: int) -> None:
+    trajectories = moving(*((200 * number, x) for number, x in enumerate(xs)))
     span = Span(start_ms, start_ms + length_ms)
-    found = list(paths.segments(1, span))
+    found = list(trajectories.segments(1, span))
     assert [found[0].span.start_ms, *(segment.span.end_ms for segment in found)] == [
         *(segment.span.start_ms for segment in found),
         span.end_ms,
@@ -70,14 +70,14 @@ def test_segments_cover_a_span_and_give_every_detection_to_a_pixel(xs: list[int]
         for number, x in enumerate(xs):
             if 200 * number in segment.span:
                 share = (200 * number - segment.span.start_ms) / segment.span.duration_ms
-                assert abs(segment.first.towards(segment.last, share).x - x) <= 1
+                assert abs(segment.first.interpolate(segment.last, share).x - x) <= 1
 
 
-@given(trajectories)
-def test_what_is_left_out_differs_by_no_more_than_a_detectors_jitter(xs: list[int]) -> None:
-    paths = moving(*((200 * number, x) for number, x in enumerate(xs)))
-    thinned = paths.thinned()
-    kept = {seen.time_ms for _, seen in thinned}
+@given(X_POSITIONS)
+def test_thinning_changes_boxes_by_no_more_than_the_jitter(xs: list[int]) -> None:
+    trajectories = moving(*((200 * number, x) for number, x in enumerate(xs)))
+    thinned = trajectories.thinned()
+    kept = {detection.time_ms for _, detection in thinned}
     assert {0, 200 * (len(xs) - 1)} <= kept <= {200 * number for number in range(len(xs))}
     for number, x in enumerate(xs):
         box = thinned.at(1, 200 * number)
@@ -85,25 +85,27 @@ def test_what_is_left_out_differs_by_no_more_than_a_detectors_jitter(xs: list[in
         assert abs(box.x - x) <= 100 / 12
 
 
-def test_a_still_face_takes_few_rows_however_long_it_is_there() -> None:
-    paths = moving(*((200 * number, 10 + number % 3) for number in range(18_000)))
-    assert 18_000 / 64 <= len(list(paths.thinned())) < 18_000 / 50
+def test_a_still_face_takes_few_rows() -> None:
+    trajectories = moving(*((200 * number, 10 + number % 3) for number in range(18_000)))
+    assert 18_000 / 64 <= len(list(trajectories.thinned())) < 18_000 / 50
 
 
-def test_the_very_text_of_a_file_and_back() -> None:
-    paths = BoxPaths([(2, TimedBox(1040, Box(1.4, 2.6, 30, 40))), (1, TimedBox(200, STILL)), (1, TimedBox(0, STILL))])
+def test_text_of_a_file_and_round_trip() -> None:
+    trajectories = BoxTrajectories(
+        [(2, TimedBox(1040, Box(1.4, 2.6, 30, 40))), (1, TimedBox(200, STILL)), (1, TimedBox(0, STILL))]
+    )
     text = f"{HEADER}1,0.000,10,20,100,100\n1,0.200,10,20,100,100\n2,1.040,1,3,30,40\n"
-    assert format_boxes(paths) == text
+    assert format_boxes(trajectories) == text
     assert format_boxes(parse_boxes(text.encode())) == text
     assert is_output("movie.emotions.boxes.csv")
 
 
-def test_detections_come_from_annotations_and_none_from_none() -> None:
-    assert not paths_of([block(1, 0, 0, 800)])
+def test_no_detections_make_no_trajectories() -> None:
+    assert not collect_trajectories([block(1, 0, 0, 800)])
     assert not parse_boxes(HEADER.encode())
 
 
 @pytest.mark.parametrize(("text", "reason"), DAMAGED)
-def test_what_is_no_file_of_boxes_is_refused(text: str, reason: str) -> None:
+def test_an_invalid_boxes_file_is_refused(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         parse_boxes(text.encode())

@@ -1,4 +1,4 @@
-"""The meta file: kept whole, read with distrust, and the source it describes recognised."""
+"""Sidecars: round trip, damaged content, and recognition of the video."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from annotate.results.meta import (
     Render,
     Source,
     describe_source,
+    has_same_name,
     hash_content,
     hash_file,
-    is_named,
     is_unchanged,
     json_safe_name,
     read_meta,
@@ -44,12 +44,12 @@ META = Meta(
     outputs={"фильм.emotions.csv": "cd" * 16, "фильм.emotions.en.srt": None},
     renders={"../фильм.emotions.boxes.en.mp4": Render("boxes", "en", "cd" * 16, "ef" * 16)},
 )
-BROKEN_NAME = os.fsdecode(b"caf\xe9.mp4")
+INVALID_UTF8_NAME = os.fsdecode(b"caf\xe9.mp4")
 
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
-    """A file of three megabytes, last changed at a known time."""
+    """A file of three megabytes with a known modification time."""
     path = tmp_path / "movie.mp4"
     path.write_bytes(b"a" * HASHED_PART_BYTES + b"b" * HASHED_PART_BYTES + b"c" * HASHED_PART_BYTES)
     os.utime(path, ns=(0, 1_000_000_001))
@@ -57,7 +57,7 @@ def video(tmp_path: Path) -> Path:
 
 
 def change_byte(path: Path, position: int, *, mtime_ns: int) -> None:
-    """Other content, same size."""
+    """Change one byte, keeping the size."""
     with path.open("r+b") as file:
         file.seek(position)
         file.write(b"!")
@@ -84,13 +84,13 @@ def test_text_is_readable_json() -> None:
     assert '"фильм.emotions.csv"' in text
 
 
-def test_missing_is_none(tmp_path: Path) -> None:
-    assert read_meta(tmp_path / "gone.emotions.meta.json") is None
+def test_a_missing_sidecar_is_none(tmp_path: Path) -> None:
+    assert read_meta(tmp_path / "missing.emotions.meta.json") is None
     assert read_meta(tmp_path) is None
 
 
 @pytest.mark.parametrize("length", [0, 1, 100, len(META.to_json()) - 2])
-def test_cut_off_is_none(tmp_path: Path, length: int) -> None:
+def test_a_truncated_sidecar_is_none(tmp_path: Path, length: int) -> None:
     path = tmp_path / "movie.emotions.meta.json"
     path.write_text(META.to_json()[:length], encoding="utf-8")
     assert read_meta(path) is None
@@ -99,7 +99,7 @@ def test_cut_off_is_none(tmp_path: Path, length: int) -> None:
 @pytest.mark.parametrize(
     "content", [b"\xff\xfe", b"[]", b"{}", b"null", b"7", b'{"source": 1}', b'{"source": {"name": "a"}}']
 )
-def test_foreign_content_is_none(tmp_path: Path, content: bytes) -> None:
+def test_invalid_content_is_none(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "movie.emotions.meta.json"
     path.write_bytes(content)
     assert read_meta(path) is None
@@ -121,13 +121,13 @@ def test_foreign_content_is_none(tmp_path: Path, content: bytes) -> None:
         ("unknown", 1),
     ],
 )
-def test_another_shape_is_none(tmp_path: Path, name: str, value: object) -> None:
+def test_another_schema_is_none(tmp_path: Path, name: str, value: object) -> None:
     path = tmp_path / "movie.emotions.meta.json"
     path.write_text(json.dumps(json.loads(META.to_json()) | {name: value}))
     assert read_meta(path) is None
 
 
-def test_the_model_is_no_setting_and_all_others_are() -> None:
+def test_result_settings_are_all_but_the_model() -> None:
     values = result_settings(Settings(min_face=0.2, model=Path("model.onnx")))
     assert values == {
         "min_face": 0.2,
@@ -142,13 +142,13 @@ def test_the_model_is_no_setting_and_all_others_are() -> None:
     }
 
 
-def test_a_source_is_described_by_name_size_time_and_both_ends(video: Path) -> None:
+def test_a_source_has_name_size_time_and_hash_of_both_ends(video: Path) -> None:
     ends = b"a" * HASHED_PART_BYTES + b"c" * HASHED_PART_BYTES
     assert describe_source(video) == Source("movie.mp4", 3 * HASHED_PART_BYTES, 1_000_000_001, hash_content(ends))
 
 
 @pytest.mark.parametrize("size", [0, 1, 4, 5, 7, 8, 9])
-def test_files_around_the_hashed_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+def test_hash_of_files_around_the_hashed_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     monkeypatch.setattr(module, "HASHED_PART_BYTES", 4)
     content = bytes(range(size))
     path = tmp_path / "a.mp4"
@@ -172,13 +172,13 @@ def test_unchanged_by_hash_when_copied(video: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("position", [0, HASHED_PART_BYTES - 1, 2 * HASHED_PART_BYTES, 3 * HASHED_PART_BYTES - 1])
-def test_changed_content_is_noticed(video: Path, position: int) -> None:
+def test_changed_content_is_detected(video: Path, position: int) -> None:
     source = describe_source(video)
     change_byte(video, position, mtime_ns=1_000_000_002)
     assert not is_unchanged(source, video)
 
 
-def test_changed_size_is_noticed_even_at_the_same_time(video: Path) -> None:
+def test_a_changed_size_is_detected_even_with_the_same_time(video: Path) -> None:
     source = describe_source(video)
     with video.open("ab") as file:
         file.write(b"c")
@@ -188,24 +188,24 @@ def test_changed_size_is_noticed_even_at_the_same_time(video: Path) -> None:
 
 def test_a_missing_source_raises(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        describe_source(tmp_path / "gone.mp4")
+        describe_source(tmp_path / "missing.mp4")
     with pytest.raises(FileNotFoundError):
-        is_unchanged(META.source, tmp_path / "gone.mp4")
+        is_unchanged(META.source, tmp_path / "missing.mp4")
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="names are Unicode there")
-def test_names_that_are_no_text_can_be_kept_and_recognised(tmp_path: Path) -> None:
-    path = tmp_path / BROKEN_NAME
+def test_names_with_invalid_utf_8_are_recognized(tmp_path: Path) -> None:
+    path = tmp_path / INVALID_UTF8_NAME
     path.write_bytes(b"video")
     source = describe_source(path)
     assert source.name == r"caf\xe9.mp4"
-    assert is_named(source, path)
-    assert not is_named(source, tmp_path / "café.mp4")
+    assert has_same_name(source, path)
+    assert not has_same_name(source, tmp_path / "café.mp4")
 
 
-def test_outputs_of_a_name_that_is_no_text_can_be_written(tmp_path: Path) -> None:
+def test_outputs_with_invalid_utf_8_names_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "movie.emotions.meta.json"
-    report = tmp_path / BROKEN_NAME.replace(".mp4", ".emotions.csv")
+    report = tmp_path / INVALID_UTF8_NAME.replace(".mp4", ".emotions.csv")
     meta = replace(META, outputs={json_safe_name(report): "cd" * 16})
     write_atomic(path, meta.to_json())
     found = read_meta(path)
@@ -213,14 +213,14 @@ def test_outputs_of_a_name_that_is_no_text_can_be_written(tmp_path: Path) -> Non
     assert found.outputs == {r"caf\xe9.emotions.csv": "cd" * 16}
 
 
-def test_names_are_compared_whole(tmp_path: Path) -> None:
+def test_whole_file_names_are_compared(tmp_path: Path) -> None:
     source = replace(META.source, name="a.mp4")
-    assert is_named(source, tmp_path / "elsewhere" / "a.mp4")
-    assert not is_named(source, tmp_path / "A.mp4")
-    assert not is_named(source, tmp_path / "a.mov")
+    assert has_same_name(source, tmp_path / "elsewhere" / "a.mp4")
+    assert not has_same_name(source, tmp_path / "A.mp4")
+    assert not has_same_name(source, tmp_path / "a.mov")
 
 
-def test_a_files_hash_is_that_of_its_content(video: Path) -> None:
+def test_hash_file_is_the_hash_of_the_content(video: Path) -> None:
     assert hash_file(video) == hash_content(video.read_bytes())
 
 
@@ -233,13 +233,13 @@ def test_a_files_hash_is_that_of_its_content(video: Path) -> None:
         {"a\0.mp4": {"kind": "boxes", "language": "en", "report": "0", "hash": "1"}},
     ],
 )
-def test_copies_of_another_shape_make_a_meta_file_none(tmp_path: Path, renders: object) -> None:
+def test_invalid_renders_make_a_sidecar_none(tmp_path: Path, renders: object) -> None:
     path = tmp_path / "movie.emotions.meta.json"
     path.write_text(json.dumps({**json.loads(META.to_json()), "renders": renders}))
     assert read_meta(path) is None
 
 
-def test_a_meta_file_that_knows_nothing_of_copies_is_whole(tmp_path: Path) -> None:
+def test_a_sidecar_without_renders_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "movie.emotions.meta.json"
     content = json.loads(META.to_json())
     del content["renders"]

@@ -1,4 +1,4 @@
-"""The CSV report: columns, decimals, and what is refused when it is read back."""
+"""The table: columns, decimals, and damaged tables."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ROW = "1,0,3,22,0.120,0.920,10.0,20.3,80.0,81.5,1.235,20,5,0,happiness,0.7500," 
 )
 
 CUT_LENGTHS = (0, 1, len(HEADER) - 1, len(HEADER) + 1, len(HEADER + ROW) - 1)
-"""Where a report can be cut off within a line."""
+"""Lengths of a table that is cut off within a line."""
 
 DAMAGED = (
     ("\n", "No columns"),
@@ -57,9 +57,9 @@ DAMAGED = (
     (HEADER + ROW.replace("\n", ",0.1\n"), "a number is missing or too large"),
     (HEADER + ROW + ROW.replace("\n", ",0.1\n"), "Expected 23 fields"),
 )
-"""Texts whose last line is whole, but which are no report, and why."""
+"""Invalid texts with a complete last line, and the reason."""
 
-NO_TEXT = HEADER.encode() + b"\xff\xfe\x00\n"
+INVALID_UTF8 = HEADER.encode() + b"\xff\xfe\x00\n"
 
 COUNTS = st.integers(0, 10_000)
 PIXELS = st.floats(-5000, 5000)
@@ -80,7 +80,7 @@ ANNOTATIONS = st.builds(
 )
 
 
-def test_columns_and_decimals_of_a_report() -> None:
+def test_columns_and_decimals() -> None:
     assert format_table(to_table([ANNOTATION], EMOTIONS)) == HEADER + ROW
 
 
@@ -89,13 +89,13 @@ def test_rows_keep_the_order_given() -> None:
     assert table["face_id"].tolist() == [2, 1, 3]
 
 
-def test_a_report_without_faces_is_a_header() -> None:
+def test_a_table_without_faces_is_a_header() -> None:
     table = to_table([], EMOTIONS)
     assert format_table(table) == HEADER
     assert_frame_equal(parse_table(HEADER.encode()), table)
 
 
-def test_another_models_classes_become_columns() -> None:
+def test_classes_of_another_model_become_columns() -> None:
     names = ("NA", "contempt")
     table = to_table([replace(ANNOTATION, class_names=names, probabilities=(0.6, 0.4))], names)
     read_back = parse_table(format_table(table).encode())
@@ -124,22 +124,22 @@ def test_times_are_kept_to_the_millisecond(annotations: list[Annotation]) -> Non
     assert spans == [annotation.span for annotation in annotations]
 
 
-def test_windows_line_ends_are_read() -> None:
+def test_windows_line_endings_are_read() -> None:
     assert_frame_equal(parse_table((HEADER + ROW).replace("\n", "\r\n").encode()), to_table([ANNOTATION], EMOTIONS))
 
 
 @pytest.mark.parametrize("length", CUT_LENGTHS)
-def test_a_report_cut_off_within_a_line_is_refused(length: int) -> None:
-    with pytest.raises(ValueError, match="its last line is cut off"):
+def test_a_table_cut_off_within_a_line_is_refused(length: int) -> None:
+    with pytest.raises(ValueError, match="last line"):
         parse_table((HEADER + ROW)[:length].encode())
 
 
 @pytest.mark.parametrize(("text", "reason"), DAMAGED)
-def test_a_damaged_or_foreign_table_is_refused(text: str, reason: str) -> None:
+def test_an_invalid_table_is_refused(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         parse_table(text.encode())
 
 
-def test_bytes_that_are_no_text_are_refused() -> None:
+def test_invalid_utf_8_is_refused() -> None:
     with pytest.raises(ValueError, match="codec can't decode"):
-        parse_table(NO_TEXT)
+        parse_table(INVALID_UTF8)

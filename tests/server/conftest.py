@@ -1,4 +1,4 @@
-"""Servers for tests: the application alone, and whole ones on a port of their own."""
+"""Fixtures: the application behind a test client, sample videos and an archive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from annotate.batch.executor import InlineExecutor, OnProgress
+from annotate.batch.executor import InlineExecutor, RunProgress
 from annotate.server import catalog, runner
 from annotate.server.service import Service
 from annotate.server.settings import ServeSettings
@@ -26,25 +26,25 @@ LONG_S = 20.0
 
 @pytest.fixture(scope="session")
 def long_clip(media: Path, face_clip: Path) -> Path:
-    """Twenty seconds of one face, so that there is time to interrupt its annotation."""
+    """A video of 20 s with one face, long enough to interrupt its annotation."""
     path = media / "long.mp4"
     run_ffmpeg("-stream_loop", str(round(LONG_S / 2) - 1), "-i", face_clip, "-c", "copy", path)
     return path
 
 
 class _ThreadWorkers(InlineExecutor):
-    """Jobs are done by the thread that hands them over: no processes have to be started for short ones."""
+    """Executor that runs jobs in the calling thread, to avoid the cost of starting processes."""
 
-    def __init__(self, slots: int, on_progress: OnProgress | None = None, *, niceness: int = 0) -> None:
+    def __init__(self, slots: int, on_progress: RunProgress | None = None, *, niceness: int = 0) -> None:
         super().__init__(on_progress)
         self.slots = slots
 
 
 @pytest.fixture
 def opener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opener]:
-    """Opens a server without a port, with the settings that are named; its pages are asked for by its client.
+    """A function that opens a server with the given settings, without a port, and returns its test client.
 
-    It works by threads, or with ``processes`` as a real one does.
+    Jobs run in threads, or with ``processes=True`` in worker processes as in a real server.
     """
     opened: list[TestClient] = []
     monkeypatch.setattr(catalog, "_SCAN_INTERVAL_S", 0.3)
@@ -65,7 +65,7 @@ def opener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opener]:
 
 @pytest.fixture
 def archive(tmp_path: Path, face_clip: Path, empty_clip: Path) -> Path:
-    """``a.mp4`` with a face, ``below/b.mp4`` without, and ``below/broken.mp4``, which is none."""
+    """An archive of ``a.mp4`` with a face, ``below/b.mp4`` without, and ``below/broken.mp4``, which is not a video."""
     folder = tmp_path / "archive"
     (folder / "below").mkdir(parents=True)
     shutil.copy2(face_clip, folder / "a.mp4")

@@ -1,4 +1,4 @@
-"""What tests of the server share: waiting for it, and what it knows."""
+"""Helpers for tests of the server."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _POLL_INTERVAL_S = 0.05
 ACTIVE = ("waiting", "running")
 
 
-def wait_until(moment: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> None:
-    """Waits for a moment, and fails if it does not come."""
+def wait_until(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> None:
+    """Wait until a condition is true, and fail after a timeout."""
     deadline_s = time.monotonic() + timeout_s
-    while not moment():
-        assert time.monotonic() < deadline_s, "waited in vain"
+    while not condition():
+        assert time.monotonic() < deadline_s, "timeout"
         time.sleep(_POLL_INTERVAL_S)
 
 
 def service_of(client: TestClient) -> Service:
-    """The service behind a client of tests."""
+    """Return the service behind a test client."""
     service: Service = client.app.state.service  # type: ignore[attr-defined]
     return service
 
 
 def send(client: TestClient, path: Path, name: str | None = None, **query: float) -> dict[str, Any]:
-    """Uploads a file and gives what is answered."""
+    """Upload a file and return the response's document."""
     answer = client.put(f"/api/uploads/{name or path.name}", content=path.read_bytes(), params=query)
     assert answer.status_code == 201, answer.text
     document: dict[str, Any] = answer.json()
@@ -40,14 +40,14 @@ def send(client: TestClient, path: Path, name: str | None = None, **query: float
 
 
 def finish(client: TestClient, video: str) -> dict[str, Any]:
-    """A video when nothing waits or is under way any more."""
+    """Wait until the annotation of a video has ended, and return the video."""
     wait_until(lambda: client.get(f"/api/videos/{video}").json()["state"] not in ACTIVE)
     document: dict[str, Any] = client.get(f"/api/videos/{video}").json()
     return document
 
 
 def by_name(client: TestClient, name: str, **query: str) -> dict[str, Any]:
-    """The archive's video of a name."""
+    """Return the only video of the archive whose name contains ``name``."""
     wait_until(lambda: bool(client.get("/api/archive").json()["is_complete"]))
     (found,) = client.get("/api/archive", params={"q": name, **query}).json()["videos"]
     document: dict[str, Any] = found

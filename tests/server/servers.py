@@ -1,4 +1,4 @@
-"""Whole servers, as processes of their own or of this one, and how they are asked."""
+"""Servers that listen on a port, in a process of their own or in this one, and requests to them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIMEOUT_S = 30
 
 @dataclass
 class Server:
-    """A server as a process of its own."""
+    """A server on a port; ``run`` is its process, or None if it runs in this one."""
 
     run: Run | None
     port: int
@@ -28,16 +28,16 @@ class Server:
 
     @property
     def process(self) -> Run:
-        """What runs it."""
+        """The server's process."""
         assert self.run is not None
         return self.run
 
     def connection(self) -> http.client.HTTPConnection:
-        """A new connection."""
+        """Return a new HTTP connection."""
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
-        """The status and the document of an answer."""
+        """Send a request, and return status and document of the response."""
         with contextlib.closing(self.connection()) as connection:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
@@ -45,33 +45,33 @@ class Server:
             return answer.status, json.loads(content) if content else None
 
     def get(self, path: str) -> Any:
-        """A document."""
+        """Return the document at a path."""
         status, document = self.ask("GET", path)
         assert status == 200, document
         return document
 
     def send(self, path: Path) -> str:
-        """Uploads a file and gives its id."""
+        """Upload a file and return its id."""
         status, document = self.ask("PUT", f"/api/uploads/{path.name}", path.read_bytes())
         assert status == 201, document
         return str(document["id"])
 
     def state(self, video: str) -> str:
-        """A video's state."""
+        """Return the state of a video."""
         return str(self.get(f"/api/videos/{video}")["state"])
 
     def raw(self) -> socket.socket:
-        """A bare connection."""
+        """Return a new TCP connection."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT_S)
 
 
 @contextlib.contextmanager
 def serving(folder: Path, *options: str | Path) -> Iterator[Server]:
-    """A server whose data lie below a folder; nothing of it is left afterwards."""
+    """Start a server with its data in a subfolder, and end its processes afterwards."""
     data = folder / "data"
     run = start(["-v", "serve", "--port", "0", "--data", data, *options], folder)
     try:
-        wait_until(lambda: run.is_over or "served at" in run.output)
+        wait_until(lambda: run.is_over or "Serving at" in run.output)
         match = re.search(r"http://127\.0\.0\.1:(\d+)/", run.output)
         assert match is not None, run.errors
         yield Server(run, int(match[1]), data)

@@ -1,4 +1,4 @@
-"""Scanning an archive again and again."""
+"""Repeated scans of an archive."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ YEAR_S = 365 * 86400
 
 @pytest.fixture
 def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How many sidecars were read, and how many decisions were made."""
+    """Counts of sidecars read and decisions made."""
     count: Counter[str] = Counter()
 
     def read(path: PathOrUrl) -> Meta | None:
@@ -52,7 +52,7 @@ def by_name(catalog: Catalog) -> dict[str, CatalogVideo]:
     return {video.name: video for video in catalog.scan().videos.values()}
 
 
-def test_what_has_not_changed_is_neither_read_nor_decided_again(
+def test_unchanged_videos_are_neither_read_nor_decided_again(
     archive: Path, tmp_path: Path, empty_clip: Path, counts: Counter[str]
 ) -> None:
     list(annotate_archive(scan([archive])))
@@ -79,10 +79,10 @@ def test_what_has_not_changed_is_neither_read_nor_decided_again(
 def test_outputs_are_named_as_the_command_line_names_them(archive: Path, tmp_path: Path) -> None:
     shutil.copy(archive / "a.mp4", archive / "a.mkv")
     expected = {item.video: item.outputs for item in scan([archive])}  # type: ignore[union-attr]
-    beside = open_catalog(archive, tmp_path / "data", write=True)
-    assert {video.path: video.target for video in beside.scan().videos.values()} == expected
-    apart = open_catalog(archive, tmp_path / "other")
-    targets = {video.path: video.target.base for video in apart.scan().videos.values()}
+    writing = open_catalog(archive, tmp_path / "data", write=True)
+    assert {video.path: video.target for video in writing.scan().videos.values()} == expected
+    reading = open_catalog(archive, tmp_path / "other")
+    targets = {video.path: video.target.base for video in reading.scan().videos.values()}
     roots = {
         target.parents[len(video.relative_to(archive).parts) - 1]  # type: ignore[union-attr]
         for video, target in targets.items()
@@ -94,7 +94,7 @@ def test_outputs_are_named_as_the_command_line_names_them(archive: Path, tmp_pat
     assert targets == mirrored
 
 
-def test_results_beside_the_videos_and_apart_are_both_found(archive: Path, tmp_path: Path) -> None:
+def test_results_beside_the_videos_and_in_the_data_folder_are_found(archive: Path, tmp_path: Path) -> None:
     catalog = open_catalog(archive, tmp_path / "data")
     target = by_name(catalog)["a.mp4"].target
     list(annotate_archive(scan([archive / "a.mp4"])))
@@ -105,7 +105,7 @@ def test_results_beside_the_videos_and_apart_are_both_found(archive: Path, tmp_p
     assert (video.outputs, video.annotation_state) == (target, AnnotationState.ANNOTATED)
 
 
-def test_videos_that_are_gone_are_forgotten(archive: Path, tmp_path: Path, counts: Counter[str]) -> None:
+def test_caches_forget_deleted_videos(archive: Path, tmp_path: Path, counts: Counter[str]) -> None:
     list(annotate_archive(scan([archive / "a.mp4"])))
     catalog = open_catalog(archive, tmp_path / "data")
     catalog.scan()

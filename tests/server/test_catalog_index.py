@@ -1,4 +1,4 @@
-"""Figures and moments of reports, from memory."""
+"""Statistics and moments from the in-memory index of tables."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from annotate.server.catalog_index import CatalogIndex
 from tests.analytics.samples import CLIP, MOVIE, report
 
 
-def test_reports_are_read_once_and_again_when_they_change(tmp_path: Path) -> None:
+def test_tables_are_read_again_only_when_they_change(tmp_path: Path) -> None:
     index = CatalogIndex()
     first, second = report(tmp_path, "movie.mp4", MOVIE), report(tmp_path, "clip.mp4", CLIP)
     assert index.update({first: 1, second: 1})
     assert not index.update({first: 1, second: 1})
-    figures = index.figures(first)
-    assert figures is not None
-    assert (figures.duration_s, figures.faces, figures.dominant) == (10.0, 2, "anger")
-    assert dict(figures.shares) == pytest.approx({"anger": 1.6 / 2.8, "happiness": 1.2 / 2.8})
+    stats = index.stats(first)
+    assert stats is not None
+    assert (stats.duration_s, stats.faces, stats.dominant) == (10.0, 2, "anger")
+    assert dict(stats.shares) == pytest.approx({"anger": 1.6 / 2.8, "happiness": 1.2 / 2.8})
     report(tmp_path, "movie.mp4", CLIP)
     assert index.update({first: 2, second: 1})
     assert [moment.span.start_s for moment in index.moments(MomentQuery(), {first})] == [1.0]
     assert len(list(index.moments(MomentQuery(("sadness",)), {first, second}))) == 2
-    changed = index.figures(first)
+    changed = index.stats(first)
     assert changed is not None
     assert dict(changed.shares) == {"sadness": 1.0}
     assert index.update({first: 2})
-    assert index.figures(second) is None
+    assert index.stats(second) is None
     assert {moment.report.path for moment in index.moments(MomentQuery(), {first, second})} == {first}
 
 
-def test_a_report_that_was_cut_off_is_told_until_it_is_whole(tmp_path: Path) -> None:
+def test_a_truncated_table_is_reported_until_it_is_complete_again(tmp_path: Path) -> None:
     index = CatalogIndex()
     path = report(tmp_path, "movie.mp4", MOVIE)
     whole = path.read_bytes()
@@ -44,4 +44,4 @@ def test_a_report_that_was_cut_off_is_told_until_it_is_whole(tmp_path: Path) -> 
     path.write_bytes(whole)
     index.update({path: 1})
     assert index.skipped(path) is None
-    assert index.figures(path) is not None
+    assert index.stats(path) is not None

@@ -1,4 +1,4 @@
-"""Sidecars that are looked at again and again."""
+"""The cache of sidecars."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import pytest
 
 from annotate.results.meta import Meta, read_meta
 from annotate.server import sidecars
-from annotate.server.sidecars import StampedSidecars
+from annotate.server.sidecars import CachedSidecars
 from annotate.storage.values import PathOrUrl
 from tests.analytics.samples import META, MOVIE, meta_of, report
 
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[PathOrUrl]:
-    """The sidecars that were read."""
+    """Paths of the sidecars read so far."""
     paths: list[PathOrUrl] = []
 
     def read_and_note(path: PathOrUrl) -> Meta | None:
@@ -27,30 +27,30 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[PathOrUrl]:
 
 
 def test_a_sidecar_is_read_again_only_when_it_has_changed(tmp_path: Path, read: list[PathOrUrl]) -> None:
-    known = StampedSidecars()
+    cache = CachedSidecars()
     path = meta_of(report(tmp_path, "movie.mp4", MOVIE))
-    first = known.get(path)
+    first = cache.get(path)
     assert first is not None
-    known.drop([path])
-    known.load([path])
-    assert known.get(path) is first
+    cache.drop([path])
+    cache.load([path])
+    assert cache.get(path) is first
     assert read == [path]
     path.write_text(META.to_json())
-    assert known.get(path) == META
+    assert cache.get(path) == META
     path.unlink()
-    assert known.get(path) is None
+    assert cache.get(path) is None
     path.write_text("damaged")
-    assert known.get(path) is None
-    assert known.get(path) is None
+    assert cache.get(path) is None
+    assert cache.get(path) is None
     assert read == [path] * 3
 
 
-def test_what_is_let_go_of_is_read_again(tmp_path: Path, read: list[PathOrUrl]) -> None:
-    known = StampedSidecars()
+def test_a_sidecar_removed_from_the_cache_is_read_again(tmp_path: Path, read: list[PathOrUrl]) -> None:
+    cache = CachedSidecars()
     paths = [meta_of(report(tmp_path, name, MOVIE)) for name in ("a.mp4", "b.mp4")]
     for path in paths:
-        known.get(path)
-    known.keep_only({paths[0]})
+        cache.get(path)
+    cache.keep_only({paths[0]})
     for path in paths:
-        known.get(path)
+        cache.get(path)
     assert read == [*paths, paths[1]]

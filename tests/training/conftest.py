@@ -1,4 +1,4 @@
-"""Training needs torch, which the usual installation does not bring; making sets and evaluating models does not."""
+"""Fixtures for training tests; those that need torch are skipped without it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MakeDataset = Callable[..., Dataset]
 
 
 def marked_blocks(labels: NDArray[np.int64], frames: int = 20, seed: int = 0) -> NDArray[np.uint8]:
-    """Noisy blocks (N, frames, 80, 80) whose class shows as a bright bar at a height of its own."""
+    """Return noisy blocks (N, frames, 80, 80); the height of a bright bar depends on the class."""
     random = np.random.default_rng(seed)
     pixels = random.integers(60, 120, (len(labels), frames, 80, 80)).astype(np.uint8)
     for number, label in enumerate(labels):
@@ -34,7 +34,7 @@ def marked_blocks(labels: NDArray[np.int64], frames: int = 20, seed: int = 0) ->
 
 @pytest.fixture(scope="package", autouse=True)
 def _one_torch_thread() -> Iterator[None]:
-    """Torch works with one thread: its threads wait for each other busily, for minutes where a core has other work."""
+    """Limit torch to one thread: its threads busy-wait for each other, which takes minutes on a loaded machine."""
     torch = sys.modules.get("torch")
     if torch is None:
         yield
@@ -47,7 +47,7 @@ def _one_torch_thread() -> Iterator[None]:
 
 @pytest.fixture
 def make_dataset(tmp_path: Path) -> MakeDataset:
-    """Writes a set: labels, then the video and the part of each block (by hash of the video if none is given)."""
+    """Return a function that writes a dataset from labels, and optionally the video and part of each block."""
 
     def make(
         name: str,

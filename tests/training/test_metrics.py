@@ -20,7 +20,7 @@ TRUTH = np.array([0] * 8 + [1] * 2)
 PREDICTED = np.array([0] * 8 + [1, 0])
 
 
-def test_accuracy_and_its_balanced_kind() -> None:
+def test_accuracy_and_balanced_accuracy() -> None:
     confusion = confusion_matrix(PREDICTED, TRUTH, 2)
     assert confusion.tolist() == [[8, 0], [1, 1]]
     assert accuracy(confusion) == 0.9
@@ -28,14 +28,14 @@ def test_accuracy_and_its_balanced_kind() -> None:
     assert balanced_accuracy(confusion_matrix(PREDICTED, TRUTH, 7)) == 0.75
 
 
-def test_metrics_of_classes() -> None:
+def test_class_metrics() -> None:
     confusion = confusion_matrix(PREDICTED, TRUTH, 3)
     assert precision(confusion) == pytest.approx([8 / 9, 1, np.nan], nan_ok=True)
     assert recall(confusion) == pytest.approx([1, 0.5, np.nan], nan_ok=True)
     assert f1(confusion) == pytest.approx([16 / 17, 2 / 3, np.nan], nan_ok=True)
 
 
-def test_bootstrap_holds_the_metric_and_repeats() -> None:
+def test_bootstrap_interval_contains_the_metric_and_is_reproducible() -> None:
     counts = count(np.eye(2, dtype=np.float32)[PREDICTED], TRUTH)
     resampled = counts.resampled(seed=0)
     assert (len(counts), len(resampled)) == (10, RESAMPLES)
@@ -46,7 +46,7 @@ def test_bootstrap_holds_the_metric_and_repeats() -> None:
     assert (resampled.confusion != counts.resampled(seed=1).confusion).any()
 
 
-def test_counts_add_up_over_groups() -> None:
+def test_counts_are_summed_over_groups() -> None:
     probabilities = np.eye(2, dtype=np.float32)[PREDICTED]
     counts = count(probabilities, TRUTH, np.arange(10) % 3)
     assert counts.confusion.shape == (3, 2, 2)
@@ -55,9 +55,9 @@ def test_counts_add_up_over_groups() -> None:
 
 
 def test_calibration_error() -> None:
-    """Sure at .9 and right half of the time: off by .4; sure at .6 and always right: off by .4."""
-    sure = np.tile(np.array([0.9, 0.1], np.float32), (4, 1))
-    less = np.tile(np.array([0.6, 0.4], np.float32), (4, 1))
+    """Confidence 0.9 with accuracy 0.5 gives an error of 0.4, and so does confidence 0.6 with accuracy 1."""
+    confident = np.tile(np.array([0.9, 0.1], np.float32), (4, 1))
+    unsure = np.tile(np.array([0.6, 0.4], np.float32), (4, 1))
     truth = np.array([0, 0, 1, 1])
-    assert calibration_error(count(sure, truth).total().bins) == pytest.approx([0.4], abs=1e-6)
-    assert calibration_error(count(less, np.zeros(4, int)).total().bins) == pytest.approx([0.4], abs=1e-6)
+    assert calibration_error(count(confident, truth).total().bins) == pytest.approx([0.4], abs=1e-6)
+    assert calibration_error(count(unsure, np.zeros(4, int)).total().bins) == pytest.approx([0.4], abs=1e-6)

@@ -1,4 +1,4 @@
-"""The installed model on a set that is built on the spot from the project's own sample videos."""
+"""The installed model on a dataset built from the sample videos."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from annotate.training.dataset.storage import open_dataset
 from annotate.training.evaluation import evaluate, predict
 from tests.clips import SAMPLES
 
-FLOOR = 0.9
-"""Least accuracy: the samples are easy, and whatever knows them less is broken."""
+MIN_ACCURACY = 0.9
+"""The samples are easy; a lower accuracy means that something is broken."""
 
 LABELS = """video,start,end,emotion
 portrait.mp4,0,1,happy
@@ -27,7 +27,7 @@ phone.mov,0,1,surprise
 
 
 @pytest.fixture
-def sample_set(tmp_path: Path) -> Path:
+def sample_dataset(tmp_path: Path) -> Path:
     (tmp_path / "labels.csv").write_text(LABELS)
     arguments = [
         "dataset",
@@ -44,19 +44,19 @@ def sample_set(tmp_path: Path) -> Path:
     return tmp_path / "blocks"
 
 
-def test_the_card_is_about_the_installed_model() -> None:
+def test_model_card_describes_the_installed_model() -> None:
     card = resources.files("annotate.emotions").joinpath("MODEL_CARD.md").read_text(encoding="utf-8")
     assert f"`{load_classifier().model_hash}`" in card
 
 
-def test_the_installed_model_knows_the_sample_videos(sample_set: Path) -> None:
-    dataset = open_dataset(sample_set)
+def test_installed_model_recognizes_the_sample_videos(sample_dataset: Path) -> None:
+    dataset = open_dataset(sample_dataset)
     assert len(dataset) == len(LABELS.splitlines()) - 1
     probabilities = predict(load_classifier(), dataset, dataset.rows("all"))
     videos = dataset.origins["video"].to_numpy(object)
     evaluation = evaluate(probabilities, dataset.labels, videos, dataset.contract.class_names)
     assert evaluation.videos == 3
-    assert evaluation.metrics["accuracy"].value >= FLOOR
-    answer = CliRunner().invoke(main, ["evaluate", str(sample_set), "--split", "all"])
-    assert answer.exit_code == 0
-    assert f"accuracy                    {evaluation.metrics['accuracy'].value:.3f} [" in answer.output
+    assert evaluation.metrics["accuracy"].value >= MIN_ACCURACY
+    result = CliRunner().invoke(main, ["evaluate", str(sample_dataset), "--split", "all"])
+    assert result.exit_code == 0
+    assert f"accuracy                    {evaluation.metrics['accuracy'].value:.3f} [" in result.output

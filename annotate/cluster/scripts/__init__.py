@@ -1,1 +1,1 @@
-"""What starts a cluster: texts that are printed, to be read, changed and handed to schedulers of jobs and containers."""
+"""Scripts that start a cluster: templates to be reviewed, edited, and given to SLURM, Kubernetes or a container tool."""

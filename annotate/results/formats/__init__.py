@@ -1,1 +1,1 @@
-"""Formats of tracks: one module per format, each with a function ``write(report, language)``."""
+"""Output formats: one module per format, each with a function ``write(report, language)``."""

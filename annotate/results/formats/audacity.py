@@ -1,4 +1,4 @@
-"""A label track for Audacity: one line per block, start and end in seconds, then the face and its emotion."""
+"""Label track for Audacity: one line per block with start and end in seconds, face and emotion."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from annotate.results.report import Report
 
 def write(report: Report, language: str) -> str | None:
     """Return a report as a label track, ordered by start, None without faces."""
-    pieces = sorted(report.pieces, key=lambda piece: (piece.span.start_ms, piece.face_id))
+    blocks = sorted(report.blocks, key=lambda block: (block.span.start_ms, block.face_id))
     lines = [
-        f"{piece.span.start_s:.6f}\t{piece.span.end_s:.6f}\tface {piece.face_id}: {piece.emotion}\n" for piece in pieces
+        f"{block.span.start_s:.6f}\t{block.span.end_s:.6f}\tface {block.face_id}: {block.emotion}\n" for block in blocks
     ]
     return "".join(lines) or None

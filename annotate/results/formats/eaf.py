@@ -1,6 +1,6 @@
-"""ELAN's annotation format: one tier per face, a controlled vocabulary, the video linked; by pympi.
+"""ELAN annotation format: one tier per face, a controlled vocabulary and a linked video, written with pympi.
 
-As the schema EAF 2.8 of the Max Planck Institute for Psycholinguistics (2014) has it.
+Schema: EAF 2.8, Max Planck Institute for Psycholinguistics (2014).
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _NS_PER_S = 1_000_000_000
 _LAST_TIME_S = 253_402_300_799
 """The last second of the year 9999."""
 
-_SOME_VIDEO = "video/*"
+_UNKNOWN_VIDEO_TYPE = "video/*"
 
 
 def write(report: Report, language: str) -> str | None:
-    """Return a report as an EAF file, None without faces. Its date is the video's, so that it always is the same."""
-    faces = report.pieces_by_face
+    """Return a report as EAF text, None without faces. The date is that of the video, for reproducible output."""
+    faces = report.blocks_by_face
     if not faces:
         return None
     eaf = Elan.Eaf(author=report.meta.program)
     eaf.adocument["DATE"] = _date(report.meta.source.mtime_ns)
     eaf.header |= {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"}
-    path = _within_xml(f"./{report.video}")
+    path = _xml_safe(f"./{report.video}")
     eaf.add_linked_file(path, relpath=path, mimetype=_media_type(report.video))
     eaf.add_language(_LANGUAGE, *_LANGUAGE_DEFINITION)
     eaf.add_controlled_vocabulary(_VOCABULARY)
@@ -43,11 +43,11 @@ def write(report: Report, language: str) -> str | None:
         eaf.add_cv_entry(_VOCABULARY, entry, [(name, _LANGUAGE, None)])
     properties = {"LINGUISTIC_TYPE_ID": _TYPE, "TIME_ALIGNABLE": "true", "GRAPHIC_REFERENCES": "false"}
     eaf.add_linguistic_type(_TYPE, param_dict=properties | {"CONTROLLED_VOCABULARY_REF": _VOCABULARY})
-    for face_id, pieces in faces.items():
+    for face_id, blocks in faces.items():
         tier = f"face {face_id}"
         eaf.add_tier(tier, ling=_TYPE)
-        for piece in pieces:
-            eaf.add_annotation(tier, piece.span.start_ms, piece.span.end_ms, piece.emotion)
+        for block in blocks:
+            eaf.add_annotation(tier, block.span.start_ms, block.span.end_ms, block.emotion)
     eaf.remove_tier("default")
     eaf.remove_linguistic_type("default-lt")
     document = Elan.to_adocument(eaf)
@@ -59,19 +59,19 @@ def write(report: Report, language: str) -> str | None:
 
 
 def _date(time_ns: int) -> str:
-    """Return a time as the schema has it; disks hold times that no calendar has."""
+    """Return a time in the format of the schema, clipped to the years 1970 to 9999."""
     time_s = min(max(0, time_ns // _NS_PER_S), _LAST_TIME_S)
     return datetime.datetime.fromtimestamp(time_s, datetime.timezone.utc).isoformat(timespec="seconds")
 
 
 def _media_type(path: str) -> str:
-    return mimetypes.types_map.get(PurePosixPath(path).suffix.lower(), _SOME_VIDEO)
+    return mimetypes.types_map.get(PurePosixPath(path).suffix.lower(), _UNKNOWN_VIDEO_TYPE)
 
 
-def _within_xml(text: str) -> str:
-    """Return text without characters that XML cannot hold: control characters, and bytes that are no text.
+def _xml_safe(text: str) -> str:
+    """Return text with ``?`` for characters that XML cannot represent: control characters and undecodable bytes.
 
-    >>> _within_xml("a" + chr(27) + "b")
+    >>> _xml_safe("a" + chr(27) + "b")
     'a?b'
     """
     return "".join(char if char.isprintable() else "?" for char in text)

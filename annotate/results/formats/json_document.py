@@ -1,4 +1,4 @@
-"""JSON for programs: one document with provenance and all annotations, as ``emotions.schema.json`` beside this describes."""
+"""JSON document with provenance and all annotations; the schema is ``emotions.schema.json`` in this package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from annotate.results.table import class_names_of
 from annotate.span import MS_PER_S, Span
 
 VERSION = 1
-"""Of the document's shape; raised when a program that reads it would have to change."""
+"""Version of the document schema; incremented when programs that read it would have to change."""
 
 _FORMAT = "annotate-emotions"
 _BOX = ("x", "y", "width", "height")
@@ -31,13 +31,13 @@ _PROVENANCE = (
 
 
 def write(report: Report, language: str) -> str:
-    """Return a report as a JSON document, one annotation per line; times are the CSV's. There always is one."""
+    """Return a report as a JSON document, one annotation per line, with the times of the table; never None."""
     meta = report.meta
     classes = class_names_of(report.table)
     head: dict[str, Any] = {
         "format": _FORMAT,
         "version": VERSION,
-        "source": {**vars(meta.source), "url": report.video_address},
+        "source": {**vars(meta.source), "url": report.video_url},
         "picture": {"width_px": meta.width_px, "height_px": meta.height_px},
         "provenance": {name: getattr(meta, name) for name in _PROVENANCE},
         "emotions": [{"name": name, "colour": color(name)} for name in classes],
@@ -53,13 +53,13 @@ def _annotations(report: Report, classes: tuple[str, ...]) -> list[dict[str, Any
     result = []
     for row in report.table.to_dict("records"):
         span = Span(round(row["start_time"] * MS_PER_S), round(row["end_time"] * MS_PER_S))
-        own = span.from_start(ends.get(row["face_id"], 0))
-        if own:
-            ends[row["face_id"]] = own.end_ms
+        clipped = span.from_start(ends.get(row["face_id"], 0))
+        if clipped:
+            ends[row["face_id"]] = clipped.end_ms
         result.append(
             {
                 **{name: row[name] for name in ("face_id", "block", "start_frame", "end_frame", "start_time", "end_time")},
-                "clipped_start_time": own.start_s if own else None,
+                "clipped_start_time": clipped.start_s if clipped else None,
                 "box": {name: row[name] for name in _BOX},
                 **{name: row[name] for name in ("face_score", "frames", "detections", "overlap", "emotion", "confidence")},
                 "probabilities": {name: row[name] for name in classes},

@@ -1,4 +1,4 @@
-"""OpenTimelineIO for editors: the video as a clip, with a marker for every cue of a face."""
+"""OpenTimelineIO for video editors: the video as a clip with one marker per cue of a face."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ MARKER_COLORS: Mapping[str, str] = MappingProxyType(
         "surprise": "CYAN",
     }
 )
-"""Emotion -> of the colors that editors have for markers, the closest one to the palette's."""
+"""Marker color of each emotion: the one closest to the palette among those that editors support."""
 
 _OTHER_COLOR = "BLACK"
 
 
 def write(report: Report, language: str) -> str | None:
-    """Return a report as an OTIO file with times in milliseconds, None without faces."""
+    """Return a report as OTIO text with times in milliseconds, None without faces."""
     cues = report.face_cues
     if not cues:
         return None
     whole = _range(Span(0, report.end_ms))
-    media = otio.schema.ExternalReference(report.video_address, available_range=whole)
+    media = otio.schema.ExternalReference(report.video_url, available_range=whole)
     clip = otio.schema.Clip(report.meta.source.name, media, source_range=whole)
     for cue in cues:
         (line,) = cue.lines

@@ -1,4 +1,4 @@
-"""The formats of tracks that are made from a report; a format's module and library are loaded when it is asked for."""
+"""Output formats that are derived from the table; the module and library of a format are loaded on first use."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from annotate.results.report import Report
 
 REPORT_FORMAT = "csv"
-"""The report itself, from which the others are made; it is always written."""
+"""The table, from which all other formats are derived; it is always written."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format of tracks.
+    """An output format.
 
-    ``ending`` is the ending of its files' names, in a ``{language}`` or in none; ``module``, of this package, has the
-    function ``write(report, language)`` that returns the text, or None where there is nothing to write. ``library`` is the
-    library that the module imports, ``package`` its name on PyPI, ``extra`` the extra of this program that brings it, if
-    it is not installed as usual.
+    ``ending`` is the end of file names, with ``{language}`` if the text depends on it. ``module``, in this package, has the
+    function ``write(report, language)`` that returns the text, or None if there is nothing to write. ``library`` is the
+    library that the module imports, ``package`` its name on PyPI, ``extra`` the extra of annotate that installs it, empty
+    for base dependencies.
     """
 
     ending: str
@@ -34,7 +34,7 @@ class Format:
     extra: str = ""
 
 
-TRACKS: Mapping[str, Format] = MappingProxyType(
+TRACK_FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         "srt": Format(".{language}.srt", "srt", "pysubs2", "pysubs2"),
         "vtt": Format(".{language}.vtt", "vtt", "webvtt", "webvtt-py"),
@@ -46,27 +46,27 @@ TRACKS: Mapping[str, Format] = MappingProxyType(
         "otio": Format(".otio", "otio", "opentimelineio", "opentimelineio", "otio"),
     }
 )
-"""Name -> format of tracks."""
+"""Formats derived from the table, by name."""
 
-FORMATS = (REPORT_FORMAT, *TRACKS)
-"""Formats that can be asked for."""
+FORMATS = (REPORT_FORMAT, *TRACK_FORMATS)
+"""Names of all formats."""
 
 DEFAULT_FORMATS = (REPORT_FORMAT, "srt")
 
 
 def check_libraries(names: Iterable[str]) -> None:
-    """Check that the libraries of formats are installed, before hours are spent on the reports they are made from.
+    """Check that the libraries of formats are installed, before hours of analysis.
 
     Raises:
-        SettingsError: a library is missing.
+        SettingsError: a library is not installed.
     """
     for name in names:
-        track = TRACKS.get(name)
+        track = TRACK_FORMATS.get(name)
         if track is not None and track.library:
             check_extra(f"the format {name}", track.extra, {track.library: track.package})
 
 
-def write_track(name: str, report: Report, language: str) -> str | None:
-    """Return the text of a track, None where there is nothing to write."""
-    text: str | None = import_module(f"{__package__}.{TRACKS[name].module}").write(report, language)
+def format_track(name: str, report: Report, language: str) -> str | None:
+    """Return a report in a format, None if there is nothing to write."""
+    text: str | None = import_module(f"{__package__}.{TRACK_FORMATS[name].module}").write(report, language)
     return text

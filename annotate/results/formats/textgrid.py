@@ -1,4 +1,4 @@
-"""Praat's TextGrid: one tier of intervals per face, by praatio."""
+"""TextGrid for Praat: one interval tier per face, written with praatio."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from annotate.span import MS_PER_S
 
 
 def write(report: Report, language: str) -> str | None:
-    """Return a report as a TextGrid in its long form, None without faces: Praat reads none without tiers."""
+    """Return a report as a long TextGrid, None without faces: Praat cannot read a TextGrid without tiers."""
     bounds = {"xmin": 0.0, "xmax": report.end_ms / MS_PER_S}
     tiers = [
         {
             "class": "IntervalTier",
             "name": f"face {face_id}",
             **bounds,
-            "entries": [(piece.span.start_s, piece.span.end_s, piece.emotion) for piece in pieces],
+            "entries": [(block.span.start_s, block.span.end_s, block.emotion) for block in blocks],
         }
-        for face_id, pieces in report.pieces_by_face.items()
+        for face_id, blocks in report.blocks_by_face.items()
     ]
     if not tiers:
         return None

@@ -1,4 +1,4 @@
-"""WebVTT for browsers: a cue stands at its face and has a class for its emotion (W3C, "WebVTT", 2019), by webvtt-py."""
+"""WebVTT (W3C, 2019) for browsers: cues at their faces, with a class per emotion, written with webvtt-py."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from html import escape
 import webvtt
 from webvtt.models import Timestamp
 
-from annotate.emotions.palette import color, ink
+from annotate.emotions.palette import color, text_color
 from annotate.faces.box import Box
-from annotate.results.boxes import BoxPaths
-from annotate.results.cues import MIN_CUE_MS, Cue, are_together
+from annotate.results.boxes import BoxTrajectories
+from annotate.results.cues import MIN_CUE_MS, Cue, any_overlap
 from annotate.results.formats.srt import label
 from annotate.results.report import Report
 from annotate.span import Span
 
 _LINE_SHARE, _LETTER_SHARE = 0.07, 0.03
-"""Height of a cue and width of its letters as browsers draw them, on the wide side: shares of a frame's shorter side."""
+"""Upper bounds of the height of a cue and the width of a letter in browsers, as shares of the frame's shorter side."""
 
 _MAX_SHIFT, _STEP_MS = 0.5, 100
-"""A cue follows its face when that has moved by more than this share of its width, which is measured so often."""
+"""A cue is split when its face has moved by more than this share of its width, checked at this interval."""
 
 
 @dataclass(frozen=True)
 class CueRegion:
-    """The region where cues may stand: the displayed frame."""
+    """The region for cues: the displayed frame."""
 
     width_px: int
     height_px: int
 
     def settings(self, box: Box | None, text: str) -> str:
-        """Return cue settings that put ``text`` above a box, moved so far that it does not leave the frame.
+        """Return cue settings that put ``text`` above a box, shifted to stay within the frame.
 
-        The text ends where the box does: a cue aligned at its end reaches from the frame's left edge to its position.
-        Browsers do not agree where other cues begin, since some move a cue to the left by a share of its own width.
+        The text ends at the right side of the box: a cue with ``align:end`` extends from the left edge of the frame to its
+        position. Browsers place other alignments differently, some shifting a cue left by a share of its width.
         """
         corner = self.corner(box)
         if corner is None:
@@ -45,7 +45,7 @@ class CueRegion:
         return f"line:{corner[0]:.1%} position:{position:.1%} align:end"
 
     def corner(self, box: Box | None) -> tuple[float, float] | None:
-        """Return where a cue above a box begins and ends: shares of the frame's height and width, None without a box."""
+        """Return top and right end of a cue above a box, as shares of frame height and width; None without a box."""
         if box is None or not self.width_px or not self.height_px:
             return None
         line_share = _LINE_SHARE * min(self.width_px, self.height_px) / self.height_px
@@ -54,30 +54,32 @@ class CueRegion:
 
     @property
     def letter_share(self) -> float:
-        """The width of a letter as a share of the frame's."""
+        """Width of a letter as a share of the frame width."""
         return _LETTER_SHARE * min(self.width_px, self.height_px) / self.width_px if self.width_px else 0.0
 
 
 def write(report: Report, language: str) -> str | None:
-    """Return a report as a WebVTT file, None without cues."""
+    """Return a report as WebVTT text, None without cues."""
     cues = report.face_cues
     if not cues:
         return None
-    numbered = are_together(cues)
+    numbered = any_overlap(cues)
     region = CueRegion(report.meta.width_px, report.meta.height_px)
     parts = []
     for cue in cues:
         (line,) = cue.lines
         text = label(line, language, numbered=numbered)
-        tagged = f"<c.{class_name(line.emotion)}>{escape(text, quote=False)}</c>"
-        parts += [(span, line.face_id, tagged, region.settings(box, text)) for span, box in stays(cue, report.boxes)]
+        tagged = f"<c.{css_class(line.emotion)}>{escape(text, quote=False)}</c>"
+        parts += [
+            (span, line.face_id, tagged, region.settings(box, text)) for span, box in split_at_movement(cue, report.boxes)
+        ]
     captions = [_caption(span, tagged, settings) for span, _, tagged, settings in sorted(parts)]
     emotions = sorted({line.emotion for cue in cues for line in cue.lines})
     return f"{webvtt.WebVTT(captions=captions, styles=[webvtt.Style(_style(emotions))]).content}\n"
 
 
-def stays(cue: Cue, boxes: BoxPaths) -> Iterator[tuple[Span, Box | None]]:
-    """Yield a cue in parts, none shorter than a cue may be, over each of which its face stays about where it was first."""
+def split_at_movement(cue: Cue, boxes: BoxTrajectories) -> Iterator[tuple[Span, Box | None]]:
+    """Split a cue where its face moves far, into parts of at least `MIN_CUE_MS`; yield each with its first box."""
     face_id = cue.lines[0].face_id
     start_ms, end_ms = cue.span.start_ms, cue.span.end_ms
     first, time_ms = boxes.at(face_id, start_ms), start_ms + MIN_CUE_MS
@@ -91,10 +93,10 @@ def stays(cue: Cue, boxes: BoxPaths) -> Iterator[tuple[Span, Box | None]]:
     yield Span(start_ms, end_ms), first
 
 
-def class_name(emotion: str) -> str:
-    """Return an emotion as the name of a class in cues and in their style.
+def css_class(emotion: str) -> str:
+    """Return the CSS class of an emotion.
 
-    >>> class_name("fear"), class_name("2>1, I guess")
+    >>> css_class("fear"), css_class("2>1, I guess")
     ('fear', '_2-1--I-guess')
     """
     return re.sub(r"^(?=-?\d)", "_", re.sub(r"[^\w-]", "-", emotion))
@@ -107,7 +109,7 @@ def _caption(span: Span, text: str, settings: str) -> webvtt.Caption:
 
 def _style(emotions: Sequence[str]) -> str:
     rules = (
-        f"::cue(.{class_name(emotion)}) {{ background-color: {color(emotion)}; color: {ink(emotion)}; }}"
+        f"::cue(.{css_class(emotion)}) {{ background-color: {color(emotion)}; color: {text_color(emotion)}; }}"
         for emotion in emotions
     )
     return "\n".join(("::cue { background-color: transparent; }", *rules))

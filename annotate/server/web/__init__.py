@@ -1,1 +1,1 @@
-"""The server's web application: routes, pages, access and streams."""
+"""The server's web application: API routes, pages, access control and streaming."""

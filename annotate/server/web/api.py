@@ -1,4 +1,4 @@
-"""Routes of the JSON API, the same that the pages use."""
+"""Routes of the JSON API, which the pages use too."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
 from annotate.analytics.moments import MomentQuery
-from annotate.emotions.labels import EMOTIONS, emotion_name
+from annotate.emotions.labels import EMOTIONS, resolve_emotion
 from annotate.errors import AnnotateError, ReportError, SettingsError
 from annotate.results.formats.registry import FORMATS
 from annotate.results.meta import json_safe_text
 from annotate.server.catalog import CatalogVideo
-from annotate.server.data_dir import check_name, is_id
-from annotate.server.downloads import MEDIA_TYPES, make_file
-from annotate.server.queue import Kind, State
+from annotate.server.data_dir import check_upload_name, is_id
+from annotate.server.downloads import MEDIA_TYPES, result_file
+from annotate.server.messages import public_message
+from annotate.server.queue import OrderKind, OrderState
 from annotate.server.refusal import RefusedError
-from annotate.server.search import GIVEN_UP, UNDONE, VideoQuery
+from annotate.server.search import RETRY_STATES, TODO_STATES, VideoQuery
 from annotate.server.service import Service
-from annotate.server.web.auth import client_of
+from annotate.server.web.auth import client_from_scope
 from annotate.server.web.schemas import (
     ArchiveView,
     CountView,
@@ -41,15 +42,14 @@ from annotate.server.web.schemas import (
     video_view,
 )
 from annotate.server.web.streaming import attachment, stream_events, stream_file
-from annotate.server.web.uploads import receive_file, too_large
-from annotate.server.wording import for_readers_elsewhere
-from annotate.storage.base import local_only
+from annotate.server.web.uploads import receive_file, too_large_message
+from annotate.storage.base import require_local
 from annotate.storage.values import SkippedPath
 from annotate.version import VERSION
 
 _BYTES = {"type": "string", "format": "binary"}
 _MAX_PER_PAGE = 1000
-_ERRORS: dict[int | str, dict[str, Any]] = {404: {"model": ErrorView, "description": "there is no such video"}}
+_ERRORS: dict[int | str, dict[str, Any]] = {404: {"model": ErrorView, "description": "video not found"}}
 
 router = APIRouter(prefix="/api")
 
@@ -59,40 +59,40 @@ def _service(request: Request) -> Service:
     return service
 
 
-Served = Annotated[Service, Depends(_service)]
+ServiceDep = Annotated[Service, Depends(_service)]
 
 
-def _video(service: Served, id: Annotated[str, PathPart(description="a video's id")]) -> CatalogVideo:  # noqa: A002
+def _video(service: ServiceDep, id: Annotated[str, PathPart(description="id of the video")]) -> CatalogVideo:  # noqa: A002
     video = service.catalog.find(id) if is_id(id) else None
     if video is None:
-        raise HTTPException(404, "there is no such video")
+        raise HTTPException(404, "video not found")
     return video
 
 
-Chosen = Annotated[CatalogVideo, Depends(_video)]
-Offset = Annotated[int, Query(ge=0, description="so many are skipped")]
-Limit = Annotated[int, Query(ge=1, le=_MAX_PER_PAGE, description="so many are given at most")]
-Folder = Annotated[str, Query(description="path in the archive, with slashes")]
-Words = Annotated[str, Query(description="words that path or name must have")]
-Language = Annotated[Literal["en", "ru"], Query(description="of the words in srt, vtt and ass")]
-Modified = Annotated[float | None, Query(ge=0, le=1e11, description="when the file was changed, seconds since 1970")]
-MadeKind = Literal["proxy", "rendered"]
+VideoDep = Annotated[CatalogVideo, Depends(_video)]
+Offset = Annotated[int, Query(ge=0, description="number of items to skip")]
+Limit = Annotated[int, Query(ge=1, le=_MAX_PER_PAGE, description="maximum number of items")]
+Folder = Annotated[str, Query(description="folder relative to the archive, with slashes")]
+SearchWords = Annotated[str, Query(description="words that must all occur in path or name")]
+Language = Annotated[Literal["en", "ru"], Query(description="language of emotions in subtitles and rendered videos")]
+Modified = Annotated[float | None, Query(ge=0, le=1e11, description="time of the file's last change, seconds since 1970")]
+DerivedKind = Literal["proxy", "rendered"]
 
 
-def _page(offset: Offset = 0, limit: Limit = 200) -> slice:
+def _page_slice(offset: Offset = 0, limit: Limit = 200) -> slice:
     return slice(offset, offset + limit)
 
 
-@router.get("/status", tags=["server"], summary="The server itself")
-async def status(service: Served) -> StatusView:
+@router.get("/status", tags=["server"], summary="State and settings of the server")
+async def status(service: ServiceDep) -> StatusView:
     settings = service.settings
     return StatusView(
         program=f"annotate {VERSION}",
         archive=json_safe_text(settings.directory.resolve().name) if settings.directory is not None else None,
         writes=settings.write,
         jobs=settings.jobs,
-        waiting=service.queue.count(State.WAITING),
-        running=service.queue.count(State.RUNNING),
+        waiting=service.queue.count(OrderState.WAITING),
+        running=service.queue.count(OrderState.RUNNING),
         max_upload_bytes=settings.max_upload_bytes,
         emotions=list(EMOTIONS),
         formats=list(FORMATS),
@@ -103,162 +103,166 @@ async def status(service: Served) -> StatusView:
     "/uploads/{name:path}",
     tags=["videos"],
     status_code=201,
-    summary="Send a video: the request's body is the file",
+    summary="Upload a video: the request body is the file",
     responses={
-        400: {"model": ErrorView, "description": "the name is none, or the file is empty"},
-        408: {"model": ErrorView, "description": "the body came too slowly"},
+        400: {"model": ErrorView, "description": "invalid file name, or empty or incomplete file"},
+        408: {"model": ErrorView, "description": "timeout while receiving the upload"},
         413: {"model": ErrorView, "description": "the file is too large"},
-        429: {"model": ErrorView, "description": "too many uploads wait or are kept"},
+        429: {"model": ErrorView, "description": "too many uploads are kept or waiting"},
         507: {"model": ErrorView, "description": "the server's disk is full"},
     },
-    openapi_extra={
-        "requestBody": {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
-    },
+    openapi_extra={"requestBody": {"content": {"application/octet-stream": {"schema": _BYTES}}}},
 )
-async def upload(request: Request, service: Served, name: str, modified_s: Modified = None) -> VideoDetail:
-    """It is kept, and its annotation waits for its turn. The answer has the video's id."""
+async def upload(request: Request, service: ServiceDep, name: str, modified_s: Modified = None) -> VideoDetail:
+    """Store a video and queue its annotation. The response contains the video's id."""
     max_bytes, timeout_s = service.settings.max_upload_bytes, service.settings.body_timeout_s
     length = request.headers.get("content-length", "")
     size_bytes = int(length) if length.isdecimal() else None
-    client = client_of(request.scope)
+    client = client_from_scope(request.scope)
     try:
-        check_name(name)
+        check_upload_name(name)
         if size_bytes is not None and size_bytes > max_bytes:
-            raise RefusedError(413, too_large(max_bytes))
-        with service.receiving(client, size_bytes) as (video_id, folder):
+            raise RefusedError(413, too_large_message(max_bytes))
+        with service.receive_upload(client, size_bytes) as (video_id, folder):
             size_bytes = await receive_file(request.stream(), folder / name, max_bytes, timeout_s)
             if modified_s is not None:
                 os.utime(folder / name, (modified_s, modified_s))
             video = await run_in_threadpool(service.accept_upload, video_id, name, size_bytes, client)
     except SettingsError as error:
-        raise _refused(400, str(error)) from None
+        raise _rejection(400, str(error)) from None
     except RefusedError as error:
-        raise _refused(error.status, str(error)) from None
+        raise _rejection(error.status, str(error)) from None
     return video_detail(service, video)
 
 
-@router.get("/uploads", tags=["videos"], summary="What was sent, the latest first")
-async def uploads(service: Served, offset: Offset = 0, limit: Limit = 100) -> UploadsView:
+@router.get("/uploads", tags=["videos"], summary="List uploads, latest first")
+async def uploads(service: ServiceDep, offset: Offset = 0, limit: Limit = 100) -> UploadsView:
     videos = [video for video in service.catalog.snapshot.videos.values() if video.is_upload]
     return UploadsView(videos=[video_view(service, video) for video in videos[offset : offset + limit]], total=len(videos))
 
 
-@router.get("/videos/{id}", tags=["videos"], summary="A video and its state", responses=_ERRORS)
-async def video(service: Served, video: Chosen) -> VideoDetail:
+@router.get("/videos/{id}", tags=["videos"], summary="State of a video", responses=_ERRORS)
+async def video(service: ServiceDep, video: VideoDep) -> VideoDetail:
     return video_detail(service, video)
 
 
-@router.delete("/videos/{id}", tags=["videos"], summary="Remove an upload", status_code=204, responses=_ERRORS)
-async def remove(service: Served, video: Chosen) -> Response:
+@router.delete("/videos/{id}", tags=["videos"], summary="Delete an upload", status_code=204, responses=_ERRORS)
+async def remove(service: ServiceDep, video: VideoDep) -> Response:
     if not video.is_upload:
-        raise HTTPException(403, "videos of the archive are not removed")
+        raise HTTPException(403, "videos of the archive cannot be deleted")
     await run_in_threadpool(service.remove, video)
     return Response(status_code=204)
 
 
 @router.post("/videos/{id}/annotate", tags=["videos"], summary="Annotate a video", status_code=202, responses=_ERRORS)
-async def annotate(request: Request, service: Served, video: Chosen) -> VideoDetail:
-    """Its annotation waits for its turn, unless it does already. What is annotated and holds is left as it is."""
-    await run_in_threadpool(service.order, video, Kind.ANNOTATE, client_of(request.scope))
+async def annotate(request: Request, service: ServiceDep, video: VideoDep) -> VideoDetail:
+    """Queue the annotation of a video, unless it is waiting or running. Up-to-date results are not computed again."""
+    await run_in_threadpool(service.enqueue, video, OrderKind.ANNOTATE, client_from_scope(request.scope))
     return video_detail(service, video)
 
 
-@router.post("/videos/{id}/cancel", tags=["videos"], summary="Call off what waits or is under way", responses=_ERRORS)
+@router.post("/videos/{id}/cancel", tags=["videos"], summary="Cancel a waiting or running order", responses=_ERRORS)
 async def cancel(
-    service: Served, video: Chosen, what: Literal["annotate", "proxy", "rendered"] = "annotate", language: Language = "en"
+    service: ServiceDep,
+    video: VideoDep,
+    what: Literal["annotate", "proxy", "rendered"] = "annotate",
+    language: Language = "en",
 ) -> CountView:
-    """`ordered` is how much was called off: 0 if it neither waited nor was under way."""
-    kind = Kind.ANNOTATE if what == "annotate" else _kind_of(what, language)
+    """`ordered` is the number of canceled orders: 0 if none was waiting or running."""
+    kind = OrderKind.ANNOTATE if what == "annotate" else _order_kind(what, language)
     return CountView(ordered=int(await run_in_threadpool(service.runner.cancel, video.id, kind)))
 
 
-@router.get("/videos/{id}/player", tags=["results"], summary="What the player shows", responses=_ERRORS)
-async def player(service: Served, video: Chosen) -> Response:
-    """Lanes of faces with spans in milliseconds and the scores of all emotions in ten-thousandths; cues; colours."""
+@router.get("/videos/{id}/player", tags=["results"], summary="Data of the player", responses=_ERRORS)
+async def player(service: ServiceDep, video: VideoDep) -> Response:
+    """One lane per face track, with times in milliseconds and scores of all emotions in ten-thousandths; cues; colors."""
     try:
         content = await run_in_threadpool(service.player.data, video)
     except ReportError as error:
-        raise HTTPException(404, _in_words(error, video)) from None
+        raise HTTPException(404, _error_detail(error, video)) from None
     return Response(content, media_type="application/json")
 
 
-@router.get("/videos/{id}/faces/{face_id}", tags=["results"], summary="A picture of a face (JPEG)", responses=_ERRORS)
-async def face(service: Served, video: Chosen, face_id: int) -> Response:
-    picture = await run_in_threadpool(service.player.thumbnail, video, face_id)
-    if picture is None:
-        raise HTTPException(404, "there is no picture of this face")
-    return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+@router.get("/videos/{id}/faces/{face_id}", tags=["results"], summary="Thumbnail of a face (JPEG)", responses=_ERRORS)
+async def face(service: ServiceDep, video: VideoDep, face_id: int) -> Response:
+    thumbnail = await run_in_threadpool(service.player.thumbnail, video, face_id)
+    if thumbnail is None:
+        raise HTTPException(404, "thumbnail not found")
+    return Response(thumbnail, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
 
-@router.get("/videos/{id}/results/{format}", tags=["results"], summary="The result in a format", responses=_ERRORS)
+@router.get("/videos/{id}/results/{format}", tags=["results"], summary="Download the result in a format", responses=_ERRORS)
 async def result(
-    service: Served,
-    video: Chosen,
+    service: ServiceDep,
+    video: VideoDep,
     format: Annotated[Literal[FORMATS], PathPart()],  # type: ignore[valid-type]  # noqa: A002
     language: Language = "en",
 ) -> Response:
     """The file, byte for byte as the command line writes it."""
     try:
-        name, content = await run_in_threadpool(make_file, video, format, language)
+        name, content = await run_in_threadpool(result_file, video, format, language)
     except (ReportError, SettingsError) as error:
-        raise HTTPException(404, _in_words(error, video)) from None
+        raise HTTPException(404, _error_detail(error, video)) from None
     media_type = MEDIA_TYPES.get(format, "text/plain")
     return Response(content, media_type=media_type, headers={"Content-Disposition": attachment(json_safe_text(name))})
 
 
 @router.head("/videos/{id}/file", include_in_schema=False)
-@router.get("/videos/{id}/file", tags=["results"], summary="The video itself, also in ranges of bytes", responses=_ERRORS)
-async def file(video: Chosen) -> FileResponse:
+@router.get("/videos/{id}/file", tags=["results"], summary="The video file (supports range requests)", responses=_ERRORS)
+async def file(video: VideoDep) -> FileResponse:
     return stream_file(video.path, video.path.suffix)
 
 
-@router.post("/videos/{id}/made/{kind}", tags=["results"], summary="Make a copy", status_code=202, responses=_ERRORS)
-async def make(request: Request, service: Served, video: Chosen, kind: MadeKind, language: Language = "en") -> VideoDetail:
-    """A `proxy` is an MP4 that every browser plays; a `rendered` one has boxes and emotions drawn in."""
-    wanted = _kind_of(kind, language)
-    if not service.derived.is_there(video, wanted):
+@router.post(
+    "/videos/{id}/made/{kind}", tags=["results"], summary="Make a derived video", status_code=202, responses=_ERRORS
+)
+async def make(
+    request: Request, service: ServiceDep, video: VideoDep, kind: DerivedKind, language: Language = "en"
+) -> VideoDetail:
+    """A `proxy` is an MP4 that every browser can play; a `rendered` video has boxes and emotions drawn in."""
+    order_kind = _order_kind(kind, language)
+    if not service.derived.exists(video, order_kind):
         try:
-            service.check_space(video.size_bytes)
+            service.check_disk_space(video.size_bytes)
         except RefusedError as error:
             raise HTTPException(error.status, str(error)) from None
-        await run_in_threadpool(service.order, video, wanted, client_of(request.scope))
+        await run_in_threadpool(service.enqueue, video, order_kind, client_from_scope(request.scope))
     return video_detail(service, video)
 
 
 @router.head("/videos/{id}/made/{kind}", include_in_schema=False)
-@router.get("/videos/{id}/made/{kind}", tags=["results"], summary="A copy that was made, also in ranges", responses=_ERRORS)
+@router.get("/videos/{id}/made/{kind}", tags=["results"], summary="A derived video (supports ranges)", responses=_ERRORS)
 async def made(
-    service: Served, video: Chosen, kind: MadeKind, language: Language = "en", download: bool = False
+    service: ServiceDep, video: VideoDep, kind: DerivedKind, language: Language = "en", download: bool = False
 ) -> FileResponse:
-    wanted = _kind_of(kind, language)
-    path = service.derived.path(video, wanted)
+    order_kind = _order_kind(kind, language)
+    path = service.derived.path(video, order_kind)
     if not path.is_file():
-        raise HTTPException(404, "it is not made yet; POST to this address makes it")
-    name = f"{Path(video.name).stem}.{wanted.value}{path.suffix}" if download else None
+        raise HTTPException(404, "not made yet; send POST to this URL to make it")
+    name = f"{Path(video.name).stem}.{order_kind.value}{path.suffix}" if download else None
     return stream_file(path, path.suffix, name)
 
 
-@router.get("/videos/{id}/events", tags=["events"], summary="Events of a video until it is done", responses=_ERRORS)
-async def events_of(request: Request, service: Served, video: Chosen) -> EventSourceResponse:
-    """Server-sent events of the kind `video`, each with the video as `GET /api/videos/{id}` gives it."""
-    return stream_events(service, client_of(request.scope).address, video.id, until_done=True)
+@router.get("/videos/{id}/events", tags=["events"], summary="Events about a video until it is done", responses=_ERRORS)
+async def events_of(request: Request, service: ServiceDep, video: VideoDep) -> EventSourceResponse:
+    """Server-sent events of type `video`, each with the same document as `GET /api/videos/{id}`."""
+    return stream_events(service, client_from_scope(request.scope).address, video.id, until_done=True)
 
 
-@router.get("/events", tags=["events"], summary="Events of all videos, or of one")
-async def events(request: Request, service: Served, video: str | None = None) -> EventSourceResponse:
-    """Server-sent events of the kind `video`; a video that was removed has the state `removed`.
-
-    Of the kind `archive` when other videos were found, or their results have changed. They do not end.
+@router.get("/events", tags=["events"], summary="Events about all videos, or about one")
+async def events(request: Request, service: ServiceDep, video: str | None = None) -> EventSourceResponse:
+    """Server-sent events of type `video`, where the state `removed` means that an upload was deleted, and of type
+    `archive`, sent when videos or their results have changed in the archive. The stream does not end.
     """
-    return stream_events(service, client_of(request.scope).address, video)
+    return stream_events(service, client_from_scope(request.scope).address, video)
 
 
-@router.get("/archive", tags=["archive"], summary="A folder of the archive, or what is found below it")
+@router.get("/archive", tags=["archive"], summary="List a folder of the archive, or search it with its subfolders")
 async def archive(
-    service: Served,
+    service: ServiceDep,
     folder: Folder = "",
-    q: Words = "",
-    emotion: Annotated[str, Query(description="an emotion that occurs; those with most of it first")] = "",
+    q: SearchWords = "",
+    emotion: Annotated[str, Query(description="emotion that must occur; sorts by its share, largest first")] = "",
     state: VideoState | Literal[""] = "",
     offset: Offset = 0,
     limit: Limit = 200,
@@ -266,10 +270,10 @@ async def archive(
     tree = service.tree()
     found = tree.folders.get(folder)
     if service.settings.directory is None or found is None:
-        raise HTTPException(404, "there is no such folder")
-    query = VideoQuery(folder, q, emotion_name(emotion) or emotion, state)
-    videos = query.find(tree.below(folder), tree.states) if query.is_search else found.videos
-    below = [] if query.is_search else found.folders
+        raise HTTPException(404, "folder not found")
+    query = VideoQuery(folder, q, resolve_emotion(emotion) or emotion, state)
+    videos = query.find(tree.videos_below(folder), tree.states) if query.is_search else found.videos
+    subfolders = [] if query.is_search else found.folders
     snapshot = tree.snapshot
     return ArchiveView(
         folder=folder,
@@ -278,82 +282,83 @@ async def archive(
             FolderView(
                 folder=path, name=one.name, videos=one.states.total(), states=dict(one.states), has_folders=bool(one.folders)
             )
-            for path in below
+            for path in subfolders
             for one in (tree.folders[path],)
         ],
         videos=[video_view(service, video) for video in videos[offset : offset + limit]],
         total=len(videos),
         states=dict(found.states),
-        problems=[] if folder or query.is_search else [_problem(service, skipped) for skipped in snapshot.skipped],
+        problems=[] if folder or query.is_search else [_skipped_message(service, skipped) for skipped in snapshot.skipped],
     )
 
 
-@router.post("/archive/annotate", tags=["archive"], summary="Annotate what is missing below a folder", status_code=202)
-async def annotate_missing(request: Request, service: Served, folder: str = "", failed: bool = False) -> CountView:
-    """Of all videos there that are not annotated or are stale; with `failed` those too that failed or were cancelled."""
+@router.post("/archive/annotate", tags=["archive"], summary="Annotate all missing and outdated videos", status_code=202)
+async def annotate_missing(request: Request, service: ServiceDep, folder: str = "", failed: bool = False) -> CountView:
+    """Queue the missing and stale videos of a folder and its subfolders; with `failed` also failed and canceled ones."""
     tree = service.tree()
     if service.settings.directory is None or folder not in tree.folders:
-        raise HTTPException(404, "there is no such folder")
-    states = (*UNDONE, *GIVEN_UP) if failed else UNDONE
-    wanted = [video for video in tree.below(folder) if tree.states.get(video.id, ("",))[0] in states]
-    return CountView(ordered=await run_in_threadpool(service.order_all, wanted, client_of(request.scope)))
+        raise HTTPException(404, "folder not found")
+    states = (*TODO_STATES, *RETRY_STATES) if failed else TODO_STATES
+    videos = [video for video in tree.videos_below(folder) if tree.states.get(video.id, ("",))[0] in states]
+    return CountView(ordered=await run_in_threadpool(service.enqueue_all, videos, client_from_scope(request.scope)))
 
 
-def _wanted_moments(
-    emotion: Annotated[list[str] | None, Query(description="of any emotion if not given; may be repeated")] = None,
-    min_confidence: Annotated[float, Query(ge=0, le=1, description="least confidence of every block")] = 0.0,
-    min_seconds: Annotated[float, Query(ge=0, description="least length of a moment")] = 0.0,
+def _moment_query(
+    emotion: Annotated[list[str] | None, Query(description="emotion, any by default; repeatable")] = None,
+    min_confidence: Annotated[float, Query(ge=0, le=1, description="minimum model confidence of every block")] = 0.0,
+    min_seconds: Annotated[float, Query(ge=0, description="minimum length in seconds")] = 0.0,
 ) -> MomentQuery:
     return MomentQuery(tuple(emotion or ()), min_confidence, min_seconds)
 
 
-def _wanted_videos(
+def _video_query(
     folder: Folder = "",
-    q: Words = "",
-    video: Annotated[str, Query(description="id of the one video that is meant")] = "",
+    q: SearchWords = "",
+    video: Annotated[str, Query(description="id of the only video to search")] = "",
     source: Literal["", "archive", "upload"] = "",
 ) -> VideoQuery:
     return VideoQuery(folder, q, video_id=video, origin=source)
 
 
-@router.get("/moments", tags=["archive"], summary="Moments in which a face keeps an emotion")
+@router.get("/moments", tags=["archive"], summary="Find moments: time spans in which a face has one emotion")
 async def moments(
-    service: Served,
-    wanted: Annotated[MomentQuery, Depends(_wanted_moments)],
-    among: Annotated[VideoQuery, Depends(_wanted_videos)],
-    page: Annotated[slice, Depends(_page)],
+    service: ServiceDep,
+    moment_query: Annotated[MomentQuery, Depends(_moment_query)],
+    video_query: Annotated[VideoQuery, Depends(_video_query)],
+    page: Annotated[slice, Depends(_page_slice)],
 ) -> MomentsView:
-    """As `annotate find` finds them, in the archive and in what was sent."""
-    found = await run_in_threadpool(_moments, service, wanted, among)
+    """The same moments as `annotate find`, in the archive and the uploads."""
+    found = await run_in_threadpool(_moments, service, moment_query, video_query)
     return MomentsView(moments=found[page], total=len(found))
 
 
-def _moments(service: Service, wanted: MomentQuery, among: VideoQuery) -> list[MomentView]:
+def _moments(service: Service, moment_query: MomentQuery, video_query: VideoQuery) -> list[MomentView]:
     tree = service.tree()
-    videos = tree.below(among.folder) if among.folder else tree.snapshot.videos.values()
-    chosen = among.find(videos, tree.states)
-    by_report = {video.outputs.csv: video for video in chosen if video.figures is not None}
-    found = list(service.catalog.index.moments(wanted, by_report.keys()))
+    folder = video_query.folder
+    videos = tree.videos_below(folder) if folder else tree.snapshot.videos.values()
+    matching = video_query.find(videos, tree.states)
+    by_report = {video.outputs.csv: video for video in matching if video.stats is not None}
+    found = list(service.catalog.index.moments(moment_query, by_report.keys()))
     order = {report: number for number, report in enumerate(by_report)}
     found.sort(key=lambda moment: (order[moment.report.path], moment.span.start_ms, moment.face_id))
     return [moment_view(by_report[moment.report.path], moment) for moment in found]
 
 
-def _kind_of(kind: str, language: str) -> Kind:
-    return Kind.PROXY if kind == "proxy" else Kind(f"{kind}.{language}")
+def _order_kind(kind: str, language: str) -> OrderKind:
+    return OrderKind.PROXY if kind == "proxy" else OrderKind(f"{kind}.{language}")
 
 
-def _refused(status_code: int, detail: str) -> HTTPException:
-    """Return an answer before the whole request has come: the rest of it is not wanted."""
+def _rejection(status_code: int, detail: str) -> HTTPException:
+    """Return an error that closes the connection, as the rest of the request body is not read."""
     return HTTPException(status_code, detail, {"Connection": "close"})
 
 
-def _in_words(error: AnnotateError, video: CatalogVideo) -> str:
-    return for_readers_elsewhere(error, None if error.path == video.path else error.path)
+def _error_detail(error: AnnotateError, video: CatalogVideo) -> str:
+    return public_message(error, None if error.path == video.path else error.path)
 
 
-def _problem(service: Service, skipped: SkippedPath) -> str:
-    """Return why a path of the archive was skipped; the path is shown as it is below the archive."""
-    path, root = local_only(skipped.path), service.settings.directory
+def _skipped_message(service: Service, skipped: SkippedPath) -> str:
+    """Return why a path of the archive was skipped, with the path relative to the archive."""
+    path, root = require_local(skipped.path), service.settings.directory
     is_below = root is not None and path != root and path.is_relative_to(root)
-    return for_readers_elsewhere(skipped, path.relative_to(root) if is_below and root is not None else path)
+    return public_message(skipped, path.relative_to(root) if is_below and root is not None else path)

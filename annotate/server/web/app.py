@@ -1,4 +1,4 @@
-"""The web application, put together for uvicorn or tests."""
+"""The FastAPI application."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from annotate.server.web import api, pages
 from annotate.server.web.auth import Guard
 from annotate.version import VERSION
 
-_DESCRIPTION = """Videos are sent or lie in an archive; each is annotated in turn, and what is known of it can be had in many
-formats. Where a token is demanded, it is sent as `Authorization: Bearer TOKEN`."""
+_DESCRIPTION = """Upload videos or browse an archive, annotate them, and download the results in many formats. If the
+server requires a token, send it as `Authorization: Bearer TOKEN`."""
 
-_SILENT: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
-"""Newer FastAPI tells others of requests if the environment says so; nothing leaves this machine, whatever that says."""
+_NO_TELEMETRY: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
+"""Newer versions of FastAPI export telemetry if environment variables enable it; this disables it regardless."""
 
 
 def make_app(service: Service) -> FastAPI:
-    """Return the application over a service, which it opens and closes."""
+    """Return the application of a service, which it opens and closes."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -41,7 +41,7 @@ def make_app(service: Service) -> FastAPI:
         redoc_url=None,
         openapi_url="/api/openapi.json",
         lifespan=lifespan,
-        telemetry=_SILENT,
+        telemetry=_NO_TELEMETRY,
     )
     app.state.service = service
     app.state.templates = pages.load_templates()

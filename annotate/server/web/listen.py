@@ -1,4 +1,4 @@
-"""uvicorn, with the bounds on connections that it lacks."""
+"""Run the application with uvicorn, with limits on connections that uvicorn lacks."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ logger = logging.getLogger(__name__)
 
 
 class _Protocol(H11Protocol):
-    """Protocol that closes connections on which no request comes, so that many of them hold nothing for long."""
+    """HTTP protocol that closes idle connections, so that a client cannot exhaust the server with them."""
 
     idle_timeout_s = ServeSettings.idle_timeout_s
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._seen: object = None
+        self._last_cycle: object = None
         self._timer = self.loop.call_later(self.idle_timeout_s, self._close_if_idle)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -41,17 +41,20 @@ class _Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def _close_if_idle(self) -> None:
-        """Close the connection if nothing has come. A cycle is a request with its answer; at first there is none."""
+        """Close the connection if no request arrived since the last check.
+
+        ``cycle`` is uvicorn's current request and response, None before the first request.
+        """
         is_idle = self.cycle is None or self.cycle.response_complete
-        if is_idle and self.cycle is self._seen:
+        if is_idle and self.cycle is self._last_cycle:
             self.transport.abort()
             return
-        self._seen = self.cycle
+        self._last_cycle = self.cycle
         self._timer = self.loop.call_later(self.idle_timeout_s, self._close_if_idle)
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which lets listeners to events go when it is asked to end; they would keep it waiting."""
+    """uvicorn's server; on a signal to exit it first ends the streams of events, which would delay the shutdown."""
 
     def __init__(self, config: uvicorn.Config, service: Service, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -69,10 +72,10 @@ class Server(uvicorn.Server):
 
 
 def bind(settings: ServeSettings) -> socket.socket:
-    """Return a listening socket; port 0 picks a free one.
+    """Return a listening socket; port 0 picks a free port.
 
     Raises:
-        SettingsError: the address cannot be had.
+        SettingsError: the address does not exist or is in use.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -83,22 +86,22 @@ def bind(settings: ServeSettings) -> socket.socket:
         listening.bind(address)
         listening.listen(_BACKLOG)
     except OSError as error:
-        problem, place = f"cannot be listened on ({error.strerror})", f"{settings.host}:{settings.port}"
-        raise SettingsError(problem, "choose another --port or --host", path=place) from None
+        problem, url = f"cannot listen on this address ({error.strerror})", f"{settings.host}:{settings.port}"
+        raise SettingsError(problem, "choose another --port or --host", path=url) from None
     return listening
 
 
-def address_of(settings: ServeSettings, listening: socket.socket) -> str:
-    """Return the URL at which a browser finds the server, with the token if one is demanded."""
+def server_url(settings: ServeSettings, listening: socket.socket) -> str:
+    """Return the URL of the server for a browser, with the token if one is required."""
     host, port = listening.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):  # noqa: S104  (every address of this machine: its name serves)
+    if host in ("0.0.0.0", "::"):  # noqa: S104  (any address: use the name of this machine)
         host = socket.gethostname()
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{port}/" + (f"?token={settings.token}" if settings.token else "")
 
 
 def make_server(service: Service, ready: Callable[[], None]) -> Server:
-    """Return a server over a service; ``ready`` is called when requests are taken."""
+    """Return a server for a service; ``ready`` is called once it accepts requests."""
     protocol = type("Protocol", (_Protocol,), {"idle_timeout_s": service.settings.idle_timeout_s})
     config = uvicorn.Config(
         make_app(service),
@@ -117,15 +120,15 @@ def make_server(service: Service, ready: Callable[[], None]) -> Server:
 
 
 def serve(service: Service, listening: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve until the process is asked to end.
+    """Serve requests until the process receives a signal to exit.
 
     Raises:
-        OutputError: it could not begin.
+        OutputError: the server could not start.
     """
     logging.getLogger("uvicorn.error").setLevel(logging.INFO if logger.isEnabledFor(logging.INFO) else logging.CRITICAL)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn ends in order, then raises the signal again
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn shuts down cleanly, then raises the signal again
     server = make_server(service, ready)
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listening])
     if not server.started:
-        raise OutputError("the server could not begin", "-v tells more", path=service.settings.data)
+        raise OutputError("the server could not start", "run it with -v for details", path=service.settings.data)

@@ -1,4 +1,4 @@
-"""The pages: frames that scripts fill by the JSON API."""
+"""The HTML pages: templates that scripts fill with data from the JSON API."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from annotate.emotions.labels import EMOTIONS, WORDS
-from annotate.emotions.palette import color, ink
+from annotate.emotions.labels import EMOTION_WORDS, EMOTIONS
+from annotate.emotions.palette import color, text_color
 from annotate.player.player import player_script, player_style
 from annotate.results.meta import json_safe_text
 from annotate.server.data_dir import is_id
@@ -25,7 +25,7 @@ router = APIRouter(include_in_schema=False)
 
 
 def load_templates() -> Environment:
-    """Return the pages' templates, which the application keeps as ``app.state.templates``."""
+    """Return the environment of the pages' templates, for ``app.state.templates``."""
     return Environment(loader=PackageLoader(__package__), autoescape=select_autoescape(default=True), trim_blocks=True)
 
 
@@ -37,7 +37,7 @@ async def home(request: Request) -> HTMLResponse:
 @router.get("/archive")
 async def archive(request: Request) -> HTMLResponse:
     if _service(request).settings.directory is None:
-        raise HTTPException(404, "this server has no archive: annotate serve DIR shows one")
+        raise HTTPException(404, "the server has no archive; start it with `annotate serve DIR`")
     return _page(request, "archive.html", here="archive")
 
 
@@ -51,7 +51,7 @@ async def video(request: Request, id: str) -> HTMLResponse:  # noqa: A002
 @router.get("/api")
 @router.get("/api/")
 async def api(request: Request) -> HTMLResponse:
-    return _page(request, "api.html", here="api", **_described(request.app))
+    return _page(request, "api.html", here="api", **_api_reference(request.app))
 
 
 @router.get("/player.js")
@@ -73,7 +73,10 @@ def _page(request: Request, template: str, here: str, status_code: int = 200, **
     language = choose_language(request.headers.get("accept-language", ""))
     settings = _service(request).settings
     words = PAGE_WORDS[language]
-    emotions = [{"name": name, "word": WORDS[language][name], "colour": color(name), "ink": ink(name)} for name in EMOTIONS]
+    emotions = [
+        {"name": name, "word": EMOTION_WORDS[language][name], "colour": color(name), "ink": text_color(name)}
+        for name in EMOTIONS
+    ]
     for_scripts = {
         "language": language,
         "words": dict(words),
@@ -93,8 +96,8 @@ def _page(request: Request, template: str, here: str, status_code: int = 200, **
     return HTMLResponse(text, status_code, {"Vary": "Accept-Language"})
 
 
-def _described(app: FastAPI) -> dict[str, Any]:
-    """Return what the page of the API shows: the routes of the OpenAPI document by tag, and its schemas."""
+def _api_reference(app: FastAPI) -> dict[str, Any]:
+    """Return the template values of the API page: the routes of the OpenAPI document by tag, and its schemas."""
     document = app.openapi()
     by_tag: dict[str, list[dict[str, Any]]] = {}
     for path, methods in document["paths"].items():
@@ -103,21 +106,21 @@ def _described(app: FastAPI) -> dict[str, Any]:
                 route = methods[method]
                 by_tag.setdefault(route["tags"][0], []).append({"method": method.upper(), "path": path, **route})
     schemas = {name: schema for name, schema in document["components"]["schemas"].items() if "properties" in schema}
-    return {"by_tag": by_tag, "schemas": schemas, "kind_of": _kind_of}
+    return {"by_tag": by_tag, "schemas": schemas, "type_name": _type_name}
 
 
-def _kind_of(schema: dict[str, Any]) -> str:
-    """Return a schema in a few words."""
+def _type_name(schema: dict[str, Any]) -> str:
+    """Return a short name of a schema's type, such as ``list of VideoView``."""
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     if "anyOf" in schema:
-        return " or ".join(_kind_of(part) for part in schema["anyOf"])
+        return " or ".join(_type_name(part) for part in schema["anyOf"])
     if "enum" in schema:
         return " | ".join(str(value) or '""' for value in schema["enum"])
     if "const" in schema:
         return str(schema["const"]) or '""'
     if schema.get("type") == "array":
-        return f"list of {_kind_of(schema['items'])}"
+        return f"list of {_type_name(schema['items'])}"
     if isinstance(schema.get("additionalProperties"), dict):
-        return f"names with {_kind_of(schema['additionalProperties'])}"
-    return str(schema.get("type", "anything"))
+        return f"object with {_type_name(schema['additionalProperties'])} values"
+    return str(schema.get("type", "any"))

@@ -1,4 +1,4 @@
-"""Typed documents of the API, and functions that make them from the catalog."""
+"""Schemas of the API's JSON documents, and functions that create the documents."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pydantic import BaseModel, Field
 
 from annotate.analytics.moments import Moment
 from annotate.server.catalog import CatalogVideo
-from annotate.server.downloads import formats_of
-from annotate.server.queue import Kind, State
+from annotate.server.downloads import available_formats
+from annotate.server.queue import OrderKind, OrderState
 from annotate.server.service import Service
 
 VideoState = Literal["missing", "waiting", "running", "annotated", "stale", "failed", "cancelled"]
-MadeState = Literal["none", "waiting", "running", "done", "failed", "cancelled"]
+DerivedState = Literal["none", "waiting", "running", "done", "failed", "cancelled"]
 
 
 class ProgressView(BaseModel):
-    """How far something is that is under way."""
+    """Progress of a running order."""
 
-    done_s: float = Field(description="seconds of the video that are done")
-    duration_s: float | None = Field(description="its length in seconds, if that is known")
-    to_go_s: float | None = Field(description="seconds that the rest will take, once that can be told")
+    done_s: float = Field(description="seconds of video processed")
+    duration_s: float | None = Field(description="length of the video in seconds, if known")
+    to_go_s: float | None = Field(description="estimated seconds until it is done; null while unknown")
 
 
 class VideoView(BaseModel):
@@ -29,140 +29,138 @@ class VideoView(BaseModel):
 
     id: str
     name: str
-    folder: str = Field(description="path in the archive, with slashes; empty at the top, and for uploads")
+    folder: str = Field(description="folder relative to the archive, with slashes; empty at the top level and for uploads")
     source: Literal["upload", "archive"]
     size_bytes: int
-    modified_s: float = Field(description="seconds since 1970: when it was sent, or the file was changed")
+    modified_s: float = Field(description="time of the upload, or of the last change to the file, in seconds since 1970")
     state: VideoState
-    reason: str = Field(description="why it failed or is stale, or a remark on the result; in English")
+    reason: str = Field(description="why it failed or is outdated (stale), or a remark on the result; in English")
     progress: ProgressView | None = None
-    duration_s: float | None = None
-    faces: int | None = None
-    emotion: str = Field("", description="what the faces show most of the time")
-    shares: dict[str, float] = Field({}, description="share of each emotion in the seconds of faces, 0 to 1")
+    duration_s: float | None = Field(None, description="length of the video in seconds, once annotated")
+    faces: int | None = Field(None, description="number of face tracks, once annotated")
+    emotion: str = Field("", description="emotion with the largest share; empty without faces")
+    shares: dict[str, float] = Field({}, description="share of face time by emotion, 0 to 1 (2 faces for 1 s = 2 s)")
 
 
-class MadeView(BaseModel):
-    """A video that is made of another, to be played or taken away."""
+class DerivedView(BaseModel):
+    """State of a derived video, for playback or download."""
 
-    state: MadeState
+    state: DerivedState
     reason: str = ""
     progress: ProgressView | None = None
 
 
 class VideoDetail(VideoView):
-    """A video, its state, and what can be had of it."""
+    """A video, its state, and available downloads."""
 
-    formats: list[str] = Field([], description="formats of the result that can be taken away")
-    proxy: MadeView = Field(description="a copy that every browser can play")
-    rendered: dict[str, MadeView] = Field(
-        description="a copy with boxes and emotions drawn into its pictures, by the language of its words"
-    )
+    formats: list[str] = Field([], description="formats in which the result can be downloaded")
+    proxy: DerivedView = Field(description="MP4 version that every browser can play")
+    rendered: dict[str, DerivedView] = Field(description="video with boxes and emotions drawn in, by language of the labels")
 
 
 class FolderView(BaseModel):
-    """A folder of the archive, with how many videos below it are in which state."""
+    """A folder of the archive, with counts of the videos in it and its subfolders."""
 
-    folder: str
+    folder: str = Field(description="path relative to the archive, with slashes")
     name: str
-    videos: int
-    states: dict[str, int]
-    has_folders: bool = Field(description="whether there are folders in it")
+    videos: int = Field(description="number of videos")
+    states: dict[str, int] = Field(description="number of videos by state")
+    has_folders: bool = Field(description="whether it has subfolders")
 
 
 class ArchiveView(BaseModel):
-    """What lies in a folder, or what a search has found below it."""
+    """Content of a folder, or the results of a search in it and its subfolders."""
 
     folder: str
-    is_complete: bool = Field(description="false while the archive is looked through for the first time")
+    is_complete: bool = Field(description="false during the first scan of the archive")
     folders: list[FolderView]
     videos: list[VideoView]
-    total: int = Field(description="how many videos there are, of which a page is given")
-    states: dict[str, int] = Field(description="how many of all videos below the folder are in which state")
-    problems: list[str] = Field([], description="what of the folder could not be looked at, and why")
+    total: int = Field(description="number of videos on all pages")
+    states: dict[str, int] = Field(description="number of videos in the folder and its subfolders, by state")
+    problems: list[str] = Field([], description="files and folders that were skipped, and why")
 
 
 class UploadsView(BaseModel):
-    """What was sent to the server, the latest first."""
+    """Uploads, latest first."""
 
     videos: list[VideoView]
-    total: int
+    total: int = Field(description="number of uploads on all pages")
 
 
 class MomentView(BaseModel):
-    """For how long a face keeps an emotion."""
+    """A time span in which one face has one emotion."""
 
-    id: str
+    id: str = Field(description="id of the video")
     name: str
     folder: str
     face_id: int
     start_s: float
     end_s: float
     emotion: str
-    confidence: float
+    confidence: float = Field(description="mean model confidence, 0 to 1")
 
 
 class MomentsView(BaseModel):
     """Moments, by video and time."""
 
     moments: list[MomentView]
-    total: int
+    total: int = Field(description="number of moments on all pages")
 
 
 class StatusView(BaseModel):
-    """The server itself."""
+    """State and settings of the server."""
 
-    program: str
+    program: str = Field(description="name and version")
     archive: str | None = Field(description="name of the archive's folder, if there is one")
     writes: bool = Field(description="whether results are written beside the archive's videos")
-    jobs: int
-    waiting: int
-    running: int
+    jobs: int = Field(description="maximum number of videos processed at a time")
+    waiting: int = Field(description="number of waiting orders")
+    running: int = Field(description="number of running orders")
     max_upload_bytes: int
     emotions: list[str]
     formats: list[str]
 
 
 class CountView(BaseModel):
-    """How many orders were given."""
+    """Number of orders that were added or canceled."""
 
     ordered: int
 
 
 class ErrorView(BaseModel):
-    """What went wrong, in a sentence."""
+    """An error."""
 
-    detail: str
+    detail: str = Field(description="what is wrong, and what to do about it")
 
 
 def video_view(service: Service, video: CatalogVideo) -> VideoView:
-    """Return a video as one of many."""
-    return VideoView(**_facts(service, video, service.states().get(video.id)))
+    """Return the document of a video for lists."""
+    return VideoView(**_view_fields(service, video, service.states().get(video.id)))
 
 
 def video_detail(service: Service, video: CatalogVideo) -> VideoDetail:
-    """Return a video with what can be had of it."""
-    facts = _facts(service, video, service.state_of(video, service.queue.find(video.id, Kind.ANNOTATE)))
-    formats = formats_of(video) if facts["state"] == "annotated" else []
-    rendered = {kind.language: made_view(service, video, kind) for kind in (Kind.RENDER_EN, Kind.RENDER_RU)}
-    return VideoDetail(**facts, formats=formats, proxy=made_view(service, video, Kind.PROXY), rendered=rendered)
+    """Return the document of a video with its derived videos and available formats."""
+    fields = _view_fields(service, video, service.state_of(video, service.queue.find(video.id, OrderKind.ANNOTATE)))
+    formats = available_formats(video) if fields["state"] == "annotated" else []
+    rendered = {kind.language: derived_view(service, video, kind) for kind in (OrderKind.RENDER_EN, OrderKind.RENDER_RU)}
+    return VideoDetail(**fields, formats=formats, proxy=derived_view(service, video, OrderKind.PROXY), rendered=rendered)
 
 
-def made_view(service: Service, video: CatalogVideo, kind: Kind) -> MadeView:
-    """Return the state of a derived video."""
+def derived_view(service: Service, video: CatalogVideo, kind: OrderKind) -> DerivedView:
+    """Return the document of a derived video."""
     order = service.queue.find(video.id, kind)
-    if order is None or (order.state is State.DONE and not service.derived.is_there(video, kind)):
-        return MadeView(state="none")
-    return MadeView(state=order.state.value, reason=order.reason, progress=_progress(service, video, kind))
+    if order is None or (order.state is OrderState.DONE and not service.derived.exists(video, kind)):
+        return DerivedView(state="none")
+    return DerivedView(state=order.state.value, reason=order.reason, progress=_progress(service, video, kind))
 
 
 def event_of(service: Service, video: CatalogVideo) -> dict[str, Any]:
-    """Return the event of a video."""
+    """Return the event about a video: its `VideoDetail` as JSON."""
     return video_detail(service, video).model_dump(mode="json")
 
 
 def moment_view(video: CatalogVideo, moment: Moment) -> MomentView:
-    """Return a moment of a video."""
+    """Return the document of a moment in a video."""
     return MomentView(
         id=video.id,
         name=video.name,
@@ -175,9 +173,9 @@ def moment_view(video: CatalogVideo, moment: Moment) -> MomentView:
     )
 
 
-def _facts(service: Service, video: CatalogVideo, state_and_reason: tuple[str, str] | None) -> dict[str, Any]:
+def _view_fields(service: Service, video: CatalogVideo, state_and_reason: tuple[str, str] | None) -> dict[str, Any]:
     state, reason = state_and_reason or (video.annotation_state.value, video.reason)
-    figures = video.figures
+    stats = video.stats
     return {
         "id": video.id,
         "name": video.name,
@@ -187,21 +185,21 @@ def _facts(service: Service, video: CatalogVideo, state_and_reason: tuple[str, s
         "modified_s": video.modified_s,
         "state": state,
         "reason": reason,
-        "progress": _progress(service, video, Kind.ANNOTATE) if state == State.RUNNING.value else None,
-        "duration_s": figures.duration_s if figures else None,
-        "faces": figures.faces if figures else None,
-        "emotion": figures.dominant if figures else "",
-        "shares": {name: round(share, 4) for name, share in figures.shares.items()} if figures else {},
+        "progress": _progress(service, video, OrderKind.ANNOTATE) if state == OrderState.RUNNING.value else None,
+        "duration_s": stats.duration_s if stats else None,
+        "faces": stats.faces if stats else None,
+        "emotion": stats.dominant if stats else "",
+        "shares": {name: round(share, 4) for name, share in stats.shares.items()} if stats else {},
     }
 
 
-def _progress(service: Service, video: CatalogVideo, kind: Kind) -> ProgressView | None:
+def _progress(service: Service, video: CatalogVideo, kind: OrderKind) -> ProgressView | None:
     progress = service.progress_of(video, kind)
     if progress is None:
         return None
-    to_go_s = progress.to_go_s
+    remaining_s = progress.remaining_s
     return ProgressView(
         done_s=round(progress.done_s, 3),
         duration_s=progress.duration_s,
-        to_go_s=None if to_go_s is None else round(to_go_s, 1),
+        to_go_s=None if remaining_s is None else round(remaining_s, 1),
     )

@@ -1,1 +1,1 @@
-"""Files of this machine."""
+"""Local files."""

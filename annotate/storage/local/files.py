@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Atomic writes, deletion and access checks of local files."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import os
 import tempfile
 from pathlib import Path
 
-from annotate.errors import UnreadableError, unreadable, unwritable
+from annotate.errors import UnreadableError, read_error, write_error
 from annotate.storage.names import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 
 _MODE = 0o666
 
 
 def write_atomic(path: Path, content: str | bytes, scratch: Path | None = None) -> None:
-    """Write ``content``, text as UTF-8, under a temporary name and rename it into place.
+    """Write ``content``, text as UTF-8, to a temporary file and rename it to ``path``.
 
-    The temporary file lies in ``scratch``, a folder of the same disk, or else beside ``path``. What stood there is
-    replaced, a symbolic link too: nothing is written through it.
+    The temporary file is created in ``scratch``, a folder on the same disk, or else beside ``path``. An existing file or
+    symbolic link is replaced; the link's target is not written to.
 
     Raises:
-        OutputError: it cannot be written; what stood there still does.
+        OutputError: writing failed; an existing file is unchanged.
     """
     temporary: str | None = None
     try:
@@ -29,10 +29,10 @@ def write_atomic(path: Path, content: str | bytes, scratch: Path | None = None) 
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        apply_usual_mode(temporary)
+        apply_default_mode(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise write_error(path, error) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -40,71 +40,71 @@ def write_atomic(path: Path, content: str | bytes, scratch: Path | None = None) 
 
 
 def check_writable(path: Path) -> None:
-    """Try whether ``path`` could be written, before hours are spent on what goes there.
+    """Check that ``path`` could be written, before hours of work on its content.
 
     Raises:
-        OutputError: its folder takes no files, or not of such a name.
+        OutputError: the folder is not writable, or the name is invalid.
     """
     try:
         path.lstat()
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise unwritable(path, error) from None
+        raise write_error(path, error) from None
     try:
         with tempfile.TemporaryFile(dir=path.parent, prefix=TEMPORARY_PREFIX, suffix=TEMPORARY_SUFFIX):
             return
     except OSError as error:
-        raise unwritable(path.parent, error) from None
+        raise write_error(path.parent, error) from None
 
 
 def check_readable(path: Path) -> None:
-    """Open a video once, so that what is wrong with it as a file is said plainly.
+    """Open a video once, so that file errors are reported as such and not as decoder errors.
 
     Raises:
-        UnreadableError: it does not exist, is no file, may not be read or is empty.
+        UnreadableError: the file is missing, empty, not a regular file or not readable.
     """
     try:
         if not (path.is_file() or path.is_dir()) and path.exists():
-            raise UnreadableError("is no file but a device or a pipe", "leave it out with --exclude", path=path)
+            raise UnreadableError("not a regular file (a device or a pipe)", "skip it with --exclude", path=path)
         with path.open("rb") as file:
             first = file.read(1)
     except FileNotFoundError:
         raise UnreadableError("no such file", "check the name", path=path) from None
     except IsADirectoryError:
-        raise UnreadableError("is a directory, not a video file", path=path) from None
+        raise UnreadableError("not a file but a directory", path=path) from None
     except OSError as error:
-        raise unreadable(path, error) from None
+        raise read_error(path, error) from None
     if not first:
         raise UnreadableError("the file is empty", "copy it again from its source", path=path)
 
 
 def ensure_dir(path: Path) -> None:
-    """Make a folder and those above it, if they are not there.
+    """Create a folder and its parents if they do not exist.
 
     Raises:
-        OutputError: it cannot be made.
+        OutputError: the folder cannot be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise unwritable(path, error) from None
+        raise write_error(path, error) from None
 
 
 def delete(path: Path) -> None:
-    """Delete a file if it is there.
+    """Delete a file if it exists.
 
     Raises:
-        OutputError: it is there and cannot be deleted.
+        OutputError: the file exists and cannot be deleted.
     """
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise unwritable(path, error) from None
+        raise write_error(path, error) from None
 
 
-def apply_usual_mode(path: str | Path) -> None:
-    """Give a file the mode that files usually get: temporary files are private; a report is not."""
+def apply_default_mode(path: str | Path) -> None:
+    """Set the mode that the umask gives new files; temporary files are created private."""
     mask = os.umask(0)
     os.umask(mask)
     os.chmod(path, _MODE & ~mask)

@@ -1,7 +1,7 @@
-"""The right to write one video's outputs, so that two runs over one archive do no video twice.
+"""Locks on the outputs of one video, so that two runs over the same archive never annotate a video twice.
 
-The lock is the operating system's and ends with the process that holds it, on this machine or on another one that shares
-the folder.
+A lock is a file lock of the operating system. It ends with the process that holds it, on this machine or on another one
+that shares the folder.
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from annotate.errors import OutputError, unwritable
+from annotate.errors import OutputError, write_error
 from annotate.storage.names import KEY_DIGITS, LOCK_SUFFIX, TEMPORARY_PREFIX, TEMPORARY_SUFFIX, lock_key
 
-_PATIENCE_S = 0.2
-"""A run that sweeps holds locks for a moment."""
+_LOCK_TIMEOUT_S = 0.2
+"""Wait this long for a lock: `sweep` of another run holds each one for a moment."""
 
 _NAME = re.compile(f"{re.escape(TEMPORARY_PREFIX)}([0-9a-f]{{{KEY_DIGITS}}})({LOCK_SUFFIX}|{TEMPORARY_SUFFIX})")
 
 
 @dataclass(frozen=True)
 class LocalLock:
-    """A lock that is held; ``scratch`` is an empty folder for unfinished files."""
+    """A lock held by this process; ``scratch`` is an empty folder for unfinished files."""
 
     scratch: Path
 
     def confirm(self) -> None:
-        """Do nothing: the operating system takes no lock away."""
+        """Do nothing: a file lock is never lost."""
 
 
 @contextlib.contextmanager
 def lock(base: Path) -> Iterator[LocalLock | None]:
-    """Lock the outputs whose names begin with ``base``; None if another run holds them.
+    """Hold the lock on the outputs whose names begin with ``base``; yield None if another run holds it.
 
-    What a killed run left of these outputs is removed first; afterwards nothing is left.
+    Unfinished files that a killed run left for these outputs are deleted first, all temporary files at the end.
 
     Raises:
-        OutputError: the folder takes no files.
+        OutputError: the folder is not writable.
     """
     files = _LockFiles.of(base)
-    with _hold(files, patience_s=_PATIENCE_S) as held:
+    with _try_lock(files, timeout_s=_LOCK_TIMEOUT_S) as held:
         if not held:
             yield None
             return
@@ -53,30 +53,30 @@ def lock(base: Path) -> Iterator[LocalLock | None]:
         try:
             files.scratch.mkdir()
         except OSError as error:
-            raise unwritable(files.folder, error) from None
+            raise write_error(files.folder, error) from None
         try:
             yield LocalLock(files.scratch)
         finally:
             files.clear()
 
 
-def abandoned(folder: Path) -> list[Path]:
-    """Return what killed runs left in ``folder``: temporary files of locks that nobody holds. Nothing is removed."""
+def find_abandoned(folder: Path) -> list[Path]:
+    """Return what killed runs left in ``folder``: the temporary files of locks without an owner. Delete nothing."""
     found = []
     for files in _lock_files_in(folder):
-        paths = files.present()
-        with contextlib.suppress(OutputError), _hold(files, keep_lock=files.lock in paths) as held:
+        paths = files.existing()
+        with contextlib.suppress(OutputError), _try_lock(files, keep_lock=files.lock in paths) as held:
             if held:
                 found += paths
     return found
 
 
 def sweep(folder: Path) -> list[Path]:
-    """Remove from ``folder`` what killed runs left, and nothing else; return what that was."""
+    """Delete what killed runs left in ``folder``, and nothing else; return the deleted paths."""
     swept = []
     for files in _lock_files_in(folder):
-        paths = files.present()
-        with contextlib.suppress(OutputError), _hold(files) as held:
+        paths = files.existing()
+        with contextlib.suppress(OutputError), _try_lock(files) as held:
             if held:
                 files.clear()
                 swept += paths
@@ -85,7 +85,7 @@ def sweep(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class _LockFiles:
-    """Where the temporary files of a lock lie: ``key`` stands for the outputs' name."""
+    """Paths of the temporary files of a lock; ``key`` is the hash of the output base name."""
 
     folder: Path
     key: str
@@ -102,17 +102,17 @@ class _LockFiles:
     def scratch(self) -> Path:
         return self.folder / f"{TEMPORARY_PREFIX}{self.key}{TEMPORARY_SUFFIX}"
 
-    def present(self) -> list[Path]:
-        """Those that are there."""
+    def existing(self) -> list[Path]:
+        """Return the paths that exist."""
         return [path for path in (self.lock, self.scratch) if path.exists()]
 
     def clear(self) -> None:
-        """Remove the folder of unfinished files."""
+        """Delete the folder of unfinished files."""
         shutil.rmtree(self.scratch, ignore_errors=True)
 
 
 def _lock_files_in(folder: Path) -> list[_LockFiles]:
-    """Return the locks that have temporary files in ``folder``."""
+    """Return the locks with temporary files in ``folder``."""
     try:
         names = os.listdir(folder)
     except OSError:
@@ -122,20 +122,20 @@ def _lock_files_in(folder: Path) -> list[_LockFiles]:
 
 
 @contextlib.contextmanager
-def _hold(files: _LockFiles, *, keep_lock: bool = False, patience_s: float = 0.0) -> Iterator[bool]:
-    """Hold a lock, unless another run does for longer than the patience; its file is removed afterwards.
+def _try_lock(files: _LockFiles, *, keep_lock: bool = False, timeout_s: float = 0.0) -> Iterator[bool]:
+    """Acquire a lock and yield True, or yield False on timeout; delete its file at the end unless ``keep_lock``.
 
     Raises:
-        OutputError: the folder takes no files.
+        OutputError: the folder is not writable.
     """
-    file_lock = FileLock(files.lock, timeout=patience_s)
+    file_lock = FileLock(files.lock, timeout=timeout_s)
     try:
         file_lock.acquire()
     except Timeout:
         yield False
         return
     except OSError as error:
-        raise unwritable(files.folder, error) from None
+        raise write_error(files.folder, error) from None
     try:
         yield True
     finally:

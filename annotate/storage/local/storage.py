@@ -1,4 +1,4 @@
-"""The storage of this machine's files."""
+"""Storage of local files."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from annotate.storage.values import FileStat, PathOrUrl, SkippedPath
 
 @dataclass(frozen=True)
 class LocalStorage:
-    """Files and folders of this machine; what the methods promise stands at `annotate.storage.base.Storage`."""
+    """Local files and folders; the methods are documented at `annotate.storage.base.Storage`."""
 
-    in_place = True
+    is_local = True
     lock_expiry_s = 0.0
 
     def walk(self, root: Path, *, follow_links: bool = False) -> Iterator[Path | SkippedPath]:
         try:
             is_dir = root.is_dir()
-            is_taken = root.exists() or root.is_symlink()
+            exists = root.exists() or root.is_symlink()
         except (OSError, ValueError) as error:
-            yield SkippedPath(root, f"cannot be looked at ({error})", is_folder=True)
+            yield SkippedPath(root, f"cannot be accessed ({error})", is_folder=True)
             return
         if is_dir:
             yield from _walk(root, follow_links, frozenset())
-        elif is_taken:
+        elif exists:
             yield root
         else:
             yield SkippedPath(root, "no such file or directory", "check the name", is_folder=True)
 
-    def folders(self, root: Path) -> Iterator[Path]:
+    def walk_dirs(self, root: Path) -> Iterator[Path]:
         for folder, below, _ in os.walk(root):
             below[:] = sorted(name for name in below if not name.startswith("."))
             yield Path(folder)
@@ -63,7 +63,7 @@ class LocalStorage:
     def is_link(self, path: Path) -> bool:
         return path.is_symlink()
 
-    def is_taken(self, path: Path) -> bool:
+    def lexists(self, path: Path) -> bool:
         return os.path.lexists(path)
 
     def read(self, path: Path) -> bytes:
@@ -97,8 +97,8 @@ class LocalStorage:
     def lock(self, base: Path) -> AbstractContextManager[LocalLock | None]:
         return locks.lock(base)
 
-    def abandoned(self, folder: Path) -> list[Path]:
-        return locks.abandoned(folder)
+    def find_abandoned(self, folder: Path) -> list[Path]:
+        return locks.find_abandoned(folder)
 
     def sweep(self, folder: Path) -> list[Path]:
         return locks.sweep(folder)
@@ -106,7 +106,7 @@ class LocalStorage:
     def local_copy(self, path: Path, scratch: Path | None = None) -> AbstractContextManager[Path]:
         return contextlib.nullcontext(path)
 
-    def identity(self, path: Path) -> str:
+    def canonical(self, path: Path) -> str:
         return os.path.realpath(path)
 
     def absolute(self, path: Path) -> str:
@@ -118,17 +118,17 @@ class LocalStorage:
                 return Path(os.path.relpath(path, to)).as_posix()
         return path.absolute().as_posix()
 
-    def resolve(self, folder: Path, way: str) -> Path:
-        return Path(os.path.normpath(folder / way))
+    def resolve(self, folder: Path, relative_path: str) -> Path:
+        return Path(os.path.normpath(folder / relative_path))
 
     def is_below(self, path: Path, folder: PathOrUrl) -> bool:
         return isinstance(folder, Path) and path.is_relative_to(folder)
 
-    def below(self, path: Path, folder: Path) -> PurePath:
+    def subpath(self, path: Path, folder: Path) -> PurePath:
         return path.relative_to(folder)
 
     def url(self, path: Path, page_folder: Path) -> str:
-        """Return a relative URL, encoded byte for byte; it begins with a dot, since its first part may hold a colon."""
+        """Return a percent-encoded relative URL; it begins with ``./`` since its first part may contain a colon."""
         return f"./{quote(os.fsencode(os.path.relpath(os.path.abspath(path), os.path.abspath(page_folder))))}"
 
     def common_folder(self, paths: Sequence[Path]) -> Path:
@@ -140,14 +140,14 @@ class LocalStorage:
 
 
 def _read_file(path: Path) -> bytes:
-    """Return a file's content; a pipe, which would be waited for, is refused."""
+    """Return the content of a regular file; raise OSError for a pipe, which would block."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "not a file", os.fspath(path))
     return path.read_bytes()
 
 
 def _walk(folder: Path, follow_links: bool, above: frozenset[tuple[int, int]]) -> Iterator[Path | SkippedPath]:
-    """Yield the files of a folder and below; ``above`` are the folders that lead here, for links that go round."""
+    """Yield the files below a folder; ``above`` holds device and inode of its parents, to stop at cycles of links."""
     try:
         status = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name))
@@ -170,7 +170,7 @@ def _walk(folder: Path, follow_links: bool, above: frozenset[tuple[int, int]]) -
 
 
 def _is_dir(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a folder; a link that leads nowhere, or round in a circle, is none."""
+    """Return whether an entry is a folder; False for a broken or circular link."""
     try:
         return entry.is_dir()
     except OSError:
@@ -178,7 +178,7 @@ def _is_dir(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a file, or a link that leads nowhere, which fails when opened; no socket or pipe."""
+    """Return whether an entry is a file or a broken link (reported when opened); False for a socket or pipe."""
     try:
         return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))
     except OSError:

@@ -1,1 +1,1 @@
-"""Object storage that speaks S3."""
+"""Object storage with the S3 API."""

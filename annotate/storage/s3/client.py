@@ -1,6 +1,6 @@
-"""Thin client of S3 stores: every request goes through here, and what libraries raise becomes errors of this program.
+"""Thin S3 client: every request goes through here, and exceptions of the libraries are translated to `StorageError`.
 
-Credentials are never seen by this program.
+Credentials are read by the libraries only, never by annotate.
 """
 
 from __future__ import annotations
@@ -19,77 +19,77 @@ from typing import IO, TYPE_CHECKING, Any
 from annotate.errors import StorageError
 from annotate.extras import check_extra
 from annotate.storage.address import S3Address
-from annotate.storage.s3.listing import Entry, Listings, Tree, is_name
+from annotate.storage.s3.listing import Entry, Listings, TreeListing, is_valid_name
 from annotate.storage.values import FileStat
 
 if TYPE_CHECKING:
     from annotate.storage.s3.filesystem import ArchiveFileSystem
 
 _RANGE_BYTES = 1 << 20
-_MISSING = ("NoSuchKey", "404", "NotFound")
-_NOT_HELD = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409", *_MISSING)
-_DENIED = ("AccessDenied", "403", "Forbidden", "AllAccessDisabled", "AccountProblem")
-_WRONG_KEYS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired")
-_ENDPOINTS = "AWS_ENDPOINT_URL"
+_NOT_FOUND_CODES = ("NoSuchKey", "404", "NotFound")
+_CONDITION_FAILED_CODES = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409", *_NOT_FOUND_CODES)
+_DENIED_CODES = ("AccessDenied", "403", "Forbidden", "AllAccessDisabled", "AccountProblem")
+_CREDENTIAL_CODES = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired")
+_ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL"
 
 
 class S3Client:
-    """Requests to S3 stores, all made by the one file system object of the process."""
+    """Requests to S3 stores through the file system object of the process."""
 
     @cached_property
     def filesystem(self) -> ArchiveFileSystem:
-        """The library's client.
+        """The s3fs client.
 
         Raises:
-            SettingsError: the extra is missing.
+            SettingsError: the extra ``cloud`` is not installed.
         """
-        check_extra("s3:// addresses", "cloud", {"fsspec": "fsspec", "s3fs": "s3fs"})
+        check_extra("s3:// URLs", "cloud", {"fsspec": "fsspec", "s3fs": "s3fs"})
         from annotate.storage.s3.filesystem import ArchiveFileSystem
 
         return ArchiveFileSystem()
 
     @property
     def listings(self) -> Listings:
-        """What is remembered of folders."""
+        """Cached listings of folders."""
         listings: Listings = self.filesystem.listings
         return listings
 
     def stat(self, path: S3Address) -> FileStat:
-        """Return size, time and ETag of an object.
+        """Return size, modification time and ETag of an object.
 
         Raises:
-            FileNotFoundError: there is none.
-            StorageError: the store does not tell.
+            FileNotFoundError: the object does not exist.
+            StorageError: the request failed.
         """
         found = self.listings.entry(path)
         if found is not None:
             if found.stat is None:
-                raise missing(path)
+                raise not_found(path)
             return found.stat
         if not path.key:
-            raise missing(path)
-        answer = self._call(path, "head_object")
-        return _stat(answer["ContentLength"], answer["LastModified"], answer["ETag"])
+            raise not_found(path)
+        response = self._call(path, "head_object")
+        return _stat(response["ContentLength"], response["LastModified"], response["ETag"])
 
     def is_folder(self, path: S3Address) -> bool:
-        """Return whether there are objects below a prefix; a bucket is always one.
+        """Return whether objects exist below a prefix; always True for a bucket.
 
         Raises:
-            StorageError: the store does not tell.
+            StorageError: the request failed.
         """
         if self.listings.folder(path) is not None:
             return True
         found = self.listings.entry(path)
         if found is not None and path.key:
             return found.is_folder
-        answer = self._call(path, "list_objects_v2", key=False, Prefix=_prefix(path), MaxKeys=1)
-        return not path.key or bool(answer.get("Contents"))
+        response = self._call(path, "list_objects_v2", key=False, Prefix=_prefix(path), MaxKeys=1)
+        return not path.key or bool(response.get("Contents"))
 
     def entries(self, path: S3Address) -> Mapping[str, Entry]:
-        """Return what lies in a folder, by name.
+        """Return the entries of a folder by name.
 
         Raises:
-            StorageError: the store does not tell.
+            StorageError: the request failed.
         """
         known = self.listings.folder(path)
         if known is not None:
@@ -99,152 +99,153 @@ class S3Client:
         for page in self._pages(path, Delimiter="/"):
             for folder in page.get("CommonPrefixes", ()):
                 name = folder["Prefix"][len(prefix) : -1]
-                if is_name(name):
+                if is_valid_name(name):
                     found[name] = Entry(found[name].stat if name in found else None, True)
             for item in page.get("Contents", ()):
                 name = item["Key"][len(prefix) :]
-                if is_name(name):
+                if is_valid_name(name):
                     is_folder = name in found and found[name].is_folder
                     found[name] = Entry(_stat(item["Size"], item["LastModified"], item["ETag"]), is_folder)
         return found
 
-    def remember_tree(self, path: S3Address) -> list[str]:
-        """List all that lies below a prefix, a request a thousand objects, and remember it until it is changed or forgotten.
-
-        Return the keys that cannot be taken apart as paths.
+    def cache_tree(self, path: S3Address) -> list[str]:
+        """List and cache everything below a prefix; return the keys that are not valid paths.
 
         Raises:
-            FileNotFoundError: there is nothing.
-            StorageError: the store does not tell.
+            FileNotFoundError: there are no objects below the prefix.
+            StorageError: the request failed.
         """
         prefix = _prefix(path)
-        tree = Tree(path)
+        tree = TreeListing(path)
         for page in self._pages(path):
             for item in page.get("Contents", ()):
                 tree.add(item["Key"][len(prefix) :], _stat(item["Size"], item["LastModified"], item["ETag"]))
         if path.key and tree.is_empty:
-            raise missing(path)
-        self.listings.remember(tree)
-        return [prefix + way for way in tree.unusable]
+            raise not_found(path)
+        self.listings.add(tree)
+        return [prefix + relative_path for relative_path in tree.invalid]
 
     def read(self, path: S3Address) -> bytes:
-        """Return an object's content.
+        """Return the content of an object.
 
         Raises:
-            FileNotFoundError: there is none.
-            StorageError: it cannot be read.
+            FileNotFoundError: the object does not exist.
+            StorageError: the object cannot be read.
         """
         found = self.listings.entry(path)
         if found is not None and found.stat is None:
-            raise missing(path)
+            raise not_found(path)
         with self._translate_errors(path):
-            return bytes(self.filesystem.cat_file(_name(path), max_concurrency=1))
+            return bytes(self.filesystem.cat_file(_s3fs_path(path), max_concurrency=1))
 
     def read_many(self, paths: Sequence[S3Address]) -> Iterator[bytes | OSError]:
-        """Yield objects' contents, asked for many at a time, or why one cannot be read."""
-        from annotate.storage.s3.filesystem import REQUESTS_AT_ONCE
+        """Yield the content of each object in order, or its read error; requests are concurrent."""
+        from annotate.storage.s3.filesystem import MAX_CONCURRENT_REQUESTS
 
         entries = {path: self.listings.entry(path) for path in paths}
-        asked = [path for path, entry in entries.items() if entry is None or entry.stat is not None]
-        names = [_name(path) for path in asked]
+        requested = [path for path, entry in entries.items() if entry is None or entry.stat is not None]
+        names = [_s3fs_path(path) for path in requested]
         contents = (
-            self.filesystem.cat_ranges(names, None, None, batch_size=REQUESTS_AT_ONCE, max_concurrency=1) if asked else []
+            self.filesystem.cat_ranges(names, None, None, batch_size=MAX_CONCURRENT_REQUESTS, max_concurrency=1)
+            if requested
+            else []
         )
-        answers = dict(zip(asked, contents, strict=True))
+        results = dict(zip(requested, contents, strict=True))
         for path in paths:
-            answer = answers.get(path, missing(path))
+            result = results.get(path, not_found(path))
             try:
                 with self._translate_errors(path):
-                    if isinstance(answer, Exception):
-                        raise answer
-                yield bytes(answer)
+                    if isinstance(result, Exception):
+                        raise result
+                yield bytes(result)
             except OSError as error:
                 yield error
 
-    def open_ranges(self, path: S3Address) -> IO[bytes]:
-        """Open an object to be read by ranges, as they are asked for.
+    def open_range(self, path: S3Address) -> IO[bytes]:
+        """Open an object for reading; only the ranges that are read are downloaded.
 
         Raises:
-            FileNotFoundError: there is none.
-            StorageError: it cannot be read.
+            FileNotFoundError: the object does not exist.
+            StorageError: the object cannot be read.
         """
-        return io.BufferedReader(_Ranges(self, path), _RANGE_BYTES)
+        return io.BufferedReader(_RangeReader(self, path), _RANGE_BYTES)
 
     def read_range(self, path: S3Address, start: int, end: int) -> bytes:
-        """Return the bytes of an object from ``start`` up to ``end``. Errors as for `read`."""
+        """Return the bytes ``start`` to ``end`` (exclusive) of an object. Raise as `read` does."""
         with self._translate_errors(path):
-            return bytes(self.filesystem.cat_file(_name(path), start=start, end=end))
+            return bytes(self.filesystem.cat_file(_s3fs_path(path), start=start, end=end))
 
     def fetch(self, path: S3Address, target: Path) -> None:
-        """Copy an object to a local file.
+        """Download an object to a local file.
 
         Raises:
-            FileNotFoundError: there is none.
-            StorageError: it cannot be read.
-            OSError: the file cannot be written; the error names it.
+            FileNotFoundError: the object does not exist.
+            StorageError: the object cannot be read.
+            OSError: the local file cannot be written; ``filename`` is the file.
         """
         with self._translate_errors(path, target):
-            self.filesystem.get_file(_name(path), os.fspath(target))
+            self.filesystem.get_file(_s3fs_path(path), os.fspath(target))
 
     def put(self, path: S3Address, content: bytes) -> None:
-        """Write an object, in parts if it is large; readers see the old one or the new one.
+        """Write an object atomically, in several parts if it is large.
 
         Raises:
-            StorageError: it cannot be written.
+            StorageError: the object cannot be written.
         """
         with self._translate_errors(path):
-            self.filesystem.pipe_file(_name(path), content)
+            self.filesystem.pipe_file(_s3fs_path(path), content)
         self.listings.forget(path.parent)
 
     def put_conditional(self, path: S3Address, content: bytes, etag: str | None) -> str | None:
-        """Write an object only if it still has an ETag, or, with None, only if there is none; return the new ETag.
+        """Write an object if its ETag is ``etag``, or, with None, if it does not exist.
 
-        None if the condition did not hold.
+        Return the new ETag, or None if the condition failed.
 
         Raises:
-            StorageError: it cannot be written, or the store knows no conditions.
+            StorageError: the object cannot be written, or the store does not support conditional puts.
         """
         condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
         self.listings.forget(path.parent)
         try:
-            with self._translate_errors(path, also=_NOT_HELD):
-                answer = self.filesystem.call_s3("put_object", Bucket=path.bucket, Key=path.key, Body=content, **condition)
-        except _NotHeldError:
+            with self._translate_errors(path, condition_codes=_CONDITION_FAILED_CODES):
+                response = self.filesystem.call_s3("put_object", Bucket=path.bucket, Key=path.key, Body=content, **condition)
+        except _ConditionFailedError:
             return None
-        return str(answer["ETag"])
+        return str(response["ETag"])
 
     def delete(self, path: S3Address) -> None:
-        """Delete an object; it need not be there.
+        """Delete an object if it exists.
 
         Raises:
-            StorageError: it cannot be deleted.
+            StorageError: the object cannot be deleted.
         """
         self.listings.forget(path.parent)
         self._call(path, "delete_object")
 
-    def age_of(self, path: S3Address) -> tuple[timedelta, str]:
-        """Return how long ago an object was written, by the store's own clock, and its ETag.
+    def age_and_etag(self, path: S3Address) -> tuple[timedelta, str]:
+        """Return the time since an object was written, by the clock of the store, and its ETag.
 
         Raises:
-            FileNotFoundError: there is none.
-            StorageError: the store does not tell.
+            FileNotFoundError: the object does not exist.
+            StorageError: the request failed.
         """
-        answer = self._call(path, "head_object")
-        now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-        return now - answer["LastModified"], str(answer["ETag"])
+        response = self._call(path, "head_object")
+        now = parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return now - response["LastModified"], str(response["ETag"])
 
     @contextlib.contextmanager
-    def _translate_errors(self, path: S3Address, target: Path | None = None, also: tuple[str, ...] = ()) -> Iterator[None]:
-        """Turn what libraries raise into errors of this program. Their own texts, which may hold addresses, stay out of it,
-        and out of tracebacks.
+    def _translate_errors(
+        self, path: S3Address, target: Path | None = None, condition_codes: tuple[str, ...] = ()
+    ) -> Iterator[None]:
+        """Translate exceptions of the libraries, without their messages, which may contain URLs.
 
         Raises:
-            FileNotFoundError: there is no such object.
-            StorageError: anything else.
-            _NotHeldError: the code is one of ``also``.
-            OSError: of the local file ``target``.
+            FileNotFoundError: the object does not exist.
+            StorageError: any other error.
+            _ConditionFailedError: the error code is in ``condition_codes``.
+            OSError: the local file ``target`` cannot be written.
         """
-        self.filesystem  # noqa: B018  (says that the extra is missing)
+        self.filesystem  # noqa: B018  (raises SettingsError if the extra is missing)
         import aiohttp
         from botocore.exceptions import BotoCoreError, ClientError
         from fsspec.exceptions import FSTimeoutError
@@ -253,18 +254,18 @@ class S3Client:
             yield
         except (OSError, BotoCoreError, ClientError, aiohttp.ClientError, FSTimeoutError, TimeoutError, ValueError) as error:
             chain = (error, error.__cause__, error.__context__)
-            answer = next((one for one in chain if isinstance(one, ClientError)), None)
-            code = answer.response.get("Error", {}).get("Code", "") if answer is not None else ""
-            if code in also or ("PreconditionFailed" in also and isinstance(error, FileExistsError)):
-                raise _NotHeldError from None
+            client_error = next((link for link in chain if isinstance(link, ClientError)), None)
+            code = client_error.response.get("Error", {}).get("Code", "") if client_error is not None else ""
+            if code in condition_codes or ("PreconditionFailed" in condition_codes and isinstance(error, FileExistsError)):
+                raise _ConditionFailedError from None
             if target is not None and isinstance(error, OSError):
                 if error.filename == os.fspath(target):
                     raise
-                if answer is None and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                if client_error is None and error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise OSError(error.errno, error.strerror, os.fspath(target)) from error
-            if code != "NoSuchBucket" and (code in _MISSING or isinstance(error, FileNotFoundError)):
-                raise missing(path) from None
-            raise StorageError(*_cause(path, code, error), path=path) from None
+            if code != "NoSuchBucket" and (code in _NOT_FOUND_CODES or isinstance(error, FileNotFoundError)):
+                raise not_found(path) from None
+            raise StorageError(*_explain(path, code, error), path=path) from None
 
     def _call(self, path: S3Address, method: str, *, key: bool = True, **arguments: Any) -> Any:
         if key:
@@ -282,12 +283,12 @@ class S3Client:
             more = {"ContinuationToken": page["NextContinuationToken"]}
 
 
-class _NotHeldError(Exception):
-    """A condition does not hold."""
+class _ConditionFailedError(Exception):
+    """The condition of a conditional put failed."""
 
 
-class _Ranges(io.RawIOBase):
-    """An object as a file that is read by ranges."""
+class _RangeReader(io.RawIOBase):
+    """A seekable file that downloads the ranges that are read."""
 
     def __init__(self, client: S3Client, path: S3Address) -> None:
         self._client = client
@@ -315,40 +316,40 @@ class _Ranges(io.RawIOBase):
         return len(content)
 
 
-def missing(path: S3Address) -> FileNotFoundError:
-    """Return what is raised for an object that is not there."""
+def not_found(path: S3Address) -> FileNotFoundError:
+    """Return the error for an object that does not exist."""
     return FileNotFoundError(errno.ENOENT, "No such object", str(path))
 
 
-def _cause(path: S3Address, code: str, error: Exception) -> tuple[str, str]:
-    """Return what a store's answer means, and what to do about it."""
+def _explain(path: S3Address, code: str, error: Exception) -> tuple[str, str]:
+    """Return problem and remedy for an error code of the store, or for a library exception without one."""
     from botocore.exceptions import NoCredentialsError, PartialCredentialsError
 
     if code == "NoSuchBucket":
-        return f"there is no bucket {path.bucket}", ""
-    if code in _DENIED:
-        return "the store denies access to these credentials", ""
-    if code in _WRONG_KEYS:
-        return "the store does not take these credentials", ""
+        return f"bucket {path.bucket} does not exist", "check the name"
+    if code in _DENIED_CODES:
+        return "access denied", "check the permissions of the credentials"
+    if code in _CREDENTIAL_CODES:
+        return "invalid or expired credentials", ""
     if code in ("NotImplemented", "501"):
-        return "the store does not know this request, such as a conditional put", ""
+        return "the store does not support this request, such as a conditional put", ""
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return "there are no credentials, in the environment or in ~/.aws", ""
+        return "no credentials found", "set them in the environment or in ~/.aws"
     if isinstance(error, PermissionError):
-        return "access denied", ""
+        return "access denied", "check the permissions of the credentials"
     if code:
-        return f"the store answers {code}", ""
-    return f"the store cannot be reached, {type(error).__name__}", f"see the network and {_ENDPOINTS}"
+        return f"the store returned the error {code}", ""
+    return f"cannot connect to the store ({type(error).__name__})", f"check the network and {_ENDPOINT_VARIABLE}"
 
 
 def _prefix(path: S3Address) -> str:
     return f"{path.key}/" if path.key else ""
 
 
-def _name(path: S3Address) -> str:
+def _s3fs_path(path: S3Address) -> str:
     return f"{path.bucket}/{path.key}"
 
 
 def _stat(size_bytes: int, modified: datetime, etag: str) -> FileStat:
-    """Listings tell parts of a second where other answers do not: they are left out."""
+    """Return the stat of an object; fractions of a second are dropped, since only listings contain them."""
     return FileStat(int(size_bytes), int(modified.timestamp()) * 1_000_000_000, etag.strip('"'))

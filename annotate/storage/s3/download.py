@@ -1,4 +1,4 @@
-"""An object as a local file, for as long as it is worked on."""
+"""Download of an object to a temporary local file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import re
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,14 +25,14 @@ _BYTES_PER_MB = 1e6
 
 @contextlib.contextmanager
 def downloaded(client: S3Client, path: S3Address, scratch: Path | None = None) -> Iterator[Path]:
-    """Give a local copy of an object, in ``scratch`` or the system's temporary folder; then it is gone.
+    """Yield a local copy of an object, in ``scratch`` or the system's temporary folder, and delete it on exit.
 
-    Copies that killed processes left there are removed first. Errors about the copy name the object instead.
+    Copies that killed processes left there are deleted first. A MediaError about the copy is raised with the object's path.
 
     Raises:
-        OutputError: there is no room for it, or it cannot be written.
-        FileNotFoundError: there is no such object.
-        StorageError: it cannot be read.
+        OutputError: the folder is full or not writable.
+        FileNotFoundError: the object does not exist.
+        StorageError: the object cannot be read.
     """
     parent = scratch or Path(tempfile.gettempdir())
     size_bytes = client.stat(path).size_bytes
@@ -40,17 +41,21 @@ def downloaded(client: S3Client, path: S3Address, scratch: Path | None = None) -
         free_bytes = shutil.disk_usage(parent).free
         if free_bytes < size_bytes + _SPARE_BYTES:
             raise OutputError(
-                f"not fetched, since it has {size_bytes / _BYTES_PER_MB:.0f} MB and {parent} has "
-                f"{free_bytes / _BYTES_PER_MB:.0f} MB left",
-                "make room there, or name another folder with --scratch",
+                f"cannot be downloaded ({size_bytes / _BYTES_PER_MB:.0f} MB, and {parent} has "
+                f"{free_bytes / _BYTES_PER_MB:.0f} MB free)",
+                "free up space, or choose another folder with --scratch",
                 path=path,
             )
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     except OSError as error:
-        raise _unwritable(path, parent, error) from None
+        raise _download_error(path, parent, error) from None
+    folder = parent / f"{_PREFIX}{uuid.uuid4().hex}"
     lock = FileLock(folder / _LOCK)
-    try:
-        lock.acquire()
+    try:  # SIGTERM may raise SystemExit anywhere, also right after the folder was created
+        try:
+            folder.mkdir(mode=0o700)
+            lock.acquire()
+        except OSError as error:
+            raise _download_error(path, parent, error) from None
         suffix = path.suffix if _SUFFIX.fullmatch(path.suffix) else ""
         copy = folder / f"video{suffix}"
         try:
@@ -58,28 +63,33 @@ def downloaded(client: S3Client, path: S3Address, scratch: Path | None = None) -
         except OSError as error:
             if error.filename != str(copy):
                 raise
-            raise _unwritable(path, parent, error) from None
+            raise _download_error(path, parent, error) from None
         try:
             yield copy
         except MediaError as error:
-            raise error.about(path) from error
+            raise error.with_path(path) from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+        except (KeyboardInterrupt, SystemExit):
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        finally:
+            lock.release()
 
 
 def _sweep(parent: Path) -> None:
-    """Remove copies whose process is gone."""
+    """Delete copies whose process has ended."""
     for folder in parent.glob(f"{_PREFIX}*"):
         lock = FileLock(folder / _LOCK, timeout=0)
         with contextlib.suppress(Timeout, OSError):
             if not (folder / _LOCK).exists():
-                continue  # it is just being made
+                continue  # it is being created
             lock.acquire()
             shutil.rmtree(folder, ignore_errors=True)
             lock.release()
 
 
-def _unwritable(path: S3Address, parent: Path, error: OSError) -> OutputError:
-    problem = f"not fetched, since {parent} cannot be written ({error.strerror})"
-    return OutputError(problem, "name another folder with --scratch", path=path)
+def _download_error(path: S3Address, parent: Path, error: OSError) -> OutputError:
+    problem = f"cannot be downloaded to {parent} ({error.strerror})"
+    return OutputError(problem, "choose another folder with --scratch", path=path)

@@ -1,4 +1,4 @@
-"""The client of S3 stores that a process has; fsspec keeps one instance a process."""
+"""The s3fs client of the process; fsspec keeps one instance per process."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ import s3fs
 
 from annotate.storage.s3.listing import Listings
 
-REQUESTS_AT_ONCE = 32
+MAX_CONCURRENT_REQUESTS = 32
 
 
 class ArchiveFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]  # s3fs has no types
-    """s3fs's client, with what a run has learned of stores.
+    """The s3fs client with cached ``listings`` and the buckets that are known to honor conditional puts.
 
-    ``listings`` are folders that were listed, ``with_conditions`` buckets that are known to heed conditions of puts.
-    Credentials, region and endpoint are found as by every other tool: the environment, ``~/.aws``, the machine's role.
+    Credentials, region and endpoint come from the usual places: the environment, ``~/.aws``, the role of the machine.
     """
 
     def __init__(self, **options: Any) -> None:
-        connections = {"max_pool_connections": REQUESTS_AT_ONCE}
+        connections = {"max_pool_connections": MAX_CONCURRENT_REQUESTS}
         super().__init__(use_listings_cache=False, config_kwargs=connections, **options)
         self.listings = Listings()
-        self.with_conditions: set[str] = set()
+        self.conditional_put_buckets: set[str] = set()

@@ -1,7 +1,7 @@
-"""The right to write one video's outputs to object storage: a lock object, put on condition that there is none.
+"""Lock on the outputs of one video in object storage: a lock object, created by a conditional put.
 
-Its owner renews it while it works. One that has not been renewed for `LEASE_S` by the store's clock may be taken over, on
-condition that it still is as it was then. A run that was cut off, or slept, finds out before it writes.
+Its owner renews it during the work. A lock that was not renewed for `LEASE_S`, by the clock of the store, may be taken
+over, again by a conditional put. A run that was suspended or offline notices the loss before it writes.
 """
 
 from __future__ import annotations
@@ -22,20 +22,23 @@ from annotate.storage.names import KEY_DIGITS, LOCK_SUFFIX, TEMPORARY_PREFIX, lo
 from annotate.storage.s3.client import S3Client
 
 LEASE_S = 300.0
-"""So long after its last renewal a lock can be taken over."""
+"""A lock expires this long after its last renewal."""
 
 RENEWAL_INTERVAL_S = 60.0
 
 _WITHDRAWALS = 3
+_INTERRUPTED_WITHDRAWALS = 10
+"""An interrupted put is still running, and a busy store may take a second."""
+
 _WITHDRAWAL_INTERVAL_S = 0.1
 _NAME = re.compile(f"{re.escape(TEMPORARY_PREFIX)}[0-9a-f]{{{KEY_DIGITS}}}{re.escape(LOCK_SUFFIX)}")
 
 
 class Lease:
-    """A lock object that is ours, for outputs whose names begin with ``base``, and a thread that renews it."""
+    """A held lock object, for outputs whose names begin with ``base``, and the thread that renews it."""
 
     scratch = None
-    """Stores write whole objects by themselves."""
+    """Puts are atomic, so that no folder for unfinished files is needed."""
 
     def __init__(self, client: S3Client, base: S3Address, owner: str, etag: str) -> None:
         self.is_lost = False
@@ -45,28 +48,28 @@ class Lease:
         self._owner = owner
         self._etag = etag
         self._renewals = 0
-        self._ended = threading.Event()
+        self._released = threading.Event()
         self._guard = threading.Lock()
-        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._thread = threading.Thread(target=self._renew_until_released, daemon=True)
         self._thread.start()
 
     def confirm(self) -> None:
         """Renew the lock.
 
         Raises:
-            OutputError: it is not held; another run may have taken it over.
+            OutputError: the lock was lost; another run may have taken it over.
             StorageError: the store does not answer.
         """
         self.renew()
         if self.is_lost:
             raise OutputError(
-                "not written, since another run has taken the video over while this one was held up",
+                "not written (another run took over the video while this one was suspended or offline)",
                 "run the same command again",
                 path=self._base,
             )
 
     def renew(self) -> None:
-        """Put the lock object anew, if it still is ours; else it is lost.
+        """Write the lock object again if it is still owned; otherwise set `is_lost`.
 
         Raises:
             StorageError: the store does not answer.
@@ -77,71 +80,75 @@ class Lease:
             self._renewals += 1
             content = _content(self._owner, self._renewals)
             etag = self._client.put_conditional(self._object, content, self._etag)
-            if etag is None:  # or it was a renewal whose answer was lost
-                own = _etag_if_of(self._client, self._object, self._owner)
+            if etag is None:  # or the response to the last renewal was lost
+                own = _etag_if_owned(self._client, self._object, self._owner)
                 etag = self._client.put_conditional(self._object, content, own) if own else None
             if etag is None:
                 self.is_lost = True
             else:
                 self._etag = etag
 
-    def end(self) -> None:
-        """Delete the lock object, unless it is another's meanwhile; who is told to end meanwhile does so first."""
-        self._ended.set()
+    def release(self) -> None:
+        """Delete the lock object unless another run owns it; a KeyboardInterrupt or SystemExit meanwhile is delayed."""
         try:
-            self._release()
+            self._released.set()
+            self._delete()
         except (KeyboardInterrupt, SystemExit):
-            self._release()
+            self._released.set()
+            self._delete()
             raise
 
-    def _release(self) -> None:
+    def _delete(self) -> None:
         with contextlib.suppress(StorageError, FileNotFoundError):
             self.renew()
             if not self.is_lost:
                 self._client.delete(self._object)
 
-    def _keep(self) -> None:
-        while not self._ended.wait(RENEWAL_INTERVAL_S):
+    def _renew_until_released(self) -> None:
+        while not self._released.wait(RENEWAL_INTERVAL_S):
             with contextlib.suppress(StorageError):
                 self.renew()
 
 
 @contextlib.contextmanager
 def lock(client: S3Client, base: S3Address) -> Iterator[Lease | None]:
-    """Lock the outputs whose names begin with ``base``; None if another run holds them.
+    """Hold the lock on the outputs whose names begin with ``base``; yield None if another run holds it.
 
     Raises:
-        StorageError: the store does not answer, or does not know conditional puts.
+        StorageError: the store does not answer, or does not support conditional puts.
     """
     lock_object = _lock_object(base)
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
     client.listings.forget(lock_object.parent)
-    try:
-        etag = _take(client, lock_object, owner)
-    except BaseException:
-        _withdraw(client, lock_object, owner)
-        raise
-    if etag is None:
-        yield None
-        return
-    lease = Lease(client, base, owner, etag)
-    try:
-        _try_conditions(client, lock_object, owner)
+    lease: Lease | None = None
+    is_acquiring = True
+    try:  # SIGTERM may raise SystemExit anywhere, also between the acquisition and the first use of the lease
+        etag = _acquire(client, lock_object, owner)
+        if etag is not None:
+            lease = Lease(client, base, owner, etag)
+            _check_conditional_puts(client, lock_object, owner)
+        is_acquiring = False
         yield lease
+    except BaseException as error:
+        if lease is None and is_acquiring:
+            is_interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
+            _withdraw(client, lock_object, owner, _INTERRUPTED_WITHDRAWALS if is_interrupted else _WITHDRAWALS)
+        raise
     finally:
-        lease.end()
+        if lease is not None:
+            lease.release()
 
 
-def abandoned(client: S3Client, folder: S3Address) -> list[S3Address]:
-    """Return lock objects in a folder that nobody renews. Nothing is removed."""
-    return [lock_object for lock_object in _lock_objects(client, folder) if _expired(client, lock_object) is not None]
+def find_abandoned(client: S3Client, folder: S3Address) -> list[S3Address]:
+    """Return the expired lock objects in a folder. Delete nothing."""
+    return [lock_object for lock_object in _lock_objects(client, folder) if _expired_etag(client, lock_object) is not None]
 
 
 def sweep(client: S3Client, folder: S3Address) -> list[S3Address]:
-    """Remove lock objects that nobody renews; return which they were."""
+    """Delete the expired lock objects in a folder and return them."""
     swept = []
     for lock_object in _lock_objects(client, folder):
-        etag = _expired(client, lock_object)
+        etag = _expired_etag(client, lock_object)
         if etag is not None and client.put_conditional(lock_object, _content("sweeper", 0), etag) is not None:
             client.delete(lock_object)
             swept.append(lock_object)
@@ -152,40 +159,40 @@ def _lock_object(base: S3Address) -> S3Address:
     return base.with_name(f"{TEMPORARY_PREFIX}{lock_key(base.name)}{LOCK_SUFFIX}")
 
 
-def _take(client: S3Client, lock_object: S3Address, owner: str) -> str | None:
-    """Return the ETag of a lock object that is ours now; None if another run holds it."""
+def _acquire(client: S3Client, lock_object: S3Address, owner: str) -> str | None:
+    """Acquire a lock object and return its ETag, or None if another run holds it."""
     content = _content(owner, 0)
     etag = client.put_conditional(lock_object, content, None)
     if etag is not None:
         return etag
-    if own := _etag_if_of(client, lock_object, owner):  # an answer was lost and the request repeated
+    if own := _etag_if_owned(client, lock_object, owner):  # a response was lost and the request repeated
         return own
-    expired = _expired(client, lock_object)
+    expired = _expired_etag(client, lock_object)
     return None if expired is None else client.put_conditional(lock_object, content, expired)
 
 
-def _expired(client: S3Client, lock_object: S3Address) -> str | None:
-    """Return the ETag of a lock object that has not been renewed for too long."""
+def _expired_etag(client: S3Client, lock_object: S3Address) -> str | None:
+    """Return the ETag of a lock object if it has expired, else None."""
     try:
-        age, etag = client.age_of(lock_object)
+        age, etag = client.age_and_etag(lock_object)
     except FileNotFoundError:
         return None
     return etag if age.total_seconds() > LEASE_S else None
 
 
-def _try_conditions(client: S3Client, lock_object: S3Address, owner: str) -> None:
-    """Make sure, once a bucket, that the store heeds conditions: one that ignores them would let two runs work at once.
+def _check_conditional_puts(client: S3Client, lock_object: S3Address, owner: str) -> None:
+    """Check, once per bucket, that the store honors conditional puts; otherwise two runs could hold the same lock.
 
     Raises:
-        StorageError: it does not.
+        StorageError: the store ignores conditions.
     """
-    known = client.filesystem.with_conditions
+    known = client.filesystem.conditional_put_buckets
     if lock_object.bucket in known:
         return
     if client.put_conditional(lock_object, _content(owner, 0), None) is not None:
         raise StorageError(
-            "the store ignores conditions of puts, by which runs keep apart",
-            "use one that knows them (S3, MinIO)",
+            "the store ignores the conditions of puts, which locks need",
+            "use a store that supports them (such as S3 or MinIO)",
             path=lock_object.parent,
         )
     known.add(lock_object.bucket)
@@ -195,21 +202,21 @@ def _lock_objects(client: S3Client, folder: S3Address) -> list[S3Address]:
     return [folder / name for name in sorted(client.entries(folder)) if _NAME.fullmatch(name)]
 
 
-def _etag_if_of(client: S3Client, lock_object: S3Address, owner: str) -> str | None:
-    """Return the ETag of a lock object if it is this owner's."""
+def _etag_if_owned(client: S3Client, lock_object: S3Address, owner: str) -> str | None:
+    """Return the ETag of a lock object if ``owner`` holds it, else None."""
     try:
-        etag = client.age_of(lock_object)[1]
+        etag = client.age_and_etag(lock_object)[1]
         is_own = json.loads(client.read(lock_object))["owner"] == owner
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
     return etag if is_own else None
 
 
-def _withdraw(client: S3Client, lock_object: S3Address, owner: str) -> None:
-    """Remove a lock object whose making was interrupted, and which may appear yet."""
+def _withdraw(client: S3Client, lock_object: S3Address, owner: str, attempts: int) -> None:
+    """Delete a lock object whose creation failed or was interrupted; it may appear with a delay."""
     with contextlib.suppress(StorageError):
-        for _ in range(_WITHDRAWALS):
-            if _etag_if_of(client, lock_object, owner):
+        for _ in range(attempts):
+            if _etag_if_owned(client, lock_object, owner):
                 client.delete(lock_object)
                 return
             time.sleep(_WITHDRAWAL_INTERVAL_S)

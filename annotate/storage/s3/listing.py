@@ -1,6 +1,6 @@
-"""What listings of object storage told, so that a run need not ask for each file again while it finds out what to do.
+"""Cache of listings of object storage, so that planning a run takes no request per file.
 
-A folder is forgotten when something in it is written, deleted or locked: from then on the store is asked.
+The listing of a folder is dropped when something in it is written, deleted or locked.
 """
 
 from __future__ import annotations
@@ -14,68 +14,68 @@ from annotate.storage.values import FileStat
 
 @dataclass(frozen=True)
 class Entry:
-    """A name in a folder: an object if it has a ``stat``, a folder, or both."""
+    """An entry of a folder: an object if it has a ``stat``, a folder, or both."""
 
     stat: FileStat | None
     is_folder: bool
 
 
-_NOTHING = Entry(None, False)
+_NO_ENTRY = Entry(None, False)
 
 
 class Listings:
-    """Folders by their address, each with what lies in it by name.
+    """Listed folders by address, each with its entries by name.
 
-    s3fs keeps listings too, but looks through the whole list of a folder for each name in it.
+    The cache of s3fs is not used: it searches the whole list of a folder for every name.
     """
 
     def __init__(self) -> None:
         self._folders: dict[S3Address, Mapping[str, Entry]] = {}
 
     def folder(self, folder: S3Address) -> Mapping[str, Entry] | None:
-        """Return what lies in a folder by name, if that is known."""
+        """Return the entries of a folder by name, None if it is not cached."""
         return self._folders.get(folder)
 
     def entry(self, path: S3Address) -> Entry | None:
-        """Return what is known of a path; None if nothing is."""
+        """Return the entry of a path, None if its folder is not cached."""
         folder = self._folders.get(path.parent)
-        return None if folder is None else folder.get(path.name, _NOTHING)
+        return None if folder is None else folder.get(path.name, _NO_ENTRY)
 
     def forget(self, folder: S3Address | None = None) -> None:
-        """Forget one folder, or all."""
+        """Drop one folder, or all."""
         if folder is None:
             self._folders.clear()
         else:
             self._folders.pop(folder, None)
 
-    def remember(self, tree: Tree) -> None:
-        """Take in all folders of a tree."""
+    def add(self, tree: TreeListing) -> None:
+        """Add all folders of a tree."""
         self._folders.update(tree.folders())
 
 
-def is_name(name: str) -> bool:
-    """Return whether a part of a key can be a name."""
+def is_valid_name(name: str) -> bool:
+    """Return whether a part of a key is a valid file name."""
     return name not in ("", ".", "..") and "/" not in name
 
 
-class Tree:
-    """Gathers a listing of all below ``root``; ``unusable`` are ways below it that cannot be taken apart as paths."""
+class TreeListing:
+    """Collects a listing of everything below ``root``; ``invalid`` are relative paths with invalid parts."""
 
     def __init__(self, root: S3Address) -> None:
         self._root = root
         self._folders: dict[str, dict[str, Entry]] = {"": {}}
-        self.unusable: list[str] = []
+        self.invalid: list[str] = []
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was added."""
-        return not self._folders[""] and not self.unusable
+        """Whether nothing has been added."""
+        return not self._folders[""] and not self.invalid
 
-    def add(self, way: str, stat: FileStat) -> None:
-        """Add an object; one whose key ends with a slash stands for a folder."""
-        *above, name = way.split("/")
-        if not all(is_name(part) for part in above) or not (is_name(name) or not name):
-            self.unusable.append(way)
+    def add(self, relative_path: str, stat: FileStat) -> None:
+        """Add an object; a key that ends with a slash is a folder."""
+        *above, name = relative_path.split("/")
+        if not all(is_valid_name(part) for part in above) or not (is_valid_name(name) or not name):
+            self.invalid.append(relative_path)
             return
         folder = ""
         for part in above:
@@ -89,5 +89,5 @@ class Tree:
             here[name] = Entry(stat, name in here and here[name].is_folder)
 
     def folders(self) -> dict[S3Address, Mapping[str, Entry]]:
-        """Return all folders by their address."""
-        return {self._root / way if way else self._root: entries for way, entries in self._folders.items()}
+        """Return all folders by address."""
+        return {self._root / path if path else self._root: entries for path, entries in self._folders.items()}

@@ -1,4 +1,4 @@
-"""The storage of objects in S3 stores. Folders are the prefixes of keys, and there are no links."""
+"""Storage of objects in S3 stores: folders are key prefixes, and there are no links."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from typing import IO
 
 from annotate.errors import OutputError, StorageError
-from annotate.storage.address import UNUSABLE, UNUSABLE_REMEDY, S3Address
+from annotate.storage.address import INVALID_KEY, INVALID_KEY_REMEDY, S3Address
 from annotate.storage.s3 import lease
 from annotate.storage.s3.client import S3Client
 from annotate.storage.s3.download import downloaded
@@ -20,44 +20,44 @@ from annotate.storage.values import FileStat, PathOrUrl, SkippedPath
 
 @dataclass(frozen=True)
 class S3Storage:
-    """Objects by their addresses; what the methods promise stands at `annotate.storage.base.Storage`."""
+    """Objects by address; the methods are documented at `annotate.storage.base.Storage`."""
 
-    in_place = False
+    is_local = False
     lock_expiry_s = lease.LEASE_S
 
     @property
     def client(self) -> S3Client:
-        """What requests are made with."""
+        """The client for all requests."""
         return S3Client()
 
     def walk(self, root: S3Address, *, follow_links: bool = False) -> Iterator[S3Address | SkippedPath]:
-        """Yield objects; they are listed once for all folders."""
+        """Yield objects; one listing serves all folders."""
         client = self.client
         try:
             try:
-                unusable = client.remember_tree(root)
+                invalid_keys = client.cache_tree(root)
             except FileNotFoundError:
                 if self.is_file(root):
                     yield root
                 else:
                     yield SkippedPath(root, "no such file or directory", "check the name", is_folder=True)
                 return
-            for key in unusable:
-                yield SkippedPath(S3Address(root.bucket, key), UNUSABLE, UNUSABLE_REMEDY)
+            for key in invalid_keys:
+                yield SkippedPath(S3Address(root.bucket, key), INVALID_KEY, INVALID_KEY_REMEDY)
             yield from _walk(client, root)
         except StorageError as error:
             yield SkippedPath(root, error.problem, error.remedy, is_folder=True)
 
-    def folders(self, root: S3Address) -> Iterator[S3Address]:
+    def walk_dirs(self, root: S3Address) -> Iterator[S3Address]:
         if self.client.listings.folder(root) is None:
             try:
-                self.client.remember_tree(root)
+                self.client.cache_tree(root)
             except FileNotFoundError:
                 return
         yield root
         for name, entry in sorted(self.client.entries(root).items()):
             if entry.is_folder and not name.startswith("."):
-                yield from self.folders(root / name)
+                yield from self.walk_dirs(root / name)
 
     def list_dir(self, folder: S3Address) -> list[S3Address]:
         return [folder / name for name in sorted(self.client.entries(folder))]
@@ -81,7 +81,7 @@ class S3Storage:
     def is_link(self, path: S3Address) -> bool:
         return False
 
-    def is_taken(self, path: S3Address) -> bool:
+    def lexists(self, path: S3Address) -> bool:
         return self.exists(path)
 
     def read(self, path: S3Address) -> bytes:
@@ -91,7 +91,7 @@ class S3Storage:
         return self.client.read_many(paths)
 
     def open_range(self, path: S3Address) -> IO[bytes]:
-        return self.client.open_ranges(path)
+        return self.client.open_range(path)
 
     def write_atomic(self, path: S3Address, content: str | bytes, scratch: Path | None = None) -> None:
         try:
@@ -107,19 +107,19 @@ class S3Storage:
             raise OutputError(f"cannot be written ({error.problem})", error.remedy, path=path) from error
 
     def ensure_dir(self, folder: S3Address) -> None:
-        """Do nothing: folders are there when something is in them."""
+        """Do nothing: folders exist as prefixes of keys only."""
 
     def check_writable(self, path: S3Address) -> None:
-        """Do nothing: the lock will tell."""
+        """Do nothing: `lock` is the first write and reports errors."""
 
     def check_readable(self, path: S3Address) -> None:
-        """Do nothing: fetching will tell."""
+        """Do nothing: the download reports errors."""
 
     def lock(self, base: S3Address) -> AbstractContextManager[lease.Lease | None]:
         return lease.lock(self.client, base)
 
-    def abandoned(self, folder: S3Address) -> list[S3Address]:
-        return lease.abandoned(self.client, folder)
+    def find_abandoned(self, folder: S3Address) -> list[S3Address]:
+        return lease.find_abandoned(self.client, folder)
 
     def sweep(self, folder: S3Address) -> list[S3Address]:
         return lease.sweep(self.client, folder)
@@ -127,7 +127,7 @@ class S3Storage:
     def local_copy(self, path: S3Address, scratch: Path | None = None) -> AbstractContextManager[Path]:
         return downloaded(self.client, path, scratch)
 
-    def identity(self, path: S3Address) -> str:
+    def canonical(self, path: S3Address) -> str:
         return str(path)
 
     def absolute(self, path: S3Address) -> str:
@@ -138,17 +138,17 @@ class S3Storage:
             return os.path.relpath(f"/{path.key}", f"/{to.key}")
         return str(path)
 
-    def resolve(self, folder: S3Address, way: str) -> S3Address:
-        return S3Address(folder.bucket, os.path.normpath(f"/{folder.key}/{way}").lstrip("/"))
+    def resolve(self, folder: S3Address, relative_path: str) -> S3Address:
+        return S3Address(folder.bucket, os.path.normpath(f"/{folder.key}/{relative_path}").lstrip("/"))
 
     def is_below(self, path: S3Address, folder: PathOrUrl) -> bool:
         return path.is_relative_to(folder)
 
-    def below(self, path: S3Address, folder: S3Address) -> PurePath:
+    def subpath(self, path: S3Address, folder: S3Address) -> PurePath:
         return path.relative_to(folder)
 
     def url(self, path: S3Address, page_folder: Path) -> str:
-        """Return the address, which browsers do not play."""
+        """Return the ``s3://`` URL, which browsers cannot open."""
         return path.as_uri()
 
     def common_folder(self, paths: Sequence[S3Address]) -> S3Address:

@@ -1,1 +1,1 @@
-"""Sets of labeled blocks: build, store, balance and describe them."""
+"""Datasets of labeled blocks: build, store, balance and describe them."""

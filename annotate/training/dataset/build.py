@@ -1,4 +1,4 @@
-"""Cut labeled footage into blocks with the code that annotates."""
+"""Cut labeled clips into blocks, with the same pipeline that annotates videos."""
 
 from __future__ import annotations
 
@@ -9,121 +9,121 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from annotate.analysis.pipeline import analyzed_frames, analyzed_size_px, find_faces
+from annotate.analysis.pipeline import analyzed_frames, analyzed_size_px, track_faces
 from annotate.emotions.contract import Contract
 from annotate.errors import MediaError
-from annotate.faces.blocks import Block, Cropped, cut_face, join_frames
+from annotate.faces.blocks import Block, CroppedFace, crop_face, make_block
 from annotate.faces.track import TrackedFace, TrackEnd
 from annotate.media.decode import Frame, decode
 from annotate.media.probe import probe
 from annotate.settings import Limits, Settings
-from annotate.training.dataset.footage import Footage, PieceLocation
-from annotate.training.dataset.labels import LabeledPiece, Labels, Omission, OmissionKind, sparse_classes, without_ending
+from annotate.training.dataset.footage import ClipLocation, Footage
+from annotate.training.dataset.labels import LabeledClip, LabelTable, Omission, OmissionKind, rare_classes, without_extension
 from annotate.training.dataset.storage import BlockOrigin, DatasetWriter, Split, write_dataset
 
 STEP_FRAMES = 10
-"""Frames from the start of one block of a piece to that of the next."""
+"""Frames between the starts of two consecutive blocks of a clip."""
 
 BuildProgress = Callable[[Path, float, float | None], None]
-"""Called with a video, the seconds of it analysed so far, and its length if that is known."""
+"""Called with a video, the seconds analyzed so far, and its duration in seconds if known."""
 
 
 @dataclass(frozen=True)
 class BuildSettings:
-    """Settings that decide which blocks are cut."""
+    """Settings that determine which blocks are cut."""
 
     extra: frozenset[int] | None = None
-    """Classes of which a piece gives several blocks; None for those with fewer pieces than the median."""
+    """Classes whose clips give several blocks; None for the classes with fewer clips than the median."""
 
-    most_blocks: int = 4
-    """Most blocks that a piece of such a class gives."""
+    max_blocks: int = 4
+    """Maximum number of blocks per clip of these classes."""
 
     split: Split = field(default_factory=Split)
-    annotating: Settings = field(default_factory=Settings)
-    """How faces are found; its model is not used."""
+    analysis: Settings = field(default_factory=Settings)
+    """Settings of face detection and tracking; the model is not used."""
 
     contract: Contract = field(default_factory=Contract)
 
-    def blocks_of(self, label: int, extra: frozenset[int]) -> int:
-        """Return how many blocks a piece gives at most."""
-        return self.most_blocks if label in extra else 1
+    def max_blocks_of(self, label: int, extra: frozenset[int]) -> int:
+        """Return the maximum number of blocks of a clip with this class index."""
+        return self.max_blocks if label in extra else 1
 
 
 @dataclass
 class BuildReport:
-    """Result of building a set: pieces and videos read, blocks written, pieces omitted."""
+    """Result of building a dataset: clips and videos read, origins of the blocks written, clips omitted."""
 
-    pieces: int = 0
+    clips: int = 0
     videos: int = 0
     origins: Sequence[BlockOrigin] = ()
     omissions: list[Omission] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class PieceBlocks:
-    """The blocks cut from a piece; none if it shows no face for long enough."""
+class ClipBlocks:
+    """The blocks cut from a clip; none if no face is visible long enough."""
 
-    location: PieceLocation
+    location: ClipLocation
     blocks: tuple[Block, ...]
 
 
 def build(
-    labels: Labels, folder: Path, output: Path, settings: BuildSettings, progress: BuildProgress | None = None
+    labels: LabelTable, folder: Path, output: Path, settings: BuildSettings, progress: BuildProgress | None = None
 ) -> BuildReport:
-    """Write the blocks of all labeled pieces of videos below ``folder`` as a set at ``output``.
+    """Cut all labeled clips from the videos below ``folder`` into blocks, written as a dataset at ``output``.
 
-    What cannot be used is left out and reported; if nothing can, no set is written. Every video is decoded once.
+    Each video is decoded once. Unusable clips are skipped and reported; if no block remains, no dataset is written.
 
     Raises:
-        DatasetError: there are no videos, or ``output`` exists.
-        OutputError: it cannot be written.
+        DatasetError: there are no videos, or ``output`` already exists.
+        OutputError: ``output`` cannot be written.
     """
-    extra = sparse_classes(labels.pieces) if settings.extra is None else settings.extra
-    report = BuildReport(len(labels.pieces), omissions=list(labels.omissions))
+    extra = rare_classes(labels.clips) if settings.extra is None else settings.extra
+    report = BuildReport(len(labels.clips), omissions=list(labels.omissions))
     footage = Footage(folder)
-    with write_dataset(output, settings.contract, _details(settings, extra)) as writer:
-        for path, locations in _by_video(labels.pieces, footage, report):
+    with write_dataset(output, settings.contract, _build_details(settings, extra)) as writer:
+        for path, locations in _group_by_video(labels.clips, footage, report):
             report.videos += 1
-            wanted = [settings.blocks_of(location.piece.label, extra) for location in locations]
-            cut = cut_pieces(path, locations, wanted, settings, progress)
-            _add_video(writer, footage.name(path), locations, cut, settings, report)
+            max_blocks = [settings.max_blocks_of(location.clip.label, extra) for location in locations]
+            cut = cut_clips(path, locations, max_blocks, settings, progress)
+            _add_video(writer, footage.relative_path(path), locations, cut, settings, report)
         report.origins = writer.origins
     return report
 
 
-def cut_pieces(
+def cut_clips(
     path: Path,
-    locations: Sequence[PieceLocation],
-    most_blocks: Sequence[int],
+    locations: Sequence[ClipLocation],
+    max_blocks: Sequence[int],
     settings: BuildSettings,
     progress: BuildProgress | None = None,
-) -> Iterator[PieceBlocks]:
-    """Yield the blocks of each piece of one video as soon as it is over, of the face with most frames in the piece.
+) -> Iterator[ClipBlocks]:
+    """Yield the blocks of each clip of one video when the clip ends, using the face with the most frames in it.
 
-    The first block begins with the face's first frame in the piece, each further one ``STEP_FRAMES`` later, as long as
-    they are full. A face of fewer frames than a block gives a padded one, as in annotating. Decoding ends with the last
-    piece.
+    ``max_blocks`` has one number per clip. The first block starts at the face's first frame in the clip, the next ones
+    ``STEP_FRAMES`` apart while they are full. A face with fewer frames than a block gives one padded block, as when
+    annotating. Decoding stops after the last clip.
 
     Raises:
         MediaError: the video cannot be used.
     """
     video = probe(path)
-    contract, annotating = settings.contract, settings.annotating
-    size_px = analyzed_size_px(video, annotating.min_face)
+    contract, analysis = settings.contract, settings.analysis
+    size_px = analyzed_size_px(video, analysis.min_face)
     with closing(decode(video, size_px, limits=Limits(threads=1))) as frames:
-        watched = _watch(frames, lambda done_s: progress(path, done_s, video.duration_s) if progress else None)
-        events = find_faces(analyzed_frames(watched, video, contract, annotating), annotating)
-        yield from _collect(events, locations, most_blocks, contract, annotating.min_track_frames)
+        reported = _report_progress(frames, lambda done_s: progress(path, done_s, video.duration_s) if progress else None)
+        events = track_faces(analyzed_frames(reported, video, contract, analysis), analysis)
+        yield from _collect_clips(events, locations, max_blocks, contract, analysis.min_track_frames)
 
 
 @dataclass(eq=False)
-class _Collected:
-    """A piece that is being read: the frames of every track so far, and as many crops of it as blocks may need."""
+class _OpenClip:
+    """A clip being read: the number of frames and the first ``max_frames`` crops of each track so far."""
 
-    location: PieceLocation
+    location: ClipLocation
     max_frames: int
-    counts: dict[int, int] = field(default_factory=dict)
-    crops: dict[int, list[Cropped]] = field(default_factory=dict)
+    frame_counts: dict[int, int] = field(default_factory=dict)
+    crops: dict[int, list[CroppedFace]] = field(default_factory=dict)
 
     @property
     def start_ms(self) -> int:
@@ -133,27 +133,27 @@ class _Collected:
     def end_ms(self) -> float:
         return self.location.span.end_ms if self.location.span is not None else math.inf
 
-    def add(self, sighting: TrackedFace, contract: Contract) -> None:
-        self.counts[sighting.track] = self.counts.get(sighting.track, 0) + 1
-        kept = self.crops.setdefault(sighting.track, [])
-        if len(kept) < self.max_frames:
-            kept.append(cut_face(sighting, contract))
+    def add(self, face: TrackedFace, contract: Contract) -> None:
+        self.frame_counts[face.track] = self.frame_counts.get(face.track, 0) + 1
+        crops = self.crops.setdefault(face.track, [])
+        if len(crops) < self.max_frames:
+            crops.append(crop_face(face, contract))
 
 
-def _collect(
+def _collect_clips(
     events: Iterable[TrackedFace | TrackEnd],
-    locations: Sequence[PieceLocation],
-    most_blocks: Sequence[int],
+    locations: Sequence[ClipLocation],
+    max_blocks: Sequence[int],
     contract: Contract,
     min_frames: int,
-) -> Iterator[PieceBlocks]:
-    """Add sightings to the pieces they lie in; yield a piece when every open track has passed its end."""
-    ahead = [
-        _Collected(location, contract.block_frames + STEP_FRAMES * (most - 1))
-        for location, most in zip(locations, most_blocks, strict=True)
+) -> Iterator[ClipBlocks]:
+    """Assign tracked faces to the clips that contain them; yield a clip once all open tracks have passed its end."""
+    pending = [
+        _OpenClip(location, contract.block_frames + STEP_FRAMES * (count - 1))
+        for location, count in zip(locations, max_blocks, strict=True)
     ]
-    ahead.sort(key=lambda piece: piece.start_ms, reverse=True)
-    begun: list[_Collected] = []
+    pending.sort(key=lambda clip: clip.start_ms, reverse=True)
+    started: list[_OpenClip] = []
     reached_ms: dict[int, int] = {}
     lengths: dict[int, int] = {}
     for event in events:
@@ -161,109 +161,109 @@ def _collect(
             reached_ms.pop(event.track)
         else:
             now_ms = event.frame.span.start_ms
-            while ahead and ahead[-1].start_ms <= now_ms:
-                begun.append(ahead.pop())
+            while pending and pending[-1].start_ms <= now_ms:
+                started.append(pending.pop())
             reached_ms[event.track] = now_ms
             lengths[event.track] = lengths.get(event.track, 0) + 1
-            for piece in begun:
-                if piece.start_ms <= now_ms < piece.end_ms:
-                    piece.add(event, contract)
+            for clip in started:
+                if clip.start_ms <= now_ms < clip.end_ms:
+                    clip.add(event, contract)
         passed_ms = min(reached_ms.values(), default=-1)
-        for piece in [piece for piece in begun if piece.end_ms <= passed_ms]:
-            begun.remove(piece)
-            yield _cut_piece(piece, lengths, contract, min_frames)
-        if not ahead and not begun:
+        for clip in [clip for clip in started if clip.end_ms <= passed_ms]:
+            started.remove(clip)
+            yield _cut_clip(clip, lengths, contract, min_frames)
+        if not pending and not started:
             return
-    for piece in [*begun, *reversed(ahead)]:
-        yield _cut_piece(piece, lengths, contract, min_frames)
+    for clip in [*started, *reversed(pending)]:
+        yield _cut_clip(clip, lengths, contract, min_frames)
 
 
-def _cut_piece(piece: _Collected, lengths: dict[int, int], contract: Contract, min_frames: int) -> PieceBlocks:
-    """Return the blocks of the piece's longest track, the earliest of equals, numbered as annotating numbers faces."""
-    track = max(piece.counts, key=lambda each: (piece.counts[each], -each), default=None)
-    if track is None or piece.counts[track] < min_frames:
-        return PieceBlocks(piece.location, ())
+def _cut_clip(clip: _OpenClip, lengths: dict[int, int], contract: Contract, min_frames: int) -> ClipBlocks:
+    """Return the blocks of the clip's longest track (the earliest of equals), with its face id as when annotating."""
+    track = max(clip.frame_counts, key=lambda each: (clip.frame_counts[each], -each), default=None)
+    if track is None or clip.frame_counts[track] < min_frames:
+        return ClipBlocks(clip.location, ())
     face_id = sum(number <= track and length >= min_frames for number, length in lengths.items())
-    crops, size = piece.crops[track], contract.block_frames
+    crops, size = clip.crops[track], contract.block_frames
     starts = range(0, max(1, len(crops) - size + 1), STEP_FRAMES)
     blocks = [
-        join_frames(crops[start : start + size], contract, face_id=face_id, number=number)
+        make_block(crops[start : start + size], contract, face_id=face_id, number=number)
         for number, start in enumerate(starts)
     ]
-    return PieceBlocks(piece.location, tuple(blocks))
+    return ClipBlocks(clip.location, tuple(blocks))
 
 
 def _add_video(
     writer: DatasetWriter,
     file: str,
-    locations: Sequence[PieceLocation],
-    cut: Iterable[PieceBlocks],
+    locations: Sequence[ClipLocation],
+    cut: Iterable[ClipBlocks],
     settings: BuildSettings,
     report: BuildReport,
 ) -> None:
-    """Write the blocks of a video's pieces; if decoding fails on the way, those of the pieces before."""
-    left = dict.fromkeys(locations)
+    """Write the blocks of a video's clips; if decoding fails, keep those of the clips already cut."""
+    remaining = dict.fromkeys(locations)
     try:
-        for found in cut:
-            del left[found.location]
-            if not found.blocks:
-                reason = f"{found.location.piece}: no face is seen for long enough"
+        for clip_blocks in cut:
+            del remaining[clip_blocks.location]
+            if not clip_blocks.blocks:
+                reason = f"{clip_blocks.location.clip}: no face visible long enough"
                 report.omissions.append(Omission(OmissionKind.FACELESS, reason))
-            for block in found.blocks:
-                writer.add(block.pixels, _origin(block, file, found.location, settings.split))
+            for block in clip_blocks.blocks:
+                writer.add(block.pixels, _origin(block, file, clip_blocks.location, settings.split))
     except MediaError as error:
-        report.omissions += [Omission(OmissionKind.BROKEN, f"{location.piece}: {error}") for location in left]
+        report.omissions += [Omission(OmissionKind.BROKEN, f"{location.clip}: {error}") for location in remaining]
 
 
-def _origin(block: Block, file: str, location: PieceLocation, split: Split) -> BlockOrigin:
-    piece = location.piece
+def _origin(block: Block, file: str, location: ClipLocation, split: Split) -> BlockOrigin:
+    clip = location.clip
     return BlockOrigin(
         video=location.video,
         file=file,
-        subject=piece.subject,
+        subject=clip.subject,
         start_time=block.span.start_s,
         end_time=block.span.end_s,
         start_frame=block.first_frame,
         end_frame=block.last_frame,
         frames=block.frames,
         face_id=block.face_id,
-        emotion=piece.emotion,
-        split=split.part(without_ending(location.video), piece.subject),
+        emotion=clip.emotion,
+        split=split.part(without_extension(location.video), clip.subject),
     )
 
 
-def _by_video(
-    pieces: Iterable[LabeledPiece], footage: Footage, report: BuildReport
-) -> Iterator[tuple[Path, list[PieceLocation]]]:
-    """Yield every video with the locations of its pieces, in order of the table; report pieces that are not found."""
-    locations: dict[Path, list[PieceLocation]] = {}
-    for piece in pieces:
-        found = footage.find(piece)
-        if isinstance(found, Omission):
-            report.omissions.append(found)
+def _group_by_video(
+    clips: Iterable[LabeledClip], footage: Footage, report: BuildReport
+) -> list[tuple[Path, list[ClipLocation]]]:
+    """Return each video with the locations of its clips, in order of the table; add clips not found to ``report``."""
+    locations: dict[Path, list[ClipLocation]] = {}
+    for clip in clips:
+        location = footage.find(clip)
+        if isinstance(location, Omission):
+            report.omissions.append(location)
         else:
-            locations.setdefault(found.path, []).append(found)
-    return iter(locations.items())
+            locations.setdefault(location.path, []).append(location)
+    return list(locations.items())
 
 
-def _watch(frames: Iterable[Frame], advance: Callable[[float], None]) -> Iterator[Frame]:
+def _report_progress(frames: Iterable[Frame], advance: Callable[[float], None]) -> Iterator[Frame]:
     for frame in frames:
         advance(frame.span.end_s)
         yield frame
 
 
-def _details(settings: BuildSettings, extra: frozenset[int]) -> dict[str, object]:
+def _build_details(settings: BuildSettings, extra: frozenset[int]) -> dict[str, object]:
     names = settings.contract.class_names
     return {
         "extra": [names[label] for label in sorted(extra)],
-        "most_blocks": settings.most_blocks,
+        "most_blocks": settings.max_blocks,
         "step_frames": STEP_FRAMES,
         "split": asdict(settings.split),
-        "min_face": settings.annotating.min_face,
+        "min_face": settings.analysis.min_face,
     }
 
 
 def count_by_kind(omissions: Iterable[Omission]) -> dict[OmissionKind, int]:
-    """Return the number of omissions of each kind, in the kinds' order."""
+    """Return the number of omissions of each kind that occurs, in the order of `OmissionKind`."""
     counts = Counter(omission.kind for omission in omissions)
     return {kind: counts[kind] for kind in OmissionKind if counts[kind]}

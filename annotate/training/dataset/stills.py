@@ -1,7 +1,7 @@
-"""Labeled stills as a set of blocks of one frame each, so that they can be mixed into training.
+"""Import labeled stills as a dataset of one-frame blocks, which can be mixed into training.
 
-A still is a gray face framed as the program frames a face: the square around dlib's box with a tenth of its side added
-on each side. Training makes it move (`annotate.training.still_motion`); evaluation repeats it for a block.
+A still is a gray face crop like those of annotated videos: dlib's box plus a tenth of its side on each side. Training turns
+it into a moving block (`annotate.training.still_motion`); evaluation repeats it.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.emotions.contract import Contract
-from annotate.errors import DatasetError, unreadable
+from annotate.errors import DatasetError, read_error
 from annotate.faces.box import Box
-from annotate.faces.crop import take_patch
+from annotate.faces.crop import extract_patch
 from annotate.training.dataset.storage import PARTS, BlockOrigin, Split, write_dataset
 
 
 def import_stills(path: Path, output: Path, split: Split) -> tuple[list[BlockOrigin], int]:
-    """Write the stills of an ``.npz`` file as a set at ``output``; return their origins and how many were left out.
+    """Write the stills of an ``.npz`` file as a dataset at ``output``; return their origins and the number skipped.
 
-    The file holds ``pixels`` (N, h, w) uint8 gray in full range and ``label`` (N,) in our class order; what is outside
-    0-6 is left out. ``subject`` (N,) text and ``split`` (N,) of 0, 1, 2 or train, validation, test may be there; without
-    a split, a still goes with its subject, or else with the hash of its pixels, so that copies stay together.
+    The file contains ``pixels`` (N, h, w) uint8 gray in full range and ``label`` (N,) in the order of `EMOTIONS`; labels
+    outside 0-6 are skipped. ``subject`` (N,) text and ``split`` (N,) of 0, 1, 2 or train, validation, test are optional.
+    Without a split, stills are split by subject, or else by a hash of their pixels, which keeps copies together.
 
     Raises:
-        DatasetError: the file is not of this kind, or ``output`` exists.
+        DatasetError: the file's arrays are not as described, or ``output`` already exists.
         UnreadableError: the file cannot be read.
-        OutputError: it cannot be written.
+        OutputError: ``output`` cannot be written.
     """
     arrays = _read(path)
     contract = Contract()
@@ -49,21 +49,21 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in ("pixels", "label", "subject", "split") if name in archive}
     except OSError as error:
-        raise unreadable(path, error) from None
+        raise read_error(path, error) from None
     except Exception as error:  # noqa: BLE001  # a damaged archive fails in many ways
-        raise DatasetError(f"expected an .npz file of arrays, but numpy cannot load it ({error})", path=path) from None
+        raise DatasetError(f"not an .npz file of arrays ({error})", path=path) from None
     missing = {"pixels", "label"} - set(arrays)
     if missing:
-        remedy = "pixels (N, h, w) and label (N,) are needed"
-        raise DatasetError(f"the array {min(missing)!r} is missing", remedy, path=path)
+        remedy = "add the arrays pixels (N, h, w) and label (N,)"
+        raise DatasetError(f"array {min(missing)!r} is missing", remedy, path=path)
     pixels, labels = arrays["pixels"], arrays["label"]
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or not pixels.size or labels.dtype.kind not in "iu":
         found = f"pixels {pixels.dtype} {pixels.shape} and label {labels.dtype}"
-        problem = f"expected pixels (N, h, w) uint8 and whole numbers as label (N,), found {found}"
+        problem = f"expected pixels (N, h, w) uint8 and integer label (N,), found {found}"
         raise DatasetError(problem, path=path)
     for name, array in arrays.items():
         if len(array) != len(pixels) or (name != "pixels" and array.ndim != 1):
-            problem = f"expected {len(pixels)} values of {name}, found an array {array.shape}"
+            problem = f"expected {name} of shape ({len(pixels)},), found {array.shape}"
             raise DatasetError(problem, path=path)
     if "split" in arrays:
         arrays["split"] = _part_names(path, arrays["split"])
@@ -74,7 +74,7 @@ def _part_names(path: Path, values: NDArray[Any]) -> NDArray[Any]:
     names = np.array([PARTS[value] if value in range(len(PARTS)) else str(value) for value in values.tolist()], object)
     unknown = set(names) - set(PARTS)
     if unknown:
-        raise DatasetError(f"the split {min(unknown)!r} is none of {', '.join(PARTS)} nor 0, 1 or 2", path=path)
+        raise DatasetError(f"unknown split {min(unknown)!r} (expected {', '.join(PARTS)} or 0, 1, 2)", path=path)
     return names
 
 
@@ -85,7 +85,7 @@ def _stills(
     whole = Box(0, 0, width, height)
     for number in usable:
         still = arrays["pixels"][number]
-        pixels = np.rint(take_patch(still, whole, 0.0, contract.crop_size_px).resampled()).clip(0, 255).astype(np.uint8)
+        pixels = np.rint(extract_patch(still, whole, 0.0, contract.crop_size_px).resampled()).clip(0, 255).astype(np.uint8)
         subject = str(arrays["subject"][number]) if "subject" in arrays else ""
         content = hashlib.sha256(still.tobytes()).hexdigest()
         part = str(arrays["split"][number]) if "split" in arrays else split.part(f"image {content}", subject)

@@ -1,10 +1,10 @@
-"""Labeled blocks on disk: a folder with an array to map into memory, a table of origins, and their metadata.
+"""Datasets on disk: a folder with a memory-mapped array of blocks, a table of their origins, and metadata.
 
-* ``blocks.npy``: (N, frames, size, size) uint8, gray in full range; one frame a block for stills.
-* ``origins.csv``: a row a block, with the columns `ORIGIN_COLUMNS`. ``video`` names blocks that belong together, ``file``
-  the file from which they were cut; times in seconds, frame numbers and ``face_id`` are those of that file, as in the
-  report of an annotated video; ``frames`` counts frames before padding.
-* ``meta.json``: the contract under which the faces were cut, the program's version, the split, and what was asked for.
+* ``blocks.npy``: (N, frames, size, size) uint8, gray in full range; one frame per block for stills.
+* ``origins.csv``: one row per block, with the columns `ORIGIN_COLUMNS`. ``video`` groups blocks of the same video; ``file``
+  is the file they were cut from. Times in seconds, frame numbers and ``face_id`` refer to that file, as in the table of an
+  annotated video; ``frames`` counts frames before padding.
+* ``meta.json``: the contract used for cutting, the version of annotate, the split, and the build settings.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from annotate.emotions.contract import Contract
-from annotate.errors import DatasetError, SettingsError, unreadable, unwritable
+from annotate.errors import DatasetError, SettingsError, read_error, write_error
 from annotate.storage.local.files import ensure_dir
 from annotate.storage.names import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 from annotate.version import VERSION
@@ -37,14 +37,14 @@ PARTS = (TRAIN, VALIDATION, TEST)
 
 _HASH_BYTES = 8
 _TIME_DECIMALS = 3
-_ODD_NAMES = "surrogateescape"
-_ODD_STRINGS = ("mode.string_storage", "python")
-"""Names of files need not be valid text, which pandas with pyarrow would require."""
+_ENCODING_ERRORS = "surrogateescape"
+_PANDAS_STRINGS = ("mode.string_storage", "python")
+"""File names may be invalid UTF-8, which pandas accepts only without pyarrow strings."""
 
 
 @dataclass(frozen=True)
 class BlockOrigin:
-    """Source, label and part of a block; ``emotion`` and ``split`` are names, times seconds."""
+    """Source, label and part of a block; ``emotion`` and ``split`` are names, times are in seconds."""
 
     video: str
     file: str
@@ -64,12 +64,12 @@ ORIGIN_COLUMNS = ("block", *BlockOrigin.__dataclass_fields__)
 
 @dataclass(frozen=True)
 class Split:
-    """How blocks are split into train, validation and test: by subject if it is known, else by video, never by block.
+    """Split into train, validation and test: by subject if known, else by video, never by block.
 
-    A key's part follows from its hash and ``seed`` alone, so that further videos leave the others where they are.
+    The part depends only on a hash of the subject or video and ``seed``, so adding videos does not move others.
 
     Raises:
-        SettingsError: a share is negative, or together they exceed 1.
+        SettingsError: a share is negative, or the shares add up to more than 1.
     """
 
     validation: float = 0.15
@@ -78,23 +78,24 @@ class Split:
 
     def __post_init__(self) -> None:
         if self.validation < 0 or self.test < 0 or self.validation + self.test > 1:
-            raise SettingsError(f"--validation {self.validation:g} and --test {self.test:g} must be shares of one whole")
+            shares = f"--validation {self.validation:g} and --test {self.test:g}"
+            raise SettingsError(f"{shares} must not be negative or add up to more than 1")
 
     def part(self, video: str, subject: str = "") -> str:
-        """Return the part of all blocks of a subject, or of a video where the subject is not known."""
+        """Return the part of all blocks of a subject, or of a video if the subject is unknown."""
         key = f"subject {subject.casefold()}" if subject else f"video {video.casefold()}"
-        digest = hashlib.sha256(f"{self.seed} {key}".encode(errors=_ODD_NAMES)).digest()
-        position = int.from_bytes(digest[:_HASH_BYTES], "big") / 256**_HASH_BYTES
-        if position < self.test:
+        digest = hashlib.sha256(f"{self.seed} {key}".encode(errors=_ENCODING_ERRORS)).digest()
+        fraction = int.from_bytes(digest[:_HASH_BYTES], "big") / 256**_HASH_BYTES
+        if fraction < self.test:
             return TEST
-        return VALIDATION if position < self.test + self.validation else TRAIN
+        return VALIDATION if fraction < self.test + self.validation else TRAIN
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A set of labeled blocks, its pixels mapped into memory: only what is used is read.
+    """A dataset of N labeled blocks; the pixels are memory-mapped, so only blocks in use are read.
 
-    ``pixels`` is (N, frames, size, size) uint8, ``origins`` a table of N rows, ``details`` the rest of the meta file.
+    ``pixels`` is (N, frames, size, size) uint8, ``origins`` a table of N rows, ``details`` the rest of ``meta.json``.
     """
 
     path: Path
@@ -107,80 +108,80 @@ class Dataset:
         return len(self.pixels)
 
     @property
-    def holds_stills(self) -> bool:
-        """Whether its blocks are stills."""
+    def has_stills(self) -> bool:
+        """Whether the blocks are stills: one frame each."""
         return bool(self.pixels.shape[1] == 1)
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """The class index of each block (N,)."""
+        """Class index of each block (N,)."""
         index = {name: label for label, name in enumerate(self.contract.class_names)}
         return np.array([index[name] for name in self.origins["emotion"]], np.int64)
 
     def rows(self, part: str) -> NDArray[np.int64]:
-        """Return the row numbers of the blocks of one part, or of all for ``all``."""
+        """Return the row numbers of the blocks of one part, or of all parts for ``all``."""
         chosen = np.ones(len(self), bool) if part == "all" else (self.origins["split"] == part).to_numpy(bool)
         return np.flatnonzero(chosen).astype(np.int64)
 
-    def whole_blocks(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return blocks (n, block frames, size, size) uint8 at ``rows``; stills are repeated."""
+    def full_blocks(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the blocks at ``rows`` (n,) as (n, block frames, size, size) uint8; stills are repeated."""
         blocks: NDArray[np.uint8] = np.asarray(self.pixels[rows])
-        return np.repeat(blocks, self.contract.block_frames, 1) if self.holds_stills else blocks
+        return np.repeat(blocks, self.contract.block_frames, 1) if self.has_stills else blocks
 
 
 def open_dataset(path: Path) -> Dataset:
-    """Open a set of blocks.
+    """Return the dataset in the folder ``path``.
 
     Raises:
-        DatasetError: it is not a set, or its parts do not belong together.
+        DatasetError: it is not a dataset, or its files do not match.
         UnreadableError: one of its files cannot be read.
     """
     try:
         details = json.loads((path / META_NAME).read_text(encoding="utf-8"))
         names = dict.fromkeys(("video", "file", "subject"), str)
-        with pd.option_context(*_ODD_STRINGS):
-            origins = pd.read_csv(path / ORIGINS_NAME, dtype=names, keep_default_na=False, encoding_errors=_ODD_NAMES)
+        with pd.option_context(*_PANDAS_STRINGS):
+            origins = pd.read_csv(path / ORIGINS_NAME, dtype=names, keep_default_na=False, encoding_errors=_ENCODING_ERRORS)
         pixels = np.load(path / BLOCKS_NAME, mmap_mode="r", allow_pickle=False)
         contract = Contract.from_metadata(details.pop("contract"))
     except (FileNotFoundError, NotADirectoryError):
-        raise DatasetError("no set of blocks", "make one with `annotate dataset build`", path=path) from None
+        raise DatasetError("not a dataset", "create one with `annotate dataset build`", path=path) from None
     except OSError as error:
-        raise unreadable(path, error) from None
+        raise read_error(path, error) from None
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise DatasetError(f"the set of blocks cannot be read ({error})", "build it again", path=path) from None
-    sides = (contract.crop_size_px, contract.crop_size_px)
+        raise DatasetError(f"invalid dataset ({error})", "rebuild it", path=path) from None
+    size_px = (contract.crop_size_px, contract.crop_size_px)
     frames = (1, contract.block_frames)
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[2:] != sides or pixels.shape[1] not in frames:
-        problem = f"expected blocks of {frames[1]} x {sides[0]} x {sides[1]}, found {pixels.shape}"
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[2:] != size_px or pixels.shape[1] not in frames:
+        problem = f"expected blocks of {frames[1]} x {size_px[0]} x {size_px[1]}, found {pixels.shape}"
         raise DatasetError(problem, path=path)
     if len(origins) != len(pixels) or list(origins.columns) != list(ORIGIN_COLUMNS):
-        problem = f"{len(pixels)} blocks and {len(origins)} origins do not go together"
-        raise DatasetError(problem, "build it again", path=path)
+        problem = f"{BLOCKS_NAME} ({len(pixels)} blocks) and {ORIGINS_NAME} ({len(origins)} rows) do not match"
+        raise DatasetError(problem, "rebuild it", path=path)
     unknown = set(origins["emotion"]) - set(contract.class_names)
     if unknown:
-        problem = f"the emotion {min(unknown)!r} is none of {', '.join(contract.class_names)}"
+        problem = f"unknown emotion {min(unknown)!r} (expected {', '.join(contract.class_names)})"
         raise DatasetError(problem, path=path)
     return Dataset(path, pixels, origins, contract, details)
 
 
 class DatasetWriter:
-    """Append blocks to a set that is being written; memory holds one block, and the origins of all."""
+    """Append blocks to a dataset being written; only the origins and one block are in memory."""
 
     def __init__(self, file: IO[bytes], contract: Contract, frames: int) -> None:
         self.origins: list[BlockOrigin] = []
         self._file = file
-        self._sides = (frames, contract.crop_size_px, contract.crop_size_px)
+        self._block_shape = (frames, contract.crop_size_px, contract.crop_size_px)
         self._write_header()
 
     def add(self, pixels: NDArray[np.uint8], origin: BlockOrigin) -> None:
         """Append a block (frames, size, size) uint8."""
-        assert pixels.shape == self._sides
+        assert pixels.shape == self._block_shape
         assert pixels.dtype == np.uint8
         self._file.write(np.ascontiguousarray(pixels).data)
         self.origins.append(origin)
 
     def finish(self) -> None:
-        """Write the number of blocks into the array's header; the format leaves room for that number to grow."""
+        """Write the final number of blocks into the array's header, which has room for it."""
         end = self._file.tell()
         self._file.seek(0)
         self._write_header()
@@ -189,7 +190,7 @@ class DatasetWriter:
         os.fsync(self._file.fileno())
 
     def _write_header(self) -> None:
-        shape = (len(self.origins), *self._sides)
+        shape = (len(self.origins), *self._block_shape)
         np.lib.format.write_array_header_1_0(self._file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
@@ -197,15 +198,15 @@ class DatasetWriter:
 def write_dataset(
     path: Path, contract: Contract, details: Mapping[str, object], *, frames: int | None = None
 ) -> Iterator[DatasetWriter]:
-    """Yield a writer for a new set of blocks, which is there whole when the context ends, and not at all if it fails.
+    """Yield a writer for a new dataset, which appears complete on exit, or not at all on failure.
 
-    A set to which nothing was added is not kept. ``frames`` is 1 for stills.
+    No dataset is written if no block is added. ``frames`` per block defaults to the contract's; it is 1 for stills.
 
     Raises:
-        DatasetError: ``path`` exists.
-        OutputError: it cannot be written.
+        DatasetError: ``path`` already exists.
+        OutputError: ``path`` cannot be written.
     """
-    check_new(path)
+    check_absent(path)
     ensure_dir(path.parent)
     folder: Path | None = None
     try:
@@ -216,34 +217,34 @@ def write_dataset(
             writer.finish()
         if writer.origins:
             _write_tables(folder, writer.origins, contract, details)
-            folder.chmod(0o777 & ~_mask())
+            folder.chmod(0o777 & ~_umask())
             os.replace(folder, path)
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise write_error(path, error) from error
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def check_new(path: Path) -> None:
-    """Raise DatasetError if something is at ``path``, before hours are spent."""
+def check_absent(path: Path) -> None:
+    """Raise DatasetError if ``path`` exists and is not an empty folder."""
     if path.is_symlink() or path.is_file() or (path.is_dir() and any(path.iterdir())):
-        raise DatasetError("is there already", "remove it or give another name with -o", path=path)
+        raise DatasetError("already exists", "delete it or choose another -o", path=path)
 
 
 def _write_tables(folder: Path, origins: Sequence[BlockOrigin], contract: Contract, details: Mapping[str, object]) -> None:
-    with pd.option_context(*_ODD_STRINGS):
+    with pd.option_context(*_PANDAS_STRINGS):
         table = pd.DataFrame([asdict(origin) for origin in origins])
         table.insert(0, "block", range(len(table)))
         for name in ("start_time", "end_time"):
             table[name] = table[name].map(f"{{:.{_TIME_DECIMALS}f}}".format)
         text = table.to_csv(index=False, lineterminator="\n")
-    (folder / ORIGINS_NAME).write_text(text, encoding="utf-8", errors=_ODD_NAMES)
+    (folder / ORIGINS_NAME).write_text(text, encoding="utf-8", errors=_ENCODING_ERRORS)
     meta = {"program_version": VERSION, "contract": contract.to_metadata(), **details}
     (folder / META_NAME).write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
 
 
-def _mask() -> int:
+def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask

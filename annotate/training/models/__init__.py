@@ -1,1 +1,1 @@
-"""Network architectures, and their export to ONNX."""
+"""Network architectures and ONNX export."""

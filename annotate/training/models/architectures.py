@@ -1,4 +1,4 @@
-"""The networks that can be trained, by name: blocks (N, 20, 80, 80) in 0..1 to seven classes."""
+"""Trainable networks by name: blocks (N, 20, 80, 80) in 0..1 to seven classes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _MIN_PROBABILITY = 1e-30
 
 
 class Architecture(nn.Module):
-    """Logits (N, 7) while training, probabilities (N, 7) otherwise, which is also what is exported.
+    """Base of the networks: logits (N, 7) in training mode, probabilities (N, 7) otherwise and when exported.
 
-    ``temperature`` softens or sharpens the probabilities; it is set once training has ended.
+    ``temperature`` divides the logits before the softmax; it is set after training.
     """
 
     temperature: Tensor
@@ -30,7 +30,7 @@ class Architecture(nn.Module):
         self.register_buffer("temperature", torch.ones(()))
 
     def logits(self, blocks: Tensor) -> Tensor:
-        """Return logits (N, 7) of blocks (N, 20, 80, 80)."""
+        """Return logits (N, 7) of blocks (N, 20, 80, 80) in 0..1."""
         raise NotImplementedError
 
     def forward(self, blocks: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ class Architecture(nn.Module):
 
 
 class FrameWise(Architecture):
-    """A small residual 2-D network on some frames, whose logits are averaged (see `BlockNetwork`)."""
+    """Small residual 2-D CNN on several frames, whose logits are averaged (see `BlockNetwork`)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,9 +51,9 @@ class FrameWise(Architecture):
 
 
 class Convolutions3d(Architecture):
-    """Four stages of 3-D convolutions (Tran et al., ICCV 2015), pooling between, two dense layers.
+    """Four stages of 3-D convolutions (Tran et al., ICCV 2015) with max pooling, then two dense layers.
 
-    The shape of the student project this program grew from, with batch normalization; 1.2 G multiply-adds a block.
+    The architecture of the student project that annotate grew from, plus batch normalization; 1.2 G multiply-adds per block.
     """
 
     CHANNELS = (8, 16, 32, 64)
@@ -77,12 +77,12 @@ class Convolutions3d(Architecture):
         )
 
     def logits(self, blocks: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.features(normalized(blocks)[:, None]))
+        logits: Tensor = self.head(self.features(normalize(blocks)[:, None]))
         return logits
 
 
 class Recurrent(Architecture):
-    """A small 2-D network on every second frame, then a gated recurrent layer (Cho et al., EMNLP 2014)."""
+    """Small 2-D CNN on every second frame, then a gated recurrent unit (Cho et al., EMNLP 2014)."""
 
     CHANNELS = (16, 32, 64)
     HIDDEN = 64
@@ -97,33 +97,34 @@ class Recurrent(Architecture):
             stages += [convolution, nn.BatchNorm2d(channels), nn.ReLU(), nn.MaxPool2d(2)]
             inputs = channels
         self.features = nn.Sequential(*stages, nn.AvgPool2d(2), nn.Flatten())
-        seen = inputs * (CROP_SIZE_PX // 2 ** (len(self.CHANNELS) + 1)) ** 2
-        self.memory = nn.GRU(seen, self.HIDDEN, batch_first=True)
+        feature_count = inputs * (CROP_SIZE_PX // 2 ** (len(self.CHANNELS) + 1)) ** 2
+        self.memory = nn.GRU(feature_count, self.HIDDEN, batch_first=True)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.HIDDEN, len(EMOTIONS)))
 
     def logits(self, blocks: Tensor) -> Tensor:
-        frames = normalized(blocks)[:, :: self.STRIDE_FRAMES]
+        frames = normalize(blocks)[:, :: self.STRIDE_FRAMES]
         features = self.features(frames.reshape(-1, 1, CROP_SIZE_PX, CROP_SIZE_PX))
-        remembered, _ = self.memory(features.view(-1, BLOCK_FRAMES // self.STRIDE_FRAMES, features.shape[1]))
-        logits: Tensor = self.head(remembered.mean(1))
+        states, _ = self.memory(features.view(-1, BLOCK_FRAMES // self.STRIDE_FRAMES, features.shape[1]))
+        logits: Tensor = self.head(states.mean(1))
         return logits
 
 
 ARCHITECTURES: dict[str, type[Architecture]] = {"frames": FrameWise, "cnn3d": Convolutions3d, "recurrent": Recurrent}
-"""Networks by the names that `annotate train --architecture` takes."""
+"""Networks by their name in `annotate train --architecture`."""
 
 
-def normalized(blocks: Tensor) -> Tensor:
-    """Return blocks (N, 20, 80, 80) scaled so that each frame has mean 0 and about the same spread."""
+def normalize(blocks: Tensor) -> Tensor:
+    """Return blocks (N, 20, 80, 80) with each frame normalized to mean 0 and a standard deviation of about 1."""
     centered = blocks - blocks.mean((2, 3), keepdim=True)
     return centered / (centered.square().mean((2, 3), keepdim=True) + MIN_SPREAD**2).sqrt()
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """Return the temperature with the lowest cross entropy of logits (N, 7) and ``labels`` (N,) (Guo et al., ICML 2017).
+    """Return the temperature that minimizes the cross entropy of logits (N, 7) and ``labels`` (N,).
 
-    No less than ``MIN_TEMPERATURE``: for a few labels that are all predicted correctly the best would be 0.
+    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. At least ``MIN_TEMPERATURE``: if all labels are
+    predicted correctly, the optimum would be 0.
     """
-    tried = torch.logspace(math.log10(MIN_TEMPERATURE), math.log10(MAX_TEMPERATURE), 201)
-    losses = [float(functional.cross_entropy(logits / temperature, labels)) for temperature in tried]
-    return float(tried[losses.index(min(losses))])
+    candidates = torch.logspace(math.log10(MIN_TEMPERATURE), math.log10(MAX_TEMPERATURE), 201)
+    losses = [float(functional.cross_entropy(logits / temperature, labels)) for temperature in candidates]
+    return float(candidates[losses.index(min(losses))])

@@ -1,4 +1,4 @@
-"""The frame-wise 2-D CNN with temporal pooling: a small residual network on single frames, whose logits are averaged."""
+"""Frame-wise 2-D CNN with temporal pooling: a small residual network on single frames, whose logits are averaged."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from annotate.emotions.contract import BLOCK_FRAMES, CROP_SIZE_PX
 from annotate.emotions.labels import EMOTIONS
 
 INPUT_SIZE_PX = 48
-"""Side of the network's input: crops are shrunk to it, which is about the resolution of faces in most footage."""
+"""Side of the network's input, to which crops are downscaled; about the resolution of faces in most videos."""
 
 VIEWS = ((0.85, False), (0.95, True), (1.05, False), (1.0, True), (1.1, False))
-"""How the frames of a block are seen, in turn: the share of the crop's side, and whether mirrored.
+"""Test-time augmentation: share of the crop's side, and whether mirrored, for each used frame of a block in turn.
 
-Several views of a face give better predictions than one (a face's size in its crop is not exact), at no further cost.
+The size of a face in its crop varies, so several views predict better than one, at no extra cost.
 """
 
 NO_OFFSETS = (0.0,) * len(EMOTIONS)
 
 STEM_CHANNELS = 32
 STAGES = ((32, 1), (80, 2), (192, 2))
-"""Channels and residual blocks of the stages; each but the first halves the side."""
+"""Channels and residual blocks per stage; each stage but the first halves the side."""
 
 MIN_SPREAD = 0.05
-"""Added to a crop's own spread before dividing by it, so that a flat crop's noise is not blown up."""
+"""Added in quadrature to a crop's standard deviation before dividing by it, to avoid amplifying noise of flat crops."""
 
 
 class _SqueezeExcitation(nn.Module):
-    """Squeeze-and-excitation (Hu et al., CVPR 2018): weighs channels by their mean over the image."""
+    """Squeeze-and-excitation (Hu et al., CVPR 2018): scale channels by weights computed from their means."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class _SqueezeExcitation(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Two 3x3 convolutions and a shortcut (He et al., CVPR 2016)."""
+    """Residual block: two 3x3 convolutions and a shortcut (He et al., CVPR 2016)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -68,9 +68,9 @@ class _Residual(nn.Module):
 
 
 class FrameNetwork(nn.Module):
-    """Crops (N, 1, CROP_SIZE_PX, CROP_SIZE_PX) in 0..1 to logits (N, 7); 1.4 M parameters, 81 M multiply-adds a crop.
+    """Map crops (N, 1, 80, 80) in 0..1 to logits (N, 7); 1.4 M parameters, 81 M multiply-adds per crop.
 
-    Square images of another size are taken as they are: training shows it crops already shrunk.
+    Crops of another size are not resized: training passes crops that are already downscaled.
     """
 
     shrink: Tensor
@@ -102,11 +102,10 @@ class FrameNetwork(nn.Module):
 
 
 class BlockNetwork(nn.Module):
-    """Blocks (N, 20, 80, 80) in 0..1 to probabilities (N, 7): the mean of the frames' logits, softmax at a temperature.
+    """Map blocks (N, 20, 80, 80) in 0..1 to probabilities (N, 7): softmax of the mean of the frames' logits.
 
-    ``offsets`` (7) are added to the logits once they are divided by the temperature. With ``frame_stride`` 4 every
-    fourth frame is used: neighboring frames are nearly the same. Each of these frames is seen in another one of ``VIEWS``,
-    which gives the better prediction of several views at the price of one.
+    The mean is divided by ``temperature``, then ``offsets`` (7,) are added. Every ``frame_stride``-th frame is used, since
+    neighboring frames are nearly equal; each is transformed by the next of ``VIEWS``.
     """
 
     rows: Tensor
@@ -139,14 +138,14 @@ class BlockNetwork(nn.Module):
         return torch.softmax(logits.mean(1) / self.temperature + self.offsets, 1)
 
 
-def view_matrix(share: float, side: int = CROP_SIZE_PX, smaller: int = INPUT_SIZE_PX) -> Tensor:
-    """Return the matrix (smaller, side) that shrinks the middle ``share`` of an axis by a triangle filter.
+def view_matrix(share: float, side: int = CROP_SIZE_PX, size_px: int = INPUT_SIZE_PX) -> Tensor:
+    """Return the matrix (size_px, side) that downscales the central ``share`` of an axis with a triangle filter.
 
-    Antialiased bilinear scaling does the same. Beyond the axis its ends are repeated.
+    Equivalent to antialiased bilinear resizing; edge pixels are repeated beyond the axis.
     """
-    step = side * share / smaller
-    centers = (torch.arange(smaller) + 0.5 - smaller / 2) * step + (side - 1) / 2
-    places = torch.arange(-side, 2 * side)
-    weights = (1 - (places - centers[:, None]).abs() / max(step, 1)).clamp(min=0)
-    folded = torch.zeros(smaller, side).index_add_(1, places.clamp(0, side - 1), weights)
+    step = side * share / size_px
+    centers = (torch.arange(size_px) + 0.5 - size_px / 2) * step + (side - 1) / 2
+    positions = torch.arange(-side, 2 * side)
+    weights = (1 - (positions - centers[:, None]).abs() / max(step, 1)).clamp(min=0)
+    folded = torch.zeros(size_px, side).index_add_(1, positions.clamp(0, side - 1), weights)
     return folded / folded.sum(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Restore a frame network from its exported file, to train it further."""
+"""Restore a frame network from an exported ONNX model, for further training."""
 
 from __future__ import annotations
 
@@ -17,67 +17,67 @@ from annotate.training.models.frame_cnn import FrameNetwork
 
 
 def restore(path: Path, crops: Tensor) -> FrameNetwork:
-    """Return the network of the ONNX file at ``path``, with batch normalization that can be trained.
+    """Return the network of the ONNX model at ``path``, with trainable batch normalization.
 
-    Exporting folds each normalization into the convolution before it. Here it is unfolded: its statistics are taken
-    from ``crops`` (N, 1, h, w) in 0..1, which are to be like those it will be trained with; its scale and shift undo
-    them, so that the network's output stays the same.
+    Exporting folds each batch normalization into the preceding convolution. This unfolds it: running statistics are computed
+    from ``crops`` (N, 1, h, w) in 0..1, which should resemble the training data, and scale and shift compensate for them, so
+    that the network's output is unchanged.
 
     Raises:
-        TrainingError: the file holds another network.
+        TrainingError: the file is not an ONNX model, or contains another network.
     """
     try:
         graph = onnx.load(path).graph
     except Exception as error:
-        raise TrainingError(f"no ONNX model ({error})", "give one that this program wrote", path=path) from error
+        raise TrainingError(f"not an ONNX model ({error})", "use an exported model", path=path) from error
     network = FrameNetwork().eval()
     values = {stored.name: onnx.numpy_helper.to_array(stored) for stored in graph.initializer}
     values |= {node.output[0]: values[node.input[0]] for node in graph.node if node.op_type == "Cast"}
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     stored = [node.input[1:3] for node in graph.node if node.op_type in ("Conv", "Gemm")]
-    followers = _normalizations(network)
+    normalizations = _normalizations(network)
     with torch.no_grad():
         try:
             for layer, (weight, bias) in zip(layers, stored, strict=True):
-                follower = followers.get(layer)
-                _fill(layer.weight, values[weight])
-                _fill(layer.bias if follower is None else follower.bias, values[bias])
+                normalization = normalizations.get(layer)
+                _set_parameter(layer.weight, values[weight])
+                _set_parameter(layer.bias if normalization is None else normalization.bias, values[bias])
         except (KeyError, ValueError) as error:
-            raise TrainingError("is not the network that is trained here", "start without it", path=path) from error
-        _unfold(network, list(followers.values()), crops)
+            raise TrainingError("contains another network", "use a model exported by the recipe", path=path) from error
+        _unfold(network, list(normalizations.values()), crops)
     return network
 
 
-def _fill(parameter: Tensor | None, values: NDArray[Any]) -> None:
+def _set_parameter(parameter: Tensor | None, values: NDArray[Any]) -> None:
     if parameter is None or tuple(parameter.shape) != values.shape:
         raise ValueError("shapes differ")
     parameter.copy_(torch.from_numpy(values.astype(np.float32)))
 
 
 def _normalizations(network: FrameNetwork) -> dict[nn.Module, nn.BatchNorm2d]:
-    """Return the convolutions and the normalizations that follow them."""
+    """Return the batch normalization that follows each convolution."""
     return {
-        layer: follower
-        for layer, follower in itertools.pairwise(network.modules())
-        if isinstance(layer, nn.Conv2d) and isinstance(follower, nn.BatchNorm2d)
+        layer: normalization
+        for layer, normalization in itertools.pairwise(network.modules())
+        if isinstance(layer, nn.Conv2d) and isinstance(normalization, nn.BatchNorm2d)
     }
 
 
 def _unfold(network: FrameNetwork, normalizations: list[nn.BatchNorm2d], crops: Tensor) -> None:
-    """Turn normalizations that only shift into ones that normalize ``crops``, without a change of the output."""
-    seen: dict[nn.Module, Tensor] = {}
+    """Make shift-only normalizations normalize ``crops``, without changing the network's output."""
+    layer_inputs: dict[nn.Module, Tensor] = {}
 
-    def remember(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        seen[layer] = inputs[0]
+    def record(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        layer_inputs[layer] = inputs[0]
 
     for layer in normalizations:
         _set_statistics(layer, mean=torch.zeros(()), variance=torch.tensor(1 - layer.eps))
-    hooks = [layer.register_forward_pre_hook(remember) for layer in normalizations]
+    hooks = [layer.register_forward_pre_hook(record) for layer in normalizations]
     network(crops)
     for hook in hooks:
         hook.remove()
     for layer in normalizations:
-        variance, mean = torch.var_mean(seen[layer], (0, 2, 3), correction=0)
+        variance, mean = torch.var_mean(layer_inputs[layer], (0, 2, 3), correction=0)
         _set_statistics(layer, mean, variance)
         layer.weight.copy_((variance + layer.eps).sqrt())
         layer.bias.add_(mean)

@@ -1,1 +1,1 @@
-"""Scripts that train, calibrate and measure the shipped model."""
+"""Scripts that train, calibrate and evaluate the installed model."""

@@ -1,4 +1,4 @@
-"""Augment labeled stills to the variety of crops that the network meets in videos."""
+"""Augment labeled stills to resemble the variety of face crops in videos."""
 
 from __future__ import annotations
 
@@ -10,30 +10,29 @@ from torch.nn import functional
 
 from annotate.emotions.contract import CROP_SIZE_PX
 
-MAX_TURN_DEGREES = 14.0
+MAX_ROTATION_DEGREES = 14.0
 MAX_SHIFT = 0.08
-"""Largest shift as a fraction of the crop: dlib's box jumps between pyramid levels by about that much."""
+"""Maximum shift as a fraction of the crop: about the jump of dlib's box between pyramid levels."""
 MIN_SCALE, MAX_SCALE = 0.82, 1.18
 
 
 def augment(faces: Tensor, random: torch.Generator, strength: float = 1.0, size_px: int = CROP_SIZE_PX) -> Tensor:
-    """Return faces (N, 1, h, w) in 0..1 as varied crops (N, 1, size_px, size_px) in 0..1.
+    """Return augmented crops (N, 1, size_px, size_px) in 0..1 of faces (N, 1, h, w) in 0..1.
 
-    Mirrored, turned, shifted, scaled and sheared; lit otherwise; some of low resolution, some noisy, some with a part
-    covered, some cut out of their background as masked training faces are. ``strength`` (0..1) scales all of it but
-    movement.
+    Apply mirroring, rotation, shift, scale and stretch; lighting; to some, low resolution, a masked background (like the
+    masked training faces), occlusion; and noise. ``strength`` (0..1) scales all but the geometric transforms.
     """
     faces = _move(faces, random, size_px)
-    faces = _light(faces, random, strength)
+    faces = _adjust_light(faces, random, strength)
     faces = _lower_resolution(faces, random, share=0.35 * strength)
     faces = _mask_background(faces, random, share=0.08 * strength)
-    faces = _cover(faces, random, share=0.3 * strength)
+    faces = _occlude(faces, random, share=0.3 * strength)
     noise = torch.randn(faces.shape, generator=random) * 0.04 * strength * _uniform(faces, random, 0, 1) ** 2
     return (faces + noise).clamp(0, 1)
 
 
-def frame_plainly(faces: Tensor) -> Tensor:
-    """Return faces (N, 1, h, w) as crops (N, 1, CROP_SIZE_PX, CROP_SIZE_PX), as evaluation sees them."""
+def resize_to_crop(faces: Tensor) -> Tensor:
+    """Return faces (N, 1, h, w) resized to crops (N, 1, CROP_SIZE_PX, CROP_SIZE_PX), not augmented."""
     return functional.interpolate(faces, (CROP_SIZE_PX, CROP_SIZE_PX), mode="bilinear", antialias=True)
 
 
@@ -45,18 +44,18 @@ def _move(faces: Tensor, random: torch.Generator, size_px: int) -> Tensor:
     def draw(low: float, high: float) -> Tensor:
         return _uniform(faces, random, low, high).flatten()
 
-    turn = draw(-1, 1) * math.radians(MAX_TURN_DEGREES)
+    rotation = draw(-1, 1) * math.radians(MAX_ROTATION_DEGREES)
     scale = 1 / draw(MIN_SCALE, MAX_SCALE)
     stretch = draw(0.94, 1.06)
     mirror = torch.where(draw(0, 1) < 0.5, -1.0, 1.0)
-    cos, sin = torch.cos(turn) * scale, torch.sin(turn) * scale
-    across, down = draw(-2, 2) * MAX_SHIFT, draw(-2, 2) * MAX_SHIFT
-    rows = torch.stack([cos * mirror * stretch, -sin, across, sin * mirror, cos / stretch, down], 1)
+    cos, sin = torch.cos(rotation) * scale, torch.sin(rotation) * scale
+    right, down = draw(-2, 2) * MAX_SHIFT, draw(-2, 2) * MAX_SHIFT
+    rows = torch.stack([cos * mirror * stretch, -sin, right, sin * mirror, cos / stretch, down], 1)
     grid = functional.affine_grid(rows.view(-1, 2, 3), [len(faces), 1, size_px, size_px], align_corners=False)
     return functional.grid_sample(faces, grid, padding_mode="border", align_corners=False)
 
 
-def _light(faces: Tensor, random: torch.Generator, strength: float) -> Tensor:
+def _adjust_light(faces: Tensor, random: torch.Generator, strength: float) -> Tensor:
     faces = faces.clamp(1e-3, 1) ** torch.exp(_uniform(faces, random, -0.5, 0.5) * strength)
     mean = faces.mean((2, 3), keepdim=True)
     faces = (
@@ -65,24 +64,24 @@ def _light(faces: Tensor, random: torch.Generator, strength: float) -> Tensor:
         + _uniform(faces, random, -0.15, 0.15) * strength
     )
     ramp = torch.linspace(-0.5, 0.5, faces.shape[-1])
-    across, down = (_uniform(faces, random, -0.25, 0.25) * strength for _ in range(2))
-    faces = faces + ramp * across + ramp[:, None] * down
+    horizontal, vertical = (_uniform(faces, random, -0.25, 0.25) * strength for _ in range(2))
+    faces = faces + ramp * horizontal + ramp[:, None] * vertical
     return faces.clamp(0, 1)
 
 
 def _lower_resolution(faces: Tensor, random: torch.Generator, share: float) -> Tensor:
-    chosen = torch.rand(len(faces), generator=random) < share
-    if not chosen.any():
+    selected = torch.rand(len(faces), generator=random) < share
+    if not selected.any():
         return faces
-    share_of_side = float(torch.rand(1, generator=random)) * 0.55 + 0.25
-    side = round(share_of_side * faces.shape[-1])
-    small = functional.interpolate(faces[chosen], (side, side), mode="bilinear", antialias=True)
+    scale = float(torch.rand(1, generator=random)) * 0.55 + 0.25
+    side = round(scale * faces.shape[-1])
+    small = functional.interpolate(faces[selected], (side, side), mode="bilinear", antialias=True)
     faces = faces.clone()
-    faces[chosen] = functional.interpolate(small, faces.shape[2:], mode="bilinear")
+    faces[selected] = functional.interpolate(small, faces.shape[2:], mode="bilinear")
     return faces
 
 
-def _cover(faces: Tensor, random: torch.Generator, share: float) -> Tensor:
+def _occlude(faces: Tensor, random: torch.Generator, share: float) -> Tensor:
     side = faces.shape[-1]
     axis = torch.arange(side).float()
     center_x, center_y = (_uniform(faces, random, 0, side) for _ in range(2))

@@ -1,4 +1,4 @@
-"""Choose a model's temperature and offsets on validation stills: ``python -m annotate.training.recipe.calibrate best.pt``.
+"""Fit a model's temperature and offsets on validation stills: ``python -m annotate.training.recipe.calibrate best.pt``.
 
 Temperature: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. Offsets: Menon et al., "Long-tail learning
 via logit adjustment", ICLR 2021.
@@ -24,65 +24,65 @@ from annotate.training.models.frame_cnn import BlockNetwork, FrameNetwork
 from annotate.training.recipe.still_faces import (
     VALIDATION,
     Stills,
-    enlarge,
     load_ferplus_majority,
     load_ferplus_most_frequent,
     load_webfaces,
+    resize_faces,
 )
 
 TEMPERATURES = np.round(np.arange(0.4, 2.01, 0.05), 2)
-OFFSETS_TAKEN = 0.5
-"""Share taken of the offsets for evenly drawn classes: in footage rare emotions are rare, if less so than in labels."""
+OFFSET_STRENGTH = 0.5
+"""Factor of the offsets for balanced classes: rare emotions are rare in videos too, if less than in labels."""
 
 _BATCH_STILLS = 64
 _NEUTRAL = EMOTIONS.index("neutral")
 
 
 def block_logits(frames: FrameNetwork, stills: Stills) -> NDArray[np.float32]:
-    """Return log probabilities (N, 7) of stills at temperature 1, each shown as a block that stands still."""
+    """Return log probabilities (N, 7) of stills at temperature 1; each still is repeated as a block."""
     network = BlockNetwork(frames).eval()
     rows = []
     with torch.inference_mode():
         for start in range(0, len(stills), _BATCH_STILLS):
-            crops = torch.from_numpy(enlarge(stills.pixels[start : start + _BATCH_STILLS], CROP_SIZE_PX)).float() / 255
+            crops = torch.from_numpy(resize_faces(stills.pixels[start : start + _BATCH_STILLS], CROP_SIZE_PX)).float() / 255
             rows.append(network(crops[:, None].expand(-1, BLOCK_FRAMES, -1, -1)).clamp(min=1e-12).log())
     logits: NDArray[np.float32] = torch.cat(rows).numpy()
     return logits
 
 
 def negative_log_likelihood(logits: NDArray[np.float32], labels: NDArray[np.int64], temperature: float) -> float:
-    """Return the mean negative log-likelihood of labels (N,) under logits (N, 7) divided by the temperature."""
+    """Return the mean negative log-likelihood of labels (N,) under logits (N, 7) divided by ``temperature``."""
     loss: float = functional.cross_entropy(torch.from_numpy(logits) / temperature, torch.from_numpy(labels)).item()
     return loss
 
 
-def expected_error(logits: NDArray[np.float32], labels: NDArray[np.int64], temperature: float) -> float:
-    """Return the expected calibration error of logits (N, 7) divided by the temperature."""
+def expected_calibration_error(logits: NDArray[np.float32], labels: NDArray[np.int64], temperature: float) -> float:
+    """Return the expected calibration error of logits (N, 7) divided by ``temperature`` against labels (N,)."""
     return float(calibration_error(_count(logits, labels, temperature).bins[0]))
 
 
 def choose_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Return the temperature with the lowest negative log-likelihood of labels (N,) under logits (N, 7)."""
+    """Return the temperature that minimizes the negative log-likelihood of labels (N,) under logits (N, 7)."""
     temperatures: list[float] = TEMPERATURES.tolist()
     return min(temperatures, key=lambda temperature: negative_log_likelihood(logits, labels, temperature))
 
 
 def choose_offsets(sets: Sequence[tuple[NDArray[np.float32], NDArray[np.int64]]]) -> tuple[float, ...]:
-    """Return offsets (7,) for logits (N, 7) that correct for rare classes; that of neutral is 0.
+    """Return offsets (7,) to add to logits, to correct for rare classes; the offset of neutral is 0.
 
-    Of each set, logits and labels (N,), the classes weigh evenly, and so do the sets. The offsets with the lowest negative
-    log-likelihood of the labels, each at its best temperature, are scaled by ``OFFSETS_TAKEN``.
+    ``sets`` are pairs of logits (N, 7) and labels (N,); sets have equal weight, and so do the classes of a set. The offsets
+    minimize the negative log-likelihood, jointly with a temperature, and are scaled by ``OFFSET_STRENGTH``.
     """
     offsets = torch.zeros(len(EMOTIONS), requires_grad=True)
-    sharpness = torch.zeros((), requires_grad=True)
+    log_sharpness = torch.zeros((), requires_grad=True)
     parts = [(torch.from_numpy(logits), torch.from_numpy(labels)) for logits, labels in sets]
     weights = [1 / torch.bincount(labels, minlength=len(EMOTIONS)).clamp(min=1) for _, labels in parts]
-    optimizer = torch.optim.LBFGS([offsets, sharpness], max_iter=300, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS([offsets, log_sharpness], max_iter=300, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
         losses = [
-            functional.cross_entropy(logits * sharpness.exp() + offsets, labels, weight)
+            functional.cross_entropy(logits * log_sharpness.exp() + offsets, labels, weight)
             for (logits, labels), weight in zip(parts, weights, strict=True)
         ]
         total = torch.stack(losses).mean()
@@ -90,8 +90,8 @@ def choose_offsets(sets: Sequence[tuple[NDArray[np.float32], NDArray[np.int64]]]
         return total
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    found: list[float] = (OFFSETS_TAKEN * (offsets - offsets[_NEUTRAL])).tolist()
-    return tuple(round(offset, 2) + 0.0 for offset in found)
+    scaled: list[float] = (OFFSET_STRENGTH * (offsets - offsets[_NEUTRAL])).tolist()
+    return tuple(round(offset, 2) + 0.0 for offset in scaled)
 
 
 def _count(logits: NDArray[np.float32], labels: NDArray[np.int64], temperature: float) -> Counts:
@@ -105,27 +105,29 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("weights", type=_FILE)
-@click.option("--ferplus", type=_FILE, required=True, help="Chosen on the strict majority labels of its public test.")
-@click.option("--webfaces", type=_FILE, help="The part kept from training has its say in the offsets.")
+@click.option(
+    "--ferplus", type=_FILE, required=True, help="FER+ faces; fits on the strict majority labels of the public test split."
+)
+@click.option("--webfaces", type=_FILE, help="Web faces; their validation part is used for the offsets too.")
 def main(weights: Path, ferplus: Path, webfaces: Path | None) -> None:
-    """Print the temperature and the offsets to export WEIGHTS with."""
+    """Print the temperature and offsets for the export of WEIGHTS."""
     frames = load_frames(weights)
     strict = load_ferplus_majority(ferplus, VALIDATION)
-    chosen_on = {"FER+ validation, strict majority": strict}
+    fitted_on = {"FER+ validation, strict majority": strict}
     if webfaces is not None:
-        chosen_on["web faces, validation part"] = load_webfaces(webfaces, VALIDATION)
-    sets = chosen_on | {"FER+ validation, most frequent vote": load_ferplus_most_frequent(ferplus, VALIDATION)}
+        fitted_on["web faces, validation part"] = load_webfaces(webfaces, VALIDATION)
+    sets = fitted_on | {"FER+ validation, most frequent vote": load_ferplus_most_frequent(ferplus, VALIDATION)}
     logits = {name: block_logits(frames, stills) for name, stills in sets.items()}
     temperature = choose_temperature(logits["FER+ validation, strict majority"], strict.labels)
-    offsets = choose_offsets([(logits[name] / np.float32(temperature), stills.labels) for name, stills in chosen_on.items()])
+    offsets = choose_offsets([(logits[name] / np.float32(temperature), stills.labels) for name, stills in fitted_on.items()])
     rows = []
     for name, stills in sets.items():
-        before = logits[name] / np.float32(temperature)
-        for what, shown in (("as it is", before), ("with offsets", before + np.array(offsets, np.float32))):
-            counts = _count(shown, stills.labels, 1.0)
+        scaled = logits[name] / np.float32(temperature)
+        for variant, values in (("without offsets", scaled), ("with offsets", scaled + np.array(offsets, np.float32))):
+            counts = _count(values, stills.labels, 1.0)
             metrics = (accuracy(counts.confusion), balanced_accuracy(counts.confusion), calibration_error(counts.bins))
-            rows.append((name, what, *(float(values[0]) for values in metrics)))
-    click.echo(tabulate(rows, ("", "", "accuracy", "balanced", "calibration error"), floatfmt=".3f"))
+            rows.append((name, variant, *(float(metric[0]) for metric in metrics)))
+    click.echo(tabulate(rows, ("stills", "logits", "accuracy", "balanced accuracy", "calibration error"), floatfmt=".3f"))
     click.echo(f"--temperature {temperature} --offsets {','.join(map(str, offsets))}")
 
 

@@ -16,28 +16,28 @@ from annotate.training.recipe.still_faces import (
     TEST,
     VALIDATION,
     Stills,
-    enlarge,
     load_ckplus,
     load_ferplus_majority,
     load_ferplus_most_frequent,
     load_webfaces,
+    resize_faces,
 )
 
 BATCH_STILLS = 64
 
 
 def classify_stills(classifier: Classifier, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return probabilities (N, 7) of stills (N, h, w) uint8, each shown as a block that stands still."""
+    """Return probabilities (N, 7) of stills (N, h, w) uint8; each still is repeated as a block."""
     contract = classifier.contract
     rows = []
     for start in range(0, len(pixels), BATCH_STILLS):
-        crops = enlarge(pixels[start : start + BATCH_STILLS], contract.crop_size_px)
+        crops = resize_faces(pixels[start : start + BATCH_STILLS], contract.crop_size_px)
         rows.append(classifier(np.repeat(crops[:, None], contract.block_frames, 1)))
     return np.concatenate(rows)
 
 
 def report(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> str:
-    """Return a text of metrics with bootstrap 95 % intervals over images, those of each class, and the confusion matrix."""
+    """Return tables of overall metrics with 95 % bootstrap intervals, metrics per class and the confusion matrix."""
     by_image = metrics.count(probabilities, truth)
     total, resampled = by_image.total(), by_image.resampled(seed=0)
     overall = [
@@ -47,10 +47,10 @@ def report(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> str:
     overall.append(("expected calibration error", f"{float(metrics.calibration_error(total.bins)[0]):.3f}"))
     recall, precision = metrics.recall(total.confusion)[0], metrics.precision(total.confusion)[0]
     rows = [
-        (emotion, _share_text(recall[label]), _share_text(precision[label]), called.sum(), *called)
-        for label, (emotion, called) in enumerate(zip(EMOTIONS, total.confusion[0].astype(int), strict=True))
+        (emotion, _share_text(recall[label]), _share_text(precision[label]), predicted.sum(), *predicted)
+        for label, (emotion, predicted) in enumerate(zip(EMOTIONS, total.confusion[0].astype(int), strict=True))
     ]
-    headers = ("class", "recall", "precision", "images", *(f"called {emotion}" for emotion in EMOTIONS))
+    headers = ("class", "recall", "precision", "images", *(f"predicted {emotion}" for emotion in EMOTIONS))
     return f"{tabulate(overall)}\n{tabulate(rows, headers, disable_numparse=True)}"
 
 
@@ -71,21 +71,21 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--model", type=_FILE, help="A model under the contract; without it, the one that is installed.")
-@click.option("--ferplus", type=_FILE, help="FER2013 faces with FER+ votes: evaluated on the private test.")
-@click.option("--webfaces", type=_FILE, help="Web faces: evaluated on the part kept from training.")
-@click.option(
-    "--ckplus", type=_FILE, help="CK+ faces, never trained on: evaluated on the six classes of its own that are ours."
-)
+@click.option("--model", type=_FILE, help="Model to evaluate.  [default: the installed one]")
+@click.option("--ferplus", type=_FILE, help="FER2013 faces with FER+ votes; evaluates on the private test split.")
+@click.option("--webfaces", type=_FILE, help="Web faces; evaluates on the validation part.")
+@click.option("--ckplus", type=_FILE, help="CK+ faces, never used in training; evaluates on its six classes that are ours.")
 def main(model: Path | None, ferplus: Path | None, webfaces: Path | None, ckplus: Path | None) -> None:
-    """Print how well a model predicts labeled stills. See annotate.training.recipe.still_faces for the files."""
+    """Print a model's metrics on labeled stills. See annotate.training.recipe.still_faces for the files."""
     classifier = Classifier(model)
     if ferplus is not None:
         _evaluate(
-            "FER+ private test, strict majority label, copies removed", classifier, load_ferplus_majority(ferplus, TEST)
+            "FER+ private test, strict majority label, duplicates removed", classifier, load_ferplus_majority(ferplus, TEST)
         )
         _evaluate(
-            "FER+ private test, most frequent vote, copies removed", classifier, load_ferplus_most_frequent(ferplus, TEST)
+            "FER+ private test, most frequent vote, duplicates removed",
+            classifier,
+            load_ferplus_most_frequent(ferplus, TEST),
         )
     if webfaces is not None:
         _evaluate("web faces, validation part", classifier, load_webfaces(webfaces, VALIDATION))

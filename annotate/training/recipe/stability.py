@@ -1,7 +1,7 @@
-"""Measure the stability of a model's predictions on moving faces: ``python -m annotate.training.recipe.stability VIDEO...``.
+"""Measure how stable a model's predictions are: ``python -m annotate.training.recipe.stability VIDEO...``.
 
-A face that is cut two pixels further left, or a block that begins ten frames later, shows the same expression: a model
-whose top emotion changes then flickers.
+A crop shifted by two pixels, or a block that starts ten frames later, shows the same expression; if the top emotion changes,
+the model's output flickers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from annotate.analysis.pipeline import BATCH_BLOCKS, analyzed_frames, analyzed_size_px, find_faces
+from annotate.analysis.pipeline import BATCH_BLOCKS, analyzed_frames, analyzed_size_px, track_faces
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import Contract
 from annotate.faces.box import Box
@@ -32,7 +32,7 @@ DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 @dataclass(frozen=True)
 class Stability:
-    """Numbers of pairs of blocks that were compared, and of those in which the top emotion changed."""
+    """Number of block pairs compared, and of those whose top emotion changed, for shifts and delays."""
 
     shifted: int = 0
     changed_by_shift: int = 0
@@ -49,52 +49,52 @@ class Stability:
 
     @property
     def shift_share(self) -> float:
-        """The share of blocks whose top emotion changes when their crops are shifted; 0 if there were none."""
+        """Share of blocks whose top emotion changes when their crops are shifted; 0 without blocks."""
         return self.changed_by_shift / max(1, self.shifted)
 
     @property
     def delay_share(self) -> float:
-        """The share of blocks whose top emotion changes when they begin later; 0 if there were none."""
+        """Share of blocks whose top emotion changes when they start later; 0 without blocks."""
         return self.changed_by_delay / max(1, self.delayed)
 
 
-def measure(path: Path, classifier: Classifier, settings: Settings | None = None) -> Stability:
-    """Return the stability over all full blocks of one video, each shifted in the four directions and delayed.
+def measure_video(path: Path, classifier: Classifier, settings: Settings | None = None) -> Stability:
+    """Return the stability over all full blocks of one video, each shifted in four directions and delayed.
 
-    The crops of a whole video are held in memory: this is for clips. Errors as for `Analysis.open`.
+    All crops of the video are in memory, so use short videos. Raise the errors of `Analysis.open`.
     """
     contract = classifier.contract
     tracks: dict[int, list[NDArray[np.uint8]]] = {}
-    for sighting in _sightings(path, settings or Settings(), contract):
-        views = [sighting.box, *(_shifted(sighting.box, contract.crop_margin, contract.crop_size_px))]
-        crops = [crop(sighting.frame.image, box, contract.crop_margin, contract.crop_size_px) for box in views]
-        tracks.setdefault(sighting.track, []).append(np.stack(crops))
+    for face in _tracked_faces(path, settings or Settings(), contract):
+        views = [face.box, *(_shifted(face.box, contract.crop_margin, contract.crop_size_px))]
+        crops = [crop(face.frame.image, box, contract.crop_margin, contract.crop_size_px) for box in views]
+        tracks.setdefault(face.track, []).append(np.stack(crops))
     total = Stability()
     for crops in tracks.values():
-        total += compare(np.stack(crops), classifier)
+        total += measure_track(np.stack(crops), classifier)
     return total
 
 
-def compare(crops: NDArray[np.uint8], classifier: Classifier) -> Stability:
-    """Return the stability over one track: crops (frames, 1 + directions, size, size), the plain one first."""
+def measure_track(crops: NDArray[np.uint8], classifier: Classifier) -> Stability:
+    """Return the stability of one track: crops (frames, 1 + directions, size, size), the unshifted one first."""
     size = classifier.contract.block_frames
     starts = range(0, len(crops) - size + 1, size)
-    late = [start + DELAY_FRAMES for start in starts if start + DELAY_FRAMES + size <= len(crops)]
-    plain = _emotions([crops[start : start + size, 0] for start in starts], classifier)
-    delayed = _emotions([crops[start : start + size, 0] for start in late], classifier)
+    delayed_starts = [start + DELAY_FRAMES for start in starts if start + DELAY_FRAMES + size <= len(crops)]
+    unshifted = _emotions([crops[start : start + size, 0] for start in starts], classifier)
+    delayed = _emotions([crops[start : start + size, 0] for start in delayed_starts], classifier)
     changed_by_shift = 0
     for view in range(1, crops.shape[1]):
         shifted = _emotions([crops[start : start + size, view] for start in starts], classifier)
-        changed_by_shift += int((shifted != plain).sum())
-    changed_by_delay = int((delayed != plain[: len(delayed)]).sum())
-    return Stability(len(plain) * (crops.shape[1] - 1), changed_by_shift, len(delayed), changed_by_delay)
+        changed_by_shift += int((shifted != unshifted).sum())
+    changed_by_delay = int((delayed != unshifted[: len(delayed)]).sum())
+    return Stability(len(unshifted) * (crops.shape[1] - 1), changed_by_shift, len(delayed), changed_by_delay)
 
 
-def _sightings(path: Path, settings: Settings, contract: Contract) -> Iterator[TrackedFace]:
+def _tracked_faces(path: Path, settings: Settings, contract: Contract) -> Iterator[TrackedFace]:
     video = probe(path)
     frames = decode(video, analyzed_size_px(video, settings.min_face))
     try:
-        for event in find_faces(analyzed_frames(frames, video, contract, settings), settings):
+        for event in track_faces(analyzed_frames(frames, video, contract, settings), settings):
             if isinstance(event, TrackedFace):
                 yield event
     finally:
@@ -103,8 +103,8 @@ def _sightings(path: Path, settings: Settings, contract: Contract) -> Iterator[T
 
 def _shifted(box: Box, margin: float, size_px: int) -> Iterator[Box]:
     step = SHIFT_PX * max(box.width, box.height) * (1 + 2 * margin) / size_px
-    for across, down in DIRECTIONS:
-        yield replace(box, x=box.x + across * step, y=box.y + down * step)
+    for right, down in DIRECTIONS:
+        yield replace(box, x=box.x + right * step, y=box.y + down * step)
 
 
 def _emotions(blocks: Sequence[NDArray[np.uint8]], classifier: Classifier) -> NDArray[np.int64]:
@@ -119,15 +119,15 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("videos", type=_FILE, nargs=-1, required=True)
-@click.option("--model", type=_FILE, help="A model under the contract; without it, the one that is installed.")
+@click.option("--model", type=_FILE, help="Model to measure.  [default: the installed one]")
 def main(videos: tuple[Path, ...], model: Path | None) -> None:
-    """Print on what share of the blocks of VIDEOS a shift by two pixels or ten frames changes the top emotion."""
+    """Print the share of blocks of VIDEOS whose top emotion changes with a shift by two pixels or ten frames."""
     classifier = Classifier(model)
     rows, total = [], Stability()
     for path in videos:
-        found = measure(path, classifier)
-        total += found
-        rows.append((path.name, found.shifted, found.shift_share, found.delayed, found.delay_share))
+        stability = measure_video(path, classifier)
+        total += stability
+        rows.append((path.name, stability.shifted, stability.shift_share, stability.delayed, stability.delay_share))
     rows.append(("all", total.shifted, total.shift_share, total.delayed, total.delay_share))
     headers = ("video", "shifted", f"changed by {SHIFT_PX} pixels", "delayed", f"changed by {DELAY_FRAMES} frames")
     click.echo(tabulate(rows, headers, floatfmt=".3f"))

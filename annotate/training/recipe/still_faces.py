@@ -1,13 +1,14 @@
-"""Load, clean and split labeled still faces as arrays.
+"""Load, clean and split labeled still faces.
 
-A still is a square gray face of ``CANVAS_PX`` pixels framed as the annotating program frames a face: dlib's box plus
-the crop margin. Two kinds of source are read, both ``.npz`` files of research sets that are not part of this project:
+A still is a square gray face crop of ``CANVAS_PX`` pixels: dlib's box plus the crop margin, as when annotating. Two kinds of
+``.npz`` files are read, made from research datasets that are not part of this project:
 
 * FER2013 pixels with FER+ votes: ``pixels`` (N, 48, 48) uint8, ``split`` (0 train, 1 public test, 2 private test),
-  ``votes`` (N, V) of the raters, ``vote_names`` (V,), ``fer2013_label`` (N,) in our class order, -1 unknown.
+  ``votes`` (N, V) by the raters, ``vote_names`` (V,), ``fer2013_label`` (N,) in our class order, -1 unknown.
   Barsoum et al., "Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label Distribution",
-  ICMI 2016. FER2013 was framed by a Haar detector; dlib's box on it is on average 0.845 of the picture's side.
-* Web faces cut to the hull of the face on black: ``jpeg`` (all files end to end), ``offset`` (N + 1,), ``label`` (N,).
+  ICMI 2016. FER2013 faces were cropped by a Haar detector; dlib's box is on average 0.845 of the image's side.
+* Web faces, cropped to the convex hull of the face on black: ``jpeg`` (all files concatenated), ``offset`` (N + 1,),
+  ``label`` (N,).
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ from torch.nn import functional
 from annotate.emotions.labels import EMOTIONS
 
 CANVAS_PX = 96
-"""Side of a stored still; more than a crop, so that augmentation has something to sample from."""
+"""Side of a stored still; larger than a crop, as a source for augmentation."""
 
 HULL_TO_CROP = 1.2
-"""A crop is this much larger than the face's hull: dlib's box is about the hull, and the margin is 0.1 on each side."""
+"""Ratio of the sides of a crop and the face's hull: dlib's box is about the hull, the margin 0.1 on each side."""
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
 _MIN_VOTE_SHARE = 0.11
-"""Votes for a class below this share are taken for slips: one rater of ten."""
+"""Votes for a class below this share are ignored as mistakes: one rater of ten."""
 
 _DARK = 14
 _FLOOD_STEPS = 32
@@ -43,10 +44,10 @@ _FLOOD_STEPS = 32
 
 @dataclass(frozen=True)
 class Stills:
-    """Faces with target distributions.
+    """N faces with target distributions.
 
     ``pixels`` (N, CANVAS_PX, CANVAS_PX) uint8; ``targets`` (N, 7) float32, rows sum to 1; ``masked`` (N,) bool, true
-    where the background was black and has been filled.
+    if a black background was filled.
     """
 
     pixels: NDArray[np.uint8]
@@ -58,7 +59,7 @@ class Stills:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """The most likely class of each still (N,)."""
+        """Most likely class of each still (N,)."""
         labels: NDArray[np.int64] = self.targets.argmax(1).astype(np.int64)
         return labels
 
@@ -70,16 +71,17 @@ class Stills:
         )
 
     def take(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> Stills:
-        """The stills at ``index``."""
+        """Return the stills at ``index``."""
         return Stills(self.pixels[index], self.targets[index], self.masked[index])
 
 
 def load_ferplus(path: Path, split: int, *, original_label_weight: float = 0.0, keep_copies: bool = False) -> Stills:
     """Return FER+ faces of one split with soft targets.
 
-    A target is the raters' votes over our seven classes, without those that one rater in ten gave, blended with the
-    original FER2013 label if it is given weight. Faces that most raters could not place (contempt, unknown, no face) are
-    left out. Of identical pictures one is kept, and none that also stands in a later split: a test picture never trains.
+    A target is the distribution of votes over our seven classes, ignoring classes with a single vote in ten, blended with
+    the original FER2013 label by ``original_label_weight``. Faces without a majority for our classes (contempt, unknown, no
+    face) are skipped. Unless ``keep_copies``, duplicates within the split and images that also occur in a later split are
+    removed, so that no test image is used for training.
     """
     with np.load(path) as archive:
         pixels, splits = archive["pixels"], archive["split"]
@@ -88,7 +90,7 @@ def load_ferplus(path: Path, split: int, *, original_label_weight: float = 0.0, 
     ours = votes[:, [names.index(emotion) for emotion in EMOTIONS]]
     usable = (ours.sum(1) > 0.5 * np.maximum(votes.sum(1), 1)) & (splits == split)
     if not keep_copies:
-        usable &= _first_of_its_kind(pixels, splits, split)
+        usable &= _first_copies(pixels, splits, split)
     targets = ours[usable] / ours[usable].sum(1, keepdims=True)
     targets[targets < _MIN_VOTE_SHARE] = 0
     targets /= targets.sum(1, keepdims=True)
@@ -96,19 +98,19 @@ def load_ferplus(path: Path, split: int, *, original_label_weight: float = 0.0, 
     blend = targets[known] * (1 - original_label_weight)
     blend[np.arange(len(blend)), original[usable][known]] += original_label_weight
     targets[known] = blend
-    return Stills(enlarge(pixels[usable]), targets, np.zeros(int(usable.sum()), bool))
+    return Stills(resize_faces(pixels[usable]), targets, np.zeros(int(usable.sum()), bool))
 
 
 def load_ferplus_majority(path: Path, split: int) -> Stills:
-    """Return FER+ faces of one split whose label more than half of all raters agree on, as one-hot targets, without copies.
+    """Return FER+ faces of one split with a strict majority label, as one-hot targets, without duplicates.
 
-    Copies of pictures in earlier splits are left out too, so that nothing that trained a model is counted in its test.
+    Duplicates of images in earlier splits are removed too, so no training image is evaluated.
     """
     return _load_ferplus_hard(path, split, strict=True)
 
 
 def load_ferplus_most_frequent(path: Path, split: int) -> Stills:
-    """Return FER+ faces of one split by their most frequent vote, if that is one of our classes; otherwise as above."""
+    """Return the faces of `load_ferplus_majority`, labeled by the most frequent vote, if it is one of our classes."""
     return _load_ferplus_hard(path, split, strict=False)
 
 
@@ -119,38 +121,38 @@ def _load_ferplus_hard(path: Path, split: int, *, strict: bool) -> Stills:
     ours = votes[:, [names.index(emotion) for emotion in EMOTIONS]]
     needed = 0.5 * votes.sum(1) if strict else votes.max(1) - 0.5
     earlier = {_digest(face) for face in pixels[splits < split]}
-    usable = (splits == split) & (ours.max(1) > needed) & _first_within(pixels, splits == split)
+    usable = (splits == split) & (ours.max(1) > needed) & _first_occurrences(pixels, splits == split)
     usable &= np.array([_digest(face) not in earlier for face in pixels])
-    return _one_hot(enlarge(pixels[usable]), ours[usable].argmax(1))
+    return _one_hot(resize_faces(pixels[usable]), ours[usable].argmax(1))
 
 
 def load_ckplus(path: Path) -> Stills:
-    """Return CK+ faces (``pixels`` (N, 48, 48), ``label`` in our class order, 7 for contempt, which is left out)."""
+    """Return CK+ faces from ``pixels`` (N, 48, 48) and ``label`` (N,) in our class order; contempt (7) is skipped."""
     with np.load(path) as archive:
         pixels, labels = archive["pixels"], archive["label"]
     ours = labels < len(EMOTIONS)
-    return _one_hot(enlarge(pixels[ours]), labels[ours])
+    return _one_hot(resize_faces(pixels[ours]), labels[ours])
 
 
 def load_webfaces(path: Path, part: int, *, label_smoothing: float = 0.1, seed: int = 0) -> Stills:
-    """Return web faces on black, placed as a crop frames them, the background filled with a blurred other face.
+    """Return web faces as crops, their black background filled with another, blurred face.
 
-    One in twenty goes to ``VALIDATION``, the rest to ``TRAIN``, by a hash of the face's coarse gradients, so that
-    near-copies stay on one side. The labels are noisy, hence the smoothing.
+    One in twenty goes to ``VALIDATION``, the rest to ``TRAIN``, by a difference hash, which keeps near-duplicates together.
+    ``label_smoothing`` accounts for noisy labels.
     """
     with np.load(path) as archive:
         stream, offset, labels = archive["jpeg"].tobytes(), archive["offset"], archive["label"]
     faces = [Image.open(io.BytesIO(stream[start:end])).convert("L") for start, end in itertools.pairwise(offset)]
     chosen = np.array([(_difference_hash(face) % 20 == 0) == (part == VALIDATION) for face in faces])
-    pixels = np.stack([_on_canvas(face) for face, wanted in zip(faces, chosen, strict=True) if wanted])
+    pixels = np.stack([_on_canvas(face) for face, is_chosen in zip(faces, chosen, strict=True) if is_chosen])
     classes = len(EMOTIONS)
     targets = np.full((len(pixels), classes), label_smoothing / classes, np.float32)
     targets[np.arange(len(pixels)), labels[chosen]] += 1 - label_smoothing
     return Stills(fill_background(pixels, seed=seed), targets, np.ones(len(pixels), bool))
 
 
-def enlarge(faces: NDArray[np.uint8], size_px: int = CANVAS_PX) -> NDArray[np.uint8]:
-    """Return faces (N, h, w) uint8 as (N, size_px, size_px) uint8, bilinear."""
+def resize_faces(faces: NDArray[np.uint8], size_px: int = CANVAS_PX) -> NDArray[np.uint8]:
+    """Return faces (N, h, w) uint8 resized to (N, size_px, size_px) uint8, bilinearly."""
     parts = [
         functional.interpolate(torch.from_numpy(part)[:, None].float(), (size_px, size_px), mode="bilinear")
         for part in np.array_split(faces, max(1, len(faces) // 1024))
@@ -159,7 +161,7 @@ def enlarge(faces: NDArray[np.uint8], size_px: int = CANVAS_PX) -> NDArray[np.ui
 
 
 def fill_background(faces: NDArray[np.uint8], *, seed: int = 0, black_share: float = 0.1) -> NDArray[np.uint8]:
-    """Return faces whose black border regions hold a blurred other face of the same set; a share stays black."""
+    """Return faces (N, h, w) uint8 with black borders filled with another, blurred face, except ``black_share``."""
     random = np.random.default_rng(seed)
     filled = faces.copy()
     for part in np.array_split(np.arange(len(faces)), max(1, len(faces) // 512)):
@@ -209,7 +211,7 @@ def _digest(face: NDArray[np.uint8]) -> bytes:
     return hashlib.sha256(face.tobytes()).digest()
 
 
-def _first_within(pixels: NDArray[np.uint8], among: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _first_occurrences(pixels: NDArray[np.uint8], among: NDArray[np.bool_]) -> NDArray[np.bool_]:
     seen: set[bytes] = set()
     first = np.zeros(len(pixels), bool)
     for index in np.flatnonzero(among):
@@ -219,8 +221,8 @@ def _first_within(pixels: NDArray[np.uint8], among: NDArray[np.bool_]) -> NDArra
     return first
 
 
-def _first_of_its_kind(pixels: NDArray[np.uint8], splits: NDArray[np.integer], split: int) -> NDArray[np.bool_]:
+def _first_copies(pixels: NDArray[np.uint8], splits: NDArray[np.integer], split: int) -> NDArray[np.bool_]:
     later = {_digest(face) for face in pixels[splits > split]}
-    first = _first_within(pixels, splits == split)
+    first = _first_occurrences(pixels, splits == split)
     first &= np.array([_digest(face) not in later for face in pixels])
     return first

@@ -1,4 +1,4 @@
-"""Boxes as libass draws them on a black picture, and the lines that make it do so."""
+"""ASS tracks: boxes as libass draws them on a black image, and the events in the file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.results.reports import SIZE_PX, box_at, make_report
 
 
 def text_of(language: str = "en", **options: object) -> str:
-    """The file for the report by hand."""
+    """Return the ASS text of the hand-made report."""
     text = write(make_report(**options), language)  # type: ignore[arg-type]
     assert text is not None
     return text
@@ -30,17 +30,17 @@ def text_of(language: str = "en", **options: object) -> str:
 
 @functools.cache
 def can_draw() -> bool:
-    """Whether the ffmpeg that is found has libass."""
+    """Return whether the installed ffmpeg has libass."""
     return b" ass " in ask_ffmpeg("-filters").replace(b"V->V", b"")
 
 
 def drawn(folder: Path, text: str, time_s: float, size_px: tuple[int, int] = SIZE_PX) -> NDArray[np.uint8]:
-    """A black picture (height, width, 3) with what is drawn on it at a time."""
+    """Return a black image (height, width, 3) with the track drawn on it at a time."""
     if not can_draw():
         pytest.skip("this ffmpeg has no libass")
     (folder / "track.ass").write_text(text, encoding="utf-8")
     source = f"color=black:size={size_px[0]}x{size_px[1]}:rate=25:duration={time_s + 0.04},format=rgb24"
-    picture = ("-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24")
+    raw_image = ("-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24")
     content = ask_ffmpeg(
         "-loglevel",
         "error",
@@ -50,60 +50,60 @@ def drawn(folder: Path, text: str, time_s: float, size_px: tuple[int, int] = SIZ
         source,
         "-vf",
         f"ass=track.ass,trim=start={time_s}",
-        *picture,
+        *raw_image,
         folder=folder,
     )
     return np.frombuffer(content, np.uint8).reshape(size_px[1], size_px[0], 3)
 
 
-def is_coloured(picture: NDArray[np.uint8], emotion: str) -> NDArray[np.bool_]:
-    """Where a picture (height, width, 3) has an emotion's colour."""
-    wanted = np.array(list(bytes.fromhex(COLORS[emotion][1:])), int)
-    result: NDArray[np.bool_] = (abs(picture.astype(int) - wanted) < 30).all(axis=2)
+def has_color(image: NDArray[np.uint8], emotion: str) -> NDArray[np.bool_]:
+    """Return where an image (height, width, 3) has the color of an emotion."""
+    expected = np.array(list(bytes.fromhex(COLORS[emotion][1:])), int)
+    result: NDArray[np.bool_] = (abs(image.astype(int) - expected) < 30).all(axis=2)
     return result
 
 
 def extent(marked: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """First and last column, first and last row that are marked along a whole side of a box, not by a label."""
+    """Return first and last column, first and last row with the side of a box, ignoring labels."""
     columns = np.flatnonzero(marked.sum(axis=0) > 60)
     rows = np.flatnonzero(marked.sum(axis=1) > 60)
     return int(columns[0]), int(columns[-1]), int(rows[0]), int(rows[-1])
 
 
 @pytest.mark.parametrize("time_s", [0.4, 1.0, 1.52, 2.0])
-def test_a_box_is_where_its_face_is_between_detections_too(tmp_path: Path, time_s: float) -> None:
-    picture = drawn(tmp_path, text_of(faces=1), time_s)
-    left, right, _, bottom = extent(is_coloured(picture, "happiness"))
+def test_a_box_follows_its_face_between_detections(tmp_path: Path, time_s: float) -> None:
+    image = drawn(tmp_path, text_of(faces=1), time_s)
+    left, right, _, bottom = extent(has_color(image, "happiness"))
     box = box_at(1, round(1000 * time_s))
     assert (left, right) == pytest.approx((box.x, box.x + box.width), abs=3)
     assert bottom == pytest.approx(box.y + box.height, abs=3)
-    inner = picture[round(box.y) + 4 : round(box.y + box.height) - 4, round(box.x) + 4 : round(box.x + box.width) - 4]
+    inner = image[round(box.y) + 4 : round(box.y + box.height) - 4, round(box.x) + 4 : round(box.x + box.width) - 4]
     assert inner.size
     assert not inner.any()
 
 
-def test_nothing_is_drawn_where_there_is_no_face(tmp_path: Path) -> None:
+def test_nothing_is_drawn_without_a_face(tmp_path: Path) -> None:
     assert drawn(tmp_path, text_of(), 2.0).any()
     assert not drawn(tmp_path, text_of(), 3.5).any()
 
 
-def test_two_faces_have_a_box_each_in_their_colours(tmp_path: Path) -> None:
-    picture = drawn(tmp_path, text_of(), 2.2)
+def test_each_of_two_faces_has_a_box_in_its_color(tmp_path: Path) -> None:
+    image = drawn(tmp_path, text_of(), 2.2)
     box = box_at(2, 2200)
-    left, right, _, bottom = extent(is_coloured(picture, "anger"))
+    left, right, _, bottom = extent(has_color(image, "anger"))
     assert (left, right, bottom) == pytest.approx((box.x, box.x + box.width, box.y + box.height), abs=3)
 
 
 @pytest.mark.parametrize("size_px", [(640, 360), (700, 1000)])
-def test_the_longest_label_stays_in_the_picture(tmp_path: Path, size_px: tuple[int, int]) -> None:
+def test_the_longest_label_stays_within_the_frame(tmp_path: Path, size_px: tuple[int, int]) -> None:
     names = ("neutral", "disgust", "fear", "happiness", "anger", "sadness", "surprise")
-    picture = drawn(tmp_path, text_of("ru", size_px=size_px, classes=names), 2.2, size_px)
-    assert is_coloured(picture, "neutral").any()
-    assert not picture[:, -1].any()
-    assert not picture[0].any()
+    image = drawn(tmp_path, text_of("ru", size_px=size_px, classes=names), 2.2, size_px)
+    assert has_color(image, "neutral").any()
+    assert not image[:, -1].any()
+    assert not image[0].any()
 
 
-def test_lines_as_another_reader_has_them(tmp_path: Path) -> None:
+def test_labels_as_read_by_ffmpeg(tmp_path: Path) -> None:
     path = tmp_path / "movie.emotions.en.ass"
     path.write_text(text_of(), encoding="utf-8")
     labels = [cue for cue in read_cues(path) if "m 0 0" not in cue[2] and cue[2]]
@@ -115,7 +115,7 @@ def test_lines_as_another_reader_has_them(tmp_path: Path) -> None:
     assert max(end_ms for _, end_ms, text in labels if text.startswith("1")) == 10 * round((2403 + MIN_CUE_MS) / 10)
 
 
-def test_the_script_is_as_large_as_the_picture() -> None:
+def test_the_script_has_the_size_of_the_frame() -> None:
     file = pysubs2.SSAFile.from_string(text_of(size_px=(360, 640)))
     assert (file.info["PlayResX"], file.info["PlayResY"], file.info["WrapStyle"]) == ("360", "640", "2")
     assert sorted(file.styles) == sorted(
@@ -123,7 +123,7 @@ def test_the_script_is_as_large_as_the_picture() -> None:
     )
 
 
-def test_names_of_another_model_are_text_and_never_overrides() -> None:
+def test_class_names_of_another_model_are_never_override_tags() -> None:
     names = ("{\\an5}a", "b", "c", "x,y\\N", "d", "e", "f")
     file = pysubs2.SSAFile.from_string(text_of(classes=names, faces=1))
     labels = [event.text.split("}", 1)[1] for event in file if event.layer == 1]
@@ -135,7 +135,7 @@ boxes = st.builds(Box, *(st.integers(-500, 4500) for _ in range(2)), *(st.intege
 
 
 @given(st.tuples(st.integers(160, 4000), st.integers(120, 4000)), boxes)
-def test_no_label_leaves_the_picture(size_px: tuple[int, int], box: Box) -> None:
+def test_no_label_leaves_the_frame(size_px: tuple[int, int], box: Box) -> None:
     canvas = Canvas(*size_px)
     x, y = canvas.label_corner(box, "1: fear")
     width_px = 7 * canvas.font_px * 0.55
@@ -143,7 +143,7 @@ def test_no_label_leaves_the_picture(size_px: tuple[int, int], box: Box) -> None
     assert canvas.font_px + canvas.line_px < y < size_px[1] - canvas.line_px
 
 
-def test_what_lies_beyond_the_times_of_the_format_is_left_out() -> None:
+def test_cues_beyond_the_time_limit_of_the_format_are_dropped() -> None:
     report = make_report(blocks=((1, 0, 0, 1602, "happiness", 0), (1, 1, 1602, 3204, "fear", 0)))
     times = {name: report.table[name] + 35_997 for name in ("start_time", "end_time")}
     text = write(replace(report, table=report.table.assign(**times)), "en")
@@ -151,8 +151,8 @@ def test_what_lies_beyond_the_times_of_the_format_is_left_out() -> None:
     assert {event.end for event in pysubs2.SSAFile.from_string(text)} == {35_998_600}
 
 
-def test_bars_tell_block_by_block_how_probable_the_emotion_of_the_label_is() -> None:
-    """Face 1 is labelled happy until the third block, where its happiness has a probability of .02."""
+def test_bars_show_the_probability_of_the_labeled_emotion_per_block() -> None:
+    """Face 1 is labeled happiness until the third block, where happiness has a probability of 0.02."""
     text = draw(make_report(faces=1), "en", with_bars=True)
     assert text is not None
     file = pysubs2.SSAFile.from_string(text)
@@ -160,8 +160,8 @@ def test_bars_tell_block_by_block_how_probable_the_emotion_of_the_label_is() -> 
     widths = [int(event.text.split("fscx")[1].split("\\")[0]) for event in bars]
     spans = [(event.start, event.end) for event in bars]
     assert (spans[:4], widths[:4]) == ([(0, 800), (800, 1600), (1600, 2400), (2400, 2800)], [88, 88, 2, 88])
-    grounds = [event for event in file if event.style == "ground"]
-    assert [(event.start, event.end) for event in grounds] == [(0, 2400), (2400, 2800), (2800, 3240)]
+    backgrounds = [event for event in file if event.style == "ground"]
+    assert [(event.start, event.end) for event in backgrounds] == [(0, 2400), (2400, 2800), (2800, 3240)]
     assert {event.text for event in file if event.layer == 1 for event.text in [event.text.split("}")[1]]} == {
         "1: happiness",
         "1: fear",
@@ -172,16 +172,16 @@ def test_bars_tell_block_by_block_how_probable_the_emotion_of_the_label_is() -> 
 def test_a_bar_lies_below_its_box(tmp_path: Path, time_s: float) -> None:
     text = draw(make_report(faces=1), "en", with_bars=True)
     assert text is not None
-    picture = drawn(tmp_path, text, time_s)
+    image = drawn(tmp_path, text, time_s)
     box, line_px = box_at(1, round(1000 * time_s)), Canvas(*SIZE_PX).line_px
     top = round(box.y + box.height) + 2 * line_px
-    bar = is_coloured(picture[top : top + 3 * line_px], "happiness")
+    bar = has_color(image[top : top + 3 * line_px], "happiness")
     columns = np.flatnonzero(bar.all(axis=0))
     assert (columns[0], columns[-1] + 1) == pytest.approx((box.x, box.x + 0.88 * box.width), abs=2)
-    assert not is_coloured(picture[top + 3 * line_px + 1 :], "happiness").any()
+    assert not has_color(image[top + 3 * line_px + 1 :], "happiness").any()
 
 
-def test_the_track_itself_has_no_bars_and_numbers_only_where_they_tell_faces_apart() -> None:
+def test_the_track_has_no_bars_and_numbers_only_if_needed() -> None:
     text = text_of(faces=1)
     assert "bar" not in text
     assert "ground" not in text
@@ -189,7 +189,7 @@ def test_the_track_itself_has_no_bars_and_numbers_only_where_they_tell_faces_apa
 
 
 @given(boxes)
-def test_a_bar_stays_in_the_picture(box: Box) -> None:
+def test_a_bar_stays_within_the_frame(box: Box) -> None:
     canvas = Canvas(640, 360)
     bar = canvas.bar_of(box, 0.5)
     assert bar.y + bar.height <= 360

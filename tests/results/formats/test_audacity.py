@@ -1,4 +1,4 @@
-"""Audacity's label tracks."""
+"""Label tracks for Audacity."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from annotate.results.formats.audacity import write
 from tests.results.reports import CLIPPED, make_report
 
 
-def test_a_line_a_block_with_start_end_and_label() -> None:
+def test_one_line_per_block_with_start_end_and_label() -> None:
     text = write(make_report(), "en")
     assert text is not None
     assert text.splitlines()[0] == "0.000000\t0.801000\tface 1: happiness"

@@ -1,4 +1,4 @@
-"""EAF as pympi reads it, and what its schema asks for."""
+"""EAF as pympi reads it, and checks of its schema."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from tests.results.reports import CLIPPED, make_report
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """The file for the report by hand."""
-    return written(tmp_path)
+    """The EAF file of the hand-made report."""
+    return write_eaf(tmp_path)
 
 
-def written(folder: Path, **options: object) -> Path:
+def write_eaf(folder: Path, **options: object) -> Path:
+    """Write the hand-made report to a folder and return the path."""
     text = write(make_report(**options), "en")  # type: ignore[arg-type]
     assert text is not None
     path = folder / "movie.emotions.eaf"
@@ -31,7 +32,7 @@ def written(folder: Path, **options: object) -> Path:
     return path
 
 
-def test_a_tier_a_face_with_the_blocks_times_none_overlapping(path: Path) -> None:
+def test_one_tier_per_face_with_clipped_blocks(path: Path) -> None:
     eaf = Elan.Eaf(str(path))
     assert list(eaf.get_tier_names()) == ["face 1", "face 2"]
     for face_id, spans in CLIPPED.items():
@@ -40,7 +41,7 @@ def test_a_tier_a_face_with_the_blocks_times_none_overlapping(path: Path) -> Non
     assert [value for _, _, value in sorted(eaf.get_annotation_data_for_tier("face 2"))] == ["anger", "surprise"]
 
 
-def test_the_vocabulary_is_that_of_the_model_and_every_annotation_refers_to_it(path: Path) -> None:
+def test_annotations_refer_to_a_vocabulary_of_the_classes(path: Path) -> None:
     eaf = Elan.Eaf(str(path))
     _, entries, _ = eaf.controlled_vocabularies["emotions"]
     words = {key: value for key, ([(value, _, _)], _) in entries.items()}
@@ -54,8 +55,8 @@ def test_the_vocabulary_is_that_of_the_model_and_every_annotation_refers_to_it(p
 @pytest.mark.parametrize(
     ("video", "kind"), [("movie.mp4", "video/mp4"), ("../films/<a> & b.mov", "video/quicktime"), ("a.gxf", "video/*")]
 )
-def test_the_video_is_linked_from_where_the_file_is(tmp_path: Path, video: str, kind: str) -> None:
-    (media,) = Elan.Eaf(str(written(tmp_path, video=video))).media_descriptors
+def test_the_video_is_linked_by_its_relative_path(tmp_path: Path, video: str, kind: str) -> None:
+    (media,) = Elan.Eaf(str(write_eaf(tmp_path, video=video))).media_descriptors
     assert (media["RELATIVE_MEDIA_URL"], media["MIME_TYPE"]) == (f"./{video}", kind)
 
 
@@ -67,7 +68,7 @@ def test_the_video_is_linked_from_where_the_file_is(tmp_path: Path, video: str, 
         (10**30, "9999-12-31T23:59:59+00:00"),
     ],
 )
-def test_its_date_is_the_videos_as_far_as_calendars_go(time_ns: int, date: str) -> None:
+def test_the_date_is_that_of_the_video_within_the_calendar(time_ns: int, date: str) -> None:
     report = make_report()
     source = replace(report.meta.source, mtime_ns=time_ns)
     text = write(replace(report, meta=replace(report.meta, source=source)), "en")
@@ -75,13 +76,13 @@ def test_its_date_is_the_videos_as_far_as_calendars_go(time_ns: int, date: str) 
     assert f'DATE="{date}"' in text
 
 
-def test_what_xml_cannot_hold_is_replaced(tmp_path: Path) -> None:
-    (media,) = Elan.Eaf(str(written(tmp_path, video="a\x1b\n\udce9.mp4"))).media_descriptors
+def test_characters_that_are_invalid_in_xml_are_replaced(tmp_path: Path) -> None:
+    (media,) = Elan.Eaf(str(write_eaf(tmp_path, video="a\x1b\n\udce9.mp4"))).media_descriptors
     assert media["RELATIVE_MEDIA_URL"] == "./a???.mp4"
 
 
-def test_what_the_schema_asks_for(path: Path) -> None:
-    """The parts of EAF 2.8 in their order, what they must have, and every reference to something that is there."""
+def test_requirements_of_the_schema(path: Path) -> None:
+    """Check order and attributes of the elements of EAF 2.8, and that all references resolve."""
     root = ElementTree.parse(path).getroot()
     order = ["HEADER", "TIME_ORDER", "TIER", "LINGUISTIC_TYPE", "LANGUAGE", "CONSTRAINT", "CONTROLLED_VOCABULARY"]
     assert [tag for tag, _ in itertools.groupby(child.tag for child in root)] == order
@@ -99,7 +100,7 @@ def test_what_the_schema_asks_for(path: Path) -> None:
 
 
 @pytest.mark.skipif("EAF_SCHEMA" not in os.environ, reason="EAF_SCHEMA does not say where a copy of EAFv2.8.xsd is")
-def test_the_schema_itself(path: Path) -> None:
+def test_the_file_is_valid_by_the_schema(path: Path) -> None:
     etree = pytest.importorskip("lxml.etree")
     schema = etree.XMLSchema(etree.parse(os.environ["EAF_SCHEMA"]))
     assert schema.validate(etree.parse(str(path))), schema.error_log

@@ -1,4 +1,4 @@
-"""The JSON document: whole, against its schema, and with the CSV's times."""
+"""The JSON document: validity by its schema, and times as in the table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.results.reports import BLOCKS, CLIPPED, make_report
 
 
 def schema() -> dict[str, Any]:
-    """The schema as it is installed."""
+    """Return the installed schema."""
     content: dict[str, Any] = json.loads(
         (resources.files("annotate.results.formats") / "emotions.schema.json").read_text("utf-8")
     )
@@ -26,13 +26,13 @@ def schema() -> dict[str, Any]:
 
 
 def document(**options: Any) -> Any:
-    """The document for the report by hand, checked against its schema."""
+    """Return the document of the hand-made report, checked against the schema."""
     content = json.loads(write(make_report(**options), "en"))
     jsonschema.Draft202012Validator(schema()).validate(content)
     return content
 
 
-def test_the_schema_is_one_and_says_what_everything_is() -> None:
+def test_the_schema_is_valid_and_requires_every_property() -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
     assert set(schema()["required"]) == set(schema()["properties"])
     annotation = schema()["$defs"]["annotation"]
@@ -40,14 +40,14 @@ def test_the_schema_is_one_and_says_what_everything_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"version": 2}, {"annotations": [{}]}, {"further": 1}, {"source": {"name": "a.mp4"}}, {"picture": None}]
+    "change", [{"version": 2}, {"annotations": [{}]}, {"unknown": 1}, {"source": {"name": "a.mp4"}}, {"picture": None}]
 )
-def test_the_schema_refuses_what_is_something_else(change: dict[str, Any]) -> None:
+def test_the_schema_refuses_invalid_documents(change: dict[str, Any]) -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(schema()).validate({**document(), **change})
 
 
-def test_all_annotations_with_the_times_of_the_report() -> None:
+def test_all_annotations_have_the_times_of_the_table() -> None:
     report = make_report()
     found = document()["annotations"]
     assert [(each["start_time"], each["end_time"]) for each in found] == list(
@@ -60,7 +60,7 @@ def test_all_annotations_with_the_times_of_the_report() -> None:
     assert first["box"] == {"x": 36.0, "y": 60.0, "width": 100.0, "height": 100.0}
 
 
-def test_what_is_clipped_is_told() -> None:
+def test_clipped_start_times() -> None:
     found = document()["annotations"]
     for face_id, spans in CLIPPED.items():
         own = [each for each in found if each["face_id"] == face_id]
@@ -71,12 +71,12 @@ def test_what_is_clipped_is_told() -> None:
     assert (tail["start_time"], tail["clipped_start_time"]) == (2.003, 2.403)
 
 
-def test_a_block_that_is_wholly_covered_has_no_own_start() -> None:
+def test_a_block_covered_by_the_previous_one_has_no_clipped_start() -> None:
     blocks = ((1, 0, 0, 2000, "fear", 0), (1, 1, 1000, 2000, "anger", 19))
     assert [each["clipped_start_time"] for each in document(blocks=blocks)["annotations"]] == [0, None]
 
 
-def test_where_it_comes_from() -> None:
+def test_source_and_provenance() -> None:
     content = document(video="../films/a b.mp4")
     assert content["source"] == {
         "name": "movie.mp4",
@@ -91,10 +91,10 @@ def test_where_it_comes_from() -> None:
     assert {each["name"]: each["colour"] for each in content["emotions"]} == dict(COLORS)
 
 
-def test_no_faces_are_an_empty_list() -> None:
+def test_no_faces_give_an_empty_list() -> None:
     assert document(faces=0)["annotations"] == []
 
 
-def test_an_annotation_is_a_line() -> None:
+def test_one_line_per_annotation() -> None:
     lines = write(make_report(), "en").splitlines()
     assert sum(line.startswith('    {"face_id": ') for line in lines) == len(BLOCKS)

@@ -12,7 +12,7 @@ from tests.results.reports import make_report
 
 
 def clip_of(**options: object) -> otio.schema.Clip:
-    """The one clip for the report by hand."""
+    """Return the only clip of the hand-made report."""
     text = write(make_report(**options), "en")  # type: ignore[arg-type]
     assert text is not None
     (clip,) = otio.adapters.read_from_string(text, "otio_json").find_clips()
@@ -20,11 +20,11 @@ def clip_of(**options: object) -> otio.schema.Clip:
 
 
 def milliseconds(span: otio.opentime.TimeRange) -> tuple[int, int]:
-    """Start and end."""
+    """Return start and end in milliseconds."""
     return tuple(round(1000 * time.to_seconds()) for time in (span.start_time, span.end_time_exclusive()))
 
 
-def test_a_marker_a_cue() -> None:
+def test_one_marker_per_cue() -> None:
     markers = clip_of().markers
     found = [(marker.name, *milliseconds(marker.marked_range)) for marker in markers if "face 2" in marker.name]
     assert found == [("face 2: anger", 2000, 2901), ("face 2: surprise", 4000, 5999)]
@@ -36,7 +36,7 @@ def test_a_marker_a_cue() -> None:
     }
 
 
-def test_every_emotion_has_a_colour_of_its_own() -> None:
+def test_every_emotion_has_its_own_color() -> None:
     known = {name for name in dir(otio.schema.MarkerColor) if name.isupper()}
     assert tuple(MARKER_COLORS) == EMOTIONS
     assert len(set(MARKER_COLORS.values())) == len(EMOTIONS)
@@ -44,7 +44,7 @@ def test_every_emotion_has_a_colour_of_its_own() -> None:
     assert clip_of().markers[0].color == "YELLOW"
 
 
-def test_the_video_is_linked_from_where_the_file_is() -> None:
+def test_the_video_is_linked_by_its_relative_path() -> None:
     clip = clip_of(video="../films/a b.mp4")
     assert clip.media_reference.target_url == "./../films/a%20b.mp4"
     assert clip.duration().to_seconds() == pytest.approx(6)

@@ -1,4 +1,4 @@
-"""SubRip files, read back by another's parser."""
+"""SubRip files, as pysubs2 and ffmpeg read them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotate.emotions.labels import EMOTIONS, WORDS
+from annotate.emotions.labels import EMOTION_WORDS, EMOTIONS
 from annotate.results.cues import Cue, Line
 from annotate.results.formats.srt import to_srt
 from annotate.span import Span
@@ -21,26 +21,26 @@ TWO_FACES = [*ONE_FACE, Cue(Span(3_724_000, 3_725_000), (Line(3, "fear"), Line(1
 
 
 def read(text: str) -> list[tuple[int, int, str]]:
-    """Start, end and text of each cue."""
+    """Return start and end in milliseconds and text of each cue."""
     return [(event.start, event.end, event.text) for event in pysubs2.SSAFile.from_string(text, format_="srt")]
 
 
-def test_the_very_text_of_a_file() -> None:
+def test_text_of_a_file() -> None:
     expected = "1\n00:00:00,000 --> 00:00:01,001\nanger\n\n2\n00:00:01,001 --> 01:02:03,999\nsadness\n"
     assert to_srt(ONE_FACE, "en").strip() == expected.strip()
 
 
-def test_as_ffmpeg_reads_it(tmp_path: Path) -> None:
+def test_cues_as_read_by_ffmpeg(tmp_path: Path) -> None:
     path = tmp_path / "movie.emotions.en.srt"
     path.write_text(to_srt(ONE_FACE, "en"), encoding="utf-8")
     assert read_cues(path) == [(0, 1001, "anger"), (1001, 3_723_999, "sadness")]
 
 
-def test_faces_are_not_numbered_where_there_is_only_one_at_a_time() -> None:
+def test_faces_are_not_numbered_if_there_is_only_one_at_a_time() -> None:
     assert read(to_srt(ONE_FACE, "en")) == [(0, 1001, "anger"), (1001, 3_723_999, "sadness")]
 
 
-def test_faces_are_numbered_throughout_where_two_are_together() -> None:
+def test_all_faces_are_numbered_if_two_are_visible_at_once() -> None:
     assert read(to_srt(TWO_FACES, "en")) == [
         (0, 1001, "1: anger"),
         (1001, 3_723_999, "2: sadness"),
@@ -55,14 +55,14 @@ def test_russian_words_in_utf_8(tmp_path: Path) -> None:
     assert texts == ["1: гнев", "2: печаль", r"3: страх\N12: удивление"]
 
 
-def test_every_emotion_has_its_russian_word() -> None:
+def test_every_emotion_has_a_russian_word() -> None:
     cues = [Cue(Span(number * 1000, number * 1000 + 900), (Line(1, name),)) for number, name in enumerate(EMOTIONS)]
     expected = ["гнев", "отвращение", "страх", "счастье", "нейтральное состояние", "печаль", "удивление"]
     assert [text for _, _, text in read(to_srt(cues, "ru"))] == expected
 
 
-@pytest.mark.parametrize("language", sorted(WORDS))
-def test_another_models_classes_keep_their_names(language: str) -> None:
+@pytest.mark.parametrize("language", sorted(EMOTION_WORDS))
+def test_classes_of_another_model_keep_their_names(language: str) -> None:
     assert read(to_srt([Cue(Span(0, 1000), (Line(1, "contempt"),))], language)) == [(0, 1000, "contempt")]
 
 

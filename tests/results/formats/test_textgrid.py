@@ -13,7 +13,7 @@ from tests.results.reports import CLIPPED, make_report
 
 
 def read(folder: Path, **options: object) -> textgrid.Textgrid:
-    """The file for the report by hand."""
+    """Return the TextGrid of the hand-made report, read back from its file."""
     text = write(make_report(**options), "en")  # type: ignore[arg-type]
     assert text is not None
     path = folder / "movie.emotions.TextGrid"
@@ -21,7 +21,7 @@ def read(folder: Path, **options: object) -> textgrid.Textgrid:
     return textgrid.openTextgrid(str(path), includeEmptyIntervals=False, reportingMode="error")
 
 
-def test_a_tier_a_face_with_the_blocks_times_none_overlapping(tmp_path: Path) -> None:
+def test_one_tier_per_face_with_clipped_blocks(tmp_path: Path) -> None:
     grid = read(tmp_path)
     assert grid.tierNames == ("face 1", "face 2")
     assert (grid.minTimestamp, grid.maxTimestamp) == (0, 6)
@@ -40,11 +40,11 @@ def test_gaps_are_empty_intervals(tmp_path: Path) -> None:
     assert all(one.end == other.start for one, other in itertools.pairwise(entries))
 
 
-def test_a_block_that_ends_beyond_the_last_frame_is_within_the_grid(tmp_path: Path) -> None:
+def test_the_grid_ends_with_a_block_that_ends_after_the_video(tmp_path: Path) -> None:
     grid = read(tmp_path, blocks=((1, 0, 5000, 6040, "fear", 0),), faces=1)
     assert grid.maxTimestamp == pytest.approx(6.04)
 
 
-def test_quotes_in_names(tmp_path: Path) -> None:
+def test_quotes_in_class_names(tmp_path: Path) -> None:
     grid = read(tmp_path, classes=('"a"', "b", "c", 'say "x"', "d", "e", "f"), faces=1)
     assert grid.getTier("face 1").entries[0].label == 'say "x"'

@@ -1,4 +1,4 @@
-"""WebVTT as ffmpeg reads it, and where its cues stand."""
+"""WebVTT as ffmpeg reads it, and positions of its cues."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.emotions.palette import COLORS, ink
+from annotate.emotions.palette import COLORS, text_color
 from annotate.faces.box import Box
 from annotate.results.cues import MIN_CUE_MS
-from annotate.results.formats.vtt import CueRegion, class_name, write
+from annotate.results.formats.vtt import CueRegion, css_class, write
 from tests.clips import read_cues
 from tests.results.reports import SIZE_PX, box_at, make_report
 
@@ -20,13 +20,13 @@ CUE = re.compile(r"^(\S+) --> (\S+) line:([\d.]+)% position:([\d.]+)% align:end\
 
 
 def text_of(language: str = "en", **options: object) -> str:
-    """The file for the report by hand."""
+    """Return the WebVTT text of the hand-made report."""
     text = write(make_report(**options), language)  # type: ignore[arg-type]
     assert text is not None
     return text
 
 
-def test_times_and_words_as_ffmpeg_reads_them(tmp_path: Path) -> None:
+def test_times_and_labels_as_read_by_ffmpeg(tmp_path: Path) -> None:
     path = tmp_path / "movie.emotions.en.vtt"
     path.write_text(text_of(), encoding="utf-8")
     cues = read_cues(path)
@@ -40,7 +40,7 @@ def test_russian_words_in_utf_8(tmp_path: Path) -> None:
     assert next(text for _, _, text in read_cues(path)) == "счастье"
 
 
-def test_a_cue_stands_above_its_face_and_ends_where_its_box_does() -> None:
+def test_a_cue_is_above_its_face_and_ends_at_the_right_of_its_box() -> None:
     (found,) = [match for match in CUE.finditer(text_of()) if "anger" in match[5]]
     box = box_at(2, 2000)
     assert float(found[4]) == pytest.approx(100 * (box.x + box.width) / SIZE_PX[0], abs=0.06)
@@ -50,8 +50,8 @@ def test_a_cue_stands_above_its_face_and_ends_where_its_box_does() -> None:
     assert float(first[3]) == pytest.approx(100 * (60 / 360 - 0.07), abs=0.06)
 
 
-def test_a_cue_whose_face_moves_far_follows_it_in_parts_that_can_be_read() -> None:
-    """A face 100 pixels wide moves by 50 in 1.25 s."""
+def test_a_cue_is_split_into_readable_parts_if_its_face_moves_far() -> None:
+    """A face 100 pixels wide moves by 50 pixels in 1.25 s."""
     found = list(CUE.finditer(text_of(blocks=((1, 0, 0, 3600, "fear", 0),), faces=1)))
     assert [(match[1], match[2]) for match in found] == [
         ("00:00:00.000", "00:00:01.334"),
@@ -63,27 +63,27 @@ def test_a_cue_whose_face_moves_far_follows_it_in_parts_that_can_be_read() -> No
         assert float(match[4]) == pytest.approx(100 * (box.x + box.width) / SIZE_PX[0], abs=0.06)
 
 
-def test_the_style_gives_every_emotion_that_occurs_its_colour() -> None:
+def test_the_style_has_the_color_of_every_emotion_that_occurs() -> None:
     style = text_of().split("STYLE\n")[1].split("\n\n")[0]
     for emotion in ("anger", "happiness", "surprise"):
-        rule = f"::cue(.{emotion}) {{ background-color: {COLORS[emotion]}; color: {ink(emotion)}; }}"
+        rule = f"::cue(.{emotion}) {{ background-color: {COLORS[emotion]}; color: {text_color(emotion)}; }}"
         assert rule in style.splitlines()
     assert "disgust" not in style
 
 
-def test_names_of_another_model_are_text_and_never_tags(tmp_path: Path) -> None:
+def test_class_names_of_another_model_are_never_tags(tmp_path: Path) -> None:
     names = ("<b>&amp;", "b", "c", "1 --> 2", "d", "4. {5}", "e")
     path = tmp_path / "movie.emotions.en.vtt"
     path.write_text(text_of(classes=names, faces=1), encoding="utf-8")
     assert {text for _, _, text in read_cues(path)} <= {f"{name}" for name in names}
-    assert f"<c.{class_name('1 --> 2')}>1 --&gt; 2</c>" in path.read_text()
+    assert f"<c.{css_class('1 --> 2')}>1 --&gt; 2</c>" in path.read_text()
 
 
 @given(
     st.tuples(st.integers(100, 4000), st.integers(100, 4000)),
     st.builds(Box, *(st.integers(-500, 4500) for _ in range(2)), *(st.integers(1, 2000) for _ in range(2))),
 )
-def test_no_cue_leaves_the_picture(size_px: tuple[int, int], box: Box) -> None:
+def test_no_cue_leaves_the_frame(size_px: tuple[int, int], box: Box) -> None:
     match = re.fullmatch(r"line:([\d.]+)% position:([\d.]+)% align:end", CueRegion(*size_px).settings(box, "1: fear"))
     assert match is not None
     line, position = float(match[1]), float(match[2])
@@ -91,5 +91,5 @@ def test_no_cue_leaves_the_picture(size_px: tuple[int, int], box: Box) -> None:
     assert min(100, 100 * 7 * 0.03 * min(size_px) / size_px[0]) - 0.05 <= position <= 100
 
 
-def test_without_a_size_of_the_picture_a_cue_stands_where_players_put_it() -> None:
+def test_without_a_frame_size_cues_have_no_position() -> None:
     assert " line" not in text_of(size_px=(0, 0))

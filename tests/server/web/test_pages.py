@@ -1,4 +1,4 @@
-"""The pages as people use them, in headless Chromium."""
+"""The pages in headless Chromium."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from annotate.archive.scan import scan
 from annotate.batch.run import annotate_archive
-from annotate.emotions.labels import EMOTIONS, WORDS
+from annotate.emotions.labels import EMOTION_WORDS, EMOTIONS
 from annotate.server.web.strings import PAGE_WORDS
 from tests.browser import open_browser
 from tests.clips import SAMPLES, run_ffmpeg
@@ -34,7 +34,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Over an archive in which one sample is annotated, one is not, and one no browser can play."""
+    """A server with an archive of an annotated video, a new one, and one that no browser can play."""
     folder = tmp_path_factory.mktemp("pages")
     archive = folder / "films"
     (archive / "old").mkdir(parents=True)
@@ -49,45 +49,46 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def page(browser: Browser, server: Server) -> Iterator[Page]:
-    """A page on which nothing may go wrong unseen."""
+    """A browser page; the test fails if there are errors or warnings in its console."""
     context = browser.new_context(base_url=f"http://127.0.0.1:{server.port}", viewport={"width": 1200, "height": 800})
     yield from watched(context)
 
 
 def watched(context: BrowserContext) -> Iterator[Page]:
-    faults: list[str] = []
+    """Yield a new page of a context, and fail afterwards if it has logged errors or opened dialogs."""
+    complaints: list[str] = []
     one = context.new_page()
     one.set_default_timeout(30_000)
-    one.on("console", lambda message: message.type in ("error", "warning") and faults.append(message.text))
-    one.on("pageerror", lambda error: faults.append(str(error)))
-    one.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
+    one.on("console", lambda message: message.type in ("error", "warning") and complaints.append(message.text))
+    one.on("pageerror", lambda error: complaints.append(str(error)))
+    one.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
     yield one
     context.close()
-    assert faults == []
+    assert complaints == []
 
 
 def until(page: Page, condition: str) -> None:
-    """Waits for a condition, asked from outside: the page's policy lets nothing be evaluated within it."""
+    """Wait for a condition by polling; the page's security policy does not allow `wait_for_function`."""
     wait_until(lambda: bool(page.evaluate(condition)))
 
 
-def test_a_video_goes_in_and_its_emotions_come_out(page: Page, tmp_path: Path) -> None:
+def test_an_upload_is_annotated_played_and_downloaded(page: Page, tmp_path: Path) -> None:
     own = tmp_path / "portrait.mp4"
     shutil.copy(SAMPLES / "portrait.mp4", own)
     page.goto("/")
     page.set_input_files("#files", own)
     row = page.locator("tr", has_text="portrait.mp4")
     until(page, "[...document.querySelectorAll('.reason')].some((each) => / of 0:12/.test(each.textContent))")
-    assert re.search(r"0:\d\d of 0:12( · 0:\d\d to go)?", row.locator(".row-state").inner_text())
+    assert re.search(r"0:\d\d of 0:12( · 0:\d\d left)?", row.locator(".row-state").inner_text())
     row.locator(".state.annotated").wait_for()
     assert row.locator(".row-length").inner_text() == "0:12"
     row.locator("a").click()
     page.wait_for_selector(".ap-track path[data-emotion=happiness]")
     lanes = page.locator(".ap-row:not(.ap-ruler)")
     assert lanes.count() == 1
-    picture = page.locator(".ap-face")
+    thumbnail = page.locator(".ap-face")
     until(page, "document.querySelector('.ap-face').naturalWidth > 0")
-    assert picture.count() == 1
+    assert thumbnail.count() == 1
     until(page, "document.querySelector('video').readyState > 0")
     place = lanes.first.locator(".ap-track").bounding_box()
     page.mouse.click(place["x"] + place["width"] * 0.75, place["y"] + place["height"] / 2)
@@ -100,7 +101,7 @@ def test_a_video_goes_in_and_its_emotions_come_out(page: Page, tmp_path: Path) -
     assert downloaded == (tmp_path / "portrait.emotions.csv").read_bytes()
 
 
-def test_what_is_under_way_can_be_called_off_and_removed(page: Page, long_clip: Path) -> None:
+def test_a_running_order_can_be_canceled_and_its_upload_deleted(page: Page, long_clip: Path) -> None:
     page.goto("/")
     page.set_input_files("#files", long_clip)
     row = page.locator("tr", has_text=long_clip.name)
@@ -108,21 +109,21 @@ def test_what_is_under_way_can_be_called_off_and_removed(page: Page, long_clip: 
     row.locator("button", has_text="Cancel").click()
     row.locator(".state.cancelled").wait_for()
     page.evaluate("window.confirm = () => true")
-    row.locator("button", has_text="Remove").click()
+    row.locator("button", has_text="Delete").click()
     row.wait_for(state="detached")
 
 
-def test_a_file_that_is_no_video_says_why_it_failed(page: Page, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_video_fails_with_a_reason(page: Page, tmp_path: Path) -> None:
     path = tmp_path / "text.mp4"
     path.write_text("no video")
     page.goto("/")
     page.set_input_files("#files", path)
     row = page.locator("tr", has_text="text.mp4")
     row.locator(".state.failed").wait_for()
-    assert "not a video that can be opened" in row.inner_text()
+    assert "video" in row.locator(".reason").inner_text()
 
 
-def test_the_archive_is_browsed_searched_and_annotated(page: Page, server: Server) -> None:
+def test_the_archive_can_be_browsed_searched_and_annotated(page: Page, server: Server) -> None:
     page.goto("/archive")
     names = page.locator(".row-name a")
     page.wait_for_selector(".row-name a")
@@ -142,7 +143,7 @@ def test_the_archive_is_browsed_searched_and_annotated(page: Page, server: Serve
     row = page.locator("tr", has_text=MARKUP)
     row.locator(".state.missing").wait_for()
     page.locator("#annotate").click()
-    page.locator("#told", has_text="1 waiting now").wait_for()
+    page.locator("#notice", has_text=": 1.").wait_for()
     row.locator(".state.annotated").wait_for()
     assert row.locator(".state").inner_text() == "no faces"
     new = server.data.parent / "films" / "new.mp4"
@@ -153,7 +154,7 @@ def test_the_archive_is_browsed_searched_and_annotated(page: Page, server: Serve
     assert not [name for name in os.listdir(server.data.parent / "films") if name.startswith("<b>") and "emotions" in name]
 
 
-def test_moments_are_found_and_jumped_to(page: Page) -> None:
+def test_moments_can_be_found_and_played(page: Page) -> None:
     page.goto("/archive")
     page.locator("#tab-moments").click()
     page.wait_for_selector(".moments tbody tr")
@@ -161,6 +162,8 @@ def test_moments_are_found_and_jumped_to(page: Page) -> None:
     page.locator("[name=min_seconds]").fill("2.2")
     page.locator("[name=q]").fill("two")
     until(page, "document.querySelectorAll('.moments tbody tr').length === 2")
+    page.locator("[name=min_confidence]").fill("1")
+    until(page, "location.search.includes('min_confidence=0.01')")
     row = page.locator(".moments tbody tr").nth(1)
     cells = [cell.partition("\n")[0] for cell in row.locator("td").all_inner_texts()]
     assert cells[:3] == ["two_faces.mp4", "happiness", "0:03.3"]
@@ -168,7 +171,7 @@ def test_moments_are_found_and_jumped_to(page: Page) -> None:
     until(page, "Math.abs(document.querySelector('video')?.currentTime - 3.32) < 0.05")
 
 
-def test_what_the_browser_cannot_play_is_offered_as_a_copy(page: Page) -> None:
+def test_a_video_the_browser_cannot_play_is_converted_on_request(page: Page) -> None:
     page.goto("/archive?folder=old")
     page.locator(".row-name a").click()
     page.locator("#proxy button").click()
@@ -176,7 +179,7 @@ def test_what_the_browser_cannot_play_is_offered_as_a_copy(page: Page) -> None:
     assert page.evaluate("document.querySelector('video').src").endswith("/made/proxy")
 
 
-def test_names_that_are_markup_are_text(page: Page) -> None:
+def test_names_with_markup_are_shown_as_text(page: Page) -> None:
     page.goto("/archive")
     page.locator(".row-name a", has_text="<b>").click()
     page.wait_for_selector(".ap, #state:not(:empty)")
@@ -184,22 +187,22 @@ def test_names_that_are_markup_are_text(page: Page) -> None:
     assert page.locator("h1 b, h1 img").count() == 0
 
 
-def test_the_words_are_those_of_the_browsers_language(browser: Browser, server: Server) -> None:
+def test_texts_follow_the_language_of_the_browser(browser: Browser, server: Server) -> None:
     context = browser.new_context(base_url=f"http://127.0.0.1:{server.port}", locale="ru-RU")
     for page in watched(context):
         page.goto("/archive")
         page.wait_for_selector(".row-name a")
         assert page.locator("html").get_attribute("lang") == "ru"
         assert page.locator(".top nav a").all_inner_texts() == ["Видео", "Архив", "API"]
-        page.locator("tr", has_text="two_faces").get_by_text(WORDS["ru"]["happiness"]).wait_for()
+        page.locator("tr", has_text="two_faces").get_by_text(EMOTION_WORDS["ru"]["happiness"]).wait_for()
         page.locator("a", has_text="two_faces.mp4").click()
         page.wait_for_selector(".ap-legend")
-        assert page.locator(".ap-legend li").all_inner_texts() == [WORDS["ru"][emotion] for emotion in EMOTIONS]
+        assert page.locator(".ap-legend li").all_inner_texts() == [EMOTION_WORDS["ru"][emotion] for emotion in EMOTIONS]
         assert page.locator("#formats a", has_text="SRT").get_attribute("href").endswith("language=ru")
 
 
 @pytest.mark.parametrize("path", ["/", "/archive", "/archive?view=moments", "/api"])
-def test_pages_fit_a_phone_and_the_dark(browser: Browser, server: Server, path: str) -> None:
+def test_pages_fit_a_phone_and_dark_mode(browser: Browser, server: Server, path: str) -> None:
     size = {"width": 360, "height": 740}
     context = browser.new_context(
         base_url=f"http://127.0.0.1:{server.port}", viewport=size, is_mobile=True, color_scheme="dark"
@@ -212,7 +215,7 @@ def test_pages_fit_a_phone_and_the_dark(browser: Browser, server: Server, path: 
         assert max(map(int, re.findall(r"\d+", background)[:3])) < 60
 
 
-def test_everything_is_reached_by_the_keyboard(page: Page) -> None:
+def test_pages_can_be_used_with_the_keyboard(page: Page) -> None:
     page.goto("/archive")
     page.wait_for_selector(".row-name a")
     page.locator(".row-name a").first.focus()
@@ -224,7 +227,7 @@ def test_everything_is_reached_by_the_keyboard(page: Page) -> None:
     assert page.locator("h1").inner_text() == "two_faces.mp4"
 
 
-def test_all_languages_have_the_same_words() -> None:
+def test_all_languages_have_the_same_texts() -> None:
     keys = {language: set(words) for language, words in PAGE_WORDS.items()}
     assert keys["en"] == keys["ru"]
     for key, text in PAGE_WORDS["en"].items():

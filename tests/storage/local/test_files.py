@@ -1,4 +1,4 @@
-"""Files are written whole or not at all."""
+"""Local files: atomic writes, deletion and access checks."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from annotate.storage.local.files import check_writable, delete, write_atomic
 
 @pytest.fixture
 def usual_mask() -> Iterator[int]:
-    """A mask that leaves the group its reading."""
+    """A umask that keeps group read permission."""
     before = os.umask(0o027)
     yield 0o027
     os.umask(before)
 
 
 def refuse(*arguments: object, **options: object) -> None:
-    """What a full disk says."""
+    """Raise the error of a full disk."""
     raise OSError(28, "No space left on device")
 
 
 def deny(*arguments: object, **options: object) -> None:
-    """What a folder of somebody else's says."""
+    """Raise the error of a folder without write permission."""
     raise PermissionError(13, "Permission denied")
 
 
-def test_writes_utf_8_and_plain_line_ends(tmp_path: Path) -> None:
+def test_writes_utf_8_without_translating_line_ends(tmp_path: Path) -> None:
     write_atomic(tmp_path / "новый.csv", "гнев\nfear\n")
     assert (tmp_path / "новый.csv").read_bytes() == "гнев\nfear\n".encode()
     assert os.listdir(tmp_path) == ["новый.csv"]
 
 
-def test_replaces_what_stood_there(tmp_path: Path) -> None:
+def test_replaces_an_existing_file(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("a much longer text than the new one")
     write_atomic(path, "new")
@@ -46,18 +46,21 @@ def test_replaces_what_stood_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("step", ["os.replace", "os.fsync", "os.chmod"])
-def test_what_stood_there_remains_when_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+def test_an_existing_file_is_unchanged_when_writing_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     path = tmp_path / "a.csv"
     path.write_text("old")
     monkeypatch.setattr(step, refuse)
     with pytest.raises(OutputError) as caught:
         write_atomic(path, "new")
-    assert str(caught.value).startswith(f"{path}: cannot be written (No space left on device)")
+    assert caught.value.path == path
+    assert "No space left on device" in caught.value.problem
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.csv"]
 
 
-def test_interrupted_it_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_write_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
@@ -67,63 +70,65 @@ def test_interrupted_it_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytes
     assert os.listdir(tmp_path) == []
 
 
-def test_a_missing_folder_is_a_sentence(tmp_path: Path) -> None:
-    path = tmp_path / "gone" / "a.csv"
+def test_writing_to_a_missing_folder_fails(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "a.csv"
     with pytest.raises(OutputError) as caught:
         write_atomic(path, "text")
-    assert str(caught.value).startswith(f"{path}: cannot be written (No such file or directory)")
+    assert caught.value.path == path
+    assert "No such file or directory" in caught.value.problem
     assert os.listdir(tmp_path) == []
 
 
-def test_a_directory_in_the_way_is_a_sentence(tmp_path: Path) -> None:
+def test_writing_over_a_directory_fails(tmp_path: Path) -> None:
     (tmp_path / "a.csv").mkdir()
     with pytest.raises(OutputError, match="Is a directory"):
         write_atomic(tmp_path / "a.csv", "text")
     assert os.listdir(tmp_path) == ["a.csv"]
 
 
-def test_a_symbolic_link_is_replaced_not_written_through(tmp_path: Path) -> None:
+def test_a_symbolic_link_is_replaced_and_its_target_unchanged(tmp_path: Path) -> None:
     kept, link = tmp_path / "kept.txt", tmp_path / "a.csv"
-    kept.write_text("somebody's own")
+    kept.write_text("user's own")
     link.symlink_to(kept)
     write_atomic(link, "report")
-    assert (link.is_symlink(), link.read_text(), kept.read_text()) == (False, "report", "somebody's own")
+    assert (link.is_symlink(), link.read_text(), kept.read_text()) == (False, "report", "user's own")
 
 
 @pytest.mark.usefixtures("usual_mask")
-def test_mode_follows_the_mask(tmp_path: Path) -> None:
+def test_file_mode_follows_the_umask(tmp_path: Path) -> None:
     write_atomic(tmp_path / "a.csv", "text")
     assert stat.S_IMODE((tmp_path / "a.csv").stat().st_mode) == 0o640
 
 
-def test_the_mask_is_left_as_it_was(tmp_path: Path, usual_mask: int) -> None:
+def test_the_umask_is_restored(tmp_path: Path, usual_mask: int) -> None:
     write_atomic(tmp_path / "a.csv", "text")
     assert os.umask(usual_mask) == usual_mask
 
 
-def test_a_writable_folder_is_left_empty(tmp_path: Path) -> None:
+def test_checking_a_writable_folder_leaves_it_empty(tmp_path: Path) -> None:
     check_writable(tmp_path / "a.csv")
     assert os.listdir(tmp_path) == []
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_folder_is_the_path_of_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "TemporaryFile", deny)
     with pytest.raises(OutputError) as caught:
         check_writable(tmp_path / "a.csv")
-    assert str(caught.value).startswith(f"{tmp_path}: cannot be written (Permission denied)")
+    assert caught.value.path == tmp_path
+    assert "Permission denied" in caught.value.problem
 
 
 def test_a_missing_folder_is_not_writable(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="No such file or directory"):
-        check_writable(tmp_path / "gone" / "a.csv")
+        check_writable(tmp_path / "missing" / "a.csv")
 
 
-def test_a_name_that_is_too_long_is_known_before(tmp_path: Path) -> None:
+def test_a_name_that_is_too_long_is_not_writable(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="File name too long"):
         check_writable(tmp_path / ("a" * 300))
 
 
-def test_remove_takes_a_file_away_and_does_not_mind_its_absence(tmp_path: Path) -> None:
+def test_delete_ignores_a_missing_file(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("text")
     delete(path)
@@ -131,8 +136,8 @@ def test_remove_takes_a_file_away_and_does_not_mind_its_absence(tmp_path: Path) 
     assert os.listdir(tmp_path) == []
 
 
-def test_what_cannot_be_removed_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_file_that_cannot_be_deleted(tmp_path: Path) -> None:
     (tmp_path / "a.csv").mkdir()
     with pytest.raises(OutputError) as caught:
         delete(tmp_path / "a.csv")
-    assert str(caught.value).startswith(f"{tmp_path / 'a.csv'}: cannot be ")
+    assert caught.value.path == tmp_path / "a.csv"

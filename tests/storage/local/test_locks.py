@@ -1,3 +1,5 @@
+"""Locks on local outputs: one owner at a time, and leftovers of killed runs."""
+
 from __future__ import annotations
 
 import multiprocessing
@@ -8,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from annotate.errors import OutputError
-from annotate.storage.local.locks import abandoned, lock, sweep
+from annotate.storage.local.locks import find_abandoned, lock, sweep
 
 
 def hold(base: Path, ready: Connection) -> None:
-    """Locks, says so, and waits for its death."""
+    """Acquire the lock, send its scratch folder, and wait to be killed."""
     with lock(base) as held:
         assert held is not None
         (held.scratch / "unfinished.csv").write_text("half")
@@ -20,7 +22,7 @@ def hold(base: Path, ready: Connection) -> None:
         ready.recv()
 
 
-def test_a_claim_gives_an_empty_folder_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_lock_has_an_empty_scratch_folder_and_leaves_nothing(tmp_path: Path) -> None:
     with lock(tmp_path / "movie") as held:
         assert held is not None
         assert os.listdir(held.scratch) == []
@@ -29,7 +31,7 @@ def test_a_claim_gives_an_empty_folder_and_leaves_nothing(tmp_path: Path) -> Non
     assert os.listdir(tmp_path) == []
 
 
-def test_what_is_claimed_cannot_be_claimed_again(tmp_path: Path) -> None:
+def test_a_held_lock_cannot_be_acquired_again(tmp_path: Path) -> None:
     with lock(tmp_path / "movie") as first, lock(tmp_path / "MOVIE") as second:
         assert first is not None
         assert second is None
@@ -37,34 +39,34 @@ def test_what_is_claimed_cannot_be_claimed_again(tmp_path: Path) -> None:
         assert third is not None
 
 
-def test_other_videos_are_free(tmp_path: Path) -> None:
+def test_locks_of_other_videos_are_independent(tmp_path: Path) -> None:
     with lock(tmp_path / "one") as first, lock(tmp_path / "two") as second:
         assert first is not None
         assert second is not None
         assert first != second
 
 
-def test_a_killed_claim_is_free_and_its_leavings_are_removed(tmp_path: Path) -> None:
+def test_the_lock_of_a_killed_run_is_free_and_its_files_are_deleted(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=hold, args=(tmp_path / "movie", theirs))
     process.start()
     scratch = ours.recv()
-    somebodys = tmp_path / ".annotate-notes.tmp"
-    somebodys.touch()
-    with lock(tmp_path / "movie") as busy:
-        assert busy is None
+    unrelated = tmp_path / ".annotate-notes.tmp"
+    unrelated.touch()
+    with lock(tmp_path / "movie") as while_held:
+        assert while_held is None
     process.kill()
     process.join()
     assert os.listdir(scratch) == ["unfinished.csv"]
-    with lock(tmp_path / "movie") as free:
-        assert free is not None
-        assert free.scratch == scratch
+    with lock(tmp_path / "movie") as after_kill:
+        assert after_kill is not None
+        assert after_kill.scratch == scratch
         assert os.listdir(scratch) == []
-    assert os.listdir(tmp_path) == [somebodys.name]
+    assert os.listdir(tmp_path) == [unrelated.name]
 
 
-def test_sweeping_removes_what_killed_runs_left_and_nothing_else(tmp_path: Path) -> None:
+def test_sweep_deletes_what_killed_runs_left_and_nothing_else(tmp_path: Path) -> None:
     left = tmp_path / ".annotate-0123456789abcdef.tmp"
     left.mkdir()
     (left / "unfinished.csv").write_text("half")
@@ -74,15 +76,15 @@ def test_sweeping_removes_what_killed_runs_left_and_nothing_else(tmp_path: Path)
         (tmp_path / name).touch()
     with lock(tmp_path / "movie") as held:
         assert held is not None
-        assert abandoned(tmp_path) == [left, locked]
+        assert find_abandoned(tmp_path) == [left, locked]
         assert sweep(tmp_path) == [left, locked]
         assert held.scratch.exists()
-        assert abandoned(tmp_path) == []
+        assert find_abandoned(tmp_path) == []
     assert len(os.listdir(tmp_path)) == 4
-    assert sweep(tmp_path / "nowhere") == []
+    assert sweep(tmp_path / "missing") == []
 
 
-def test_a_link_in_place_of_leavings_is_not_followed(tmp_path: Path) -> None:
+def test_sweep_does_not_follow_links(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "file").touch()
@@ -91,13 +93,13 @@ def test_a_link_in_place_of_leavings_is_not_followed(tmp_path: Path) -> None:
     assert (precious / "file").exists()
 
 
-def test_a_folder_that_takes_no_files(tmp_path: Path) -> None:
+def test_locking_in_an_unwritable_folder_fails(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot be written"), lock(tmp_path / "file" / "movie"):
+    with pytest.raises(OutputError, match="written"), lock(tmp_path / "file" / "movie"):
         pass
 
 
-def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make = Path.mkdir
 
     def refuse(path: Path, *arguments: int, **options: bool) -> None:
@@ -107,7 +109,7 @@ def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(Path, "mkdir", refuse)
     with (
-        pytest.raises(OutputError, match=r"cannot be written \(No space left on device\)"),
+        pytest.raises(OutputError, match="No space left on device"),
         lock(tmp_path / "movie"),
     ):
         pass

@@ -1,4 +1,4 @@
-"""Claims in object storage: one owner at a time, and one that lost its claim writes nothing."""
+"""Locks in object storage: one owner at a time, and a run that lost its lock writes nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from annotate.analysis.annotation import Annotation
 from annotate.analysis.parallel import analyze
 from annotate.analysis.pipeline import Analysis
-from annotate.batch.check import Fault, remove_stale
+from annotate.batch.check import FindingKind, delete_stale_files
 from annotate.batch.job import Status
 from annotate.errors import OutputError, StorageError
 from annotate.storage.address import S3Address
@@ -37,24 +37,25 @@ def lock(base: S3Address) -> AbstractContextManager[Lock | None]:
 
 @pytest.fixture
 def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Makes all that was written so far older than a lease."""
-    age_of = S3Client.age_of
+    """Make everything written so far older than a lease."""
+    age_and_etag = S3Client.age_and_etag
 
-    def age_of_older(client: S3Client, path: S3Address) -> tuple[datetime.timedelta, str]:
-        age, etag = age_of(client, path)
+    def older_age_and_etag(client: S3Client, path: S3Address) -> tuple[datetime.timedelta, str]:
+        age, etag = age_and_etag(client, path)
         return age + PASSED, etag
 
-    def older() -> None:
-        monkeypatch.setattr(S3Client, "age_of", age_of_older)
+    def make_older() -> None:
+        monkeypatch.setattr(S3Client, "age_and_etag", older_age_and_etag)
 
-    return older
+    return make_older
 
 
 def locks(bucket: Bucket) -> list[str]:
+    """Return the keys of the lock objects."""
     return [key for key in bucket.keys if key.endswith(".lock")]
 
 
-def test_a_claim_is_an_object_that_is_gone_afterwards(bucket: Bucket, base: S3Address) -> None:
+def test_a_lock_is_an_object_that_is_deleted_on_release(bucket: Bucket, base: S3Address) -> None:
     with lock(base) as first, lock(base) as second:
         assert (first is not None, second) == (True, None)
         (key,) = locks(bucket)
@@ -63,12 +64,12 @@ def test_a_claim_is_an_object_that_is_gone_afterwards(bucket: Bucket, base: S3Ad
     assert bucket.keys == []
 
 
-def test_names_that_differ_in_case_share_a_claim(bucket: Bucket, base: S3Address) -> None:
+def test_names_that_differ_in_case_share_a_lock(bucket: Bucket, base: S3Address) -> None:
     with lock(base), lock(base.with_name("Movie")) as other:
         assert other is None
 
 
-def test_a_claim_is_renewed_while_it_is_held(bucket: Bucket, base: S3Address, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_held_lock_is_renewed(bucket: Bucket, base: S3Address, monkeypatch: pytest.MonkeyPatch) -> None:
     with lock(base) as held:
         assert held is not None
         (key,) = locks(bucket)
@@ -77,9 +78,7 @@ def test_a_claim_is_renewed_while_it_is_held(bucket: Bucket, base: S3Address, mo
         assert json.loads(bucket.get(key))["renewals"] == 2
 
 
-def test_a_claim_that_nobody_renews_is_taken_over_and_lost(
-    bucket: Bucket, base: S3Address, pass_time: Callable[[], None]
-) -> None:
+def test_an_expired_lock_is_taken_over_and_lost(bucket: Bucket, base: S3Address, pass_time: Callable[[], None]) -> None:
     with lock(base) as first:
         assert first is not None
         pass_time()
@@ -87,11 +86,11 @@ def test_a_claim_that_nobody_renews_is_taken_over_and_lost(
             assert second is not None
             second.confirm()
         assert locks(bucket) == []
-        with pytest.raises(OutputError, match="another run has taken the video over"):
+        with pytest.raises(OutputError, match="another run"):
             first.confirm()
 
 
-def test_a_renewal_whose_answer_was_lost_loses_nothing(bucket: Bucket, base: S3Address) -> None:
+def test_a_lost_response_to_a_renewal_does_not_lose_the_lock(bucket: Bucket, base: S3Address) -> None:
     with lock(base) as held:
         assert held is not None
         (key,) = locks(bucket)
@@ -100,7 +99,7 @@ def test_a_renewal_whose_answer_was_lost_loses_nothing(bucket: Bucket, base: S3A
     assert bucket.keys == []
 
 
-def test_a_claim_that_is_interrupted_while_it_is_made_is_withdrawn(
+def test_a_lock_is_deleted_if_its_creation_is_interrupted(
     bucket: Bucket, base: S3Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_conditional = S3Client.put_conditional
@@ -115,7 +114,22 @@ def test_a_claim_that_is_interrupted_while_it_is_made_is_withdrawn(
     assert bucket.keys == []
 
 
-def test_a_claim_whose_end_is_interrupted_is_ended(bucket: Bucket, base: S3Address, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_is_deleted_if_it_is_interrupted_after_its_creation(
+    bucket: Bucket, base: S3Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        assert locks(bucket) != []
+        raise SystemExit
+
+    monkeypatch.setattr(lease, "Lease", interrupt)
+    with pytest.raises(SystemExit), lock(base):
+        pass
+    assert bucket.keys == []
+
+
+def test_a_lock_is_deleted_if_its_release_is_interrupted(
+    bucket: Bucket, base: S3Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
     delete, calls = S3Client.delete, []
 
     def interrupted_once(client: S3Client, path: S3Address) -> None:
@@ -129,17 +143,17 @@ def test_a_claim_whose_end_is_interrupted_is_ended(bucket: Bucket, base: S3Addre
     assert (len(calls), bucket.keys) == (2, [])
 
 
-def test_who_lost_a_claim_is_told_and_leaves_the_others_alone(bucket: Bucket, base: S3Address) -> None:
+def test_confirming_a_lost_lock_raises_and_leaves_the_other_lock_alone(bucket: Bucket, base: S3Address) -> None:
     with lock(base) as held:
         assert held is not None
         (key,) = locks(bucket)
         bucket.put(key, b"another's")
-        with pytest.raises(OutputError, match="another run has taken the video over"):
+        with pytest.raises(OutputError, match="another run"):
             held.confirm()
     assert bucket.get(key) == b"another's"
 
 
-def test_a_run_that_lost_its_claim_writes_nothing(
+def test_a_run_that_lost_its_lock_writes_nothing(
     bucket: Bucket, empty_clip: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket.put("a.mp4", empty_clip)  # type: ignore[arg-type]
@@ -151,34 +165,36 @@ def test_a_run_that_lost_its_claim_writes_nothing(
     monkeypatch.setattr("annotate.batch.annotate.analyze", analyze_and_lose)
     (outcome,) = run(bucket.url)
     assert outcome.status is Status.FAILED
-    assert outcome.problem.startswith("not written, since another run has taken the video over")
+    assert "another run" in outcome.problem
     assert bucket.keys == [*locks(bucket), "a.mp4"]
 
 
-def test_only_what_nobody_renews_is_swept(bucket: Bucket, base: S3Address, pass_time: Callable[[], None]) -> None:
+def test_only_expired_locks_are_swept(bucket: Bucket, base: S3Address, pass_time: Callable[[], None]) -> None:
     key = f"films/.annotate-{'0' * 16}.lock"
     bucket.put(key, b"{}")
     bucket.put("films/.annotate-notes.lock", b"somebody's")
     folder = base.parent
     storage = storage_for(folder)
-    assert (storage.abandoned(folder), storage.sweep(folder)) == ([], [])
+    assert (storage.find_abandoned(folder), storage.sweep(folder)) == ([], [])
     pass_time()
-    assert [str(path) for path in storage.abandoned(folder)] == [f"{bucket.url}/{key}"]
+    assert [str(path) for path in storage.find_abandoned(folder)] == [f"{bucket.url}/{key}"]
     assert [str(path) for path in storage.sweep(folder)] == [f"{bucket.url}/{key}"]
     assert bucket.keys == ["films/.annotate-notes.lock"]
 
 
-def test_a_killed_runs_claim_is_found_by_check_and_removed(bucket: Bucket, pass_time: Callable[[], None]) -> None:
+def test_check_finds_and_deletes_the_lock_of_a_killed_run(bucket: Bucket, pass_time: Callable[[], None]) -> None:
     root = parse_path(bucket.url)
     bucket.put(f".annotate-{'0' * 16}.lock", b"{}")
     pass_time()
     (finding,) = check([root])
-    assert finding.fault is Fault.UNFINISHED
-    assert remove_stale(finding) == [finding.path]
+    assert finding.kind is FindingKind.UNFINISHED
+    assert delete_stale_files(finding) == [finding.path]
     assert bucket.keys == []
 
 
-def test_a_store_without_conditions_is_refused(bucket: Bucket, base: S3Address, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_ignores_conditions_is_refused(
+    bucket: Bucket, base: S3Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file_system = S3Client().filesystem
     call = file_system.call_s3
 
@@ -186,6 +202,6 @@ def test_a_store_without_conditions_is_refused(bucket: Bucket, base: S3Address, 
         return call(method, **arguments)
 
     monkeypatch.setattr(file_system, "call_s3", ignore_conditions)
-    with pytest.raises(StorageError, match="the store ignores conditions of puts"), lock(base):
+    with pytest.raises(StorageError, match="ignores"), lock(base):
         pass
     assert bucket.keys == []

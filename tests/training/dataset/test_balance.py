@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotate.training.dataset.balance import MEDIAN, SMALLEST, balance, chosen_rows
+from annotate.training.dataset.balance import MEDIAN, SMALLEST, balance, select_rows
 from annotate.training.dataset.storage import PARTS, TEST, TRAIN, open_dataset
 from tests.training.conftest import MakeDataset
 
@@ -19,25 +19,27 @@ def origins(rows: list[tuple[str, str, str]]) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("measure", "ratio", "kept"),
+    ("reference", "ratio", "kept"),
     [(SMALLEST, 1.0, (2, 2, 2)), (SMALLEST, 2.5, (5, 4, 2)), (MEDIAN, 1.5, (6, 4, 2)), (SMALLEST, 9.0, (10, 4, 2))],
 )
-def test_at_most_so_many_times_the_smallest_or_median_class(measure: str, ratio: float, kept: tuple[int, ...]) -> None:
+def test_classes_are_limited_relative_to_the_smallest_or_median_class(
+    reference: str, ratio: float, kept: tuple[int, ...]
+) -> None:
     table = origins([("a", "anger", TRAIN)] * 10 + [("b", "fear", TRAIN)] * 4 + [("c", "sadness", TRAIN)] * 2)
-    stays = table.iloc[chosen_rows(table, ratio, measure, [TRAIN], 0)]
-    assert stays["emotion"].value_counts().to_dict() == dict(zip(("anger", "fear", "sadness"), kept, strict=True))
+    remaining = table.iloc[select_rows(table, ratio, reference, [TRAIN], 0)]
+    assert remaining["emotion"].value_counts().to_dict() == dict(zip(("anger", "fear", "sadness"), kept, strict=True))
 
 
 @settings(max_examples=40)
 @given(st.lists(ROWS, max_size=60), st.floats(1, 4), st.integers(0, 2))
-def test_videos_give_evenly_and_other_parts_stay(rows: list[tuple[str, str, str]], ratio: float, seed: int) -> None:
+def test_videos_are_reduced_evenly_and_other_parts_kept(rows: list[tuple[str, str, str]], ratio: float, seed: int) -> None:
     table = origins(rows)
-    chosen = chosen_rows(table, ratio, SMALLEST, [TRAIN], seed)
+    chosen = select_rows(table, ratio, SMALLEST, [TRAIN], seed)
     assert (chosen == sorted(set(chosen))).all()
-    assert (chosen == chosen_rows(table, ratio, SMALLEST, [TRAIN], seed)).all()
-    stays = table.iloc[chosen]
-    assert (stays[stays["split"] != TRAIN].index == table[table["split"] != TRAIN].index).all()
-    before, after = (part[part["split"] == TRAIN] for part in (table, stays))
+    assert (chosen == select_rows(table, ratio, SMALLEST, [TRAIN], seed)).all()
+    kept = table.iloc[chosen]
+    assert (kept[kept["split"] != TRAIN].index == table[table["split"] != TRAIN].index).all()
+    before, after = (part[part["split"] == TRAIN] for part in (table, kept))
     sizes = before["emotion"].value_counts()
     for emotion, size in sizes.items():
         assert (after["emotion"] == emotion).sum() == min(size, int(ratio * sizes.min()))
@@ -47,17 +49,17 @@ def test_videos_give_evenly_and_other_parts_stay(rows: list[tuple[str, str, str]
         assert all(has[video] >= min(had[video], fullest - 1) for video in had.index)
 
 
-def test_another_seed_chooses_otherwise() -> None:
+def test_another_seed_selects_other_blocks() -> None:
     table = origins([(str(number), "anger", TRAIN) for number in range(40)] + [("x", "fear", TRAIN)] * 9)
-    first, second = (chosen_rows(table, 1.0, SMALLEST, [TRAIN], seed).tolist() for seed in (0, 1))
+    first, second = (select_rows(table, 1.0, SMALLEST, [TRAIN], seed).tolist() for seed in (0, 1))
     assert first != second
 
 
-def test_a_balanced_set_has_the_same_pixels(make_dataset: MakeDataset, tmp_path: Path) -> None:
+def test_a_balanced_dataset_has_the_pixels_of_the_selected_blocks(make_dataset: MakeDataset, tmp_path: Path) -> None:
     dataset = make_dataset("blocks", [0, 0, 0, 1, 0], ["a", "a", "b", "c", "d"], [TRAIN, TRAIN, TRAIN, TRAIN, TEST])
     written = balance(dataset, tmp_path / "balanced", 2.0, SMALLEST, [TRAIN], 0)
     balanced = open_dataset(tmp_path / "balanced")
-    rows = chosen_rows(dataset.origins, 2.0, SMALLEST, [TRAIN], 0)
+    rows = select_rows(dataset.origins, 2.0, SMALLEST, [TRAIN], 0)
     assert len(written) == len(balanced) == 4
     assert (balanced.pixels == dataset.pixels[rows]).all()
     assert balanced.origins["video"].tolist() == dataset.origins["video"].iloc[rows].tolist()

@@ -11,30 +11,30 @@ from annotate.training.dataset.stills import import_stills
 from annotate.training.dataset.storage import Split, open_dataset
 
 
-def faces(path: Path, **arrays: Any) -> Path:
+def write_faces(path: Path, **arrays: Any) -> Path:
     np.savez(path, **arrays)
     return path
 
 
-def test_stills_become_a_set_of_one_frame_a_block(tmp_path: Path) -> None:
+def test_stills_become_one_frame_blocks(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (4, 80, 80), np.uint8)
-    path = faces(tmp_path / "faces.npz", pixels=pixels, label=np.array([0, 7, 6, -1]))
-    origins, left_out = import_stills(path, tmp_path / "set", Split())
+    path = write_faces(tmp_path / "faces.npz", pixels=pixels, label=np.array([0, 7, 6, -1]))
+    origins, skipped = import_stills(path, tmp_path / "set", Split())
     dataset = open_dataset(tmp_path / "set")
-    assert left_out == 2
-    assert dataset.holds_stills
+    assert skipped == 2
+    assert dataset.has_stills
     assert (dataset.pixels[:, 0] == pixels[[0, 2]]).all()
     assert dataset.origins["video"].tolist() == ["faces/0", "faces/2"] == [origin.video for origin in origins]
     assert dataset.origins["emotion"].tolist() == ["anger", "surprise"]
 
 
 @pytest.mark.parametrize("side", [20, 48, 160])
-def test_stills_are_scaled_by_area_as_crops_are(tmp_path: Path, side: int) -> None:
-    """A still that is dark above and bright below stays so, and keeps its mean."""
+def test_stills_are_resized_by_area(tmp_path: Path, side: int) -> None:
+    """Resizing keeps the dark upper half, the bright lower half and the mean."""
     still = np.full((1, side, side), 10, np.uint8)
     still[:, side // 2 :] = 250
-    path = faces(tmp_path / "faces.npz", pixels=still, label=np.array([1]))
+    path = write_faces(tmp_path / "faces.npz", pixels=still, label=np.array([1]))
     import_stills(path, tmp_path / "set", Split())
     (block,) = open_dataset(tmp_path / "set").pixels
     assert block.shape == (1, 80, 80)
@@ -43,16 +43,16 @@ def test_stills_are_scaled_by_area_as_crops_are(tmp_path: Path, side: int) -> No
     assert block.mean() == pytest.approx(130, abs=1)
 
 
-def test_copies_and_subjects_stay_on_one_side(tmp_path: Path) -> None:
+def test_copies_and_subjects_are_not_split(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     different = random.integers(0, 256, (30, 8, 8), np.uint8)
-    path = faces(tmp_path / "copies.npz", pixels=np.concatenate([different] * 2), label=np.zeros(60, int))
+    path = write_faces(tmp_path / "copies.npz", pixels=np.concatenate([different] * 2), label=np.zeros(60, int))
     import_stills(path, tmp_path / "copies", Split(0.3, 0.3))
     parts = open_dataset(tmp_path / "copies").origins["split"].to_numpy()
     assert (parts[:30] == parts[30:]).all()
     assert len(set(parts)) == 3
     subjects = np.array([f"s{number % 5}" for number in range(30)])
-    path = faces(tmp_path / "subjects.npz", pixels=different, label=np.zeros(30, int), subject=subjects)
+    path = write_faces(tmp_path / "subjects.npz", pixels=different, label=np.zeros(30, int), subject=subjects)
     import_stills(path, tmp_path / "subjects", Split(0.3, 0.3))
     table = open_dataset(tmp_path / "subjects").origins
     assert (table.groupby("subject")["split"].nunique() == 1).all()
@@ -62,7 +62,7 @@ def test_copies_and_subjects_stay_on_one_side(tmp_path: Path) -> None:
 def test_a_given_split_is_kept(tmp_path: Path, split: Any) -> None:
     pixels = np.zeros((3, 8, 8), np.uint8)
     import_stills(
-        faces(tmp_path / "faces.npz", pixels=pixels, label=np.zeros(3, int), split=split), tmp_path / "set", Split()
+        write_faces(tmp_path / "faces.npz", pixels=pixels, label=np.zeros(3, int), split=split), tmp_path / "set", Split()
     )
     assert open_dataset(tmp_path / "set").origins["split"].tolist() == ["train", "validation", "test"]
 
@@ -71,28 +71,29 @@ PIXELS, LABEL = np.zeros((2, 8, 8), np.uint8), np.zeros(2, int)
 
 
 @pytest.mark.parametrize(
-    ("arrays", "sentence"),
+    ("arrays", "words"),
     [
-        ({"pixels": PIXELS}, "the array 'label' is missing"),
-        ({"pixels": PIXELS.astype(float), "label": LABEL}, r"found pixels float64 \(2, 8, 8\)"),
-        ({"pixels": PIXELS[0], "label": LABEL}, r"found pixels uint8 \(8, 8\)"),
-        ({"pixels": PIXELS, "label": np.zeros(3, int)}, r"expected 2 values of label, found an array \(3,\)"),
-        ({"pixels": PIXELS, "label": LABEL, "split": np.array([0, 5])}, "the split '5' is none of train"),
-        ({"pixels": PIXELS, "label": np.array(["happy", "sad"])}, "whole numbers as label"),
+        ({"pixels": PIXELS}, "'label'"),
+        ({"pixels": PIXELS.astype(float), "label": LABEL}, r"float64 \(2, 8, 8\)"),
+        ({"pixels": PIXELS[0], "label": LABEL}, r"uint8 \(8, 8\)"),
+        ({"pixels": PIXELS, "label": np.zeros(3, int)}, r"label.*\(2,\).*\(3,\)"),
+        ({"pixels": PIXELS, "label": LABEL, "split": np.array([0, 5])}, "split '5'"),
+        ({"pixels": PIXELS, "label": np.array(["happy", "sad"])}, "label <U5"),
     ],
 )
-def test_other_files_are_refused_in_a_sentence(tmp_path: Path, arrays: dict[str, Any], sentence: str) -> None:
-    path = faces(tmp_path / "faces.npz", **arrays)
-    with pytest.raises(DatasetError, match=sentence) as refused:
+def test_invalid_arrays_are_refused(tmp_path: Path, arrays: dict[str, Any], words: str) -> None:
+    path = write_faces(tmp_path / "faces.npz", **arrays)
+    with pytest.raises(DatasetError, match=words) as refused:
         import_stills(path, tmp_path / "set", Split())
     assert refused.value.path == path
     assert not (tmp_path / "set").exists()
 
 
-def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_or_missing_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "faces.npz").write_bytes(b"PK\x03\x04 nothing")
-    with pytest.raises(DatasetError, match=r"expected an \.npz file of arrays"):
+    with pytest.raises(DatasetError) as invalid:
         import_stills(tmp_path / "faces.npz", tmp_path / "set", Split())
-    with pytest.raises(UnreadableError, match="No such file") as missing:
+    assert (invalid.value.path, ".npz" in invalid.value.problem) == (tmp_path / "faces.npz", True)
+    with pytest.raises(UnreadableError) as missing:
         import_stills(tmp_path / "none.npz", tmp_path / "set", Split())
     assert Path(str(missing.value.path)) == tmp_path / "none.npz"

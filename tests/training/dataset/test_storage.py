@@ -37,7 +37,7 @@ def write(path: Path, count: int, *, frames: int = 20) -> Dataset:
 
 
 @pytest.mark.parametrize("count", [1, 11, 300])
-def test_what_is_written_is_read_back_and_mapped(tmp_path: Path, count: int) -> None:
+def test_a_written_dataset_is_read_back_memory_mapped(tmp_path: Path, count: int) -> None:
     dataset = write(tmp_path / "made/blocks", count, frames=1 if count > 100 else 20)
     assert isinstance(dataset.pixels, np.memmap)
     assert [int(block.mean()) for block in dataset.pixels] == [number % 256 for number in range(count)]
@@ -49,87 +49,85 @@ def test_what_is_written_is_read_back_and_mapped(tmp_path: Path, count: int) -> 
     assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["blocks"]
 
 
-def test_stills_stand_still(tmp_path: Path) -> None:
+def test_stills_are_repeated_as_blocks(tmp_path: Path) -> None:
     dataset = write(tmp_path / "faces", 3, frames=1)
-    assert dataset.holds_stills
-    assert dataset.whole_blocks(np.array([2])).shape == (1, 20, 80, 80)
+    assert dataset.has_stills
+    assert dataset.full_blocks(np.array([2])).shape == (1, 20, 80, 80)
 
 
-def test_names_that_are_no_text_are_kept(tmp_path: Path) -> None:
+def test_file_names_that_are_invalid_utf8_are_kept(tmp_path: Path) -> None:
     odd = BlockOrigin('\udcff,\n".mp4', "b", "NA", 0.0, 0.0, 0, 0, 1, 1, "anger", TEST)
     with write_dataset(tmp_path / "blocks", Contract(), {}) as writer:
         writer.add(np.zeros((20, 80, 80), np.uint8), odd)
     assert BlockOrigin(*open_dataset(tmp_path / "blocks").origins.drop(columns="block").iloc[0]) == odd
 
 
-def test_a_set_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
-    def fail_half_way() -> None:
+def test_a_dataset_is_written_completely_or_not_at_all(tmp_path: Path) -> None:
+    def fail_halfway() -> None:
         with write_dataset(tmp_path / "blocks", Contract(), {}) as writer:
             writer.add(np.zeros((20, 80, 80), np.uint8), ORIGIN)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fail_half_way()
+        fail_halfway()
     assert list(tmp_path.iterdir()) == []
     with write_dataset(tmp_path / "blocks", Contract(), {}):
         pass
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_is_overwritten(tmp_path: Path) -> None:
+def test_existing_files_are_not_overwritten(tmp_path: Path) -> None:
     dataset = write(tmp_path / "blocks", 1)
-    with pytest.raises(DatasetError, match="is there already") as refused:
+    with pytest.raises(DatasetError) as refused:
         write(tmp_path / "blocks", 1)
     assert refused.value.path == tmp_path / "blocks"
     assert len(dataset) == 1
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError):
         write(tmp_path / "file/blocks", 1)
 
 
-def _first_line_only(content: bytes) -> bytes:
+def _first_row_only(content: bytes) -> bytes:
     return b"\n".join(content.split(b"\n")[:2])
 
 
-def _of_smaller_crops(content: bytes) -> bytes:
+def _with_smaller_crops(content: bytes) -> bytes:
     meta = json.loads(content)
     meta["contract"]["crop_size_px"] = "64"
     return json.dumps(meta).encode()
 
 
 @pytest.mark.parametrize(
-    ("name", "damage", "sentence"),
+    ("name", "damage", "words"),
     [
-        ("meta.json", lambda content: b"[]", "the set of blocks cannot be read"),
-        ("blocks.npy", lambda content: content[:5000], "the set of blocks cannot be read"),
-        ("origins.csv", _first_line_only, "2 blocks and 1 origins do not go together"),
-        ("origins.csv", lambda content: content.replace(b"fear", b"rage"), "the emotion 'rage' is none of"),
-        ("meta.json", _of_smaller_crops, "expected blocks of 20 x 64 x 64"),
+        ("meta.json", lambda content: b"[]", "invalid dataset"),
+        ("blocks.npy", lambda content: content[:5000], "invalid dataset"),
+        ("origins.csv", _first_row_only, "2 blocks.*1 rows"),
+        ("origins.csv", lambda content: content.replace(b"fear", b"rage"), "'rage'"),
+        ("meta.json", _with_smaller_crops, "20 x 64 x 64"),
     ],
 )
-def test_damaged_sets_are_refused_in_a_sentence(
-    tmp_path: Path, name: str, damage: Callable[[bytes], bytes], sentence: str
-) -> None:
+def test_damaged_datasets_are_refused(tmp_path: Path, name: str, damage: Callable[[bytes], bytes], words: str) -> None:
     path = write(tmp_path / "blocks", 2).path
     (path / name).write_bytes(damage((path / name).read_bytes()))
-    with pytest.raises(DatasetError, match=sentence) as refused:
+    with pytest.raises(DatasetError, match=words) as refused:
         open_dataset(path)
     assert refused.value.path == path
 
 
-def test_what_is_no_set_is_refused(tmp_path: Path) -> None:
+def test_other_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as refused:
         open_dataset(tmp_path)
     assert (refused.value.path, "annotate dataset build" in refused.value.remedy) == (tmp_path, True)
 
 
-def test_rows_of_a_part(make_dataset: MakeDataset) -> None:
+def test_rows_of_each_part(make_dataset: MakeDataset) -> None:
     dataset = make_dataset("blocks", [0, 1, 2], parts=[TRAIN, TEST, TRAIN])
     assert [dataset.rows(part).tolist() for part in (*PARTS, "all")] == [[0, 2], [], [1], [0, 1, 2]]
 
 
 @given(st.lists(KEYS, min_size=1, max_size=30), KEYS, st.integers(0, 3))
-def test_a_split_is_stable_and_goes_by_subject_or_else_by_video(keys: list[str], newcomer: str, seed: int) -> None:
+def test_split_is_stable_and_by_subject_or_else_by_video(keys: list[str], newcomer: str, seed: int) -> None:
     split = Split(0.3, 0.3, seed)
     before = {key: split.part(key) for key in keys}
     split.part(newcomer)
@@ -140,9 +138,9 @@ def test_a_split_is_stable_and_goes_by_subject_or_else_by_video(keys: list[str],
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
-def test_shares_of_a_split(validation: float, test: float) -> None:
+def test_split_has_the_requested_shares(validation: float, test: float) -> None:
     if validation + test > 1:
-        with pytest.raises(SettingsError, match="must be shares of one whole"):
+        with pytest.raises(SettingsError, match=r"--validation .* --test "):
             Split(validation, test)
         return
     split = Split(validation, test)
@@ -151,7 +149,7 @@ def test_shares_of_a_split(validation: float, test: float) -> None:
     assert parts.count(TEST) / 400 == pytest.approx(test, abs=0.13)
 
 
-def test_another_seed_parts_otherwise_and_larger_shares_keep_the_test() -> None:
+def test_seed_changes_the_split_and_larger_shares_extend_it() -> None:
     keys = [str(number) for number in range(100)]
     assert [Split(seed=0).part(key) for key in keys] != [Split(seed=1).part(key) for key in keys]
     small, large = ({key for key in keys if Split(0.1, test).part(key) == TEST} for test in (0.1, 0.3))

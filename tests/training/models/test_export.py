@@ -10,10 +10,15 @@ from click.testing import CliRunner
 from annotate.emotions.classifier import Classifier
 from annotate.training.models.export import HALF_TOLERANCE, export, main
 from annotate.training.models.frame_cnn import NO_OFFSETS, BlockNetwork, FrameNetwork
-from annotate.training.recipe.calibrate import OFFSETS_TAKEN, choose_offsets, choose_temperature, expected_error
+from annotate.training.recipe.calibrate import (
+    OFFSET_STRENGTH,
+    choose_offsets,
+    choose_temperature,
+    expected_calibration_error,
+)
 
 
-def test_weights_in_half_precision_say_the_same(tmp_path: Path) -> None:
+def test_half_precision_weights_give_nearly_equal_predictions(tmp_path: Path) -> None:
     network = BlockNetwork(FrameNetwork())
     export(network, tmp_path / "single.onnx")
     assert export(network, tmp_path / "half.onnx", half=True) < HALF_TOLERANCE
@@ -21,39 +26,39 @@ def test_weights_in_half_precision_say_the_same(tmp_path: Path) -> None:
     assert sizes[0] < 0.55 * sizes[1]
 
 
-def test_the_file_says_which_frames_it_looks_at(tmp_path: Path) -> None:
+def test_metadata_contains_the_frame_stride(tmp_path: Path) -> None:
     export(BlockNetwork(FrameNetwork(), frame_stride=4), tmp_path / "model.onnx")
     classifier = Classifier(tmp_path / "model.onnx")
     assert classifier.contract.frame_stride == 4
     blocks = np.random.default_rng(0).integers(0, 256, (1, 20, 80, 80), np.uint8)
-    others = blocks.copy()
-    others[:, np.arange(20) % 4 != 0] = 0
-    assert (classifier(blocks) == classifier(others)).all()
+    changed = blocks.copy()
+    changed[:, np.arange(20) % 4 != 0] = 0
+    assert (classifier(blocks) == classifier(changed)).all()
 
 
-def test_temperature_softens_what_is_too_sure() -> None:
-    """Three of four labels are as the logits say, which at temperature 1 are all but certain."""
+def test_temperature_softens_overconfident_logits() -> None:
+    """Logits of near certainty are right three times in four."""
     logits = np.tile(np.array([8, 0, 0, 0, 0, 0, 0], np.float32), (8, 1))
     labels = np.array([0, 0, 0, 1] * 2)
     temperature = choose_temperature(logits, labels)
     assert temperature == 2.0
-    assert expected_error(logits, labels, temperature) < expected_error(logits, labels, 1.0)
+    assert expected_calibration_error(logits, labels, temperature) < expected_calibration_error(logits, labels, 1.0)
 
 
-def test_offsets_give_rare_classes_their_due() -> None:
-    """For logits that tell rightly how often anger is meant, evening the classes adds what the rarer one is rarer by."""
+def test_offsets_favor_rare_classes() -> None:
+    """For calibrated logits, the offset that balances the classes is the log ratio of their frequencies."""
     random = np.random.default_rng(0)
     margins = random.normal(-4, 2, 20_000)
     logits = np.full((len(margins), 7), -30, np.float32)
     logits[:, 0], logits[:, 4] = margins, 0
     labels = np.where(random.random(len(margins)) < 1 / (1 + np.exp(-margins)), 0, 4)
     offsets = choose_offsets([(logits, labels)])
-    rarer_by = np.log((labels == 4).sum() / (labels == 0).sum())
+    log_ratio = np.log((labels == 4).sum() / (labels == 0).sum())
     assert offsets[4] == 0
-    assert offsets[0] == pytest.approx(OFFSETS_TAKEN * rarer_by, rel=0.1)
+    assert offsets[0] == pytest.approx(OFFSET_STRENGTH * log_ratio, rel=0.1)
 
 
-def test_an_exported_network_is_exported_anew_with_offsets(tmp_path: Path) -> None:
+def test_an_exported_model_is_exported_again_with_offsets(tmp_path: Path) -> None:
     first, second = tmp_path / "first.onnx", tmp_path / "second.onnx"
     network = FrameNetwork()
     network(torch.rand(16, 1, 48, 48))
@@ -62,8 +67,8 @@ def test_an_exported_network_is_exported_anew_with_offsets(tmp_path: Path) -> No
     assert CliRunner().invoke(main, [str(first), "-o", str(second), *options]).exit_code == 0
     blocks = np.random.default_rng(0).integers(0, 256, (3, 20, 80, 80), np.uint8)
     before, after = (np.log(Classifier(path)(blocks)) for path in (first, second))
-    moved = after - before
-    assert moved - moved[:, 1:2] == pytest.approx(np.tile([1.0, *NO_OFFSETS[1:6], -1.0], (3, 1)), abs=1e-3)
+    difference = after - before
+    assert difference - difference[:, 1:2] == pytest.approx(np.tile([1.0, *NO_OFFSETS[1:6], -1.0], (3, 1)), abs=1e-3)
     refused = CliRunner().invoke(main, [str(first), "-o", str(second), "--offsets", "1,2"])
     assert refused.exit_code == 2
-    assert "is not a list of 7 numbers" in refused.output
+    assert "'1,2'" in refused.output

@@ -20,7 +20,7 @@ def crops() -> torch.Tensor:
 
 @pytest.fixture
 def network(crops: torch.Tensor) -> FrameNetwork:
-    """One whose normalisations have seen something."""
+    """A network whose batch normalizations have statistics of real inputs."""
     torch.manual_seed(1)
     network = FrameNetwork(dropout=0.0)
     for part in crops.split(4):
@@ -29,7 +29,7 @@ def network(crops: torch.Tensor) -> FrameNetwork:
 
 
 @pytest.mark.parametrize(("half", "tolerance"), [(False, 1e-4), (True, 1e-2)])
-def test_an_exported_network_comes_back(
+def test_an_exported_network_is_restored(
     tmp_path: Path, network: FrameNetwork, crops: torch.Tensor, half: bool, tolerance: float
 ) -> None:
     export(BlockNetwork(network), tmp_path / "model.onnx", half=half)
@@ -38,9 +38,7 @@ def test_an_exported_network_comes_back(
         assert torch.allclose(restored(crops), network(crops), atol=tolerance)
 
 
-def test_its_normalisations_fit_what_it_will_be_trained_with(
-    tmp_path: Path, network: FrameNetwork, crops: torch.Tensor
-) -> None:
+def test_restored_normalizations_fit_the_training_crops(tmp_path: Path, network: FrameNetwork, crops: torch.Tensor) -> None:
     export(BlockNetwork(network), tmp_path / "model.onnx")
     restored = restore(tmp_path / "model.onnx", crops)
     for part in restored.modules():
@@ -52,8 +50,10 @@ def test_its_normalisations_fit_what_it_will_be_trained_with(
 
 
 def test_other_models_are_refused(tmp_path: Path, crops: torch.Tensor) -> None:
-    with pytest.raises(TrainingError, match="not the network that is trained here"):
+    with pytest.raises(TrainingError) as other:
         restore(write_model(tmp_path / "other.onnx"), crops)
+    assert other.value.path == tmp_path / "other.onnx"
     (tmp_path / "text.onnx").write_text("no model")
-    with pytest.raises(TrainingError, match="no ONNX model"):
+    with pytest.raises(TrainingError) as text:
         restore(tmp_path / "text.onnx", crops)
+    assert (text.value.path, "ONNX" in text.value.problem) == (tmp_path / "text.onnx", True)

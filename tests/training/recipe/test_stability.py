@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from annotate.emotions.classifier import Classifier
-from annotate.training.recipe.stability import Stability, compare, measure
+from annotate.training.recipe.stability import Stability, measure_track, measure_video
 
 SAMPLE_VIDEOS = Path(__file__).parents[3] / "sample_videos"
 
 
-def test_a_face_that_stands_still_is_steady() -> None:
+def test_constant_crops_are_stable() -> None:
     crops = np.full((50, 5, 80, 80), 128, np.uint8)
-    assert compare(crops, Classifier()) == Stability(shifted=8, delayed=2)
+    assert measure_track(crops, Classifier()) == Stability(shifted=8, delayed=2)
 
 
 def test_shares() -> None:
@@ -26,7 +26,7 @@ def test_shares() -> None:
 def test_blocks_of_a_video_are_compared() -> None:
     video = SAMPLE_VIDEOS / "portrait.mp4"
     if not video.exists():
-        pytest.skip("the sample videos are not there")
-    found = measure(video, Classifier())
+        pytest.skip("sample videos missing")
+    found = measure_video(video, Classifier())
     assert found.shifted > 0
     assert found.changed_by_shift <= found.shifted

@@ -28,7 +28,7 @@ def votes(**counts: int) -> list[int]:
 
 @pytest.fixture
 def ferplus(tmp_path: Path) -> Path:
-    """Six faces: two train, one of them twice and once more in the test; the others as their votes say."""
+    """Two training faces, one of them duplicated and repeated in the test split; three more test faces."""
     random = np.random.default_rng(0)
     different = random.integers(0, 256, (5, 48, 48), np.uint8)
     path = tmp_path / "ferplus.npz"
@@ -53,7 +53,7 @@ def ferplus(tmp_path: Path) -> Path:
     return path
 
 
-def test_soft_targets_without_copies_of_the_test(ferplus: Path) -> None:
+def test_soft_targets_exclude_duplicates_of_test_images(ferplus: Path) -> None:
     stills = load_ferplus(ferplus, TRAIN)
     assert stills.labels.tolist() == [3]
     assert stills.targets.sum(1).tolist() == pytest.approx([1])
@@ -61,13 +61,13 @@ def test_soft_targets_without_copies_of_the_test(ferplus: Path) -> None:
     assert with_copies.targets[1].tolist() == pytest.approx([0.8, 0, 0, 0, 0.2, 0, 0])
 
 
-def test_strict_majority_without_copies_of_training(ferplus: Path) -> None:
+def test_strict_majority_excludes_duplicates_of_training_images(ferplus: Path) -> None:
     stills = load_ferplus_majority(ferplus, TEST)
     assert stills.labels.tolist() == [2]
     assert stills.pixels.shape == (1, CANVAS_PX, CANVAS_PX)
 
 
-def test_black_around_a_face_is_filled_and_the_face_is_kept() -> None:
+def test_black_background_is_filled_and_the_face_unchanged() -> None:
     face = np.zeros((4, CANVAS_PX, CANVAS_PX), np.uint8)
     face[:, 24:72, 24:72] = 160
     face[:, 40:44, 40:44] = 0
@@ -104,5 +104,5 @@ def test_published_tables_are_joined() -> None:
     assert arrays["pixels"].shape == (2, 48, 48)
     assert arrays["fer2013_label"].tolist() == [4, 3]
     assert arrays["split"].tolist() == [0, 2]
-    with pytest.raises(DatasetError, match="do not belong together"):
+    with pytest.raises(DatasetError, match="2 and 1 rows"):
         join(faces, counts.iloc[:1])

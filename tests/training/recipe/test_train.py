@@ -17,8 +17,8 @@ from annotate.training.recipe.still_faces import CANVAS_PX, Stills
 from annotate.training.recipe.train import TrainingSettings, train
 
 
-def two_kinds(count: int, seed: int = 0) -> Stills:
-    """Noisy stills of two classes that anyone could tell apart: bright above, bright below."""
+def two_classes(count: int, seed: int = 0) -> Stills:
+    """Return noisy stills of two easily separated classes: bright above, bright below."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, 2, count) * 3
     pixels = random.integers(60, 120, (count, CANVAS_PX, CANVAS_PX)).astype(np.uint8)
@@ -28,7 +28,7 @@ def two_kinds(count: int, seed: int = 0) -> Stills:
     return Stills(pixels, np.eye(7, dtype=np.float32)[labels], np.zeros(count, bool))
 
 
-def test_augmented_crops_are_crops_and_repeat() -> None:
+def test_augmented_crops_are_valid_and_reproducible() -> None:
     faces = torch.rand(16, 1, CANVAS_PX, CANVAS_PX)
     first, second = (augment(faces, torch.Generator().manual_seed(1)) for _ in range(2))
     assert first.shape == (16, 1, 80, 80)
@@ -38,10 +38,10 @@ def test_augmented_crops_are_crops_and_repeat() -> None:
     assert not torch.equal(first, augment(faces, torch.Generator().manual_seed(2)))
 
 
-def test_a_network_learns_goes_on_after_a_kill_and_is_exported(tmp_path: Path) -> None:
-    training, validation = two_kinds(512), two_kinds(64, seed=1)
+def test_a_network_trains_resumes_and_exports(tmp_path: Path) -> None:
+    training, validation = two_classes(512), two_classes(64, seed=1)
     settings = TrainingSettings(steps=40, round_steps=16, batch_size=32, average_decay=0.9)
-    sets = {"more": (training, 0.75), "less": (two_kinds(64, seed=2), 0.25)}
+    sets = {"more": (training, 0.75), "less": (two_classes(64, seed=2), 0.25)}
     train(sets, {"own": validation}, tmp_path / "run", replace(settings, steps=16))
     network = train(sets, {"own": validation}, tmp_path / "run", settings)
     log = (tmp_path / "run" / "log.csv").read_text().splitlines()
@@ -57,14 +57,14 @@ def test_a_network_learns_goes_on_after_a_kill_and_is_exported(tmp_path: Path) -
     assert "happiness" in text
 
 
-def test_a_block_is_the_mean_of_its_frames_softened() -> None:
+def test_block_prediction_is_the_softmax_of_the_mean_frame_logits() -> None:
     frames = FrameNetwork().eval()
     blocks = torch.rand(2, 20, 80, 80)
     with torch.inference_mode():
-        views = [
-            view_matrix(share) @ (blocks[:, 4 * look].flip(2) if mirrored else blocks[:, 4 * look]) @ view_matrix(share).T
-            for look, (share, mirrored) in enumerate(VIEWS)
-        ]
+        views = []
+        for number, (share, mirrored) in enumerate(VIEWS):
+            frame = blocks[:, 4 * number].flip(2) if mirrored else blocks[:, 4 * number]
+            views.append(view_matrix(share) @ frame @ view_matrix(share).T)
         logits = torch.stack([frames(view[:, None]) for view in views]).mean(0)
         found = BlockNetwork(frames, temperature=2.0).eval()(blocks)
     assert found.numpy() == pytest.approx(torch.softmax(logits / 2, 1).numpy(), abs=1e-5)

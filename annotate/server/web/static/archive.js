@@ -1,61 +1,73 @@
-/* The archive: its tree, its videos, and moments in them. */
+/* The page of the archive: folders, videos and moments. */
 
 import { VIDEO_HEADS, ask, clock, emotionOf, listen, make, number, percent, post, swatch, tableOf, videoRow, word } from "/static/common.js";
 
 const PAGE = 200;
-const TYPING_MS = 250;
-const RELOAD_MS = 1500;
+const TYPING_DELAY_MS = 250;
+const RELOAD_DELAY_MS = 1500;
 const filters = document.getElementById("filters");
 const list = document.getElementById("list");
 const more = document.getElementById("more");
 const tree = document.getElementById("tree");
-const told = document.getElementById("told");
+const notice = document.getElementById("notice");
 const tabs = { videos: document.getElementById("tab-videos"), moments: document.getElementById("tab-moments") };
-const NAMES = ["q", "emotion", "state", "min_confidence", "min_seconds"];
-let state = fromAddress();
-let asked = 0;
+const FILTERS = ["q", "emotion", "state", "min_confidence", "min_seconds"];
+let state = stateFromUrl();
+let requests = 0;
 let body = null;
-let length = PAGE;
+let limit = PAGE;
 
-function fromAddress() {
+function stateFromUrl() {
   const query = new URLSearchParams(location.search);
   const found = { folder: query.get("folder") || "", view: query.get("view") === "moments" ? "moments" : "videos" };
-  for (const name of NAMES) found[name] = query.get(name) || "";
+  for (const name of FILTERS) found[name] = query.get(name) || "";
   return found;
 }
 
-function addressOf(what) {
+function urlOf(values) {
   const query = new URLSearchParams();
-  for (const name of ["folder", ...NAMES]) if (what[name]) query.set(name, what[name]);
-  if (what.view === "moments") query.set("view", "moments");
+  for (const name of ["folder", ...FILTERS]) if (values[name]) query.set(name, values[name]);
+  if (values.view === "moments") query.set("view", "moments");
   const text = query.toString();
   return text ? `/archive?${text}` : "/archive";
 }
 
+/* Confidence is a share of 1 in URLs and in the API, and a percentage in the form. */
+function toInput(name, value) {
+  return name === "min_confidence" && value ? String(Number((100 * value).toFixed(2))) : value;
+}
+
+function fromInput(name, value) {
+  return name === "min_confidence" && value ? String(Math.min(100, Math.max(0, Number(value))) / 100) : value;
+}
+
 function go(change, { replace = false } = {}) {
   state = { ...state, ...change };
-  history[replace ? "replaceState" : "pushState"](null, "", addressOf(state));
-  length = PAGE;
+  history[replace ? "replaceState" : "pushState"](null, "", urlOf(state));
+  limit = PAGE;
   show();
 }
 
 addEventListener("popstate", () => {
-  state = fromAddress();
-  length = PAGE;
+  state = stateFromUrl();
+  limit = PAGE;
   show();
 });
 
-function queryOf(names, further = {}) {
-  const query = new URLSearchParams(further);
+function queryOf(names, extra = {}) {
+  const query = new URLSearchParams(extra);
   for (const name of names) if (state[name]) query.set(name, state[name]);
   return query.toString();
 }
 
-/* Shows what the address says; answers that come too late are left out. */
+/* Shows the current state; outdated responses are ignored. */
 async function show() {
-  const mine = ++asked;
+  const request = ++requests;
   const isMoments = state.view === "moments";
-  for (const name of NAMES) if (document.activeElement !== filters.elements[name]) filters.elements[name].value = state[name];
+  for (const name of FILTERS) {
+    const input = filters.elements[name];
+    if (document.activeElement !== input) input.value = toInput(name, state[name]);
+  }
   for (const [name, tab] of Object.entries(tabs)) {
     tab.setAttribute("aria-selected", String(name === state.view));
     tab.tabIndex = name === state.view ? 0 : -1;
@@ -63,27 +75,27 @@ async function show() {
   for (const label of document.querySelectorAll(".for-videos")) label.hidden = isMoments;
   for (const label of document.querySelectorAll(".for-moments")) label.hidden = !isMoments;
   try {
-    const archive = await ask(`/archive?${queryOf(["folder", "q", "emotion", "state"], { limit: length })}`);
+    const archive = await ask(`/archive?${queryOf(["folder", "q", "emotion", "state"], { limit })}`);
     const moments = isMoments
-      ? await ask(`/moments?${queryOf(["folder", "q", "emotion", "min_confidence", "min_seconds"], { source: "archive", limit: length })}`)
+      ? await ask(`/moments?${queryOf(["folder", "q", "emotion", "min_confidence", "min_seconds"], { source: "archive", limit })}`)
       : null;
-    if (mine !== asked) return;
-    showPlace(archive);
+    if (request !== requests) return;
+    showHeading(archive);
     if (moments) showMoments(moments);
     else showVideos(archive);
     await showTree();
   } catch (error) {
-    if (mine !== asked) return;
+    if (request !== requests) return;
     body = null;
     list.replaceChildren(make("p", { class: "empty", text: error.status === 404 ? word("emptyFolder") : error.message }));
   }
 }
 
-function showPlace(archive) {
-  document.getElementById("place").textContent = state.folder.split("/").pop() || tree.dataset.name;
+function showHeading(archive) {
+  document.getElementById("folder-name").textContent = state.folder.split("/").pop() || tree.dataset.name;
   const { states } = archive;
   const total = Object.values(states).reduce((sum, count) => sum + count, 0);
-  const parts = Object.entries(states).map(([name, count]) => `${number(count)} ${word(name)}`);
+  const parts = Object.entries(states).map(([name, count]) => `${number(count)}\u00a0${word(name)}`);
   document.getElementById("summary").textContent = archive.is_complete ? (total ? parts.join(" · ") : "") : word("looking");
   document.getElementById("annotate").hidden = !(states.missing || states.stale);
   const problems = document.getElementById("problems");
@@ -96,17 +108,17 @@ function isSearch() {
 }
 
 function showVideos(archive) {
-  const made = tableOf(VIDEO_HEADS, word("videos"));
-  body = made.body;
+  const videos = tableOf(VIDEO_HEADS, word("videos"));
+  body = videos.body;
   for (const folder of archive.folders) body.append(folderRow(folder));
   for (const video of archive.videos) body.append(videoRow(video, { withFolder: isSearch() }));
-  const none = isSearch() ? word("nothingFound") : archive.is_complete ? word("emptyFolder") : word("looking");
-  list.replaceChildren(body.rows.length ? made.table : make("p", { class: "empty", text: none }));
+  const emptyText = isSearch() ? word("nothingFound") : archive.is_complete ? word("emptyFolder") : word("looking");
+  list.replaceChildren(body.rows.length ? videos.table : make("p", { class: "empty", text: emptyText }));
   more.hidden = archive.total <= archive.videos.length;
 }
 
 function folderRow(folder) {
-  const link = make("a", { href: addressOf({ folder: folder.folder, view: state.view }), text: `${folder.name}/`, dir: "auto" });
+  const link = make("a", { href: urlOf({ folder: folder.folder, view: state.view }), text: `${folder.name}/`, dir: "auto" });
   link.addEventListener("click", (event) => follow(event, folder.folder));
   const cell = make("td", { class: "row-state", colspan: 5 }, make("span", { class: "hint", text: longCountsOf(folder) }));
   return make("tr", {}, make("td", { class: "row-name" }, link), cell);
@@ -118,8 +130,7 @@ function longCountsOf(folder) {
 
 function countsOf(folder) {
   const done = folder.states.annotated || 0;
-  const open = folder.videos - done;
-  return open ? `${number(done)} / ${number(folder.videos)}` : number(folder.videos);
+  return done < folder.videos ? `${number(done)} / ${number(folder.videos)}` : number(folder.videos);
 }
 
 function follow(event, folder) {
@@ -135,12 +146,12 @@ function showMoments({ moments, total }) {
   table.classList.add("moments");
   for (const moment of moments) {
     const href = `/videos/${moment.id}#t=${moment.start_s}`;
-    const where = [moment.folder, word("face", { number: moment.face_id })].filter(Boolean).join(" · ");
+    const details = [moment.folder, word("face", { number: moment.face_id })].filter(Boolean).join(" · ");
     rows.append(
       make(
         "tr",
         {},
-        make("td", { class: "row-name" }, make("a", { href, text: moment.name, dir: "auto" }), make("div", { class: "hint", text: where })),
+        make("td", { class: "row-name" }, make("a", { href, text: moment.name, dir: "auto" }), make("div", { class: "hint", text: details })),
         make("td", { class: "row-mostly" }, swatch(moment.emotion), emotionOf(moment.emotion).word),
         make("td", { class: "number row-length", text: clock(moment.start_s, 1) }),
         make("td", { class: "number row-seconds", text: number(moment.end_s - moment.start_s, 1) }),
@@ -148,18 +159,17 @@ function showMoments({ moments, total }) {
       ),
     );
   }
-  const count = make("p", { class: "hint", text: `${word("momentsCount", { number: number(total) })}. ${word("momentsHint")}` });
+  const count = make("p", { class: "hint", text: `${word("momentsCount", { number: number(total) })} ${word("momentsHint")}` });
   list.replaceChildren(count, moments.length ? table : make("p", { class: "empty", text: word("nothingFound") }));
   more.hidden = total <= moments.length;
 }
 
-/* The tree: what is open stays open; a folder's own are asked for when it is opened. */
+/* The folder tree: open folders stay open, and subfolders are loaded when their folder is opened. */
 const open = new Set([""]);
 
 async function showTree() {
-  const above = [""];
-  for (const part of state.folder ? state.folder.split("/") : []) above.push(above[above.length - 1] ? `${above[above.length - 1]}/${part}` : part);
-  above.forEach((folder) => open.add(folder));
+  const parts = state.folder ? state.folder.split("/") : [];
+  parts.forEach((_, index) => open.add(parts.slice(0, index + 1).join("/")));
   const root = await branchOf({ folder: "", name: tree.dataset.name }, true);
   const focused = tree.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   tree.replaceChildren(make("ul", {}, root));
@@ -167,12 +177,12 @@ async function showTree() {
 }
 
 async function branchOf(folder, isRoot = false) {
-  let inside = [];
+  let subfolders = [];
   let counts = folder.states ? countsOf(folder) : "";
   let title = folder.states ? longCountsOf(folder) : null;
   if (open.has(folder.folder)) {
     const answer = await ask(`/archive?${new URLSearchParams({ folder: folder.folder, limit: 1 })}`).catch(() => null);
-    inside = answer ? answer.folders : [];
+    subfolders = answer ? answer.folders : [];
     if (isRoot && answer) {
       const whole = { states: answer.states, videos: Object.values(answer.states).reduce((sum, one) => sum + one, 0) };
       counts = countsOf(whole);
@@ -180,25 +190,25 @@ async function branchOf(folder, isRoot = false) {
     }
   }
   const isOpen = open.has(folder.folder);
-  const mayOpen = folder.has_folders || inside.length > 0;
+  const canOpen = folder.has_folders || subfolders.length > 0;
   const toggle = make("button", {
     type: "button",
-    class: mayOpen ? "" : "leaf",
+    class: canOpen ? "" : "leaf",
     "aria-expanded": String(isOpen),
     "aria-label": folder.name,
     "data-key": `toggle ${folder.folder}`,
-    tabindex: mayOpen ? null : -1,
+    tabindex: canOpen ? null : -1,
     onclick: () => {
       if (isOpen) open.delete(folder.folder);
       else open.add(folder.folder);
       showTree();
     },
   });
-  const link = make("a", { href: addressOf({ folder: folder.folder, view: state.view }), "data-key": folder.folder, dir: "auto" });
+  const link = make("a", { href: urlOf({ folder: folder.folder, view: state.view }), "data-key": folder.folder, dir: "auto" });
   link.append(make("span", { text: isRoot ? word("whole") : folder.name }), make("span", { class: "hint", text: counts, title }));
   if (folder.folder === state.folder) link.setAttribute("aria-current", "true");
   link.addEventListener("click", (event) => follow(event, folder.folder));
-  const branches = await Promise.all(inside.map((each) => branchOf(each)));
+  const branches = await Promise.all(subfolders.map((each) => branchOf(each)));
   return make("li", {}, make("div", {}, isRoot ? null : toggle, link), branches.length ? make("ul", {}, ...branches) : null);
 }
 
@@ -207,9 +217,9 @@ filters.addEventListener("submit", (event) => event.preventDefault());
 filters.addEventListener("input", () => {
   clearTimeout(timer);
   timer = setTimeout(() => {
-    const change = Object.fromEntries(NAMES.map((name) => [name, filters.elements[name].value.trim()]));
+    const change = Object.fromEntries(FILTERS.map((name) => [name, fromInput(name, filters.elements[name].value.trim())]));
     go(change, { replace: true });
-  }, TYPING_MS);
+  }, TYPING_DELAY_MS);
 });
 for (const [name, tab] of Object.entries(tabs)) {
   tab.addEventListener("click", () => go({ view: name }));
@@ -221,7 +231,7 @@ for (const [name, tab] of Object.entries(tabs)) {
   });
 }
 more.addEventListener("click", () => {
-  length = Math.min(1000, length + PAGE);
+  limit = Math.min(1000, limit + PAGE);
   show();
 });
 document.getElementById("annotate").addEventListener("click", async (event) => {
@@ -229,8 +239,8 @@ document.getElementById("annotate").addEventListener("click", async (event) => {
   button.disabled = true;
   try {
     const { ordered } = await post(`/archive/annotate?${queryOf(["folder"])}`);
-    told.textContent = word("ordered", { number: number(ordered) });
-    told.hidden = false;
+    notice.textContent = word("ordered", { number: number(ordered) });
+    notice.hidden = false;
     await show();
   } catch (error) {
     alert(error.message);
@@ -245,16 +255,16 @@ addEventListener("keydown", (event) => {
 });
 if (matchMedia("(max-width: 52rem)").matches) document.querySelector(".tree").open = false;
 
-/* A video that changes is shown at once; counts follow a little later, and new files when they are found. */
+/* A changed video is updated immediately; counts and new files follow after a short delay. */
 const states = new Map();
-let later = 0;
+let reloadTimer = 0;
 
 function showLater() {
-  if (!later) {
-    later = setTimeout(() => {
-      later = 0;
+  if (!reloadTimer) {
+    reloadTimer = setTimeout(() => {
+      reloadTimer = 0;
       if (!document.hidden) show();
-    }, RELOAD_MS);
+    }, RELOAD_DELAY_MS);
   }
 }
 

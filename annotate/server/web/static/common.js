@@ -1,17 +1,17 @@
-/* What all pages share: words, elements, numbers, the API, news, and a video's row. */
+/* Shared by all pages: texts, numbers, the API, events, and table rows of videos. */
 
 const page = JSON.parse(document.body.dataset.page);
 export const { language, emotions, maxUploadBytes } = page;
 export const { make } = AnnotateElements;
-const RECONNECT_MS = 4000;
-const DONE = ["annotated", "failed", "cancelled", "stale", "missing"];
+const RECONNECT_DELAY_MS = 4000;
+const ENDED = ["annotated", "failed", "cancelled", "stale", "missing"];
 
-/* A text in the page's language, its {places} filled. */
+/* Returns a text in the language of the page, with {placeholders} replaced. */
 export function word(key, values = {}) {
   return AnnotateElements.fill(page.words[key] ?? key, values);
 }
 
-/* 0:05, 1:02:05, 0:05.0 */
+/* Formats seconds as 0:05, 1:02:05 or 0:05.0. */
 export function clock(seconds, decimals = 0) {
   return AnnotateElements.clock(1000 * seconds, decimals);
 }
@@ -19,7 +19,7 @@ export function clock(seconds, decimals = 0) {
 export function size(bytes) {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
   const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
-  const options = { style: "unit", unit: units[power], maximumFractionDigits: power > 2 ? 1 : 0 };
+  const options = { style: "unit", unit: units[power], unitDisplay: power ? "short" : "long", maximumFractionDigits: power > 2 ? 1 : 0 };
   return new Intl.NumberFormat(language, options).format(bytes / 1000 ** power);
 }
 
@@ -36,29 +36,29 @@ export function emotionOf(name) {
 }
 
 export function swatch(name) {
-  const made = make("span", { class: "swatch", "aria-hidden": "true" });
-  made.style.background = emotionOf(name).colour;
-  return made;
+  const element = make("span", { class: "swatch", "aria-hidden": "true" });
+  element.style.background = emotionOf(name).colour;
+  return element;
 }
 
-/* The API's answer; what went wrong is an Error with the server's sentence and `status`. */
+/* Sends a request to the API and returns the document; throws an Error with the server's message and the HTTP `status`. */
 export async function ask(path, options = {}) {
-  const answer = await fetch(`/api${path}`, options);
-  if (answer.status === 204) return null;
-  const content = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw Object.assign(new Error(content.detail || answer.statusText), { status: answer.status });
+  const response = await fetch(`/api${path}`, options);
+  if (response.status === 204) return null;
+  const content = await response.json().catch(() => ({}));
+  if (!response.ok) throw Object.assign(new Error(content.detail || response.statusText), { status: response.status });
   return content;
 }
 
 export const post = (path) => ask(path, { method: "POST" });
 
-function sayOffline(is) {
-  document.getElementById("offline").hidden = !is;
+function showOffline(isOffline) {
+  document.getElementById("offline").hidden = !isOffline;
 }
 
-/* Calls `each` for every video that changes, `begun` when news flow (again), and `archive` when that has changed. A hidden
-   page does not listen. */
-export function listen(each, begun, { query = "", archive = null } = {}) {
+/* Calls `onVideo` for every changed video, `onConnect` after each (re)connection, and `archive` when the archive changes.
+   A hidden page does not listen. */
+export function listen(onVideo, onConnect, { query = "", archive = null } = {}) {
   let source = null;
   let timer = 0;
   function open() {
@@ -66,16 +66,16 @@ export function listen(each, begun, { query = "", archive = null } = {}) {
     if (source || document.hidden) return;
     source = new EventSource(`/api/events${query}`);
     source.addEventListener("open", () => {
-      sayOffline(false);
-      begun();
+      showOffline(false);
+      onConnect();
     });
-    source.addEventListener("video", (event) => each(JSON.parse(event.data)));
+    source.addEventListener("video", (event) => onVideo(JSON.parse(event.data)));
     if (archive) source.addEventListener("archive", archive);
     source.addEventListener("error", () => {
-      sayOffline(true);
+      showOffline(true);
       if (source && source.readyState === EventSource.CLOSED) {
         close();
-        timer = setTimeout(open, RECONNECT_MS);
+        timer = setTimeout(open, RECONNECT_DELAY_MS);
       }
     });
   }
@@ -89,13 +89,13 @@ export function listen(each, begun, { query = "", archive = null } = {}) {
   open();
 }
 
-/* How far something is: a bar and words. */
+/* Progress of an order: a bar and a text. */
 export function progressOf(progress) {
   const { done_s: done, duration_s: length, to_go_s: toGo } = progress;
   const text = length ? word("progress", { done: clock(done), length: clock(length) }) : word("progressUnknown", { done: clock(done) });
-  const rest = toGo === null || toGo === undefined ? "" : ` · ${word("toGo", { time: clock(Math.ceil(toGo)) })}`;
+  const remaining = toGo === null || toGo === undefined ? "" : ` · ${word("toGo", { time: clock(Math.ceil(toGo)) })}`;
   const bar = make("progress", { max: 1, "aria-label": word("running"), value: length ? Math.min(1, done / length) : null });
-  return [bar, make("span", { class: "reason", text: text + rest })];
+  return [bar, make("span", { class: "reason", text: text + remaining })];
 }
 
 export function stateOf(video) {
@@ -123,7 +123,8 @@ export function mostlyOf(video) {
   return video.emotion ? [make("span", {}, swatch(video.emotion), emotionOf(video.emotion).word), sharesOf(video)] : [];
 }
 
-function guarded(action) {
+/* Returns a click handler that disables the button during an action, and shows its error. */
+function clickHandler(action) {
   return async (event) => {
     const button = event.currentTarget;
     button.disabled = true;
@@ -141,16 +142,16 @@ export function actionsOf(video) {
   const path = `/videos/${video.id}`;
   const buttons = [];
   if (["waiting", "running"].includes(video.state)) {
-    buttons.push(make("button", { type: "button", text: word("cancel"), onclick: guarded(() => post(`${path}/cancel`)) }));
+    buttons.push(make("button", { type: "button", text: word("cancel"), onclick: clickHandler(() => post(`${path}/cancel`)) }));
   } else if (["failed", "cancelled", "missing", "stale"].includes(video.state)) {
     const text = word(video.state === "missing" || video.state === "stale" ? "annotate" : "again");
-    buttons.push(make("button", { type: "button", text, onclick: guarded(() => post(`${path}/annotate`)) }));
+    buttons.push(make("button", { type: "button", text, onclick: clickHandler(() => post(`${path}/annotate`)) }));
   }
-  if (video.source === "upload" && DONE.includes(video.state)) {
+  if (video.source === "upload" && ENDED.includes(video.state)) {
     const remove = async () => {
       if (confirm(word("confirmRemove", { name: video.name }))) await ask(path, { method: "DELETE" });
     };
-    buttons.push(make("button", { type: "button", text: word("remove"), onclick: guarded(remove) }));
+    buttons.push(make("button", { type: "button", text: word("remove"), onclick: clickHandler(remove) }));
   }
   return buttons;
 }
@@ -173,12 +174,12 @@ export function tableOf(heads, label) {
 
 export const VIDEO_HEADS = [["name"], ["state"], ["length", "number"], ["faces", "number row-faces"], ["mostly"], [""]];
 
-/* A row that can be filled again; cells that have not changed are left alone, so that focus stays where it is. */
+/* A table row with a method `fill(video)`; it updates only cells that have changed, so that the focus stays. */
 export function videoRow(video, { withFolder = false } = {}) {
   const link = make("a", { href: `/videos/${video.id}`, dir: "auto" });
-  const where = make("div", { class: "hint" });
+  const folder = make("div", { class: "hint" });
   const cells = {
-    name: make("td", { class: "row-name" }, link, where),
+    name: make("td", { class: "row-name" }, link, folder),
     state: make("td", { class: "row-state" }),
     length: make("td", { class: "number row-length" }),
     faces: make("td", { class: "number row-faces" }),
@@ -186,21 +187,21 @@ export function videoRow(video, { withFolder = false } = {}) {
     actions: make("td", { class: "row-actions" }),
   };
   const row = make("tr", { "data-id": video.id }, ...Object.values(cells));
-  const told = {};
-  function put(key, cause, build) {
-    if (told[key] === cause) return;
-    told[key] = cause;
+  const shown = {};
+  function update(key, value, build) {
+    if (shown[key] === value) return;
+    shown[key] = value;
     cells[key].replaceChildren(...build());
   }
   row.fill = (now) => {
     row.video = now;
     link.textContent = now.name;
-    where.textContent = withFolder ? now.folder : "";
-    put("state", JSON.stringify([now.state, now.reason, now.progress, now.faces]), () => stateOf(now));
-    put("length", String(now.duration_s), () => [now.duration_s === null ? "" : clock(now.duration_s)]);
-    put("faces", String(now.faces), () => [now.faces === null ? "" : number(now.faces)]);
-    put("mostly", JSON.stringify(now.shares), () => mostlyOf(now));
-    put("actions", now.state, () => actionsOf(now));
+    folder.textContent = withFolder ? now.folder : "";
+    update("state", JSON.stringify([now.state, now.reason, now.progress, now.faces]), () => stateOf(now));
+    update("length", String(now.duration_s), () => [now.duration_s === null ? "" : clock(now.duration_s)]);
+    update("faces", String(now.faces), () => [now.faces === null ? "" : number(now.faces)]);
+    update("mostly", JSON.stringify(now.shares), () => mostlyOf(now));
+    update("actions", now.state, () => actionsOf(now));
   };
   row.fill(video);
   return row;

@@ -1,4 +1,4 @@
-/* Sending videos, and seeing what becomes of them. */
+/* The start page: uploads and their progress. */
 
 import { VIDEO_HEADS, ask, listen, make, maxUploadBytes, size, tableOf, videoRow, word } from "/static/common.js";
 
@@ -7,11 +7,11 @@ const drop = document.getElementById("drop");
 const list = document.getElementById("list");
 const files = document.getElementById("files");
 const { table, body } = tableOf(VIDEO_HEADS, word("videos"));
-const waiting = [];
+const queue = [];
 let current = null;
-let shown = PAGE;
+let limit = PAGE;
 
-const more = make("button", { type: "button", class: "button plain", text: word("more"), onclick: () => { shown += PAGE; load(); } });
+const more = make("button", { type: "button", class: "button plain", text: word("more"), onclick: () => { limit += PAGE; load(); } });
 const empty = make("p", { class: "empty", text: word("nothingYet") });
 list.append(table, empty, more);
 document.getElementById("hint").textContent = word("dropHint", { size: size(maxUploadBytes) });
@@ -20,14 +20,14 @@ function rowOf(id) {
   return body.querySelector(`tr[data-id="${CSS.escape(id)}"]`);
 }
 
-function tidy() {
-  const none = !body.rows.length;
-  empty.hidden = !none;
-  table.hidden = none;
+function updateEmpty() {
+  const isEmpty = !body.rows.length;
+  empty.hidden = !isEmpty;
+  table.hidden = isEmpty;
 }
 
 async function load() {
-  const { videos, total } = await ask(`/uploads?limit=${Math.min(1000, shown)}`);
+  const { videos, total } = await ask(`/uploads?limit=${Math.min(1000, limit)}`);
   const known = new Set(videos.map((video) => video.id));
   for (const row of [...body.rows]) if (row.video && !known.has(row.dataset.id)) row.remove();
   for (const video of videos) {
@@ -35,8 +35,8 @@ async function load() {
     row.fill(video);
     body.append(row);
   }
-  more.hidden = total <= shown;
-  tidy();
+  more.hidden = total <= limit;
+  updateEmpty();
 }
 
 listen(
@@ -47,77 +47,77 @@ listen(
     } else if (video.source === "upload") {
       const row = rowOf(video.id);
       if (row) row.fill(video);
-      else addAfterSending(videoRow(video));
+      else insertRow(videoRow(video));
     }
-    tidy();
+    updateEmpty();
   },
   () => load().catch(() => {}),
 );
 
-/* Rows of files that are being sent stay on top. */
-function addAfterSending(row) {
+/* Inserts a row below those of files that are being uploaded. */
+function insertRow(row) {
   const first = [...body.rows].find((each) => each.video);
   body.insertBefore(row, first || null);
 }
 
-/* A file that is to be sent: a row like those of videos. */
-function sendingRow(file) {
+/* A row of a file to be uploaded, with the methods `show(...parts)` and `fail(reason)`. */
+function uploadRow(file) {
   const state = make("td", { class: "row-state" }, make("span", { class: "state waiting", text: word("waiting") }));
   const actions = make("td", { class: "row-actions" });
   const name = make("td", { class: "row-name" }, make("span", { dir: "auto", text: file.name }));
   const row = make("tr", {}, name, state, make("td"), make("td", { class: "row-faces" }), make("td"), actions);
   const button = (text, onclick) => actions.replaceChildren(make("button", { type: "button", text: word(text), onclick }));
-  row.say = (...parts) => state.replaceChildren(...parts);
+  row.show = (...parts) => state.replaceChildren(...parts);
   row.fail = (reason) => {
-    row.say(make("span", { class: "state failed", text: word("failed") }), make("div", { class: "reason", text: reason }));
-    button("remove", () => { row.remove(); tidy(); });
+    row.show(make("span", { class: "state failed", text: word("failed") }), make("div", { class: "reason", text: reason }));
+    button("remove", () => { row.remove(); updateEmpty(); });
   };
   button("cancel", () => {
-    const place = waiting.findIndex((each) => each.row === row);
-    if (place >= 0) waiting.splice(place, 1);
+    const index = queue.findIndex((each) => each.row === row);
+    if (index >= 0) queue.splice(index, 1);
     else if (current && current.row === row) current.request.abort();
     row.remove();
-    tidy();
+    updateEmpty();
   });
   return row;
 }
 
-function add(chosen) {
-  for (const file of chosen) {
-    const row = sendingRow(file);
-    addAfterSending(row);
+function add(selected) {
+  for (const file of selected) {
+    const row = uploadRow(file);
+    insertRow(row);
     if (file.size > maxUploadBytes) row.fail(word("tooLarge", { name: file.name, size: size(maxUploadBytes) }));
-    else waiting.push({ file, row });
+    else queue.push({ file, row });
   }
-  tidy();
-  sendNext();
+  updateEmpty();
+  uploadNext();
 }
 
-function sendNext() {
-  if (current || !waiting.length) return;
-  const { file, row } = waiting.shift();
+function uploadNext() {
+  if (current || !queue.length) return;
+  const { file, row } = queue.shift();
   const request = new XMLHttpRequest();
   current = { row, request };
   const bar = make("progress", { max: 1, value: 0, "aria-label": word("sending") });
   const text = make("span", { class: "reason" });
-  row.say(make("span", { class: "state sending", text: word("sending") }), bar, text);
+  row.show(make("span", { class: "state sending", text: word("sending") }), bar, text);
   request.upload.addEventListener("progress", (event) => {
     bar.value = event.loaded / event.total;
     text.textContent = word("sent", { done: size(event.loaded), size: size(event.total) });
   });
   request.addEventListener("load", () => {
-    const answer = request.response || {};
+    const content = request.response || {};
     if (request.status === 201) {
-      const known = rowOf(answer.id);
+      const known = rowOf(content.id);
       if (known) row.remove();
-      else row.replaceWith(videoRow(answer));
-    } else row.fail(typeof answer.detail === "string" ? answer.detail : request.statusText);
+      else row.replaceWith(videoRow(content));
+    } else row.fail(typeof content.detail === "string" ? content.detail : request.statusText);
   });
-  request.addEventListener("error", () => row.fail(word("notTaken")));
+  request.addEventListener("error", () => row.fail(word("uploadFailed")));
   request.addEventListener("loadend", () => {
     current = null;
-    tidy();
-    sendNext();
+    updateEmpty();
+    uploadNext();
   });
   request.open("PUT", `/api/uploads/${encodeURIComponent(file.name)}?modified_s=${Math.max(0, file.lastModified / 1000)}`);
   request.responseType = "json";
@@ -143,5 +143,5 @@ addEventListener("drop", (event) => {
   add([...event.dataTransfer.files]);
 });
 addEventListener("beforeunload", (event) => {
-  if (current || waiting.length) event.preventDefault();
+  if (current || queue.length) event.preventDefault();
 });

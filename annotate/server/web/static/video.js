@@ -1,9 +1,9 @@
-/* A video's result: the player, or how far it is; and what can be taken away. */
+/* The page of a video: its state or the player, and downloads. */
 
 import { actionsOf, ask, clock, emotionOf, language, listen, make, number, post, progressOf, size, stateOf, word } from "/static/common.js";
 
-const place = document.getElementById("player");
-const id = place && place.dataset.video;
+const container = document.getElementById("player");
+const id = container && container.dataset.video;
 const path = `/videos/${id}`;
 const LABELS = { csv: "CSV", srt: "SRT", vtt: "VTT", ass: "ASS", eaf: "ELAN", json: "JSON", textgrid: "TextGrid", audacity: "Audacity", otio: "OTIO" };
 let player = null;
@@ -11,16 +11,16 @@ let mounted = "";
 let latest = null;
 let data = null;
 
-if (id) listen(show, () => ask(path).then(show).catch(gone), { query: `?video=${id}` });
+if (id) listen(show, () => ask(path).then(show).catch(showNotFound), { query: `?video=${id}` });
 
-function gone() {
-  document.getElementById("name").textContent = word("notThere");
+function showNotFound() {
+  document.getElementById("name").textContent = word("notFound");
   for (const part of ["state", "player", "downloads"]) document.getElementById(part).hidden = true;
 }
 
 async function show(video) {
   if (video.state === "removed") {
-    gone();
+    showNotFound();
     return;
   }
   const before = latest;
@@ -67,26 +67,26 @@ function showDownloads(video) {
     });
     list.replaceChildren(...links);
   }
-  if (video.faces) showMade(document.getElementById("rendered"), video.rendered[language], "rendered", "makeRendered");
+  if (video.faces) showDerived(document.getElementById("rendered"), video.rendered[language], "rendered", "makeRendered");
 }
 
-/* A copy that can be made: the way to ask for it, how far it is, or the way to it. */
-function showMade(element, made, kind, key) {
-  const state = JSON.stringify(made);
+/* Shows the state of a derived video: a button to make it, its progress, or a link to the file. */
+function showDerived(element, derived, kind, key) {
+  const state = JSON.stringify(derived);
   if (element.dataset.state === state) return;
   element.dataset.state = state;
   const button = (text, action) => make("button", { type: "button", class: "button plain", text: word(text), onclick: action });
   const order = () => post(`${path}/made/${kind}?language=${language}`).then(show).catch((error) => alert(error.message));
-  if (made.state === "done" && kind === "rendered") {
+  if (derived.state === "done" && kind === "rendered") {
     const href = `/api${path}/made/rendered?language=${language}&download=true`;
     element.replaceChildren(make("a", { class: "button plain", href, download: "", text: word("rendered") }));
-  } else if (["waiting", "running"].includes(made.state)) {
+  } else if (["waiting", "running"].includes(derived.state)) {
     const cancel = button("cancel", () => post(`${path}/cancel?what=${kind}&language=${language}`));
-    const text = make("span", { class: `state ${made.state}`, text: `${word(key === "makeProxy" ? "makeProxy" : "rendered")}: ${word(made.state === "waiting" ? "waiting" : "making")}` });
-    element.replaceChildren(text, ...(made.progress ? progressOf(made.progress) : []), make("div", { class: "row-actions" }, cancel));
+    const text = make("span", { class: `state ${derived.state}`, text: `${word(kind)}: ${word(derived.state)}` });
+    element.replaceChildren(text, ...(derived.progress ? progressOf(derived.progress) : []), make("div", { class: "row-actions" }, cancel));
   } else {
     const parts = [button(key, order)];
-    if (made.state === "failed") parts.unshift(make("p", { text: word("madeFailed", { reason: made.reason }) }));
+    if (derived.state === "failed") parts.unshift(make("p", { text: word("derivedFailed", { reason: derived.reason }) }));
     element.replaceChildren(...parts);
   }
 }
@@ -100,16 +100,16 @@ function showProxy(video) {
     return;
   }
   note.hidden = false;
-  (place.querySelector(".ap-video") || place).append(note);
+  (container.querySelector(".ap-video") || container).append(note);
   if (!note.firstChild) note.append(make("span", { text: word("proxyHint") }), make("div"));
-  showMade(note.lastChild, video.proxy, "proxy", "makeProxy");
+  showDerived(note.lastChild, video.proxy, "proxy", "makeProxy");
 }
 
 function unmount() {
   if (player) player.destroy();
   player = null;
   mounted = "";
-  place.replaceChildren();
+  container.replaceChildren();
 }
 
 function mount(video) {
@@ -122,26 +122,26 @@ function mount(video) {
   if (player) player.destroy();
   mounted = videoUrl + video.state;
   cannotPlay = false;
-  player = AnnotatePlayer.mount(place, data, { videoUrl, videoName: video.name, words: AnnotatePlayer.words[language] });
-  jump();
+  player = AnnotatePlayer.mount(container, data, { videoUrl, videoName: video.name, words: AnnotatePlayer.words[language] });
+  seekToHash();
 }
 
-/* Media events do not bubble, but are seen on their way down. */
-if (place) {
-  const judge = (event) => {
+/* Media events do not bubble, so they are handled in the capture phase. */
+if (container) {
+  const updatePlayability = (event) => {
     if (!(event.target instanceof HTMLVideoElement)) return;
     cannotPlay = event.type === "error" || !event.target.videoWidth;
     if (latest) showProxy(latest);
   };
-  place.addEventListener("error", judge, true);
-  place.addEventListener("loadedmetadata", judge, true);
+  container.addEventListener("error", updatePlayability, true);
+  container.addEventListener("loadedmetadata", updatePlayability, true);
 }
 
-/* An address like #t=12.5 names a moment. */
-function jump() {
+/* Seeks to the time in a URL fragment like #t=12.5. */
+function seekToHash() {
   const match = /^#t=(\d+(?:\.\d+)?)$/.exec(location.hash);
   if (!match || !player) return;
   player.seek(Math.round(1000 * Number(match[1])));
   player.focus();
 }
-addEventListener("hashchange", jump);
+addEventListener("hashchange", seekToHash);

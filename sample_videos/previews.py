@@ -1,6 +1,6 @@
-"""Makes ``preview.jpg``, ``timeline.png`` and ``rendered.jpg``: telling moments, a timeline and a rendered frame of a clip.
+"""Draw ``preview.jpg``, ``timeline.png`` and ``rendered.jpg``: highlights, timeline and a rendered frame of a clip.
 
-``python sample_videos/look.py``, with this program and matplotlib installed (``pip install '.[plot]'``).
+Run ``python sample_videos/previews.py``; needs ``pip install '.[plot]'``.
 """
 
 from __future__ import annotations
@@ -23,19 +23,21 @@ from annotate.plots.timeline import draw_timeline
 FOLDER = Path(__file__).parent
 CLIP, STEM = "two_faces.mp4", "two_faces.emotions"
 MOMENT_S = 3.9
-WIDTH = 1100
-"""Of the sheet, in pixels."""
+WIDTH_PX = 1100
+"""Maximum width of the images."""
 
 
-def convert(source: Path, target: Path, *options: str) -> None:
-    """Takes a picture from a file."""
-    quietly = ("-nostdin", "-hide_banner", "-loglevel", "error", "-y")
-    command = [find_ffmpeg().path, *quietly, *options, "-i", str(source), "-q:v", "3", "-frames:v", "1", "-update", "1"]
-    subprocess.run([*command, "-vf", f"scale='min(iw,{WIDTH})':-2:flags=lanczos,format=yuvj444p", str(target)], check=True)
+def save_image(source: Path, target: Path, *options: str) -> None:
+    """Save an image, or a frame of a video, scaled down; ``options`` are ffmpeg's for the input."""
+    quiet = ("-nostdin", "-hide_banner", "-loglevel", "error", "-y")
+    command = [find_ffmpeg().path, *quiet, *options, "-i", str(source), "-q:v", "3", "-frames:v", "1", "-update", "1"]
+    subprocess.run(
+        [*command, "-vf", f"scale='min(iw,{WIDTH_PX})':-2:flags=lanczos,format=yuvj444p", str(target)], check=True
+    )
 
 
 def main() -> None:
-    """Annotates and renders the clip, and draws."""
+    """Annotate and render the clip, and draw the images."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clip = Path(shutil.copy2(FOLDER / CLIP, folder))
@@ -45,8 +47,8 @@ def main() -> None:
         with style():
             (FOLDER / "timeline.png").write_bytes(encode(draw_timeline(report, CLIP), ".png"))
             (folder / "sheet.png").write_bytes(encode(draw_sheet(report, clip), ".png"))
-        convert(folder / "sheet.png", FOLDER / "preview.jpg")
-        convert(folder / f"{STEM}.boxes.en.mp4", FOLDER / "rendered.jpg", "-ss", str(MOMENT_S))
+        save_image(folder / "sheet.png", FOLDER / "preview.jpg")
+        save_image(folder / f"{STEM}.boxes.en.mp4", FOLDER / "rendered.jpg", "-ss", str(MOMENT_S))
 
 
 if __name__ == "__main__":
