@@ -16,7 +16,7 @@ from annotate.archive.stored_report import read_report
 from annotate.batch.render import render_archive, scan_renders
 from annotate.batch.run import Plan, annotate_archive
 from annotate.media.ffmpeg import find_ffmpeg
-from annotate.plots.figures import encode, style
+from annotate.plots.figures import encode_figure, plot_style
 from annotate.plots.sheet import draw_sheet
 from annotate.plots.timeline import draw_timeline
 
@@ -44,9 +44,9 @@ def main() -> None:
         list(annotate_archive(scan([clip]), Plan(options=OutputOptions(("csv",)))))
         list(render_archive(scan_renders([clip])))
         report = read_report(folder / f"{STEM}.csv")
-        with style():
-            (FOLDER / "timeline.png").write_bytes(encode(draw_timeline(report, CLIP), ".png"))
-            (folder / "sheet.png").write_bytes(encode(draw_sheet(report, clip), ".png"))
+        with plot_style():
+            (FOLDER / "timeline.png").write_bytes(encode_figure(draw_timeline(report, CLIP), ".png"))
+            (folder / "sheet.png").write_bytes(encode_figure(draw_sheet(report, clip), ".png"))
         save_image(folder / "sheet.png", FOLDER / "preview.jpg")
         save_image(folder / f"{STEM}.boxes.en.mp4", FOLDER / "rendered.jpg", "-ss", str(MOMENT_S))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import importlib.util
 import re
 from pathlib import Path
@@ -56,3 +58,13 @@ def test_leftovers_of_a_build_do_not_count_as_installed(monkeypatch: pytest.Monk
     assert not program._is_installed("left")
     assert program._is_installed("other")
     assert not program._is_installed("nothing-of-that-name")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "sample_videos").glob("*.py")), ids=lambda path: path.name)
+def test_scripts_of_sample_videos_import_what_exists(path: Path) -> None:
+    imports = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)]
+    names = [
+        (node.module, alias.name) for node in imports for alias in node.names if (node.module or "").startswith("annotate")
+    ]
+    missing = [(module, name) for module, name in names if not hasattr(importlib.import_module(str(module)), name)]
+    assert missing == []

@@ -56,7 +56,7 @@ class RunOptions:
 
 
 def _check_log(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Take a new file, or one that holds a log: ``--log *.mp4`` must not append to a video."""
+    """Refuse a file that is not a log: ``--log *.mp4`` must not append to a video."""
     try:
         if path is not None and not console.is_log(path):
             raise SettingsError("is not a log (no JSON lines in it)", "give --log a new file", path=path)
@@ -153,10 +153,10 @@ class FormatListType(click.ParamType):  # type: ignore[type-arg]
         return names
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Complete the last name of the list by those that it does not have yet."""
+        """Complete the last name of the list with formats that are not in it yet."""
         *earlier, last = incomplete.split(",")
-        begun = "".join(f"{name}," for name in earlier)
-        return [CompletionItem(f"{begun}{name}") for name in FORMATS if name.startswith(last) and name not in earlier]
+        prefix = "".join(f"{name}," for name in earlier)
+        return [CompletionItem(f"{prefix}{name}") for name in FORMATS if name.startswith(last) and name not in earlier]
 
 
 def show_run(

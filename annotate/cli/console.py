@@ -31,7 +31,7 @@ _BAR_COLUMNS = 10
 _REDRAW_INTERVAL_S = 0.1
 _LOG_LINE_BYTES = 1 << 20
 _LEAST_ELAPSED_S = 2.0
-"""Time to go is not shown before: the first seconds are spent on starting."""
+"""Start-up time, during which no estimate is shown."""
 
 _COUNTED = (
     (Status.ANNOTATED, "annotated"),
@@ -43,11 +43,11 @@ _COUNTED = (
     (Status.FAILED, "failed"),
 )
 _UNDONE = (Status.FAILED, Status.LOCKED)
-"""Statuses of videos of which nothing was written."""
+"""Statuses without outputs."""
 
 
 def say(message: object) -> None:
-    """Print a line on stderr, above the bars; where it cannot be shown, work goes on all the same."""
+    """Print a line on stderr, above the bars; errors of the stream are ignored."""
     with contextlib.suppress(OSError):
         tqdm.write(printable(message), file=sys.stderr)
 
@@ -163,7 +163,7 @@ class Display:
         self._video.refresh()
 
     def _archive_format(self, analyzed_s: float, elapsed_s: float) -> str:
-        """Return the format of the archive's bar, which leaves out words where the terminal is narrow."""
+        """Return the format of the archive's bar, shortened on narrow terminals."""
         assert self._archive is not None
         failed = self._counts[Status.FAILED]
         done = sum(self._counts.values()) - failed
@@ -182,7 +182,7 @@ class Display:
 
 
 def is_log(path: Path) -> bool:
-    """Return whether a file is new, empty, or begins with a JSON object in a line.
+    """Return whether a file can be used as a log: it is new, empty, or starts with a line that is a JSON object.
 
     Raises:
         OSError: it cannot be read.
@@ -273,7 +273,8 @@ def print_text(text: str) -> None:
     """Print text on stdout; characters that its encoding lacks are escaped.
 
     Raises:
-        OutputError: stdout cannot be written; a pipe that nobody reads any more raises BrokenPipeError.
+        OutputError: stdout cannot be written.
+        BrokenPipeError: the reader of a pipe has closed it.
     """
     encoding = sys.stdout.encoding or "utf-8"
     try:
@@ -286,7 +287,7 @@ def print_text(text: str) -> None:
 
 
 def show(text: str) -> None:
-    """Print text that only sums up work that is done: where it cannot be shown, that is no failure of the work."""
+    """Print a summary of finished work; errors of the stream are reported, but do not fail the command."""
     try:
         print_text(text)
     except BrokenPipeError:

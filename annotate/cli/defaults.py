@@ -1,4 +1,4 @@
-"""Defaults that a user keeps: options from environment variables and from a TOML file.
+"""User defaults of options, from environment variables and a TOML file.
 
 ``ANNOTATE_MIN_FACE=0.1`` is the default of ``--min-face`` for every command that has it. In the file, keys at the top are
 options of every command that has them, and a table named after a command holds options of that command alone::
@@ -37,23 +37,23 @@ else:
 
 CONFIG_VARIABLE = "ANNOTATE_CONFIG"
 DEFAULT_COMMAND = "annotate"
-"""How the command without a name is called in the file."""
+"""Name of the default command in the file."""
 
 _FILE = "annotate.config"
-"""Key of click's context under which the file stands that was given before a command's name."""
+"""Key in click's context metadata: the file given with ``--config``."""
 
 _COMMAND_LINE_ONLY = frozenset(("force", "delete-stale", "dry-run", "output", "config", "help", "version"))
 _OPERATIONAL = frozenset(
     ("jobs", "log", "verbose", "quiet", "scratch", "stall-timeout", "token", "host", "port", "name", "data")
 )
-"""Options that do not change results, so that it is not said where they come from."""
+"""Options that do not change results; user defaults of others are shown."""
 
 _SECRET = frozenset(("token",))
 
 
 @dataclass(frozen=True)
 class Default:
-    """What an option is if it is not given: its value as text, and where that comes from."""
+    """The default of an option: its value as text, and its source."""
 
     option: str
     value: str
@@ -61,14 +61,14 @@ class Default:
 
 
 def default_file() -> Path:
-    """Return where the user's file is looked for."""
+    """Return the path of the user's config file."""
     from platformdirs import user_config_path
 
     return user_config_path("annotate", appauthor=False) / "config.toml"
 
 
 def key_of(option: click.Parameter) -> str:
-    """Return the name of an option in the file: its long name without hyphens in front; empty if it is not for there."""
+    """Return the key of an option in the file (``min-face``); empty for options that are command line only."""
     if not isinstance(option, click.Option) or option.hidden:
         return ""
     long = [name[2:] for name in option.opts if name.startswith("--")]
@@ -85,7 +85,7 @@ def variable_of(key: str) -> str:
 
 
 def keep_defaults(command: click.Command) -> click.Command:
-    """Let a command, with its subcommands, take options from the environment and the file; it gets ``--config``."""
+    """Enable user defaults for a command or for all commands of a group; add ``--config``."""
     if isinstance(command, click.Group):
         for subcommand in command.commands.values():
             keep_defaults(subcommand)
@@ -102,7 +102,7 @@ def keep_defaults(command: click.Command) -> click.Command:
 
 
 def config_option(callback: Any = None) -> click.Option:
-    """Return ``--config``; before a command's name it only remembers the file."""
+    """Return the option ``--config``; without ``callback`` it only stores the path, for the command that follows."""
     return click.Option(
         ["--config"],
         metavar="FILE.toml",
@@ -116,7 +116,7 @@ def config_option(callback: Any = None) -> click.Option:
 
 
 def file_in_use(ctx: click.Context) -> Path | None:
-    """Return the file whose defaults hold; None if there is none."""
+    """Return the config file in effect, None if there is none."""
     given: Path | None = ctx.meta.get(_FILE)
     if given is None and (text := os.environ.get(CONFIG_VARIABLE)):
         given = Path(text)
@@ -127,7 +127,7 @@ def file_in_use(ctx: click.Context) -> Path | None:
 
 
 def read_defaults(file: Path, group: click.Group, ctx: click.Context) -> Mapping[str, Mapping[str, Any]]:
-    """Return the options in a file by command, as in ``dataset build``, then by key.
+    """Return the defaults in a config file: command (``dataset build``) -> key -> value.
 
     Raises:
         SettingsError: it is not TOML, or has keys that are no options.
@@ -156,7 +156,7 @@ def read_defaults(file: Path, group: click.Group, ctx: click.Context) -> Mapping
 
 
 def leaves(group: click.Group, ctx: click.Context, before: str = "") -> Iterator[tuple[str, click.Command]]:
-    """Yield all commands that do something, with their names, as in ``dataset build``."""
+    """Yield the full name (``dataset build``) of every command that is not a group, and the command."""
     for name in group.list_commands(ctx):
         command = group.get_command(ctx, name)
         if isinstance(command, click.Group):
@@ -166,7 +166,7 @@ def leaves(group: click.Group, ctx: click.Context, before: str = "") -> Iterator
 
 
 def name_of(ctx: click.Context) -> str:
-    """Return the name of the command that runs, as `leaves` gives it."""
+    """Return the full name of the command that runs."""
     names = []
     while ctx.parent is not None:
         names.append(ctx.info_name or DEFAULT_COMMAND)
@@ -177,7 +177,7 @@ def name_of(ctx: click.Context) -> str:
 def defaults_of(
     command: click.Command, from_file: Mapping[str, Any], file: Path | None, ctx: click.Context
 ) -> list[Default]:
-    """Return what a command's options are if they are not given."""
+    """Return the defaults of a command's options."""
     defaults = []
     for option in command.params:
         key = key_of(option)
@@ -201,7 +201,7 @@ def _remember_file(ctx: click.Context, parameter: click.Parameter, value: Path |
 
 
 def _use_file(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> None:
-    """Make the file's options the command's defaults. All defaults are checked, so that errors name where they come from."""
+    """Apply the config file to the command, and validate all user defaults, so that errors name their source."""
     if ctx.resilient_parsing:
         return
     if value is not None and ctx.get_parameter_source("config") is ParameterSource.COMMANDLINE:
@@ -231,14 +231,14 @@ def _check_value(ctx: click.Context, option: click.Parameter, value: Any, where:
 
 
 def _fitting(option: click.Parameter, value: Any) -> Any:
-    """Return a value of the file as the option takes it: a list for one that may be repeated, else text for a list."""
+    """Convert a TOML value: to a list for a repeatable option, lists to comma-separated text for others."""
     if isinstance(option, click.Option) and option.multiple:
         return value if isinstance(value, list) else [value]
     return ",".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _announcing(callback: Any) -> Any:
-    """Return a command that first says which options that change results were not given to it but kept."""
+    """Wrap a command: print the user defaults in effect that change results."""
 
     @wraps(callback)
     def announce(*arguments: Any, **values: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What ``annotate --dry-run`` prints: what would be done with each video, and totals."""
+"""Preview of a run (``annotate --dry-run``): one line per video, then totals."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from annotate.storage.values import PathOrUrl
 from annotate.text import clock, printable
 
 MAX_PROBED = 500
-"""Of more videos as many are opened, evenly spaced, and the length of the others is estimated from their sizes."""
+"""Maximum number of videos that are probed, evenly spaced; the length of the others is estimated from their sizes."""
 
 
 def print_plan(items: Scan, plan: Plan, *, quiet: bool) -> None:
-    """Print what would be done with each video, then how many videos and hours that is, and how long it would take.
+    """Print the action for each video, then the number and length of the videos to annotate and an estimate of the time.
 
     Raises:
         AnnotateError: as for `plan_archive`.
@@ -40,7 +40,7 @@ def print_plan(items: Scan, plan: Plan, *, quiet: bool) -> None:
 
 
 def _amount(videos: Sequence[PathOrUrl], sizes_bytes: Mapping[PathOrUrl, int]) -> str:
-    """Return how long videos are in all and how long annotating them would take, as far as that can be told."""
+    """Return the total length of videos and the time to annotate them, as text."""
     opened = [path for path in videos[:: -(-len(videos) // MAX_PROBED)] if isinstance(path, Path)]
     lengths_s = _lengths_s(opened)
     if not lengths_s:
@@ -57,7 +57,7 @@ def _amount(videos: Sequence[PathOrUrl], sizes_bytes: Mapping[PathOrUrl, int]) -
 
 
 def _lengths_s(videos: Sequence[Path]) -> dict[Path, float]:
-    """Return the lengths of videos as their containers have them, of those that have one."""
+    """Return the lengths of videos as stated by their containers; those without one are left out."""
     ffmpeg = find_ffmpeg()
     with ThreadPoolExecutor(available_cores()) as threads:
         found = threads.map(lambda path: _duration_s(path, ffmpeg), videos)

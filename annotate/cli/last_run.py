@@ -1,4 +1,4 @@
-"""The speed of the last run on this machine, from which ``--dry-run`` estimates how long a run takes."""
+"""Speed of the last run on this machine, from which ``--dry-run`` estimates the time of the next one."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 from annotate.errors import AnnotateError
 from annotate.storage.base import storage_for
 
-_LEAST_VIDEO_S = 10.0
-"""Runs over less video say more about starting than about speed."""
+_MIN_VIDEO_S = 10.0
+"""Shorter runs are not recorded: most of their time is start-up."""
 
 
 def speed_file() -> Path:
-    """Return where the speed is kept, in the user's state folder."""
+    """Return the path of the file with the speed, in the user's state folder."""
     from platformdirs import user_state_path
 
     return user_state_path("annotate", appauthor=False) / "last_run.json"
 
 
 def remember_speed(video_s: float, took_s: float) -> None:
-    """Keep the speed of a run that annotated ``video_s`` seconds of video; without it the next estimate is missing."""
-    if video_s < _LEAST_VIDEO_S or took_s <= 0:
+    """Record that annotating ``video_s`` seconds of video took ``took_s`` seconds; errors are ignored."""
+    if video_s < _MIN_VIDEO_S or took_s <= 0:
         return
     file = speed_file()
     storage = storage_for(file)
@@ -34,7 +34,7 @@ def remember_speed(video_s: float, took_s: float) -> None:
 
 
 def last_speed() -> float | None:
-    """Return seconds of video per second of the last run; None if there was none."""
+    """Return the seconds of video per second of the last run; None if none was recorded."""
     try:
         content = json.loads(speed_file().read_text(encoding="utf-8"))
         speed = float(content["video_s"]) / float(content["took_s"])

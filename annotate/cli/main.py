@@ -1,7 +1,4 @@
-"""The command line: one group whose commands parse, call and report, and decide nothing.
-
-A command is loaded when it is asked for, so that help appears at once.
-"""
+"""The command line: a group of commands, each in a module that is imported when the command runs."""
 
 from __future__ import annotations
 
@@ -48,7 +45,7 @@ COMMANDS = {
         "cluster-script": "Print scripts for SLURM, Kubernetes or a container",
     },
 }
-"""The commands in groups, each with what it does in one line. The module of a command has its name."""
+"""Group -> command -> summary; the module of a command has the command's name."""
 
 OPTIONS = {
     "Which videos": ("include", "exclude", "follow-links"),
@@ -57,7 +54,7 @@ OPTIONS = {
     "Resources": ("jobs", "scratch", "cluster", "hwaccel", "provider", "stall-timeout", "max-pixels"),
     "General": ("config", "quiet", "verbose", "version", "help"),
 }
-"""The options of annotating in groups."""
+"""Group -> options of the default command."""
 
 _NAMES = [name for group in COMMANDS.values() for name in group if name.islower()]
 
@@ -66,7 +63,7 @@ _VERBOSITY = ("-q", "--quiet", "-v", "--verbose")
 
 
 class _CommandGroup(DefaultGroup):  # type: ignore[misc]
-    """Shows the default command's usage and options as its own, and never its name."""
+    """Shows usage and options of the default command as its own; the default command's name is never shown."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *_NAMES])
@@ -80,7 +77,7 @@ class _CommandGroup(DefaultGroup):  # type: ignore[misc]
         return keep_defaults(command)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Show a short help without arguments; pass ``--`` on to the default command: what follows is a path."""
+        """Without arguments, print a short help. Pass ``--`` on to the default command, for which paths follow."""
         if not ctx.resilient_parsing and all(argument in _VERBOSITY for argument in args):
             click.echo(self._short_help(ctx), err=True)
             ctx.exit(SettingsError.exit_status)
@@ -124,7 +121,7 @@ class _CommandGroup(DefaultGroup):  # type: ignore[misc]
 
     @handle_errors
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an interruption has its usual exit status while the command is being loaded, too."""
+        """Run a command; Ctrl-C during its import also exits with 130."""
         warn_of_name_clash()
         return super().invoke(ctx)
 

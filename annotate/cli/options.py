@@ -89,12 +89,12 @@ def collect(name: str, make: Callable[..., Any], *options: str) -> Decorator:
 
 
 def full_stop(error: Exception) -> str:
-    """Return an error's text as a sentence, as click's messages are."""
+    """Return an error's text with one final period, as click's messages have."""
     return str(error).rstrip(".") + "."
 
 
 class CommandGroup(click.Group):
-    """Shows what its commands do in full, where click cuts it."""
+    """A group whose help shows the summaries of commands without cutting them."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
@@ -129,9 +129,9 @@ class PathOrUrlType(click.Path):
 
 
 def check_paths(*, may_be_deleted: bool) -> Callable[..., tuple[PathOrUrl, ...]]:
-    """Return a callback that takes paths of one storage only, and local ones only if they all exist.
+    """Return a callback that requires paths of one storage, and local ones to exist.
 
-    With ``may_be_deleted`` a video need not exist any more if its table does.
+    With ``may_be_deleted``, the table of a deleted video is enough.
     """
 
     def check(ctx: click.Context, parameter: click.Parameter, paths: tuple[PathOrUrl, ...]) -> tuple[PathOrUrl, ...]:
@@ -158,7 +158,7 @@ def _is_missing(path: PathOrUrl) -> bool:
 
 
 def _no_such_path(ctx: click.Context, path: Path) -> SettingsError:
-    """Return what to raise for a path that does not exist, with the nearest command or path."""
+    """Return the error for a missing path, with the most similar command or path."""
     group = ctx.find_root().command
     commands = group.list_commands(ctx) if isinstance(group, click.Group) else []
     is_word = ctx.command.hidden and path.name == str(path) and not path.suffix

@@ -1,4 +1,4 @@
-"""What is installed: this program's distribution, and another project's of the same folder."""
+"""Detect another project's package that owns the folder ``annotate`` too."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _OTHER_DISTRIBUTION = "annotate"
 
 
 def has_name_clash() -> bool:
-    """Return whether a package ``annotate`` is installed beside this one: both own the folder ``annotate``."""
+    """Return whether the package ``annotate`` is installed beside ``annotate-video``."""
     return _is_installed(DISTRIBUTION) and _is_installed(_OTHER_DISTRIBUTION)
 
 
 def warn_of_name_clash() -> None:
-    """Print what to do if another package owns this program's folder too."""
+    """Print a warning and its remedy if both packages are installed."""
     if has_name_clash():
         both = f"{_OTHER_DISTRIBUTION} {DISTRIBUTION}"
         console.say(
@@ -26,7 +26,7 @@ def warn_of_name_clash() -> None:
 
 
 def _is_installed(name: str) -> bool:
-    """Return whether pip installed a distribution; what a build left in a folder has no record of files."""
+    """Return whether pip installed a distribution: leftovers of a build have no RECORD."""
     try:
         return distribution(name).read_text("RECORD") is not None
     except PackageNotFoundError:

@@ -61,7 +61,7 @@ def test_a_state_folder_that_cannot_be_written_is_no_matter(speed: Path) -> None
 
 
 def test_a_run_keeps_its_speed(folder: Path, speed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(last_run, "_LEAST_VIDEO_S", 0.5)
+    monkeypatch.setattr(last_run, "_MIN_VIDEO_S", 0.5)
     run("videos", "-q")
     kept = json.loads(speed.read_text())
     assert kept["video_s"] == 1.0
