@@ -75,7 +75,8 @@ def test_class_names_of_another_model_are_never_tags(tmp_path: Path) -> None:
     names = ("<b>&amp;", "b", "c", "1 --> 2", "d", "4. {5}", "e")
     path = tmp_path / "movie.emotions.en.vtt"
     path.write_text(text_of(classes=names, faces=1), encoding="utf-8")
-    assert {text for _, _, text in read_cues(path)} <= {f"{name}" for name in names}
+    found = {text.replace("\\", "{") for _, _, text in read_cues(path)}  # ffmpeg escapes braces
+    assert found == {"c", "1 --> 2", "4. {5}"}
     assert f"<c.{css_class('1 --> 2')}>1 --&gt; 2</c>" in path.read_text()
 
 
