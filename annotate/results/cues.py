@@ -32,7 +32,7 @@ class Cue:
 def make_block_cues(blocks: Sequence[ClippedBlock]) -> list[Cue]:
     """Return cues of one face each that say what the table says at any time, ordered by start, then face.
 
-    Adjacent blocks of one emotion are merged, and nothing else is changed: boxes and bars move, so a short cue is no flicker.
+    Adjacent blocks of one emotion are merged; nothing else is changed.
     """
     faces = groupby(blocks, key=lambda block: block.face_id)
     cues = [

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotate.results.cues import MIN_CUE_MS, Cue, Line
+from annotate.results.intervals import ClippedBlock
 from annotate.results.smoothing import (
     KEEP_PROBABILITY,
     MIN_AGREEMENT,
@@ -18,7 +19,6 @@ from annotate.results.smoothing import (
     make_cues,
     make_face_cues,
 )
-from annotate.results.intervals import ClippedBlock
 from annotate.span import Span
 
 NAMES = ("anger", "fear", "neutral")
@@ -336,7 +336,8 @@ def test_a_neighbor_of_a_face_that_is_not_visible_is_unlikely() -> None:
 def test_many_short_cues_in_a_row_are_merged_into_long_ones() -> None:
     others = dict.fromkeys(NAMES, 0.25)
     blocks = [
-        block(1, start_ms, start_ms + 200, **(others | {NAMES[start_ms // 200 % 3]: 0.5})) for start_ms in range(0, 6000, 200)
+        block(1, start_ms, start_ms + 200, **(others | {NAMES[start_ms // 200 % 3]: 0.5}))
+        for start_ms in range(0, 6000, 200)
     ]
     cues = make_some_cues(blocks, 6000)
     assert (cues[0].span.start_ms, cues[-1].span.end_ms) == (0, 6000)
