@@ -55,8 +55,8 @@ def dominant_emotion(blocks: Iterable[ClippedBlock]) -> str:
 def dominant(milliseconds: Mapping[str, int]) -> str:
     """Return the emotion with the most time; of several within `TIE_MS` of it the first class; empty without time.
 
-    The first class is the first in `EMOTIONS`, then in the alphabet, whatever the order of classes in a model. Every output
-    that names a dominant emotion uses this or `dominant_of_rows`.
+    Classes are in the order of `EMOTIONS`, then of the alphabet, not in that of a model. Every output that names a dominant
+    emotion uses this or `dominant_of_rows`.
 
     >>> dominant({"surprise": 1020, "happiness": 1000}), dominant({"surprise": 1021, "happiness": 1000}), dominant({})
     ('happiness', 'surprise', '')

@@ -226,9 +226,13 @@ def _absorb_short(drafts: Sequence[_Draft], budget: _Budget) -> None:
         if draft is not None and not draft.is_absorbed and (found := _best_neighbor(draft, budget)) is not None:
             heappush(queue, (found[0], numbers[id(draft)]))
 
-    for draft in drafts:
-        push(draft)
-    while queue:
+    is_refunded = True
+    while queue or is_refunded:
+        if not queue:
+            is_refunded = False
+            for draft in drafts:
+                push(draft)
+            continue
         order, number = heappop(queue)
         draft = drafts[number]
         found = None if draft.is_absorbed else _best_neighbor(draft, budget)
@@ -244,8 +248,8 @@ def _absorb_short(drafts: Sequence[_Draft], budget: _Budget) -> None:
         for next_one in (neighbor.previous, neighbor.following):
             if next_one is not None and next_one.lines == neighbor.lines and _touch(next_one, neighbor):
                 neighbor.unite(next_one)
-        is_refund = time_ms < 0
-        for affected in drafts if is_refund else (neighbor.previous, neighbor, neighbor.following):
+        is_refunded |= time_ms < 0
+        for affected in (neighbor.previous, neighbor, neighbor.following):
             push(affected)
 
 

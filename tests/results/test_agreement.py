@@ -22,7 +22,7 @@ from annotate.results.formats import ass, srt, vtt
 from annotate.results.report import Report
 from annotate.results.smoothing import MIN_AGREEMENT, MIN_PROBABILITY
 from annotate.span import Span
-from tests.clips import SAMPLES
+from tests.clips import SAMPLES, SHARED_CLIPS
 from tests.results.reports import make_report
 from tests.runs import annotate
 
@@ -148,3 +148,14 @@ def test_outputs_of_the_sample_videos_say_what_the_tables_say(annotated: Path) -
     assert sum(bool(report.blocks) for report in found) == 4
     for report in found:
         check(report)
+
+
+@pytest.mark.skipif(not SHARED_CLIPS.exists(), reason="needs the research clips")
+@pytest.mark.parametrize("name", ["intel/eat.mkv", "liveportrait/d0.mp4", "liveportrait/d6.mp4", "posed/fear.mp4"])
+def test_outputs_of_clips_with_many_changes_say_what_the_tables_say(tmp_path: Path, name: str) -> None:
+    shutil.copy(SHARED_CLIPS / name, tmp_path)
+    list(annotate([tmp_path]))
+    (table,) = tmp_path.glob("*.emotions.csv")
+    report = read_report(table)
+    assert len({block.emotion for block in report.blocks}) > 1
+    check(report)
