@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -47,11 +48,21 @@ def ask_ffmpeg(*arguments: str | Path, folder: Path | None = None) -> bytes:
     return result.stdout
 
 
+_TIMES = re.compile(r"^\d+:\d\d:\d\d,\d{3} --> \d+:\d\d:\d\d,\d{3}$", re.MULTILINE)
+
+
 def read_cues(path: Path) -> list[tuple[int, int, str]]:
     """Return start and end in milliseconds and plain text of the cues of a subtitle file, as read by ffmpeg."""
     text = ask_ffmpeg("-i", file_url(path), "-f", "srt").decode()
-    cues = pysubs2.SSAFile.from_string(text, format_="srt")
-    return [(cue.start, cue.end, cue.plaintext) for cue in cues]
+    texts = [cue.plaintext for cue in pysubs2.SSAFile.from_string(text, format_="srt")]
+    times = [[_to_ms(time) for time in line.split(" --> ")] for line in _TIMES.findall(text)]
+    return [(start_ms, end_ms, label) for (start_ms, end_ms), label in zip(times, texts, strict=True)]
+
+
+def _to_ms(time: str) -> int:
+    """Return an SRT time in milliseconds; pysubs2 reads two digits of the hours only."""
+    hours, minutes, seconds = time.replace(",", ".").split(":")
+    return round(1000 * (3600 * int(hours) + 60 * int(minutes) + float(seconds)))
 
 
 def file_url(path: Path) -> str:

@@ -12,7 +12,9 @@ from typing import Any
 
 from annotate.analytics.moments import Moment
 from annotate.analytics.read import ReportSummary
+from annotate.errors import OutputError
 from annotate.span import MS_PER_S
+from annotate.text import clock
 
 FRAME_RATES = (24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 50.0, 60000 / 1001, 60.0)
 """Frame rates with SMPTE timecodes (ST 12-1), in frames per second."""
@@ -20,6 +22,9 @@ FRAME_RATES = (24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 50.0, 60000 / 1001,
 DEFAULT_RATE = 25.0
 MAX_EVENTS = 999
 """CMX 3600 has three-digit event numbers."""
+
+_DAY_S = 24 * 3600
+"""Timecodes end at 24 hours."""
 
 _RECORD_START_S = 3600
 """Editors start the record timeline at 01:00:00:00."""
@@ -43,12 +48,20 @@ def to_edl(moments: Sequence[Moment], rate: float) -> str:
     """Return a CMX 3600 edit list: one event per moment, back to back from 01:00:00:00, non-drop-frame timecodes.
 
     Source files are named by `FROM CLIP NAME`, their reel is AX, and their timecode starts at 00:00:00:00.
+
+    Raises:
+        OutputError: a timecode is 24 hours or later, which the format does not have.
     """
     lines = ["TITLE: moments", "FCM: NON-DROP FRAME"]
     record = round(_RECORD_START_S * round(rate))
     for number, moment in enumerate(moments, 1):
         first, end = _frames(moment, rate)
         source, target = (first, end), (record, record + end - first)
+        day = _DAY_S * round(rate)
+        if max(*source, *target) >= day:
+            ends = f"a moment ends at {clock(moment.span.end_s)}"
+            cause = ends if end >= day else "the moments take more than 23 hours together"
+            raise OutputError(f".edl has no timecodes beyond 24 hours ({cause})", "write .otio, .m3u or .csv instead")
         codes = " ".join(_timecode(frame, rate) for frame in (*source, *target))
         lines += [
             f"{number:03d}  AX       V     C        {codes}",

@@ -21,6 +21,7 @@ from annotate.analytics.read import Integers, ReportBatch, ReportSummary, clip_s
 from annotate.archive.find_reports import find_reports
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import SettingsError
+from annotate.results.intervals import dominant_of_rows
 from annotate.span import MS_PER_S
 from annotate.storage.values import SkippedPath
 
@@ -223,7 +224,7 @@ def _statistics(sums: pd.DataFrame, key_columns: tuple[str, ...], emotions: list
     """Return sums as the columns of a summary; those that need face time are empty without it."""
     time_ms = sums["face_time_ms"].where(sums["face_time_ms"] > 0).astype(float)
     by_emotion = sums[[_ms_column(name) for name in emotions]]
-    dominant = np.array(emotions, dtype=object)[by_emotion.to_numpy().argmax(axis=1)]
+    dominant = dominant_of_rows(by_emotion.to_numpy(np.int64), emotions)
     columns: dict[str, object] = {name: sums[name] for name in key_columns if name in sums}
     if "start_time" in key_columns:
         columns |= {"start_time": sums["start_ms"] / MS_PER_S, "end_time": sums["end_ms"] / MS_PER_S}
@@ -232,7 +233,7 @@ def _statistics(sums: pd.DataFrame, key_columns: tuple[str, ...], emotions: list
         "face_s": sums["face_ms"] / MS_PER_S,
         "face_time_s": sums["face_time_ms"] / MS_PER_S,
         "faces": sums["faces"],
-        "dominant": pd.Series(np.where(time_ms.notna(), dominant, ""), sums.index, dtype=str),
+        "dominant": pd.Series(dominant, sums.index, dtype=str),
         "confidence": (sums["confidence"] / time_ms / _CONFIDENCE_SCALE).round(4),
         "changes_per_minute": (sums["changes"] * _MINUTE_MS / time_ms).round(2),
     }

@@ -112,7 +112,7 @@ def boxes_track(report: Report, language: str) -> str | None:
 
 def choose_boxes_rendering(video: Video, report: Report, language: str, requested: str, limits: Limits) -> Rendering:
     """Return the rendering with boxes in the frames; an empty ``requested`` container selects the best one."""
-    own, has_faces = video.path.suffix[1:].lower(), bool(report.face_cues)
+    own, has_faces = video.path.suffix[1:].lower(), bool(report.block_cues)
     if not has_faces and own and requested in ("", own):
         return byte_copy(video, own, (_NO_FACES,))
     container = requested or (container_for_burning if has_faces else container_for_copying)(video)
@@ -130,7 +130,7 @@ def choose_soft_rendering(video: Video, report: Report, language: str, requested
     Raises:
         OutputError: the requested container does not support the codec of the video stream.
     """
-    own, has_faces = video.path.suffix[1:].lower(), bool(report.face_cues)
+    own, has_faces = video.path.suffix[1:].lower(), bool(report.block_cues)
     if not has_faces and own and requested in ("", own):
         return byte_copy(video, own, (_NO_FACES,))
     container = requested or container_for_copying(video)

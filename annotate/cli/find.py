@@ -13,7 +13,7 @@ from annotate.cli.options import handle_errors, paths_argument, verbosity_option
 from annotate.cli.table_output import LISTS, TABLES, output_file, read_batches
 from annotate.cli.tables import format_columns, terminal_width
 from annotate.emotions.labels import EMOTIONS
-from annotate.errors import EXIT_FAILED
+from annotate.errors import EXIT_FAILED, OutputError
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
 from annotate.text import clock
@@ -137,4 +137,7 @@ def _encode_moments(moments: Sequence[Moment], output: Path, rate: float | None)
     common = rate or edit_lists.common_rate(moments)
     if any(edit_lists.frame_rate(report) != common for report in videos.values()):
         console.say(f"{output}: timecodes count {common:.5g} frames per second, and some videos have another frame rate.")
-    return edit_lists.to_edl(moments, common).encode()
+    try:
+        return edit_lists.to_edl(moments, common).encode()
+    except OutputError as error:
+        raise error.with_path(output) from None

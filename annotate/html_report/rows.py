@@ -39,8 +39,8 @@ class Row:
 
     @property
     def shares_text(self) -> str:
-        """Shares as text, largest first."""
-        by_share = sorted(self.shares.items(), key=lambda item: -item[1])
+        """Shares as text: the dominant emotion, then the others, largest first."""
+        by_share = sorted(self.shares.items(), key=lambda item: (printable(item[0]) != self.dominant, -item[1]))
         return ", ".join(f"{printable(emotion)} {share:.0%}" for emotion, share in by_share if share >= 0.005)
 
     @property

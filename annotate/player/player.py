@@ -84,13 +84,13 @@ def player_data(report: Report, thumbnails: Mapping[int, str] = MappingProxyType
         "emotions": [{"name": name, "colour": color(name), "ink": text_color(name)} for name in classes],
         "lanes": lanes,
         "cues": sorted(_cues(report, region, class_index), key=lambda cue: cue[:3]),
-        "numbered": any_overlap(report.face_cues),
+        "numbered": any_overlap(report.block_cues),
         "letter": round(region.letter_share, _DECIMALS),
     }
 
 
 def _cues(report: Report, region: CueRegion, class_index: Mapping[str, int]) -> Iterator[list[Any]]:
-    for cue in report.face_cues:
+    for cue in report.block_cues:
         (line,) = cue.lines
         for span, box in split_at_movement(cue, report.boxes):
             corner = region.corner(box) or (None, None)

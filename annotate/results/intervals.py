@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from annotate.emotions.labels import EMOTIONS
 from annotate.results.table import class_names_of
 from annotate.span import MS_PER_S, Span
+
+TIE_MS = 20
+"""Times that differ by no more are a tie: rounding and the duration of the last frame, which decoders tell differently."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +44,50 @@ def clip_overlaps(table: pd.DataFrame) -> list[ClippedBlock]:
 
 def seconds_by_emotion(blocks: Iterable[ClippedBlock]) -> dict[str, float]:
     """Return the total seconds of each emotion that occurs, summed over faces."""
-    milliseconds: dict[str, int] = {}
-    for block in blocks:
-        milliseconds[block.emotion] = milliseconds.get(block.emotion, 0) + block.span.duration_ms
-    return {emotion: total / MS_PER_S for emotion, total in milliseconds.items()}
+    return {emotion: total / MS_PER_S for emotion, total in _milliseconds_by_emotion(blocks).items()}
 
 
 def dominant_emotion(blocks: Iterable[ClippedBlock]) -> str:
-    """Return the emotion with the most seconds, empty without blocks."""
-    seconds = seconds_by_emotion(blocks)
-    return max(sorted(seconds), key=lambda emotion: seconds[emotion], default="")
+    """Return the emotion with the most time by `dominant`, empty without blocks."""
+    return dominant(_milliseconds_by_emotion(blocks))
+
+
+def dominant(milliseconds: Mapping[str, int]) -> str:
+    """Return the emotion with the most time; of several within `TIE_MS` of it the first class; empty without time.
+
+    Classes are in the order of `EMOTIONS`, then of the alphabet, not in that of a model. Every output that names a dominant
+    emotion uses this or `dominant_of_rows`.
+
+    >>> dominant({"surprise": 1020, "happiness": 1000}), dominant({"surprise": 1021, "happiness": 1000}), dominant({})
+    ('happiness', 'surprise', '')
+    """
+    names = list(milliseconds)
+    return dominant_of_rows(np.array([[milliseconds[name] for name in names]], np.int64), names)[0]
+
+
+def dominant_of_rows(milliseconds: npt.NDArray[np.int64], names: Sequence[str]) -> list[str]:
+    """Return the dominant emotion of each row; columns are the emotions ``names``."""
+    order = sorted(range(len(names)), key=lambda number: class_order(names[number]))
+    ordered = milliseconds[:, order]
+    most = ordered.max(axis=1, initial=0)
+    is_tied = np.column_stack([(ordered > 0) & (ordered >= most[:, None] - TIE_MS), most == 0])
+    return [names[order[number]] if number < len(order) else "" for number in is_tied.argmax(axis=1).tolist()]
+
+
+def class_order(name: str) -> tuple[bool, str]:
+    """Return the sort key of classes: those of the default model, which are in the order of the alphabet, then others.
+
+    >>> sorted(["surprise", "calm", "anger"], key=class_order)
+    ['anger', 'surprise', 'calm']
+    """
+    return name not in EMOTIONS, name
+
+
+def _milliseconds_by_emotion(blocks: Iterable[ClippedBlock]) -> dict[str, int]:
+    milliseconds: dict[str, int] = {}
+    for block in blocks:
+        milliseconds[block.emotion] = milliseconds.get(block.emotion, 0) + block.span.duration_ms
+    return milliseconds
 
 
 def covered_s(blocks: Iterable[ClippedBlock]) -> float:

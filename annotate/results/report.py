@@ -9,9 +9,10 @@ from urllib.parse import quote
 import pandas as pd
 
 from annotate.results.boxes import BoxTrajectories
-from annotate.results.cues import Cue, make_cues, make_face_cues
+from annotate.results.cues import Cue, make_block_cues
 from annotate.results.intervals import ClippedBlock, clip_overlaps
 from annotate.results.meta import Meta
+from annotate.results.smoothing import make_cues, make_face_cues
 from annotate.span import MS_PER_S
 
 
@@ -36,13 +37,18 @@ class Report:
 
     @property
     def cues(self) -> list[Cue]:
-        """Cues with the lines of all visible faces, for subtitles below the frame."""
+        """Smoothed cues with the lines of all visible faces, for subtitles below the frame."""
         return make_cues(self.blocks, self.end_ms)
 
     @property
     def face_cues(self) -> list[Cue]:
-        """Cues of one face each, for formats that place them at the face."""
+        """Smoothed cues of one face each, for subtitles at the face."""
         return make_face_cues(self.blocks, self.end_ms)
+
+    @property
+    def block_cues(self) -> list[Cue]:
+        """Cues of one face each that say at any time what the table says, for boxes and labels in the frame."""
+        return make_block_cues(self.blocks)
 
     @property
     def blocks_by_face(self) -> dict[int, list[ClippedBlock]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from annotate.analytics.moments import Moment, MomentQuery, moments_in
 from annotate.analytics.read import ReportBatch, read_reports
+from annotate.results.intervals import dominant
 from annotate.span import MS_PER_S
 from annotate.storage.values import PathOrUrl, SkippedPath, sort_key
 
@@ -17,16 +18,16 @@ _MAX_BATCHES = 40
 
 @dataclass(frozen=True)
 class EmotionStats:
-    """Statistics of a table: ``faces`` is the number of face tracks, ``shares`` the share of face time by emotion."""
+    """Statistics of a table.
+
+    ``faces`` is the number of face tracks, ``shares`` the share of face time by emotion, ``dominant`` the emotion with the
+    most time, empty without faces.
+    """
 
     duration_s: float
     faces: int
     shares: Mapping[str, float]
-
-    @property
-    def dominant(self) -> str:
-        """The emotion with the largest share; empty without faces."""
-        return max(sorted(self.shares), key=lambda name: self.shares[name], default="")
+    dominant: str
 
 
 class CatalogIndex:
@@ -103,4 +104,5 @@ class CatalogIndex:
             total_ms = sum(by_emotion.values())
             shares = {name: length_ms / total_ms for name, length_ms in by_emotion.items()}
             self._batch_by_path[report.path] = batch
-            self._stats[report.path] = EmotionStats(report.duration_ms / MS_PER_S, int(faces.get(number, 0)), shares)
+            duration_s, count = report.duration_ms / MS_PER_S, int(faces.get(number, 0))
+            self._stats[report.path] = EmotionStats(duration_s, count, shares, dominant(by_emotion))

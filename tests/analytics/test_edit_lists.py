@@ -14,6 +14,7 @@ from annotate.analytics.edit_lists import common_rate, frame_rate, to_edl, to_m3
 from annotate.analytics.moments import Moment
 from annotate.analytics.read import ReportSummary
 from annotate.emotions.labels import EMOTIONS
+from annotate.errors import OutputError
 from annotate.span import Span
 
 NTSC = 30000 / 1001
@@ -70,6 +71,30 @@ def test_edl_is_read_by_pycmx() -> None:
     ]
     assert [edit.clip_name for edit in edits] == ["a.mp4", "b.mkv", r"a #1 % 日本\n\x1b.mp4"]
     assert edl.title == "moments"
+
+
+DAY_MS = 24 * 3_600_000
+
+
+@pytest.mark.parametrize("rate", [25.0, NTSC])
+def test_the_last_timecode_of_an_edl_is_the_last_frame_of_a_day(rate: float) -> None:
+    frames = 24 * 3600 * round(rate)
+    last = [moment("a.mp4", round(1000 * (frames - 30) / rate), round(1000 * (frames - 1) / rate))]
+    line = to_edl(last, rate).splitlines()[2]
+    assert line.split()[5] == f"23:59:59:{round(rate) - 1}"
+    beyond = [moment("a.mp4", 0, 1000), moment("a.mp4", round(1000 * (frames - 30) / rate), round(1000 * frames / rate))]
+    with pytest.raises(OutputError) as caught:
+        to_edl(beyond, rate)
+    assert "24:00" in caught.value.problem or "24:01" in caught.value.problem
+    assert ".otio" in caught.value.remedy
+
+
+def test_moments_of_more_than_23_hours_together_are_refused() -> None:
+    parts = [moment("a.mp4", 0, DAY_MS // 2), moment("b.mp4", 0, DAY_MS // 2 - 3_600_000 - 40)]
+    assert to_edl(parts, 25.0).splitlines()[5].split()[-1] == "23:59:59:24"
+    with pytest.raises(OutputError) as caught:
+        to_edl([*parts, moment("c.mp4", 0, 40)], 25.0)
+    assert "23 hours" in caught.value.problem
 
 
 def test_ntsc_timecodes_are_non_drop_frame() -> None:

@@ -373,6 +373,18 @@ def test_limits_of_an_edit_list_are_printed(tmp_path: Path) -> None:
     assert " 25 " in rate
 
 
+def test_an_edit_list_beyond_24_hours_is_refused_and_not_written(tmp_path: Path) -> None:
+    report(tmp_path, "a.mp4", [block(1, 0, 86_400_000, 86_401_000, "fear")], duration_s=90_000, frames=2_250_000)
+    (tmp_path / "a.mp4").touch()
+    path = tmp_path / "moments.edl"
+    status, _, errors = run("find", tmp_path, "-q", "-o", path)
+    assert status == 1
+    assert str(path) in errors
+    assert "24:00:01" in errors
+    assert not path.exists()
+    assert run("find", tmp_path, "-q", "-o", path.with_suffix(".m3u"))[0] == 0
+
+
 @pytest.mark.parametrize(("rate", "codes"), [("24", "00:00:02:12 00:00:04:00"), ("29.97", "00:00:02:15 00:00:04:00")])
 def test_a_list_has_the_given_rate(tmp_path: Path, rate: str, codes: str) -> None:
     """2.5 s are 60 frames at 24 fps, and 74.9 frames at 30000/1001 fps."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from random import Random
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,16 @@ from hypothesis import strategies as st
 from annotate.analysis.annotation import Annotation
 from annotate.emotions.labels import EMOTIONS
 from annotate.faces.box import Box
-from annotate.results.intervals import ClippedBlock, clip_overlaps, covered_s, dominant_emotion, seconds_by_emotion
+from annotate.results.intervals import (
+    TIE_MS,
+    ClippedBlock,
+    clip_overlaps,
+    covered_s,
+    dominant,
+    dominant_emotion,
+    dominant_of_rows,
+    seconds_by_emotion,
+)
 from annotate.results.table import to_table
 from annotate.span import Span
 
@@ -152,13 +162,31 @@ def test_two_faces_at_once_count_twice_for_emotions_and_once_for_coverage() -> N
 
 
 def test_dominant_emotion_has_most_time_not_most_blocks() -> None:
-    parts = [clipped(1, 0, 100, "fear"), clipped(1, 100, 200, "fear"), clipped(2, 0, 201, "surprise")]
+    parts = [clipped(1, 0, 100, "fear"), clipped(1, 100, 200, "fear"), clipped(2, 0, 221, "surprise")]
     assert dominant_emotion(parts) == "surprise"
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["sadness", "anger", "fear"])))
 def test_a_tie_for_the_dominant_emotion_does_not_depend_on_order(order: tuple[str, ...]) -> None:
     assert dominant_emotion([clipped(face_id, 0, 100, emotion) for face_id, emotion in enumerate(order)]) == "anger"
+
+
+@pytest.mark.parametrize(("more_ms", "expected"), [(0, "fear"), (TIE_MS, "fear"), (TIE_MS + 1, "surprise")])
+def test_a_near_tie_is_a_tie(more_ms: int, expected: str) -> None:
+    parts = [clipped(1, 0, 2000, "fear"), clipped(1, 2000, 4000 + more_ms, "surprise"), clipped(2, 0, 100, "anger")]
+    assert dominant_emotion(parts) == expected
+
+
+def test_an_emotion_without_time_never_wins_a_tie() -> None:
+    assert dominant({"anger": 0, "fear": 5, "sadness": 20}) == "fear"
+    assert dominant({"anger": 0}) == ""
+
+
+@given(st.lists(st.lists(st.integers(0, 60), min_size=3, max_size=3), max_size=5))
+def test_many_rows_have_the_dominant_emotions_of_each(rows: list[list[int]]) -> None:
+    names = ["c", "a", "b"]
+    expected = [dominant(dict(zip(names, row, strict=True))) for row in rows]
+    assert dominant_of_rows(np.array(rows, np.int64).reshape(len(rows), 3), names) == expected
 
 
 def test_an_empty_table() -> None:

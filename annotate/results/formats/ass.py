@@ -91,9 +91,9 @@ def write(report: Report, language: str) -> str | None:
 def draw(report: Report, language: str, *, font: str = FONT, with_bars: bool = False) -> str | None:
     """Return ASS text as `write` does, in a given font; ``with_bars`` adds face numbers and a bar below each box.
 
-    The bar shows the probability of the displayed emotion for each block; the full width of the box is 1.
+    The bar shows the probability of the emotion for each block; the full width of the box is 1.
     """
-    cues = report.face_cues
+    cues = report.block_cues
     if not cues:
         return None
     canvas = Canvas(report.meta.width_px, report.meta.height_px)
@@ -135,10 +135,7 @@ def _draw(canvas: Canvas, segment: Segment, emotion: str, text: str) -> Iterator
 
 
 def _draw_bars(canvas: Canvas, segment: Segment, emotion: str, blocks: Sequence[ClippedBlock]) -> Iterator[pysubs2.SSAEvent]:
-    """Yield the background of a bar during a segment, and one bar per block of the face.
-
-    Cues may be longer than their blocks: a block lasts until the next one starts, and the first starts with the segment.
-    """
+    """Yield the background of a bar during a segment, and one bar per block of the face."""
     background = Segment(segment.span, canvas.bar_of(segment.first), canvas.bar_of(segment.last))
     yield _draw_square(background, _BACKGROUND_LAYER, _BACKGROUND_STYLE)
     first = max(0, bisect_right(blocks, segment.span.start_ms, key=lambda block: block.span.start_ms) - 1)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
 import pysubs2
+from pysubs2.formats.subrip import SubripFormat
 
 from annotate.emotions.labels import emotion_word
 from annotate.results.cues import Cue, Line, any_overlap
 from annotate.results.report import Report
+from annotate.span import MS_PER_S
+
+
+class _LongSubrip(SubripFormat):
+    """SubRip without the limit of 100 hours, from which on pysubs2 gives every cue the same time."""
+
+    @staticmethod
+    def ms_to_timestamp(ms: int) -> str:
+        """Return a time as HH:MM:SS,mmm; hours have as many digits as they need."""
+        seconds, milliseconds = divmod(ms, MS_PER_S)
+        return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d},{milliseconds:03d}"
 
 
 def write(report: Report, language: str) -> str | None:
@@ -39,4 +52,6 @@ def to_srt(cues: Sequence[Cue], language: str) -> str:
         events.append(pysubs2.SSAEvent(start=cue.span.start_ms, end=cue.span.end_ms, text=r"\N".join(labels)))
     file = pysubs2.SSAFile()
     file.events = events
-    return file.to_string("srt")
+    text = io.StringIO()
+    _LongSubrip.to_file(file, text, "srt")
+    return text.getvalue()

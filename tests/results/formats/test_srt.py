@@ -36,6 +36,18 @@ def test_cues_as_read_by_ffmpeg(tmp_path: Path) -> None:
     assert read_cues(path) == [(0, 1001, "anger"), (1001, 3_723_999, "sadness")]
 
 
+def test_hours_grow_beyond_100_and_no_cue_is_lost(tmp_path: Path) -> None:
+    hours = (99, 100, 101, 2500)
+    spans = [Span(hour * 3_600_000 + 1, hour * 3_600_000 + 61_234) for hour in hours]
+    text = to_srt([Cue(span, (Line(1, "fear"),)) for span in spans], "en")
+    assert [line for line in text.splitlines() if "-->" in line] == [
+        f"{hour}:00:00,001 --> {hour}:01:01,234" for hour in hours
+    ]
+    path = tmp_path / "movie.emotions.en.srt"
+    path.write_text(text, encoding="utf-8")
+    assert read_cues(path) == [(span.start_ms, span.end_ms, "fear") for span in spans]
+
+
 def test_faces_are_not_numbered_if_there_is_only_one_at_a_time() -> None:
     assert read(to_srt(ONE_FACE, "en")) == [(0, 1001, "anger"), (1001, 3_723_999, "sadness")]
 

@@ -107,7 +107,8 @@ export function stateOf(video) {
 }
 
 function sharesOf(video) {
-  const shares = Object.entries(video.shares).sort((one, other) => other[1] - one[1]);
+  const isMain = ([name]) => Number(name === video.emotion);
+  const shares = Object.entries(video.shares).sort((one, other) => isMain(other) - isMain(one) || other[1] - one[1]);
   const label = shares.map(([name, share]) => `${emotionOf(name).word} ${percent(share)}`).join(", ");
   const bar = make("div", { class: "shares", role: "img", "aria-label": label, title: label });
   for (const [name, share] of shares) {
