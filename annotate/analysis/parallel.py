@@ -23,8 +23,8 @@ from annotate.media.decode import SEEKABLE_CONTAINERS, DecodingReport, MediaProg
 from annotate.media.probe import Video
 from annotate.settings import Settings
 
-_MIN_CHUNK_BYTES = 1 << 16
-"""Minimum mean size of chunks: five minutes at less than 2 kbit/s."""
+_MIN_BYTES_PER_S = 200
+"""Minimum mean size of a second of video; a header that states more seconds than fit into the file is not believed."""
 
 
 class Cores(Protocol):
@@ -84,7 +84,7 @@ def count_chunks(video: Video, settings: Settings) -> int:
     if video.container not in SEEKABLE_CONTAINERS:
         return 1
     try:
-        max_count = video.path.stat().st_size // _MIN_CHUNK_BYTES
+        max_count = video.path.stat().st_size // (_MIN_BYTES_PER_S * settings.chunk_s)
     except OSError:
         return 1
     return max(1, min(max_count, math.ceil((video.duration_s or 0) / settings.chunk_s)))
