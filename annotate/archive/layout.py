@@ -20,6 +20,8 @@ BOXES_ENDING = f"{OUTPUT_MARK}.boxes.csv"
 
 _OUTPUT_NAME = re.compile(re.escape(OUTPUT_MARK) + r"(\.(meta|(boxes|soft)(\.[a-z]{2,3})?|labels|[a-z]{2,3}))?\.[^.]+$")
 
+_KEPT_NAME = re.compile(r"\.bak-\d+$")
+
 SidecarReader = Callable[[PathOrUrl], Meta | None]
 """Returns the content of a sidecar, None if it is missing or damaged."""
 
@@ -122,8 +124,16 @@ def is_output(name: str) -> bool:
     (True, True, False)
     >>> is_output("movie.emotions.boxes.en.mp4"), is_output("holiday.emotions.part1.mp4")
     (True, False)
+    >>> is_output("movie.emotions.csv.bak-1")
+    False
     """
-    return _OUTPUT_NAME.search(name) is not None
+    return _OUTPUT_NAME.search(name) is not None and _KEPT_NAME.search(name) is None
+
+
+def kept_path(path: PathOrUrl) -> PathOrUrl:
+    """Return the free path at which an edited output is kept: ``NAME.bak-1``, ``NAME.bak-2`` and so on."""
+    candidates = (path.with_name(f"{path.name}.bak-{number}") for number in itertools.count(1))
+    return next(candidate for candidate in candidates if not storage_for(candidate).lexists(candidate))
 
 
 def _owns(video: PathOrUrl, meta: Meta | None) -> bool:

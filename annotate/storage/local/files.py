@@ -103,6 +103,18 @@ def delete(path: Path) -> None:
         raise write_error(path, error) from None
 
 
+def rename(path: Path, target: Path) -> None:
+    """Give a file, or a link itself, another name.
+
+    Raises:
+        OutputError: it cannot be renamed.
+    """
+    try:
+        path.rename(target)
+    except OSError as error:
+        raise write_error(path, error) from None
+
+
 def apply_default_mode(path: str | Path) -> None:
     """Set the mode that the umask gives new files; temporary files are created private."""
     mask = os.umask(0)

@@ -85,6 +85,9 @@ class LocalStorage:
     def delete(self, path: Path) -> None:
         files.delete(path)
 
+    def rename(self, path: Path, target: Path) -> None:
+        files.rename(path, target)
+
     def ensure_dir(self, folder: Path) -> None:
         files.ensure_dir(folder)
 
