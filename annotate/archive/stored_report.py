@@ -108,7 +108,7 @@ def _read(path: PathOrUrl, meta: Meta, video: str, *, with_boxes: bool) -> Repor
 def _check_meta(path: PathOrUrl, content: bytes | OSError) -> Meta:
     if isinstance(content, StorageError):
         raise content
-    meta = None if isinstance(content, OSError) else parse_meta(content)
+    meta = None if isinstance(content, OSError) else parse_meta(content, outputs_of_report(path).meta)
     if meta is None:
         state = "missing" if isinstance(content, FileNotFoundError) else "damaged"
         raise ReportError(f"its sidecar is {state}", ANNOTATE_AGAIN, path=path)

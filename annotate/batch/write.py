@@ -19,7 +19,7 @@ from annotate.storage.values import PathOrUrl
 
 @dataclass(frozen=True)
 class OutputWriter:
-    """Writes the outputs of one video; files that differ from what the ``earlier`` sidecar records are kept under another name.
+    """Writes the outputs of one video; files that are not as the ``earlier`` sidecar records get another name.
 
     ``kept`` has the remarks on them.
     """
