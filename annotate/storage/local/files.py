@@ -70,6 +70,9 @@ def check_readable(path: Path) -> None:
         with path.open("rb") as file:
             first = file.read(1)
     except FileNotFoundError:
+        if path.is_symlink():
+            problem = f"a link to a file that does not exist ({os.readlink(path)})"
+            raise UnreadableError(problem, "correct or delete the link", path=path) from None
         raise UnreadableError("no such file", "check the name", path=path) from None
     except IsADirectoryError:
         raise UnreadableError("not a file but a directory", path=path) from None
