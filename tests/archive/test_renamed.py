@@ -74,9 +74,19 @@ def test_a_video_of_which_only_the_form_of_the_name_changed_keeps_its_outputs(an
     before = contents(folder)
     assert [(outcome.path, outcome.status) for outcome in annotate([folder])] == [(video, Status.UP_TO_DATE)]
     assert check([folder]) == []
-    assert find_reports([video]).reports == [folder / f"{NFC}.emotions.csv"]
+    (table,) = find_reports([video]).reports
+    assert table == folder / f"{NFC}.emotions.csv"
+    assert read_report(table).video == video.name
     assert [outcome.status for outcome in convert_archive(scan_reports([folder]), OutputOptions())] == [Status.UP_TO_DATE]
     assert contents(folder) == before
+
+
+def test_a_name_that_is_too_long_in_another_form_is_no_error(annotated: Path, tmp_path: Path) -> None:
+    folder, name = Path(shutil.copytree(annotated, tmp_path / "long")), unicodedata.normalize("NFC", "é" * 100)
+    for path in list(folder.iterdir()):
+        path.rename(path.with_name(name + path.name.removeprefix(NFC)))
+    (folder / f"{name}.mp4").unlink()
+    assert read_report(folder / f"{name}.emotions.csv").video == f"{name}.mp4"
 
 
 def test_another_video_of_the_new_name_is_annotated(annotated: Path, tmp_path: Path, empty_clip: Path) -> None:
