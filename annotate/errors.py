@@ -172,7 +172,9 @@ def read_error(path: object, error: OSError) -> UnreadableError:
 
 def write_error(path: object, error: OSError) -> OutputError:
     """Return the error to raise for a file that cannot be written."""
-    return OutputError(f"cannot be written ({error.strerror})", remedy_for(error), path=path)
+    is_forbidden = error.errno in (errno.EACCES, errno.EPERM)
+    remedy = "check its permissions, or choose another folder with --output-dir" if is_forbidden else remedy_for(error)
+    return OutputError(f"cannot be written ({error.strerror})", remedy, path=path)
 
 
 def remedy_for(error: OSError) -> str:

@@ -8,13 +8,17 @@ from wcwidth import wcswidth
 def printable(text: object, keep: str = "") -> str:
     """Escape control characters, except those in ``keep``, and invalid UTF-8 bytes, so that text is safe on a terminal.
 
-    >>> printable("a\\x1b[31m\\n")
-    'a\\\\x1b[31m\\\\n'
+    >>> printable("a\\x1b[31m\\n"), printable("a\\udcff")
+    ('a\\\\x1b[31m\\\\n', 'a\\\\xff')
     """
-    escaped = "".join(
-        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode() for char in str(text)
-    )
-    return escaped.encode("utf-8", "backslashreplace").decode()
+    return "".join(char if char.isprintable() or char in keep else _escape(char) for char in str(text))
+
+
+def _escape(char: str) -> str:
+    """Escape a character; an invalid byte of a file name is written as such, ``\\xff``."""
+    if "\udc80" <= char <= "\udcff":
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode()
 
 
 def clock(duration_s: float, decimals: int = 0) -> str:

@@ -14,7 +14,7 @@ from annotate.analytics.moments import Moment
 from annotate.analytics.read import ReportSummary
 from annotate.errors import OutputError
 from annotate.span import MS_PER_S
-from annotate.text import clock
+from annotate.text import clock, printable
 
 FRAME_RATES = (24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 50.0, 60000 / 1001, 60.0)
 """Frame rates with SMPTE timecodes (ST 12-1), in frames per second."""
@@ -143,4 +143,4 @@ def _label(moment: Moment) -> str:
 
 
 def _one_line(text: str) -> str:
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return printable(text)

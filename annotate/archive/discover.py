@@ -16,8 +16,8 @@ from annotate.storage.values import PathOrUrl, SkippedPath
 
 VIDEO_EXTENSIONS = frozenset(
     (
-        "3g2 3gp amv asf avi divx dv f4v flv gif gxf h264 hevc ivf m1v m2p m2t m2ts m2v m4v mjpeg mjpg mkv mod mov mp4 mpe "
-        "mpeg mpg mpv mts mxf nut ogm ogv qt rm rmvb tod ts vob webm wmv wtv y4m"
+        "264 265 3g2 3gp amv asf avi divx dv f4v flv gif gxf h264 h265 hevc ivf m1v m2p m2t m2ts m2v m4v mjpeg mjpg mkv "
+        "mod mov mp4 mpe mpeg mpg mpv mts mxf nut ogm ogv qt rm rmvb tod ts vob webm wmv wtv y4m"
     ).split()
 )
 """File extensions of videos, compared without case."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from annotate.archive.layout import REPORT_ENDING, outputs_of_report
+from annotate.archive.layout import REPORT_ENDING, candidate_outputs, outputs_of_report
 from annotate.errors import SettingsError, StorageError
 from annotate.results.meta import has_same_name, read_meta
 from annotate.storage.base import storage_for
@@ -65,7 +65,7 @@ def _find_in(path: PathOrUrl) -> Iterator[PathOrUrl | SkippedPath]:
         elif path.name.endswith(REPORT_ENDING):
             yield path if storage.exists(path) else SkippedPath(path, "no such file", "check the name")
         else:
-            candidates = [path.with_name(base + REPORT_ENDING) for base in (path.name, path.stem)]
+            candidates = [outputs.csv for outputs in candidate_outputs(path, path.parent)]
             reports = [report for report in candidates if storage.exists(report) and _may_belong_to(report, path)]
             yield reports[0] if reports else SkippedPath(path, "no table", f"run `annotate {path}`")
     except StorageError as error:

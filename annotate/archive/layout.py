@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import os
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from annotate.results.formats.registry import DEFAULT_FORMATS, TRACK_FORMATS
-from annotate.results.meta import Meta, has_same_name
+from annotate.results.meta import SIDECAR_ENDING, Meta, has_same_name, json_safe_name, normal_form
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, sort_key
 
 OUTPUT_MARK = ".emotions"
 """Marker in the names of all outputs; files with such names are never input."""
 
-REPORT_ENDING, META_ENDING = f"{OUTPUT_MARK}.csv", f"{OUTPUT_MARK}.meta.json"
+REPORT_ENDING, META_ENDING = f"{OUTPUT_MARK}.csv", SIDECAR_ENDING
 BOXES_ENDING = f"{OUTPUT_MARK}.boxes.csv"
 
 _OUTPUT_NAME = re.compile(re.escape(OUTPUT_MARK) + r"(\.(meta|(boxes|soft)(\.[a-z]{2,3})?|labels|[a-z]{2,3}))?\.[^.]+$")
+
+_KEPT_NAME = re.compile(r"\.bak-\d+$")
+
+MAX_BASE_BYTES = 210
+"""Longest base name of new outputs: most disks take names of 255 bytes, and endings and temporary names follow."""
+
+_HASH_DIGITS = 8
+_MAX_NAME_BYTES = 255
 
 SidecarReader = Callable[[PathOrUrl], Meta | None]
 """Returns the content of a sidecar, None if it is missing or damaged."""
@@ -69,8 +81,8 @@ class Outputs:
 
     @property
     def key(self) -> str:
-        """Absolute path with case folded: equal for outputs that collide on a case-insensitive disk."""
-        return storage_for(self.base).absolute(self.base).casefold()
+        """Absolute path with case folded, in one Unicode form: equal for outputs that collide on some disks."""
+        return normal_form(storage_for(self.base).absolute(self.base).casefold())
 
     def _named(self, ending: str) -> PathOrUrl:
         return self.base.with_name(f"{self.base.name}{ending}")
@@ -81,9 +93,15 @@ def outputs_of_report(path: PathOrUrl) -> Outputs:
     return Outputs(path.with_name(path.name.removesuffix(REPORT_ENDING).removesuffix(META_ENDING)))
 
 
-def candidate_outputs(video: PathOrUrl, folder: PathOrUrl) -> tuple[Outputs, Outputs]:
-    """Return the usual outputs of a video in a folder: named after its stem, or after its whole name."""
-    return Outputs(folder / video.stem), Outputs(folder / video.name)
+def candidate_outputs(video: PathOrUrl, folder: PathOrUrl) -> tuple[Outputs, ...]:
+    """Return where the outputs of a video may be in a folder: named after its stem, or after its whole name.
+
+    The names for new outputs are first; those in other Unicode forms and those that are not shortened follow.
+    """
+    names = (video.stem, video.name)
+    forms = [_form(form, name) for form in ("NFC", "NFD") for name in names]
+    bases = dict.fromkeys([*map(_shortened, names), *map(_shortened, forms), *names])
+    return tuple(Outputs(folder / base) for base in bases if len(os.fsencode(base + META_ENDING)) <= _MAX_NAME_BYTES)
 
 
 def name_outputs(videos: Sequence[PathOrUrl], folder: PathOrUrl, read_sidecar: SidecarReader) -> dict[PathOrUrl, Outputs]:
@@ -91,21 +109,22 @@ def name_outputs(videos: Sequence[PathOrUrl], folder: PathOrUrl, read_sidecar: S
 
     A video writes ``stem.emotions.*``, unless another video of its folder does: the one named by an existing sidecar, if
     that video still exists, or one that sorts before it. Otherwise it writes ``name.ext.emotions.*``, with a number if
-    that is taken too. Names are compared without case.
+    that is taken too. Names are compared without case and in one Unicode form; long ones are shortened.
     """
     ordered = sorted(videos, key=sort_key)
     names: dict[PathOrUrl, Outputs] = {}
     taken: set[str] = set()
-    for video in ordered:
-        for outputs in candidate_outputs(video, folder):
-            if outputs.key not in taken and _owns(video, read_sidecar(outputs.meta)):
-                taken.add(outputs.key)
-                names[video] = outputs
-                break
+    for is_owner in (_owns_exactly, _owns):
+        for video in ordered:
+            for outputs in candidate_outputs(video, folder) if video not in names else ():
+                if outputs.key not in taken and is_owner(video, read_sidecar(outputs.meta)):
+                    taken.add(outputs.key)
+                    names[video] = outputs
+                    break
     for video in ordered:
         if video in names:
             continue
-        short, long = candidate_outputs(video, folder)
+        short, long = (Outputs(folder / _shortened(name)) for name in (video.stem, video.name))
         numbered = (Outputs(long.base.with_name(f"{long.base.name}.{number}")) for number in itertools.count(2))
         for outputs in itertools.chain((short, long), numbered):
             if outputs.key not in taken and not _belongs_to_another(video, read_sidecar(outputs.meta)):
@@ -115,6 +134,25 @@ def name_outputs(videos: Sequence[PathOrUrl], folder: PathOrUrl, read_sidecar: S
     return names
 
 
+def _form(form: Literal["NFC", "NFD"], name: str) -> str:
+    return unicodedata.normalize(form, name)
+
+
+def _shortened(base: str) -> str:
+    """Return a base name, cut and with a hash of all of it if outputs of that name could not be written.
+
+    >>> _shortened("beach"), len(_shortened("beach" * 50))
+    ('beach', 210)
+    """
+    if len(os.fsencode(base)) <= MAX_BASE_BYTES:
+        return base
+    mark = "~" + hashlib.sha256(os.fsencode(normal_form(base.casefold()))).hexdigest()[:_HASH_DIGITS]
+    start = normal_form(base)
+    while len(os.fsencode(start + mark)) > MAX_BASE_BYTES:
+        start = start[:-1]
+    return start + mark
+
+
 def is_output(name: str) -> bool:
     """Return whether a file name is that of an output of annotate.
 
@@ -122,19 +160,36 @@ def is_output(name: str) -> bool:
     (True, True, False)
     >>> is_output("movie.emotions.boxes.en.mp4"), is_output("holiday.emotions.part1.mp4")
     (True, False)
+    >>> is_output("movie.emotions.csv.bak-1")
+    False
     """
-    return _OUTPUT_NAME.search(name) is not None
+    return _OUTPUT_NAME.search(name) is not None and _KEPT_NAME.search(name) is None
+
+
+def kept_path(path: PathOrUrl) -> PathOrUrl:
+    """Return the free path at which an edited output is kept: ``NAME.bak-1``, ``NAME.bak-2`` and so on."""
+    candidates = (path.with_name(f"{path.name}.bak-{number}") for number in itertools.count(1))
+    return next(candidate for candidate in candidates if not storage_for(candidate).lexists(candidate))
+
+
+def _owns_exactly(video: PathOrUrl, meta: Meta | None) -> bool:
+    return meta is not None and meta.source.name == json_safe_name(video)
 
 
 def _owns(video: PathOrUrl, meta: Meta | None) -> bool:
-    return meta is not None and has_same_name(meta.source, video)
+    """Return whether a sidecar names a video, or one that differs in its Unicode form only and is not another file."""
+    return meta is not None and has_same_name(meta.source, video) and not _belongs_to_another(video, meta)
 
 
 def _belongs_to_another(video: PathOrUrl, meta: Meta | None) -> bool:
     """Return whether a sidecar names another video that still exists."""
-    if meta is None or has_same_name(meta.source, video):
+    if meta is None or _owns_exactly(video, meta):
         return False
+    storage = storage_for(video)
     try:
-        return storage_for(video).exists(video.with_name(meta.source.name))
+        other = video.with_name(meta.source.name)
+        if not has_same_name(meta.source, video):
+            return storage.exists(other)
+        return storage.exists(other) and storage.stat(other) != storage.stat(video)  # some disks take all forms for one
     except (OSError, ValueError):
         return False

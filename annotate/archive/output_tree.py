@@ -5,33 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from annotate.errors import SettingsError
+from annotate.results.meta import normal_form
 from annotate.storage.base import storage_for
-from annotate.storage.values import PathOrUrl
+from annotate.storage.values import PathOrUrl, SkippedPath
 
 
 def map_output_folders(
     videos: Sequence[PathOrUrl], paths: Sequence[PathOrUrl], output_dir: PathOrUrl
-) -> dict[PathOrUrl, PathOrUrl]:
+) -> dict[PathOrUrl, PathOrUrl | SkippedPath]:
     """Return the folder below ``output_dir`` for the outputs of each video found below ``paths``.
 
-    The tree below a root is the same as in the archive. With several roots, each has a folder named after it.
-
-    Raises:
-        SettingsError: videos of two roots would have the same outputs.
+    The tree below a root is the same as in the archive. With several roots, each has a folder named after it; where
+    two roots have one name, a video with the outputs of one that comes before it is skipped.
     """
     roots = _output_roots(paths, output_dir)
-    folders: dict[PathOrUrl, PathOrUrl] = {}
+    folders: dict[PathOrUrl, PathOrUrl | SkippedPath] = {}
     taken: dict[tuple[PathOrUrl, str], PathOrUrl] = {}
     for video in videos:
         root = max((root for root in roots if storage_for(video).is_below(video, root)), key=lambda root: len(root.parts))
-        folders[video] = roots[root] / storage_for(video).subpath(video.parent, root)
-        other = taken.setdefault((folders[video], video.name.casefold()), video)
-        if other != video:
-            raise SettingsError(
-                f"outputs of {other} and {video} would both be written to {folders[video]}",
-                "run them separately, each with its own --output-dir",
-            )
+        folder = roots[root] / storage_for(video).subpath(video.parent, root)
+        folders[video] = folder
+        other = taken.setdefault((folder, normal_form(video.name.casefold())), video)
+        if other.parent != video.parent:
+            problem = f"its outputs and those of {other} would both be written to {folder}"
+            folders[video] = SkippedPath(video, problem, "run it separately, with its own --output-dir")
     return folders
 
 

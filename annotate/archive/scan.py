@@ -116,7 +116,6 @@ def scan(paths: Sequence[PathOrUrl], selection: Selection | None = None, output_
     Outputs are beside the videos, or in the same tree below ``output_dir``.
 
     Iterating raises:
-        SettingsError: videos of two roots would have the same outputs.
         StorageError: object storage does not answer.
     """
     return Scan(list(walk(paths, selection)), paths, output_dir)
@@ -131,14 +130,17 @@ def locate(
     """Yield the entries of a walk through ``paths``, videos with outputs and sidecars. Raise as `scan` does."""
     sidecars = Sidecars() if sidecars is None else sidecars
     videos = [entry for entry in entries if not isinstance(entry, SkippedPath)]
-    folders = (
-        {video: video.parent for video in videos} if output_dir is None else map_output_folders(videos, paths, output_dir)
-    )
+    folders = {video: video.parent for video in videos}
+    refused: dict[PathOrUrl, SkippedPath] = {}
+    if output_dir is not None:
+        mapped = map_output_folders(videos, paths, output_dir)
+        refused = {video: entry for video, entry in mapped.items() if isinstance(entry, SkippedPath)}
+        folders = {video: entry for video, entry in mapped.items() if not isinstance(entry, SkippedPath)}
     items: dict[PathOrUrl, ArchiveItem] = {}
     groups = _groups(folders)
     for entry in entries:
-        if isinstance(entry, SkippedPath):
-            yield entry
+        if isinstance(entry, SkippedPath) or entry in refused:
+            yield entry if isinstance(entry, SkippedPath) else refused[entry]
             continue
         while entry not in items:
             items.update(_next_items(groups, sidecars))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import PurePosixPath
 
 import pandas as pd
@@ -73,10 +74,18 @@ def video_beside(path: PathOrUrl, meta: Meta) -> PathOrUrl:
     base = path.name.removesuffix(REPORT_ENDING)
     for name in (base, base + PurePosixPath(meta.source.name).suffix):
         if name and has_same_name(meta.source, path.with_name(name)):
-            return path.with_name(name)
+            return _in_existing_form(path.with_name(name))
     if meta.source.name in _INVALID_NAMES or any(char in meta.source.name for char in "/\0"):
         raise ReportError("its sidecar does not name a video", ANNOTATE_AGAIN, path=path)
-    return path.with_name(meta.source.name)
+    return _in_existing_form(path.with_name(meta.source.name))
+
+
+def _in_existing_form(path: PathOrUrl) -> PathOrUrl:
+    """Return a path with its name in the Unicode form in which it exists; as it is if it exists in none."""
+    if path.name.isascii():
+        return path
+    forms = (path, *(path.with_name(unicodedata.normalize(form, path.name)) for form in ("NFC", "NFD")))
+    return next((form for form in forms if storage_for(form).exists(form)), path)
 
 
 def check_value_ranges(table: pd.DataFrame) -> pd.DataFrame:
@@ -108,7 +117,7 @@ def _read(path: PathOrUrl, meta: Meta, video: str, *, with_boxes: bool) -> Repor
 def _check_meta(path: PathOrUrl, content: bytes | OSError) -> Meta:
     if isinstance(content, StorageError):
         raise content
-    meta = None if isinstance(content, OSError) else parse_meta(content)
+    meta = None if isinstance(content, OSError) else parse_meta(content, outputs_of_report(path).meta)
     if meta is None:
         state = "missing" if isinstance(content, FileNotFoundError) else "damaged"
         raise ReportError(f"its sidecar is {state}", ANNOTATE_AGAIN, path=path)

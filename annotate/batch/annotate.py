@@ -15,8 +15,8 @@ from annotate.archive.stored_report import read_item_report
 from annotate.batch.job import AnnotateJob, Outcome, Status, WorkContext
 from annotate.batch.plan import Action, Decision
 from annotate.batch.write import (
+    OutputWriter,
     add_tracks,
-    delete_outdated,
     refuse_unknown_files,
     write_report,
     write_sidecar,
@@ -91,14 +91,15 @@ def _annotate_locked(job: AnnotateJob, context: WorkContext, lock: Lock, chunks:
     report = _make_report(job, analysis, annotations, source, item.meta)
     lock.confirm()
     storage_for(outputs.meta).delete(outputs.meta)
-    meta = write_report(report, outputs, lock)
-    meta = write_tracks(replace(report, meta=meta), tuple(outputs.tracks(options)), outputs, options.language, lock)
+    writer = OutputWriter(outputs, item.meta, lock)
+    meta = write_report(report, writer)
+    meta = write_tracks(replace(report, meta=meta), tuple(outputs.tracks(options)), options.language, writer)
     lock.confirm()
     write_sidecar(meta, outputs, lock)
-    if item.meta is not None:
-        delete_outdated(outputs, item.meta, meta)
+    writer.delete_outdated(meta)
+    remarks = "; ".join(filter(None, (meta.damage_summary, *writer.kept)))
     status = Status.ANNOTATED if meta.faces else Status.NO_FACES
-    return Outcome(job.path, status, meta.duration_s, meta.faces, dominant_emotion(report.blocks), meta.damage_summary)
+    return Outcome(job.path, status, meta.duration_s, meta.faces, dominant_emotion(report.blocks), remarks)
 
 
 def _plan_chunks(job: AnnotateJob, context: WorkContext) -> ChunkPlan | None:
@@ -141,10 +142,11 @@ def _convert(job: AnnotateJob, decision: Decision, lock: Lock) -> Outcome:
     if decision.action is Action.SKIP:
         return Outcome.skipped(job.path, meta)
     report = read_item_report(job.item, meta)
-    meta = add_tracks(report, decision.missing, job.outputs, job.options.language, lock)
+    writer = OutputWriter(job.outputs, meta, lock)
+    meta = add_tracks(report, decision.missing, job.options.language, writer)
     lock.confirm()
     write_sidecar(meta, job.outputs, lock)
-    return Outcome(job.path, Status.CONVERTED, meta.duration_s, meta.faces)
+    return Outcome(job.path, Status.CONVERTED, meta.duration_s, meta.faces, problem="; ".join(writer.kept))
 
 
 @contextlib.contextmanager

@@ -28,9 +28,6 @@ def scan_reports(
     """Yield every video below ``paths``, then every deleted video that still has a report.
 
     ``output_dir`` is the folder of the outputs if they are not beside the videos. A path may also be a table or a sidecar.
-
-    Raises:
-        SettingsError: videos of two roots would have the same outputs.
     """
     selection = selection or Selection()
     paths = [_report_of_deleted(path) or path for path in paths]

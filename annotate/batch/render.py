@@ -195,8 +195,7 @@ def scan_renders(
     below it in folders like the archive's, and reports there take precedence over those beside the videos.
 
     Raises:
-        SettingsError: the target is one of the videos, or a single file for several videos, or rendered videos of two
-            roots would have the same path.
+        SettingsError: the target is one of the videos, or a single file for several videos.
     """
     options = options or RenderOptions()
     found = list(walk(paths, selection))

@@ -1,12 +1,12 @@
-"""Writing of reports and tracks, and deletion of outdated ones; unknown files are never overwritten."""
+"""Writing of reports and tracks, and deletion of outdated ones; edited and unknown files are never overwritten."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from annotate.archive.layout import OutputOptions, Outputs, is_output
+from annotate.archive.layout import OutputOptions, Outputs, is_output, kept_path
 from annotate.errors import OutputError
 from annotate.results.boxes import format_boxes
 from annotate.results.formats.registry import format_track
@@ -15,6 +15,66 @@ from annotate.results.report import Report
 from annotate.results.table import format_table
 from annotate.storage.base import Lock, storage_for
 from annotate.storage.values import PathOrUrl
+
+
+@dataclass(frozen=True)
+class OutputWriter:
+    """Writes the outputs of one video; files that are not as the ``earlier`` sidecar records get another name.
+
+    ``kept`` has the remarks on them.
+    """
+
+    outputs: Outputs
+    earlier: Meta | None
+    lock: Lock
+    kept: list[str] = field(default_factory=list)
+
+    def write(self, texts: Mapping[PathOrUrl, str | None], meta: Meta) -> Meta:
+        """Write each text to its path, or remove the file if the text is None; return a sidecar that lists them.
+
+        Raises:
+            OutputError: a file cannot be written or kept.
+        """
+        hashes: dict[str, str | None] = {}
+        for path, text in texts.items():
+            storage, text_hash = storage_for(path), None if text is None else hash_content(text.encode())
+            self._keep_edited(path, text_hash)
+            if text is None:
+                storage.delete(path)
+            else:
+                storage.write_atomic(path, text, self.lock.scratch)
+            hashes[json_safe_name(path)] = text_hash
+        return replace(meta, outputs={**meta.outputs, **hashes})
+
+    def delete_outdated(self, meta: Meta) -> None:
+        """Delete the outputs of the earlier sidecar that the new one does not list; those edited since stay.
+
+        Raises:
+            OutputError: a file cannot be deleted.
+        """
+        storage = storage_for(self.outputs.meta)
+        for name, expected_hash in self.earlier.outputs.items() if self.earlier is not None else ():
+            path = self.outputs.meta.with_name(Path(name).name)
+            is_outdated = name == path.name and is_output(name) and name not in meta.outputs and not storage.is_link(path)
+            if not is_outdated or not storage.is_file(path):
+                continue
+            if hash_file(path) == expected_hash:
+                storage.delete(path)
+            else:
+                self.kept.append(f"{name} was edited and is left as it is")
+
+    def _keep_edited(self, path: PathOrUrl, new_hash: str | None) -> None:
+        """Rename what is at ``path``, unless annotate wrote it or it has the content to be written."""
+        storage = storage_for(path)
+        if not storage.lexists(path):
+            return
+        recorded = None if self.earlier is None else self.earlier.outputs.get(json_safe_name(path))
+        if not storage.is_link(path) and storage.is_file(path) and hash_file(path) in (recorded, new_hash):
+            return
+        target = kept_path(path)
+        storage.rename(path, target)
+        reason = "was not written by annotate" if recorded is None else "was edited"
+        self.kept.append(f"{json_safe_name(path)} {reason}, kept as {json_safe_name(target)}")
 
 
 def refuse_unknown_files(outputs: Outputs, options: OutputOptions, earlier: Meta | None) -> None:
@@ -28,27 +88,28 @@ def refuse_unknown_files(outputs: Outputs, options: OutputOptions, earlier: Meta
             raise unknown_file_error(track)
 
 
-def write_report(report: Report, outputs: Outputs, lock: Lock) -> Meta:
+def write_report(report: Report, writer: OutputWriter) -> Meta:
     """Write the table and the boxes of a report; return a sidecar that lists them, not written yet.
 
     Raises:
         OutputError: a file cannot be written.
     """
     boxes = format_boxes(report.boxes) if report.boxes else None
-    return _write({outputs.csv: format_table(report.table), outputs.boxes: boxes}, report.meta, lock.scratch)
+    outputs = writer.outputs
+    return writer.write({outputs.csv: format_table(report.table), outputs.boxes: boxes}, report.meta)
 
 
-def write_tracks(report: Report, names: Iterable[str], outputs: Outputs, language: str, lock: Lock) -> Meta:
+def write_tracks(report: Report, names: Iterable[str], language: str, writer: OutputWriter) -> Meta:
     """Write tracks of a new report; return a sidecar that lists them, not written yet.
 
     Raises:
         OutputError: a file cannot be written.
     """
-    texts = {outputs.track(name, language): format_track(name, report, language) for name in names}
-    return _write(texts, report.meta, lock.scratch)
+    texts = {writer.outputs.track(name, language): format_track(name, report, language) for name in names}
+    return writer.write(texts, report.meta)
 
 
-def add_tracks(report: Report, names: Iterable[str], outputs: Outputs, language: str, lock: Lock) -> Meta:
+def add_tracks(report: Report, names: Iterable[str], language: str, writer: OutputWriter) -> Meta:
     """Write tracks of an existing report; return a sidecar that lists them, not written yet.
 
     Files that the current sidecar does not list are not overwritten, except if their content is that of the track: a run
@@ -57,11 +118,11 @@ def add_tracks(report: Report, names: Iterable[str], outputs: Outputs, language:
     Raises:
         OutputError: a track would overwrite an unknown file (then none is written), or cannot be written.
     """
-    texts = {outputs.track(name, language): format_track(name, report, language) for name in names}
+    texts = {writer.outputs.track(name, language): format_track(name, report, language) for name in names}
     for path, text in texts.items():
         if not _is_writable(path, report.meta) and not _has_content(path, text):
             raise unknown_file_error(path)
-    return _write(texts, report.meta, lock.scratch)
+    return writer.write(texts, report.meta)
 
 
 def write_sidecar(meta: Meta, outputs: Outputs, lock: Lock) -> None:
@@ -73,36 +134,9 @@ def write_sidecar(meta: Meta, outputs: Outputs, lock: Lock) -> None:
     storage_for(outputs.meta).write_atomic(outputs.meta, meta.to_json(), lock.scratch)
 
 
-def delete_outdated(outputs: Outputs, earlier: Meta, meta: Meta) -> None:
-    """Delete the outputs of the ``earlier`` sidecar that the new one does not list, except those edited since.
-
-    Raises:
-        OutputError: a file cannot be deleted.
-    """
-    storage = storage_for(outputs.meta)
-    for name, expected_hash in earlier.outputs.items():
-        path = outputs.meta.with_name(Path(name).name)
-        is_outdated = name == path.name and is_output(name) and name not in meta.outputs and not storage.is_link(path)
-        if is_outdated and storage.is_file(path) and hash_file(path) == expected_hash:
-            storage.delete(path)
-
-
 def unknown_file_error(path: PathOrUrl) -> OutputError:
     """Return the error for a file that exists and was not written by annotate."""
     return OutputError("not written (a file that annotate did not write is there)", "move it away", path=path)
-
-
-def _write(texts: Mapping[PathOrUrl, str | None], meta: Meta, scratch: Path | None) -> Meta:
-    """Write each text to its path, or delete the file if the text is None; return a sidecar that lists them."""
-    hashes: dict[str, str | None] = {}
-    for path, text in texts.items():
-        storage = storage_for(path)
-        if text is None:
-            storage.delete(path)
-        else:
-            storage.write_atomic(path, text, scratch)
-        hashes[json_safe_name(path)] = None if text is None else hash_content(text.encode())
-    return replace(meta, outputs={**meta.outputs, **hashes})
 
 
 def _is_writable(path: PathOrUrl, earlier: Meta) -> bool:

@@ -250,7 +250,7 @@ def closing_table(outcomes: Sequence[Outcome], width: int | None = None) -> str:
     plural = "video" if len(outcomes) == 1 else "videos"
     parts = [format_columns(columns, width)] if shown else []
     parts += _listed("Remarks", remarks) + _listed(f"{len(failures)} failed", failures)
-    return "\n\n".join([*parts, f"{len(outcomes)} {plural}: {totals}."])
+    return "\n\n".join([*parts, f"{len(outcomes)} {plural}{f': {totals}' if totals else ''}."])
 
 
 def _listed(heading: str, lines: Sequence[str]) -> list[str]:

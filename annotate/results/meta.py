@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from annotate.errors import StorageError
 from annotate.settings import Settings
 from annotate.storage.base import storage_for
 from annotate.storage.values import FileStat, PathOrUrl
+
+SIDECAR_ENDING = ".emotions.meta.json"
+_TABLE_ENDING = ".emotions.csv"
 
 HASHED_PART_BYTES = 1 << 20
 _HASH_DIGITS = 32
@@ -78,6 +82,26 @@ class Meta:
         """Return the text of the sidecar."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
 
+    def renamed(self, sidecar: PathOrUrl) -> Meta:
+        """Return the content as it reads if video and outputs were renamed together with the sidecar.
+
+        Names follow that of the sidecar: recorded as ``a.mp4`` and ``a.emotions.csv``, they are ``b.mp4`` and
+        ``b.emotions.csv`` in ``b.emotions.meta.json``. Whether it is the same video, its size and hash tell.
+        """
+        new = json_safe_name(sidecar).removesuffix(SIDECAR_ENDING)
+        tables = [name.removesuffix(_TABLE_ENDING) for name in self.outputs if name.endswith(_TABLE_ENDING)]
+        old = min((base for base in tables if base), key=len, default=new)
+        if old == new or not sidecar.name.endswith(SIDECAR_ENDING):
+            return self
+
+        def follow(name: str) -> str:
+            return new + name.removeprefix(old) if name.startswith(f"{old}.") or name == old else name
+
+        outputs = {follow(name): content_hash for name, content_hash in self.outputs.items()}
+        renders = {follow(name): render for name, render in self.renders.items()}
+        source = replace(self.source, name=follow(self.source.name))
+        return replace(self, source=source, outputs=outputs, renders=renders)
+
 
 def read_meta(path: PathOrUrl) -> Meta | None:
     """Read a sidecar; return None if it is missing, damaged or has another schema.
@@ -86,7 +110,7 @@ def read_meta(path: PathOrUrl) -> Meta | None:
         StorageError: object storage does not answer.
     """
     try:
-        return parse_meta(storage_for(path).read(path))
+        return parse_meta(storage_for(path).read(path), path)
     except StorageError:
         raise
     except (OSError, ValueError):
@@ -95,14 +119,18 @@ def read_meta(path: PathOrUrl) -> Meta | None:
 
 def read_metas(paths: Sequence[PathOrUrl]) -> Iterator[Meta | None]:
     """Read sidecars of one storage, concurrently where possible; yield in order what `read_meta` returns."""
-    for content in storage_for(paths[0]).read_many(paths) if paths else ():
+    contents = storage_for(paths[0]).read_many(paths) if paths else ()
+    for path, content in zip(paths, contents, strict=False):
         if isinstance(content, StorageError):
             raise content
-        yield None if isinstance(content, OSError) else parse_meta(content)
+        yield None if isinstance(content, OSError) else parse_meta(content, path)
 
 
-def parse_meta(text: bytes) -> Meta | None:
-    """Parse the bytes of a sidecar; return None if they are damaged or have another schema."""
+def parse_meta(text: bytes, path: PathOrUrl | None = None) -> Meta | None:
+    """Parse the bytes of a sidecar; return None if they are damaged or have another schema.
+
+    Names are those of today if ``path``, that of the sidecar, is given (`Meta.renamed`).
+    """
     try:
         content = json.loads(text)
         renders = {path: Render(**render) for path, render in content.get("renders", {}).items()}
@@ -126,7 +154,9 @@ def parse_meta(text: bytes) -> Meta | None:
         and isinstance(meta.source.size_bytes, int)
         and isinstance(meta.source.mtime_ns, int)
     )
-    return meta if well_formed else None
+    if not well_formed:
+        return None
+    return meta if path is None else meta.renamed(path)
 
 
 _SIDECAR_KEYS = {"detection_interval_ms": "look_interval_ms", "chunk_s": "part_s"}
@@ -162,8 +192,13 @@ def is_unchanged(source: Source, path: PathOrUrl, stat: FileStat | None = None) 
 
 
 def has_same_name(source: Source, path: PathOrUrl) -> bool:
-    """Return whether ``path`` has the file name recorded in ``source``."""
-    return source.name == json_safe_name(path)
+    """Return whether ``path`` has the file name recorded in ``source``, in any Unicode normal form."""
+    return normal_form(source.name) == normal_form(json_safe_name(path))
+
+
+def normal_form(name: str) -> str:
+    """Return a name in the Unicode normal form NFC, by which names are compared: disks may store another form."""
+    return unicodedata.normalize("NFC", name)
 
 
 def json_safe_name(path: PathOrUrl) -> str:

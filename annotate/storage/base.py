@@ -99,6 +99,13 @@ class Storage(Protocol[P]):
             OutputError: the file exists and cannot be deleted.
         """
 
+    def rename(self, path: P, target: P) -> None:
+        """Give a file another name in its folder.
+
+        Raises:
+            OutputError: it cannot be renamed.
+        """
+
     def ensure_dir(self, folder: P) -> None:
         """Create a folder and its parents; do nothing in object storage.
 

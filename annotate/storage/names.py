@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import unicodedata
 
 TEMPORARY_PREFIX = ".annotate-"
 TEMPORARY_SUFFIX = ".tmp"
@@ -13,5 +14,5 @@ KEY_DIGITS = 16
 
 
 def lock_key(name: str) -> str:
-    """Return the hash of an output base name for the name of its lock; names that differ only in case share a lock."""
-    return hashlib.sha256(os.fsencode(name.casefold())).hexdigest()[:KEY_DIGITS]
+    """Return the hash of an output base name for its lock; case and Unicode form do not matter."""
+    return hashlib.sha256(os.fsencode(unicodedata.normalize("NFC", name.casefold()))).hexdigest()[:KEY_DIGITS]

@@ -238,3 +238,9 @@ def test_names_with_invalid_utf_8(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.mp4")
     make(tmp_path, name)
     assert found(tmp_path) == [name]
+
+
+def test_raw_streams_are_taken_from_folders(tmp_path: Path) -> None:
+    for name in ("a.264", "b.h265", "c.265"):
+        (tmp_path / name).touch()
+    assert [path.name for path in walk([tmp_path]) if isinstance(path, Path)] == ["a.264", "b.h265", "c.265"]

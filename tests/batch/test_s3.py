@@ -240,3 +240,13 @@ def test_a_missing_bucket_or_prefix_is_a_failed_outcome(bucket: Bucket) -> None:
     assert (str(outcome.path), outcome.status) == (f"{bucket.url}/films", Status.FAILED)
     assert "no such file" in outcome.problem
     assert run(bucket.url) == []
+
+
+def test_edited_objects_are_kept_under_another_key(filled: Bucket, empty_clip: Path) -> None:
+    run(filled.url)
+    filled.put("films/face.emotions.en.srt", b"mine")
+    filled.put("films/face.mp4", empty_clip)
+    outcomes = {outcome.path.name: outcome for outcome in run(filled.url)}
+    assert outcomes["face.mp4"].status is Status.NO_FACES
+    assert "face.emotions.en.srt.bak-1" in outcomes["face.mp4"].problem
+    assert storage_for(kept := parse_path(f"{filled.url}/films/face.emotions.en.srt.bak-1")).read(kept) == b"mine"

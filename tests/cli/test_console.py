@@ -60,7 +60,7 @@ def test_only_unprintable_text_is_escaped(text: str) -> None:
         ("\x1b]0;title\x07", r"\x1b]0;title\x07"),
         ("\x9b31m", r"\x9b31m"),
         ("a\u202egnp.mp4", r"a\u202egnp.mp4"),
-        ("caf\udce9", r"caf\udce9"),
+        ("caf\udce9", r"caf\xe9"),
     ],
 )
 def test_control_sequences_are_escaped(text: str, shown: str) -> None:

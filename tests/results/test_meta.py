@@ -65,7 +65,7 @@ def change_byte(path: Path, position: int, *, mtime_ns: int) -> None:
 
 
 def test_round_trip(tmp_path: Path) -> None:
-    path = tmp_path / "movie.emotions.meta.json"
+    path = tmp_path / "фильм.emotions.meta.json"
     write_atomic(path, META.to_json())
     assert read_meta(path) == META
 
@@ -204,7 +204,7 @@ def test_names_with_invalid_utf_8_are_recognized(tmp_path: Path) -> None:
 
 
 def test_outputs_with_invalid_utf_8_names_round_trip(tmp_path: Path) -> None:
-    path = tmp_path / "movie.emotions.meta.json"
+    path = tmp_path / INVALID_UTF8_NAME.replace(".mp4", ".emotions.meta.json")
     report = tmp_path / INVALID_UTF8_NAME.replace(".mp4", ".emotions.csv")
     meta = replace(META, outputs={json_safe_name(report): "cd" * 16})
     write_atomic(path, meta.to_json())
@@ -240,7 +240,7 @@ def test_invalid_renders_make_a_sidecar_none(tmp_path: Path, renders: object) ->
 
 
 def test_a_sidecar_without_renders_is_valid(tmp_path: Path) -> None:
-    path = tmp_path / "movie.emotions.meta.json"
+    path = tmp_path / "фильм.emotions.meta.json"
     content = json.loads(META.to_json())
     del content["renders"]
     path.write_text(json.dumps(content))

@@ -70,6 +70,9 @@ def check_readable(path: Path) -> None:
         with path.open("rb") as file:
             first = file.read(1)
     except FileNotFoundError:
+        if path.is_symlink():
+            problem = f"a link to a file that does not exist ({os.readlink(path)})"
+            raise UnreadableError(problem, "correct or delete the link", path=path) from None
         raise UnreadableError("no such file", "check the name", path=path) from None
     except IsADirectoryError:
         raise UnreadableError("not a file but a directory", path=path) from None
@@ -99,6 +102,18 @@ def delete(path: Path) -> None:
     """
     try:
         path.unlink(missing_ok=True)
+    except OSError as error:
+        raise write_error(path, error) from None
+
+
+def rename(path: Path, target: Path) -> None:
+    """Give a file, or a link itself, another name.
+
+    Raises:
+        OutputError: it cannot be renamed.
+    """
+    try:
+        path.rename(target)
     except OSError as error:
         raise write_error(path, error) from None
 

@@ -52,7 +52,12 @@ class LocalStorage:
         return FileStat(status.st_size, status.st_mtime_ns)
 
     def exists(self, path: Path) -> bool:
-        return path.exists()
+        try:
+            return path.exists()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # no such file can exist
+                return False
+            raise
 
     def is_file(self, path: Path) -> bool:
         return path.is_file()
@@ -84,6 +89,9 @@ class LocalStorage:
 
     def delete(self, path: Path) -> None:
         files.delete(path)
+
+    def rename(self, path: Path, target: Path) -> None:
+        files.rename(path, target)
 
     def ensure_dir(self, folder: Path) -> None:
         files.ensure_dir(folder)

@@ -106,6 +106,10 @@ class S3Storage:
         except StorageError as error:
             raise OutputError(f"cannot be written ({error.problem})", error.remedy, path=path) from error
 
+    def rename(self, path: S3Address, target: S3Address) -> None:
+        self.write_atomic(target, self.read(path))
+        self.delete(path)
+
     def ensure_dir(self, folder: S3Address) -> None:
         """Do nothing: folders exist as prefixes of keys only."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from annotate.errors import OutputError
+from annotate.errors import OutputError, write_error
 from annotate.storage.local.files import check_writable, delete, write_atomic
 
 
@@ -141,3 +142,10 @@ def test_the_error_names_a_file_that_cannot_be_deleted(tmp_path: Path) -> None:
     with pytest.raises(OutputError) as caught:
         delete(tmp_path / "a.csv")
     assert caught.value.path == tmp_path / "a.csv"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_folder_that_is_not_writable_gets_a_way_out(number: int) -> None:
+    error = write_error("archive", OSError(number, os.strerror(number)))
+    assert error.path == "archive"
+    assert "--output-dir" in error.remedy
