@@ -12,7 +12,7 @@ from annotate.analysis.chunks import ChunkItem
 from annotate.analysis.parallel import analyze, count_chunks, merge_chunks, sort_annotations
 from annotate.analysis.pipeline import Analysis
 from annotate.archive.stored_report import read_item_report
-from annotate.batch.job import AnnotateJob, Outcome, Status, WorkContext
+from annotate.batch.job import OLDER, AnnotateJob, Outcome, Status, WorkContext
 from annotate.batch.plan import Action, Decision
 from annotate.batch.write import (
     add_tracks,
@@ -144,7 +144,8 @@ def _convert(job: AnnotateJob, decision: Decision, lock: Lock) -> Outcome:
     meta = add_tracks(report, decision.missing, job.outputs, job.options.language, lock)
     lock.confirm()
     write_sidecar(meta, job.outputs, lock)
-    return Outcome(job.path, Status.CONVERTED, meta.duration_s, meta.faces)
+    remark = OLDER if meta.is_older else ""
+    return Outcome(job.path, Status.CONVERTED, meta.duration_s, meta.faces, problem=remark)
 
 
 @contextlib.contextmanager
