@@ -21,7 +21,7 @@ from annotate.archive.layout import outputs_of_report
 from annotate.archive.stored_report import ANNOTATE_AGAIN, MAX_DURATION_S, check_content, check_value_ranges, video_beside
 from annotate.errors import ReportError
 from annotate.results.meta import Meta, json_safe_text
-from annotate.results.table import BLOCK_COLUMNS, parse_table
+from annotate.results.table import class_columns, parse_table
 from annotate.span import MS_PER_S
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
@@ -53,6 +53,8 @@ class ReportSummary:
     duration_ms: int
     frames: int
     class_names: tuple[str, ...]
+    is_older: bool = False
+    """Whether an older analysis version made it."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class _RawReport:
 
 
 def read_reports(paths: Iterable[PathOrUrl]) -> Iterator[ReportBatch | SkippedPath]:
-    """Yield intact reports of the current analysis version in batches of bounded size, and a `SkippedPath` for any other.
+    """Yield intact reports of this or an older analysis version in batches of bounded size, else a `SkippedPath`.
 
     ``paths`` is consumed lazily.
     """
@@ -145,7 +147,8 @@ def _unpack(number: int, path: PathOrUrl, meta: Meta, content: bytes) -> _RawRep
         video_path=video_path,
         duration_ms=round(meta.duration_s * MS_PER_S),
         frames=meta.frames if isinstance(meta.frames, int) else 0,
-        class_names=tuple(columns[len(BLOCK_COLUMNS) :]),
+        class_names=class_columns(columns),
+        is_older=meta.is_older,
     )
     return _RawReport(number, summary, header, rows)
 
@@ -163,7 +166,8 @@ def _parse(raw_reports: Sequence[_RawReport]) -> Iterator[ReportBatch | SkippedP
         except (ValueError, OverflowError):
             for raw in group:
                 try:
-                    tables.append(check_value_ranges(parse_table(raw.header + b"\n" + raw.rows).assign(report=raw.number)))
+                    table = parse_table(raw.header + b"\n" + raw.rows, is_older=raw.report.is_older)
+                    tables.append(check_value_ranges(table.assign(report=raw.number)))
                     reports[raw.number] = raw.report
                 except ValueError as error:
                     logger.info("skipped %s", raw.report.path, exc_info=True)

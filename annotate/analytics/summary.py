@@ -67,7 +67,7 @@ def summarize(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], 
 
     Returns:
         A table without totals; its columns are those of ``annotate summarize``. Tables that are damaged, have no sidecar or
-        were made by another analysis version are skipped, each with a `UserWarning`.
+        were made by a later analysis version are skipped, each with a `UserWarning`.
 
     Raises:
         SettingsError: ``by`` has another value.

@@ -28,6 +28,11 @@ class ArchiveItem:
     meta: Meta | None
     stat: FileStat | None
 
+    @property
+    def is_older(self) -> bool:
+        """Whether an older analysis version made its outputs."""
+        return self.meta is not None and self.meta.is_older
+
     @classmethod
     def read(cls, video: PathOrUrl, outputs: Outputs) -> ArchiveItem:
         """Return the current state of a video."""

@@ -9,7 +9,7 @@ import pandas as pd
 
 from annotate.archive.layout import REPORT_ENDING, outputs_of_report
 from annotate.archive.scan import ArchiveItem
-from annotate.archive.validity import current_meta
+from annotate.archive.validity import LATER_VERSION, UPDATE, current_meta
 from annotate.errors import ReportError, StorageError
 from annotate.results.boxes import BoxTrajectories, parse_boxes
 from annotate.results.meta import Meta, has_same_name, hash_content, json_safe_name, parse_meta
@@ -17,7 +17,6 @@ from annotate.results.report import Report
 from annotate.results.table import class_names_of, parse_table
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl
-from annotate.version import ANALYSIS_VERSION
 
 MAX_DURATION_S = 10_000_000
 """Longer durations are refused, before memory is allocated for their minutes."""
@@ -47,7 +46,7 @@ def read_report(path: PathOrUrl, *, with_boxes: bool = True) -> Report:
     """Return the report with the table ``path``, which is beside the video.
 
     Raises:
-        ReportError: the table, or the boxes file if ``with_boxes``, is damaged, or it is of another analysis version.
+        ReportError: the table, or the boxes file if ``with_boxes``, is damaged, or it is of a later analysis version.
     """
     meta = _check_meta(path, *storage_for(path).read_many([outputs_of_report(path).meta]))
     return _read(path, meta, video_beside(path, meta).name, with_boxes=with_boxes)
@@ -57,7 +56,7 @@ def check_content(path: PathOrUrl, meta: bytes | OSError, report: bytes | OSErro
     """Return sidecar and verified content of a table, given the results of reading both files.
 
     Raises:
-        ReportError: a file is missing or damaged, or the table is of another analysis version.
+        ReportError: a file is missing or damaged, or the table is of a later analysis version.
     """
     parsed = _check_meta(path, meta)
     return parsed, _check_report(path, parsed, report)
@@ -106,7 +105,7 @@ def _read(path: PathOrUrl, meta: Meta, video: str, *, with_boxes: bool) -> Repor
     report, *boxes = storage.read_many([path, boxes_path] if boxes_hash is not None else [path])
     content = _check_report(path, meta, report)
     try:
-        table = check_value_ranges(parse_table(content))
+        table = check_value_ranges(parse_table(content, is_older=meta.is_older))
         _check_classes(table)
     except ValueError as error:
         raise ReportError(f"not a table of annotate ({error})", ANNOTATE_AGAIN, path=path) from None
@@ -121,8 +120,8 @@ def _check_meta(path: PathOrUrl, content: bytes | OSError) -> Meta:
     if meta is None:
         state = "missing" if isinstance(content, FileNotFoundError) else "damaged"
         raise ReportError(f"its sidecar is {state}", ANNOTATE_AGAIN, path=path)
-    if meta.analysis_version != ANALYSIS_VERSION:
-        raise ReportError("made by another analysis version", ANNOTATE_AGAIN, path=path)
+    if meta.is_later:
+        raise ReportError(LATER_VERSION, UPDATE, path=path)
     return meta
 
 

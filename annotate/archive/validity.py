@@ -8,7 +8,9 @@ from annotate.errors import ReportError
 from annotate.results.meta import Meta, hash_content, is_unchanged, json_safe_name
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl
-from annotate.version import ANALYSIS_VERSION
+
+LATER_VERSION, UPDATE = "made by a later analysis version", "update annotate"
+"""Problem and remedy of a report that this program cannot read."""
 
 
 def find_damage(meta: Meta, outputs: Outputs) -> str:
@@ -34,6 +36,8 @@ def is_missing(meta: Meta, path: PathOrUrl) -> bool:
 def current_meta(item: ArchiveItem) -> Meta:
     """Return the sidecar of a video whose outputs are intact and up to date; the video itself may be missing.
 
+    Outputs of an older analysis version count as up to date.
+
     Raises:
         ReportError: the report is missing, damaged or outdated.
         OSError: the video or the report cannot be read.
@@ -43,10 +47,10 @@ def current_meta(item: ArchiveItem) -> Meta:
         is_damaged = storage_for(outputs.meta).exists(outputs.meta)
         problem = "its sidecar is damaged" if is_damaged else "not annotated yet"
         raise ReportError(problem, f"run `annotate {video}` first", path=video)
+    if meta.is_later:
+        raise ReportError(LATER_VERSION, UPDATE, path=outputs.csv)
     problem = find_damage(meta, outputs)
-    if meta.analysis_version != ANALYSIS_VERSION:
-        problem = "made by another analysis version"
-    elif item.stat is not None and not is_unchanged(meta.source, video, item.stat):
+    if item.stat is not None and not is_unchanged(meta.source, video, item.stat):
         problem = "the video has changed since it was annotated"
     if problem:
         raise ReportError(problem, f"run `annotate --force {video}` first", path=outputs.csv)

@@ -12,7 +12,7 @@ from annotate.analysis.chunks import ChunkItem
 from annotate.analysis.parallel import analyze, count_chunks, merge_chunks, sort_annotations
 from annotate.analysis.pipeline import Analysis
 from annotate.archive.stored_report import read_item_report
-from annotate.batch.job import AnnotateJob, Outcome, Status, WorkContext
+from annotate.batch.job import OLDER, AnnotateJob, Outcome, Status, WorkContext
 from annotate.batch.plan import Action, Decision
 from annotate.batch.write import (
     OutputWriter,
@@ -146,7 +146,8 @@ def _convert(job: AnnotateJob, decision: Decision, lock: Lock) -> Outcome:
     meta = add_tracks(report, decision.missing, job.options.language, writer)
     lock.confirm()
     write_sidecar(meta, job.outputs, lock)
-    return Outcome(job.path, Status.CONVERTED, meta.duration_s, meta.faces, problem="; ".join(writer.kept))
+    remarks = [*writer.kept, *([OLDER] if meta.is_older else [])]
+    return Outcome(job.path, Status.CONVERTED, meta.duration_s, meta.faces, problem="; ".join(remarks))
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ from annotate.archive.scan import ArchiveItem, Scan
 from annotate.results.meta import Meta, hash_file, is_unchanged, json_safe_name, read_meta
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
-from annotate.version import ANALYSIS_VERSION
 
 
 class FindingKind(enum.Enum):
@@ -92,7 +91,7 @@ class _Check:
             return
         if changed:
             yield Finding(outputs.meta, FindingKind.STALE, f"{video.name} has changed since it was annotated", ours)
-        elif meta.analysis_version != ANALYSIS_VERSION:
+        elif meta.is_older or meta.is_later:
             yield Finding(outputs.meta, FindingKind.STALE, "made by another analysis version", ours)
         else:
             yield from findings

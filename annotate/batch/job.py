@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from annotate.analysis.parallel import Cores
     from annotate.analysis.tools import Tools
 
+OLDER = "older analysis version"
+"""Remark on a video whose results of an older analysis version were used."""
+
 JobProgress = Callable[[float, float | None], None]
 """Called with the processed seconds of a video, and its length in seconds if known."""
 
@@ -83,7 +86,7 @@ class Outcome:
     @classmethod
     def skipped(cls, path: PathOrUrl, meta: Meta) -> Outcome:
         """Return the outcome of an up-to-date video; length and face tracks are those of its sidecar."""
-        return cls(path, Status.UP_TO_DATE, meta.duration_s, meta.faces)
+        return cls(path, Status.UP_TO_DATE, meta.duration_s, meta.faces, problem=OLDER if meta.is_older else "")
 
     @classmethod
     def locked(cls, path: PathOrUrl) -> Outcome:

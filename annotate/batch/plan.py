@@ -12,7 +12,6 @@ from annotate.results.meta import Meta, is_unchanged, json_safe_name, result_set
 from annotate.settings import Settings
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl
-from annotate.version import ANALYSIS_VERSION
 
 
 class Action(enum.Enum):
@@ -80,8 +79,8 @@ def _conversion(meta: Meta, outputs: Outputs, options: OutputOptions) -> Decisio
 
 def _find_change(meta: Meta, item: ArchiveItem, settings: Settings, model_hash: str) -> str:
     """Return why a sidecar is outdated; empty if it is current."""
-    if meta.analysis_version != ANALYSIS_VERSION:
-        return "made by another analysis version"
+    if meta.is_older or meta.is_later:
+        return f"made by {'an older' if meta.is_older else 'a later'} analysis version"
     if meta.model_hash != model_hash:
         return "the model changed since the last run"
     if meta.settings != result_settings(settings):

@@ -8,12 +8,14 @@ import click
 
 from annotate.archive.discover import Selection
 from annotate.archive.layout import OutputOptions
+from annotate.archive.scan import ArchiveItem
 from annotate.cli.batch_command import RunOptions, output_options, run_options, show_run, sizes_of
 from annotate.cli.options import (
     handle_errors,
     output_dir_option,
     say_no_reports,
     say_none_found,
+    say_older,
     selection_options,
     verbosity,
 )
@@ -49,4 +51,6 @@ def convert(
         else:
             say_no_reports(paths, quiet=run.quiet)
         return 0
-    return show_run(sizes_of(items), lambda executor: convert_archive(items, options, executor), run)
+    exit_status = show_run(sizes_of(items), lambda executor: convert_archive(items, options, executor), run)
+    say_older(sum(isinstance(item, ArchiveItem) and item.is_older for item in items), quiet=run.quiet)
+    return exit_status

@@ -314,6 +314,13 @@ def say_no_reports(paths: Sequence[PathOrUrl], *, quiet: bool) -> None:
         console.say(f"{listed(paths)}: not annotated yet. Run `annotate {listed(paths)}` first.")
 
 
+def say_older(count: int, *, quiet: bool) -> None:
+    """Print how many of the tables that were read an older analysis version made, unless none or ``quiet``."""
+    if count and not quiet:
+        tables = "1 table" if count == 1 else f"{count} tables"
+        console.say(f"{tables} of an older analysis version (run `annotate` to renew {'it' if count == 1 else 'them'}).")
+
+
 def listed(paths: Sequence[PathOrUrl]) -> str:
     """Return paths as they are typed on a command line."""
     return shlex.join(str(path) for path in paths)

@@ -15,6 +15,7 @@ from annotate.cli.options import (
     language_option,
     paths_argument,
     say_no_reports,
+    say_older,
     verbosity_options,
     videos_option,
 )
@@ -81,17 +82,20 @@ def plot(
         console.say(f"skipped: {skipped}")
     failed = bool(found.skipped)
     taken: set[str] = set()
+    older = 0
     for report in console.progress([require_local(path) for path in found.reports], "reports", quiet=quiet):
         target = file or _free_name(folder, report, f"{_KINDS[frames]}{'.svg' if is_svg else '.png'}", taken)
         try:
             folder_of_video = report.parent if videos is None else videos / report.parent.relative_to(paths[0])
-            _plot(report, folder_of_video if frames else None, target, most=most, language=language)
+            is_older = _plot(report, folder_of_video if frames else None, target, most=most, language=language)
         except AnnotateError as error:
             console.say(f"skipped: {error}")
             failed = True
         else:
+            older += is_older
             if not quiet:
-                console.print_text(printable(target))
+                console.print_text(f"{printable(target)}{' (older)' if is_older else ''}")
+    say_older(older, quiet=quiet)
     return EXIT_FAILED if failed else 0
 
 
@@ -110,8 +114,11 @@ def _file_of(output: Path | None) -> Path | None:
     return output
 
 
-def _plot(path: Path, folder: Path | None, target: Path, *, most: int, language: str) -> None:
-    """Draw one image of a report and write it: a sheet with frames of the video in ``folder``, else the timeline."""
+def _plot(path: Path, folder: Path | None, target: Path, *, most: int, language: str) -> bool:
+    """Draw one image of a report and write it: a sheet with frames of the video in ``folder``, else the timeline.
+
+    Returns whether the report is of an older analysis version.
+    """
     from annotate.archive.stored_report import read_report
     from annotate.plots.figures import encode_figure, plot_style, write_image
     from annotate.plots.sheet import draw_sheet
@@ -124,6 +131,7 @@ def _plot(path: Path, folder: Path | None, target: Path, *, most: int, language:
         else:
             figure = draw_timeline(report, report.meta.source.name, language, most)
         write_image(target, encode_figure(figure, target.suffix.lower()))
+    return report.meta.is_older
 
 
 def _free_name(folder: Path, report: Path, ending: str, taken: set[str]) -> Path:

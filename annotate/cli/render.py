@@ -20,6 +20,7 @@ from annotate.cli.options import (
     handle_errors,
     language_option,
     say_none_found,
+    say_older,
     selection_options,
     stacked,
     verbosity,
@@ -105,7 +106,10 @@ def render(
         console.say(remark)
     run = replace(run, jobs=run.jobs or max(1, available_cores() // _CORES_EACH))
     scanned = [entry if isinstance(entry, SkippedPath) else entry.item for entry in entries]
-    return show_run(sizes_of(scanned), lambda executor: render_archive(entries, executor), run)
+    older = sum(not isinstance(item, SkippedPath) and item.is_older for item in scanned)
+    exit_status = show_run(sizes_of(scanned), lambda executor: render_archive(entries, executor), run)
+    say_older(older, quiet=run.quiet)
+    return exit_status
 
 
 def _is_folder(output: Path) -> bool:

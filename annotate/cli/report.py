@@ -14,6 +14,7 @@ from annotate.cli.options import (
     jobs_option,
     paths_argument,
     say_no_reports,
+    say_older,
     verbosity_options,
     videos_option,
 )
@@ -68,6 +69,7 @@ def report(
         say_no_reports([path], quiet=quiet)
     for skipped in contents.skipped:
         console.say(f"skipped: {skipped}")
+    say_older(sum(report.is_older for report in contents.reports), quiet=quiet)
     failed = [problem for problem in written.problems if problem.kind == SKIPPED_KIND]
     for problem in failed:
         if problem not in contents.skipped_problems:

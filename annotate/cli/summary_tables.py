@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import pandas as pd
@@ -35,8 +35,8 @@ SHOWN_NAMES = {
 """Headings on the terminal -> names of the columns in files, where they differ."""
 
 
-def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
-    """Return the columns of a summary, with totals in the last row."""
+def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame, older: Collection[str] = ()) -> list[Column]:
+    """Return the columns of a summary, with totals in the last row; videos in ``older`` are marked."""
     table = pd.concat([rows, whole], ignore_index=True)
     places = list(rows.columns[: rows.columns.get_loc(STAT_COLUMNS[0])])
     emotions = list(rows.columns[len(places) + len(STAT_COLUMNS) :])
@@ -49,7 +49,7 @@ def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
         shown = cells(name, show)
         return Column(heading, shown, (short, shown), to_right=True, rank=rank)
 
-    columns = [_names(places[0], rows[places[0]].tolist(), TOTAL)]
+    columns = [_names(places[0], rows[places[0]].tolist(), TOTAL, older=older)]
     if "videos" in places:
         columns.append(number("videos", "videos", "vids", _whole, 0))
     if "face_id" in places:
@@ -96,9 +96,10 @@ def column_name(text: str | None, columns: Sequence[str]) -> str | None:
 def moment_columns(moments: Sequence[Moment]) -> list[Column]:
     """Return the columns of moments."""
     spans = [moment.span for moment in moments]
+    older = {moment.report.video for moment in moments if moment.report.is_older}
     words = {emotion: printable(emotion) for emotion in {moment.emotion for moment in moments}}
     return [
-        _names("video", [moment.report.video for moment in moments]),
+        _names("video", [moment.report.video for moment in moments], older=older),
         Column("face", [str(moment.face_id) for moment in moments], to_right=True),
         Column("start", [clock(span.start_s, 1) for span in spans], to_right=True),
         Column("end", [clock(span.end_s, 1) for span in spans], to_right=True, rank=1),
@@ -108,9 +109,13 @@ def moment_columns(moments: Sequence[Moment]) -> list[Column]:
     ]
 
 
-def _names(heading: str, paths: Sequence[str], *further: str) -> Column:
-    """Return a column of paths; its narrow form leaves out their common folder, which is then in a note."""
-    names = {path: printable(path) for path in dict.fromkeys(paths)}
+def _names(heading: str, paths: Sequence[str], *further: str, older: Collection[str] = ()) -> Column:
+    """Return a column of paths; its narrow form leaves out their common folder, which is then in a note.
+
+    Paths in ``older`` are marked as results of an older analysis version.
+    """
+    marks = {path: " (older)" if path in older else "" for path in paths}
+    names = {path: printable(path) + marks[path] for path in marks}
     full = [*(names[path] for path in paths), *further]
     try:
         common = os.path.commonpath([os.path.dirname(path) for path in names])
@@ -118,7 +123,7 @@ def _names(heading: str, paths: Sequence[str], *further: str) -> Column:
         common = ""
     if not common:
         return Column(heading, full, name=True)
-    below = {path: printable(os.path.relpath(path, common)) for path in names}
+    below = {path: printable(os.path.relpath(path, common)) + marks[path] for path in names}
     short = (heading, [*(below[path] for path in paths), *further])
     return Column(heading, full, short, f"in {printable(common)}:", name=True)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from annotate.cli import console
-from annotate.cli.options import Decorator, PathOrUrlType, full_stop, say_no_reports
+from annotate.cli.options import Decorator, PathOrUrlType, full_stop, say_no_reports, say_older
 from annotate.errors import SettingsError
 from annotate.extras import check_extra
 from annotate.storage.values import PathOrUrl, SkippedPath
@@ -51,17 +51,23 @@ def output_file(endings: Mapping[str, str], help_text: str) -> Decorator:
 
 
 def read_batches(paths: Sequence[PathOrUrl], skipped: list[SkippedPath], *, quiet: bool) -> Iterator[ReportBatch]:
-    """Yield the results below paths, with a progress bar; print what is skipped, and append it to ``skipped``."""
+    """Yield the results below paths, with a progress bar; print what is skipped, and append it to ``skipped``.
+
+    The tables of older analysis versions are counted in one line at the end.
+    """
     from annotate.analytics.read import read_reports
     from annotate.archive.find_reports import find_reports
 
     found = find_reports(paths)
     for path in found.empty:
         say_no_reports([path], quiet=quiet)
+    older = 0
     reading = read_reports(console.progress(found.reports, "reports", quiet=quiet))
     for read in itertools.chain(found.skipped, reading):
         if isinstance(read, SkippedPath):
             skipped.append(read)
             console.say(f"skipped: {read}")
         else:
+            older += sum(report.is_older for report in read.reports.values())
             yield read
+    say_older(older, quiet=quiet)

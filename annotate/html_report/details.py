@@ -67,6 +67,8 @@ def _read_one(
     if full_report is not None:
         if full_report.meta.damage_summary:
             problems.append(("incomplete", full_report.meta.damage_summary))
+        if full_report.meta.is_older:
+            problems.append(("older", format_error("made by an older analysis version", ANNOTATE_AGAIN)))
         is_current = exists and _is_current(full_report.meta, report.video_path, problems)
         thumbnails: dict[int, str] = {}
         if take_thumbnails is not None and is_current and storage.is_local:

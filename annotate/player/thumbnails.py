@@ -73,8 +73,11 @@ def thumbnail_positions(report: Report) -> dict[int, tuple[int, Box]]:
     best = report.table.sort_values(["face_score", "start_time"], ascending=[False, True]).drop_duplicates("face_id")
     for row in best[best["face_id"].isin(longest)].sort_values("face_id").to_dict("records"):
         time_ms = round((row["start_time"] + row["end_time"]) / 2 * MS_PER_S)
-        mean = Box(*(row[name] for name in ("x", "y", "width", "height")))
-        positions[row["face_id"]] = (time_ms, report.boxes.at(row["face_id"], time_ms) or mean)
+        sides = [row[name] for name in ("x", "y", "width", "height")]
+        mean = None if any(side != side for side in sides) else Box(*sides)  # an older table may lack them
+        box = report.boxes.at(row["face_id"], time_ms) or mean
+        if box is not None:
+            positions[row["face_id"]] = (time_ms, box)
     return positions
 
 

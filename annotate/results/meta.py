@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from annotate import version
 from annotate.errors import StorageError
 from annotate.settings import Settings
 from annotate.storage.base import storage_for
@@ -69,6 +70,16 @@ class Meta:
     width_px: int = 0
     height_px: int = 0
     renders: Mapping[str, Render] = field(default_factory=dict)
+
+    @property
+    def is_older(self) -> bool:
+        """Whether an older analysis version than this program's made the outputs: they stay readable."""
+        return self.analysis_version < version.ANALYSIS_VERSION
+
+    @property
+    def is_later(self) -> bool:
+        """Whether a later analysis version than this program's made the outputs: they are not readable."""
+        return self.analysis_version > version.ANALYSIS_VERSION
 
     @property
     def damage_summary(self) -> str:
@@ -138,7 +149,8 @@ def parse_meta(text: bytes, path: PathOrUrl | None = None) -> Meta | None:
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
     well_formed = (
-        isinstance(meta.outputs, dict)
+        isinstance(meta.analysis_version, int)
+        and isinstance(meta.outputs, dict)
         and isinstance(meta.settings, dict)
         and all("\0" not in path for path in meta.renders)
         and all(isinstance(value, str) for render in meta.renders.values() for value in vars(render).values())

@@ -30,6 +30,20 @@ BLOCK_COLUMNS = (
 )
 """The columns before the class probabilities."""
 
+_OPTIONAL_COLUMNS = (
+    "start_frame",
+    "end_frame",
+    "x",
+    "y",
+    "width",
+    "height",
+    "face_score",
+    "frames",
+    "detections",
+    "overlap",
+)
+"""Columns that a table of an older analysis version may lack."""
+
 _DECIMALS = {"start_time": 3, "end_time": 3, "x": 1, "y": 1, "width": 1, "height": 1, "face_score": 3}
 _PROBABILITY_DECIMALS = 4
 _INTEGER_COLUMNS = ("face_id", "block", "start_frame", "end_frame", "frames", "detections", "overlap")
@@ -77,8 +91,8 @@ def format_table(table: pd.DataFrame) -> str:
     return text.to_csv(index=False, lineterminator="\n")
 
 
-def parse_table(content: bytes) -> pd.DataFrame:
-    """Parse the bytes of a table.
+def parse_table(content: bytes, *, is_older: bool = False) -> pd.DataFrame:
+    """Parse the bytes of a table; columns that a table of an older analysis version lacks are empty (NaN).
 
     Raises:
         ValueError: the bytes are not a complete table.
@@ -87,8 +101,9 @@ def parse_table(content: bytes) -> pd.DataFrame:
         raise ValueError("its last line is cut off")
     table = pd.read_csv(io.BytesIO(content), keep_default_na=False)
     missing = [name for name in BLOCK_COLUMNS if name not in table.columns]
-    if missing:
-        raise ValueError(f"the column {missing[0]} is missing")
+    refused = [name for name in missing if not is_older or name not in _OPTIONAL_COLUMNS]
+    if refused:
+        raise ValueError(f"the column {refused[0]} is missing")
     numbers = [name for name in table.columns if name != "emotion"]
     try:
         table = table.astype({name: (int if name in _INTEGER_COLUMNS else float) for name in numbers} | {"emotion": str})
@@ -96,7 +111,14 @@ def parse_table(content: bytes) -> pd.DataFrame:
         raise ValueError("a number is missing or too large") from None
     if not np.isfinite(table[numbers].to_numpy(float)).all():
         raise ValueError("a number is missing")
-    return table
+    return table.reindex(columns=[*BLOCK_COLUMNS, *class_columns(list(table.columns))]) if missing else table
+
+
+def class_columns(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns with class probabilities of a table, which may be an older one that lacks others."""
+    if set(BLOCK_COLUMNS).issubset(columns):
+        return tuple(columns[len(BLOCK_COLUMNS) :])
+    return tuple(name for name in columns if name not in BLOCK_COLUMNS)
 
 
 def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:

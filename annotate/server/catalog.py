@@ -70,6 +70,8 @@ class CatalogVideo:
     fingerprint: str = ""
     version: int = 0
     stats: EmotionStats | None = None
+    is_older: bool = False
+    """Whether an older analysis version made its results, which stay readable."""
 
     @property
     def is_upload(self) -> bool:
@@ -286,12 +288,16 @@ class Catalog:
             return replace(video, annotation_state=AnnotationState.MISSING, reason=f"cannot be read ({error.strerror})")
         fingerprint = f"{source.size_bytes}-{source.mtime_ns}"
         _, meta, csv, _ = file_stats
-        video = replace(video, fingerprint=fingerprint, reason="", version=0 if csv is None else csv.mtime_ns)
+        video = replace(
+            video, fingerprint=fingerprint, reason="", is_older=False, version=0 if csv is None else csv.mtime_ns
+        )
         if decision.action is not Action.ANNOTATE:
             return replace(video, annotation_state=AnnotationState.ANNOTATED)
         if meta is None:
             return replace(video, annotation_state=AnnotationState.MISSING, version=0)
-        return replace(video, annotation_state=AnnotationState.STALE, reason=decision.reason)
+        sidecar = self._sidecars.get(outputs.meta)
+        is_older = sidecar is not None and sidecar.is_older
+        return replace(video, annotation_state=AnnotationState.STALE, reason=decision.reason, is_older=is_older)
 
     def _decide(self, video: CatalogVideo, file_stats: _FileStats) -> Decision:
         """Return whether a video must be annotated, cached until one of its files changes.

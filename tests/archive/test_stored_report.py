@@ -13,6 +13,7 @@ from pandas.testing import assert_frame_equal
 from annotate.archive.layout import outputs_of_report
 from annotate.archive.scan import ArchiveItem
 from annotate.archive.stored_report import ANNOTATE_AGAIN, read_current_report, read_report
+from annotate.archive.validity import UPDATE
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import ReportError
 from annotate.faces.blocks import TimedBox
@@ -124,10 +125,10 @@ def test_a_changed_table_is_refused(tmp_path: Path) -> None:
         assert "damaged" in error.problem
 
 
-def test_a_table_of_another_analysis_version_is_refused(tmp_path: Path) -> None:
-    path = report(tmp_path, "a.mp4", CLIP, version=1)
+def test_a_table_of_a_later_analysis_version_is_refused(tmp_path: Path) -> None:
+    path = report(tmp_path, "a.mp4", CLIP, version=99)
     error = refused(lambda: read_report(path))
-    assert (error.path, error.remedy) == (path, ANNOTATE_AGAIN)
+    assert (error.path, error.remedy) == (path, UPDATE)
     assert "version" in error.problem
 
 
@@ -229,9 +230,9 @@ def test_an_outdated_report_is_refused(
     assert f"annotate --force {item.video}" in error.remedy
 
 
-def test_a_report_of_another_analysis_version_is_refused(item: ArchiveItem) -> None:
+def test_a_report_of_a_later_analysis_version_is_refused(item: ArchiveItem) -> None:
     assert item.meta is not None
-    old = replace(item, meta=replace(item.meta, analysis_version=1))
+    old = replace(item, meta=replace(item.meta, analysis_version=99))
     error = refused(lambda: read_current_report(old))
     assert error.path == item.outputs.csv
     assert "version" in error.problem

@@ -31,7 +31,10 @@ _PROVENANCE = (
 
 
 def write(report: Report, language: str) -> str:
-    """Return a report as a JSON document, one annotation per line, with the times of the table; never None."""
+    """Return a report as a JSON document, one annotation per line, with the times of the table; never None.
+
+    Values that a table of an older analysis version lacks are null.
+    """
     meta = report.meta
     classes = class_names_of(report.table)
     head: dict[str, Any] = {
@@ -51,7 +54,8 @@ def write(report: Report, language: str) -> str:
 def _annotations(report: Report, classes: tuple[str, ...]) -> list[dict[str, Any]]:
     ends: dict[int, int] = {}
     result = []
-    for row in report.table.to_dict("records"):
+    for cells in report.table.to_dict("records"):
+        row: dict[Any, Any] = {name: None if cell != cell else cell for name, cell in cells.items()}
         span = Span(round(row["start_time"] * MS_PER_S), round(row["end_time"] * MS_PER_S))
         clipped = span.from_start(ends.get(row["face_id"], 0))
         if clipped:

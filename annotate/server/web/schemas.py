@@ -40,6 +40,7 @@ class VideoView(BaseModel):
     faces: int | None = Field(None, description="number of face tracks, once annotated")
     emotion: str = Field("", description="emotion with the largest share; empty without faces")
     shares: dict[str, float] = Field({}, description="share of face time by emotion, 0 to 1 (2 faces for 1 s = 2 s)")
+    older: bool = Field(False, description="whether an older analysis version made the results, which stay readable")
 
 
 class DerivedView(BaseModel):
@@ -77,6 +78,9 @@ class ArchiveView(BaseModel):
     videos: list[VideoView]
     total: int = Field(description="number of videos on all pages")
     states: dict[str, int] = Field(description="number of videos in the folder and its subfolders, by state")
+    older: int = Field(
+        0, description="number of videos in the folder and its subfolders with results of an older analysis version"
+    )
     problems: list[str] = Field([], description="files and folders that were skipped, and why")
 
 
@@ -141,7 +145,9 @@ def video_view(service: Service, video: CatalogVideo) -> VideoView:
 def video_detail(service: Service, video: CatalogVideo) -> VideoDetail:
     """Return the document of a video with its derived videos and available formats."""
     fields = _view_fields(service, video, service.state_of(video, service.queue.find(video.id, OrderKind.ANNOTATE)))
-    formats = available_formats(video) if fields["state"] == "annotated" else []
+    formats = (
+        available_formats(video) if fields["state"] == "annotated" or (fields["state"] == "stale" and video.is_older) else []
+    )
     rendered = {kind.language: derived_view(service, video, kind) for kind in (OrderKind.RENDER_EN, OrderKind.RENDER_RU)}
     return VideoDetail(**fields, formats=formats, proxy=derived_view(service, video, OrderKind.PROXY), rendered=rendered)
 
@@ -190,6 +196,7 @@ def _view_fields(service: Service, video: CatalogVideo, state_and_reason: tuple[
         "faces": stats.faces if stats else None,
         "emotion": stats.dominant if stats else "",
         "shares": {name: round(share, 4) for name, share in stats.shares.items()} if stats else {},
+        "older": video.is_older,
     }
 
 
