@@ -128,7 +128,7 @@ def test_files_of_a_run_that_was_killed_before_the_sidecar_are_accepted(done: Pa
         (lambda folder: (folder / "face.emotions.boxes.csv").write_text("1\n"), r"boxes .*changed"),
         (lambda folder: (folder / "face.emotions.boxes.csv").unlink(), r"boxes .*deleted"),
         (lambda folder: (folder / "face.mp4").write_text("other frames"), r"video .*changed"),
-        (lambda folder: age(folder / "face.emotions.meta.json"), "version"),
+        (lambda folder: make_later(folder / "face.emotions.meta.json"), "version"),
     ],
 )
 @pytest.mark.parametrize("is_converted", [False, True])
@@ -147,11 +147,11 @@ def test_a_damaged_or_outdated_report_is_refused(done: Path, damage: object, rea
     }
 
 
-def age(path: Path) -> None:
-    """Make a sidecar look as if an older version had written it."""
+def make_later(path: Path) -> None:
+    """Make a sidecar look as if a later version had written it."""
     meta = read_meta(path)
     assert meta is not None
-    path.write_text(path.read_text().replace(f'"analysis_version": {meta.analysis_version}', '"analysis_version": 1'))
+    path.write_text(path.read_text().replace(f'"analysis_version": {meta.analysis_version}', '"analysis_version": 99'))
 
 
 def test_a_video_without_a_report_or_with_a_damaged_sidecar_fails(done: Path) -> None:

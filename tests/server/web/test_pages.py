@@ -105,7 +105,7 @@ def test_an_upload_is_annotated_played_and_downloaded(page: Page, tmp_path: Path
 def test_a_running_order_can_be_canceled_and_its_upload_deleted(page: Page, long_clip: Path) -> None:
     page.goto("/")
     page.set_input_files("#files", long_clip)
-    row = page.locator("tr", has_text=long_clip.name)
+    row = page.locator("tr", has_text=long_clip.name).filter(has=page.locator(".state"))
     row.locator(".state.running").wait_for()
     row.locator("button", has_text="Cancel").click()
     row.locator(".state.cancelled").wait_for()
