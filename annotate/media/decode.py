@@ -44,7 +44,7 @@ _COMPONENT = re.compile(r"^\[([^\]@]+)")
 _STREAM_NUMBER = re.compile(r"\bstream (?:= |#?(?:0:)?)(\d+)\b", re.IGNORECASE)
 
 _WITHOUT_DURATIONS = ("mov,mp4,m4a,3gp,3g2,mj2",)
-"""Containers that state the distance of packets in decoding order, not for how long each frame is shown."""
+"""Containers that state the distance of packets in decoding order: only the very last one's is how long a frame is shown."""
 
 SEEKABLE_CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 """Containers with an index of their frames, so that decoding can start anywhere."""
@@ -252,8 +252,8 @@ def _with_spans(
 ) -> Iterator[Frame]:
     """Yield a frame for each image and its (time, duration) in microseconds.
 
-    A frame lasts until the next one starts. The last one lasts for its packet's duration or, in containers that state none,
-    for the median of the last intervals: both follow from the file alone, not from the ffmpeg that reads it.
+    A frame lasts until the next one starts. The last one lasts for its packet's duration or, where the container does not
+    state it, for the median of the last intervals: both follow from the file alone, not from the ffmpeg that reads it.
     """
     previous: tuple[int, NDArray[np.uint8]] | None = None
     intervals_ms: deque[int] = deque(maxlen=_LAST_INTERVALS)
@@ -277,7 +277,8 @@ def _with_spans(
         previous_ms, previous_image = previous
         own_us = packets.duration_us(start_us) or duration_us
         last_ms = max(1, clock.ms(start_us + own_us) - previous_ms) if own_us > 0 else _FALLBACK_FRAME_MS
-        if intervals_ms and not (clock.has_durations and own_us > 0):
+        is_stated = own_us > 0 and (clock.has_durations or packets.last_start_us == start_us)
+        if intervals_ms and not is_stated:
             last_ms = statistics.median_low(intervals_ms)
         yield _frame(report, Span(previous_ms, previous_ms + last_ms), previous_image)
 

@@ -13,10 +13,14 @@ _DURATIONS_KEPT = 256
 
 
 class Packets:
-    """Collects ``framecrc`` lines of packets; stream 0 of the output is the video stream. Times are in microseconds."""
+    """Collects ``framecrc`` lines of packets; stream 0 of the output is the video stream. Times are in microseconds.
+
+    ``end_us`` is the end of the latest packet, ``last_start_us`` the start of the last video packet in decoding order.
+    """
 
     def __init__(self) -> None:
         self.end_us = 0
+        self.last_start_us: int | None = None
         self._time_bases: dict[int, tuple[int, int]] = {}
         self._durations_us: OrderedDict[int, int] = OrderedDict()
 
@@ -34,6 +38,7 @@ class Packets:
         start_us, duration_us = self._microseconds(stream, pts), self._microseconds(stream, duration)
         self.end_us = max(self.end_us, start_us + duration_us)
         if stream == 0:
+            self.last_start_us = start_us
             self._durations_us[start_us] = duration_us
             if len(self._durations_us) > _DURATIONS_KEPT:
                 self._durations_us.popitem(last=False)
