@@ -1,0 +1,88 @@
+"""ffprobe as a second reader: what the packets of a file say about the frames that annotate analyzes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clips import file_url
+
+FFPROBE = shutil.which("ffprobe")
+NEEDS_FFPROBE = pytest.mark.skipif(FFPROBE is None, reason="needs an ffprobe on the PATH")
+
+_ENTRIES = (
+    "stream=index,codec_type,width,start_time:stream_disposition=attached_pic:"
+    "packet=stream_index,pts_time,dts_time,duration_time,flags"
+)
+_TIMEOUT_S = 60
+_MS_PER_S = 1000
+_LATE_FRAMES = 26
+_DISCARDED = "D"
+
+
+@dataclass(frozen=True)
+class ProbedVideo:
+    """The packets of the first video stream, on the clock of a player.
+
+    ``starts_ms`` are the sorted times of the packets that are shown; packets without a presentation time count by their
+    decoding time, and ``has_times`` is then false. ``end_ms`` is the end of the last packet.
+    """
+
+    starts_ms: tuple[int, ...]
+    end_ms: int
+    has_times: bool
+
+    @property
+    def late_interval_ms(self) -> int:
+        """The longest of the last distances between frames; 0 if there are fewer than two."""
+        late = self.starts_ms[-_LATE_FRAMES:]
+        return max((after - before for before, after in zip(late, late[1:], strict=False)), default=0)
+
+
+def probe_packets(path: Path) -> ProbedVideo | None:
+    """Return the packets of the first video stream; None if there is none, or ffprobe cannot read the file."""
+    assert FFPROBE is not None
+    command = [FFPROBE, "-v", "quiet", "-show_entries", _ENTRIES, "-of", "json", file_url(path)]
+    try:
+        result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT_S)
+        content = json.loads(result.stdout.decode("utf-8", "replace") or "{}", strict=False)
+    except (subprocess.TimeoutExpired, ValueError):
+        return None
+    streams = content.get("streams", [])
+    index = next((stream["index"] for stream in streams if _has_frames(stream)), None)
+    packets = [packet for packet in content.get("packets", []) if packet["stream_index"] == index]
+    return _on_clock(packets, _clock_start_s(streams)) if packets else None
+
+
+def _has_frames(stream: Mapping[str, Any]) -> bool:
+    is_cover = stream.get("disposition", {}).get("attached_pic", 0)
+    return stream.get("codec_type") == "video" and not is_cover and stream.get("width", 0) > 0
+
+
+def _clock_start_s(streams: Sequence[Mapping[str, Any]]) -> float:
+    """Return where the video and audio start; priming samples of audio before 0 do not count."""
+    kinds = ("video", "audio")
+    starts_s = [float(each["start_time"]) for each in streams if each.get("codec_type") in kinds and "start_time" in each]
+    return max(0.0, min(starts_s, default=0.0))
+
+
+def _on_clock(packets: Sequence[Mapping[str, Any]], zero_s: float) -> ProbedVideo | None:
+    shown = [packet for packet in packets if _DISCARDED not in packet.get("flags", "")]
+    has_times = all("pts_time" in packet for packet in shown)
+    timed = [(packet.get("pts_time", packet.get("dts_time")), packet.get("duration_time", "0")) for packet in shown]
+    spans_s = [(float(start), float(start) + float(duration)) for start, duration in timed if start is not None]
+    if not spans_s:
+        return None
+    starts_ms = sorted(_to_ms(start_s - zero_s) for start_s, _ in spans_s)
+    return ProbedVideo(tuple(starts_ms), max(_to_ms(end_s - zero_s) for _, end_s in spans_s), has_times)
+
+
+def _to_ms(time_s: float) -> int:
+    return round(time_s * _MS_PER_S)
