@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -43,7 +44,7 @@ class ProbedVideo:
     def late_interval_ms(self) -> int:
         """The longest of the last distances between frames; 0 if there are fewer than two."""
         late = self.starts_ms[-_LATE_FRAMES:]
-        return max((after - before for before, after in zip(late, late[1:], strict=False)), default=0)
+        return max((after - before for before, after in itertools.pairwise(late)), default=0)
 
 
 def probe_packets(path: Path) -> ProbedVideo | None:
