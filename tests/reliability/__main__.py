@@ -27,11 +27,13 @@ from tests.reliability.crowd import crowd
 from tests.reliability.damage import damaged
 from tests.reliability.kills import kills
 from tests.reliability.result import Options, PartResult, print_line
+from tests.reliability.structure import structure
 from tests.reliability.volume import long, many
 
 PARTS: dict[str, Callable[[Options], PartResult]] = {
     "kills": kills,
     "damaged": damaged,
+    "structure": structure,
     "many": many,
     "long": long,
     "crowd": crowd,

@@ -74,9 +74,9 @@ def damaged(options: Options) -> PartResult:
     lines = read_log(log)
     failures.expect(status in (0, 1), f"the run ended with {status}", output[-2000:])
     failures.expect(TRACEBACK not in output, "a traceback was printed", output[-4000:])
-    _check_log(lines, archive, failures)
+    check_log(lines, {str(path) for path in archive.iterdir() if path.suffix[1:] in _CLIPS}, failures)
     failures.expect(not find_temporary_files(archive), f"temporary files left: {find_temporary_files(archive)}")
-    _check_tables(archive, failures)
+    check_tables(archive, failures)
     remarks = sum(line["status"] != "failed" and bool(line["reason"]) for line in lines)
     expected = f"{count} files ({format_counts(kinds)}) in {', '.join(_CLIPS)}: no traceback, no hang, each accounted for"
     return failures.result(
@@ -105,9 +105,9 @@ def _make_files(archive: Path, clips: list[Path], count: int, rng: random.Random
     return dict(Counter(kinds[number // len(sources) % len(kinds)].value for number in range(count)))
 
 
-def _check_log(lines: list[dict[str, Any]], archive: Path, failures: Failures) -> None:
+def check_log(lines: list[dict[str, Any]], files: set[str], failures: Failures) -> None:
+    """Expect one line of the log for each file, and no failure that is not the file's own."""
     reported = Counter(line["path"] for line in lines)
-    files = {str(path) for path in archive.iterdir() if path.suffix[1:] in _CLIPS}
     missing, repeated = sorted(files - reported.keys()), sorted(path for path in reported if reported[path] > 1)
     failures.expect(not missing, f"{len(missing)} files not accounted for: {', '.join(missing)}")
     failures.expect(not repeated, f"{len(repeated)} files reported more than once: {', '.join(repeated)}")
@@ -118,7 +118,8 @@ def _check_log(lines: list[dict[str, Any]], archive: Path, failures: Failures) -
         failures.expect(names_file, f"{line['path']} failed with a message that does not name it: {line['reason']!r}")
 
 
-def _check_tables(archive: Path, failures: Failures) -> None:
+def check_tables(archive: Path, failures: Failures) -> None:
+    """Expect that every table of an archive can be read."""
     for path in sorted(archive.glob(f"*{REPORT_ENDING}")):
         try:
             read_report(path)
