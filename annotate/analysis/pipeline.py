@@ -16,7 +16,7 @@ from annotate.analysis.tools import Tools
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import Contract
 from annotate.faces.blocks import Block, BlockReport, cut_blocks
-from annotate.faces.detect import SCALE_TOLERANCE, FaceDetector, detection_short_side_px
+from annotate.faces.detect import MAX_SIDE_PX, SCALE_TOLERANCE, FaceDetector, detection_short_side_px
 from annotate.faces.search import detect_faces
 from annotate.faces.shots import limit_frame_rate
 from annotate.faces.track import TrackedFace, TrackEnd, link_detections
@@ -164,7 +164,8 @@ def analyzed_size_px(video: Video, min_face: float) -> tuple[int, int]:
     >>> analyzed_size_px(Video(Path("a.mp4"), 0, 1920, 1080, None, None), 0.15)
     (949, 534)
     """
-    factor = min(1.0, detection_short_side_px(min_face) / video.short_side_px)
+    long_side_px = max(video.width_px, video.height_px)
+    factor = min(1.0, detection_short_side_px(min_face) / video.short_side_px, MAX_SIDE_PX / long_side_px)
     if factor > 1 - SCALE_TOLERANCE:
         factor = 1.0
     return max(1, round(video.width_px * factor)), max(1, round(video.height_px * factor))

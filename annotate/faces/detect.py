@@ -38,6 +38,9 @@ SEARCH_MARGIN = 0.7
 SCALE_TOLERANCE = 0.03
 """An image whose size is this near to the required one, as a fraction, is not scaled."""
 
+MAX_SIDE_PX = 16_384
+"""Maximum side of a searched image: on images some 90,000 pixels wide, dlib's detector writes beyond its memory."""
+
 _MIN_IMAGE_PX = 32
 _LEVEL_PARTS = 6
 _LEVEL_RATIO = _LEVEL_PARTS / (_LEVEL_PARTS - 1)
@@ -107,7 +110,7 @@ class FaceDetector:
         return _select([detection for detection in detections if detection.score >= 0 or _is_at(detection.box, boxes)])
 
     def _factor(self, image: NDArray[np.uint8]) -> float:
-        factor = self._short_side_px / min(image.shape)
+        factor = min(self._short_side_px / min(image.shape), MAX_SIDE_PX / max(image.shape))
         return 1.0 if abs(factor - 1) < SCALE_TOLERANCE else factor
 
     def _search(self, image: NDArray[np.uint8], factor: float, levels: int = 0, min_score: float = 0.0) -> list[Detection]:
