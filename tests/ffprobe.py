@@ -34,9 +34,9 @@ class ProbedVideo:
     """The packets of the first video stream, on the clock of a player.
 
     ``starts_ms`` are the sorted times of the packets that are shown; packets without a presentation time count by their
-    decoding time, and ``has_times`` is then false. ``end_ms`` is the end of the last packet, ``forward_ms`` the sum of all
-    steps forward in decoding time, of any stream: a clock that goes on where times step back shows no more. ``packets``
-    counts packets without any time as well.
+    decoding time, and ``has_times`` is then false. ``end_ms`` is the end of the last packet, plus the
+    durations of packets without any time. ``forward_ms`` is the sum of all steps forward in decoding time, of any stream: a
+    clock that goes on where times step back shows no more. ``packets`` counts packets without any time as well.
     """
 
     starts_ms: tuple[int, ...]
@@ -102,7 +102,8 @@ def _on_clock(packets: Sequence[_Entry], zero_s: float, forward_ms: int) -> Prob
     if not spans_s:
         return None
     starts_ms = sorted(_to_ms(start_s - zero_s) for start_s, _ in spans_s)
-    end_ms = max(_to_ms(end_s - zero_s) for _, end_s in spans_s)
+    untimed_s = sum(float(duration) for start, duration in timed if start is None)
+    end_ms = max(_to_ms(end_s + untimed_s - zero_s) for _, end_s in spans_s)
     return ProbedVideo(tuple(starts_ms), end_ms, forward_ms, has_times, len(packets))
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,7 @@ def test_analyzed_size(empty_clip: Path) -> None:
     video = Analysis.open(empty_clip).video
     assert analyzed_size_px(video, 0.15) == (160, 120)
     assert analyzed_size_px(video, 0.9) == (119, 89)
+    assert analyzed_size_px(replace(video, width_px=180, height_px=65_536), 0.15) == (45, 16_384)
 
 
 def test_two_faces_on_screen(tmp_path: Path, face_image: Path) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from annotate.faces import detect
 from annotate.faces.box import Box, pairwise_iou
-from annotate.faces.detect import MIN_WEAK_IOU, MIN_WEAK_SCORE, FaceDetector
+from annotate.faces.detect import MAX_SIDE_PX, MIN_WEAK_IOU, MIN_WEAK_SCORE, FaceDetector
 from annotate.media.decode import decode
 from annotate.media.probe import probe
 
@@ -43,6 +43,20 @@ def test_min_face_sets_the_smallest_face(face_clip: Path) -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (3, 2), (40, 900)])
 def test_tiny_and_narrow_images_have_no_faces(shape: tuple[int, int]) -> None:
     assert FaceDetector(0.15)(np.zeros(shape, np.uint8)) == ()
+
+
+@pytest.mark.parametrize("shape", [(180, 65_535), (65_535, 180), (20_000, 600)])
+def test_the_long_side_of_a_searched_image_is_bounded(shape: tuple[int, int]) -> None:
+    """dlib's detector corrupts memory on images some 90,000 pixels wide."""
+
+    class Recorder:
+        def run(self, image: NDArray[np.uint8], upsample: int, threshold: float) -> tuple[list[object], ...]:
+            searched.append(image.shape)
+            return [], [], []
+
+    searched: list[tuple[int, ...]] = []
+    assert FaceDetector(0.15, Recorder())(np.zeros(shape, np.uint8)) == ()
+    assert max(searched[0]) == MAX_SIDE_PX
 
 
 @pytest.mark.parametrize("scale", [0.8, 1, 3])

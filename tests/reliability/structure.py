@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,8 @@ def structure(options: Options) -> PartResult:
     failures.expect(not find_temporary_files(archive), f"temporary files left: {find_temporary_files(archive)}")
     check_tables(archive, failures)
     _check_usage(usage, files, failures)
-    compared = sum(_check_times(path, failures) for path in files)
+    with ThreadPoolExecutor() as pool:
+        compared = sum(pool.map(lambda path: _check_times(path, failures), files))
     expected = (
         f"{count} files ({format_counts(kinds)}) in {', '.join(_CLIPS)}: bounded time and memory, each accounted for, "
         "times within those of the packets"
