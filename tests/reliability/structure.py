@@ -33,7 +33,7 @@ _HUNG = "the decoder hung"
 _BASE_TIME_S, _BYTES_PER_S = 15.0, 10_000
 """A file may take the former, and one second for so many bytes, on two busy cores."""
 
-_WORKER_LIMIT_BYTES, _DECODER_LIMIT_BYTES = 500e6, 700e6
+_WORKER_LIMIT_BYTES, _DECODER_LIMIT_BYTES = 500e6, 1000e6
 _MEGABYTE = 1e6
 _POLL_INTERVAL_S = 0.1
 _ROUNDING_S = 0.002
