@@ -35,8 +35,8 @@ class ProbedVideo:
 
     ``starts_ms`` are the sorted times of the packets that are shown; packets without a presentation time count by their
     decoding time, and ``has_times`` is then false. ``end_ms`` is the end of the last packet, plus the
-    durations of packets without any time. ``forward_ms`` is the sum of all steps forward in decoding time, of any stream: a
-    clock that goes on where times step back shows no more. ``packets`` counts packets without any time as well.
+    durations of packets without any time. ``forward_ms`` is the sum of all steps forward in time, of any stream: a clock
+    that goes on where times step back shows no more. ``packets`` counts packets without any time as well.
     """
 
     starts_ms: tuple[int, ...]
@@ -90,8 +90,12 @@ def _clock_start_s(streams: Sequence[tuple[_Entry, Sequence[_Entry]]]) -> float:
 
 
 def _forward_s(packets: Sequence[_Entry]) -> float:
+    """Return the sum of the steps forward in decoding time, and the longest delay from decoding to presentation."""
     times_s = [float(packet["dts_time"]) for packet in packets if "dts_time" in packet]
-    return sum(max(0.0, after - before) for before, after in itertools.pairwise(times_s))
+    delays_s = [
+        float(each["pts_time"]) - float(each["dts_time"]) for each in packets if each.keys() >= {"pts_time", "dts_time"}
+    ]
+    return sum(max(0.0, after - before) for before, after in itertools.pairwise(times_s)) + max([0.0, *delays_s])
 
 
 def _on_clock(packets: Sequence[_Entry], zero_s: float, forward_ms: int) -> ProbedVideo | None:
