@@ -16,6 +16,10 @@ CPU = "cpu"
 PROVIDERS = {CPU: "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 """onnxruntime execution provider for each value of --provider."""
 
+YUNET, HOG = "yunet", "dlib"
+DETECTORS = {YUNET: "YuNet 2023mar", HOG: "dlib HOG"}
+"""Name and version of the face detector for each value of --detector."""
+
 AUTOMATIC_THREADS = 0
 """One decoding thread per core."""
 
@@ -57,8 +61,11 @@ class Settings:
         SettingsError: a value is out of range.
     """
 
-    min_face: float = 0.15
-    """Minimum face size, as a fraction of the shorter side of the frame."""
+    detector: str = YUNET
+    """Face detector, one of `DETECTORS`."""
+
+    min_face: float = 0.12
+    """Minimum height of a face, from brow to chin, as a fraction of the shorter side of the frame."""
 
     detection_interval_ms: int = 250
     """Time between detection passes; the first and last frame of a shot are always searched."""
@@ -90,6 +97,8 @@ class Settings:
     """ONNX file that follows the model contract; None for the installed model."""
 
     def __post_init__(self) -> None:
+        if self.detector not in DETECTORS:
+            raise SettingsError(f"detector must be one of {', '.join(DETECTORS)}, not {self.detector}")
         if not MIN_MIN_FACE <= self.min_face <= MAX_MIN_FACE:
             raise SettingsError(f"min_face must be between {MIN_MIN_FACE} and {MAX_MIN_FACE}, not {self.min_face}")
         for name in (

@@ -16,7 +16,8 @@ from annotate.analysis.tools import Tools
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import Contract
 from annotate.faces.blocks import Block, BlockReport, cut_blocks
-from annotate.faces.detect import MAX_SIDE_PX, SCALE_TOLERANCE, FaceDetector, detection_short_side_px
+from annotate.faces.detection import Detector
+from annotate.faces.detectors import load_detector
 from annotate.faces.search import detect_faces
 from annotate.faces.shots import limit_frame_rate
 from annotate.faces.track import TrackedFace, TrackEnd, link_detections
@@ -27,6 +28,15 @@ from annotate.span import MS_PER_S
 
 BATCH_BLOCKS = 8
 """Number of blocks per batch; batches are cut by count and never by time, so that every run batches alike."""
+
+SMALLEST_FACE_PX = 72
+"""Side of the smallest face to find in analyzed frames: it nearly fills a crop."""
+
+MIN_SHORT_SIDE_PX, MAX_SHORT_SIDE_PX, MAX_LONG_SIDE_PX = 540, 1080, 16_384
+"""Limits of the size of analyzed frames."""
+
+SIZE_TOLERANCE = 0.25
+"""Frames that are larger than needed by up to this fraction are not scaled, which would take longer than to crop from them."""
 
 _SILENT_CONTAINERS = ("flv", "mxf")
 """Containers with a length in the header whose demuxer does not report that a file is cut off."""
@@ -105,7 +115,7 @@ class Analysis:
         size_px = analyzed_size_px(self.video, settings.min_face)
         scale_x, scale_y = self.video.width_px / size_px[0], self.video.height_px / size_px[1]
         start_s, end_s = first * settings.chunk_s, math.inf if end is None else end * settings.chunk_s
-        detector = self.tools.face_detector(settings.min_face)
+        detector = self.tools.face_detector(settings.detector, settings.min_face)
         decoded = decode(self.video, size_px, limits=self.limits, report=report, start_s=start_s)
         try:
             frames = (frame for frame in _report_progress(decoded, progress) if frame.span.start_s >= start_s)
@@ -151,22 +161,22 @@ def analyzed_frames(frames: Iterable[Frame], video: Video, contract: Contract, s
 
 
 def track_faces(
-    frames: Iterable[Frame], settings: Settings, detector: FaceDetector | None = None
+    frames: Iterable[Frame], settings: Settings, detector: Detector | None = None
 ) -> Iterator[TrackedFace | TrackEnd]:
     """Detect and track faces in analyzed frames and yield them; a ``detector`` is loaded if none is given."""
-    detector = FaceDetector(settings.min_face) if detector is None else detector
+    detector = load_detector(settings.detector, settings.min_face) if detector is None else detector
     return link_detections(detect_faces(frames, detector, settings), settings)
 
 
 def analyzed_size_px(video: Video, min_face: float) -> tuple[int, int]:
-    """Return width and height of decoded frames: the displayed size, or smaller where that is enough for the detector.
+    """Return width and height of decoded frames: the displayed size, or smaller where that is enough for the crops.
 
-    >>> analyzed_size_px(Video(Path("a.mp4"), 0, 1920, 1080, None, None), 0.15)
-    (949, 534)
+    >>> analyzed_size_px(Video(Path("a.mp4"), 0, 1920, 1080, None, None), 0.12)
+    (1067, 600)
     """
-    long_side_px = max(video.width_px, video.height_px)
-    factor = min(1.0, detection_short_side_px(min_face) / video.short_side_px, MAX_SIDE_PX / long_side_px)
-    if factor > 1 - SCALE_TOLERANCE:
+    short_side_px = min(MAX_SHORT_SIDE_PX, max(MIN_SHORT_SIDE_PX, SMALLEST_FACE_PX / min_face))
+    factor = min(1.0, short_side_px / video.short_side_px, MAX_LONG_SIDE_PX / max(video.width_px, video.height_px))
+    if factor > 1 - SIZE_TOLERANCE:
         factor = 1.0
     return max(1, round(video.width_px * factor)), max(1, round(video.height_px * factor))
 

@@ -7,7 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 from annotate.emotions.classifier import Classifier, load_classifier
-from annotate.faces.detect import FaceDetector, load_detector
+from annotate.faces.detection import Detector
+from annotate.faces.detectors import load_detector
 from annotate.media.ffmpeg import FFmpeg, Renderer, find_ffmpeg
 from annotate.media.hwaccel import choose_hwaccel
 from annotate.settings import CPU
@@ -57,11 +58,15 @@ class Tools:
             self._classifiers[key] = load_classifier(model, provider)
         return self._classifiers[key]
 
-    def face_detector(self, min_face: float) -> FaceDetector:
-        """Return this thread's detector for faces of at least ``min_face`` of the image's shorter side.
+    def face_detector(self, name: str, min_face: float) -> Detector:
+        """Return this thread's detector (see `annotate.faces.detectors.load_detector`).
 
-        dlib's detector holds the image it searches, so threads cannot share it; it takes a sixth of a second to load.
+        A detector may hold the image it searches, so threads cannot share it; it takes a sixth of a second to load.
+
+        Raises:
+            ModelError: the detector's network is missing.
         """
-        if not hasattr(self._thread_local, "detector"):
-            self._thread_local.detector = load_detector()
-        return FaceDetector(min_face, self._thread_local.detector)
+        detectors: dict[tuple[str, float], Detector] = self._thread_local.__dict__.setdefault("detectors", {})
+        if (name, min_face) not in detectors:
+            detectors[name, min_face] = load_detector(name, min_face)
+        return detectors[name, min_face]

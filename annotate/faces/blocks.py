@@ -134,7 +134,7 @@ def _track_blocks(
 def crop_face(face: TrackedFace, contract: Contract) -> CroppedFace:
     """Return a tracked face with the patch that the contract's crop needs."""
     frame = face.frame
-    patch = extract_patch(frame.image, face.box, contract.crop_margin, contract.crop_size_px)
+    patch = extract_patch(frame.image, face.box, face.roll_deg, contract.crop_margin, contract.crop_size_px)
     return CroppedFace(frame.index, frame.last_index, frame.span, face.box, face.score, face.detected, patch)
 
 

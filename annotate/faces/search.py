@@ -1,21 +1,20 @@
 """Schedule detection passes: choose the frames and regions in which faces are searched for.
 
-Searching a whole image is expensive, and a face seldom moves far in a quarter of a second. So the whole image is searched
-only every few seconds, and the surroundings of known faces in between. When a search of the whole image finds a new face,
-its surroundings are also searched in the frames before, back to where it appeared.
+Searching a whole image thoroughly is expensive, and a face seldom moves far in a quarter of a second. So that is done only
+every few seconds; in between, the detector takes a faster look that continues the known faces. When a search finds a new
+face, its surroundings are also searched in the frames before, back to where it appeared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.faces.box import Box, pairwise_iou
-from annotate.faces.detect import Detection
+from annotate.faces.box import pairwise_iou
+from annotate.faces.detection import Detection, Detector, left_to_right
 from annotate.faces.shots import mark_shots
 from annotate.media.decode import Frame
 from annotate.settings import Settings
@@ -31,16 +30,6 @@ class Observation:
     frame: Frame
     begins_shot: bool
     detections: tuple[Detection, ...] | None
-
-
-class Detector(Protocol):
-    """Detects faces in gray images (height, width) uint8; returns them from left to right."""
-
-    def __call__(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        """Return the detections in the whole image."""
-
-    def detect_near(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Detection, ...]:
-        """Return the detections in the surroundings of ``boxes``."""
 
 
 def detect_faces(frames: Iterable[Frame], detector: Detector, settings: Settings) -> Iterator[Observation]:
@@ -68,8 +57,8 @@ class _Shot:
         self._detector = detector
         self._settings = settings
         self._buffered: list[Observation] = []
-        self._known: list[Box] = []
-        self._last_detected_ms: dict[Box, int] = {}
+        self._known: list[Detection] = []
+        self._last_detected_ms: dict[Detection, int] = {}
         self._last_frame_ms: int | None = None
 
     def add(self, frame: Frame) -> Iterator[Observation]:
@@ -94,69 +83,63 @@ class _Shot:
         return self._last_frame_ms is None or frame.span.start_ms // interval_ms != self._last_frame_ms // interval_ms
 
     def _search_near(self, frame: Frame) -> tuple[Detection, ...]:
-        """Return the detections around the known faces, and update the known faces."""
-        if not self._known:
-            return ()
-        detections = self._detector.detect_near(frame.image, self._known)
+        """Return the detections of a fast look at the frame, and update the known faces."""
+        detections = self._detector.look(frame, self._known)
         self._update_known(detections, frame)
         return detections
 
     def _update_known(self, detections: Sequence[Detection], frame: Frame) -> None:
         """Make ``detections`` the known faces; a face that was missed stays known until its track times out."""
-        now_ms, boxes = frame.span.start_ms, [detection.box for detection in detections]
+        now_ms = frame.span.start_ms
         oldest_ms = now_ms - self._settings.track_timeout_ms
-        missed = [box for box in _unmatched(self._known, boxes) if self._last_detected_ms[box] >= oldest_ms]
+        missed = [face for face in _unmatched(self._known, detections) if self._last_detected_ms[face] >= oldest_ms]
         self._last_detected_ms = {
-            **{box: self._last_detected_ms[box] for box in missed},
-            **dict.fromkeys(boxes, now_ms),
+            **{face: self._last_detected_ms[face] for face in missed},
+            **dict.fromkeys(detections, now_ms),
         }
-        self._known = boxes + missed
+        self._known = [*detections, *missed]
 
     def _search_whole(self, frame: Frame, begins_shot: bool) -> Iterator[Observation]:
         """Search the whole image; yield the buffered observations, which are final then, and that of this frame."""
-        detections = self._detector(frame.image)
-        boxes = [detection.box for detection in detections]
-        if missed := _unmatched(self._known, boxes):
-            nearby = self._detector.detect_near(frame.image, missed)
-            added = _unmatched([detection.box for detection in nearby], boxes)
-            detections = _left_to_right((*detections, *(detection for detection in nearby if detection.box in added)))
-            boxes = [detection.box for detection in detections]
-        for box in _unmatched(boxes, self._known):
-            self._search_backwards(box)
+        detections = self._detector.search(frame)
+        if missed := _unmatched(self._known, detections):
+            nearby = self._detector.look_near(frame, missed)
+            detections = left_to_right((*detections, *_unmatched(nearby, detections)))
+        for face in _unmatched(detections, self._known):
+            self._search_backwards(face)
         yield from self._buffered
         yield Observation(frame, begins_shot, detections)
         self._buffered = []
         self._update_known(detections, frame)
 
-    def _search_backwards(self, box: Box) -> None:
+    def _search_backwards(self, face: Detection) -> None:
         """Search for a new face in the buffered frames that had a detection pass, from the last to the first."""
         for number in reversed(range(len(self._buffered))):
             observation = self._buffered[number]
             if observation.detections is None:
                 continue
-            matches = _matches(self._detector.detect_near(observation.frame.image, [box]), box)
-            if not matches or _matches(observation.detections, matches[0].box):
+            matches = _matches(self._detector.look_near(observation.frame, [face]), face)
+            if not matches or _matches(observation.detections, matches[0]):
                 return
-            detections = _left_to_right((*observation.detections, matches[0]))
-            self._buffered[number] = replace(observation, detections=detections)
-            box = matches[0].box
+            face = matches[0]
+            self._buffered[number] = replace(observation, detections=left_to_right((*observation.detections, face)))
 
 
-def _unmatched(boxes: Sequence[Box], others: Sequence[Box]) -> list[Box]:
-    """Return the boxes that match none of the others."""
-    if not boxes or not others:
-        return list(boxes)
-    unmatched = pairwise_iou(list(boxes), list(others)).max(1) < MIN_SAME_FACE_IOU
-    return [box for box, is_unmatched in zip(boxes, unmatched, strict=True) if is_unmatched]
+def _unmatched(faces: Sequence[Detection], others: Sequence[Detection]) -> list[Detection]:
+    """Return the detections whose boxes match none of the others."""
+    if not faces or not others:
+        return list(faces)
+    unmatched = _ious(faces, others).max(1) < MIN_SAME_FACE_IOU
+    return [face for face, is_unmatched in zip(faces, unmatched, strict=True) if is_unmatched]
 
 
-def _left_to_right(detections: Sequence[Detection]) -> tuple[Detection, ...]:
-    return tuple(sorted(detections, key=lambda detection: (detection.box.x, detection.box.y)))
-
-
-def _matches(detections: Sequence[Detection], box: Box) -> list[Detection]:
-    """Return the detections that may be the face of ``box``, largest overlap first."""
+def _matches(detections: Sequence[Detection], face: Detection) -> list[Detection]:
+    """Return the detections that may be the same face, largest overlap first."""
     if not detections:
         return []
-    ious = pairwise_iou([box], [detection.box for detection in detections])[0]
+    ious = _ious([face], detections)[0]
     return [detections[number] for number in np.argsort(-ious, kind="stable") if ious[number] >= MIN_SAME_FACE_IOU]
+
+
+def _ious(faces: Sequence[Detection], others: Sequence[Detection]) -> NDArray[np.float64]:
+    return pairwise_iou([face.box for face in faces], [other.box for other in others])

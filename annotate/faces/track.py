@@ -9,7 +9,7 @@ import lap
 import numpy as np
 
 from annotate.faces.box import Box, pairwise_containment, pairwise_iou
-from annotate.faces.detect import Detection
+from annotate.faces.detection import Detection
 from annotate.faces.search import Observation
 from annotate.media.decode import Frame
 from annotate.settings import Settings
@@ -30,6 +30,7 @@ class TrackedFace:
     box: Box
     score: float
     detected: bool
+    roll_deg: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def link_detections(observations: Iterable[Observation], settings: Settings) -> 
         new = [detection for number, detection in enumerate(observation.detections) if number not in matched]
         for detection in _drop_contained(new, [track.detection.box for track in tracks]):
             tracks.append(_Track(track_count, frame, detection))
-            yield TrackedFace(track_count, frame, detection.box, detection.score, detected=True)
+            yield _tracked(track_count, frame, detection)
             track_count += 1
     yield from _end(tracks)
 
@@ -117,11 +118,13 @@ def _extend(track: _Track, frame: Frame, detection: Detection) -> Iterator[Track
     start_ms, interval_ms = track.frame.span.start_ms, frame.span.start_ms - track.frame.span.start_ms
     for between in track.frames_since[:-1]:
         fraction = (between.span.start_ms - start_ms) / interval_ms
-        box = track.detection.box.interpolate(detection.box, fraction)
-        score = track.detection.score + (detection.score - track.detection.score) * fraction
-        yield TrackedFace(track.number, between, box, score, detected=False)
-    yield TrackedFace(track.number, frame, detection.box, detection.score, detected=True)
+        yield _tracked(track.number, between, track.detection.interpolate(detection, fraction), detected=False)
+    yield _tracked(track.number, frame, detection)
     track.frame, track.detection, track.frames_since, track.missed = frame, detection, [], False
+
+
+def _tracked(number: int, frame: Frame, face: Detection, *, detected: bool = True) -> TrackedFace:
+    return TrackedFace(number, frame, face.box, face.score, detected, face.roll_deg)
 
 
 def _end(tracks: list[_Track]) -> Iterator[TrackEnd]:

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import ffmpeg
 import numpy as np
@@ -34,7 +34,13 @@ from annotate.span import MS_PER_S, Span
 DISTINCT_WARNINGS = 20
 """Number of distinct decoder warnings that are kept; further ones are only counted."""
 
-_PLANAR_8_BIT = "yuv420p|yuv422p|yuv444p|gray"
+BLACK, WHITE = 16, 235
+"""Luma of black and white in limited range (ITU-R BT.601, BT.709)."""
+
+FULL_RANGE = 255
+"""Luma of white in full range; black is 0."""
+
+_PIXEL_FORMAT = "yuv420p"
 _US_PER_MS, _US_PER_S = 1000, 1_000_000
 _TIMING = {"fps_mode": "passthrough", "enc_time_base": f"1:{_US_PER_S}"}
 _OWN_OUTPUTS = ("rawvideo", "framecrc", "null")
@@ -65,19 +71,25 @@ MediaProgress = Callable[[float], None]
 """Progress callback, called with the seconds of video done so far."""
 
 
+def _no_chroma() -> NDArray[np.uint8]:
+    return np.empty((0, 0, 0), np.uint8)
+
+
 @dataclass(frozen=True)
 class Frame:
     """An image and the time span for which it is shown.
 
     ``index`` counts the decoded frames from 0; ``last_index`` is the index of the last frame that was dropped in favor of
-    this one, or ``index`` itself. ``image`` is (height, width) uint8 luma in limited range, 16..235. ``span`` ends where the
-    next frame begins.
+    this one, or ``index`` itself. ``image`` is (height, width) uint8 luma in limited range, 16..235; ``chroma`` are the blue
+    and red differences, (2, height / 2, width / 2) rounded up, or no planes if not needed. ``span`` ends where the next frame
+    begins.
     """
 
     index: int
     last_index: int
     span: Span
     image: NDArray[np.uint8]
+    chroma: NDArray[np.uint8] = field(default_factory=_no_chroma)
 
 
 @dataclass
@@ -100,6 +112,13 @@ class DecodingReport:
         return self.end_ms / MS_PER_S
 
 
+class _Picture(NamedTuple):
+    """The planes of a decoded picture, as in `Frame`."""
+
+    luma: NDArray[np.uint8]
+    chroma: NDArray[np.uint8]
+
+
 def decode(
     video: Video,
     size_px: tuple[int, int],
@@ -108,7 +127,7 @@ def decode(
     report: DecodingReport | None = None,
     start_s: int = 0,
 ) -> Generator[Frame, None, None]:
-    """Yield every frame of ``video`` as luma of ``size_px`` (width, height), upright, deinterlaced where needed.
+    """Yield every frame of ``video`` in ``size_px`` (width, height), upright, deinterlaced where needed.
 
     With ``start_s``, decoding starts shortly before that time. In `SEEKABLE_CONTAINERS` the times, and usually the images,
     are those of a decoding from the start, but indices count from 0.
@@ -149,8 +168,8 @@ def _decode(
             times = filter(None, map(_parse_stamp, stamps.queued(process)))
             assert process.stdout is not None
             _widen_pipe(process.stdout)
-            images = _read_images(process.stdout, width, height, video.display_path, limits.stall_timeout_s)
-            yield from _with_spans(images, times, report, _Clock.of(video, sought_s), packets, wait_for_packets)
+            pictures = _read_pictures(process.stdout, width, height, video.display_path, limits.stall_timeout_s)
+            yield from _with_spans(pictures, times, report, _Clock.of(video, sought_s), packets, wait_for_packets)
             process.wait()
             wait_for_packets()
     report.packets_end_ms = max(report.packets_end_ms, packets.end_us // _US_PER_MS + sought_s * MS_PER_S)
@@ -186,7 +205,7 @@ def _command(
         options["ss"] = sought_s
     source = restricted_input(threads=limits.threads, max_pixels=limits.max_pixels, **options)
     chain = deinterlace(source, video).filter("scale", width, height, flags="area", out_range="limited")
-    halves = chain.filter("format", _PLANAR_8_BIT).filter("extractplanes", "y").split()
+    halves = chain.filter("format", _PIXEL_FORMAT).split()
     outputs = [
         halves[0].output(stamp_target, format="framecrc", vcodec="wrapped_avframe", flush_packets=1, **_TIMING),
         halves[1].output("pipe:1", format="rawvideo", vcodec="rawvideo", **_TIMING),
@@ -204,13 +223,14 @@ def clock_output(source: Any, video: Video) -> Any:
     return ffmpeg.output(*streams, "pipe:2", format="null", codec="copy")
 
 
-def _read_images(
+def _read_pictures(
     pipe: IO[bytes], width: int, height: int, name: object, stall_timeout_s: float
-) -> Iterator[NDArray[np.uint8]]:
-    """Yield images (height, width) from the pipe; an incomplete one at the end, from a killed decoder, is discarded."""
+) -> Iterator[_Picture]:
+    """Yield pictures from the pipe; an incomplete one at the end, from a killed decoder, is discarded."""
+    rows, columns = -(-height // 2), -(-width // 2)
     while True:
-        image = np.empty((height, width), np.uint8)
-        buffer = memoryview(image.data).cast("B")
+        pixels = np.empty(height * width + 2 * rows * columns, np.uint8)
+        buffer = memoryview(pixels.data)
         filled = 0
         while filled < len(buffer):
             wait_for_output(pipe, name, stall_timeout_s)
@@ -218,7 +238,8 @@ def _read_images(
             if not count:
                 return
             filled += count
-        yield image
+        luma, chroma = pixels[: height * width], pixels[height * width :]
+        yield _Picture(luma.reshape(height, width), chroma.reshape(2, rows, columns))
 
 
 @dataclass(frozen=True)
@@ -243,22 +264,22 @@ class _Clock:
 
 
 def _with_spans(
-    images: Iterator[NDArray[np.uint8]],
+    pictures: Iterator[_Picture],
     stamps: Iterator[tuple[int, int]],
     report: DecodingReport,
     clock: _Clock,
     packets: Packets,
     wait_for_packets: Callable[[], None],
 ) -> Iterator[Frame]:
-    """Yield a frame for each image and its (time, duration) in microseconds.
+    """Yield a frame for each picture and its (time, duration) in microseconds.
 
     A frame lasts until the next one starts. The last one lasts for its packet's duration or, where the container does not
     state it, for the median of the last intervals: both follow from the file alone, not from the ffmpeg that reads it.
     """
-    previous: tuple[int, NDArray[np.uint8]] | None = None
+    previous: tuple[int, _Picture] | None = None
     intervals_ms: deque[int] = deque(maxlen=_LAST_INTERVALS)
     start_us = duration_us = 0
-    for image in images:
+    for picture in pictures:
         stamp = next(stamps, None)
         if stamp is None:
             report.warnings["frames without a timestamp at the end were skipped"] += 1
@@ -267,27 +288,27 @@ def _with_spans(
         start_us, duration_us = stamp
         start_ms = clock.ms(start_us)
         if previous is not None:
-            previous_ms, previous_image = previous
+            previous_ms, previous_picture = previous
             start_ms = max(start_ms, previous_ms + 1)
             intervals_ms.append(start_ms - previous_ms)
-            yield _frame(report, Span(previous_ms, start_ms), previous_image)
-        previous = start_ms, image
+            yield _frame(report, Span(previous_ms, start_ms), previous_picture)
+        previous = start_ms, picture
     if previous is not None:
         wait_for_packets()
-        previous_ms, previous_image = previous
+        previous_ms, previous_picture = previous
         own_us = packets.duration_us(start_us) or duration_us
         last_ms = max(1, clock.ms(start_us + own_us) - previous_ms) if own_us > 0 else _FALLBACK_FRAME_MS
         is_stated = own_us > 0 and (clock.has_durations or packets.last_start_us == start_us)
         if intervals_ms and not is_stated:
             last_ms = statistics.median_low(intervals_ms)
-        yield _frame(report, Span(previous_ms, previous_ms + last_ms), previous_image)
+        yield _frame(report, Span(previous_ms, previous_ms + last_ms), previous_picture)
 
 
-def _frame(report: DecodingReport, span: Span, image: NDArray[np.uint8]) -> Frame:
+def _frame(report: DecodingReport, span: Span, picture: _Picture) -> Frame:
     index = report.frames
     report.frames += 1
     report.end_ms = span.end_ms
-    return Frame(index, index, span, image)
+    return Frame(index, index, span, picture.luma, picture.chroma)
 
 
 def _parse_stamp(line: str) -> tuple[int, int] | None:

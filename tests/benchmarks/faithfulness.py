@@ -19,7 +19,8 @@ from annotate.analysis.pipeline import analyzed_size_px
 from annotate.archive.discover import walk
 from annotate.errors import AnnotateError
 from annotate.faces.box import Box, pairwise_iou
-from annotate.faces.detect import FaceDetector
+from annotate.faces.detection import Detector
+from annotate.faces.detectors import load_detector
 from annotate.faces.search import Observation, detect_faces
 from annotate.faces.shots import limit_frame_rate, mark_shots
 from annotate.faces.track import TrackedFace, link_detections
@@ -67,15 +68,15 @@ def main(paths: tuple[Path, ...]) -> None:
     print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
 
 
-def compare(path: Path) -> TrackingComparison:
+def compare(path: Path, settings: Settings | None = None) -> TrackingComparison:
     """Compare the tracks of a video's first frames with those of detection on every frame."""
-    settings = Settings()
+    settings = Settings() if settings is None else settings
     video = probe(path)
     stream = limit_frame_rate(
         decode(video, analyzed_size_px(video, settings.min_face)), video.frame_rate, settings.max_frame_rate
     )
     frames = [frame for _, frame in zip(range(_MAX_FRAMES), stream, strict=False)]
-    detector = FaceDetector(settings.min_face)
+    detector = load_detector(settings.detector, settings.min_face)
     truth = _boxes(_detect_on_every_frame(frames, detector, settings), settings)
     tracked = _boxes(detect_faces(frames, detector, settings), settings)
     true_ms = found_ms = extra_ms = 0
@@ -90,9 +91,9 @@ def compare(path: Path) -> TrackingComparison:
     return TrackingComparison(path.name, true_ms, found_ms, extra_ms, tuple(shares))
 
 
-def _detect_on_every_frame(frames: Iterable[Frame], detector: FaceDetector, settings: Settings) -> Iterator[Observation]:
+def _detect_on_every_frame(frames: Iterable[Frame], detector: Detector, settings: Settings) -> Iterator[Observation]:
     for frame, begins_shot in mark_shots(frames, settings.gap_ms):
-        yield Observation(frame, begins_shot, detector(frame.image))
+        yield Observation(frame, begins_shot, detector.search(frame))
 
 
 def _boxes(observations: Iterable[Observation], settings: Settings) -> dict[int, list[Box]]:

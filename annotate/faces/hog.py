@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.faces.box import Box, pairwise_iou
+from annotate.faces.detection import Detection, left_to_right
+from annotate.media.decode import Frame
 
 WINDOW_PX = 80
 """Side of the detector's window: the smallest face it can find."""
@@ -50,19 +52,6 @@ _CELL_PX = 8
 """Side of the cells over which the detector makes histograms."""
 
 
-@dataclass(frozen=True, slots=True)
-class Detection:
-    """A detected face: its box in pixels of the image, and the detector's score (its threshold is 0)."""
-
-    box: Box
-    score: float
-
-    def shifted(self, x_px: float, y_px: float) -> Detection:
-        """Return the detection moved right by ``x_px`` and down by ``y_px``."""
-        box = self.box
-        return Detection(Box(box.x + x_px, box.y + y_px, box.width, box.height), self.score)
-
-
 def detection_short_side_px(min_face: float) -> int:
     """Return the shorter side of images in which a face of ``min_face`` (fraction of that side) fills the window.
 
@@ -77,26 +66,31 @@ def load_detector() -> Any:
     return dlib.get_frontal_face_detector()
 
 
-class FaceDetector:
+class HogDetector:
     """Detects faces of at least ``min_face`` of an image's shorter side with dlib's ``detector``, loaded if None."""
 
     def __init__(self, min_face: float, detector: Any = None) -> None:
         self._short_side_px = detection_short_side_px(min_face)
         self._detector = load_detector() if detector is None else detector
 
-    def __call__(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        """Return the detections in a gray image (height, width) uint8, from left to right."""
-        if min(image.shape) < 2:
+    def search(self, frame: Frame) -> tuple[Detection, ...]:
+        """Return the detections in the whole image, from left to right."""
+        if min(frame.image.shape) < 2:
             return ()
-        return _select(self._search(image, self._factor(image)))
+        return _select(self._search(frame.image, self._factor(frame.image)))
 
-    def detect_near(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Detection, ...]:
-        """Return the detections in the surroundings of ``boxes`` (at least one), from left to right.
+    def look(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
+        """Return the detections in the surroundings of ``known``, from left to right."""
+        return self.look_near(frame, known) if known else ()
+
+    def look_near(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
+        """Return the detections in the surroundings of ``known`` (at least one), from left to right.
 
         The search of a region starts at the pyramid level at which its smallest box is a little larger than the window, and
         the region is aligned with the cells of that level, so that it finds the same boxes as a search of the whole image.
-        A detection at one of ``boxes`` may have a score below 0, so that a face that turns or laughs is not lost.
+        A detection at one of ``known`` may have a score below 0, so that a face that turns or laughs is not lost.
         """
+        image, boxes = frame.image, [face.box for face in known]
         factor = self._factor(image)
         detections: list[Detection] = []
         for region in search_regions(boxes, image.shape):
@@ -203,4 +197,4 @@ def _shrunk(image: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
 def _select(detections: Sequence[Detection]) -> tuple[Detection, ...]:
     """Return the ``MAX_FACES`` detections of the highest scores, from left to right."""
     best = sorted(detections, key=lambda detection: -detection.score)[:MAX_FACES]
-    return tuple(sorted(best, key=lambda detection: (detection.box.x, detection.box.y)))
+    return left_to_right(best)

@@ -1,0 +1,114 @@
+"""Frame detected faces: turn them level by their eyes, and frame them as the model knows faces.
+
+Landmarks come from dlib's shape predictor (Kazemi & Sullivan, "One Millisecond Face Alignment with an Ensemble of
+Regression Trees", CVPR 2014), trained by `annotate.training.landmarks`. The frame of a face that looks into the camera is on
+average that of dlib's frontal face detector.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import dlib
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.faces.box import Box, pairwise_iou
+from annotate.faces.picture import View
+
+LANDMARKS_FILE = "landmarks.dat"
+LANDMARK_NAMES = (
+    *("right_brow_outer", "right_brow_middle", "right_brow_inner", "left_brow_inner", "left_brow_middle", "left_brow_outer"),
+    *("right_eye_outer", "right_eye_inner", "left_eye_inner", "left_eye_outer"),
+    *("nose_root", "nose_tip", "right_nostril", "left_nostril"),
+    *("mouth_right", "lip_top", "mouth_left", "lip_bottom", "chin"),
+)
+"""The landmarks, in the order of the predictor; right and left are the person's own."""
+
+VIEW_PX = 112
+FACE_PX = 64
+"""Side of the view in which landmarks are looked for, and of the face's box in it."""
+
+SIDE_PER_SIZE = 1.652
+"""Side of a frame, in the root mean square of ... see `frame_face`."""
+
+DROP_PER_SIDE = 0.207
+"""How far the center of a frame lies below the eyes, in sides."""
+
+NOSE_WEIGHT = 1.2
+"""Ratio of the distance between the eyes to that from the eyes to nose and mouth, in faces seen from the front."""
+
+MIN_IOU = 0.5
+"""Landmarks whose frame overlaps less with that of the detector are not those of the face."""
+
+MAX_GROWTH = 1.12
+"""Limit of the ratio of a frame's side to that of the detector's: in profiles the eyes say little."""
+
+_ROUNDS = 2
+_RIGHT_EYE, _LEFT_EYE, _LOWER = (6, 7), (8, 9), (12, 13, 14, 16)
+
+
+@dataclass(frozen=True)
+class FramedFace:
+    """A face's box, its roll in degrees, and its landmarks (n, 2) in pixels of the image, None if they are not to be seen."""
+
+    box: Box
+    roll_deg: float
+    landmarks: NDArray[np.float64] | None = None
+
+
+class Aligner:
+    """Frames faces with dlib's shape predictor."""
+
+    def __init__(self) -> None:
+        self._predictor = _load()
+        start, end = (VIEW_PX - FACE_PX) // 2, (VIEW_PX + FACE_PX) // 2 - 1
+        self._face = dlib.rectangle(start, start, end, end)
+
+    def __call__(self, image: NDArray[np.uint8], box: Box, roll_deg: float) -> FramedFace:
+        """Return the face that is roughly at ``box`` and turned by roughly ``roll_deg``, within 45 degrees.
+
+        ``image`` is gray (height, width) uint8.
+        """
+        framed = FramedFace(box, roll_deg)
+        for _ in range(_ROUNDS):
+            view = View.around(framed.box, framed.roll_deg, VIEW_PX / FACE_PX, VIEW_PX)
+            parts = self._predictor(view.of(image), self._face).parts()
+            landmarks = view.to_image(np.array([(part.x, part.y) for part in parts], np.float64))
+            framed = frame_face(landmarks)
+        if pairwise_iou([framed.box], [box])[0, 0] < MIN_IOU:
+            return FramedFace(box, roll_deg)
+        return replace(framed, box=_resized(framed.box, box.width / MAX_GROWTH, box.width * MAX_GROWTH))
+
+
+def frame_face(landmarks: NDArray[np.float64]) -> FramedFace:
+    """Return the square box of a face, and its roll in degrees, from its landmarks (n, 2) in pixels.
+
+    The side follows from the distance between the eyes and from that between the eyes and the mean of nostrils and corners of
+    the mouth, which are equal in a face seen from the front after weighting; as the head turns aside, the former shrinks and
+    the latter does not.
+    """
+    right_eye, left_eye, lower = (landmarks[list(numbers)].mean(0) for numbers in (_RIGHT_EYE, _LEFT_EYE, _LOWER))
+    eyes = (right_eye + left_eye) / 2
+    across, along = left_eye - right_eye, lower - eyes
+    side = SIDE_PER_SIZE * math.hypot(*across, *(NOSE_WEIGHT * along))
+    roll = math.atan2(across[1], across[0])
+    x, y = eyes + DROP_PER_SIDE * side * np.array([-math.sin(roll), math.cos(roll)])
+    box = Box(float(x - side / 2), float(y - side / 2), side, side)
+    return FramedFace(box, math.degrees(roll), landmarks)
+
+
+def _resized(box: Box, min_side: float, max_side: float) -> Box:
+    """Return a square box with the nearest side within limits, and the same center."""
+    side = min(max(box.width, min_side), max_side)
+    return Box(box.x + (box.width - side) / 2, box.y + (box.height - side) / 2, side, side)
+
+
+@cache
+def _load() -> Any:
+    with resources.as_file(resources.files("annotate.faces") / LANDMARKS_FILE) as path:
+        return dlib.shape_predictor(str(path))

@@ -1,0 +1,60 @@
+"""What every face detector returns, and what the stages after detection ask of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from annotate.faces.box import Box
+from annotate.media.decode import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A detected face.
+
+    ``box`` frames the face, in pixels of the frame, once it has been turned upright about the center of the box;
+    ``roll_deg`` is its angle in the image, -180 to 180, positive where the head leans clockwise as the viewer sees it.
+    ``score`` is the detector's own measure of certainty.
+    """
+
+    box: Box
+    score: float
+    roll_deg: float = 0.0
+
+    def shifted(self, x_px: float, y_px: float) -> Detection:
+        """Return the detection moved right by ``x_px`` and down by ``y_px``."""
+        box = self.box
+        return Detection(Box(box.x + x_px, box.y + y_px, box.width, box.height), self.score, self.roll_deg)
+
+    def interpolate(self, other: Detection, fraction: float) -> Detection:
+        """Return the linear interpolation between this detection (``fraction`` 0) and ``other`` (1).
+
+        The face turns the shorter way.
+
+        >>> Detection(Box(0, 0, 9, 9), 1, 170).interpolate(Detection(Box(0, 0, 9, 9), 0, -170), 0.75).roll_deg
+        -175.0
+        """
+        turn_deg = (other.roll_deg - self.roll_deg + 180) % 360 - 180
+        roll_deg = (self.roll_deg + turn_deg * fraction + 180) % 360 - 180
+        score = self.score + (other.score - self.score) * fraction
+        return Detection(self.box.interpolate(other.box, fraction), score, roll_deg)
+
+
+class Detector(Protocol):
+    """Detects faces in frames; all methods return the detections from left to right."""
+
+    def search(self, frame: Frame) -> tuple[Detection, ...]:
+        """Return all faces in the frame; slow, called every few seconds and at both ends of a shot."""
+
+    def look(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
+        """Return at least the faces that continue ``known``, those of the pass before; fast, called in between."""
+
+    def look_near(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
+        """Return the faces around ``known``, of which there is at least one."""
+
+
+def left_to_right(detections: Sequence[Detection]) -> tuple[Detection, ...]:
+    """Return detections ordered by the left side of their boxes."""
+    return tuple(sorted(detections, key=lambda detection: (detection.box.x, detection.box.y)))

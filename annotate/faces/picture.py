@@ -1,0 +1,91 @@
+"""Small colour pictures of frames, and upright views of faces in pictures.
+
+OpenCV runs in the calling thread only, so that the number of cores changes neither results nor the load of a machine.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.faces.box import Box
+from annotate.media.decode import BLACK, FULL_RANGE, WHITE, Frame
+
+cv2.setNumThreads(1)
+
+_LUMA_GAIN = FULL_RANGE / (WHITE - BLACK)
+_NEUTRAL_CHROMA = 128
+
+
+def colour_picture(frame: Frame, short_side_px: int) -> NDArray[np.uint8]:
+    """Return a frame as blue, green, red (height, width, 3) uint8, scaled to ``short_side_px`` along its shorter side.
+
+    The conversion is that of ITU-R BT.601 for every frame: what it makes of a picture in another standard differs in hue by
+    less than light does.
+    """
+    height, width = frame.image.shape
+    factor = short_side_px / min(height, width)
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    planes = [_resized(plane, size) for plane in (frame.image, *frame.chroma)]
+    luma = cv2.convertScaleAbs(np.maximum(planes[0], BLACK), alpha=_LUMA_GAIN, beta=-BLACK * _LUMA_GAIN)
+    blue, red = planes[1:] if len(planes) == 3 else [np.full_like(luma, _NEUTRAL_CHROMA)] * 2
+    picture: NDArray[np.uint8] = cv2.cvtColor(cv2.merge([luma, red, blue]), cv2.COLOR_YCrCb2BGR)
+    return picture
+
+
+def _resized(plane: NDArray[np.uint8], size: tuple[int, int]) -> Any:
+    method = cv2.INTER_AREA if size[0] < plane.shape[1] else cv2.INTER_LINEAR
+    return cv2.resize(plane, size, interpolation=method)
+
+
+@dataclass(frozen=True)
+class View:
+    """A square view of an image, turned so that a face of roll ``roll_deg`` stands upright.
+
+    The view shows ``side_px`` pixels of the image around (``x``, ``y``) in ``size_px`` pixels of its own.
+    """
+
+    x: float
+    y: float
+    side_px: float
+    roll_deg: float
+    size_px: int
+
+    @classmethod
+    def around(cls, box: Box, roll_deg: float, times: float, size_px: int) -> View:
+        """Return the view of a face, ``times`` as wide as its box."""
+        side_px = max(box.width, box.height) * times
+        return cls(box.x + box.width / 2, box.y + box.height / 2, side_px, roll_deg, size_px)
+
+    def of(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the view of an image (height, width) or (height, width, 3) uint8, whose edges are repeated beyond it.
+
+        Each pixel is the mean of as many evenly spaced, linearly interpolated samples as keep their distance within one
+        source pixel.
+        """
+        times = max(1, math.ceil(self.side_px / self.size_px))
+        size = self.size_px * times
+        pitch = self.side_px / size
+        right, down = self._axes()
+        corner = np.array([self.x, self.y]) + (right + down) * (pitch - self.side_px) / 2 - 0.5
+        matrix = np.column_stack([right * pitch, down * pitch, corner])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        samples: Any = cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        return samples if times == 1 else cv2.resize(samples, (self.size_px, self.size_px), interpolation=cv2.INTER_AREA)
+
+    def to_image(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return points (n, 2) of the view, x and y in its pixels, in pixels of the image."""
+        offsets = (points - self.size_px / 2) * (self.side_px / self.size_px)
+        right, down = self._axes()
+        placed: NDArray[np.float64] = offsets[:, :1] * right + offsets[:, 1:] * down + (self.x, self.y)
+        return placed
+
+    def _axes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the view's unit vectors to the right and downwards, in the image."""
+        cosine, sine = math.cos(math.radians(self.roll_deg)), math.sin(math.radians(self.roll_deg))
+        return np.array([cosine, sine]), np.array([-sine, cosine])

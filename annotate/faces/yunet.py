@@ -1,0 +1,195 @@
+"""The default detector: YuNet finds faces in small colour pictures, and dlib's shape predictor frames them.
+
+YuNet finds faces that lean up to about 45 degrees. So the slow search also goes over the picture in its three other
+orientations, and a known face that leans more is looked for in an upright view of its surroundings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.faces.align import Aligner
+from annotate.faces.box import Box, pairwise_iou
+from annotate.faces.detection import Detection, left_to_right
+from annotate.faces.picture import View, colour_picture
+from annotate.faces.yunet_network import YuNet, without_overlaps
+from annotate.media.decode import Frame
+
+MIN_SCORE = 0.7
+"""Minimum score of a new face."""
+
+MIN_TURNED_SCORE = 0.9
+"""Minimum score of a new face in a turned picture."""
+
+MIN_KNOWN_SCORE = 0.4
+"""Minimum score at a known face, so that a face that turns away or is half covered is not lost."""
+
+MIN_KNOWN_IOU = 0.4
+"""Minimum intersection over union of a detection with a known face that it continues."""
+
+SURE_SCORE = 0.85
+"""A new face of a lower score is also looked at from other angles: it may lean."""
+
+MAX_UPRIGHT_DEG = 35
+"""Known faces that lean more are looked for in an upright view."""
+
+FACE_PX = 43
+"""Height of the smallest face to find in the searched picture; below some 30 pixels YuNet finds much less."""
+
+MIN_SHORT_SIDE_PX, MAX_SHORT_SIDE_PX = 288, 720
+
+MIN_HEIGHT = 0.8
+"""Minimum height of YuNet's rectangle, in heights of the smallest face to find: sizes are estimates, and none of that size
+must be missed."""
+
+BOX_PER_FIND = 0.817
+"""Side of a face's box, in heights of YuNet's rectangle, which includes the forehead."""
+
+_VIEW_TIMES, _VIEW_PX = 2.4, 160
+_TURNS = {0: None, 90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, -90: cv2.ROTATE_90_CLOCKWISE}
+"""For the roll of a face, how the picture is turned to show it upright."""
+
+_MAX_SHIFT, _MAX_GROWTH = 0.4, 1.6
+"""How far a known face may have moved, in sides of its box, and grown or shrunk."""
+
+_OTHER_ANGLES_DEG = (-90, -45, 45, 90, 180)
+_MIN_GAIN = 0.05
+"""A face counts as leaning if the score of another angle is higher by this much."""
+
+
+def searched_short_side_px(min_face: float) -> int:
+    """Return the shorter side of the searched picture.
+
+    >>> searched_short_side_px(0.12)
+    359
+    """
+    return min(MAX_SHORT_SIDE_PX, max(MIN_SHORT_SIDE_PX, math.ceil(FACE_PX / min_face)))
+
+
+class YuNetDetector:
+    """Detects faces of at least ``min_face`` of a frame's shorter side, at any angle in the image plane."""
+
+    def __init__(self, min_face: float, network: YuNet | None = None, aligner: Aligner | None = None) -> None:
+        self._min_face = min_face
+        self._short_side_px = searched_short_side_px(min_face)
+        self._network = YuNet() if network is None else network
+        self._align = Aligner() if aligner is None else aligner
+        self._last: _SearchedFrame | None = None
+
+    def search(self, frame: Frame) -> tuple[Detection, ...]:
+        """Return all faces, from left to right."""
+        searched = self._searched(frame)
+        rows = np.concatenate([searched.finds(roll, MIN_TURNED_SCORE if roll else MIN_SCORE) for roll in _TURNS])
+        return self._kept([searched.framed(row, row[5]) for row in without_overlaps(rows)])
+
+    def look(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
+        """Return the faces that stand about upright and those that continue known ones, from left to right."""
+        searched = self._searched(frame)
+        leaning = [face for face in known if abs(face.roll_deg) > MAX_UPRIGHT_DEG]
+        upright = [face for face in known if abs(face.roll_deg) <= MAX_UPRIGHT_DEG]
+        found = [face for face in map(searched.again, leaning) if face is not None]
+        for row in searched.finds(0, MIN_KNOWN_SCORE):
+            face = searched.framed(row, 0)
+            if not _continues(face, found) and (row[4] >= MIN_SCORE or _continues(face, upright)):
+                found.append(face if row[4] >= SURE_SCORE or _continues(face, known) else searched.best_angle(row))
+        missed = [face for face in upright if not _continues(face, found)]
+        return self._kept([*found, *(face for face in map(searched.again, missed) if face is not None)])
+
+    def look_near(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
+        """Return the faces that continue ``known``, from left to right."""
+        return self._kept([face for face in map(self._searched(frame).again, known) if face is not None])
+
+    def _searched(self, frame: Frame) -> _SearchedFrame:
+        if self._last is None or self._last.frame is not frame:
+            picture = colour_picture(frame, self._short_side_px)
+            min_height_px = MIN_HEIGHT * self._min_face * self._short_side_px
+            self._last = _SearchedFrame(frame, picture, min_height_px, self._network, self._align)
+        return self._last
+
+    def _kept(self, faces: Sequence[Detection]) -> tuple[Detection, ...]:
+        """Return the faces, each once, from left to right."""
+        kept: list[Detection] = []
+        for face in sorted(faces, key=lambda face: -face.score):
+            if not _continues(face, kept):
+                kept.append(face)
+        return left_to_right(kept)
+
+
+@dataclass(frozen=True)
+class _SearchedFrame:
+    """A frame, the small picture of it that is searched, and what searches it."""
+
+    frame: Frame
+    picture: NDArray[np.uint8]
+    min_height_px: float
+    network: YuNet
+    align: Aligner
+
+    def finds(self, roll_deg: int, min_score: float) -> NDArray[np.float64]:
+        """Return the finds in the picture turned for faces of a roll in `_TURNS`: (n, 6), in pixels of the picture.
+
+        The columns are x, y, width, height, score and roll.
+        """
+        turn = _TURNS[roll_deg]
+        turned = self.picture if turn is None else np.asarray(cv2.rotate(self.picture, turn), np.uint8)
+        rows = self.network(turned, min_score)
+        rows = rows[rows[:, 3] >= self.min_height_px]
+        height, width = turned.shape[:2]
+        for _ in range(roll_deg // 90 % 4):  # turn the rectangles clockwise by 90 degrees
+            x, y, rectangle_width, rectangle_height, scores = rows.T
+            rows = np.column_stack([height - y - rectangle_height, x, rectangle_height, rectangle_width, scores])
+            height, width = width, height
+        return np.column_stack([rows, np.full(len(rows), roll_deg)])
+
+    def framed(self, row: NDArray[np.float64], roll_deg: float) -> Detection:
+        """Return the detection of a find, whose roll is roughly known."""
+        x, y, width, height, score = row[:5]
+        side = BOX_PER_FIND * (width if roll_deg % 180 else height)
+        return self._aligned(np.array([x + width / 2, y + height / 2]), side, score, roll_deg)
+
+    def again(self, face: Detection) -> Detection | None:
+        """Return a known face if it is still about where it was."""
+        return self._found_in(View.around(face.box.scaled(self._factor), face.roll_deg, _VIEW_TIMES, _VIEW_PX))
+
+    def best_angle(self, row: NDArray[np.float64]) -> Detection:
+        """Return the detection of a find in the upright picture, at the angle at which its score is highest."""
+        upright = self.framed(row, 0)
+        side = BOX_PER_FIND * row[3]
+        center = row[:2] + row[2:4] / 2
+        views = (View(*center, side * _VIEW_TIMES, angle_deg, _VIEW_PX) for angle_deg in _OTHER_ANGLES_DEG)
+        others = [face for face in map(self._found_in, views) if face is not None]
+        best = max(others, key=lambda face: face.score, default=upright)
+        return best if best.score > upright.score + _MIN_GAIN else upright
+
+    @property
+    def _factor(self) -> float:
+        """Pixels of the picture for one of the frame."""
+        return min(self.picture.shape[:2]) / min(self.frame.image.shape)
+
+    def _found_in(self, view: View) -> Detection | None:
+        """Return the face at the center of a view of the picture, None if there is none."""
+        side = view.size_px / _VIEW_TIMES
+        for x, y, width, height, score in self.network(view.of(self.picture), MIN_KNOWN_SCORE):
+            center = np.array([[x + width / 2, y + height / 2]])
+            is_central = np.abs(center - view.size_px / 2).max() <= _MAX_SHIFT * side
+            if is_central and 1 / _MAX_GROWTH <= BOX_PER_FIND * height / side <= _MAX_GROWTH:
+                found_side = BOX_PER_FIND * height * view.side_px / view.size_px
+                return self._aligned(view.to_image(center)[0], found_side, score, view.roll_deg)
+        return None
+
+    def _aligned(self, center: NDArray[np.float64], side: float, score: float, roll_deg: float) -> Detection:
+        """Return the detection of a face whose center and side are given in pixels of the picture."""
+        box = Box(*(center - side / 2), side, side).scaled(1 / self._factor)
+        face = self.align(self.frame.image, box, roll_deg)
+        return Detection(face.box, float(score), face.roll_deg)
+
+
+def _continues(face: Detection, others: Sequence[Detection]) -> bool:
+    """Return whether a detection may be of the same face as one of ``others``."""
+    return bool(others) and bool(pairwise_iou([face.box], [other.box for other in others]).max() >= MIN_KNOWN_IOU)
