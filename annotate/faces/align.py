@@ -48,6 +48,10 @@ MIN_IOU = 0.5
 MAX_GROWTH = 1.12
 """Limit of the ratio of a frame's side to that of the detector's: in profiles the eyes say little."""
 
+SMALL_TURN_DEG, SMALL_MOVE_IOU = 10, 0.75
+"""Landmarks are looked for again, in a better view, if they turn or move the view by more."""
+
+MAX_SAMPLES = 2
 _ROUNDS = 2
 _RIGHT_EYE, _LEFT_EYE, _LOWER = (6, 7), (8, 9), (12, 13, 14, 16)
 
@@ -77,9 +81,12 @@ class Aligner:
         framed = FramedFace(box, roll_deg)
         for _ in range(_ROUNDS):
             view = View.around(framed.box, framed.roll_deg, VIEW_PX / FACE_PX, VIEW_PX)
-            parts = self._predictor(view.of(image), self._face).parts()
+            parts = self._predictor(view.of(image, MAX_SAMPLES), self._face).parts()
             landmarks = view.to_image(np.array([(part.x, part.y) for part in parts], np.float64))
-            framed = frame_face(landmarks)
+            before, framed = framed, frame_face(landmarks)
+            turn_deg = abs((framed.roll_deg - before.roll_deg + 180) % 360 - 180)
+            if turn_deg <= SMALL_TURN_DEG and pairwise_iou([framed.box], [before.box])[0, 0] >= SMALL_MOVE_IOU:
+                break
         if pairwise_iou([framed.box], [box])[0, 0] < MIN_IOU:
             return FramedFace(box, roll_deg)
         return replace(framed, box=_resized(framed.box, box.width / MAX_GROWTH, box.width * MAX_GROWTH))

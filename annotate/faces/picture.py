@@ -18,6 +18,9 @@ from annotate.media.decode import BLACK, FULL_RANGE, WHITE, Frame
 
 cv2.setNumThreads(1)
 
+MAX_SAMPLES = 16
+"""Maximum number of samples along each axis for a pixel of a view."""
+
 _LUMA_GAIN = FULL_RANGE / (WHITE - BLACK)
 _NEUTRAL_CHROMA = 128
 
@@ -31,16 +34,11 @@ def colour_picture(frame: Frame, short_side_px: int) -> NDArray[np.uint8]:
     height, width = frame.image.shape
     factor = short_side_px / min(height, width)
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    planes = [_resized(plane, size) for plane in (frame.image, *frame.chroma)]
+    planes = [cv2.resize(plane, size) for plane in (frame.image, *frame.chroma)]
     luma = cv2.convertScaleAbs(np.maximum(planes[0], BLACK), alpha=_LUMA_GAIN, beta=-BLACK * _LUMA_GAIN)
     blue, red = planes[1:] if len(planes) == 3 else [np.full_like(luma, _NEUTRAL_CHROMA)] * 2
     picture: NDArray[np.uint8] = cv2.cvtColor(cv2.merge([luma, red, blue]), cv2.COLOR_YCrCb2BGR)
     return picture
-
-
-def _resized(plane: NDArray[np.uint8], size: tuple[int, int]) -> Any:
-    method = cv2.INTER_AREA if size[0] < plane.shape[1] else cv2.INTER_LINEAR
-    return cv2.resize(plane, size, interpolation=method)
 
 
 @dataclass(frozen=True)
@@ -62,13 +60,13 @@ class View:
         side_px = max(box.width, box.height) * times
         return cls(box.x + box.width / 2, box.y + box.height / 2, side_px, roll_deg, size_px)
 
-    def of(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def of(self, image: NDArray[np.uint8], max_samples: int = MAX_SAMPLES) -> NDArray[np.uint8]:
         """Return the view of an image (height, width) or (height, width, 3) uint8, whose edges are repeated beyond it.
 
-        Each pixel is the mean of as many evenly spaced, linearly interpolated samples as keep their distance within one
-        source pixel.
+        Each pixel is the mean of evenly spaced, linearly interpolated samples, at most one source pixel apart unless that
+        takes more than ``max_samples`` along each axis.
         """
-        times = max(1, math.ceil(self.side_px / self.size_px))
+        times = min(max(1, math.ceil(self.side_px / self.size_px)), max_samples)
         size = self.size_px * times
         pitch = self.side_px / size
         right, down = self._axes()

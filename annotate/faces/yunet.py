@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -23,6 +24,9 @@ from annotate.media.decode import Frame
 
 MIN_SCORE = 0.7
 """Minimum score of a new face."""
+
+LARGE_PX, MIN_LARGE_SCORE = 72, 0.8
+"""Height in the searched picture from which a new face must have a higher score: large faces have it, and patterns do not."""
 
 MIN_TURNED_SCORE = 0.9
 """Minimum score of a new face in a turned picture."""
@@ -42,7 +46,12 @@ MAX_UPRIGHT_DEG = 35
 FACE_PX = 43
 """Height of the smallest face to find in the searched picture; below some 30 pixels YuNet finds much less."""
 
-MIN_SHORT_SIDE_PX, MAX_SHORT_SIDE_PX = 288, 720
+MIN_SHORT_SIDE_PX, MAX_SHORT_SIDE_PX = 288, 704
+SHORT_SIDE_STEP_PX = 32
+"""The network works on multiples of it."""
+
+TURNED_PART = 2 / 3
+"""Size of the turned pictures, in sizes of the upright one: faces that lean far are few, and each turn takes as long again."""
 
 MIN_HEIGHT = 0.8
 """Minimum height of YuNet's rectangle, in heights of the smallest face to find: sizes are estimates, and none of that size
@@ -67,9 +76,10 @@ def searched_short_side_px(min_face: float) -> int:
     """Return the shorter side of the searched picture.
 
     >>> searched_short_side_px(0.12)
-    359
+    352
     """
-    return min(MAX_SHORT_SIDE_PX, max(MIN_SHORT_SIDE_PX, math.ceil(FACE_PX / min_face)))
+    steps = round(FACE_PX / min_face / SHORT_SIDE_STEP_PX)
+    return min(MAX_SHORT_SIDE_PX, max(MIN_SHORT_SIDE_PX, SHORT_SIDE_STEP_PX * steps))
 
 
 class YuNetDetector:
@@ -85,8 +95,8 @@ class YuNetDetector:
     def search(self, frame: Frame) -> tuple[Detection, ...]:
         """Return all faces, from left to right."""
         searched = self._searched(frame)
-        rows = np.concatenate([searched.finds(roll, MIN_TURNED_SCORE if roll else MIN_SCORE) for roll in _TURNS])
-        return self._kept([searched.framed(row, row[5]) for row in without_overlaps(rows)])
+        finds = np.concatenate([searched.finds(roll_deg, MIN_SCORE) for roll_deg in _TURNS])
+        return self._kept([searched.framed(find, find[5]) for find in without_overlaps(finds[_is_new(finds)])])
 
     def look(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
         """Return the faces that stand about upright and those that continue known ones, from left to right."""
@@ -94,10 +104,11 @@ class YuNetDetector:
         leaning = [face for face in known if abs(face.roll_deg) > MAX_UPRIGHT_DEG]
         upright = [face for face in known if abs(face.roll_deg) <= MAX_UPRIGHT_DEG]
         found = [face for face in map(searched.again, leaning) if face is not None]
-        for row in searched.finds(0, MIN_KNOWN_SCORE):
-            face = searched.framed(row, 0)
-            if not _continues(face, found) and (row[4] >= MIN_SCORE or _continues(face, upright)):
-                found.append(face if row[4] >= SURE_SCORE or _continues(face, known) else searched.best_angle(row))
+        finds = searched.finds(0, MIN_KNOWN_SCORE)
+        for find, is_new in zip(finds, _is_new(finds), strict=True):
+            face = searched.framed(find, 0)
+            if not _continues(face, found) and (is_new or _continues(face, upright)):
+                found.append(face if face.score >= SURE_SCORE or _continues(face, known) else searched.best_angle(find))
         missed = [face for face in upright if not _continues(face, found)]
         return self._kept([*found, *(face for face in map(searched.again, missed) if face is not None)])
 
@@ -136,20 +147,22 @@ class _SearchedFrame:
 
         The columns are x, y, width, height, score and roll.
         """
-        turn = _TURNS[roll_deg]
-        turned = self.picture if turn is None else np.asarray(cv2.rotate(self.picture, turn), np.uint8)
+        turn, turned = _TURNS[roll_deg], self.picture
+        if turn is not None:
+            turned = np.asarray(cv2.rotate(self.small_picture, turn), np.uint8)
         rows = self.network(turned, min_score)
+        rows[:, :4] *= max(self.picture.shape) / max(turned.shape)
         rows = rows[rows[:, 3] >= self.min_height_px]
-        height, width = turned.shape[:2]
+        height, width = self.picture.shape[:2] if roll_deg % 180 == 0 else self.picture.shape[1::-1]
         for _ in range(roll_deg // 90 % 4):  # turn the rectangles clockwise by 90 degrees
             x, y, rectangle_width, rectangle_height, scores = rows.T
             rows = np.column_stack([height - y - rectangle_height, x, rectangle_height, rectangle_width, scores])
             height, width = width, height
         return np.column_stack([rows, np.full(len(rows), roll_deg)])
 
-    def framed(self, row: NDArray[np.float64], roll_deg: float) -> Detection:
+    def framed(self, find: NDArray[np.float64], roll_deg: float) -> Detection:
         """Return the detection of a find, whose roll is roughly known."""
-        x, y, width, height, score = row[:5]
+        x, y, width, height, score = find[:5]
         side = BOX_PER_FIND * (width if roll_deg % 180 else height)
         return self._aligned(np.array([x + width / 2, y + height / 2]), side, score, roll_deg)
 
@@ -157,15 +170,20 @@ class _SearchedFrame:
         """Return a known face if it is still about where it was."""
         return self._found_in(View.around(face.box.scaled(self._factor), face.roll_deg, _VIEW_TIMES, _VIEW_PX))
 
-    def best_angle(self, row: NDArray[np.float64]) -> Detection:
+    def best_angle(self, find: NDArray[np.float64]) -> Detection:
         """Return the detection of a find in the upright picture, at the angle at which its score is highest."""
-        upright = self.framed(row, 0)
-        side = BOX_PER_FIND * row[3]
-        center = row[:2] + row[2:4] / 2
+        upright = self.framed(find, 0)
+        side = BOX_PER_FIND * find[3]
+        center = find[:2] + find[2:4] / 2
         views = (View(*center, side * _VIEW_TIMES, angle_deg, _VIEW_PX) for angle_deg in _OTHER_ANGLES_DEG)
         others = [face for face in map(self._found_in, views) if face is not None]
         best = max(others, key=lambda face: face.score, default=upright)
         return best if best.score > upright.score + _MIN_GAIN else upright
+
+    @cached_property
+    def small_picture(self) -> NDArray[np.uint8]:
+        """The picture in the size in which it is searched when turned."""
+        return np.asarray(cv2.resize(self.picture, None, fx=TURNED_PART, fy=TURNED_PART), np.uint8)
 
     @property
     def _factor(self) -> float:
@@ -175,7 +193,7 @@ class _SearchedFrame:
     def _found_in(self, view: View) -> Detection | None:
         """Return the face at the center of a view of the picture, None if there is none."""
         side = view.size_px / _VIEW_TIMES
-        for x, y, width, height, score in self.network(view.of(self.picture), MIN_KNOWN_SCORE):
+        for x, y, width, height, score in self.network(view.of(self.picture, 2), MIN_KNOWN_SCORE):
             center = np.array([[x + width / 2, y + height / 2]])
             is_central = np.abs(center - view.size_px / 2).max() <= _MAX_SHIFT * side
             if is_central and 1 / _MAX_GROWTH <= BOX_PER_FIND * height / side <= _MAX_GROWTH:
@@ -188,6 +206,13 @@ class _SearchedFrame:
         box = Box(*(center - side / 2), side, side).scaled(1 / self._factor)
         face = self.align(self.frame.image, box, roll_deg)
         return Detection(face.box, float(score), face.roll_deg)
+
+
+def _is_new(finds: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which finds (n, 6) are sure enough to be a new face."""
+    minima = np.where(finds[:, 2:4].max(1, initial=0) >= LARGE_PX, MIN_LARGE_SCORE, MIN_SCORE)
+    is_new: NDArray[np.bool_] = finds[:, 4] >= np.where(finds[:, 5] == 0, minima, MIN_TURNED_SCORE)
+    return is_new
 
 
 def _continues(face: Detection, others: Sequence[Detection]) -> bool:

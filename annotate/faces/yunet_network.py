@@ -45,6 +45,7 @@ class YuNet:
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4
+        self._planes: dict[tuple[int, ...], NDArray[np.float32]] = {}
         self._session = onnxruntime.InferenceSession(_any_size(_read()), options, providers=["CPUExecutionProvider"])
 
     def __call__(self, picture: NDArray[np.uint8], min_score: float) -> NDArray[np.float64]:
@@ -52,14 +53,25 @@ class YuNet:
 
         ``picture`` is blue, green, red (height, width, 3) uint8.
         """
-        height, width = (-(-side // STRIDES_PX[-1]) * STRIDES_PX[-1] for side in picture.shape[:2])
-        bottom, right = height - picture.shape[0], width - picture.shape[1]
-        if bottom or right:
-            picture = np.asarray(cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_CONSTANT), np.uint8)
-        outputs = self._session.run(None, {"input": cv2.dnn.blobFromImage(picture)})
+        planes = self._filled(picture)
+        outputs = self._session.run(None, {"input": planes})
+        width = planes.shape[3]
         levels = zip(STRIDES_PX, outputs[0:3], outputs[3:6], outputs[6:9], strict=True)
         finds = [_finds(width // stride_px, stride_px, *arrays, min_score) for stride_px, *arrays in levels]
         return without_overlaps(np.concatenate(finds))
+
+    def _filled(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the planes of a picture (1, 3, height, width), with black up to the next multiple of 32 pixels.
+
+        Memory is used again for pictures of one size: to allocate it would take as long as the network.
+        """
+        planes = self._planes.get(picture.shape)
+        if planes is None:
+            sides = (-(-side // STRIDES_PX[-1]) * STRIDES_PX[-1] for side in picture.shape[:2])
+            planes = self._planes[picture.shape] = np.zeros((1, 3, *sides), np.float32)
+        for number, plane in enumerate(cv2.split(picture)):
+            planes[0, number, : picture.shape[0], : picture.shape[1]] = plane
+        return planes
 
 
 def _finds(columns: int, stride_px: int, classes: Any, objects: Any, boxes: Any, min_score: float) -> NDArray[np.float64]:

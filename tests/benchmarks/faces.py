@@ -37,6 +37,9 @@ SIZES = (0.06, 0.15)
 MIN_IOU = 0.4
 """Minimum intersection over union of a label and the rectangle of a found face that counts as its face."""
 
+MAX_FALSE_IOU = 0.25
+"""A box that overlaps every label less is no face."""
+
 _FOREHEAD, _WIDTH = 0.235, 0.93
 """A label includes the forehead: how much higher it is than a found box, and how wide, in sides of the box."""
 
@@ -137,7 +140,7 @@ def find_crowd(video: Path, labels: Sequence[NDArray[np.float64]], settings: Set
         expected, found = [Box(x, y, right - x, bottom - y) for x, y, right, bottom in corners], found_boxes.get(number, [])
         ious = pairwise_iou(expected, found) if expected and found else np.zeros((len(expected), len(found)))
         is_found = ious.max(1, initial=0) >= MIN_IOU
-        false_boxes += int((ious.max(0, initial=0) < MIN_IOU).sum())
+        false_boxes += int((ious.max(0, initial=0) < MAX_FALSE_IOU).sum())
         for minimum, (hits, total) in counts.items():
             large = np.array([box.height >= minimum * PICTURE_PX for box in expected], bool)
             counts[minimum] = hits + int(is_found[large].sum()), total + int(large.sum())

@@ -22,7 +22,7 @@ from annotate.analysis.parallel import analyze
 from annotate.analysis.pipeline import Analysis
 from annotate.emotions.classifier import Classifier
 from annotate.faces import blocks
-from annotate.faces.detect import FaceDetector
+from annotate.faces.yunet import YuNetDetector
 from annotate.media.decode import Frame
 from annotate.results.table import format_table, to_table
 from annotate.settings import ONE_CORE
@@ -82,7 +82,9 @@ def measure(path: Path, started_at: float) -> dict[str, float]:
     """Analyze a video on one core and write its table; return seconds per second of video by stage."""
     stages = Stages()
     with (
-        mock.patch.object(FaceDetector, "_search", stages.wrapped("detect", FaceDetector._search)),
+        mock.patch.object(YuNetDetector, "search", stages.wrapped("detect", YuNetDetector.search)),
+        mock.patch.object(YuNetDetector, "look", stages.wrapped("detect", YuNetDetector.look)),
+        mock.patch.object(YuNetDetector, "look_near", stages.wrapped("detect", YuNetDetector.look_near)),
         mock.patch.object(blocks, "_pixels", stages.wrapped("crop", blocks._pixels)),
         mock.patch.object(blocks, "extract_patch", stages.wrapped("crop", blocks.extract_patch)),
         mock.patch.object(Classifier, "__call__", stages.wrapped("classify", Classifier.__call__)),
