@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from annotate.faces.blocks import TimedBox
 from annotate.faces.box import Box
+from annotate.faces.quality import Appearance
 from annotate.span import Span
 
 
@@ -31,6 +32,9 @@ class Annotation:
     probabilities: tuple[float, ...]
     detected: tuple[TimedBox, ...] = ()
     """Detections outside the overlap with the face's previous block; boxes in pixels of the displayed frame."""
+
+    appearance: Appearance = Appearance()
+    """Mean pose, sharpness and so on over the block; sizes in pixels of the displayed frame."""
 
     @property
     def emotion(self) -> str:

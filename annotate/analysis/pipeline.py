@@ -200,4 +200,5 @@ def _classify(blocks: Iterator[Block], classifier: Classifier, scale_x: float, s
                 names,
                 tuple(row.tolist()),
                 tuple(detected),
+                replace(block.appearance, face_px=block.appearance.face_px * scale_y),
             )

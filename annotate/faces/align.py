@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from annotate.faces.box import Box, pairwise_iou
 from annotate.faces.picture import View
+from annotate.faces.pose import Pose, difference_deg, estimate_pose
 
 LANDMARKS_FILE = "landmarks.dat"
 LANDMARK_NAMES = (
@@ -58,10 +59,10 @@ _RIGHT_EYE, _LEFT_EYE, _LOWER = (6, 7), (8, 9), (12, 13, 14, 16)
 
 @dataclass(frozen=True)
 class FramedFace:
-    """A face's box, its roll in degrees, and its landmarks (n, 2) in pixels of the image, None if they are not to be seen."""
+    """A face's box, its pose, and its landmarks (n, 2) in pixels of the image, None if they cannot be found."""
 
     box: Box
-    roll_deg: float
+    pose: Pose
     landmarks: NDArray[np.float64] | None = None
 
 
@@ -78,17 +79,17 @@ class Aligner:
 
         ``image`` is gray (height, width) uint8.
         """
-        framed = FramedFace(box, roll_deg)
+        framed = given = FramedFace(box, Pose(roll_deg=roll_deg))
         for _ in range(_ROUNDS):
-            view = View.around(framed.box, framed.roll_deg, VIEW_PX / FACE_PX, VIEW_PX)
+            view = View.around(framed.box, framed.pose.roll_deg, VIEW_PX / FACE_PX, VIEW_PX)
             parts = self._predictor(view.of(image, MAX_SAMPLES), self._face).parts()
             landmarks = view.to_image(np.array([(part.x, part.y) for part in parts], np.float64))
             before, framed = framed, frame_face(landmarks)
-            turn_deg = abs((framed.roll_deg - before.roll_deg + 180) % 360 - 180)
-            if turn_deg <= SMALL_TURN_DEG and pairwise_iou([framed.box], [before.box])[0, 0] >= SMALL_MOVE_IOU:
+            turn_deg = difference_deg(framed.pose.roll_deg, before.pose.roll_deg)
+            if abs(turn_deg) <= SMALL_TURN_DEG and pairwise_iou([framed.box], [before.box])[0, 0] >= SMALL_MOVE_IOU:
                 break
         if pairwise_iou([framed.box], [box])[0, 0] < MIN_IOU:
-            return FramedFace(box, roll_deg)
+            return given
         return replace(framed, box=_resized(framed.box, box.width / MAX_GROWTH, box.width * MAX_GROWTH))
 
 
@@ -106,7 +107,7 @@ def frame_face(landmarks: NDArray[np.float64]) -> FramedFace:
     roll = math.atan2(across[1], across[0])
     x, y = eyes + DROP_PER_SIDE * side * np.array([-math.sin(roll), math.cos(roll)])
     box = Box(float(x - side / 2), float(y - side / 2), side, side)
-    return FramedFace(box, math.degrees(roll), landmarks)
+    return FramedFace(box, replace(estimate_pose(landmarks), roll_deg=math.degrees(roll)), landmarks)
 
 
 def _resized(box: Box, min_side: float, max_side: float) -> Box:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from annotate.emotions.contract import Contract
 from annotate.faces.box import Box
 from annotate.faces.crop import Patch, extract_patch
+from annotate.faces.pose import Pose, mean_pose
+from annotate.faces.quality import Appearance, measure_crops
 from annotate.faces.track import TrackedFace, TrackEnd
 from annotate.span import Span
 
@@ -30,7 +32,8 @@ class Block:
     ``pixels`` is (block frames, size, size) uint8 in full range; frames that the model skips repeat the frame before.
     ``box`` is the mean over the block, in pixels of the analyzed image. ``frames`` counts the frames without padding,
     ``detections`` those in which the face was detected, and ``overlap`` those shared with the face's previous block.
-    ``face_id`` counts from 1, ``number`` counts a face's blocks from 0. ``detected`` are the detections outside the overlap.
+    ``face_id`` counts from 1, ``number`` counts a face's blocks from 0. ``detected`` are the detections outside the overlap;
+    ``appearance`` is the mean over the block, with the size of the face in pixels of the analyzed image.
     """
 
     face_id: int
@@ -44,6 +47,7 @@ class Block:
     detections: int
     overlap: int
     detected: tuple[TimedBox, ...]
+    appearance: Appearance
     pixels: NDArray[np.uint8]
 
 
@@ -65,6 +69,7 @@ class CroppedFace:
     box: Box
     score: float
     detected: bool
+    pose: Pose
     patch: Patch
 
 
@@ -134,8 +139,8 @@ def _track_blocks(
 def crop_face(face: TrackedFace, contract: Contract) -> CroppedFace:
     """Return a tracked face with the patch that the contract's crop needs."""
     frame = face.frame
-    patch = extract_patch(frame.image, face.box, face.roll_deg, contract.crop_margin, contract.crop_size_px)
-    return CroppedFace(frame.index, frame.last_index, frame.span, face.box, face.score, face.detected, patch)
+    patch = extract_patch(frame.image, face.box, face.pose.roll_deg, contract.crop_margin, contract.crop_size_px)
+    return CroppedFace(frame.index, frame.last_index, frame.span, face.box, face.score, face.detected, face.pose, patch)
 
 
 def _last_block(pending: _Pending, contract: Contract, min_track_frames: int) -> list[Block]:
@@ -159,19 +164,23 @@ def make_block(
     """Make a block of consecutive frames of one face, at most a block's length; a shorter one repeats its last crop."""
     first, last = frames[0], frames[-1]
     boxes = np.array([(frame.box.x, frame.box.y, frame.box.width, frame.box.height) for frame in frames])
+    box, pixels = Box(*boxes.mean(0).tolist()), _pixels([frame.patch for frame in frames], contract)
+    sharpness, brightness = measure_crops(pixels[: len(frames) : contract.frame_stride])
+    appearance = Appearance(mean_pose([frame.pose for frame in frames]), sharpness, brightness, max(box.width, box.height))
     return Block(
         face_id=face_id,
         number=number,
         first_frame=first.index,
         last_frame=last.last_index,
         span=Span(first.span.start_ms, last.span.end_ms),
-        box=Box(*boxes.mean(0).tolist()),
+        box=box,
         face_score=float(np.mean([frame.score for frame in frames])),
         frames=len(frames),
         detections=sum(frame.detected for frame in frames),
         overlap=overlap,
         detected=tuple(TimedBox(frame.span.start_ms, frame.box) for frame in frames[overlap:] if frame.detected),
-        pixels=_pixels([frame.patch for frame in frames], contract),
+        appearance=appearance,
+        pixels=pixels,
     )
 
 

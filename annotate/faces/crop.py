@@ -27,7 +27,8 @@ class Patch:
 
     def crop(self) -> NDArray[np.uint8]:
         """Return the face as (size_px, size_px) uint8 in full range."""
-        return _FULL[self.view.of(self.pixels)]
+        pixels: NDArray[np.uint8] = _FULL[self.view.of(self.pixels)]
+        return pixels
 
 
 def extract_patch(image: NDArray[np.uint8], box: Box, roll_deg: float, margin: float, size_px: int) -> Patch:
@@ -46,9 +47,7 @@ def extract_patch(image: NDArray[np.uint8], box: Box, roll_deg: float, margin: f
     return Patch(image[rows, columns].copy(), replace(view, x=view.x - columns.start, y=view.y - rows.start))
 
 
-def crop(
-    image: NDArray[np.uint8], box: Box, margin: float, size_px: int, roll_deg: float = 0.0
-) -> NDArray[np.uint8]:
+def crop(image: NDArray[np.uint8], box: Box, margin: float, size_px: int, roll_deg: float = 0.0) -> NDArray[np.uint8]:
     """Return a face as (size_px, size_px) uint8 in full range; see `extract_patch`."""
     return extract_patch(image, box, roll_deg, margin, size_px).crop()
 

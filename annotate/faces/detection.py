@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from annotate.faces.box import Box
+from annotate.faces.pose import Pose
 from annotate.media.decode import Frame
 
 
@@ -14,32 +15,24 @@ from annotate.media.decode import Frame
 class Detection:
     """A detected face.
 
-    ``box`` frames the face, in pixels of the frame, once it has been turned upright about the center of the box;
-    ``roll_deg`` is its angle in the image, -180 to 180, positive where the head leans clockwise as the viewer sees it.
-    ``score`` is the detector's own measure of certainty.
+    ``box`` frames the face, in pixels of the frame, once it has been turned upright about the center of the box by the
+    roll of ``pose``. ``score`` is the detector's own measure of certainty.
     """
 
     box: Box
     score: float
-    roll_deg: float = 0.0
+    pose: Pose = Pose()
 
     def shifted(self, x_px: float, y_px: float) -> Detection:
         """Return the detection moved right by ``x_px`` and down by ``y_px``."""
         box = self.box
-        return Detection(Box(box.x + x_px, box.y + y_px, box.width, box.height), self.score, self.roll_deg)
+        return Detection(Box(box.x + x_px, box.y + y_px, box.width, box.height), self.score, self.pose)
 
     def interpolate(self, other: Detection, fraction: float) -> Detection:
-        """Return the linear interpolation between this detection (``fraction`` 0) and ``other`` (1).
-
-        The face turns the shorter way.
-
-        >>> Detection(Box(0, 0, 9, 9), 1, 170).interpolate(Detection(Box(0, 0, 9, 9), 0, -170), 0.75).roll_deg
-        -175.0
-        """
-        turn_deg = (other.roll_deg - self.roll_deg + 180) % 360 - 180
-        roll_deg = (self.roll_deg + turn_deg * fraction + 180) % 360 - 180
+        """Return the linear interpolation between this detection (``fraction`` 0) and ``other`` (1)."""
         score = self.score + (other.score - self.score) * fraction
-        return Detection(self.box.interpolate(other.box, fraction), score, roll_deg)
+        box, pose = self.box.interpolate(other.box, fraction), self.pose.interpolate(other.pose, fraction)
+        return Detection(box, score, pose)
 
 
 class Detector(Protocol):

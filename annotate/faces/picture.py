@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -73,8 +72,10 @@ class View:
         corner = np.array([self.x, self.y]) + (right + down) * (pitch - self.side_px) / 2 - 0.5
         matrix = np.column_stack([right * pitch, down * pitch, corner])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        samples: Any = cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        return samples if times == 1 else cv2.resize(samples, (self.size_px, self.size_px), interpolation=cv2.INTER_AREA)
+        pixels = cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        if times > 1:
+            pixels = cv2.resize(pixels, (self.size_px, self.size_px), interpolation=cv2.INTER_AREA)
+        return np.asarray(pixels, np.uint8)
 
     def to_image(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return points (n, 2) of the view, x and y in its pixels, in pixels of the image."""
@@ -82,6 +83,12 @@ class View:
         right, down = self._axes()
         placed: NDArray[np.float64] = offsets[:, :1] * right + offsets[:, 1:] * down + (self.x, self.y)
         return placed
+
+    def from_image(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return points (n, 2) of the image in pixels of the view; the inverse of `to_image`."""
+        offsets = points - (self.x, self.y)
+        turned: NDArray[np.float64] = np.column_stack([offsets @ axis for axis in self._axes()])
+        return turned * (self.size_px / self.side_px) + self.size_px / 2
 
     def _axes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the view's unit vectors to the right and downwards, in the image."""

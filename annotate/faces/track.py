@@ -10,6 +10,7 @@ import numpy as np
 
 from annotate.faces.box import Box, pairwise_containment, pairwise_iou
 from annotate.faces.detection import Detection
+from annotate.faces.pose import Pose
 from annotate.faces.search import Observation
 from annotate.media.decode import Frame
 from annotate.settings import Settings
@@ -30,7 +31,7 @@ class TrackedFace:
     box: Box
     score: float
     detected: bool
-    roll_deg: float = 0.0
+    pose: Pose = Pose()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def _extend(track: _Track, frame: Frame, detection: Detection) -> Iterator[Track
 
 
 def _tracked(number: int, frame: Frame, face: Detection, *, detected: bool = True) -> TrackedFace:
-    return TrackedFace(number, frame, face.box, face.score, detected, face.roll_deg)
+    return TrackedFace(number, frame, face.box, face.score, detected, face.pose)
 
 
 def _end(tracks: list[_Track]) -> Iterator[TrackEnd]:

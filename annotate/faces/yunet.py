@@ -6,7 +6,6 @@ orientations, and a known face that leans more is looked for in an upright view 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -101,8 +100,8 @@ class YuNetDetector:
     def look(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
         """Return the faces that stand about upright and those that continue known ones, from left to right."""
         searched = self._searched(frame)
-        leaning = [face for face in known if abs(face.roll_deg) > MAX_UPRIGHT_DEG]
-        upright = [face for face in known if abs(face.roll_deg) <= MAX_UPRIGHT_DEG]
+        leaning = [face for face in known if abs(face.pose.roll_deg) > MAX_UPRIGHT_DEG]
+        upright = [face for face in known if abs(face.pose.roll_deg) <= MAX_UPRIGHT_DEG]
         found = [face for face in map(searched.again, leaning) if face is not None]
         finds = searched.finds(0, MIN_KNOWN_SCORE)
         for find, is_new in zip(finds, _is_new(finds), strict=True):
@@ -168,14 +167,14 @@ class _SearchedFrame:
 
     def again(self, face: Detection) -> Detection | None:
         """Return a known face if it is still about where it was."""
-        return self._found_in(View.around(face.box.scaled(self._factor), face.roll_deg, _VIEW_TIMES, _VIEW_PX))
+        return self._found_in(View.around(face.box.scaled(self._factor), face.pose.roll_deg, _VIEW_TIMES, _VIEW_PX))
 
     def best_angle(self, find: NDArray[np.float64]) -> Detection:
         """Return the detection of a find in the upright picture, at the angle at which its score is highest."""
         upright = self.framed(find, 0)
         side = BOX_PER_FIND * find[3]
-        center = find[:2] + find[2:4] / 2
-        views = (View(*center, side * _VIEW_TIMES, angle_deg, _VIEW_PX) for angle_deg in _OTHER_ANGLES_DEG)
+        x, y = find[:2] + find[2:4] / 2
+        views = (View(x, y, side * _VIEW_TIMES, angle_deg, _VIEW_PX) for angle_deg in _OTHER_ANGLES_DEG)
         others = [face for face in map(self._found_in, views) if face is not None]
         best = max(others, key=lambda face: face.score, default=upright)
         return best if best.score > upright.score + _MIN_GAIN else upright
@@ -188,7 +187,7 @@ class _SearchedFrame:
     @property
     def _factor(self) -> float:
         """Pixels of the picture for one of the frame."""
-        return min(self.picture.shape[:2]) / min(self.frame.image.shape)
+        return float(min(self.picture.shape[:2]) / min(self.frame.image.shape))
 
     def _found_in(self, view: View) -> Detection | None:
         """Return the face at the center of a view of the picture, None if there is none."""
@@ -203,9 +202,10 @@ class _SearchedFrame:
 
     def _aligned(self, center: NDArray[np.float64], side: float, score: float, roll_deg: float) -> Detection:
         """Return the detection of a face whose center and side are given in pixels of the picture."""
-        box = Box(*(center - side / 2), side, side).scaled(1 / self._factor)
+        x, y = center - side / 2
+        box = Box(x, y, side, side).scaled(1 / self._factor)
         face = self.align(self.frame.image, box, roll_deg)
-        return Detection(face.box, float(score), face.roll_deg)
+        return Detection(face.box, float(score), face.pose)
 
 
 def _is_new(finds: NDArray[np.float64]) -> NDArray[np.bool_]:

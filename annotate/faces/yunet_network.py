@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ class YuNet:
         outputs = self._session.run(None, {"input": planes})
         width = planes.shape[3]
         levels = zip(STRIDES_PX, outputs[0:3], outputs[3:6], outputs[6:9], strict=True)
-        finds = [_finds(width // stride_px, stride_px, *arrays, min_score) for stride_px, *arrays in levels]
+        finds = [_finds(width // stride_px, stride_px, arrays, min_score) for stride_px, *arrays in levels]
         return without_overlaps(np.concatenate(finds))
 
     def _filled(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -74,8 +75,9 @@ class YuNet:
         return planes
 
 
-def _finds(columns: int, stride_px: int, classes: Any, objects: Any, boxes: Any, min_score: float) -> NDArray[np.float64]:
+def _finds(columns: int, stride_px: int, arrays: Sequence[Any], min_score: float) -> NDArray[np.float64]:
     """Return the finds of one level of the network, of ``columns`` cells in each row."""
+    classes, objects, boxes = arrays
     scores = np.sqrt(np.clip(classes[0, :, 0], 0, 1) * np.clip(objects[0, :, 0], 0, 1))
     cells = np.flatnonzero(scores >= min_score)
     x, y, width, height = boxes[0, cells].astype(np.float64).T
@@ -87,7 +89,7 @@ def _finds(columns: int, stride_px: int, classes: Any, objects: Any, boxes: Any,
 def without_overlaps(finds: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return finds (n, 5) without those that overlap one of a higher score, the highest score first; further columns are kept."""
     left = finds[np.argsort(-finds[:, 4], kind="stable")]
-    kept = []
+    kept: list[NDArray[np.float64]] = []
     while len(left) and len(kept) < MAX_FINDS:
         kept.append(left[0])
         left = left[_ious(left[0], left) <= MAX_IOU]

@@ -223,9 +223,7 @@ def clock_output(source: Any, video: Video) -> Any:
     return ffmpeg.output(*streams, "pipe:2", format="null", codec="copy")
 
 
-def _read_pictures(
-    pipe: IO[bytes], width: int, height: int, name: object, stall_timeout_s: float
-) -> Iterator[_Picture]:
+def _read_pictures(pipe: IO[bytes], width: int, height: int, name: object, stall_timeout_s: float) -> Iterator[_Picture]:
     """Yield pictures from the pipe; an incomplete one at the end, from a killed decoder, is discarded."""
     rows, columns = -(-height // 2), -(-width // 2)
     while True:

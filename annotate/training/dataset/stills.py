@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from annotate.emotions.contract import Contract
 from annotate.errors import DatasetError, read_error
 from annotate.faces.box import Box
-from annotate.faces.crop import extract_patch
+from annotate.faces.picture import View
 from annotate.training.dataset.storage import PARTS, BlockOrigin, Split, write_dataset
 
 
@@ -85,7 +85,7 @@ def _stills(
     whole = Box(0, 0, width, height)
     for number in usable:
         still = arrays["pixels"][number]
-        pixels = np.rint(extract_patch(still, whole, 0.0, contract.crop_size_px).resampled()).clip(0, 255).astype(np.uint8)
+        pixels = View.around(whole, 0.0, 1.0, contract.crop_size_px).of(still)
         subject = str(arrays["subject"][number]) if "subject" in arrays else ""
         content = hashlib.sha256(still.tobytes()).hexdigest()
         part = str(arrays["split"][number]) if "split" in arrays else split.part(f"image {content}", subject)
