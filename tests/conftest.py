@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from annotate.faces.detect import load_detector
 from tests.clips import keep_clips, make_face_image, make_from_images, make_pattern
 from tests.object_store import bucket, endpoint, fresh_client, store_url
 
@@ -38,22 +35,6 @@ def _isolated_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 def _kept_clips() -> Iterator[None]:
     """Encode a clip that several tests make only once per run."""
     with keep_clips():
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _kept_detectors() -> Iterator[None]:
-    """Load dlib's detector, which takes a sixth of a second, only once per thread."""
-    kept = threading.local()
-
-    def load() -> Any:
-        if not hasattr(kept, "detector"):
-            kept.detector = load_detector()
-        return kept.detector
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("annotate.analysis.tools.load_detector", load)
-        patch.setattr("annotate.faces.detect.load_detector", load)
         yield
 
 

@@ -36,7 +36,7 @@ MIN_SHORT_SIDE_PX, MAX_SHORT_SIDE_PX, MAX_LONG_SIDE_PX = 540, 1080, 16_384
 """Limits of the size of analyzed frames."""
 
 SIZE_TOLERANCE = 0.25
-"""Frames that are larger than needed by up to this fraction are not scaled, which would take longer than to crop from them."""
+"""Frames that are larger than needed by up to this fraction are not scaled, which would take longer than it saves."""
 
 _SILENT_CONTAINERS = ("flv", "mxf")
 """Containers with a length in the header whose demuxer does not report that a file is cut off."""

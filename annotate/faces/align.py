@@ -34,14 +34,14 @@ VIEW_PX = 112
 FACE_PX = 64
 """Side of the view in which landmarks are looked for, and of the face's box in it."""
 
+NOSE_WEIGHT = 1.2
+"""Distance between the eyes over that from the eyes to nose and mouth (see `frame_face`), in faces seen from the front."""
+
 SIDE_PER_SIZE = 1.652
-"""Side of a frame, in the root mean square of ... see `frame_face`."""
+"""Side of a frame, in lengths of the hypotenuse of these two distances once they are weighted."""
 
 DROP_PER_SIDE = 0.207
 """How far the center of a frame lies below the eyes, in sides."""
-
-NOSE_WEIGHT = 1.2
-"""Ratio of the distance between the eyes to that from the eyes to nose and mouth, in faces seen from the front."""
 
 MIN_IOU = 0.5
 """Landmarks whose frame overlaps less with that of the detector are not those of the face."""
@@ -94,11 +94,11 @@ class Aligner:
 
 
 def frame_face(landmarks: NDArray[np.float64]) -> FramedFace:
-    """Return the square box of a face, and its roll in degrees, from its landmarks (n, 2) in pixels.
+    """Return the square box of a face, and its pose, from its landmarks (n, 2) in pixels.
 
-    The side follows from the distance between the eyes and from that between the eyes and the mean of nostrils and corners of
-    the mouth, which are equal in a face seen from the front after weighting; as the head turns aside, the former shrinks and
-    the latter does not.
+    The side follows from the distance between the eyes and from that between the eyes and the mean of nostrils and corners
+    of the mouth: as the head turns aside, the former shrinks and the latter does not. The three measures are fitted to the
+    boxes of dlib's frontal face detector on photographs of 170 people.
     """
     right_eye, left_eye, lower = (landmarks[list(numbers)].mean(0) for numbers in (_RIGHT_EYE, _LEFT_EYE, _LOWER))
     eyes = (right_eye + left_eye) / 2

@@ -81,7 +81,7 @@ def estimate_pose(landmarks: NDArray[np.float64]) -> Pose:
     """Return the pose of a head from its landmarks (n, 2) in pixels."""
     points = landmarks[list(_LANDMARKS)]
     solution = np.linalg.lstsq(_HEAD_MM - _HEAD_MM.mean(0), points - points.mean(0), rcond=None)[0].T
-    left, scales, right = np.linalg.svd(solution, full_matrices=False)
+    left, _, right = np.linalg.svd(solution, full_matrices=False)
     across, down = left @ right
     forward = np.cross(across, down)
     yaw, pitch = math.atan2(-forward[0], forward[2]), math.asin(np.clip(-forward[1], -1, 1))

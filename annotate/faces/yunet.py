@@ -25,7 +25,7 @@ MIN_SCORE = 0.7
 """Minimum score of a new face."""
 
 LARGE_PX, MIN_LARGE_SCORE = 72, 0.8
-"""Height in the searched picture from which a new face must have a higher score: large faces have it, and patterns do not."""
+"""Height in the searched picture from which a new face must have a higher score: faces have it, patterns do not."""
 
 MIN_TURNED_SCORE = 0.9
 """Minimum score of a new face in a turned picture."""
@@ -50,7 +50,7 @@ SHORT_SIDE_STEP_PX = 32
 """The network works on multiples of it."""
 
 TURNED_PART = 2 / 3
-"""Size of the turned pictures, in sizes of the upright one: faces that lean far are few, and each turn takes as long again."""
+"""Size of the turned pictures, in sizes of the upright one: faces that lean far are few, and each turn takes time."""
 
 MIN_HEIGHT = 0.8
 """Minimum height of YuNet's rectangle, in heights of the smallest face to find: sizes are estimates, and none of that size

@@ -87,7 +87,7 @@ def _finds(columns: int, stride_px: int, arrays: Sequence[Any], min_score: float
 
 
 def without_overlaps(finds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return finds (n, 5) without those that overlap one of a higher score, the highest score first; further columns are kept."""
+    """Return finds (n, 5 or more) without those that overlap one of a higher score, the highest score first."""
     left = finds[np.argsort(-finds[:, 4], kind="stable")]
     kept: list[NDArray[np.float64]] = []
     while len(left) and len(kept) < MAX_FINDS:

@@ -81,8 +81,8 @@ class Frame:
 
     ``index`` counts the decoded frames from 0; ``last_index`` is the index of the last frame that was dropped in favor of
     this one, or ``index`` itself. ``image`` is (height, width) uint8 luma in limited range, 16..235; ``chroma`` are the blue
-    and red differences, (2, height / 2, width / 2) rounded up, or no planes if not needed. ``span`` ends where the next frame
-    begins.
+    and red differences, (2, height / 2, width / 2) rounded up, or none of a gray picture. ``span`` ends where the next
+    frame begins.
     """
 
     index: int

@@ -74,7 +74,7 @@ def render_head(
 def _turn(
     offsets: NDArray[np.float64], anatomy: Anatomy, yaw_deg: float, pitch_deg: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the pixels (n, 2) and depths (n,) of points of the head that are given relative to its center, in millimetres."""
+    """Return the pixels (n, 2) and depths (n,) of points of the head, given relative to its center in millimetres."""
     x, y = offsets.T
     z = anatomy.depth_mm(x, y)
     yaw, pitch = math.radians(yaw_deg), math.radians(pitch_deg)

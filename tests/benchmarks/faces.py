@@ -1,9 +1,9 @@
 """Measure which faces are found: ``python -m tests.benchmarks.faces [--boxes FILE.npz] [--clips DIR]``.
 
-``--boxes`` holds labelled crowd pictures: ``jpeg`` (all files end to end), ``offset`` (where each begins), ``box_xyxy`` (n, 4)
-in 416ths of the width and height, and ``box_image`` (n,). They become a video, a second for each picture, that is annotated as
-any other. ``--clips`` is searched for videos. Both are optional; pictures turned in the image plane and clips without faces are
-made from the sample videos and by ffmpeg.
+``--boxes`` holds labelled crowd pictures: ``jpeg`` (all files end to end), ``offset`` (where each begins), ``box_xyxy``
+(n, 4) in 416ths of the width and height, and ``box_image`` (n,). They become a video, a second for each picture, that is
+annotated as any other. ``--clips`` is searched for videos. Both are optional; pictures turned in the image plane and clips
+without faces are made from the sample videos and by ffmpeg.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def find_crowd(video: Path, labels: Sequence[NDArray[np.float64]], settings: Set
     for annotation in iterate_annotations(video, settings):
         middle_ms = (annotation.span.start_ms + annotation.span.end_ms) // 2
         found_boxes.setdefault(middle_ms // MS_PER_S, []).append(_with_forehead(annotation.box))
-    counts = {minimum: (0, 0) for minimum in SIZES}
+    counts = dict.fromkeys(SIZES, (0, 0))
     false_boxes = 0
     for number, corners in enumerate(labels):
         expected, found = [Box(x, y, right - x, bottom - y) for x, y, right, bottom in corners], found_boxes.get(number, [])

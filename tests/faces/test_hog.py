@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from annotate.faces.detect import MAX_SIDE_PX, MIN_WEAK_IOU, MIN_WEAK_SCORE, FaceDetector
 from numpy.typing import NDArray
 
 from annotate.faces import detect
 from annotate.faces.box import Box, pairwise_iou
-from annotate.faces.detect import MAX_SIDE_PX, MIN_WEAK_IOU, MIN_WEAK_SCORE, FaceDetector
 from annotate.media.decode import decode
 from annotate.media.probe import probe
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from annotate.faces.detect import Detection
 from numpy.typing import NDArray
 
 from annotate.faces.box import Box, pairwise_iou
-from annotate.faces.detect import Detection
 from annotate.faces.search import MIN_SAME_FACE_IOU, Observation, detect_faces
 from annotate.media.decode import Frame
 from annotate.settings import Settings

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from annotate.faces.detect import Detection
 
 from annotate.faces.box import Box
-from annotate.faces.detect import Detection
 from annotate.faces.search import Observation
 from annotate.faces.track import TrackedFace, TrackEnd, link_detections
 from annotate.media.decode import Frame

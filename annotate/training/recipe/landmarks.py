@@ -1,8 +1,8 @@
 """Train the predictor of landmarks: ``python -m annotate.training.recipe.landmarks --posed FILE -o landmarks.dat``.
 
-The file holds frontal photographs (``jpeg``, ``offset``), their ``points78`` and ``subject``. Each is seen several times: turned
-in depth (`annotate.training.head_render`) or as it is, turned in the image plane, shifted, and in bad light, blurred, small or
-partly covered. Errors are those of people that were left out of training.
+The file holds frontal photographs (``jpeg``, ``offset``), their ``points78`` and ``subject``. Each is seen several times:
+turned in depth (`annotate.training.head_render`) or as it is, turned in the image plane, shifted, and in bad light, blurred,
+small or partly covered. Errors are those of people that were left out of training.
 """
 
 from __future__ import annotations
