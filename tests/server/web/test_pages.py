@@ -55,8 +55,8 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
     yield from watched(context)
 
 
-def watched(context: BrowserContext) -> Iterator[Page]:
-    """Yield a new page of a context, and fail afterwards if it has logged errors or opened dialogs."""
+def watched(context: BrowserContext, expected: tuple[str, ...] = ()) -> Iterator[Page]:
+    """Yield a new page of a context, and fail afterwards if it has logged errors, except ``expected``, or opened dialogs."""
     complaints: list[str] = []
     one = context.new_page()
     one.set_default_timeout(30_000)
@@ -65,7 +65,7 @@ def watched(context: BrowserContext) -> Iterator[Page]:
     one.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
     yield one
     context.close()
-    assert complaints == []
+    assert [one for one in complaints if not any(text in one for text in expected)] == []
 
 
 def until(page: Page, condition: str) -> None:
@@ -170,6 +170,29 @@ def test_moments_can_be_found_and_played(page: Page) -> None:
     until(page, f"JSON.stringify({cells}.slice(0, 3)) === {json.dumps(json.dumps(expected, separators=(',', ':')))}")
     page.locator(".moments tbody tr").nth(1).locator("a").click()
     until(page, "Math.abs(document.querySelector('video')?.currentTime - 3.32) < 0.05")
+
+
+def test_error_replies_are_shown_as_sentences(browser: Browser, server: Server) -> None:
+    """Whatever an error reply contains, the page shows text; here 422 for parameters in the URL, then other replies."""
+    words = PAGE_WORDS["ru"]
+    context = browser.new_context(base_url=f"http://127.0.0.1:{server.port}", locale="ru")
+    for page in watched(context, expected=("status of 422", "ERR_INTERNET_DISCONNECTED")):
+        page.goto("/archive?view=moments&min_confidence=60&min_seconds=-1")
+        for key in ("minConfidence", "minSeconds"):
+            page.locator("#list", has_text=words[key]).wait_for()
+        assert "object" not in page.locator("#list").inner_text()
+        replies = [{"detail": [{"loc": ["query", "q"], "msg": "m"}]}, {"detail": {"a": 1}}, {"detail": []}, {}, None, "x"]
+        shown = page.evaluate(
+            "replies => import('/static/common.js').then(module => replies.map(one => module.errorText(one, 500, 'Gone')))",
+            replies,
+        )
+        assert shown == [
+            words["invalid"].format(name="q", reason="m"),
+            *[words["errorStatus"].format(status="500 Gone")] * 5,
+        ]
+        context.set_offline(offline=True)
+        message = "import('/static/common.js').then(module => module.ask('/status')).catch(error => error.message)"
+        assert page.evaluate(message) == words["noReply"]
 
 
 def test_a_video_the_browser_cannot_play_is_converted_on_request(page: Page) -> None:

@@ -1,6 +1,6 @@
 /* The page of the archive: folders, videos and moments. */
 
-import { VIDEO_HEADS, ask, clock, emotionOf, listen, make, number, percent, post, swatch, tableOf, videoRow, word } from "/static/common.js";
+import { VIDEO_HEADS, ask, clickHandler, clock, emotionOf, listen, make, number, percent, post, swatch, tableOf, videoRow, word } from "/static/common.js";
 
 const PAGE = 200;
 const TYPING_DELAY_MS = 250;
@@ -234,20 +234,15 @@ more.addEventListener("click", () => {
   limit = Math.min(1000, limit + PAGE);
   show();
 });
-document.getElementById("annotate").addEventListener("click", async (event) => {
-  const button = event.currentTarget;
-  button.disabled = true;
-  try {
+document.getElementById("annotate").addEventListener(
+  "click",
+  clickHandler(async () => {
     const { ordered } = await post(`/archive/annotate?${queryOf(["folder"])}`);
     notice.textContent = word("ordered", { number: number(ordered) });
     notice.hidden = false;
     await show();
-  } catch (error) {
-    alert(error.message);
-  } finally {
-    button.disabled = false;
-  }
-});
+  }),
+);
 addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.target.closest("input, select, textarea")) return;
   event.preventDefault();

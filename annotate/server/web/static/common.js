@@ -41,12 +41,32 @@ export function swatch(name) {
   return element;
 }
 
-/* Sends a request to the API and returns the document; throws an Error with the server's message and the HTTP `status`. */
+/* Returns what an error reply says, as text. `content` is its document, if it has one: `detail` is a text, or for invalid
+   parameters a list of {loc, msg}; a parameter has the name of its field on the page, if there is one. */
+export function errorText(content, status, statusText = "") {
+  const detail = content && content.detail;
+  if (typeof detail === "string" && detail) return detail;
+  const problems = (Array.isArray(detail) ? detail : []).filter((one) => one && typeof one.msg === "string");
+  if (!problems.length) return word("errorStatus", { status: [status, statusText].filter(Boolean).join(" ") });
+  return problems.map(({ loc, msg }) => word("invalid", { name: fieldName(loc), reason: msg })).join(" ");
+}
+
+function fieldName(loc) {
+  const name = String(Array.isArray(loc) ? loc[loc.length - 1] : loc);
+  return page.words[name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase())] ?? name;
+}
+
+/* Sends a request to the API and returns the document; throws an Error whose message is text for users, with the HTTP
+   `status`, 0 if there was no reply. */
 export async function ask(path, options = {}) {
-  const response = await fetch(`/api${path}`, options);
+  const response = await fetch(`/api${path}`, options).catch(() => {
+    throw Object.assign(new Error(word("noReply")), { status: 0 });
+  });
   if (response.status === 204) return null;
-  const content = await response.json().catch(() => ({}));
-  if (!response.ok) throw Object.assign(new Error(content.detail || response.statusText), { status: response.status });
+  const content = await response.json().catch(() => null);
+  if (!response.ok) {
+    throw Object.assign(new Error(errorText(content, response.status, response.statusText)), { status: response.status });
+  }
   return content;
 }
 
@@ -124,15 +144,20 @@ export function mostlyOf(video) {
   return video.emotion ? [make("span", {}, swatch(video.emotion), emotionOf(video.emotion).word), sharesOf(video)] : [];
 }
 
+/* Shows an error of `ask`. */
+export function showError(error) {
+  alert(error.message);
+}
+
 /* Returns a click handler that disables the button during an action, and shows its error. */
-function clickHandler(action) {
+export function clickHandler(action) {
   return async (event) => {
     const button = event.currentTarget;
     button.disabled = true;
     try {
       await action();
     } catch (error) {
-      alert(error.message);
+      showError(error);
     } finally {
       button.disabled = false;
     }

@@ -1,6 +1,6 @@
 /* The start page: uploads and their progress. */
 
-import { VIDEO_HEADS, ask, listen, make, maxUploadBytes, size, tableOf, videoRow, word } from "/static/common.js";
+import { VIDEO_HEADS, ask, errorText, listen, make, maxUploadBytes, size, tableOf, videoRow, word } from "/static/common.js";
 
 const PAGE = 100;
 const drop = document.getElementById("drop");
@@ -106,12 +106,12 @@ function uploadNext() {
     text.textContent = word("sent", { done: size(event.loaded), size: size(event.total) });
   });
   request.addEventListener("load", () => {
-    const content = request.response || {};
+    const content = request.response;
     if (request.status === 201) {
       const known = rowOf(content.id);
       if (known) row.remove();
       else row.replaceWith(videoRow(content));
-    } else row.fail(typeof content.detail === "string" ? content.detail : request.statusText);
+    } else row.fail(errorText(content, request.status, request.statusText));
   });
   request.addEventListener("error", () => row.fail(word("uploadFailed")));
   request.addEventListener("loadend", () => {
