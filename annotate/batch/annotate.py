@@ -12,7 +12,7 @@ from annotate.analysis.chunks import ChunkItem
 from annotate.analysis.parallel import analyze, count_chunks, merge_chunks, sort_annotations
 from annotate.analysis.pipeline import Analysis
 from annotate.archive.stored_report import read_item_report
-from annotate.batch.job import OLDER, AnnotateJob, Outcome, Status, WorkContext
+from annotate.batch.job import AnnotateJob, Outcome, Status, WorkContext, remarks_on
 from annotate.batch.plan import Action, Decision
 from annotate.batch.write import (
     OutputWriter,
@@ -97,7 +97,7 @@ def _annotate_locked(job: AnnotateJob, context: WorkContext, lock: Lock, chunks:
     lock.confirm()
     write_sidecar(meta, outputs, lock)
     writer.delete_outdated(meta)
-    remarks = "; ".join(filter(None, (meta.damage_summary, *writer.kept)))
+    remarks = "; ".join(filter(None, (meta.damage.statement(), *writer.kept)))
     status = Status.ANNOTATED if meta.faces else Status.NO_FACES
     return Outcome(job.path, status, meta.duration_s, meta.faces, dominant_emotion(report.blocks), remarks)
 
@@ -146,7 +146,7 @@ def _convert(job: AnnotateJob, decision: Decision, lock: Lock) -> Outcome:
     meta = add_tracks(report, decision.missing, job.options.language, writer)
     lock.confirm()
     write_sidecar(meta, job.outputs, lock)
-    remarks = [*writer.kept, *([OLDER] if meta.is_older else [])]
+    remarks = [*writer.kept, *remarks_on(meta)]
     return Outcome(job.path, Status.CONVERTED, meta.duration_s, meta.faces, problem="; ".join(remarks))
 
 

@@ -17,7 +17,7 @@ from annotate.archive.scan import ArchiveItem, locate
 from annotate.archive.stored_report import read_item_report
 from annotate.archive.validity import current_meta
 from annotate.batch.executor import Executor, InlineExecutor
-from annotate.batch.job import OLDER, Outcome, Status, WorkContext
+from annotate.batch.job import Outcome, Status, WorkContext, remarks_on
 from annotate.batch.rendering import choose_boxes_rendering, choose_soft_rendering, move_into_place
 from annotate.batch.run import run_decoding, split_finished
 from annotate.batch.write import unknown_file_error
@@ -126,11 +126,7 @@ def _render(job: RenderJob, meta: Meta, context: WorkContext, lock: Lock) -> Out
             remedy = "annotate it again when it is complete"
             raise UnreadableError("changed while it was read", remedy, path=job.path)
         _publish(job, file, target, meta, lock)
-    remarks = [target.name, *rendering.remarks]
-    if meta.is_older:
-        remarks.append(OLDER)
-    if warning_count:
-        remarks.append(f"damaged: {warning_count} decoder warning{'s' if warning_count > 1 else ''}")
+    remarks = [target.name, *rendering.remarks, *remarks_on(meta, warning_count)]
     emotion = dominant_emotion(report.blocks)
     return Outcome(job.path, Status.RENDERED, meta.duration_s, meta.faces, emotion, "; ".join(remarks))
 

@@ -9,6 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from annotate.archive.stored_report import ANNOTATE_AGAIN
+from annotate.errors import format_error
 from annotate.extras import check_extra
 from annotate.html_report.charts import Chart, make_charts, make_legend
 from annotate.html_report.contents import Contents, Problem, ProgressWrapper, collect
@@ -24,6 +26,8 @@ from annotate.version import VERSION
 
 MAX_INLINE = 200
 """Maximum number of videos whose data is in the page itself; with more, each has its own file."""
+
+_OLDER_NOTE = format_error("older: made by an older analysis version", ANNOTATE_AGAIN)
 
 _PACKAGES = {"jinja2": "jinja2", "plotly": "plotly", "PIL": "pillow"}
 
@@ -83,7 +87,7 @@ def write_page(
     with contextlib.closing(details):
         for row, detail in zip(rows, details, strict=True):
             problems += detail.problems
-            notes[row.key] = [problem.reason for problem in detail.problems]
+            notes[row.key] = [*([_OLDER_NOTE] if row.is_older else []), *(one.statement for one in detail.problems)]
             unplayable += not detail.is_playable
             if detail.data is None:
                 continue
@@ -141,6 +145,7 @@ def _render(
         legend=make_legend(contents),
         figures=[{"key": chart.key, "figure": chart.figure} for chart in charts],
         rows=rows,
+        older=sum(row.is_older for row in rows),
         with_data=with_data,
         table=[_row_data(row, part_urls.get(row.key, ""), notes[row.key]) for row in rows],
         inline=inline,

@@ -38,6 +38,11 @@ class Row:
     url: str
 
     @property
+    def is_older(self) -> bool:
+        """Whether an older analysis version made the report."""
+        return self.report.is_older
+
+    @property
     def shares_text(self) -> str:
         """Shares as text: the dominant emotion, then the others, largest first."""
         by_share = sorted(self.shares.items(), key=lambda item: (printable(item[0]) != self.dominant, -item[1]))

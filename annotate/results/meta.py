@@ -13,6 +13,7 @@ from typing import Any
 
 from annotate import version
 from annotate.errors import StorageError
+from annotate.results.damage import Damage
 from annotate.settings import Settings
 from annotate.storage.base import storage_for
 from annotate.storage.values import FileStat, PathOrUrl
@@ -82,12 +83,9 @@ class Meta:
         return self.analysis_version > version.ANALYSIS_VERSION
 
     @property
-    def damage_summary(self) -> str:
-        """How much of a damaged video is missing, as text; empty if no damage is known."""
-        if self.missing_s:
-            return f"damaged: the last {self.missing_s:.1f} s could not be decoded"
-        count = sum(self.warnings.values())
-        return f"damaged: {count} decoder warning{'s' if count > 1 else ''}" if count else ""
+    def damage(self) -> Damage:
+        """What was found to be missing or damaged when the video was annotated."""
+        return Damage(self.missing_s, sum(self.warnings.values()))
 
     def to_json(self) -> str:
         """Return the text of the sidecar."""

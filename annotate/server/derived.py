@@ -14,6 +14,7 @@ from annotate.batch.rendering import Rendering, boxes_track, browser_proxy, burn
 from annotate.errors import read_error, write_error
 from annotate.media.containers import MP4
 from annotate.media.probe import Video, probe
+from annotate.results.damage import Damage
 from annotate.server.catalog import CatalogVideo
 from annotate.server.data_dir import DataDir
 from annotate.server.queue import OrderKind
@@ -88,8 +89,7 @@ def make_derived(job: DerivedJob, context: WorkContext) -> Outcome:
             move_into_place(path, job.target)
     except OSError as error:
         raise write_error(job.target, error) from error
-    remark = f"damaged: {warnings} decoder warning{'s' if warnings > 1 else ''}" if warnings else ""
-    return Outcome(job.path, Status.RENDERED, video.duration_s or 0.0, problem=remark)
+    return Outcome(job.path, Status.RENDERED, video.duration_s or 0.0, problem=Damage(warnings=warnings).statement())
 
 
 def _rendering(job: DerivedJob, video: Video) -> Rendering:

@@ -216,8 +216,10 @@ def test_the_missing_part_of_a_truncated_video_is_reported(tmp_path: Path) -> No
     assert 1 < meta.missing_s < 3
     assert meta.missing_s == pytest.approx(4 - meta.duration_s, abs=0.0005)
     assert outcome.status is Status.NO_FACES
-    assert outcome.reason == meta.damage_summary
+    assert outcome.reason == meta.damage.statement()
     assert f"{meta.missing_s:.1f} s" in outcome.reason
+    (again,) = run(tmp_path)
+    assert (again.status, again.reason) == (Status.UP_TO_DATE, outcome.reason)
 
 
 def test_a_read_only_folder_is_reported_before_decoding(

@@ -150,7 +150,7 @@ def test_problems_are_listed_with_their_reasons(archive: Path, tmp_path: Path, e
     problems = Page(page).tables[3]
     assert [row[:2] for row in problems[1:]] == [
         ["b.mp4", "Outdated"],
-        ["cut.mp4", "Incomplete"],
+        ["cut.mp4", "Damaged"],
         ["fresh.mp4", "No table"],
         ["gone.mp4", "No table"],
         ["half.emotions.csv", "Skipped"],

@@ -22,7 +22,7 @@ from tests.server.helpers import wait_until
 from tests.server.servers import Server, serving
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 MARKUP = "<b>&\"'<img src=x onerror=alert(1)>.mp4".replace("/", "")
 
@@ -223,6 +223,36 @@ def test_texts_follow_the_language_of_the_browser(browser: Browser, server: Serv
         page.wait_for_selector(".ap-legend")
         assert page.locator(".ap-legend li").all_inner_texts() == [EMOTION_WORDS["ru"][emotion] for emotion in EMOTIONS]
         assert page.locator("#formats a", has_text="SRT").get_attribute("href").endswith("language=ru")
+
+
+def test_damaged_and_older_results_are_marked_and_counted(browser: Browser, server: Server) -> None:
+    context = browser.new_context(base_url=f"http://127.0.0.1:{server.port}", locale="ru")
+    words = PAGE_WORDS["ru"]
+
+    def change(route: Route) -> None:
+        """Answer as if one video were damaged, and another had results of an older analysis version."""
+        answer = route.fetch()
+        document = answer.json()
+        for video in document["videos"]:
+            is_first = video["name"] == "two_faces.mp4"
+            marks = {"damage": {"en": "cut", "ru": "обрезано"}} if is_first else {"state": "stale", "older": True}
+            video.update(marks, reason="cut" if is_first else "")
+        route.fulfill(response=answer, json={**document, "damaged": 3, "older": 1})
+
+    for page in watched(context):
+        page.route("**/api/archive?*limit=200*", change)
+        page.goto("/archive")
+        row = page.locator("tr", has_text="two_faces.mp4")
+        row.locator(".state.damaged").wait_for()
+        assert row.locator(".reason").all_inner_texts() == ["обрезано"]
+        colors = "getComputedStyle(document.querySelector('.state.{}'), '::before').backgroundColor"
+        assert page.evaluate(colors.format("damaged")) == page.evaluate(colors.format("stale"))
+        older = page.locator("tr", has_text=MARKUP)
+        assert older.locator(".state").inner_text() == words["older"]
+        assert older.locator(".reason").all_inner_texts() == [words["olderHint"]]
+        summary = page.locator("#summary").inner_text()
+        assert words["damagedCount"].format(number=3) in summary
+        assert words["olderCount"].format(number=1) in summary
 
 
 @pytest.mark.parametrize("path", ["/", "/archive", "/archive?view=moments", "/api"])

@@ -96,6 +96,7 @@ function showHeading(archive) {
   const { states } = archive;
   const total = Object.values(states).reduce((sum, count) => sum + count, 0);
   const parts = Object.entries(states).map(([name, count]) => `${number(count)}\u00a0${word(name)}`);
+  for (const key of ["damaged", "older"]) if (archive[key]) parts.push(word(`${key}Count`, { number: number(archive[key]) }));
   document.getElementById("summary").textContent = archive.is_complete ? (total ? parts.join(" · ") : "") : word("looking");
   document.getElementById("annotate").hidden = !(states.missing || states.stale);
   const problems = document.getElementById("problems");

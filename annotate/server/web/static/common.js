@@ -118,12 +118,26 @@ export function progressOf(progress) {
   return [bar, make("span", { class: "reason", text: text + remaining })];
 }
 
+/* Returns remarks on a video: damage and an older analysis version in the language of the page, then other reasons. */
+export function remarksOn(video) {
+  const hasResults = ["annotated", "stale"].includes(video.state);
+  const damage = (hasResults && video.damage[language]) || "";
+  const older = isOlder(video) ? word("olderHint") : "";
+  const reason = older || video.reason === video.damage.en ? "" : video.reason;
+  return [damage, older, reason].filter(Boolean);
+}
+
+/* Whether results are outdated only because an older analysis version made them. */
+function isOlder(video) {
+  return video.older && video.state === "stale";
+}
+
 export function stateOf(video) {
-  const name = video.state === "annotated" && video.faces === 0 ? "noFaces" : video.state;
-  const parts = [make("span", { class: `state ${video.state}`, text: word(name) })];
+  const name = video.state === "annotated" && video.faces === 0 ? "noFaces" : isOlder(video) ? "older" : video.state;
+  const isDamaged = video.state === "annotated" && language in video.damage;
+  const parts = [make("span", { class: `state ${video.state}${isDamaged ? " damaged" : ""}`, text: word(name) })];
   if (video.progress) parts.push(...progressOf(video.progress));
-  if (video.reason) parts.push(make("div", { class: "reason", text: video.reason }));
-  return parts;
+  return [...parts, ...remarksOn(video).map((text) => make("div", { class: "reason", text }))];
 }
 
 function sharesOf(video) {
@@ -223,7 +237,7 @@ export function videoRow(video, { withFolder = false } = {}) {
     row.video = now;
     link.textContent = now.name;
     folder.textContent = withFolder ? now.folder : "";
-    update("state", JSON.stringify([now.state, now.reason, now.progress, now.faces]), () => stateOf(now));
+    update("state", JSON.stringify([now.state, remarksOn(now), now.progress, now.faces]), () => stateOf(now));
     update("length", String(now.duration_s), () => [now.duration_s === null ? "" : clock(now.duration_s)]);
     update("faces", String(now.faces), () => [now.faces === null ? "" : number(now.faces)]);
     update("mostly", JSON.stringify(now.shares), () => mostlyOf(now));

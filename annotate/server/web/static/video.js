@@ -1,6 +1,6 @@
 /* The page of a video: its state or the player, and downloads. */
 
-import { actionsOf, ask, clickHandler, clock, emotionOf, language, listen, make, number, post, progressOf, size, stateOf, word } from "/static/common.js";
+import { actionsOf, ask, clickHandler, clock, emotionOf, language, listen, make, number, post, progressOf, remarksOn, size, stateOf, word } from "/static/common.js";
 
 const container = document.getElementById("player");
 const id = container && container.dataset.video;
@@ -52,9 +52,10 @@ function showFacts(video) {
 
 function showState(video) {
   const box = document.getElementById("state");
-  const isQuiet = video.state === "annotated" && !video.reason;
+  const remarks = remarksOn(video);
+  const isQuiet = video.state === "annotated" && !remarks.length;
   const actions = isQuiet ? [] : actionsOf(video);
-  const key = JSON.stringify([isQuiet, video.state, video.reason, video.progress]);
+  const key = JSON.stringify([isQuiet, video.state, remarks, video.progress]);
   if (box.dataset.key === key) return;
   box.dataset.key = key;
   box.replaceChildren(...(isQuiet ? [] : [...stateOf(video), make("div", { class: "row-actions" }, ...actions)]));
