@@ -177,6 +177,29 @@ def test_damage_of_a_video_is_stated_as_by_the_command_and_the_report(opener: Op
     assert (upload["damage"]["en"], upload["reason"]) == (damage.statement(), damage.statement())
 
 
+@pytest.mark.parametrize(
+    ("path", "accept", "is_page"),
+    [
+        ("/nosuch", "text/html", True),
+        ("/archive", "text/html", True),
+        ("/static/nosuch.js", "*/*", False),
+        ("/nosuch", "application/json", False),
+        ("/api/nosuch", "text/html", False),
+    ],
+)
+def test_unknown_urls_are_answered_with_a_page_or_json(opener: Opener, path: str, accept: str, is_page: bool) -> None:
+    answer = opener().get(path, headers={"Accept": accept})
+    assert answer.status_code == 404
+    if is_page:
+        assert "<h1>" in answer.text
+    else:
+        assert isinstance(answer.json()["detail"], str)
+
+
+def test_without_an_archive_the_start_page_is_that_of_uploads(opener: Opener) -> None:
+    assert opener().get("/").url.path == "/uploads"
+
+
 def test_a_damaged_table_makes_a_video_stale_with_a_reason(opener: Opener, archive: Path) -> None:
     list(annotate_archive(scan([archive])))
     report = archive / "a.emotions.csv"

@@ -76,7 +76,7 @@ def until(page: Page, condition: str) -> None:
 def test_an_upload_is_annotated_played_and_downloaded(page: Page, tmp_path: Path) -> None:
     own = tmp_path / "portrait.mp4"
     shutil.copy(SAMPLES / "portrait.mp4", own)
-    page.goto("/")
+    page.goto("/uploads")
     page.set_input_files("#files", own)
     row = page.locator("tr", has_text="portrait.mp4")
     until(page, "[...document.querySelectorAll('.reason')].some((each) => / of 0:12/.test(each.textContent))")
@@ -103,7 +103,7 @@ def test_an_upload_is_annotated_played_and_downloaded(page: Page, tmp_path: Path
 
 
 def test_a_running_order_can_be_canceled_and_its_upload_deleted(page: Page, long_clip: Path) -> None:
-    page.goto("/")
+    page.goto("/uploads")
     page.set_input_files("#files", long_clip)
     row = page.locator("tr", has_text=long_clip.name).filter(has=page.locator(".state"))
     row.locator(".state.running").wait_for()
@@ -117,7 +117,7 @@ def test_a_running_order_can_be_canceled_and_its_upload_deleted(page: Page, long
 def test_a_file_that_is_not_a_video_fails_with_a_reason(page: Page, tmp_path: Path) -> None:
     path = tmp_path / "text.mp4"
     path.write_text("no video")
-    page.goto("/")
+    page.goto("/uploads")
     page.set_input_files("#files", path)
     row = page.locator("tr", has_text="text.mp4")
     row.locator(".state.failed").wait_for()
@@ -217,7 +217,7 @@ def test_texts_follow_the_language_of_the_browser(browser: Browser, server: Serv
         page.goto("/archive")
         page.wait_for_selector(".row-name a")
         assert page.locator("html").get_attribute("lang") == "ru"
-        assert page.locator(".top nav a").all_inner_texts() == ["Видео", "Архив", "API"]
+        assert page.locator(".top nav a").all_inner_texts() == ["Архив", "Загрузки", "API"]
         page.locator("tr", has_text="two_faces").get_by_text(EMOTION_WORDS["ru"]["happiness"]).wait_for()
         page.locator("a", has_text="two_faces.mp4").click()
         page.wait_for_selector(".ap-legend")
@@ -255,13 +255,33 @@ def test_damaged_and_older_results_are_marked_and_counted(browser: Browser, serv
         assert words["olderCount"].format(number=1) in summary
 
 
-@pytest.mark.parametrize("path", ["/", "/archive", "/archive?view=moments", "/api"])
+def test_the_start_page_is_that_of_the_archive(page: Page) -> None:
+    page.goto("/")
+    page.locator(".row-name a", has_text="two_faces.mp4").wait_for()
+    assert page.url.endswith("/archive")
+    page.locator(".top nav a", has_text=PAGE_WORDS["en"]["uploads"]).click()
+    page.wait_for_selector("#drop")
+
+
+def test_moments_are_complete_on_a_phone(browser: Browser, server: Server) -> None:
+    context = browser.new_context(base_url=f"http://127.0.0.1:{server.port}", viewport={"width": 360, "height": 740})
+    for page in watched(context):
+        page.goto("/archive?view=moments&q=two_faces")
+        row = page.locator(".moments tbody tr").first
+        row.wait_for()
+        for cell in row.locator("td").all():
+            assert cell.is_visible()
+            assert cell.inner_text().strip()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize("path", ["/uploads", "/archive", "/archive?view=moments", "/api", "/nosuch"])
 def test_pages_fit_a_phone_and_dark_mode(browser: Browser, server: Server, path: str) -> None:
     size = {"width": 360, "height": 740}
     context = browser.new_context(
         base_url=f"http://127.0.0.1:{server.port}", viewport=size, is_mobile=True, color_scheme="dark"
     )
-    for page in watched(context):
+    for page in watched(context, expected=("status of 404",) if path == "/nosuch" else ()):
         page.goto(path)
         page.wait_for_timeout(400)
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]

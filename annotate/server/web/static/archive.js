@@ -98,6 +98,7 @@ function showHeading(archive) {
   const parts = Object.entries(states).map(([name, count]) => `${number(count)}\u00a0${word(name)}`);
   for (const key of ["damaged", "older"]) if (archive[key]) parts.push(word(`${key}Count`, { number: number(archive[key]) }));
   document.getElementById("summary").textContent = archive.is_complete ? (total ? parts.join(" · ") : "") : word("looking");
+  if (!states.waiting && !states.running) notice.hidden = true;
   document.getElementById("annotate").hidden = !(states.missing || states.stale);
   const problems = document.getElementById("problems");
   problems.hidden = !archive.problems.length;
@@ -155,8 +156,8 @@ function showMoments({ moments, total }) {
         make("td", { class: "row-name" }, make("a", { href, text: moment.name, dir: "auto" }), make("div", { class: "hint", text: details })),
         make("td", { class: "row-mostly" }, swatch(moment.emotion), emotionOf(moment.emotion).word),
         make("td", { class: "number row-length", text: clock(moment.start_s, 1) }),
-        make("td", { class: "number row-seconds", text: number(moment.end_s - moment.start_s, 1) }),
-        make("td", { class: "number row-confidence", text: percent(moment.confidence) }),
+        make("td", { class: "number row-seconds", text: number(moment.end_s - moment.start_s, 1), "data-head": word("seconds") }),
+        make("td", { class: "number row-confidence", text: percent(moment.confidence), "data-head": word("confidence") }),
       ),
     );
   }
@@ -239,9 +240,9 @@ document.getElementById("annotate").addEventListener(
   "click",
   clickHandler(async () => {
     const { ordered } = await post(`/archive/annotate?${queryOf(["folder"])}`);
+    await show();
     notice.textContent = word("ordered", { number: number(ordered) });
     notice.hidden = false;
-    await show();
   }),
 );
 addEventListener("keydown", (event) => {

@@ -1,4 +1,4 @@
-/* The start page: uploads and their progress. */
+/* The page of uploads and their progress. */
 
 import { VIDEO_HEADS, ask, errorText, listen, make, maxUploadBytes, size, tableOf, videoRow, word } from "/static/common.js";
 
@@ -6,7 +6,7 @@ const PAGE = 100;
 const drop = document.getElementById("drop");
 const list = document.getElementById("list");
 const files = document.getElementById("files");
-const { table, body } = tableOf(VIDEO_HEADS, word("videos"));
+const { table, body } = tableOf(VIDEO_HEADS, word("uploads"));
 const queue = [];
 let current = null;
 let limit = PAGE;
