@@ -16,7 +16,7 @@ from annotate.html_report.charts import Chart, make_charts, make_legend
 from annotate.html_report.contents import Contents, Problem, ProgressWrapper, collect
 from annotate.html_report.details import read_details
 from annotate.html_report.files import PartsFolder, to_json
-from annotate.html_report.rows import Row, make_rows
+from annotate.html_report.rows import NOTABLE_SHARE, Row, make_rows
 from annotate.player.player import player_script, player_style, read_asset
 from annotate.settings import available_cores
 from annotate.storage.local.files import check_writable, write_atomic
@@ -146,6 +146,7 @@ def _render(
         figures=[{"key": chart.key, "figure": chart.figure} for chart in charts],
         rows=rows,
         older=sum(row.is_older for row in rows),
+        notable=f"A video is found by an emotion if it is the main one or has at least {NOTABLE_SHARE:.0%} of the face time.",
         with_data=with_data,
         table=[_row_data(row, part_urls.get(row.key, ""), notes[row.key]) for row in rows],
         inline=inline,
@@ -167,13 +168,14 @@ def _totals(contents: Contents) -> dict[str, Any]:
 
 
 def _row_data(row: Row, part_url: str, notes: Sequence[str]) -> dict[str, Any]:
-    """Return the data of a row for the script: sort keys in the order of the columns, URLs of video and part, notes."""
+    """Return the data of a row for the script: sort keys in the order of the columns, URLs of video and part, shares, notes."""
     numbers = row.numbers
     return {
         "key": row.key,
         "name": row.name,
         "url": row.url,
         "part": part_url,
+        "shares": {emotion: round(share, 4) for emotion, share in row.notable_shares.items()},
         "notes": [_capitalize(note) for note in notes],
         "sort": [
             row.name,

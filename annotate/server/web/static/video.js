@@ -58,7 +58,8 @@ function showState(video) {
   const key = JSON.stringify([isQuiet, video.state, remarks, video.progress]);
   if (box.dataset.key === key) return;
   box.dataset.key = key;
-  box.replaceChildren(...(isQuiet ? [] : [...stateOf(video), make("div", { class: "row-actions" }, ...actions)]));
+  const buttons = actions.length ? [make("div", { class: "row-actions" }, ...actions)] : [];
+  box.replaceChildren(...(isQuiet ? [] : [...stateOf(video), ...buttons]));
 }
 
 function showDownloads(video) {
