@@ -146,7 +146,7 @@ def _render(
         figures=[{"key": chart.key, "figure": chart.figure} for chart in charts],
         rows=rows,
         older=sum(row.is_older for row in rows),
-        notable=f"A video is found by an emotion if it is the main one or has at least {NOTABLE_SHARE:.0%} of the face time.",
+        notable=f"An emotion is found where it is the main one or has at least {NOTABLE_SHARE:.0%} of the face time.",
         with_data=with_data,
         table=[_row_data(row, part_urls.get(row.key, ""), notes[row.key]) for row in rows],
         inline=inline,
@@ -168,7 +168,7 @@ def _totals(contents: Contents) -> dict[str, Any]:
 
 
 def _row_data(row: Row, part_url: str, notes: Sequence[str]) -> dict[str, Any]:
-    """Return the data of a row for the script: sort keys in the order of the columns, URLs of video and part, shares, notes."""
+    """Return the data of a row for the script: sort keys by column, URLs of video and part, shares, notes."""
     numbers = row.numbers
     return {
         "key": row.key,

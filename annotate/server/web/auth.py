@@ -40,7 +40,7 @@ _COOKIE_DAYS = 30
 _SECONDS_PER_DAY = 86400
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _LOGIN_HINT_RU = "Нужен токен: откройте ссылку, которую сервер вывел при запуске."
-_HOST_HINT_RU = "Неизвестное имя узла: запустите сервер с --name ИМЯ, чтобы разрешить его."
+_HOST_HINT_RU = "Неизвестное имя узла: разрешите имя параметром --name при запуске сервера."
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

@@ -147,6 +147,7 @@ def test_the_archive_can_be_browsed_searched_and_annotated(page: Page, server: S
     page.locator("#notice", has_text=": 1.").wait_for()
     row.locator(".state.annotated").wait_for()
     assert row.locator(".state").inner_text() == "no faces"
+    page.locator("#notice").wait_for(state="hidden")
     new = server.data.parent / "films" / "new.mp4"
     shutil.copy(SAMPLES / "no_face.mp4", new)
     page.locator(".row-name a", has_text="new.mp4").wait_for()
