@@ -17,7 +17,7 @@ from annotate.archive.scan import ArchiveItem, locate
 from annotate.archive.stored_report import read_item_report
 from annotate.archive.validity import current_meta
 from annotate.batch.executor import Executor, InlineExecutor
-from annotate.batch.job import OLDER, Outcome, Status, WorkContext
+from annotate.batch.job import OLDER, LocalJob, Outcome, Status, WorkContext
 from annotate.batch.rendering import choose_boxes_rendering, choose_soft_rendering, move_into_place
 from annotate.batch.run import run_decoding, split_finished
 from annotate.batch.write import unknown_file_error
@@ -29,6 +29,7 @@ from annotate.results.meta import Meta, Render, hash_file, is_unchanged, json_sa
 from annotate.settings import ONE_CORE, Limits
 from annotate.storage.base import Lock, require_local, storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
+from annotate.text import counted
 
 BOXES, SOFT = "boxes", "soft"
 """Kinds of rendered videos: boxes drawn into the frames, and subtitle tracks."""
@@ -45,23 +46,13 @@ class RenderOptions:
 
 
 @dataclass(frozen=True)
-class RenderJob:
+class RenderJob(LocalJob):
     """Everything a worker needs to render one video; ``target_stem`` is the path to write, without its extension."""
 
     item: ArchiveItem
     target_stem: Path
     options: RenderOptions
     limits: Limits = ONE_CORE
-
-    @property
-    def path(self) -> Path:
-        """The video."""
-        return require_local(self.item.video)
-
-    @property
-    def outputs(self) -> Outputs:
-        """Paths of its outputs."""
-        return self.item.outputs
 
     def current_render(self, meta: Meta) -> Path | None:
         """Return the rendered video that this job would write, if it exists and was made from the current report."""
@@ -130,7 +121,7 @@ def _render(job: RenderJob, meta: Meta, context: WorkContext, lock: Lock) -> Out
     if meta.is_older:
         remarks.append(OLDER)
     if warning_count:
-        remarks.append(f"damaged: {warning_count} decoder warning{'s' if warning_count > 1 else ''}")
+        remarks.append(f"damaged: {counted(warning_count, 'decoder warning')}")
     emotion = dominant_emotion(report.blocks)
     return Outcome(job.path, Status.RENDERED, meta.duration_s, meta.faces, emotion, "; ".join(remarks))
 

@@ -22,7 +22,7 @@ from annotate.batch.job import Outcome, Status
 from annotate.cli.tables import Column, format_columns
 from annotate.errors import OutputError, write_error
 from annotate.storage.values import PathOrUrl
-from annotate.text import clock, printable
+from annotate.text import clock, counted, printable
 
 Item = TypeVar("Item")
 
@@ -247,10 +247,9 @@ def closing_table(outcomes: Sequence[Outcome], width: int | None = None) -> str:
     ]
     counts = Counter(outcome.status for outcome in outcomes)
     totals = ", ".join(f"{counts[status]} {text}" for status, text in _COUNTED if counts[status])
-    plural = "video" if len(outcomes) == 1 else "videos"
     parts = [format_columns(columns, width)] if shown else []
     parts += _listed("Remarks", remarks) + _listed(f"{len(failures)} failed", failures)
-    return "\n\n".join([*parts, f"{len(outcomes)} {plural}{f': {totals}' if totals else ''}."])
+    return "\n\n".join([*parts, f"{counted(len(outcomes), 'video')}{f': {totals}' if totals else ''}."])
 
 
 def _listed(heading: str, lines: Sequence[str]) -> list[str]:
@@ -266,7 +265,7 @@ def check_totals(videos: int, findings: Sequence[Finding]) -> str:
     """Return the last line of a check."""
     counts = Counter(finding.kind for finding in findings)
     totals = ", ".join(f"{counts[kind]} {kind.value}" for kind in FindingKind if counts[kind])
-    return f"{videos} {'video' if videos == 1 else 'videos'} checked: {totals or 'no problems'}."
+    return f"{counted(videos, 'video')} checked: {totals or 'no problems'}."
 
 
 def print_text(text: str) -> None:
@@ -316,7 +315,7 @@ def _facts(outcome: Outcome, elapsed_s: float | None) -> Iterable[str]:
     if elapsed_s is not None:
         yield _speed(outcome.duration_s, elapsed_s)
     if outcome.faces:
-        yield f"{outcome.faces} face {'track' if outcome.faces == 1 else 'tracks'}"
+        yield counted(outcome.faces, "face track")
     if outcome.emotion:
         yield f"mostly {outcome.emotion}"
     if outcome.reason:

@@ -14,7 +14,6 @@ that destroy or preview are taken from the command line only, and so is the name
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -29,6 +28,7 @@ from click.core import ParameterSource
 from annotate.cli import console
 from annotate.cli.options import is_quiet
 from annotate.errors import SettingsError, read_error
+from annotate.text import suggest
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -265,8 +265,7 @@ def _check_keys(file: Path, table: str, values: Mapping[str, Any], known: set[st
         if key in _COMMAND_LINE_ONLY:
             raise SettingsError(f"{where}{key} is taken from the command line only", "remove it", path=file)
         if key not in known or (not table and isinstance(values[key], dict)):
-            near = difflib.get_close_matches(key, sorted(known), n=1)
-            guess = f" (did you mean {near[0]!r}?)" if near else ""
+            guess = suggest(key, sorted(known))
             raise SettingsError(f"unknown key {where}{key!r}{guess}", "see `annotate --help` for the options", path=file)
 
 

@@ -16,7 +16,7 @@ from annotate.emotions.labels import EMOTIONS
 from annotate.errors import EXIT_FAILED, OutputError
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
-from annotate.text import clock
+from annotate.text import clock, counted
 
 if TYPE_CHECKING:
     from annotate.analytics.moments import Moment
@@ -108,8 +108,7 @@ def find(
         if not quiet:
             table = format_columns(moment_columns(moments), terminal_width()) + "\n\n" if moments else ""
             total_s = sum(moment.span.duration_s for moment in moments)
-            plural = "moment" if len(moments) == 1 else "moments"
-            console.print_text(f"{table}{len(moments)} {plural}, {clock(total_s)} in total.")
+            console.print_text(f"{table}{counted(len(moments), 'moment')}, {clock(total_s)} in total.")
     return EXIT_FAILED if skipped else 0
 
 

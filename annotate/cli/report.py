@@ -21,7 +21,7 @@ from annotate.cli.options import (
 from annotate.errors import EXIT_FAILED
 from annotate.settings import available_cores
 from annotate.storage.values import PathOrUrl
-from annotate.text import printable
+from annotate.text import counted, printable
 
 PAGE_ENDINGS = (".html", ".htm")
 
@@ -85,5 +85,5 @@ def report(
 
 
 def _totals(reports: int, problems: int) -> str:
-    videos = f"{reports} {'video' if reports == 1 else 'videos'}"
-    return f"{videos}, {problems} {'problem' if problems == 1 else 'problems'} (listed on the page)" if problems else videos
+    videos = counted(reports, "video")
+    return f"{videos}, {counted(problems, 'problem')} (listed on the page)" if problems else videos

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from annotate.analytics.moments import Moment
 from annotate.analytics.summary import STAT_COLUMNS
 from annotate.cli.tables import Column, shortest_words
 from annotate.errors import SettingsError
-from annotate.text import clock, printable
+from annotate.text import clock, printable, suggest
 
 TOTAL = "total"
 
@@ -88,9 +87,7 @@ def column_name(text: str | None, columns: Sequence[str]) -> str | None:
     if name is None or name in columns:
         return name
     known = [*columns, *(shown for shown, written in SHOWN_NAMES.items() if written in columns)]
-    near = difflib.get_close_matches(text or "", known, n=1)
-    guess = f" (did you mean {near[0]!r}?)" if near else ""
-    raise SettingsError(f"no column {text!r} to sort by{guess}", f"choose from {', '.join(columns)}")
+    raise SettingsError(f"no column {text!r} to sort by{suggest(text or '', known)}", f"choose from {', '.join(columns)}")
 
 
 def moment_columns(moments: Sequence[Moment]) -> list[Column]:

@@ -16,6 +16,7 @@ from annotate.errors import StorageError
 from annotate.settings import Settings
 from annotate.storage.base import storage_for
 from annotate.storage.values import FileStat, PathOrUrl
+from annotate.text import counted
 
 SIDECAR_ENDING = ".emotions.meta.json"
 _TABLE_ENDING = ".emotions.csv"
@@ -87,7 +88,7 @@ class Meta:
         if self.missing_s:
             return f"damaged: the last {self.missing_s:.1f} s could not be decoded"
         count = sum(self.warnings.values())
-        return f"damaged: {count} decoder warning{'s' if count > 1 else ''}" if count else ""
+        return f"damaged: {counted(count, 'decoder warning')}" if count else ""
 
     def to_json(self) -> str:
         """Return the text of the sidecar."""
