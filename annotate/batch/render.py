@@ -27,7 +27,7 @@ from annotate.media.probe import probe
 from annotate.results.intervals import dominant_emotion
 from annotate.results.meta import Meta, Render, hash_file, is_unchanged, json_safe_name, json_safe_text
 from annotate.settings import ONE_CORE, Limits
-from annotate.storage.base import Lock, require_local, storage_for
+from annotate.storage.base import Lock, prepare_output, require_local, storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
 from annotate.text import counted
 
@@ -81,11 +81,9 @@ def render_video(job: RenderJob, context: WorkContext) -> Outcome:
     Raises:
         AnnotateError: rendering failed; no output is incomplete.
     """
-    storage = storage_for(job.target_stem)
     storage_for(job.path).check_readable(job.path)
-    storage.ensure_dir(job.target_stem.parent)
-    for path in (job.outputs.meta, job.target_stem):
-        storage_for(path).check_writable(path)
+    prepare_output(job.target_stem)
+    storage_for(job.outputs.meta).check_writable(job.outputs.meta)
     with storage_for(job.outputs.base).lock(job.outputs.base) as lock:
         if lock is None:
             return Outcome.locked(job.path)

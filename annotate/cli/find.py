@@ -14,7 +14,7 @@ from annotate.cli.table_output import LISTS, TABLES, output_file, read_batches
 from annotate.cli.tables import format_columns, terminal_width
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import EXIT_FAILED, OutputError
-from annotate.storage.base import storage_for
+from annotate.storage.base import prepare_output, storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
 from annotate.text import clock, counted
 
@@ -97,7 +97,7 @@ def find(
     moments: list[Moment] = []
     known, skipped = set[str](), list[SkippedPath]()
     if output is not None:
-        storage_for(output).check_writable(output)
+        prepare_output(output)
     for batch in read_batches(paths, skipped, quiet=quiet):
         known |= class_names_in(batch)
         moments += moments_in(batch, query)

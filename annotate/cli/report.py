@@ -20,6 +20,7 @@ from annotate.cli.options import (
 )
 from annotate.errors import EXIT_FAILED
 from annotate.settings import available_cores
+from annotate.storage.base import prepare_output
 from annotate.storage.values import PathOrUrl
 from annotate.text import counted, printable
 
@@ -63,6 +64,7 @@ def report(
         return console.progress(reports, "videos", quiet=quiet)
 
     options = PageOptions(videos=videos, thumbnails=not no_thumbnails, jobs=jobs or available_cores())
+    prepare_output(output)
     written = write_page(paths, output, options, progress)
     contents = written.contents
     for path in contents.empty:

@@ -12,7 +12,7 @@ from annotate.cli.options import handle_errors, paths_argument, verbosity_option
 from annotate.cli.table_output import TABLES, output_file, read_batches
 from annotate.cli.tables import format_columns, terminal_width
 from annotate.errors import EXIT_FAILED
-from annotate.storage.base import storage_for
+from annotate.storage.base import prepare_output, storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
 
 
@@ -43,7 +43,7 @@ def summarize(
 
     tally, skipped, older = Tally(by), list[SkippedPath](), set[str]()
     if output is not None:
-        storage_for(output).check_writable(output)
+        prepare_output(output)
     for batch in read_batches(paths, skipped, quiet=quiet):
         tally.add(batch)
         older |= {report.video for report in batch.reports.values() if report.is_older}

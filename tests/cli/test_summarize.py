@@ -295,10 +295,10 @@ def test_a_file_that_cannot_be_written_is_named_before_work_starts(
     archive: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setattr("annotate.archive.find_reports.find_reports", lambda paths: pytest.fail("work has started"))
-    status, output, errors = run(command, archive, "-o", archive / "gone/out.csv")
+    (archive / "file").touch()
+    status, output, errors = run(command, archive, "-o", archive / "file/out.csv")
     assert (status, output) == (1, "")
-    assert errors.startswith(f"Error: {archive}/gone: ")
-    assert "(No such file or directory)" in errors
+    assert errors.startswith(f"Error: {archive}/file: ")
 
 
 def test_find_lists_moments(tmp_path: Path) -> None:
