@@ -54,8 +54,22 @@ def say(message: object) -> None:
 
 def progress(items: Iterable[Item], what: str, *, total: int | None = None, quiet: bool = False) -> Iterable[Item]:
     """Yield the items; on a terminal a bar counts them, of ``total`` or as many as the sequence has."""
-    hidden = quiet or not sys.stderr.isatty()
-    return tqdm(items, total=total, unit=f" {what}", leave=False, disable=hidden, file=sys.stderr, dynamic_ncols=True)
+    if quiet or not sys.stderr.isatty():
+        yield from items
+        return
+    started_s = time.monotonic()
+    with tqdm(items, total=total, bar_format="{desc}", leave=False, file=sys.stderr, dynamic_ncols=True) as bar:
+        count = bar.total or 0
+
+        def show(done: int) -> None:
+            to_go = _to_go(time.monotonic() - started_s, done, count)
+            bar.bar_format = f"{done}/{count} {what} {{percentage:3.0f}}%|{{bar}}| {to_go}"
+
+        show(0)
+        bar.refresh()
+        for done, item in enumerate(bar, 1):
+            yield item
+            show(done)
 
 
 class Display:
@@ -168,9 +182,7 @@ class Display:
         failed = self._counts[Status.FAILED]
         done = sum(self._counts.values()) - failed
         worked = self._archive.n - self._bytes_skipped
-        to_go = "estimating"
-        if worked > 0 and elapsed_s >= _LEAST_ELAPSED_S:
-            to_go = f"{clock(elapsed_s * ((self._archive.total or 0) - self._archive.n) / worked)} to go"
+        to_go = _to_go(elapsed_s, worked, worked + (self._archive.total or 0) - self._archive.n)
         speed = f"{clock(analyzed_s)} at {_speed(analyzed_s, elapsed_s)}, " if analyzed_s else ""
         counts, shorter = f"{done} done, {failed} failed, {self._left} left", f"{done}/{done + failed + self._left}"
         shorter += f", {failed} failed" if failed else ""
@@ -325,6 +337,13 @@ def _facts(outcome: Outcome, elapsed_s: float | None) -> Iterable[str]:
 def _full_reason(outcome: Outcome) -> str:
     """Return an outcome's reason, with the file concerned where nothing was written."""
     return outcome.message if outcome.status in _UNDONE else outcome.reason
+
+
+def _to_go(elapsed_s: float, done: float, total: float) -> str:
+    """Return the time to go as text, given the time that ``done`` of ``total`` took."""
+    if done <= 0 or elapsed_s < _LEAST_ELAPSED_S:
+        return "estimating"
+    return f"{clock(elapsed_s * (total - done) / done)} to go"
 
 
 def _speed(analyzed_s: float, elapsed_s: float) -> str:

@@ -105,10 +105,11 @@ def find(
     if known:
         if output is not None:
             storage_for(output).write_atomic(output, _encode_moments(moments, output, rate))
+        if moments and not (quiet and output is not None):
+            console.print_text(format_columns(moment_columns(moments), terminal_width()) + ("" if quiet else "\n"))
         if not quiet:
-            table = format_columns(moment_columns(moments), terminal_width()) + "\n\n" if moments else ""
             total_s = sum(moment.span.duration_s for moment in moments)
-            console.print_text(f"{table}{counted(len(moments), 'moment')}, {clock(total_s)} in total.")
+            console.print_text(f"{counted(len(moments), 'moment')}, {clock(total_s)} in total.")
     return EXIT_FAILED if skipped else 0
 
 

@@ -184,7 +184,9 @@ def verbosity(command: Command) -> Command:
         if value:
             ctx.meta[QUIET] = True
 
-    quiet = click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=make_quiet, help="Print failures only.")
+    quiet = click.option(
+        "-q", "--quiet", is_flag=True, expose_value=False, callback=make_quiet, help="Print only results and failures."
+    )
     verbose = click.option(
         "-v", "--verbose", is_flag=True, expose_value=False, callback=make_verbose, help="Print more, with tracebacks."
     )

@@ -52,6 +52,6 @@ def summarize(
     if tally.count:
         if output is not None:
             storage_for(output).write_atomic(output, encode_table(rows, output.suffix.lower()))
-        if not quiet:
+        if not (quiet and output is not None):
             console.print_text(format_columns(summary_columns(rows, summary.totals, older), terminal_width()))
     return EXIT_FAILED if skipped else 0

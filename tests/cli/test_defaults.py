@@ -118,7 +118,7 @@ def test_a_file_before_a_command_holds_for_it(folder: Path) -> None:
     table = run("--config", "mine.toml", "summarize", "videos")
     assert table.output.splitlines()[0].split()[:2] == ["folder", "videos"]
     assert "--by folder" in table.errors
-    assert run("-q", "summarize", "videos", "--config", "mine.toml") == Answer(0, "", "")
+    assert run("-q", "summarize", "videos", "--config", "mine.toml") == Answer(0, table.output, "")
 
 
 @pytest.mark.parametrize(

@@ -234,7 +234,14 @@ def test_a_directory_without_tables_is_named(tmp_path: Path, archive: Path, comm
 
 
 @pytest.mark.parametrize("command", ["summarize", "find"])
-def test_quiet_writes_and_prints_nothing(archive: Path, command: str) -> None:
+def test_quiet_prints_the_result_without_remarks(archive: Path, command: str) -> None:
+    status, output, errors = run(command, "-q", archive)
+    assert (status, errors, rows_of(output)) == (0, "", rows_of(run(command, archive)[1]))
+    assert "in total" not in output
+
+
+@pytest.mark.parametrize("command", ["summarize", "find"])
+def test_quiet_prints_nothing_that_is_written(archive: Path, command: str) -> None:
     assert run(command, "-q", archive, "-o", archive / "out.csv") == (0, "", "")
     assert (archive / "out.csv").stat().st_size > 0
 
