@@ -34,8 +34,8 @@ SHOWN_NAMES = {
 """Headings on the terminal -> names of the columns in files, where they differ."""
 
 
-def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame, older: Collection[str] = ()) -> list[Column]:
-    """Return the columns of a summary, with totals in the last row; videos in ``older`` are marked."""
+def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
+    """Return the columns of a summary, with totals in the last row; older videos and folders are marked."""
     table = pd.concat([rows, whole], ignore_index=True)
     places = list(rows.columns[: rows.columns.get_loc(STAT_COLUMNS[0])])
     emotions = list(rows.columns[len(places) + len(STAT_COLUMNS) :])
@@ -48,7 +48,7 @@ def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame, older: Collection[s
         shown = cells(name, show)
         return Column(heading, shown, (short, shown), to_right=True, rank=rank)
 
-    columns = [_names(places[0], rows[places[0]].tolist(), TOTAL, older=older)]
+    columns = [_names(places[0], rows[places[0]].tolist(), TOTAL, older=set(rows[places[0]][rows["older"]]))]
     if "videos" in places:
         columns.append(number("videos", "videos", "vids", _whole, 0))
     if "face_id" in places:

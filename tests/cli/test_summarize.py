@@ -166,10 +166,10 @@ def test_csv_file_byte_for_byte(archive: Path) -> None:
     run("summarize", archive, "-o", archive / "summary.csv")
     names = '","'.join(EMOTIONS)
     assert (archive / "summary.csv").read_text() == (
-        '"video","duration_s","face_s","face_time_s","faces","dominant","confidence","changes_per_minute",'
+        '"video","older","duration_s","face_s","face_time_s","faces","dominant","confidence","changes_per_minute",'
         f'"{names}"\n'
-        f'"{archive}/b.mp4",3725.0,0.0,0.0,0,"","","","","","","","","",""\n'
-        f'"{archive}/new/a.mp4",10.0,2.3,2.8,2,"anger",0.7143,21.43,0.5714,0.0,0.0,0.4286,0.0,0.0,0.0\n'
+        f'"{archive}/b.mp4",False,3725.0,0.0,0.0,0,"","","","","","","","","",""\n'
+        f'"{archive}/new/a.mp4",False,10.0,2.3,2.8,2,"anger",0.7143,21.43,0.5714,0.0,0.0,0.4286,0.0,0.0,0.0\n'
     )
 
 
@@ -256,7 +256,7 @@ def test_quiet_prints_nothing_that_is_written(archive: Path, command: str) -> No
         (("find", "in", "-o", "a.m3u8"), ["a.m3u8: ", "'.m3u'", ".csv, .json, .xlsx, .parquet, .edl, .otio, .m3u"]),
         (("summarize", "in", "--by", "year"), ["'year'", "'video', 'folder', 'face', 'minute'"]),
         (("summarize", "in", "--top", "0"), ["--top", "0 is not in the range x>=1"]),
-        (("summarize", "in", "--sort", "size"), ["'size'", "video, duration_s, "]),
+        (("summarize", "in", "--sort", "size"), ["'size'", "video, older, duration_s, "]),
         (("summarize", "in", "--sort", "hapiness"), ["'hapiness'", "did you mean 'happiness'"]),
         (("summarize", "in", "--sort", "duration"), ["'duration'", "did you mean 'duration_s'"]),
         (("find", "in", "--emotion", "feer"), ["'feer'", "did you mean 'fear'", "anger, disgust, fear, "]),
@@ -324,9 +324,9 @@ def test_find_lists_moments(tmp_path: Path) -> None:
         ["2", "moments,", "0:03", "in", "total."],
     ]
     assert (tmp_path / "moments.csv").read_text() == (
-        '"video","face_id","start_time","end_time","duration_s","emotion","confidence"\n'
-        f'"{tmp_path}/a.mp4",1,0.0,1.6,1.6,"fear",0.75\n'
-        f'"{tmp_path}/a.mp4",1,3.2,4.4,1.2,"fear",0.8333\n'
+        '"video","face_id","start_time","end_time","duration_s","emotion","confidence","older"\n'
+        f'"{tmp_path}/a.mp4",1,0.0,1.6,1.6,"fear",0.75,False\n'
+        f'"{tmp_path}/a.mp4",1,3.2,4.4,1.2,"fear",0.8333,False\n'
     )
 
 
