@@ -20,12 +20,13 @@ from annotate.batch.executor import Executor, InlineExecutor
 from annotate.batch.job import OLDER, LocalJob, Outcome, Status, WorkContext
 from annotate.batch.rendering import choose_boxes_rendering, choose_soft_rendering, move_into_place
 from annotate.batch.run import run_decoding, split_finished
-from annotate.batch.write import unknown_file_error
+from annotate.batch.write import OutputWriter, rename_in_tracks, unknown_file_error, write_sidecar
 from annotate.errors import OutputError, ReportError, SettingsError, UnreadableError, read_error, write_error
 from annotate.media.containers import CONTAINERS_WRITTEN
 from annotate.media.probe import probe
 from annotate.results.intervals import dominant_emotion
 from annotate.results.meta import Meta, Render, hash_file, is_unchanged, json_safe_name, json_safe_text
+from annotate.results.report import Report
 from annotate.settings import ONE_CORE, Limits
 from annotate.storage.base import Lock, prepare_output, require_local, storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
@@ -114,7 +115,7 @@ def _render(job: RenderJob, meta: Meta, context: WorkContext, lock: Lock) -> Out
         if not is_unchanged(meta.source, job.path):
             remedy = "annotate it again when it is complete"
             raise UnreadableError("changed while it was read", remedy, path=job.path)
-        _publish(job, file, target, meta, lock)
+        _publish(job, file, target, report, lock)
     remarks = [target.name, *rendering.remarks]
     if meta.is_older:
         remarks.append(OLDER)
@@ -124,13 +125,15 @@ def _render(job: RenderJob, meta: Meta, context: WorkContext, lock: Lock) -> Out
     return Outcome(job.path, Status.RENDERED, meta.duration_s, meta.faces, emotion, "; ".join(remarks))
 
 
-def _publish(job: RenderJob, file: Path, target: Path, meta: Meta, lock: Lock) -> None:
+def _publish(job: RenderJob, file: Path, target: Path, report: Report, lock: Lock) -> None:
     """Add a rendered video to the sidecar, then move it to its target; a kill in the opposite order left an unknown file."""
+    meta = report.meta
     _check_replaceable(job, target, meta)
+    meta = rename_in_tracks(report, OutputWriter(job.outputs, meta, lock))
     render = Render(job.options.kind, job.options.language, job.report_hash(meta), hash_file(file))
     meta = replace(meta, renders={**meta.renders, job.relative(target): render})
     storage_for(target).delete(target)
-    storage_for(job.outputs.meta).write_atomic(job.outputs.meta, meta.to_json(), lock.scratch)
+    write_sidecar(meta, job.outputs, lock)
     try:
         move_into_place(file, target)
     except OSError as error:
