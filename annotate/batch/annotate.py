@@ -18,6 +18,7 @@ from annotate.batch.write import (
     OutputWriter,
     add_tracks,
     refuse_unknown_files,
+    rename_in_tracks,
     write_report,
     write_sidecar,
     write_tracks,
@@ -136,7 +137,7 @@ def _locked(job: AnnotateJob) -> Iterator[Lock | None]:
 
 
 def _convert(job: AnnotateJob, decision: Decision, lock: Lock) -> Outcome:
-    """Convert the report to the missing formats, if any."""
+    """Convert the report to the missing formats, and those with a former name of the video, if any."""
     meta = decision.meta
     assert meta is not None
     if decision.action is Action.SKIP:
@@ -144,6 +145,7 @@ def _convert(job: AnnotateJob, decision: Decision, lock: Lock) -> Outcome:
     report = read_item_report(job.item, meta)
     writer = OutputWriter(job.outputs, meta, lock)
     meta = add_tracks(report, decision.missing, job.options.language, writer)
+    meta = rename_in_tracks(replace(report, meta=meta), writer)
     lock.confirm()
     write_sidecar(meta, job.outputs, lock)
     remarks = [*writer.kept, *remarks_on(meta)]

@@ -16,6 +16,7 @@ from annotate.errors import AnnotateError, format_error
 from annotate.results.damage import Damage
 from annotate.results.meta import Meta
 from annotate.settings import ONE_CORE, Limits, Settings
+from annotate.storage.base import require_local
 from annotate.storage.values import PathOrUrl
 
 if TYPE_CHECKING:
@@ -152,6 +153,23 @@ class Job(Protocol):
 
 
 AnyJob = TypeVar("AnyJob", bound=Job)
+
+
+class LocalJob:
+    """Properties of a job on a local video, whose ``item`` is a field of the subclass."""
+
+    item: ArchiveItem
+
+    @property
+    def path(self) -> Path:
+        """The video."""
+        return require_local(self.item.video)
+
+    @property
+    def outputs(self) -> Outputs:
+        """Paths of its outputs."""
+        return self.item.outputs
+
 
 Task = Callable[[AnyJob, WorkContext], Outcome]
 """Processes a job; a module-level function, since it is pickled by name. Raises `AnnotateError`."""
