@@ -77,6 +77,10 @@ _MODULES = {
 """Modules of the public names, imported on first use: pandas, dlib and onnxruntime take most of a second."""
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -38,7 +38,9 @@ _REMEDIES = {
     errno.ENOTDIR: "check that the path exists",
     errno.EACCES: "check its permissions",
     errno.EPERM: "check its permissions",
-    errno.EROFS: "choose a writable folder, for example with --output-dir",
+    errno.EROFS: "choose a folder that is writable (-o or --output-dir)",
+    errno.EEXIST: "choose another name, or move away what has this one",
+    errno.EFBIG: "use a disk that takes larger files",
     errno.ENOSPC: "free up disk space",
     errno.EDQUOT: "free up disk space",
     errno.EIO: "check the disk and its connection",
@@ -48,6 +50,7 @@ _REMEDIES = {
     errno.ELOOP: "check its symbolic links",
     errno.EISDIR: "use the path of a file",
     errno.EMFILE: "run with fewer --jobs",
+    errno.ENFILE: "run with fewer --jobs",
 }
 """Remedies for operating system errors, by errno."""
 
@@ -173,10 +176,15 @@ def read_error(path: object, error: OSError) -> UnreadableError:
 def write_error(path: object, error: OSError) -> OutputError:
     """Return the error to raise for a file that cannot be written."""
     is_forbidden = error.errno in (errno.EACCES, errno.EPERM)
-    remedy = "check its permissions, or choose another folder with --output-dir" if is_forbidden else remedy_for(error)
+    remedy = "check its permissions, or choose another folder (-o or --output-dir)" if is_forbidden else remedy_for(error)
     return OutputError(f"cannot be written ({error.strerror})", remedy, path=path)
 
 
 def remedy_for(error: OSError) -> str:
-    """Return the remedy for an operating system error."""
-    return _REMEDIES.get(error.errno or 0, "check its permissions and the disk")
+    """Return the remedy for the cause of an operating system error; every message about one uses it.
+
+    The text of a `StorageError` has its own.
+    """
+    if isinstance(error, StorageError):
+        return ""
+    return _REMEDIES.get(error.errno or 0, "check the disk and its connection")

@@ -1,6 +1,9 @@
-"""Text for terminals and pages: escaped names, durations, and display width."""
+"""Text for terminals and pages: escaped names, counts, suggestions, durations, and display width."""
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
 
 from wcwidth import wcswidth
 
@@ -19,6 +22,27 @@ def _escape(char: str) -> str:
     if "\udc80" <= char <= "\udcff":
         return f"\\x{ord(char) - 0xDC00:02x}"
     return char.encode("unicode_escape").decode()
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    >>> counted(1, "video"), counted(2, "video")
+    ('1 video', '2 videos')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def suggest(word: str, known: Iterable[str], meanings: Mapping[str, str] | None = None) -> str:
+    """Return a remark with the known word that is most similar, or its meaning, in parentheses; empty if none is similar.
+
+    >>> suggest("fase", ["face", "start"]), suggest("xyz", ["face"])
+    (" (did you mean 'face'?)", '')
+    >>> suggest("hapy", ["happy"], {"happy": "happiness"})
+    " (did you mean 'happiness'?)"
+    """
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {(meanings or {}).get(near[0], near[0])!r}?)" if near else ""
 
 
 def clock(duration_s: float, decimals: int = 0) -> str:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.clips import keep_clips, make_face_image, make_from_images, make_pattern
+from tests.documents import annotate_samples
 from tests.object_store import bucket, endpoint, fresh_client, store_url
 
 __all__ = ["bucket", "endpoint", "fresh_client", "store_url"]
@@ -42,6 +43,12 @@ def _kept_clips() -> Iterator[None]:
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for clips that are made once per run."""
     return tmp_path_factory.mktemp("media")
+
+
+@pytest.fixture(scope="session")
+def annotated_samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of ``sample_videos``, annotated; read-only."""
+    return annotate_samples(tmp_path_factory.mktemp("samples"))
 
 
 @pytest.fixture(scope="session")

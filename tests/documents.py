@@ -120,17 +120,22 @@ def examples(text: str) -> list[Example]:
     return [Example(command, output.rstrip("\n")) for command, _, output in (part.partition("\n") for part in parts)]
 
 
-@contextmanager
-def annotated_samples(folder: Path) -> Iterator[Path]:
-    """Yield the current folder, changed to one with an annotated copy of ``sample_videos``."""
+def annotate_samples(folder: Path) -> Path:
+    """Return a copy of ``sample_videos`` in a folder, annotated."""
     copy = folder / SAMPLES.name
     copy.mkdir()
     for path in SAMPLES.iterdir():
         if path.suffix[1:] in VIDEO_EXTENSIONS:
             shutil.copy(path, copy)
+    list(annotate([copy]))
+    return copy
+
+
+@contextmanager
+def at_examples(folder: Path) -> Iterator[Path]:
+    """Yield a folder as the current one, on a terminal as wide as the examples."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        list(annotate([Path(SAMPLES.name)]))
         for module in ("summarize", "find"):
             patch.setattr(f"annotate.cli.{module}.terminal_width", lambda: EXAMPLE_COLUMNS)
         yield folder
@@ -181,7 +186,7 @@ def _indent(text: str) -> str:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as name, annotated_samples(Path(name)):
+    with tempfile.TemporaryDirectory() as name, at_examples(annotate_samples(Path(name)).parent):
         shown = {example.command for path in readmes() for example in examples(path.read_text(encoding="utf-8"))}
         printed = {command: run_example(command) for command in sorted(shown)}
     for readme in readmes():

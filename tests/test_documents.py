@@ -31,7 +31,7 @@ from annotate.results.table import BLOCK_COLUMNS
 from tests.documents import (
     ROOT,
     anchors,
-    annotated_samples,
+    at_examples,
     code_blocks,
     commands,
     documents,
@@ -57,9 +57,9 @@ SHOWN = [(path.relative_to(ROOT), example) for path in readmes() for example in 
 
 
 @pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def samples(annotated_samples: Path) -> Iterator[Path]:
     """The current directory, with an annotated copy of ``sample_videos``."""
-    with annotated_samples(tmp_path_factory.mktemp("documents")) as folder:
+    with at_examples(annotated_samples.parent) as folder:
         yield folder
 
 

@@ -85,6 +85,8 @@ def to_otio(moments: Sequence[Moment], rate: float | None = None) -> str:
             target_url=moment.report.video_path.absolute().as_uri(), available_range=_range(0, max(frames, end), clip_rate)
         )
         metadata = {"face_id": moment.face_id, "emotion": moment.emotion, "confidence": moment.confidence}
+        if moment.report.is_older:
+            metadata["older"] = True
         track.append(
             otio.schema.Clip(
                 name=f"{Path(moment.report.video).name}: {_label(moment)}",
@@ -139,7 +141,8 @@ def _timecode(frame: int, rate: float) -> str:
 
 
 def _label(moment: Moment) -> str:
-    return f"{moment.emotion}, face {moment.face_id}, confidence {moment.confidence:.2f}"
+    older = ", older" if moment.report.is_older else ""
+    return f"{moment.emotion}, face {moment.face_id}, confidence {moment.confidence:.2f}{older}"
 
 
 def _one_line(text: str) -> str:

@@ -94,6 +94,7 @@ def to_table(moments: Sequence[Moment]) -> pd.DataFrame:
             "duration_s": np.array([span.duration_s for span in spans], dtype=float),
             "emotion": pd.Series([moment.emotion for moment in moments], dtype=str),
             "confidence": np.array([moment.confidence for moment in moments], dtype=float),
+            "older": np.array([moment.report.is_older for moment in moments], dtype=bool),
         }
     )
 
@@ -114,7 +115,8 @@ def find_moments(
 
     Returns:
         A table with the columns ``video``, ``face_id``, ``start_time``, ``end_time``, ``duration_s`` (in seconds),
-        ``emotion`` and ``confidence``. Tables are skipped as by `annotate.summarize`, each with a `UserWarning`.
+        ``emotion``, ``confidence`` and ``older`` (whether an older analysis version made the table). Tables are skipped as
+        by `annotate.summarize`, each with a `UserWarning`.
 
     Raises:
         SettingsError: none of the models used has such an emotion.

@@ -26,12 +26,12 @@ from annotate.span import MS_PER_S
 from annotate.storage.values import SkippedPath
 
 KEY_COLUMNS = {
-    "video": ("video",),
-    "folder": ("folder", "videos"),
-    "face": ("video", "face_id", "start_time", "end_time"),
-    "minute": ("video", "minute"),
+    "video": ("video", "older"),
+    "folder": ("folder", "videos", "older"),
+    "face": ("video", "face_id", "start_time", "end_time", "older"),
+    "minute": ("video", "minute", "older"),
 }
-"""Grouping of rows -> columns that identify a row."""
+"""Grouping of rows -> columns that say what a row is, and whether a table of an older analysis version is in it."""
 
 STAT_COLUMNS = ("duration_s", "face_s", "face_time_s", "faces", "dominant", "confidence", "changes_per_minute")
 """Columns of statistics; those of the emotion shares follow."""
@@ -132,13 +132,15 @@ class Tally:
         sums = [*_SUM_COLUMNS, *map(_ms_column, emotions)]
         videos = _concat_sums(self._videos, ["report"], sums)
         videos["video"] = [self._reports[number].video for number in videos["report"]]
+        videos["older"] = np.array([self._reports[number].is_older for number in videos["report"]], dtype=bool)
         totals = videos[sums].sum().to_frame().T.assign(videos=len(videos))
         rows = videos
         if self._by == "folder":
             grouped = videos.groupby(videos["video"].map(_folder).rename("folder"))
-            rows = grouped[sums].sum().assign(videos=grouped.size()).reset_index()
+            rows = grouped[sums].sum().assign(videos=grouped.size(), older=grouped["older"].any()).reset_index()
         elif self._by in ("face", "minute"):
-            rows = _concat_sums(self._groups, _GROUP_KEYS[self._by], sums).merge(videos[["report", "video"]], on="report")
+            of_video = videos[["report", "video", "older"]]
+            rows = _concat_sums(self._groups, _GROUP_KEYS[self._by], sums).merge(of_video, on="report")
         return Summary(_statistics(rows, KEY_COLUMNS[self._by], emotions), _statistics(totals, ("videos",), emotions))
 
 
@@ -225,9 +227,9 @@ def _statistics(sums: pd.DataFrame, key_columns: tuple[str, ...], emotions: list
     time_ms = sums["face_time_ms"].where(sums["face_time_ms"] > 0).astype(float)
     by_emotion = sums[[_ms_column(name) for name in emotions]]
     dominant = dominant_of_rows(by_emotion.to_numpy(np.int64), emotions)
-    columns: dict[str, object] = {name: sums[name] for name in key_columns if name in sums}
     if "start_time" in key_columns:
-        columns |= {"start_time": sums["start_ms"] / MS_PER_S, "end_time": sums["end_ms"] / MS_PER_S}
+        sums = sums.assign(start_time=sums["start_ms"] / MS_PER_S, end_time=sums["end_ms"] / MS_PER_S)
+    columns: dict[str, object] = {name: sums[name] for name in key_columns}
     columns |= {
         "duration_s": sums["duration_ms"] / MS_PER_S,
         "face_s": sums["face_ms"] / MS_PER_S,

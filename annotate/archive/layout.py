@@ -112,11 +112,12 @@ def name_outputs(videos: Sequence[PathOrUrl], folder: PathOrUrl, read_sidecar: S
     that is taken too. Names are compared without case and in one Unicode form; long ones are shortened.
     """
     ordered = sorted(videos, key=sort_key)
+    candidates = {video: candidate_outputs(video, folder) for video in ordered}
     names: dict[PathOrUrl, Outputs] = {}
     taken: set[str] = set()
     for is_owner in (_owns_exactly, _owns):
         for video in ordered:
-            for outputs in candidate_outputs(video, folder) if video not in names else ():
+            for outputs in candidates[video] if video not in names else ():
                 if outputs.key not in taken and is_owner(video, read_sidecar(outputs.meta)):
                     taken.add(outputs.key)
                     names[video] = outputs

@@ -10,7 +10,7 @@ import pandas as pd
 from annotate.archive.layout import REPORT_ENDING, outputs_of_report
 from annotate.archive.scan import ArchiveItem
 from annotate.archive.validity import LATER_VERSION, UPDATE, current_meta
-from annotate.errors import ReportError, StorageError
+from annotate.errors import ReportError, StorageError, remedy_for
 from annotate.results.boxes import BoxTrajectories, parse_boxes
 from annotate.results.meta import Meta, has_same_name, hash_content, json_safe_name, parse_meta
 from annotate.results.report import Report
@@ -127,15 +127,20 @@ def _check_meta(path: PathOrUrl, content: bytes | OSError) -> Meta:
 
 def _check_report(path: PathOrUrl, meta: Meta, content: bytes | OSError) -> bytes:
     if isinstance(content, OSError):
-        raise ReportError(f"cannot be read ({content.strerror})", path=path)
+        raise _unreadable(path, content)
     if meta.outputs.get(json_safe_name(path)) != hash_content(content):
         raise ReportError("damaged or cut off (its hash differs from the one in its sidecar)", ANNOTATE_AGAIN, path=path)
     return content
 
 
+def _unreadable(path: PathOrUrl, error: OSError) -> ReportError:
+    remedy = ANNOTATE_AGAIN if isinstance(error, FileNotFoundError) else remedy_for(error)
+    return ReportError(f"cannot be read ({error.strerror})", remedy, path=path)
+
+
 def _check_boxes(path: PathOrUrl, content: bytes | OSError, expected_hash: str) -> BoxTrajectories:
     if isinstance(content, OSError):
-        raise ReportError(f"cannot be read ({content.strerror})", ANNOTATE_AGAIN, path=path)
+        raise _unreadable(path, content)
     try:
         if hash_content(content) != expected_hash:
             raise ValueError("its hash differs from the one in its sidecar")

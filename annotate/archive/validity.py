@@ -5,6 +5,7 @@ from __future__ import annotations
 from annotate.archive.layout import Outputs
 from annotate.archive.scan import ArchiveItem
 from annotate.errors import ReportError
+from annotate.results.formats.registry import TRACK_FORMATS, is_available
 from annotate.results.meta import Meta, hash_content, is_unchanged, json_safe_name
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl
@@ -31,6 +32,18 @@ def find_damage(meta: Meta, outputs: Outputs) -> str:
 def is_missing(meta: Meta, path: PathOrUrl) -> bool:
     """Return whether a file that is recorded in a sidecar does not exist."""
     return meta.outputs.get(json_safe_name(path)) is not None and not storage_for(path).exists(path)
+
+
+def misnamed_tracks(meta: Meta, outputs: Outputs) -> dict[str, PathOrUrl]:
+    """Return the outputs that name the video inside and that exist, by format, if the video was renamed with its outputs."""
+    if not meta.former_name:
+        return {}
+    paths = {name: outputs.track(name, "") for name, track in TRACK_FORMATS.items() if track.names_video}
+    return {
+        name: path
+        for name, path in paths.items()
+        if meta.outputs.get(json_safe_name(path)) is not None and storage_for(path).exists(path) and is_available(name)
+    }
 
 
 def current_meta(item: ArchiveItem) -> Meta:

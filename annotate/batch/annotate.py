@@ -12,12 +12,13 @@ from annotate.analysis.chunks import ChunkItem
 from annotate.analysis.parallel import analyze, count_chunks, merge_chunks, sort_annotations
 from annotate.analysis.pipeline import Analysis
 from annotate.archive.stored_report import read_item_report
-from annotate.batch.job import OLDER, AnnotateJob, Outcome, Status, WorkContext
+from annotate.batch.job import AnnotateJob, Outcome, Status, WorkContext, remarks_on
 from annotate.batch.plan import Action, Decision
 from annotate.batch.write import (
     OutputWriter,
     add_tracks,
     refuse_unknown_files,
+    rename_in_tracks,
     write_report,
     write_sidecar,
     write_tracks,
@@ -97,7 +98,7 @@ def _annotate_locked(job: AnnotateJob, context: WorkContext, lock: Lock, chunks:
     lock.confirm()
     write_sidecar(meta, outputs, lock)
     writer.delete_outdated(meta)
-    remarks = "; ".join(filter(None, (meta.damage_summary, *writer.kept)))
+    remarks = "; ".join(filter(None, (meta.damage.statement(), *writer.kept)))
     status = Status.ANNOTATED if meta.faces else Status.NO_FACES
     return Outcome(job.path, status, meta.duration_s, meta.faces, dominant_emotion(report.blocks), remarks)
 
@@ -136,7 +137,7 @@ def _locked(job: AnnotateJob) -> Iterator[Lock | None]:
 
 
 def _convert(job: AnnotateJob, decision: Decision, lock: Lock) -> Outcome:
-    """Convert the report to the missing formats, if any."""
+    """Convert the report to the missing formats, and those with a former name of the video, if any."""
     meta = decision.meta
     assert meta is not None
     if decision.action is Action.SKIP:
@@ -144,9 +145,10 @@ def _convert(job: AnnotateJob, decision: Decision, lock: Lock) -> Outcome:
     report = read_item_report(job.item, meta)
     writer = OutputWriter(job.outputs, meta, lock)
     meta = add_tracks(report, decision.missing, job.options.language, writer)
+    meta = rename_in_tracks(replace(report, meta=meta), writer)
     lock.confirm()
     write_sidecar(meta, job.outputs, lock)
-    remarks = [*writer.kept, *([OLDER] if meta.is_older else [])]
+    remarks = [*writer.kept, *remarks_on(meta)]
     return Outcome(job.path, Status.CONVERTED, meta.duration_s, meta.faces, problem="; ".join(remarks))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from annotate.archive.layout import META_ENDING, REPORT_ENDING, is_output
 from annotate.archive.scan import ArchiveItem, Scan
+from annotate.errors import read_error
 from annotate.results.meta import Meta, hash_file, is_unchanged, json_safe_name, read_meta
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
@@ -87,7 +88,7 @@ class _Check:
         try:
             changed = not is_unchanged(meta.source, video, item.stat)
         except OSError as error:
-            yield Finding(video, FindingKind.UNREADABLE, f"cannot be read ({error.strerror})")
+            yield _unreadable(video, error)
             return
         if changed:
             yield Finding(outputs.meta, FindingKind.STALE, f"{video.name} has changed since it was annotated", ours)
@@ -143,7 +144,7 @@ class _Check:
                         reason = "changed after annotate wrote it; run `annotate --force` to write it again"
                         findings.append(Finding(path, FindingKind.DAMAGED, reason))
                 except OSError as error:
-                    findings.append(Finding(path, FindingKind.UNREADABLE, f"cannot be read ({error.strerror})"))
+                    findings.append(_unreadable(path, error))
         return (*intact, sidecar), findings
 
     def _compare_renders(self, sidecar: PathOrUrl, meta: Meta) -> tuple[list[PathOrUrl], list[Finding]]:
@@ -174,5 +175,9 @@ class _Check:
                     reason = "rendered from an earlier report; render the video again"
                     findings.append(Finding(path, FindingKind.STALE, reason, ours))
             except OSError as error:
-                findings.append(Finding(path, FindingKind.UNREADABLE, f"cannot be read ({error.strerror})"))
+                findings.append(_unreadable(path, error))
         return intact, findings
+
+
+def _unreadable(path: PathOrUrl, error: OSError) -> Finding:
+    return Finding(path, FindingKind.UNREADABLE, read_error(path, error).reason)

@@ -13,15 +13,17 @@ from annotate.archive.layout import OutputOptions, Outputs
 from annotate.archive.scan import ArchiveItem
 from annotate.batch.plan import Decision, decide, decide_conversion
 from annotate.errors import AnnotateError, format_error
+from annotate.results.damage import Damage
 from annotate.results.meta import Meta
 from annotate.settings import ONE_CORE, Limits, Settings
+from annotate.storage.base import require_local
 from annotate.storage.values import PathOrUrl
 
 if TYPE_CHECKING:
     from annotate.analysis.parallel import Cores
     from annotate.analysis.tools import Tools
 
-OLDER = "older analysis version"
+_OLDER = "older analysis version"
 """Remark on a video whose results of an older analysis version were used."""
 
 JobProgress = Callable[[float, float | None], None]
@@ -86,7 +88,7 @@ class Outcome:
     @classmethod
     def skipped(cls, path: PathOrUrl, meta: Meta) -> Outcome:
         """Return the outcome of an up-to-date video; length and face tracks are those of its sidecar."""
-        return cls(path, Status.UP_TO_DATE, meta.duration_s, meta.faces, problem=OLDER if meta.is_older else "")
+        return cls(path, Status.UP_TO_DATE, meta.duration_s, meta.faces, problem="; ".join(remarks_on(meta)))
 
     @classmethod
     def locked(cls, path: PathOrUrl) -> Outcome:
@@ -105,6 +107,15 @@ class Outcome:
 
     def _format(self, about: object) -> str:
         return format_error(self.problem, self.remedy, about) + (f" [on {self.host}]" if self.host else "")
+
+
+def remarks_on(meta: Meta, warnings: int = 0) -> list[str]:
+    """Return remarks on the results that a sidecar describes: their analysis version, and damage of the video.
+
+    ``warnings`` are those of another decoding, for a video that had none when it was annotated.
+    """
+    damage = meta.damage or Damage(warnings=warnings)
+    return [*([_OLDER] if meta.is_older else []), *([damage.statement()] if damage else [])]
 
 
 @dataclass(frozen=True)
@@ -142,6 +153,23 @@ class Job(Protocol):
 
 
 AnyJob = TypeVar("AnyJob", bound=Job)
+
+
+class LocalJob:
+    """Properties of a job on a local video, whose ``item`` is a field of the subclass."""
+
+    item: ArchiveItem
+
+    @property
+    def path(self) -> Path:
+        """The video."""
+        return require_local(self.item.video)
+
+    @property
+    def outputs(self) -> Outputs:
+        """Paths of its outputs."""
+        return self.item.outputs
+
 
 Task = Callable[[AnyJob, WorkContext], Outcome]
 """Processes a job; a module-level function, since it is pickled by name. Raises `AnnotateError`."""

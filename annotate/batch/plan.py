@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from annotate.archive.layout import OutputOptions, Outputs
 from annotate.archive.scan import ArchiveItem
-from annotate.archive.validity import current_meta, find_damage, is_missing
+from annotate.archive.validity import current_meta, find_damage, is_missing, misnamed_tracks
 from annotate.results.meta import Meta, is_unchanged, json_safe_name, result_settings
 from annotate.settings import Settings
 from annotate.storage.base import storage_for
@@ -18,7 +18,7 @@ class Action(enum.Enum):
     """The work that a video needs."""
 
     SKIP = "skip"
-    CONVERT = "add formats"
+    CONVERT = "write formats"
     ANNOTATE = "annotate"
 
 
@@ -54,7 +54,7 @@ def decide(item: ArchiveItem, options: OutputOptions, settings: Settings, model_
         return Decision(Action.ANNOTATE, "its boxes file was deleted")
     decision = _conversion(meta, outputs, options)
     if decision.action is Action.CONVERT and (damage := find_damage(meta, outputs)):
-        return Decision(Action.ANNOTATE, damage)
+        return Decision(Action.ANNOTATE, damage) if decision.missing else Decision(Action.SKIP, damage, meta)
     return decision
 
 
@@ -72,9 +72,10 @@ def decide_conversion(item: ArchiveItem, options: OutputOptions) -> Decision:
 
 def _conversion(meta: Meta, outputs: Outputs, options: OutputOptions) -> Decision:
     missing = tuple(name for name, path in outputs.tracks(options).items() if not _is_done(meta, path))
-    if missing:
-        return Decision(Action.CONVERT, f"{', '.join(missing)} missing", meta, missing)
-    return Decision(Action.SKIP, "up to date", meta)
+    misnamed = misnamed_tracks(meta, outputs)
+    reasons = [f"{', '.join(missing)} missing"] if missing else []
+    reasons += [f"{', '.join(misnamed)} with the former name {meta.former_name}"] if misnamed else []
+    return Decision(Action.CONVERT if reasons else Action.SKIP, "; ".join(reasons) or "up to date", meta, missing)
 
 
 def _find_change(meta: Meta, item: ArchiveItem, settings: Settings, model_hash: str) -> str:

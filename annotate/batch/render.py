@@ -17,17 +17,18 @@ from annotate.archive.scan import ArchiveItem, locate
 from annotate.archive.stored_report import read_item_report
 from annotate.archive.validity import current_meta
 from annotate.batch.executor import Executor, InlineExecutor
-from annotate.batch.job import OLDER, Outcome, Status, WorkContext
+from annotate.batch.job import LocalJob, Outcome, Status, WorkContext, remarks_on
 from annotate.batch.rendering import choose_boxes_rendering, choose_soft_rendering, move_into_place
 from annotate.batch.run import run_decoding, split_finished
-from annotate.batch.write import unknown_file_error
+from annotate.batch.write import OutputWriter, rename_in_tracks, unknown_file_error, write_sidecar
 from annotate.errors import OutputError, ReportError, SettingsError, UnreadableError, read_error, write_error
 from annotate.media.containers import CONTAINERS_WRITTEN
 from annotate.media.probe import probe
 from annotate.results.intervals import dominant_emotion
 from annotate.results.meta import Meta, Render, hash_file, is_unchanged, json_safe_name, json_safe_text
+from annotate.results.report import Report
 from annotate.settings import ONE_CORE, Limits
-from annotate.storage.base import Lock, require_local, storage_for
+from annotate.storage.base import Lock, prepare_output, require_local, storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
 
 BOXES, SOFT = "boxes", "soft"
@@ -45,23 +46,13 @@ class RenderOptions:
 
 
 @dataclass(frozen=True)
-class RenderJob:
+class RenderJob(LocalJob):
     """Everything a worker needs to render one video; ``target_stem`` is the path to write, without its extension."""
 
     item: ArchiveItem
     target_stem: Path
     options: RenderOptions
     limits: Limits = ONE_CORE
-
-    @property
-    def path(self) -> Path:
-        """The video."""
-        return require_local(self.item.video)
-
-    @property
-    def outputs(self) -> Outputs:
-        """Paths of its outputs."""
-        return self.item.outputs
 
     def current_render(self, meta: Meta) -> Path | None:
         """Return the rendered video that this job would write, if it exists and was made from the current report."""
@@ -90,11 +81,9 @@ def render_video(job: RenderJob, context: WorkContext) -> Outcome:
     Raises:
         AnnotateError: rendering failed; no output is incomplete.
     """
-    storage = storage_for(job.target_stem)
     storage_for(job.path).check_readable(job.path)
-    storage.ensure_dir(job.target_stem.parent)
-    for path in (job.outputs.meta, job.target_stem):
-        storage_for(path).check_writable(path)
+    prepare_output(job.target_stem)
+    storage_for(job.outputs.meta).check_writable(job.outputs.meta)
     with storage_for(job.outputs.base).lock(job.outputs.base) as lock:
         if lock is None:
             return Outcome.locked(job.path)
@@ -125,23 +114,21 @@ def _render(job: RenderJob, meta: Meta, context: WorkContext, lock: Lock) -> Out
         if not is_unchanged(meta.source, job.path):
             remedy = "annotate it again when it is complete"
             raise UnreadableError("changed while it was read", remedy, path=job.path)
-        _publish(job, file, target, meta, lock)
-    remarks = [target.name, *rendering.remarks]
-    if meta.is_older:
-        remarks.append(OLDER)
-    if warning_count:
-        remarks.append(f"damaged: {warning_count} decoder warning{'s' if warning_count > 1 else ''}")
+        _publish(job, file, target, report, lock)
+    remarks = [target.name, *rendering.remarks, *remarks_on(meta, warning_count)]
     emotion = dominant_emotion(report.blocks)
     return Outcome(job.path, Status.RENDERED, meta.duration_s, meta.faces, emotion, "; ".join(remarks))
 
 
-def _publish(job: RenderJob, file: Path, target: Path, meta: Meta, lock: Lock) -> None:
+def _publish(job: RenderJob, file: Path, target: Path, report: Report, lock: Lock) -> None:
     """Add a rendered video to the sidecar, then move it to its target; a kill in the opposite order left an unknown file."""
+    meta = report.meta
     _check_replaceable(job, target, meta)
+    meta = rename_in_tracks(report, OutputWriter(job.outputs, meta, lock))
     render = Render(job.options.kind, job.options.language, job.report_hash(meta), hash_file(file))
     meta = replace(meta, renders={**meta.renders, job.relative(target): render})
     storage_for(target).delete(target)
-    storage_for(job.outputs.meta).write_atomic(job.outputs.meta, meta.to_json(), lock.scratch)
+    write_sidecar(meta, job.outputs, lock)
     try:
         move_into_place(file, target)
     except OSError as error:

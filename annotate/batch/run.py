@@ -16,6 +16,7 @@ from annotate.batch.executor import Executor, InlineExecutor
 from annotate.batch.job import AnnotateJob, AnyJob, Job, Outcome, Status, Task, WorkContext
 from annotate.batch.plan import Action
 from annotate.emotions.classifier import load_classifier
+from annotate.errors import read_error
 from annotate.media.ffmpeg import find_ffmpeg
 from annotate.results.formats.registry import check_libraries
 from annotate.settings import AUTOMATIC_THREADS, ONE_CORE, Limits, Settings
@@ -108,7 +109,7 @@ def plan_archive(items: Iterable[ArchiveItem | SkippedPath], plan: Plan | None =
             duration_s = decision.meta.duration_s if decision.meta is not None and not needs_annotation else None
             yield PlannedVideo(job.path, f"{decision.action.value}: {decision.reason}", needs_annotation, duration_s)
         except OSError as error:
-            yield PlannedVideo(job.path, f"fail: {error.strerror}")
+            yield PlannedVideo(job.path, f"fail: {read_error(job.path, error).reason}")
 
 
 def split_finished(

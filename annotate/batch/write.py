@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from annotate.archive.layout import OutputOptions, Outputs, is_output, kept_path
+from annotate.archive.validity import misnamed_tracks
 from annotate.errors import OutputError
 from annotate.results.boxes import format_boxes
 from annotate.results.formats.registry import format_track
@@ -122,6 +123,25 @@ def add_tracks(report: Report, names: Iterable[str], language: str, writer: Outp
     for path, text in texts.items():
         if not _is_writable(path, report.meta) and not _has_content(path, text):
             raise unknown_file_error(path)
+    return writer.write(texts, report.meta)
+
+
+def rename_in_tracks(report: Report, writer: OutputWriter) -> Meta:
+    """Write the unedited tracks with the video's former name again; return a sidecar that lists them, not written yet.
+
+    Call this whenever the sidecar of an existing report is written: it then has the new names, and the former one is lost.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    texts: dict[PathOrUrl, str | None] = {}
+    for name, path in misnamed_tracks(report.meta, writer.outputs).items():
+        text = format_track(name, report, "")
+        recorded = report.meta.outputs[json_safe_name(path)]
+        if not storage_for(path).is_link(path) and (hash_file(path) == recorded or _has_content(path, text)):
+            texts[path] = text
+        else:
+            writer.kept.append(f"{json_safe_name(path)} was edited and still names {report.meta.former_name}")
     return writer.write(texts, report.meta)
 
 

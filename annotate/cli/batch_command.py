@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import logging
 import signal
 import threading
@@ -38,7 +37,7 @@ from annotate.media.hwaccel import AUTOMATIC
 from annotate.results.formats.registry import FORMATS
 from annotate.settings import NO_HWACCEL, PROVIDERS, Limits, available_cores
 from annotate.storage.values import PathOrUrl, SkippedPath
-from annotate.text import printable
+from annotate.text import printable, suggest
 
 if TYPE_CHECKING:
     from annotate.batch.executor import Executor, RunProgress
@@ -146,9 +145,7 @@ class FormatListType(click.ParamType):  # type: ignore[type-arg]
         names = tuple(dict.fromkeys(name.strip().lower() for name in value.split(",") if name.strip()))
         unknown = [name for name in names if name not in FORMATS]
         if unknown or not names:
-            near = difflib.get_close_matches(unknown[0], FORMATS, n=1) if unknown else []
-            guess = f" (did you mean {near[0]!r}?)" if near else ""
-            problem = f"{unknown[0]!r} is not a format{guess}" if unknown else "no format is named"
+            problem = f"{unknown[0]!r} is not a format{suggest(unknown[0], FORMATS)}" if unknown else "no format is named"
             self.fail(f"{problem}. Choose from {', '.join(FORMATS)}, separated by commas.", param, ctx)
         return names
 

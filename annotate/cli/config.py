@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Sequence
 
@@ -23,7 +22,7 @@ from annotate.cli.defaults import (
 )
 from annotate.cli.options import handle_errors, verbosity
 from annotate.cli.tables import Column, format_columns, terminal_width
-from annotate.text import printable
+from annotate.text import printable, suggest
 
 _DEFAULT = "default"
 _PREFIX = "ANNOTATE_"
@@ -59,8 +58,7 @@ def config(command: Sequence[str]) -> None:
     commands = dict(leaves(root.command, root))
     chosen = " ".join(command)
     if chosen and chosen not in commands:
-        near = difflib.get_close_matches(chosen, list(commands), n=1)
-        raise click.UsageError(f"No such command {chosen!r}{f'; did you mean {near[0]!r}?' if near else '.'}")
+        raise click.UsageError(f"No such command {chosen!r}{suggest(chosen, commands)}.")
     file = file_in_use(ctx)
     from_file = read_defaults(file, root.command, root) if file is not None else {}
     rows = [
@@ -86,6 +84,4 @@ def _tell_unknown_variables(commands: Iterable[click.Command]) -> None:
     known = {CONFIG_VARIABLE, *map(variable_of, keys)}
     for variable in sorted(set(os.environ) - known):
         if variable.startswith(_PREFIX):
-            near = difflib.get_close_matches(variable, sorted(known), n=1)
-            guess = f" (did you mean {near[0]}?)" if near else ""
-            console.say(f"{variable}: no such option{guess}. It is ignored.")
+            console.say(f"{variable}: no such option{suggest(variable, sorted(known))}. It is ignored.")

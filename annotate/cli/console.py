@@ -22,7 +22,7 @@ from annotate.batch.job import Outcome, Status
 from annotate.cli.tables import Column, format_columns
 from annotate.errors import OutputError, write_error
 from annotate.storage.values import PathOrUrl
-from annotate.text import clock, printable
+from annotate.text import clock, counted, printable
 
 Item = TypeVar("Item")
 
@@ -54,8 +54,22 @@ def say(message: object) -> None:
 
 def progress(items: Iterable[Item], what: str, *, total: int | None = None, quiet: bool = False) -> Iterable[Item]:
     """Yield the items; on a terminal a bar counts them, of ``total`` or as many as the sequence has."""
-    hidden = quiet or not sys.stderr.isatty()
-    return tqdm(items, total=total, unit=f" {what}", leave=False, disable=hidden, file=sys.stderr, dynamic_ncols=True)
+    if quiet or not sys.stderr.isatty():
+        yield from items
+        return
+    started_s = time.monotonic()
+    with tqdm(items, total=total, bar_format="{desc}", leave=False, file=sys.stderr, dynamic_ncols=True) as bar:
+        count = bar.total or 0
+
+        def show(done: int) -> None:
+            to_go = _to_go(time.monotonic() - started_s, done, count)
+            bar.bar_format = f"{done}/{count} {what} {{percentage:3.0f}}%|{{bar}}| {to_go}"
+
+        show(0)
+        bar.refresh()
+        for done, item in enumerate(bar, 1):
+            yield item
+            show(done)
 
 
 class Display:
@@ -168,9 +182,7 @@ class Display:
         failed = self._counts[Status.FAILED]
         done = sum(self._counts.values()) - failed
         worked = self._archive.n - self._bytes_skipped
-        to_go = "estimating"
-        if worked > 0 and elapsed_s >= _LEAST_ELAPSED_S:
-            to_go = f"{clock(elapsed_s * ((self._archive.total or 0) - self._archive.n) / worked)} to go"
+        to_go = _to_go(elapsed_s, worked, worked + (self._archive.total or 0) - self._archive.n)
         speed = f"{clock(analyzed_s)} at {_speed(analyzed_s, elapsed_s)}, " if analyzed_s else ""
         counts, shorter = f"{done} done, {failed} failed, {self._left} left", f"{done}/{done + failed + self._left}"
         shorter += f", {failed} failed" if failed else ""
@@ -247,10 +259,9 @@ def closing_table(outcomes: Sequence[Outcome], width: int | None = None) -> str:
     ]
     counts = Counter(outcome.status for outcome in outcomes)
     totals = ", ".join(f"{counts[status]} {text}" for status, text in _COUNTED if counts[status])
-    plural = "video" if len(outcomes) == 1 else "videos"
     parts = [format_columns(columns, width)] if shown else []
     parts += _listed("Remarks", remarks) + _listed(f"{len(failures)} failed", failures)
-    return "\n\n".join([*parts, f"{len(outcomes)} {plural}{f': {totals}' if totals else ''}."])
+    return "\n\n".join([*parts, f"{counted(len(outcomes), 'video')}{f': {totals}' if totals else ''}."])
 
 
 def _listed(heading: str, lines: Sequence[str]) -> list[str]:
@@ -266,7 +277,7 @@ def check_totals(videos: int, findings: Sequence[Finding]) -> str:
     """Return the last line of a check."""
     counts = Counter(finding.kind for finding in findings)
     totals = ", ".join(f"{counts[kind]} {kind.value}" for kind in FindingKind if counts[kind])
-    return f"{videos} {'video' if videos == 1 else 'videos'} checked: {totals or 'no problems'}."
+    return f"{counted(videos, 'video')} checked: {totals or 'no problems'}."
 
 
 def print_text(text: str) -> None:
@@ -316,7 +327,7 @@ def _facts(outcome: Outcome, elapsed_s: float | None) -> Iterable[str]:
     if elapsed_s is not None:
         yield _speed(outcome.duration_s, elapsed_s)
     if outcome.faces:
-        yield f"{outcome.faces} face {'track' if outcome.faces == 1 else 'tracks'}"
+        yield counted(outcome.faces, "face track")
     if outcome.emotion:
         yield f"mostly {outcome.emotion}"
     if outcome.reason:
@@ -326,6 +337,13 @@ def _facts(outcome: Outcome, elapsed_s: float | None) -> Iterable[str]:
 def _full_reason(outcome: Outcome) -> str:
     """Return an outcome's reason, with the file concerned where nothing was written."""
     return outcome.message if outcome.status in _UNDONE else outcome.reason
+
+
+def _to_go(elapsed_s: float, done: float, total: float) -> str:
+    """Return the time to go as text, given the time that ``done`` of ``total`` took."""
+    if done <= 0 or elapsed_s < _LEAST_ELAPSED_S:
+        return "estimating"
+    return f"{clock(elapsed_s * (total - done) / done)} to go"
 
 
 def _speed(analyzed_s: float, elapsed_s: float) -> str:

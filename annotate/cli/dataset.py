@@ -16,6 +16,7 @@ from annotate.cli.progress_bar import ProgressBar
 from annotate.cli.training_options import FILE, FOLDER, PART_NAMES, output_option, split_options
 from annotate.errors import EXIT_FAILED
 from annotate.settings import Settings
+from annotate.storage.base import prepare_output
 from annotate.text import printable
 
 if TYPE_CHECKING:
@@ -176,6 +177,7 @@ def show(blocks: Path, output: Path | None) -> None:
     if output is not None:
         from annotate.training.plots import draw_sheet
 
+        prepare_output(output)
         draw_sheet(data, output)
     console.print_text(describe_dataset(data))
 

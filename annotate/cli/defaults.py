@@ -14,7 +14,6 @@ that destroy or preview are taken from the command line only, and so is the name
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -28,7 +27,8 @@ from click.core import ParameterSource
 
 from annotate.cli import console
 from annotate.cli.options import is_quiet
-from annotate.errors import SettingsError, read_error
+from annotate.errors import SettingsError, remedy_for
+from annotate.text import suggest
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -41,6 +41,9 @@ DEFAULT_COMMAND = "annotate"
 
 _FILE = "annotate.config"
 """Key in click's context metadata: the file given with ``--config``."""
+
+_GIVEN = "annotate.given"
+"""Key in click's context metadata: the names of the parameters on the command line."""
 
 _COMMAND_LINE_ONLY = frozenset(("force", "delete-stale", "dry-run", "output", "config", "help", "version"))
 _OPERATIONAL = frozenset(
@@ -58,6 +61,14 @@ class Default:
     option: str
     value: str
     origin: str
+
+
+class _ConfigOption(click.Option):
+    """``--config``; records which options are on the command line, whose defaults are then not looked at."""
+
+    def handle_parse_result(self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]) -> tuple[Any, list[str]]:
+        ctx.meta[_GIVEN] = frozenset(opts)
+        return super().handle_parse_result(ctx, opts, args)
 
 
 def default_file() -> Path:
@@ -103,7 +114,7 @@ def keep_defaults(command: click.Command) -> click.Command:
 
 def config_option(callback: Any = None) -> click.Option:
     """Return the option ``--config``; without ``callback`` it only stores the path, for the command that follows."""
-    return click.Option(
+    return _ConfigOption(
         ["--config"],
         metavar="FILE.toml",
         type=click.Path(path_type=Path),
@@ -130,13 +141,12 @@ def read_defaults(file: Path, group: click.Group, ctx: click.Context) -> Mapping
     """Return the defaults in a config file: command (``dataset build``) -> key -> value.
 
     Raises:
-        SettingsError: it is not TOML, or has keys that are no options.
-        UnreadableError: it cannot be read.
+        SettingsError: it cannot be read, is not TOML, or has keys that are no options.
     """
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise read_error(file, error) from None
+        raise SettingsError(f"cannot be read ({error.strerror})", remedy_for(error), path=file) from None
     except ValueError as error:
         raise SettingsError(f"not a TOML file ({error})", "correct it", path=file) from None
     commands = {name: {key_of(option) for option in command.params} - {""} for name, command in leaves(group, ctx)}
@@ -201,14 +211,14 @@ def _remember_file(ctx: click.Context, parameter: click.Parameter, value: Path |
 
 
 def _use_file(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> None:
-    """Apply the config file to the command, and validate all user defaults, so that errors name their source."""
+    """Apply the config file to the command, and validate the user defaults that count, so that errors name their source."""
     if ctx.resilient_parsing:
         return
     if value is not None and ctx.get_parameter_source("config") is ParameterSource.COMMANDLINE:
         ctx.meta[_FILE] = value
     options = {key_of(option): option for option in ctx.command.params}
     for key in options:
-        if key and os.environ.get(variable_of(key)):
+        if key and os.environ.get(variable_of(key)) and options[key].name not in ctx.meta[_GIVEN]:
             _check_value(ctx, options[key], options[key].value_from_envvar(ctx), variable_of(key), "variable")
     file = file_in_use(ctx)
     if file is None:
@@ -219,7 +229,8 @@ def _use_file(ctx: click.Context, parameter: click.Parameter, value: Path | None
     ctx.default_map = {}
     for key, one in read_defaults(file, root.command, root)[name_of(ctx)].items():
         fitting = _fitting(options[key], one)
-        _check_value(ctx, options[key], fitting, f"{file}: {key}", "file")
+        if options[key].name not in ctx.meta[_GIVEN]:
+            _check_value(ctx, options[key], fitting, f"{file}: {key}", "file")
         ctx.default_map[options[key].name or ""] = fitting
 
 
@@ -265,8 +276,7 @@ def _check_keys(file: Path, table: str, values: Mapping[str, Any], known: set[st
         if key in _COMMAND_LINE_ONLY:
             raise SettingsError(f"{where}{key} is taken from the command line only", "remove it", path=file)
         if key not in known or (not table and isinstance(values[key], dict)):
-            near = difflib.get_close_matches(key, sorted(known), n=1)
-            guess = f" (did you mean {near[0]!r}?)" if near else ""
+            guess = suggest(key, sorted(known))
             raise SettingsError(f"unknown key {where}{key!r}{guess}", "see `annotate --help` for the options", path=file)
 
 

@@ -15,7 +15,7 @@ from annotate.media.ffmpeg import FFmpeg, find_ffmpeg
 from annotate.media.probe import probe
 from annotate.settings import available_cores
 from annotate.storage.values import PathOrUrl
-from annotate.text import clock, printable
+from annotate.text import clock, counted, printable
 
 MAX_PROBED = 500
 """Maximum number of videos that are probed, evenly spaced; the length of the others is estimated from their sizes."""
@@ -35,8 +35,8 @@ def print_plan(items: Scan, plan: Plan, *, quiet: bool) -> None:
             work.append(planned.path)
     if quiet:
         return
-    videos = f"{count} {'video' if count == 1 else 'videos'}"
-    console.print_text(f"{videos}: {len(work)} to annotate{_amount(work, items.sizes_bytes()) if work else ''}.")
+    amount = _amount(work, items.sizes_bytes()) if work else ""
+    console.print_text(f"{counted(count, 'video')}: {len(work)} to annotate{amount}.")
 
 
 def _amount(videos: Sequence[PathOrUrl], sizes_bytes: Mapping[PathOrUrl, int]) -> str:

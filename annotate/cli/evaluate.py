@@ -10,6 +10,7 @@ from annotate.cli import console
 from annotate.cli.options import PathOrUrlType, handle_errors, is_quiet, model_option, verbosity
 from annotate.cli.progress_bar import ProgressBar
 from annotate.cli.training_options import FOLDER, PART_NAMES, output_option
+from annotate.storage.base import prepare_output
 
 
 @click.command()
@@ -35,6 +36,8 @@ def evaluate(blocks: Path, model: Path | None, against: Path | None, part: str, 
     from annotate.training.evaluation import compare, predict
     from annotate.training.evaluation import evaluate as evaluate_predictions
 
+    if output is not None:
+        prepare_output(output)
     data = open_dataset(blocks)
     rows = data.rows(part)
     truth, videos = data.labels[rows], data.origins["video"].to_numpy(object)[rows]

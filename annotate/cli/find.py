@@ -14,9 +14,9 @@ from annotate.cli.table_output import LISTS, TABLES, output_file, read_batches
 from annotate.cli.tables import format_columns, terminal_width
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import EXIT_FAILED, OutputError
-from annotate.storage.base import storage_for
+from annotate.storage.base import prepare_output, storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
-from annotate.text import clock
+from annotate.text import clock, counted
 
 if TYPE_CHECKING:
     from annotate.analytics.moments import Moment
@@ -97,7 +97,7 @@ def find(
     moments: list[Moment] = []
     known, skipped = set[str](), list[SkippedPath]()
     if output is not None:
-        storage_for(output).check_writable(output)
+        prepare_output(output)
     for batch in read_batches(paths, skipped, quiet=quiet):
         known |= class_names_in(batch)
         moments += moments_in(batch, query)
@@ -105,11 +105,11 @@ def find(
     if known:
         if output is not None:
             storage_for(output).write_atomic(output, _encode_moments(moments, output, rate))
+        if moments and not (quiet and output is not None):
+            console.print_text(format_columns(moment_columns(moments), terminal_width()) + ("" if quiet else "\n"))
         if not quiet:
-            table = format_columns(moment_columns(moments), terminal_width()) + "\n\n" if moments else ""
             total_s = sum(moment.span.duration_s for moment in moments)
-            plural = "moment" if len(moments) == 1 else "moments"
-            console.print_text(f"{table}{len(moments)} {plural}, {clock(total_s)} in total.")
+            console.print_text(f"{counted(len(moments), 'moment')}, {clock(total_s)} in total.")
     return EXIT_FAILED if skipped else 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import shlex
@@ -22,6 +21,7 @@ from annotate.errors import AnnotateError, SettingsError
 from annotate.settings import MAX_MIN_FACE, MIN_MIN_FACE, Settings
 from annotate.storage.base import in_same_storage, parse_path, require_local
 from annotate.storage.values import PathOrUrl, SkippedPath
+from annotate.text import counted, suggest
 
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
 
@@ -167,11 +167,10 @@ def _no_such_path(ctx: click.Context, path: Path) -> SettingsError:
         beside = {entry.name: str(path.with_name(entry.name)) for entry in path.parent.iterdir()}
     except OSError:
         beside = {}
-    near = difflib.get_close_matches(path.name, [*commands, *beside], n=1)
-    guess = f"did you mean {beside.get(near[0], near[0])!r}?" if near else ""
+    guess = suggest(path.name, [*commands, *beside], beside)
     if is_word:
-        return SettingsError(f"no such command or path {str(path)!r}{f'; {guess}' if guess else ''}")
-    return SettingsError(f"no such file or directory{f' ({guess})' if guess else ''}", "check the name", path=path)
+        return SettingsError(f"no such command or path {str(path)!r}{guess}")
+    return SettingsError(f"no such file or directory{guess}", "check the name", path=path)
 
 
 def verbosity(command: Command) -> Command:
@@ -185,7 +184,9 @@ def verbosity(command: Command) -> Command:
         if value:
             ctx.meta[QUIET] = True
 
-    quiet = click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=make_quiet, help="Print failures only.")
+    quiet = click.option(
+        "-q", "--quiet", is_flag=True, expose_value=False, callback=make_quiet, help="Print only results and failures."
+    )
     verbose = click.option(
         "-v", "--verbose", is_flag=True, expose_value=False, callback=make_verbose, help="Print more, with tracebacks."
     )
@@ -302,7 +303,7 @@ def say_none_found(paths: Sequence[PathOrUrl], selection: Selection, *, quiet: b
     if excluded:
         patterns = [f"--include {pattern!r}" for pattern in selection.include]
         patterns += [f"--exclude {pattern!r}" for pattern in selection.exclude]
-        videos = f"{excluded} {'video' if excluded == 1 else 'videos'}"
+        videos = counted(excluded, "video")
         console.say(f"{listed(paths)}: none of {videos} selected ({' '.join(patterns)}). Check the patterns.")
     else:
         console.say(f"{listed(paths)}: no videos (looked for files such as .mp4, .mkv or .mov). Check the path.")
@@ -317,7 +318,7 @@ def say_no_reports(paths: Sequence[PathOrUrl], *, quiet: bool) -> None:
 def say_older(count: int, *, quiet: bool) -> None:
     """Print how many of the tables that were read an older analysis version made, unless none or ``quiet``."""
     if count and not quiet:
-        tables = "1 table" if count == 1 else f"{count} tables"
+        tables = counted(count, "table")
         console.say(f"{tables} of an older analysis version (run `annotate` to renew {'it' if count == 1 else 'them'}).")
 
 

@@ -22,7 +22,7 @@ from annotate.cli.options import (
 from annotate.errors import EXIT_FAILED, AnnotateError, SettingsError
 from annotate.extras import check_extra
 from annotate.plots.figures import ENDINGS
-from annotate.storage.base import require_local, storage_for
+from annotate.storage.base import prepare_output, require_local, storage_for
 from annotate.text import printable
 
 _KINDS = {False: "timeline", True: "frames"}
@@ -75,7 +75,10 @@ def plot(
         problem = f"one file for {len(found.reports)} videos"
         raise SettingsError(problem, "give a directory", path=f"-o {file}")
     folder = output if output is not None and file is None else Path()
-    storage_for(folder).ensure_dir(folder)
+    if file is not None:
+        prepare_output(file)
+    else:
+        storage_for(folder).ensure_dir(folder)
     for path in found.empty:
         say_no_reports([path], quiet=quiet)
     for skipped in found.skipped:

@@ -20,8 +20,9 @@ from annotate.cli.options import (
 )
 from annotate.errors import EXIT_FAILED
 from annotate.settings import available_cores
+from annotate.storage.base import prepare_output
 from annotate.storage.values import PathOrUrl
-from annotate.text import printable
+from annotate.text import counted, printable
 
 PAGE_ENDINGS = (".html", ".htm")
 
@@ -63,6 +64,7 @@ def report(
         return console.progress(reports, "videos", quiet=quiet)
 
     options = PageOptions(videos=videos, thumbnails=not no_thumbnails, jobs=jobs or available_cores())
+    prepare_output(output)
     written = write_page(paths, output, options, progress)
     contents = written.contents
     for path in contents.empty:
@@ -85,5 +87,5 @@ def report(
 
 
 def _totals(reports: int, problems: int) -> str:
-    videos = f"{reports} {'video' if reports == 1 else 'videos'}"
-    return f"{videos}, {problems} {'problem' if problems == 1 else 'problems'} (listed on the page)" if problems else videos
+    videos = counted(reports, "video")
+    return f"{videos}, {counted(problems, 'problem')} (listed on the page)" if problems else videos

@@ -12,7 +12,7 @@ from annotate.cli.options import handle_errors, paths_argument, verbosity_option
 from annotate.cli.table_output import TABLES, output_file, read_batches
 from annotate.cli.tables import format_columns, terminal_width
 from annotate.errors import EXIT_FAILED
-from annotate.storage.base import storage_for
+from annotate.storage.base import prepare_output, storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
 
 
@@ -41,17 +41,16 @@ def summarize(
     from annotate.analytics.summary import Tally, sort_rows
     from annotate.cli.summary_tables import column_name, summary_columns
 
-    tally, skipped, older = Tally(by), list[SkippedPath](), set[str]()
+    tally, skipped = Tally(by), list[SkippedPath]()
     if output is not None:
-        storage_for(output).check_writable(output)
+        prepare_output(output)
     for batch in read_batches(paths, skipped, quiet=quiet):
         tally.add(batch)
-        older |= {report.video for report in batch.reports.values() if report.is_older}
     summary = tally.summary()
     rows = sort_rows(summary.rows, column_name(sort, list(summary.rows.columns)), top)
     if tally.count:
         if output is not None:
             storage_for(output).write_atomic(output, encode_table(rows, output.suffix.lower()))
-        if not quiet:
-            console.print_text(format_columns(summary_columns(rows, summary.totals, older), terminal_width()))
+        if not (quiet and output is not None):
+            console.print_text(format_columns(summary_columns(rows, summary.totals), terminal_width()))
     return EXIT_FAILED if skipped else 0

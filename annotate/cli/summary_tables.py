@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from annotate.analytics.moments import Moment
 from annotate.analytics.summary import STAT_COLUMNS
 from annotate.cli.tables import Column, shortest_words
 from annotate.errors import SettingsError
-from annotate.text import clock, printable
+from annotate.text import clock, printable, suggest
 
 TOTAL = "total"
 
@@ -35,8 +34,8 @@ SHOWN_NAMES = {
 """Headings on the terminal -> names of the columns in files, where they differ."""
 
 
-def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame, older: Collection[str] = ()) -> list[Column]:
-    """Return the columns of a summary, with totals in the last row; videos in ``older`` are marked."""
+def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
+    """Return the columns of a summary, with totals in the last row; older videos and folders are marked."""
     table = pd.concat([rows, whole], ignore_index=True)
     places = list(rows.columns[: rows.columns.get_loc(STAT_COLUMNS[0])])
     emotions = list(rows.columns[len(places) + len(STAT_COLUMNS) :])
@@ -49,7 +48,7 @@ def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame, older: Collection[s
         shown = cells(name, show)
         return Column(heading, shown, (short, shown), to_right=True, rank=rank)
 
-    columns = [_names(places[0], rows[places[0]].tolist(), TOTAL, older=older)]
+    columns = [_names(places[0], rows[places[0]].tolist(), TOTAL, older=set(rows[places[0]][rows["older"]]))]
     if "videos" in places:
         columns.append(number("videos", "videos", "vids", _whole, 0))
     if "face_id" in places:
@@ -88,9 +87,7 @@ def column_name(text: str | None, columns: Sequence[str]) -> str | None:
     if name is None or name in columns:
         return name
     known = [*columns, *(shown for shown, written in SHOWN_NAMES.items() if written in columns)]
-    near = difflib.get_close_matches(text or "", known, n=1)
-    guess = f" (did you mean {near[0]!r}?)" if near else ""
-    raise SettingsError(f"no column {text!r} to sort by{guess}", f"choose from {', '.join(columns)}")
+    raise SettingsError(f"no column {text!r} to sort by{suggest(text or '', known)}", f"choose from {', '.join(columns)}")
 
 
 def moment_columns(moments: Sequence[Moment]) -> list[Column]:

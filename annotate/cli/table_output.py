@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from annotate.cli.options import Decorator, PathOrUrlType, full_stop, say_no_rep
 from annotate.errors import SettingsError
 from annotate.extras import check_extra
 from annotate.storage.values import PathOrUrl, SkippedPath
+from annotate.text import suggest
 
 if TYPE_CHECKING:
     from annotate.analytics.read import ReportBatch
@@ -34,10 +34,8 @@ def output_file(endings: Mapping[str, str], help_text: str) -> Decorator:
             return None
         ending = path.suffix.lower()
         if ending not in endings:
-            known = ", ".join(endings)
-            near = difflib.get_close_matches(ending, endings, n=1)
-            guess = f" (did you mean {near[0]!r}?)" if near else ""
-            raise click.BadParameter(f"{path}: unknown format {ending!r}{guess}. Choose from {known}.")
+            guess = suggest(ending, endings)
+            raise click.BadParameter(f"{path}: unknown format {ending!r}{guess}. Choose from {', '.join(endings)}.")
         package = endings[ending]
         if package:
             try:

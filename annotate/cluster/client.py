@@ -234,7 +234,7 @@ class ClusterExecutor:
             try:
                 reason = await self._client.run_on_scheduler(tasks.check_scheduler, self._requirements)
             except ImportError as error:
-                raise _import_failure(f"scheduler {self._address}", error) from None
+                raise tasks.import_failure(f"scheduler {self._address}", error) from None
             if reason:
                 raise IncompatibleWorkerError(reason, _SAME_VERSIONS, path=f"scheduler {self._address}")
         if not new:
@@ -242,7 +242,7 @@ class ClusterExecutor:
         answers = await self._client.run(tasks.check_worker, self._requirements, workers=sorted(new), on_error="return")
         for address, answer in answers.items():
             if isinstance(answer, ImportError | AttributeError):
-                raise _import_failure(f"worker {address}", answer)
+                raise tasks.import_failure(f"worker {address}", answer)
             if isinstance(answer, OSError):
                 continue  # the worker has left meanwhile
             if answer:
@@ -323,7 +323,7 @@ class ClusterExecutor:
             self._abort(error)
             raise
         except ImportError as error:
-            failure = _import_failure("a worker", error)
+            failure = tasks.import_failure("a worker", error)
             self._abort(failure)
             raise failure from None
         except Exception as error:  # noqa: BLE001  (a bug that affects one video must not end a run over thousands)
@@ -384,11 +384,6 @@ class _VideoProgress:
         self.path = path
         self.chunks_s: dict[int, float] = {}
         self.duration_s: float | None = None
-
-
-def _import_failure(where: str, error: BaseException) -> IncompatibleWorkerError:
-    remedy = "install annotate with its cluster extra on all machines"
-    return IncompatibleWorkerError(f"annotate cannot be imported ({error})", remedy, path=where)
 
 
 def _silence_dask() -> None:

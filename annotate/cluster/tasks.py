@@ -48,6 +48,12 @@ class IncompatibleWorkerError(SettingsError):
     """A worker would produce different results than this process, or cannot run tasks."""
 
 
+def import_failure(where: str, error: BaseException) -> IncompatibleWorkerError:
+    """Return the error to raise if annotate cannot be imported on a machine of the cluster."""
+    remedy = "install annotate with its cluster extra on all machines"
+    return IncompatibleWorkerError(f"annotate cannot be imported ({error})", remedy, path=where)
+
+
 @dataclass(frozen=True)
 class Versions:
     """Versions that must be equal on all machines for equal results; ``model_hash`` is None if no model is used."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 
 from annotate.errors import SettingsError
+from annotate.text import suggest
 
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 """Classes of the default model, in order: the six basic emotions of Ekman (1992) and neutral."""
@@ -55,10 +55,10 @@ def resolve_emotion(text: str, known: Collection[str] = EMOTIONS) -> str | None:
 
 def unknown_emotion_error(text: str, known: Collection[str] = EMOTIONS) -> SettingsError:
     """Return the error to raise if ``text`` is none of the classes ``known``; it suggests the most similar class."""
-    similar = difflib.get_close_matches(text.casefold(), [*known, *SYNONYMS], n=1)
-    name = resolve_emotion(similar[0], known) if similar else None
-    suggestion = f" (did you mean {name!r}?)" if name else ""
-    return SettingsError(f"unknown emotion {text!r}{suggestion}", f"choose from {', '.join(sorted(known))}")
+    words = {word: name for word in (*known, *SYNONYMS) if (name := resolve_emotion(word, known))}
+    return SettingsError(
+        f"unknown emotion {text!r}{suggest(text.casefold(), words, words)}", f"choose from {', '.join(sorted(known))}"
+    )
 
 
 def emotion_word(emotion: str, language: str) -> str:

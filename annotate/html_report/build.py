@@ -9,12 +9,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from annotate.archive.stored_report import ANNOTATE_AGAIN
+from annotate.errors import format_error
 from annotate.extras import check_extra
 from annotate.html_report.charts import Chart, make_charts, make_legend
 from annotate.html_report.contents import Contents, Problem, ProgressWrapper, collect
 from annotate.html_report.details import read_details
 from annotate.html_report.files import PartsFolder, to_json
-from annotate.html_report.rows import Row, make_rows
+from annotate.html_report.rows import NOTABLE_SHARE, Row, make_rows
 from annotate.player.player import player_script, player_style, read_asset
 from annotate.settings import available_cores
 from annotate.storage.local.files import check_writable, write_atomic
@@ -24,6 +26,8 @@ from annotate.version import VERSION
 
 MAX_INLINE = 200
 """Maximum number of videos whose data is in the page itself; with more, each has its own file."""
+
+_OLDER_NOTE = format_error("older: made by an older analysis version", ANNOTATE_AGAIN)
 
 _PACKAGES = {"jinja2": "jinja2", "plotly": "plotly", "PIL": "pillow"}
 
@@ -83,7 +87,7 @@ def write_page(
     with contextlib.closing(details):
         for row, detail in zip(rows, details, strict=True):
             problems += detail.problems
-            notes[row.key] = [problem.reason for problem in detail.problems]
+            notes[row.key] = [*([_OLDER_NOTE] if row.is_older else []), *(one.statement for one in detail.problems)]
             unplayable += not detail.is_playable
             if detail.data is None:
                 continue
@@ -141,6 +145,8 @@ def _render(
         legend=make_legend(contents),
         figures=[{"key": chart.key, "figure": chart.figure} for chart in charts],
         rows=rows,
+        older=sum(row.is_older for row in rows),
+        notable=f"An emotion is found where it is the main one or has at least {NOTABLE_SHARE:.0%} of the face time.",
         with_data=with_data,
         table=[_row_data(row, part_urls.get(row.key, ""), notes[row.key]) for row in rows],
         inline=inline,
@@ -162,13 +168,14 @@ def _totals(contents: Contents) -> dict[str, Any]:
 
 
 def _row_data(row: Row, part_url: str, notes: Sequence[str]) -> dict[str, Any]:
-    """Return the data of a row for the script: sort keys in the order of the columns, URLs of video and part, notes."""
+    """Return the data of a row for the script: sort keys by column, URLs of video and part, shares, notes."""
     numbers = row.numbers
     return {
         "key": row.key,
         "name": row.name,
         "url": row.url,
         "part": part_url,
+        "shares": {emotion: round(share, 4) for emotion, share in row.notable_shares.items()},
         "notes": [_capitalize(note) for note in notes],
         "sort": [
             row.name,

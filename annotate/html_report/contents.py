@@ -24,6 +24,9 @@ ProgressWrapper = Callable[[Sequence[PathOrUrl]], Iterable[PathOrUrl]]
 SKIPPED_KIND = "skipped"
 """Kind of problem that keeps a report off the page; it counts as a failure."""
 
+DAMAGED_KIND = "damaged"
+"""Kind of problem of videos with missing or damaged frames; with its reason it reads as `Damage.statement`."""
+
 NO_TABLE_KIND = "no table"
 """Kind of problem of videos without a report."""
 
@@ -41,6 +44,11 @@ class Problem:
     path: str
     kind: str
     reason: str
+
+    @property
+    def statement(self) -> str:
+        """Kind and reason, for a page about the video."""
+        return f"{self.kind}: {self.reason}"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 from annotate.analytics.read import ReportSummary
 from annotate.archive.stored_report import ANNOTATE_AGAIN, read_report
 from annotate.errors import ReportError, format_error, remedy_for
-from annotate.html_report.contents import SKIPPED_KIND, Problem, ProgressWrapper, display_path
+from annotate.html_report.contents import DAMAGED_KIND, SKIPPED_KIND, Problem, ProgressWrapper, display_path
 from annotate.player.player import player_data
 from annotate.player.thumbnails import thumbnail_urls
 from annotate.results.meta import Meta, is_unchanged
@@ -65,10 +65,8 @@ def _read_one(
     exists = storage.exists(report.video_path)
     data = None
     if full_report is not None:
-        if full_report.meta.damage_summary:
-            problems.append(("incomplete", full_report.meta.damage_summary))
-        if full_report.meta.is_older:
-            problems.append(("older", format_error("made by an older analysis version", ANNOTATE_AGAIN)))
+        if full_report.meta.damage:
+            problems.append((DAMAGED_KIND, full_report.meta.damage.details()))
         is_current = exists and _is_current(full_report.meta, report.video_path, problems)
         thumbnails: dict[int, str] = {}
         if take_thumbnails is not None and is_current and storage.is_local:

@@ -9,6 +9,7 @@ const AnnotateReport = (() => {
   const PRINT_WIDTH_PX = 680; // fits A4 and Letter
   const PHONE_WIDTH_PX = 480;
   const PHONE_NAME_LENGTH = 16;
+  const MIN_BEGINNING = 3;
   const TEXT_COLUMNS = new Set([0, 1, 5]);
   const byId = (id) => document.getElementById(id);
   const parse = (id) => JSON.parse(byId(id).textContent);
@@ -16,7 +17,7 @@ const AnnotateReport = (() => {
 
   const title = document.title;
   const received = new Map();
-  let videos, rows, order, player, openNumber, overviewScroll = 0;
+  let videos, rows, order, emotionNames, player, openNumber, searched = "", overviewScroll = 0;
 
   function loadScript(url) {
     return new Promise((resolve, reject) => {
@@ -129,6 +130,30 @@ const AnnotateReport = (() => {
     };
   }
 
+  /* Videos in which an emotion dominates come first, then those with a larger share of it. */
+  function compareShares(emotions) {
+    const rank = ({ sort, shares }) => {
+      const found = emotions.filter((emotion) => emotion in shares);
+      return [found.includes(sort[5]) ? 1 : 0, Math.max(0, ...found.map((emotion) => shares[emotion]))];
+    };
+    return (one, other) => {
+      const [left, right] = [rank(videos[one]), rank(videos[other])];
+      return right[0] - left[0] || right[1] - left[1];
+    };
+  }
+
+  function arrange(comparison) {
+    order.sort(comparison);
+    byId("table").tBodies[0].append(...order.map((number) => rows[number]));
+  }
+
+  /* The order that the heads of the columns show. */
+  function compareBySort() {
+    const head = byId("table").tHead.querySelector("[aria-sort$=ending]");
+    if (!head) return (one, other) => one - other;
+    return compare(Number(head.querySelector("button").dataset.column), head.getAttribute("aria-sort") === "ascending" ? 1 : -1);
+  }
+
   /* Numbers descending, text ascending; a second click reverses the order. */
   function sort(button) {
     const head = button.closest("th");
@@ -138,15 +163,27 @@ const AnnotateReport = (() => {
     const direction = head.getAttribute("aria-sort") === usual ? opposite : usual;
     for (const each of head.parentElement.cells) if (each.hasAttribute("aria-sort")) each.setAttribute("aria-sort", "none");
     head.setAttribute("aria-sort", direction);
-    order.sort(compare(column, direction === "ascending" ? 1 : -1));
-    byId("table").tBodies[0].append(...order.map((number) => rows[number]));
+    arrange(compareBySort());
+  }
+
+  /* Whether a searched word is an emotion or the beginning of one. */
+  function isEmotion(word, name) {
+    const names = name.toLowerCase().split(/\s+/);
+    return names.includes(word) || (word.length >= MIN_BEGINNING && names.some((each) => each.startsWith(word)));
   }
 
   function search() {
     const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+    const emotions = emotionNames.filter((name) => words.some((word) => isEmotion(word, name)));
     let shown = 0;
+    if (emotions.join() !== searched) {
+      arrange(compareBySort());
+      if (emotions.length) arrange(compareShares(emotions));
+      searched = emotions.join();
+    }
     videos.forEach((video, number) => {
-      const matches = words.every((word) => video.text.includes(word));
+      const names = Object.keys(video.shares);
+      const matches = words.every((word) => video.text.includes(word) || names.some((name) => isEmotion(word, name)));
       if (rows[number].hidden === matches) rows[number].hidden = !matches;
       shown += matches;
     });
@@ -215,7 +252,8 @@ const AnnotateReport = (() => {
     videos = parse("data-table");
     rows = [...byId("table").tBodies[0].rows];
     order = videos.map((_, number) => number);
-    for (const video of videos) video.text = [video.sort[0], video.sort[1], video.sort[5]].join("\n").toLowerCase();
+    for (const video of videos) video.text = [video.sort[0], video.sort[1]].join("\n").toLowerCase();
+    emotionNames = [...new Set(videos.flatMap((video) => Object.keys(video.shares)))];
     byId("table").tHead.addEventListener("click", (event) => {
       const button = event.target.closest("button");
       if (button) sort(button);

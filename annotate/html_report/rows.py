@@ -16,6 +16,9 @@ from annotate.html_report.contents import Contents, display_path
 from annotate.html_report.files import relative_url
 from annotate.text import printable
 
+NOTABLE_SHARE = 0.1
+"""Share of face time from which the search finds a video by an emotion that is not its dominant one."""
+
 _KEY_DIGITS = 12
 _NUMBERS = ("duration_s", "face_s", "faces", "confidence", "changes_per_minute")
 
@@ -38,10 +41,21 @@ class Row:
     url: str
 
     @property
+    def is_older(self) -> bool:
+        """Whether an older analysis version made the report."""
+        return self.report.is_older
+
+    @property
     def shares_text(self) -> str:
         """Shares as text: the dominant emotion, then the others, largest first."""
         by_share = sorted(self.shares.items(), key=lambda item: (printable(item[0]) != self.dominant, -item[1]))
         return ", ".join(f"{printable(emotion)} {share:.0%}" for emotion, share in by_share if share >= 0.005)
+
+    @property
+    def notable_shares(self) -> dict[str, float]:
+        """Shares by printable name of the emotions by which the search finds the video: dominant, or at least notable."""
+        shares = {printable(emotion): share for emotion, share in self.shares.items()}
+        return {name: share for name, share in shares.items() if name == self.dominant or share >= NOTABLE_SHARE}
 
     @property
     def gradient(self) -> str:

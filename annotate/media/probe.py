@@ -19,6 +19,7 @@ from annotate.media.ffmpeg import (
     restricted_input,
     run_command,
 )
+from annotate.media.kinds import kind_of
 from annotate.settings import Limits
 from annotate.storage.local.files import check_readable
 
@@ -31,7 +32,7 @@ _START = re.compile(r"^\s+Duration: [^,]+, start: (?P<start>-?[\d.]+)")
 _SAMPLE_RATE = re.compile(r", \d+ Hz")
 _COMPONENT = re.compile(r"^\[[^\]]*\] ")
 _OPENED = re.compile(r"^Input #0, (?P<container>.*), from ", re.MULTILINE)
-_UNINFORMATIVE = ("At least one output file", "Error opening input", "file:")
+_UNINFORMATIVE = ("At least one output file", "Error opening input", "Format not on whitelist", "file:")
 _TOO_LARGE = "exceeds specified max pixel count"
 _TAG = re.compile(r"\((?P<tag>\w+) / 0x")
 _COVER = "(attached pic)"
@@ -215,6 +216,8 @@ def _no_video_error(path: Path, text: str, kinds: list[str], display_path: objec
     if kinds or _OPENED.search(text):
         problem = "the file has no readable video stream"
         return NoVideoStreamError(problem, "check whether it is damaged, or skip it with --exclude", path=display_path)
+    if kind := kind_of(path):
+        return NotAVideoError(f"not a video ({kind})", "copy it again from its source, or skip it", path=display_path)
     lines = [_COMPONENT.sub("", clean_line(line, path, display_path)) for line in text.splitlines()]
     causes = [line for line in lines if line and not line.startswith(_UNINFORMATIVE)]
     cause = causes[-1] if causes else "unknown format"

@@ -119,8 +119,8 @@ const AnnotateTimeline = (() => {
     }
 
     buildZoom() {
-      this.zoomButtons = [["zoomOut", "\u2212", 0.5], ["zoomIn", "+", 2]].map(([key, sign, factor]) => {
-        const button = make("button", { type: "button", class: "ap-zoom", "aria-label": this.words[key], title: this.words[key], text: sign });
+      this.zoomButtons = [["zoomOut", "ap-minus", 0.5], ["zoomIn", "ap-plus", 2]].map(([key, sign, factor]) => {
+        const button = make("button", { type: "button", class: `ap-zoom ${sign}`, "aria-label": this.words[key], title: this.words[key] });
         button.addEventListener("click", () => this.zoomBy(factor));
         return button;
       });

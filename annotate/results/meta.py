@@ -13,6 +13,7 @@ from typing import Any
 
 from annotate import version
 from annotate.errors import StorageError
+from annotate.results.damage import Damage
 from annotate.settings import Settings
 from annotate.storage.base import storage_for
 from annotate.storage.values import FileStat, PathOrUrl
@@ -51,7 +52,8 @@ class Meta:
     ``outputs`` maps file names (see `json_safe_name`) to hashes, or to None if there was nothing to write (no cues).
     ``warnings`` maps warnings of the decoder to their counts. ``width_px`` and ``height_px`` are the size of the displayed
     frame; analysis versions before 5 did not write them. The keys of ``renders`` are relative paths from the folder of the
-    sidecar to rendered videos, with slashes and escaped by `json_safe_text`.
+    sidecar to rendered videos, with slashes and escaped by `json_safe_text`. ``former_name`` is the name of the video in the
+    sidecar if both were renamed since (`renamed`), else empty; it is not written.
     """
 
     analysis_version: int
@@ -70,6 +72,7 @@ class Meta:
     width_px: int = 0
     height_px: int = 0
     renders: Mapping[str, Render] = field(default_factory=dict)
+    former_name: str = field(default="", compare=False)
 
     @property
     def is_older(self) -> bool:
@@ -82,16 +85,15 @@ class Meta:
         return self.analysis_version > version.ANALYSIS_VERSION
 
     @property
-    def damage_summary(self) -> str:
-        """How much of a damaged video is missing, as text; empty if no damage is known."""
-        if self.missing_s:
-            return f"damaged: the last {self.missing_s:.1f} s could not be decoded"
-        count = sum(self.warnings.values())
-        return f"damaged: {count} decoder warning{'s' if count > 1 else ''}" if count else ""
+    def damage(self) -> Damage:
+        """What was found to be missing or damaged when the video was annotated."""
+        return Damage(self.missing_s, sum(self.warnings.values()))
 
     def to_json(self) -> str:
         """Return the text of the sidecar."""
-        return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
+        content = asdict(self)
+        del content["former_name"]
+        return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
     def renamed(self, sidecar: PathOrUrl) -> Meta:
         """Return the content as it reads if video and outputs were renamed together with the sidecar.
@@ -111,7 +113,8 @@ class Meta:
         outputs = {follow(name): content_hash for name, content_hash in self.outputs.items()}
         renders = {follow(name): render for name, render in self.renders.items()}
         source = replace(self.source, name=follow(self.source.name))
-        return replace(self, source=source, outputs=outputs, renders=renders)
+        former_name = "" if normal_form(source.name) == normal_form(self.source.name) else self.source.name
+        return replace(self, source=source, outputs=outputs, renders=renders, former_name=former_name)
 
 
 def read_meta(path: PathOrUrl) -> Meta | None:
@@ -145,7 +148,7 @@ def parse_meta(text: bytes, path: PathOrUrl | None = None) -> Meta | None:
     try:
         content = json.loads(text)
         renders = {path: Render(**render) for path, render in content.get("renders", {}).items()}
-        meta = Meta(**{**content, "source": Source(**content["source"]), "renders": renders})
+        meta = Meta(**{**content, "source": Source(**content["source"]), "renders": renders, "former_name": ""})
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
     well_formed = (

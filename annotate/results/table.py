@@ -30,19 +30,8 @@ BLOCK_COLUMNS = (
 )
 """The columns before the class probabilities."""
 
-_OPTIONAL_COLUMNS = (
-    "start_frame",
-    "end_frame",
-    "x",
-    "y",
-    "width",
-    "height",
-    "face_score",
-    "frames",
-    "detections",
-    "overlap",
-)
-"""Columns that a table of an older analysis version may lack."""
+_REQUIRED_COLUMNS = ("face_id", "block", "start_time", "end_time", "emotion", "confidence")
+"""Columns that even a table of an older analysis version has."""
 
 _DECIMALS = {"start_time": 3, "end_time": 3, "x": 1, "y": 1, "width": 1, "height": 1, "face_score": 3}
 _PROBABILITY_DECIMALS = 4
@@ -101,7 +90,7 @@ def parse_table(content: bytes, *, is_older: bool = False) -> pd.DataFrame:
         raise ValueError("its last line is cut off")
     table = pd.read_csv(io.BytesIO(content), keep_default_na=False)
     missing = [name for name in BLOCK_COLUMNS if name not in table.columns]
-    refused = [name for name in missing if not is_older or name not in _OPTIONAL_COLUMNS]
+    refused = [name for name in missing if not is_older or name in _REQUIRED_COLUMNS]
     if refused:
         raise ValueError(f"the column {refused[0]} is missing")
     numbers = [name for name in table.columns if name != "emotion"]

@@ -14,7 +14,8 @@ from pathlib import Path
 from annotate.archive.discover import Selection, walk
 from annotate.archive.layout import OutputOptions, Outputs, name_outputs
 from annotate.archive.scan import ArchiveItem, locate
-from annotate.batch.plan import Action, Decision, decide
+from annotate.batch.plan import Decision, decide
+from annotate.results.damage import NO_DAMAGE, Damage
 from annotate.results.meta import json_safe_text
 from annotate.server.catalog_index import CatalogIndex, EmotionStats
 from annotate.server.data_dir import DataDir, archive_id
@@ -72,6 +73,8 @@ class CatalogVideo:
     stats: EmotionStats | None = None
     is_older: bool = False
     """Whether an older analysis version made its results, which stay readable."""
+    damage: Damage = NO_DAMAGE
+    """Damage of the video that its results, if readable, record."""
 
     @property
     def is_upload(self) -> bool:
@@ -289,15 +292,22 @@ class Catalog:
         fingerprint = f"{source.size_bytes}-{source.mtime_ns}"
         _, meta, csv, _ = file_stats
         video = replace(
-            video, fingerprint=fingerprint, reason="", is_older=False, version=0 if csv is None else csv.mtime_ns
+            video,
+            fingerprint=fingerprint,
+            reason="",
+            is_older=False,
+            damage=NO_DAMAGE,
+            version=0 if csv is None else csv.mtime_ns,
         )
-        if decision.action is not Action.ANNOTATE:
-            return replace(video, annotation_state=AnnotationState.ANNOTATED)
+        if decision.meta is not None:
+            return replace(video, annotation_state=AnnotationState.ANNOTATED, damage=decision.meta.damage)
         if meta is None:
             return replace(video, annotation_state=AnnotationState.MISSING, version=0)
+        video = replace(video, annotation_state=AnnotationState.STALE, reason=decision.reason)
         sidecar = self._sidecars.get(outputs.meta)
-        is_older = sidecar is not None and sidecar.is_older
-        return replace(video, annotation_state=AnnotationState.STALE, reason=decision.reason, is_older=is_older)
+        if sidecar is None or not sidecar.is_older:
+            return video
+        return replace(video, is_older=True, damage=sidecar.damage)
 
     def _decide(self, video: CatalogVideo, file_stats: _FileStats) -> Decision:
         """Return whether a video must be annotated, cached until one of its files changes.

@@ -6,42 +6,32 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotate.archive.layout import Outputs
 from annotate.archive.scan import ArchiveItem
 from annotate.archive.stored_report import read_current_report
-from annotate.batch.job import Outcome, Status, WorkContext
+from annotate.batch.job import LocalJob, Outcome, Status, WorkContext
 from annotate.batch.rendering import Rendering, boxes_track, browser_proxy, burned_in, move_into_place
 from annotate.errors import read_error, write_error
 from annotate.media.containers import MP4
 from annotate.media.probe import Video, probe
+from annotate.results.damage import Damage
 from annotate.server.catalog import CatalogVideo
 from annotate.server.data_dir import DataDir
 from annotate.server.queue import OrderKind
 from annotate.settings import Limits
-from annotate.storage.base import require_local, storage_for
+from annotate.storage.base import storage_for
 from annotate.storage.names import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 
 _SUFFIX = f".{MP4}"
 
 
 @dataclass(frozen=True)
-class DerivedJob:
+class DerivedJob(LocalJob):
     """Everything a worker needs to make one derived video; it is written to ``target``."""
 
     item: ArchiveItem
     target: Path
     kind: OrderKind
     limits: Limits
-
-    @property
-    def path(self) -> Path:
-        """The source video."""
-        return require_local(self.item.video)
-
-    @property
-    def outputs(self) -> Outputs:
-        """Paths of the source video's outputs."""
-        return self.item.outputs
 
 
 class DerivedVideos:
@@ -88,8 +78,7 @@ def make_derived(job: DerivedJob, context: WorkContext) -> Outcome:
             move_into_place(path, job.target)
     except OSError as error:
         raise write_error(job.target, error) from error
-    remark = f"damaged: {warnings} decoder warning{'s' if warnings > 1 else ''}" if warnings else ""
-    return Outcome(job.path, Status.RENDERED, video.duration_s or 0.0, problem=remark)
+    return Outcome(job.path, Status.RENDERED, video.duration_s or 0.0, problem=Damage(warnings=warnings).statement())
 
 
 def _rendering(job: DerivedJob, video: Video) -> Rendering:

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Protocol
 
 from annotate.errors import format_error
-from annotate.results.meta import json_safe_text
+from annotate.text import printable
 
 _ABSOLUTE_PATH = re.compile(r"(?<!\w)/\S")
 """A slash at the start of a word: an absolute path, or a URL."""
@@ -31,7 +31,7 @@ class HasProblem(Protocol):
 
 
 def public_message(source: HasProblem, about: object = None) -> str:
-    """Return problem and remedy as text for clients, without absolute paths.
+    """Return problem and remedy as text for clients, without absolute paths, escaped as on the command line.
 
     ``about`` is the file concerned, unless the client knows it: only the name of an absolute path is included, a relative
     path is included as it is. A remedy that contains an absolute path (such as a command to run) is omitted; a problem that
@@ -44,7 +44,7 @@ def public_message(source: HasProblem, about: object = None) -> str:
     if contains_path(remedy):
         remedy = ""
     text = format_error(problem, remedy, None if about is None else _public_path(PurePath(str(about))))
-    return text.encode("utf-8", "backslashreplace").decode()
+    return printable(text)
 
 
 def contains_path(text: str) -> bool:
@@ -57,4 +57,4 @@ def contains_path(text: str) -> bool:
 
 
 def _public_path(path: PurePath) -> str:
-    return json_safe_text(path.name if path.is_absolute() else path.as_posix())
+    return path.name if path.is_absolute() else path.as_posix()

@@ -188,6 +188,16 @@ def storage_for(path: PathOrUrl) -> Storage[PathOrUrl]:
     return cast("Storage[PathOrUrl]", storage)
 
 
+def prepare_output(path: PathOrUrl) -> None:
+    """Create the folder of a file that the user named, and check that it could be written, before hours of work.
+
+    Raises:
+        OutputError: the folder cannot be created or is not writable, or the name is invalid.
+    """
+    storage_for(path).ensure_dir(path.parent)
+    storage_for(path).check_writable(path)
+
+
 def parse_path(text: str) -> PathOrUrl:
     """Parse a path or URL given by the user.
 

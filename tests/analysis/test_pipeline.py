@@ -136,6 +136,7 @@ def test_the_public_functions(face_clip: Path, empty_clip: Path) -> None:
 def test_public_names() -> None:
     assert sorted(annotate.__all__, key=str.lower) == sorted(set(annotate.__all__), key=str.lower)
     assert all(hasattr(annotate, name) for name in annotate.__all__)
+    assert set(annotate.__all__) <= set(dir(annotate))
     errors = [getattr(annotate, name) for name in annotate.__all__ if name.endswith("Error")]
     assert all(issubclass(error, annotate.AnnotateError) for error in errors)
 

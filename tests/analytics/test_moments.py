@@ -99,9 +99,21 @@ def test_moments_do_not_span_faces_or_videos(tmp_path: Path) -> None:
 
 def test_table_of_moments(tmp_path: Path) -> None:
     table = to_table(moments(MomentQuery(["anger"]), report(tmp_path, "a.mp4", MOVIE)))
-    assert list(table.columns) == ["video", "face_id", "start_time", "end_time", "duration_s", "emotion", "confidence"]
+    assert list(table.columns) == [
+        "video",
+        "face_id",
+        "start_time",
+        "end_time",
+        "duration_s",
+        "emotion",
+        "confidence",
+        "older",
+    ]
     video = str(tmp_path / "a.mp4")
-    assert table.to_numpy().tolist() == [[video, 1, 0.0, 0.8, 0.8, "anger", 0.5], [video, 2, 1.5, 2.3, 0.8, "anger", 1.0]]
+    assert table.to_numpy().tolist() == [
+        [video, 1, 0.0, 0.8, 0.8, "anger", 0.5, False],
+        [video, 2, 1.5, 2.3, 0.8, "anger", 1.0, False],
+    ]
     assert_frame_equal(to_table([]), table.iloc[:0], check_index_type=False)
 
 

@@ -14,7 +14,8 @@ from annotate.analytics import read
 from annotate.analytics.read import ReportBatch, read_reports
 from annotate.analytics.summary import KEY_COLUMNS, STAT_COLUMNS, Summary, Tally, sort_rows
 from annotate.emotions.labels import EMOTIONS
-from tests.analytics.samples import CLIP, MOVIE, block, report
+from annotate.version import ANALYSIS_VERSION
+from tests.analytics.samples import CLIP, MOVIE, block, change_meta, report
 
 OTHERS = ("calm", "faces")
 NO_SHARES = [None] * 7
@@ -53,11 +54,11 @@ def archive(tmp_path: Path) -> list[Path]:
 def test_rows_by_video(tmp_path: Path, archive: list[Path]) -> None:
     """Anger has 1.6 of 2.8 s of face time, happiness 1.2 s; there is one change in 2.8 / 60 minutes of face time."""
     found = summary(archive)
-    assert list(found.rows.columns) == ["video", *STAT_COLUMNS, *EMOTIONS]
+    assert list(found.rows.columns) == ["video", "older", *STAT_COLUMNS, *EMOTIONS]
     assert cells(found.rows) == [
-        [str(tmp_path / "a.mov"), 10.0, 2.3, 2.8, 2, "anger", 0.7143, 21.43, *shares(anger=0.5714, happiness=0.4286)],
-        [str(tmp_path / "more/b.mp4"), 5.0, 3.0, 3.0, 1, "sadness", 1.0, 0.0, *shares(sadness=1.0)],
-        [str(tmp_path / "more/c.mp4"), 10.0, 0.0, 0.0, 0, "", None, None, *NO_SHARES],
+        [str(tmp_path / "a.mov"), False, 10.0, 2.3, 2.8, 2, "anger", 0.7143, 21.43, *shares(anger=0.5714, happiness=0.4286)],
+        [str(tmp_path / "more/b.mp4"), False, 5.0, 3.0, 3.0, 1, "sadness", 1.0, 0.0, *shares(sadness=1.0)],
+        [str(tmp_path / "more/c.mp4"), False, 10.0, 0.0, 0.0, 0, "", None, None, *NO_SHARES],
     ]
 
 
@@ -72,22 +73,35 @@ def test_totals_are_weighted_by_face_time_in_every_grouping(archive: list[Path],
 
 def test_rows_by_folder(tmp_path: Path, archive: list[Path]) -> None:
     found = summary(archive, "folder")
-    assert list(found.rows.columns) == ["folder", "videos", *STAT_COLUMNS, *EMOTIONS]
+    assert list(found.rows.columns) == ["folder", "videos", "older", *STAT_COLUMNS, *EMOTIONS]
     assert cells(found.rows) == [
-        [str(tmp_path), 1, 10.0, 2.3, 2.8, 2, "anger", 0.7143, 21.43, *shares(anger=0.5714, happiness=0.4286)],
-        [str(tmp_path / "more"), 2, 15.0, 3.0, 3.0, 1, "sadness", 1.0, 0.0, *shares(sadness=1.0)],
+        [str(tmp_path), 1, False, 10.0, 2.3, 2.8, 2, "anger", 0.7143, 21.43, *shares(anger=0.5714, happiness=0.4286)],
+        [str(tmp_path / "more"), 2, False, 15.0, 3.0, 3.0, 1, "sadness", 1.0, 0.0, *shares(sadness=1.0)],
     ]
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"), [("video", [0, 1, 0]), ("folder", [0, 1]), ("face", [0, 0, 1]), ("minute", [0, 1, 0])]
+)
+def test_rows_of_an_older_analysis_version_are_marked(
+    archive: list[Path], tmp_path: Path, by: str, expected: list[int]
+) -> None:
+    change_meta(archive[1], analysis_version=ANALYSIS_VERSION - 1)
+    older = annotate.summarize(tmp_path, by)["older"]
+    assert older.dtype == bool
+    assert older.tolist() == expected
+    assert "older" not in summary(archive, by).totals
 
 
 def test_rows_by_face_track(tmp_path: Path, archive: list[Path]) -> None:
     """Face 1 of the first video: confidence (0.4 + 0.6 + 0.2) / 2, one change in 2 s."""
     found = summary(archive, "face")
-    assert list(found.rows.columns) == ["video", "face_id", "start_time", "end_time", *STAT_COLUMNS, *EMOTIONS]
+    assert list(found.rows.columns) == ["video", "face_id", "start_time", "end_time", "older", *STAT_COLUMNS, *EMOTIONS]
     first, second = str(tmp_path / "a.mov"), str(tmp_path / "more/b.mp4")
     assert cells(found.rows) == [
-        [first, 1, 0.0, 2.0, 2.0, 2.0, 2.0, 1, "happiness", 0.6, 30.0, *shares(anger=0.4, happiness=0.6)],
-        [first, 2, 1.5, 2.3, 0.8, 0.8, 0.8, 1, "anger", 1.0, 0.0, *shares(anger=1.0)],
-        [second, 1, 1.0, 4.0, 3.0, 3.0, 3.0, 1, "sadness", 1.0, 0.0, *shares(sadness=1.0)],
+        [first, 1, 0.0, 2.0, False, 2.0, 2.0, 2.0, 1, "happiness", 0.6, 30.0, *shares(anger=0.4, happiness=0.6)],
+        [first, 2, 1.5, 2.3, False, 0.8, 0.8, 0.8, 1, "anger", 1.0, 0.0, *shares(anger=1.0)],
+        [second, 1, 1.0, 4.0, False, 3.0, 3.0, 3.0, 1, "sadness", 1.0, 0.0, *shares(sadness=1.0)],
     ]
 
 
@@ -101,13 +115,13 @@ def test_rows_by_minute(tmp_path: Path) -> None:
         block(3, 1, 120_000, 121_000, "anger"),
     ]
     found = summary([report(tmp_path, "a.mp4", blocks, duration_s=185.0)], "minute")
-    assert list(found.rows.columns) == ["video", "minute", *STAT_COLUMNS, *EMOTIONS]
+    assert list(found.rows.columns) == ["video", "minute", "older", *STAT_COLUMNS, *EMOTIONS]
     video = str(tmp_path / "a.mp4")
     assert cells(found.rows) == [
-        [video, 0, 60.0, 2.0, 2.0, 1, "fear", 0.75, 30.0, *shares(fear=0.5, neutral=0.5)],
-        [video, 1, 60.0, 2.5, 3.0, 3, "fear", 0.8333, 0.0, *shares(fear=0.6667, neutral=0.3333)],
-        [video, 2, 60.0, 1.0, 1.0, 1, "anger", 1.0, 60.0, *shares(anger=1.0)],
-        [video, 3, 5.0, 0.0, 0.0, 0, "", None, None, *NO_SHARES],
+        [video, 0, False, 60.0, 2.0, 2.0, 1, "fear", 0.75, 30.0, *shares(fear=0.5, neutral=0.5)],
+        [video, 1, False, 60.0, 2.5, 3.0, 3, "fear", 0.8333, 0.0, *shares(fear=0.6667, neutral=0.3333)],
+        [video, 2, False, 60.0, 1.0, 1.0, 1, "anger", 1.0, 60.0, *shares(anger=1.0)],
+        [video, 3, False, 5.0, 0.0, 0.0, 0, "", None, None, *NO_SHARES],
     ]
 
 
@@ -141,7 +155,7 @@ def test_classes_of_another_model_come_last(tmp_path: Path) -> None:
     """A class called like a column gets the suffix ``_share``; classes that a model does not have get 0."""
     other = [block(1, 0, 0, 3000, "faces", classes=OTHERS), block(2, 0, 0, 1000, "calm", classes=OTHERS)]
     found = summary([report(tmp_path, "a.mp4", other, classes=OTHERS), report(tmp_path, "b.mp4", CLIP)])
-    assert list(found.rows.columns[8:]) == [*EMOTIONS, "calm", "faces_share"]
+    assert list(found.rows.columns[9:]) == [*EMOTIONS, "calm", "faces_share"]
     names = ["faces", "dominant", "sadness", "calm", "faces_share"]
     assert cells(found.rows[names]) == [[2, "faces", 0.0, 0.25, 0.75], [1, "sadness", 1.0, 0.0, 0.0]]
     assert cells(found.totals[names]) == [[3, "sadness", 0.4286, 0.1429, 0.4286]]
@@ -150,7 +164,7 @@ def test_classes_of_another_model_come_last(tmp_path: Path) -> None:
 def test_classes_of_no_model_have_no_column(tmp_path: Path) -> None:
     other = [block(1, 0, 0, 3000, "calm", classes=("calm", "happiness"))]
     found = summary([report(tmp_path, "a.mp4", other, classes=("calm", "happiness"))])
-    assert list(found.rows.columns[8:]) == ["happiness", "calm"]
+    assert list(found.rows.columns[9:]) == ["happiness", "calm"]
 
 
 def test_batch_size_does_not_change_the_summary(archive: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +212,7 @@ def test_rows_sorted_by_a_column(archive: list[Path]) -> None:
     with pytest.raises(annotate.SettingsError) as raised:
         sort_rows(rows, "length", None)
     assert "length" in raised.value.problem
-    assert "video, duration_s, " in raised.value.remedy
+    assert "video, older, duration_s, " in raised.value.remedy
 
 
 def test_summarize(tmp_path: Path, archive: list[Path]) -> None:

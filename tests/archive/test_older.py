@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import annotate
 import annotate.version
 from annotate.archive.stored_report import read_report
 from annotate.results.meta import describe_source, read_meta
@@ -74,6 +75,23 @@ def test_commands_use_and_count_older_reports(archive: Path, command: str) -> No
     assert [_version(archive, name) for name in ("clip", "short")] == [KEPT_VERSION] * 2
     if command in ("summarize", "find", "plot", "convert", "render"):
         assert answer.output.count("older") == 2, answer.output
+    if command == "report":
+        page = (archive / "page.html").read_text()
+        assert (page.count('class="mark"'), page.count('id="older"'), "problem" in answer.output) == (2, 1, False)
+
+
+@pytest.mark.usefixtures("_program_is_later")
+def test_written_moments_are_marked(archive: Path) -> None:
+    sidecar = archive / "clip.emotions.meta.json"
+    meta = read_meta(sidecar)
+    assert meta is not None
+    sidecar.write_text(replace(meta, analysis_version=KEPT_VERSION + 1).to_json())
+    table = annotate.find_moments(".")
+    assert set(table["video"][table["older"]]) == {"short.mp4"}
+    marks = {"json": '"older":true', "m3u": ", older\n", "otio": '"older": true', "edl": ", older\n"}
+    for ending, mark in marks.items():
+        assert run("find", ".", "-q", "-o", f"out.{ending}").status == 0
+        assert (archive / f"out.{ending}").read_text().count(mark) == table["older"].sum()
 
 
 @pytest.mark.usefixtures("_program_is_earlier")

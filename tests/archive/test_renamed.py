@@ -16,10 +16,11 @@ from annotate.archive.scan import scan
 from annotate.archive.stored_report import read_report
 from annotate.batch.convert import convert_archive, scan_reports
 from annotate.batch.job import Status
-from annotate.batch.render import render_archive, scan_renders
+from annotate.batch.render import SOFT, RenderOptions, render_archive, scan_renders
 from annotate.settings import Settings
 from tests.runs import annotate, check, name_all
 
+NAMING = OutputOptions(("csv", "json", "eaf", "otio"))
 NFC, NFD = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
 
 
@@ -66,6 +67,64 @@ def test_every_command_takes_a_renamed_video_under_its_new_name(renamed: tuple[P
     assert (outcome.path, outcome.status) == (video, Status.RENDERED)
     assert (folder / f"{name}.emotions.boxes.en.mp4").exists()
     assert check([folder]) == []
+
+
+@pytest.fixture(scope="module")
+def naming(tmp_path_factory: pytest.TempPathFactory, face_clip: Path) -> Path:
+    """A video called ``old`` with the outputs that name it inside; read-only."""
+    folder = tmp_path_factory.mktemp("naming")
+    shutil.copy2(face_clip, folder / "old.mp4")
+    list(annotate([folder], options=NAMING))
+    return folder
+
+
+@pytest.fixture
+def named_anew(naming: Path, tmp_path: Path) -> Path:
+    """A copy in which the video and its outputs are called ``new``."""
+    folder = Path(shutil.copytree(naming, tmp_path / "named"))
+    for path in list(folder.iterdir()):
+        path.rename(path.with_name("new" + path.name.removeprefix("old")))
+    return folder
+
+
+def test_outputs_that_name_a_renamed_video_are_written_again(
+    named_anew: Path, naming: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("annotate.batch.annotate.analyze", lambda *arguments: pytest.fail("decoded"))
+    eaf, sidecar = named_anew / "new.emotions.eaf", named_anew / "new.emotions.meta.json"
+    former = sidecar.read_bytes()
+    eaf.write_text(eaf.read_text() + "<!-- mine -->\n")
+    edited = eaf.read_bytes()
+    (outcome,) = annotate([named_anew])
+    assert outcome.status is Status.CONVERTED
+    assert eaf.name in outcome.problem
+    assert eaf.read_bytes() == edited
+    for ending in ("json", "otio"):
+        text = (named_anew / f"new.emotions.{ending}").read_text()
+        assert text == (naming / f"old.emotions.{ending}").read_text().replace("old.mp4", "new.mp4")
+    assert [finding.path for finding in check([named_anew])] == [eaf]
+    after = contents(named_anew)
+    assert b"old" not in after[sidecar.name]
+    assert [outcome.status for outcome in annotate([named_anew])] == [Status.UP_TO_DATE]
+    assert contents(named_anew) == after
+    sidecar.write_bytes(former)  # as if the run was killed before it wrote the sidecar
+    assert [outcome.status for outcome in annotate([named_anew])] == [Status.CONVERTED]
+    assert contents(named_anew) == after
+
+
+def test_rendering_a_renamed_video_writes_its_name_too(named_anew: Path) -> None:
+    (outcome,) = render_archive(scan_renders([named_anew], RenderOptions(SOFT)))
+    assert outcome.status is Status.RENDERED
+    assert b"old.mp4" not in (named_anew / "new.emotions.json").read_bytes()
+    assert check([named_anew]) == []
+
+
+def test_a_renamed_video_whose_table_was_edited_is_not_decoded(named_anew: Path) -> None:
+    table = named_anew / "new.emotions.csv"
+    table.write_text(table.read_text() + "\n")
+    before = contents(named_anew)
+    assert [outcome.status for outcome in annotate([named_anew], options=NAMING)] == [Status.UP_TO_DATE]
+    assert contents(named_anew) == before
 
 
 def test_a_video_of_which_only_the_form_of_the_name_changed_keeps_its_outputs(annotated: Path, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from importlib import resources
 from pathlib import Path
 
@@ -18,21 +17,18 @@ import pytest
 from annotate.analysis.annotation import Annotation
 from annotate.analysis.parallel import analyze
 from annotate.analysis.pipeline import Analysis
-from annotate.analysis.tools import Tools
 from annotate.archive.layout import OutputOptions
 from annotate.archive.stored_report import read_report
-from annotate.batch.annotate import ChunkPlan, annotate_or_split
-from annotate.batch.job import Outcome, Status, WorkContext
+from annotate.batch.job import Outcome, Status
 from annotate.emotions.classifier import DEFAULT_MODEL, Classifier, load_classifier
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import ModelError
 from annotate.results.intervals import clip_overlaps, dominant_emotion
 from annotate.results.meta import describe_source, hash_content, read_meta, result_settings
 from annotate.settings import Settings
-from annotate.storage.local.storage import LocalStorage
 from annotate.version import ANALYSIS_VERSION
 from tests.clips import H264, make_pattern
-from tests.runs import annotate, job_for
+from tests.runs import annotate
 
 NAMES = ["0.mp4", "empty.mp4", "face.mp4", "text.mp4"]
 
@@ -216,8 +212,10 @@ def test_the_missing_part_of_a_truncated_video_is_reported(tmp_path: Path) -> No
     assert 1 < meta.missing_s < 3
     assert meta.missing_s == pytest.approx(4 - meta.duration_s, abs=0.0005)
     assert outcome.status is Status.NO_FACES
-    assert outcome.reason == meta.damage_summary
+    assert outcome.reason == meta.damage.statement()
     assert f"{meta.missing_s:.1f} s" in outcome.reason
+    (again,) = run(tmp_path)
+    assert (again.status, again.reason) == (Status.UP_TO_DATE, outcome.reason)
 
 
 def test_a_read_only_folder_is_reported_before_decoding(
@@ -387,28 +385,6 @@ def test_another_model_annotates_again(done: Path, tmp_path_factory: pytest.Temp
     assert meta is not None
     assert [outcome.status for outcome in outcomes] == [Status.NO_FACES]
     assert meta.model_hash == Classifier(path).model_hash != load_classifier().model_hash
-
-
-def test_annotate_or_split_locks_a_video_once(
-    tmp_path: Path, empty_clip: Path, face_clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    short, long = shutil.copy(empty_clip, tmp_path / "short.mp4"), shutil.copy(face_clip, tmp_path / "long.mp4")
-    bases: list[Path] = []
-    lock = LocalStorage.lock
-
-    def count_and_lock(storage: LocalStorage, base: Path) -> AbstractContextManager[object]:
-        bases.append(base)
-        return lock(storage, base)
-
-    monkeypatch.setattr(LocalStorage, "lock", count_and_lock)
-    context, settings = WorkContext(Tools()), Settings(chunk_s=1)
-    outcome = annotate_or_split(job_for(short, settings=settings), context)
-    assert isinstance(outcome, Outcome)
-    assert outcome.status is Status.NO_FACES
-    plan = annotate_or_split(job_for(long, settings=settings), context)
-    assert isinstance(plan, ChunkPlan)
-    assert (plan.count, plan.duration_s, plan.source) == (2, 2.0, describe_source(long))
-    assert bases == [tmp_path / "short", tmp_path / "long"]
 
 
 def test_an_internal_error_fails_one_video(tmp_path: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:

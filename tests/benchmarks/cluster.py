@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,18 +30,16 @@ from annotate.batch.run import run_jobs
 from annotate.cluster.client import ClusterExecutor
 from annotate.settings import ONE_CORE, Limits
 from tests.benchmarks.clips import CLIPS, make_clip
+from tests.benchmarks.cluster_processes import ENVIRONMENT, ROOT, ClusterProcesses, cluster_processes, wait_for_workers
 from tests.clips import SAMPLES
 from tests.reliability.processes import resident_bytes
 
-ROOT = Path(__file__).parents[2]
 PARTS = ("speed", "overhead", "many", "kills", "cut")
 
 _CLIP = next(clip for clip in CLIPS if clip.name == "720p, one face")
-_READY_S = 60.0
 _RUN_TIMEOUT_S = 3600.0
 _SAMPLE_INTERVAL_JOBS = 1000
 _KILL_INTERVAL_S = 10.0
-_ENVIRONMENT = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "2", "PYTHONPATH": str(ROOT)}
 
 _NAMESPACE_NAMES = ("annotate-one", "annotate-two")
 _BRIDGE, _NETWORK = "annotate0", "10.213.77"
@@ -71,56 +69,6 @@ class EmptyJob:
 def run_empty_job(job: EmptyJob, context: WorkContext) -> Outcome:
     """Return an outcome without doing anything."""
     return Outcome(job.path, Status.UP_TO_DATE)
-
-
-class ClusterProcesses:
-    """A scheduler process and worker processes."""
-
-    def __init__(self, folder: Path, host: str = "127.0.0.1", environment: dict[str, str] | None = None) -> None:
-        self.file = folder / "scheduler.json"
-        self._environment = os.environ | _ENVIRONMENT | (environment or {})
-        self._log = (folder / "log.txt").open("a")
-        self.scheduler = self._start(
-            "scheduler", "--scheduler-file", str(self.file), "--no-dashboard", "--host", host, "--port", "0"
-        )
-        _wait_for(self.file.exists)
-        self.workers: list[subprocess.Popen[bytes]] = []
-
-    def add(self, core: int | None = None, prefix: Sequence[str] = (), options: Sequence[str] = ()) -> None:
-        """Start a single-threaded worker, pinned to ``core`` if given; its nanny restarts it if it dies."""
-        options = ("--scheduler-file", str(self.file), "--nthreads", "1", "--memory-limit", "0", "--no-dashboard", *options)
-        self.workers.append(self._start("worker", *options, core=core, prefix=prefix))
-
-    def remove(self) -> None:
-        """Stop all workers."""
-        for worker in self.workers:
-            _end(worker)
-        self.workers.clear()
-
-    def end(self) -> None:
-        """Stop workers and scheduler."""
-        self.remove()
-        _end(self.scheduler)
-        self._log.close()
-
-    def _start(
-        self, what: str, *options: str, core: int | None = None, prefix: Sequence[str] = ()
-    ) -> subprocess.Popen[bytes]:
-        pinning = [] if core is None else ["taskset", "-c", str(core)]
-        command = [*prefix, *pinning, sys.executable, "-m", f"distributed.cli.dask_{what}", *options]
-        return subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=self._log, stderr=self._log)
-
-
-@contextlib.contextmanager
-def cluster_processes(folder: Path, workers: int = 0, **options: str) -> Iterator[ClusterProcesses]:
-    """Yield a cluster of ``workers``, each pinned to a core; stop it afterwards."""
-    started = ClusterProcesses(folder, **options)
-    try:
-        for core in range(workers):
-            started.add(core % (os.cpu_count() or 1))
-        yield started
-    finally:
-        started.end()
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -170,7 +118,7 @@ def speed(folder: Path, runs: int, seconds: int, videos: int) -> dict[str, objec
             for count in (1, 2):
                 for core in range(count):
                     cluster.add(core)
-                _wait_for_workers(cluster, count)
+                wait_for_workers(cluster, count)
                 _annotate(archive, folder, "--cluster", str(cluster.file))  # warm-up: loads models and libraries
                 start_s = time.perf_counter()
                 _annotate(archive, folder, "--cluster", str(cluster.file))
@@ -190,7 +138,7 @@ def speed(folder: Path, runs: int, seconds: int, videos: int) -> dict[str, objec
 def overhead(folder: Path, runs: int, count: int = 2000) -> dict[str, object]:
     """Measure the milliseconds per empty job with two workers."""
     with cluster_processes(folder, 2) as cluster:
-        _wait_for_workers(cluster, 2)
+        wait_for_workers(cluster, 2)
         times_ms = [1000 * _run_empty_jobs(cluster, count) / count for _ in range(runs)]
     return {
         "ms per task, median": round(statistics.median(times_ms), 2),
@@ -202,7 +150,7 @@ def many(folder: Path, count: int) -> dict[str, object]:
     """Measure the memory of driver and scheduler over many empty jobs."""
     samples: list[tuple[int, int]] = []
     with cluster_processes(folder, 2) as cluster:
-        _wait_for_workers(cluster, 2)
+        wait_for_workers(cluster, 2)
 
         def sample() -> None:
             samples.append((resident_bytes(os.getpid()), resident_bytes(cluster.scheduler.pid)))
@@ -227,7 +175,7 @@ def kills(folder: Path, clips: int) -> dict[str, object]:
     archive = _short_clips(folder, clips)
     expected = _outputs_of_one_machine(archive, folder)
     with cluster_processes(folder, 2) as cluster:
-        _wait_for_workers(cluster, 2)
+        wait_for_workers(cluster, 2)
         start_s = time.perf_counter()
         run = _start_run(archive, folder, cluster)
         killed = 0
@@ -254,7 +202,7 @@ def cut(folder: Path, clips: int = 30) -> dict[str, object]:
         for number, space in enumerate(_NAMESPACE_NAMES):
             host = ("--host", f"{_NETWORK}.{number + 2}")
             cluster.add(number, ("ip", "netns", "exec", space), host)
-        _wait_for_workers(cluster, 2)
+        wait_for_workers(cluster, 2)
         run = _start_run(archive, folder, cluster)
         _wait_run(run, _CUT_START_S)
         _ip("link", "set", f"{_BRIDGE}-1", "down")
@@ -339,7 +287,7 @@ def _outputs_of_one_machine(archive: Path, folder: Path) -> dict[str, bytes]:
 def _start_run(archive: Path, folder: Path, cluster: ClusterProcesses) -> subprocess.Popen[bytes]:
     options = ["--cluster", str(cluster.file), "--log", str(folder / "log.jsonl"), "-o", str(folder / "results")]
     command = [sys.executable, "-m", "annotate", "--quiet", *options, str(archive)]
-    return subprocess.Popen(command, cwd=ROOT, env=os.environ | _ENVIRONMENT)
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | ENVIRONMENT)
 
 
 def _wait_run(run: subprocess.Popen[bytes], seconds: float) -> bool:
@@ -378,30 +326,6 @@ def _worker_ids(pid: int) -> list[int]:
             if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
                 worker_ids.append(child)
     return worker_ids
-
-
-def _wait_for_workers(cluster: ClusterProcesses, count: int) -> None:
-    from distributed import Client
-
-    with Client(scheduler_file=str(cluster.file), set_as_default=False) as client:
-        _wait_for(lambda: len(client.nthreads()) == count)
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + _READY_S
-    while not condition():
-        if time.monotonic() > deadline_s:
-            raise click.ClickException("the cluster did not become ready in time")
-        time.sleep(0.1)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 if __name__ == "__main__":

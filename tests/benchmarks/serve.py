@@ -29,7 +29,7 @@ _LONG_LOOPS = 600
 _JOBS = 2
 _TIMEOUT_S = 60.0
 _PERCENTILES = (50, 90, 99)
-_PAGES = ("/", "/archive", "/api/status", "/api/uploads")
+_PAGES = ("/uploads", "/archive", "/api/status", "/api/uploads")
 _SEARCHES = ("/api/archive", "/api/archive?q=5", "/api/archive?emotion=surprise")
 _OF_A_VIDEO = ("/videos/{id}", "/api/videos/{id}", "/api/videos/{id}/player")
 

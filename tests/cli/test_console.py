@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -80,11 +81,16 @@ def test_clock_with_decimals(duration_s: float, shown: str) -> None:
     assert clock(duration_s, 1) == shown
 
 
+@pytest.mark.usefixtures("ten_seconds_a_step")
 def test_a_bar_counts_items(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(console, "tqdm", partial(console.tqdm, mininterval=0))
     assert list(progress(range(7), "reports", quiet=False)) == list(range(7))
-    assert "0/7" in sys.stderr.getvalue()  # type: ignore[attr-defined]
-    assert "reports/s" in sys.stderr.getvalue()  # type: ignore[attr-defined]
+    shown = sys.stderr.getvalue()  # type: ignore[attr-defined]
+    assert "0/7 reports   0%|" in shown
+    assert "s/" not in shown
+    assert "2/7 reports  29%|" in shown
+    assert "1/7 reports  14%|#4        | 2:00 to go" in shown
 
 
 @pytest.mark.parametrize(("terminal", "quiet"), [(True, True), (False, False)])

@@ -118,7 +118,7 @@ def test_a_file_before_a_command_holds_for_it(folder: Path) -> None:
     table = run("--config", "mine.toml", "summarize", "videos")
     assert table.output.splitlines()[0].split()[:2] == ["folder", "videos"]
     assert "--by folder" in table.errors
-    assert run("-q", "summarize", "videos", "--config", "mine.toml") == Answer(0, "", "")
+    assert run("-q", "summarize", "videos", "--config", "mine.toml") == Answer(0, table.output, "")
 
 
 @pytest.mark.parametrize(
@@ -147,10 +147,12 @@ def test_a_wrong_file_is_refused_by_name_and_nothing_begins(folder: Path, text: 
     assert names(folder / "videos") == ["a.mp4"]
 
 
-def test_a_file_that_is_named_must_exist(folder: Path) -> None:
-    answer = run("videos", "--config", "gone.toml")
-    assert answer.status in (1, 2)
-    assert answer.errors.startswith("Error: gone.toml: ")
+@pytest.mark.parametrize("name", ["gone.toml", "videos/a.mp4/gone.toml", "videos"])
+def test_a_file_that_is_named_must_be_readable(folder: Path, name: str) -> None:
+    answer = run("videos", "--config", name)
+    assert answer.status == 2
+    assert answer.errors.startswith(f"Error: {name}: ")
+    assert answer.errors.count("\n") == 1
     assert names(folder / "videos") == ["a.mp4"]
 
 
@@ -160,6 +162,10 @@ def test_a_wrong_variable_is_refused_by_name(folder: Path, monkeypatch: pytest.M
     assert answer.status == 2
     assert answer.errors.startswith("Error: ANNOTATE_MIN_FACE: ")
     assert names(folder / "videos") == ["a.mp4"]
+    write("lang = 'fr'\n")
+    corrected = ("--min-face", "0.2", "--lang", "ru", "--config", "mine.toml")
+    assert [run(*arguments, "--dry-run").status for arguments in (("videos", *corrected), (*corrected, "videos"))] == [0, 0]
+    assert run("videos", "--dry-run", *corrected[2:]).status == 2
 
 
 def test_values_that_do_not_change_results_are_not_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ def test_an_interrupted_import(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_as_a_process(folder: Path) -> None:
     (folder / "videos/b\n.mp4").touch()
     (folder / "videos/c.mp4").symlink_to(folder / "gone.mp4")
-    answer = run_process("videos", folder=folder)
+    answer = run_process("--jobs", "1", "videos", folder=folder)
     assert answer.status == 1
     assert answer.last_line == "3 videos: 1 without faces, 2 failed."
     assert "Traceback" not in answer.errors

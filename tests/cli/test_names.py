@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from annotate.cli.console import closing_table
-from tests.cli.answers import run
+from tests.cli.answers import names, run
 
 BROKEN = os.fsdecode(b"caf\xe9.mp4")
 
@@ -69,3 +69,31 @@ def test_a_read_only_archive_gets_a_hint(folder: Path) -> None:
     (folder / "videos").chmod(0o755)
     assert answer.failed == ["videos"]
     assert "--output-dir" in answer.errors
+
+
+@pytest.mark.parametrize(
+    "name", ["-x.mp4", "a:b.mp4", "снег ☃.mp4", "100%d [a].mp4", "'\".mp4", "file:x.mp4", "a\nb\x1b[2J.mp4"]
+)
+def test_names_with_anything_in_them(folder: Path, name: str) -> None:
+    (folder / "videos/a.mp4").rename(folder / "videos" / name)
+    answer = run("videos")
+    assert (answer.status, answer.last_line) == (0, "1 video: 1 without faces.")
+    assert Path(name).stem + ".emotions.csv" in names(folder / "videos")
+    assert "\x1b" not in answer.output + answer.errors
+    assert len(answer.errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [("./-x.mp4",), ("--", "-x.mp4"), ("-q", "--", "-x.mp4")])
+def test_a_name_that_starts_with_a_dash_can_be_given(folder: Path, arguments: tuple[str, ...]) -> None:
+    (folder / "videos/a.mp4").rename(folder / "-x.mp4")
+    assert run(*arguments).status == 0
+    assert (folder / "-x.emotions.csv").exists()
+
+
+@pytest.mark.parametrize("command", [(), ("summarize",)])
+def test_names_of_missing_files_are_escaped(folder: Path, command: tuple[str, ...]) -> None:
+    answer = run(*command, "gone\x1b[2J\n.mp4")
+    assert answer.status == 2
+    assert answer.errors.startswith(r"Error: gone\x1b[2J\n.mp4: no such file")
+    assert answer.errors.count("\n") == 1
+    assert "\x1b" not in answer.output + answer.errors

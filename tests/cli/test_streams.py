@@ -34,7 +34,7 @@ def test_output_that_cannot_be_shown_does_not_stop_work(folder: Path, redirectio
         pytest.skip("no /dev/full here")
     os.link(folder / "videos/a.mp4", folder / "videos/b.mp4")
     (folder / "videos/c.mp4").write_text("text")
-    ended = in_shell(redirection, "videos", folder=folder)
+    ended = in_shell(redirection, "--jobs", "1", "videos", folder=folder)
     assert ended.returncode == 1
     assert {"a.emotions.csv", "b.emotions.csv"} <= set(names(folder / "videos"))
     assert "Traceback" not in ended.stderr + ended.stdout

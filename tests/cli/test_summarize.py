@@ -166,10 +166,10 @@ def test_csv_file_byte_for_byte(archive: Path) -> None:
     run("summarize", archive, "-o", archive / "summary.csv")
     names = '","'.join(EMOTIONS)
     assert (archive / "summary.csv").read_text() == (
-        '"video","duration_s","face_s","face_time_s","faces","dominant","confidence","changes_per_minute",'
+        '"video","older","duration_s","face_s","face_time_s","faces","dominant","confidence","changes_per_minute",'
         f'"{names}"\n'
-        f'"{archive}/b.mp4",3725.0,0.0,0.0,0,"","","","","","","","","",""\n'
-        f'"{archive}/new/a.mp4",10.0,2.3,2.8,2,"anger",0.7143,21.43,0.5714,0.0,0.0,0.4286,0.0,0.0,0.0\n'
+        f'"{archive}/b.mp4",False,3725.0,0.0,0.0,0,"","","","","","","","","",""\n'
+        f'"{archive}/new/a.mp4",False,10.0,2.3,2.8,2,"anger",0.7143,21.43,0.5714,0.0,0.0,0.4286,0.0,0.0,0.0\n'
     )
 
 
@@ -234,7 +234,14 @@ def test_a_directory_without_tables_is_named(tmp_path: Path, archive: Path, comm
 
 
 @pytest.mark.parametrize("command", ["summarize", "find"])
-def test_quiet_writes_and_prints_nothing(archive: Path, command: str) -> None:
+def test_quiet_prints_the_result_without_remarks(archive: Path, command: str) -> None:
+    status, output, errors = run(command, "-q", archive)
+    assert (status, errors, rows_of(output)) == (0, "", rows_of(run(command, archive)[1]))
+    assert "in total" not in output
+
+
+@pytest.mark.parametrize("command", ["summarize", "find"])
+def test_quiet_prints_nothing_that_is_written(archive: Path, command: str) -> None:
     assert run(command, "-q", archive, "-o", archive / "out.csv") == (0, "", "")
     assert (archive / "out.csv").stat().st_size > 0
 
@@ -249,7 +256,7 @@ def test_quiet_writes_and_prints_nothing(archive: Path, command: str) -> None:
         (("find", "in", "-o", "a.m3u8"), ["a.m3u8: ", "'.m3u'", ".csv, .json, .xlsx, .parquet, .edl, .otio, .m3u"]),
         (("summarize", "in", "--by", "year"), ["'year'", "'video', 'folder', 'face', 'minute'"]),
         (("summarize", "in", "--top", "0"), ["--top", "0 is not in the range x>=1"]),
-        (("summarize", "in", "--sort", "size"), ["'size'", "video, duration_s, "]),
+        (("summarize", "in", "--sort", "size"), ["'size'", "video, older, duration_s, "]),
         (("summarize", "in", "--sort", "hapiness"), ["'hapiness'", "did you mean 'happiness'"]),
         (("summarize", "in", "--sort", "duration"), ["'duration'", "did you mean 'duration_s'"]),
         (("find", "in", "--emotion", "feer"), ["'feer'", "did you mean 'fear'", "anger, disgust, fear, "]),
@@ -295,10 +302,10 @@ def test_a_file_that_cannot_be_written_is_named_before_work_starts(
     archive: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setattr("annotate.archive.find_reports.find_reports", lambda paths: pytest.fail("work has started"))
-    status, output, errors = run(command, archive, "-o", archive / "gone/out.csv")
+    (archive / "file").touch()
+    status, output, errors = run(command, archive, "-o", archive / "file/out.csv")
     assert (status, output) == (1, "")
-    assert errors.startswith(f"Error: {archive}/gone: ")
-    assert "(No such file or directory)" in errors
+    assert errors.startswith(f"Error: {archive}/file: ")
 
 
 def test_find_lists_moments(tmp_path: Path) -> None:
@@ -317,9 +324,9 @@ def test_find_lists_moments(tmp_path: Path) -> None:
         ["2", "moments,", "0:03", "in", "total."],
     ]
     assert (tmp_path / "moments.csv").read_text() == (
-        '"video","face_id","start_time","end_time","duration_s","emotion","confidence"\n'
-        f'"{tmp_path}/a.mp4",1,0.0,1.6,1.6,"fear",0.75\n'
-        f'"{tmp_path}/a.mp4",1,3.2,4.4,1.2,"fear",0.8333\n'
+        '"video","face_id","start_time","end_time","duration_s","emotion","confidence","older"\n'
+        f'"{tmp_path}/a.mp4",1,0.0,1.6,1.6,"fear",0.75,False\n'
+        f'"{tmp_path}/a.mp4",1,3.2,4.4,1.2,"fear",0.8333,False\n'
     )
 
 

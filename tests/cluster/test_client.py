@@ -190,7 +190,7 @@ def test_closing_cancels_running_jobs_and_leaves_the_cluster_running(
 def test_a_locked_video_is_tried_again(
     tmp_path: Path, empty_clip: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "LOCKED_DELAY_S", 0.5)
+    monkeypatch.setattr(jobs, "LOCKED_DELAY_S", 0.1)
     monkeypatch.setattr(jobs, "LOCKED_TRIES", 3)
     video = shutil.copy2(empty_clip, tmp_path / "a.mp4")
     outputs = Outputs(tmp_path / "a")
@@ -199,8 +199,9 @@ def test_a_locked_video_is_tried_again(
     with storage_for(tmp_path).lock(outputs.base) as lock:
         assert lock is not None
         assert workers.submit(annotate_task, job).result(TIMEOUT_S).status is Status.LOCKED
+        monkeypatch.setattr(jobs, "LOCKED_TRIES", 300)
         future = workers.submit(annotate_task, job)
-        time.sleep(0.7)
+        time.sleep(0.5)
         assert not future.done()
     assert future.result(TIMEOUT_S).status is Status.NO_FACES
     workers.close()

@@ -59,7 +59,9 @@ def test_table_is_searched_by_name_folder_and_emotion(watched: WatchedPage, page
     for words, names in (
         ("AVI", ["old.avi"]),
         ("in none", ["none.mp4"]),
-        ("sadness", [SCRIPT]),
+        ("sadness", [SCRIPT, HOSTILE]),
+        ("neut", [HOSTILE]),
+        ("ness", []),
         ("<b>&", [HOSTILE]),
         ("xyz", []),
     ):
@@ -68,7 +70,40 @@ def test_table_is_searched_by_name_folder_and_emotion(watched: WatchedPage, page
         assert page.locator("#count").inner_text() == f"{len(names)} of 4 videos"
     assert page.locator("#none").is_visible()
     page.get_by_label("Search").fill("")
-    assert shown.count() == 4
+    assert shown.all_text_contents() == [HOSTILE, "old.avi", SCRIPT, "none.mp4"]
+    page.get_by_role("button", name="With face").click()
+    by_face_time = shown.all_text_contents()
+    page.get_by_label("Search").fill("happiness")
+    assert shown.all_text_contents() == ["old.avi", HOSTILE]
+    page.get_by_label("Search").fill("")
+    assert shown.all_text_contents() == by_face_time
+
+
+def test_an_emotion_is_found_by_its_share_the_dominant_first(watched: WatchedPage, tmp_path: Path) -> None:
+    for name, fear, happiness in (("a", 9, 91), ("b", 40, 60), ("c", 55, 45), ("d", 11, 89), ("e", 45, 30)):
+        lengths = {"fear": fear, "happiness": happiness, "anger": 100 - fear - happiness}
+        blocks = [block(1, n, 1000 * n, 1000 * n + 8 * ms, emotion) for n, (emotion, ms) in enumerate(lengths.items()) if ms]
+        report(tmp_path / "in", f"{name}.mp4", blocks)
+    write_page([tmp_path / "in"], tmp_path / "page.html")
+    page = watched.open(tmp_path / "page.html")
+    page.get_by_label("Search").fill("fear")
+    names = page.locator("#table tbody tr:not([hidden]) th").all_text_contents()
+    assert names == ["c.mp4", "e.mp4", "b.mp4", "d.mp4"]
+
+
+def test_problems_and_the_timeline_are_visible_on_small_screens(watched: WatchedPage, page_file: Path) -> None:
+    """On a phone no column is cut; at 200 % on a desktop the timeline is above the fold."""
+    watched.page.set_viewport_size({"width": 390, "height": 844})
+    page = watched.open(page_file)
+    region = page.locator("#problems .wide")
+    assert region.evaluate("each => each.scrollWidth <= each.clientWidth")
+    assert page.locator("#problems td").last.is_visible()
+    page.set_viewport_size({"width": 640, "height": 400})
+    page.get_by_role("link", name=HOSTILE, exact=True).click()
+    page.wait_for_selector(".ap-track")
+    lane = page.locator(".ap-row").nth(1).bounding_box()
+    assert lane is not None
+    assert lane["y"] + lane["height"] <= 400
 
 
 def test_a_video_is_opened_and_closed_with_the_keyboard(watched: WatchedPage, page_file: Path) -> None:

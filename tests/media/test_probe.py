@@ -74,7 +74,7 @@ def test_files_that_are_not_videos_are_rejected(tmp_path: Path) -> None:
     text.write_text("this is not a video\n" * 100)
     empty.touch()
     for path, error, word in (
-        (text, NotAVideoError, "not a readable video ("),
+        (text, NotAVideoError, "text file"),
         (empty, UnreadableError, "empty"),
         (missing, UnreadableError, "no such file"),
         (tmp_path, UnreadableError, "directory"),

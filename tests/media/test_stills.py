@@ -121,7 +121,7 @@ def test_the_errors_of_files_that_are_not_videos(tmp_path: Path) -> None:
     text.write_text("no video")
     damaged.write_bytes(b"\0" * 1000)
     for path, video, error, word in (
-        (text, None, NotAVideoError, "not a readable video"),
+        (text, None, NotAVideoError, "text file"),
         (missing, None, UnreadableError, "no such file"),
         (damaged, Video(damaged, 0, 160, 120, 1.0, 25.0), DecodingError, "0.5 s"),
     ):

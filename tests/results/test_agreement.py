@@ -22,7 +22,7 @@ from annotate.results.formats import ass, srt, vtt
 from annotate.results.report import Report
 from annotate.results.smoothing import MIN_AGREEMENT, MIN_PROBABILITY
 from annotate.span import Span
-from tests.clips import SAMPLES, SHARED_CLIPS
+from tests.clips import SHARED_CLIPS
 from tests.results.reports import make_report
 from tests.runs import annotate
 
@@ -131,18 +131,8 @@ def test_every_output_says_what_the_table_says(report: Report) -> None:
     check(report)
 
 
-@pytest.fixture(scope="module")
-def annotated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the sample videos and their tables."""
-    folder = tmp_path_factory.mktemp("samples")
-    for video in SAMPLES.glob("*.m??"):
-        shutil.copy(video, folder)
-    list(annotate([folder]))
-    return folder
-
-
-def test_outputs_of_the_sample_videos_say_what_the_tables_say(annotated: Path) -> None:
-    tables = sorted(annotated.glob("*.emotions.csv"))
+def test_outputs_of_the_sample_videos_say_what_the_tables_say(annotated_samples: Path) -> None:
+    tables = sorted(annotated_samples.glob("*.emotions.csv"))
     assert len(tables) == 5
     found = [read_report(table) for table in tables]
     assert sum(bool(report.blocks) for report in found) == 4

@@ -61,4 +61,4 @@ def test_a_problem_with_a_path_is_replaced(problem: str) -> None:
 
 def test_names_that_are_not_valid_unicode_are_escaped() -> None:
     error = NotAVideoError("not a video \udcff", path=FOLDER / "caf\udce9.mp4")
-    assert public_message(error, error.path) == "caf\\xe9.mp4: not a video \\udcff"
+    assert public_message(error, error.path) == "caf\\xe9.mp4: not a video \\xff"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +133,8 @@ def test_runs_with_other_settings_or_unusable_data_are_refused(
     assert (refused.value.path, "contract" in refused.value.problem) == (different.path, True)
 
 
-def test_train_command_writes_model_and_run_folder(blocks: Dataset, tmp_path: Path) -> None:
+def test_train_command_writes_model_and_run_folder(blocks: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annotate.training.block_training.FitSettings", partial(FitSettings, min_steps=2))
     arguments = ["train", str(blocks.path), "-o", str(tmp_path / "model.onnx"), "--architecture", "recurrent"]
     arguments += ["--epochs", "1", "--batch-size", "8"]
     first, second = CliRunner().invoke(main, arguments), CliRunner().invoke(main, arguments)

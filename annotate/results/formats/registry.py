@@ -8,6 +8,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from annotate.errors import SettingsError
 from annotate.extras import check_extra
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Format:
     ``ending`` is the end of file names, with ``{language}`` if the text depends on it. ``module``, in this package, has the
     function ``write(report, language)`` that returns the text, or None if there is nothing to write. ``library`` is the
     library that the module imports, ``package`` its name on PyPI, ``extra`` the extra of annotate that installs it, empty
-    for base dependencies.
+    for base dependencies. ``names_video`` tells whether the text has the name of the video.
     """
 
     ending: str
@@ -32,6 +33,7 @@ class Format:
     library: str = ""
     package: str = ""
     extra: str = ""
+    names_video: bool = False
 
 
 TRACK_FORMATS: Mapping[str, Format] = MappingProxyType(
@@ -39,11 +41,11 @@ TRACK_FORMATS: Mapping[str, Format] = MappingProxyType(
         "srt": Format(".{language}.srt", "srt", "pysubs2", "pysubs2"),
         "vtt": Format(".{language}.vtt", "vtt", "webvtt", "webvtt-py"),
         "ass": Format(".{language}.ass", "ass", "pysubs2", "pysubs2"),
-        "json": Format(".json", "json_document"),
-        "eaf": Format(".eaf", "eaf", "pympi", "pympi-ling"),
+        "json": Format(".json", "json_document", names_video=True),
+        "eaf": Format(".eaf", "eaf", "pympi", "pympi-ling", names_video=True),
         "textgrid": Format(".TextGrid", "textgrid", "praatio", "praatio"),
         "audacity": Format(".labels.txt", "audacity"),
-        "otio": Format(".otio", "otio", "opentimelineio", "opentimelineio", "otio"),
+        "otio": Format(".otio", "otio", "opentimelineio", "opentimelineio", "otio", names_video=True),
     }
 )
 """Formats derived from the table, by name."""
@@ -64,6 +66,15 @@ def check_libraries(names: Iterable[str]) -> None:
         track = TRACK_FORMATS.get(name)
         if track is not None and track.library:
             check_extra(f"the format {name}", track.extra, {track.library: track.package})
+
+
+def is_available(name: str) -> bool:
+    """Return whether the library of a format is installed."""
+    try:
+        check_libraries([name])
+    except SettingsError:
+        return False
+    return True
 
 
 def format_track(name: str, report: Report, language: str) -> str | None:

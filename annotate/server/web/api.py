@@ -288,6 +288,7 @@ async def archive(
         videos=[video_view(service, video) for video in videos[offset : offset + limit]],
         total=len(videos),
         states=dict(found.states),
+        damaged=sum(bool(video.damage) for video in tree.videos_below(folder)),
         older=sum(video.is_older for video in tree.videos_below(folder)),
         problems=[] if folder or query.is_search else [_skipped_message(service, skipped) for skipped in snapshot.skipped],
     )

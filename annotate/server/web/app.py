@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from annotate.server.service import Service
@@ -45,6 +46,7 @@ def make_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.templates = pages.load_templates()
+    app.add_exception_handler(HTTPException, pages.error_reply)  # type: ignore[arg-type]
     app.include_router(pages.router)
     app.include_router(api.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC_FOLDER))

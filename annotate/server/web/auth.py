@@ -40,6 +40,7 @@ _COOKIE_DAYS = 30
 _SECONDS_PER_DAY = 86400
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _LOGIN_HINT_RU = "Нужен токен: откройте ссылку, которую сервер вывел при запуске."
+_HOST_HINT_RU = "Неизвестное имя узла: разрешите имя параметром --name при запуске сервера."
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -79,7 +80,7 @@ class Guard:
         client = _client(scope, cookies)
         is_new = not client.cookie
         if is_new:
-            client = Client(client.address, secrets.token_hex(8)) if _accepts_html(headers) else client
+            client = Client(client.address, secrets.token_hex(8)) if accepts_html(headers) else client
         scope.setdefault("state", {})["client"] = client
 
         async def send_safely(message: Message) -> None:
@@ -108,8 +109,7 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Headers, cookies: dict[str, str]) -> Response | None:
         """Return the response to a request that must not reach a route; None if it passes."""
         if not self._is_own_host(headers.get("host", "")):
-            detail = "unknown host name; start the server with --name NAME to allow it"
-            return JSONResponse({"detail": detail}, 421)
+            return _refuse(headers, 421, "unknown host name; start the server with --name NAME to allow it", _HOST_HINT_RU)
         if self._token and not self._is_authorized(headers, cookies):
             return self._log_in(scope, headers)
         if scope["method"] not in _SAFE_METHODS and not _is_same_site(headers):
@@ -143,10 +143,7 @@ class Guard:
             response.headers.append("Set-Cookie", _cookie(self._cookie_name, self._cookie_value))
             return response
         detail = "token required: open the link that the server printed at startup, or send the token as a bearer token"
-        if _accepts_html(headers):
-            text = f"annotate: {detail}.\n\n{_LOGIN_HINT_RU}\n"
-            return Response(text, 401, media_type="text/plain; charset=utf-8")
-        return JSONResponse({"detail": detail}, 401, {"WWW-Authenticate": "Bearer"})
+        return _refuse(headers, 401, detail, _LOGIN_HINT_RU, {"WWW-Authenticate": "Bearer"})
 
     def _redirect_without_token(self, scope: Scope) -> Response | None:
         """Return a redirect that removes the token from the browser's address bar; None if the URL has no token."""
@@ -163,6 +160,15 @@ def client_from_scope(scope: Scope) -> Client:
     """Return the sender of a request, which `Guard` has determined."""
     client: Client = scope["state"]["client"]
     return client
+
+
+def _refuse(
+    headers: Headers, status: int, detail: str, hint_ru: str, response_headers: dict[str, str] | None = None
+) -> Response:
+    """Return the response that refuses a request: text in both languages for a browser, JSON for a program."""
+    if accepts_html(headers):
+        return Response(f"annotate: {detail}.\n\n{hint_ru}\n", status, media_type="text/plain; charset=utf-8")
+    return JSONResponse({"detail": detail}, status, response_headers)
 
 
 def _limit_body(receive: Receive, timeout_s: float) -> Receive:
@@ -213,7 +219,8 @@ def _cookie(name: str, value: str) -> str:
     return f"{name}={value}; Path=/; Max-Age={_COOKIE_DAYS * _SECONDS_PER_DAY}; HttpOnly; SameSite=Lax"
 
 
-def _accepts_html(headers: Headers) -> bool:
+def accepts_html(headers: Headers) -> bool:
+    """Return whether a request is one of a browser for a page, rather than of a script or program for data."""
     return "text/html" in headers.get("accept", "")
 
 

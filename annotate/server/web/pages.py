@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from annotate.emotions.labels import EMOTION_WORDS, EMOTIONS
@@ -16,9 +16,11 @@ from annotate.player.player import player_script, player_style
 from annotate.results.meta import json_safe_text
 from annotate.server.data_dir import is_id
 from annotate.server.service import Service
-from annotate.server.web.strings import PAGE_WORDS, choose_language
+from annotate.server.web.auth import accepts_html
+from annotate.server.web.strings import DEFAULT_LANGUAGE, PAGE_WORDS, choose_language
 
 STATIC_FOLDER = Path(__file__).parent / "static"
+_NOT_FOUND = 404
 _METHODS = ("get", "put", "post", "delete")
 
 router = APIRouter(include_in_schema=False)
@@ -30,14 +32,20 @@ def load_templates() -> Environment:
 
 
 @router.get("/")
-async def home(request: Request) -> HTMLResponse:
-    return _page(request, "home.html", here="videos")
+async def home(request: Request) -> Response:
+    """Redirect to the archive; without one, to the uploads."""
+    return RedirectResponse("/uploads" if _service(request).settings.directory is None else "/archive", 307)
+
+
+@router.get("/uploads")
+async def uploads(request: Request) -> HTMLResponse:
+    return _page(request, "uploads.html", here="uploads")
 
 
 @router.get("/archive")
 async def archive(request: Request) -> HTMLResponse:
     if _service(request).settings.directory is None:
-        raise HTTPException(404, "the server has no archive; start it with `annotate serve DIR`")
+        raise HTTPException(404, "noArchive")
     return _page(request, "archive.html", here="archive")
 
 
@@ -62,6 +70,20 @@ async def script() -> Response:
 @router.get("/player.css")
 async def style() -> Response:
     return Response(player_style(), media_type="text/css", headers={"Cache-Control": "no-cache"})
+
+
+async def error_reply(request: Request, error: HTTPException) -> Response:
+    """Answer an error of a route: with JSON in the API and to programs, with a page to browsers.
+
+    The detail of an error of a page is the key of a text in ``PAGE_WORDS``; unknown URLs have none.
+    """
+    if request.url.path.startswith("/api/") or not accepts_html(request.headers):
+        detail = PAGE_WORDS[DEFAULT_LANGUAGE].get(error.detail, error.detail)
+        return JSONResponse({"detail": detail}, error.status_code, error.headers)
+    key = error.detail if error.detail in PAGE_WORDS[DEFAULT_LANGUAGE] else "errorStatus"
+    if error.status_code == _NOT_FOUND and key == "errorStatus":
+        key = "noPage"
+    return _page(request, "error.html", here="", status_code=error.status_code, key=key, status=error.status_code)
 
 
 def _service(request: Request) -> Service:

@@ -11,6 +11,7 @@ from annotate.server.catalog import CatalogVideo
 from annotate.server.downloads import available_formats
 from annotate.server.queue import OrderKind, OrderState
 from annotate.server.service import Service
+from annotate.server.web.strings import PAGE_WORDS
 
 VideoState = Literal["missing", "waiting", "running", "annotated", "stale", "failed", "cancelled"]
 DerivedState = Literal["none", "waiting", "running", "done", "failed", "cancelled"]
@@ -40,6 +41,7 @@ class VideoView(BaseModel):
     faces: int | None = Field(None, description="number of face tracks, once annotated")
     emotion: str = Field("", description="emotion with the largest share; empty without faces")
     shares: dict[str, float] = Field({}, description="share of face time by emotion, 0 to 1 (2 faces for 1 s = 2 s)")
+    damage: dict[str, str] = Field({}, description="that the video is damaged, and how much is missing, by language")
     older: bool = Field(False, description="whether an older analysis version made the results, which stay readable")
 
 
@@ -78,6 +80,7 @@ class ArchiveView(BaseModel):
     videos: list[VideoView]
     total: int = Field(description="number of videos on all pages")
     states: dict[str, int] = Field(description="number of videos in the folder and its subfolders, by state")
+    damaged: int = Field(0, description="number of annotated videos in the folder and its subfolders that are damaged")
     older: int = Field(
         0, description="number of videos in the folder and its subfolders with results of an older analysis version"
     )
@@ -196,6 +199,7 @@ def _view_fields(service: Service, video: CatalogVideo, state_and_reason: tuple[
         "faces": stats.faces if stats else None,
         "emotion": stats.dominant if stats else "",
         "shares": {name: round(share, 4) for name, share in stats.shares.items()} if stats else {},
+        "damage": {language: video.damage.statement(language) for language in PAGE_WORDS} if video.damage else {},
         "older": video.is_older,
     }
 

@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 from typing import IO
 from urllib.parse import quote
 
+from annotate.errors import remedy_for
 from annotate.storage.local import files, locks
 from annotate.storage.local.locks import LocalLock
 from annotate.storage.values import FileStat, PathOrUrl, SkippedPath
@@ -29,8 +30,11 @@ class LocalStorage:
         try:
             is_dir = root.is_dir()
             exists = root.exists() or root.is_symlink()
-        except (OSError, ValueError) as error:
-            yield SkippedPath(root, f"cannot be accessed ({error})", is_folder=True)
+        except OSError as error:
+            yield SkippedPath(root, f"cannot be accessed ({error.strerror})", remedy_for(error), is_folder=True)
+            return
+        except ValueError as error:
+            yield SkippedPath(root, f"cannot be accessed ({error})", "check the name", is_folder=True)
             return
         if is_dir:
             yield from _walk(root, follow_links, frozenset())
@@ -161,7 +165,7 @@ def _walk(folder: Path, follow_links: bool, above: frozenset[tuple[int, int]]) -
         entries = sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name))
     except OSError as error:
         problem = f"the directory cannot be read ({error.strerror})"
-        yield SkippedPath(folder, problem, "check its permissions", is_folder=True)
+        yield SkippedPath(folder, problem, remedy_for(error), is_folder=True)
         return
     here = (status.st_dev, status.st_ino)
     if here in above:

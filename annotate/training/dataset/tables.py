@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 from tabulate import tabulate
 
+from annotate.text import counted
 from annotate.training.dataset.build import BuildReport, count_by_kind
 from annotate.training.dataset.storage import PARTS, BlockOrigin, Dataset
 from annotate.training.evaluation import Comparison, Evaluation
@@ -32,8 +33,8 @@ def describe_dataset(dataset: Dataset) -> str:
     kind = "still" if dataset.has_stills else "block"
     subjects = origins.loc[origins["subject"] != "", "subject"].nunique()
     shape = " x ".join(str(length) for length in dataset.pixels.shape[1:])
-    videos = pluralize(origins["video"].nunique(), "image" if dataset.has_stills else "video")
-    totals = f"{pluralize(len(dataset), kind)} of {shape} pixels, {videos}, {pluralize(subjects, 'known subject')}"
+    videos = counted(origins["video"].nunique(), "image" if dataset.has_stills else "video")
+    totals = f"{counted(len(dataset), kind)} of {shape} pixels, {videos}, {counted(subjects, 'known subject')}"
     return f"{class_table(origins, dataset.contract.class_names)}\n\n{totals}."
 
 
@@ -45,8 +46,8 @@ def origins_table(origins: Sequence[BlockOrigin], class_names: Sequence[str]) ->
 def build_totals(report: BuildReport) -> str:
     """Return the last line of a build: counts of clips, videos and blocks, and of skipped clips by reason."""
     skipped = ", ".join(f"{number} {kind.value}" for kind, number in count_by_kind(report.omissions).items())
-    read = f"{pluralize(report.clips, 'labeled clip')}, {pluralize(report.videos, 'video')}"
-    return f"{read}: {pluralize(len(report.origins), 'block')}; {f'skipped: {skipped}' if skipped else 'none skipped'}."
+    read = f"{counted(report.clips, 'labeled clip')}, {counted(report.videos, 'video')}"
+    return f"{read}: {counted(len(report.origins), 'block')}; {f'skipped: {skipped}' if skipped else 'none skipped'}."
 
 
 def format_evaluation(evaluation: Evaluation, *, stills: bool = False) -> str:
@@ -68,14 +69,9 @@ def format_evaluation(evaluation: Evaluation, *, stills: bool = False) -> str:
         tabulate(rows, ("class", f"{block}s", "precision", "recall", "F1"), disable_numparse=True),
         tabulate(confusion, ("true \\ predicted", *names)),
     )
-    counts = f"{pluralize(evaluation.blocks, block)} of {pluralize(evaluation.videos, video)}"
+    counts = f"{counted(evaluation.blocks, block)} of {counted(evaluation.videos, video)}"
     head = f"{counts}, with 95 % bootstrap intervals over {video}s:"
     return "\n\n".join((head, *tables))
-
-
-def pluralize(count: int, noun: str) -> str:
-    """Return a count with its noun: ``1 video``, ``2 videos``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def format_comparison(comparison: Comparison) -> str:

@@ -13,8 +13,11 @@ from annotate.archive.scan import scan
 from annotate.batch.convert import convert_archive, scan_reports
 from annotate.batch.job import AnnotateJob, Outcome, WorkContext
 from annotate.batch.run import annotate_archive
+from annotate.html_report.build import PageOptions, write_page
 from annotate.results.formats.registry import FORMATS
+from annotate.results.meta import read_meta
 from annotate.server import runner
+from tests.clips import H264, make_pattern
 from tests.server.conftest import LONG_S, Opener
 from tests.server.helpers import by_name, finish, send, service_of, wait_until
 
@@ -151,6 +154,50 @@ def test_results_of_the_command_line_are_shown_and_become_stale_with_the_video(
     client.post(f"/api/videos/{video['id']}/annotate")
     done = finish(client, video["id"])
     assert (done["state"], done["faces"]) == ("annotated", 0)
+
+
+def test_damage_of_a_video_is_stated_as_by_the_command_and_the_report(opener: Opener, archive: Path) -> None:
+    cut = archive / "below/b.mp4"
+    make_pattern(cut, duration_s=4, options=(*H264, "-g", "5", "-movflags", "+faststart"))
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    (archive / "below/broken.mp4").unlink()
+    statements = {outcome.path.name: outcome.reason for outcome in annotate_archive(scan([archive]))}
+    damage = read_meta(archive / "below/b.emotions.meta.json").damage  # type: ignore[union-attr]
+    assert statements == {"a.mp4": "", "b.mp4": damage.statement()}
+    assert damage
+    problems = write_page([archive], archive / "page.html", PageOptions(thumbnails=False)).problems
+    assert [(one.path, one.statement) for one in problems] == [("below/b.mp4", damage.statement())]
+    client = opener(directory=archive)
+    video, intact = by_name(client, "b.mp4"), by_name(client, "a.mp4")
+    assert (video["state"], video["damage"]) == ("annotated", {name: damage.statement(name) for name in ("en", "ru")})
+    assert intact["damage"] == {}
+    counts = {folder: client.get("/api/archive", params={"folder": folder}).json()["damaged"] for folder in ("", "below")}
+    assert counts == {"": 1, "below": 1}
+    upload = finish(client, send(client, cut)["id"])
+    assert (upload["damage"]["en"], upload["reason"]) == (damage.statement(), damage.statement())
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "is_page"),
+    [
+        ("/nosuch", "text/html", True),
+        ("/archive", "text/html", True),
+        ("/static/nosuch.js", "*/*", False),
+        ("/nosuch", "application/json", False),
+        ("/api/nosuch", "text/html", False),
+    ],
+)
+def test_unknown_urls_are_answered_with_a_page_or_json(opener: Opener, path: str, accept: str, is_page: bool) -> None:
+    answer = opener().get(path, headers={"Accept": accept})
+    assert answer.status_code == 404
+    if is_page:
+        assert "<h1>" in answer.text
+    else:
+        assert isinstance(answer.json()["detail"], str)
+
+
+def test_without_an_archive_the_start_page_is_that_of_uploads(opener: Opener) -> None:
+    assert opener().get("/").url.path == "/uploads"
 
 
 def test_a_damaged_table_makes_a_video_stale_with_a_reason(opener: Opener, archive: Path) -> None:

@@ -1,6 +1,6 @@
 /* The page of the archive: folders, videos and moments. */
 
-import { VIDEO_HEADS, ask, clock, emotionOf, listen, make, number, percent, post, swatch, tableOf, videoRow, word } from "/static/common.js";
+import { VIDEO_HEADS, ask, clickHandler, clock, emotionOf, listen, make, number, percent, post, swatch, tableOf, videoRow, word } from "/static/common.js";
 
 const PAGE = 200;
 const TYPING_DELAY_MS = 250;
@@ -96,7 +96,9 @@ function showHeading(archive) {
   const { states } = archive;
   const total = Object.values(states).reduce((sum, count) => sum + count, 0);
   const parts = Object.entries(states).map(([name, count]) => `${number(count)}\u00a0${word(name)}`);
+  for (const key of ["damaged", "older"]) if (archive[key]) parts.push(word(`${key}Count`, { number: number(archive[key]) }));
   document.getElementById("summary").textContent = archive.is_complete ? (total ? parts.join(" · ") : "") : word("looking");
+  if (!states.waiting && !states.running) notice.hidden = true;
   document.getElementById("annotate").hidden = !(states.missing || states.stale);
   const problems = document.getElementById("problems");
   problems.hidden = !archive.problems.length;
@@ -154,8 +156,8 @@ function showMoments({ moments, total }) {
         make("td", { class: "row-name" }, make("a", { href, text: moment.name, dir: "auto" }), make("div", { class: "hint", text: details })),
         make("td", { class: "row-mostly" }, swatch(moment.emotion), emotionOf(moment.emotion).word),
         make("td", { class: "number row-length", text: clock(moment.start_s, 1) }),
-        make("td", { class: "number row-seconds", text: number(moment.end_s - moment.start_s, 1) }),
-        make("td", { class: "number row-confidence", text: percent(moment.confidence) }),
+        make("td", { class: "number row-seconds", text: number(moment.end_s - moment.start_s, 1), "data-head": word("seconds") }),
+        make("td", { class: "number row-confidence", text: percent(moment.confidence), "data-head": word("confidence") }),
       ),
     );
   }
@@ -234,20 +236,15 @@ more.addEventListener("click", () => {
   limit = Math.min(1000, limit + PAGE);
   show();
 });
-document.getElementById("annotate").addEventListener("click", async (event) => {
-  const button = event.currentTarget;
-  button.disabled = true;
-  try {
+document.getElementById("annotate").addEventListener(
+  "click",
+  clickHandler(async () => {
     const { ordered } = await post(`/archive/annotate?${queryOf(["folder"])}`);
+    await show();
     notice.textContent = word("ordered", { number: number(ordered) });
     notice.hidden = false;
-    await show();
-  } catch (error) {
-    alert(error.message);
-  } finally {
-    button.disabled = false;
-  }
-});
+  }),
+);
 addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.target.closest("input, select, textarea")) return;
   event.preventDefault();

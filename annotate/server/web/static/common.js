@@ -41,12 +41,32 @@ export function swatch(name) {
   return element;
 }
 
-/* Sends a request to the API and returns the document; throws an Error with the server's message and the HTTP `status`. */
+/* Returns what an error reply says, as text. `content` is its document, if it has one: `detail` is a text, or for invalid
+   parameters a list of {loc, msg}; a parameter has the name of its field on the page, if there is one. */
+export function errorText(content, status, statusText = "") {
+  const detail = content && content.detail;
+  if (typeof detail === "string" && detail) return detail;
+  const problems = (Array.isArray(detail) ? detail : []).filter((one) => one && typeof one.msg === "string");
+  if (!problems.length) return word("errorStatus", { status: [status, statusText].filter(Boolean).join(" ") });
+  return problems.map(({ loc, msg }) => word("invalid", { name: fieldName(loc), reason: msg })).join(" ");
+}
+
+function fieldName(loc) {
+  const name = String(Array.isArray(loc) ? loc[loc.length - 1] : loc);
+  return page.words[name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase())] ?? name;
+}
+
+/* Sends a request to the API and returns the document; throws an Error whose message is text for users, with the HTTP
+   `status`, 0 if there was no reply. */
 export async function ask(path, options = {}) {
-  const response = await fetch(`/api${path}`, options);
+  const response = await fetch(`/api${path}`, options).catch(() => {
+    throw Object.assign(new Error(word("noReply")), { status: 0 });
+  });
   if (response.status === 204) return null;
-  const content = await response.json().catch(() => ({}));
-  if (!response.ok) throw Object.assign(new Error(content.detail || response.statusText), { status: response.status });
+  const content = await response.json().catch(() => null);
+  if (!response.ok) {
+    throw Object.assign(new Error(errorText(content, response.status, response.statusText)), { status: response.status });
+  }
   return content;
 }
 
@@ -98,12 +118,26 @@ export function progressOf(progress) {
   return [bar, make("span", { class: "reason", text: text + remaining })];
 }
 
+/* Returns remarks on a video: damage and an older analysis version in the language of the page, then other reasons. */
+export function remarksOn(video) {
+  const hasResults = ["annotated", "stale"].includes(video.state);
+  const damage = (hasResults && video.damage[language]) || "";
+  const older = isOlder(video) ? word("olderHint") : "";
+  const reason = older || video.reason === video.damage.en ? "" : video.reason;
+  return [damage, older, reason].filter(Boolean);
+}
+
+/* Whether results are outdated only because an older analysis version made them. */
+function isOlder(video) {
+  return video.older && video.state === "stale";
+}
+
 export function stateOf(video) {
-  const name = video.state === "annotated" && video.faces === 0 ? "noFaces" : video.state;
-  const parts = [make("span", { class: `state ${video.state}`, text: word(name) })];
+  const name = video.state === "annotated" && video.faces === 0 ? "noFaces" : isOlder(video) ? "older" : video.state;
+  const isDamaged = video.state === "annotated" && language in video.damage;
+  const parts = [make("span", { class: `state ${video.state}${isDamaged ? " damaged" : ""}`, text: word(name) })];
   if (video.progress) parts.push(...progressOf(video.progress));
-  if (video.reason) parts.push(make("div", { class: "reason", text: video.reason }));
-  return parts;
+  return [...parts, ...remarksOn(video).map((text) => make("div", { class: "reason", text }))];
 }
 
 function sharesOf(video) {
@@ -124,15 +158,20 @@ export function mostlyOf(video) {
   return video.emotion ? [make("span", {}, swatch(video.emotion), emotionOf(video.emotion).word), sharesOf(video)] : [];
 }
 
+/* Shows an error of `ask`. */
+export function showError(error) {
+  alert(error.message);
+}
+
 /* Returns a click handler that disables the button during an action, and shows its error. */
-function clickHandler(action) {
+export function clickHandler(action) {
   return async (event) => {
     const button = event.currentTarget;
     button.disabled = true;
     try {
       await action();
     } catch (error) {
-      alert(error.message);
+      showError(error);
     } finally {
       button.disabled = false;
     }
@@ -198,7 +237,7 @@ export function videoRow(video, { withFolder = false } = {}) {
     row.video = now;
     link.textContent = now.name;
     folder.textContent = withFolder ? now.folder : "";
-    update("state", JSON.stringify([now.state, now.reason, now.progress, now.faces]), () => stateOf(now));
+    update("state", JSON.stringify([now.state, remarksOn(now), now.progress, now.faces]), () => stateOf(now));
     update("length", String(now.duration_s), () => [now.duration_s === null ? "" : clock(now.duration_s)]);
     update("faces", String(now.faces), () => [now.faces === null ? "" : number(now.faces)]);
     update("mostly", JSON.stringify(now.shares), () => mostlyOf(now));

@@ -1,6 +1,6 @@
 /* The page of a video: its state or the player, and downloads. */
 
-import { actionsOf, ask, clock, emotionOf, language, listen, make, number, post, progressOf, size, stateOf, word } from "/static/common.js";
+import { actionsOf, ask, clickHandler, clock, emotionOf, language, listen, make, number, post, progressOf, remarksOn, size, stateOf, word } from "/static/common.js";
 
 const container = document.getElementById("player");
 const id = container && container.dataset.video;
@@ -11,7 +11,13 @@ let mounted = "";
 let latest = null;
 let data = null;
 
-if (id) listen(show, () => ask(path).then(show).catch(showNotFound), { query: `?video=${id}` });
+if (id) listen(show, () => ask(path).then(show).catch(showFailure), { query: `?video=${id}` });
+
+/* Events about the video follow, so a reply that is no document about it is only shown meanwhile. */
+function showFailure(error) {
+  if (error.status === 404) showNotFound();
+  else document.getElementById("facts").textContent = error.message;
+}
 
 function showNotFound() {
   document.getElementById("name").textContent = word("notFound");
@@ -46,12 +52,14 @@ function showFacts(video) {
 
 function showState(video) {
   const box = document.getElementById("state");
-  const isQuiet = video.state === "annotated" && !video.reason;
+  const remarks = remarksOn(video);
+  const isQuiet = video.state === "annotated" && !remarks.length;
   const actions = isQuiet ? [] : actionsOf(video);
-  const key = JSON.stringify([isQuiet, video.state, video.reason, video.progress]);
+  const key = JSON.stringify([isQuiet, video.state, remarks, video.progress]);
   if (box.dataset.key === key) return;
   box.dataset.key = key;
-  box.replaceChildren(...(isQuiet ? [] : [...stateOf(video), make("div", { class: "row-actions" }, ...actions)]));
+  const buttons = actions.length ? [make("div", { class: "row-actions" }, ...actions)] : [];
+  box.replaceChildren(...(isQuiet ? [] : [...stateOf(video), ...buttons]));
 }
 
 function showDownloads(video) {
@@ -75,8 +83,8 @@ function showDerived(element, derived, kind, key) {
   const state = JSON.stringify(derived);
   if (element.dataset.state === state) return;
   element.dataset.state = state;
-  const button = (text, action) => make("button", { type: "button", class: "button plain", text: word(text), onclick: action });
-  const order = () => post(`${path}/made/${kind}?language=${language}`).then(show).catch((error) => alert(error.message));
+  const button = (text, action) => make("button", { type: "button", class: "button plain", text: word(text), onclick: clickHandler(action) });
+  const order = () => post(`${path}/made/${kind}?language=${language}`).then(show);
   if (derived.state === "done" && kind === "rendered") {
     const href = `/api${path}/made/rendered?language=${language}&download=true`;
     element.replaceChildren(make("a", { class: "button plain", href, download: "", text: word("rendered") }));

@@ -1,12 +1,12 @@
-/* The start page: uploads and their progress. */
+/* The page of uploads and their progress. */
 
-import { VIDEO_HEADS, ask, listen, make, maxUploadBytes, size, tableOf, videoRow, word } from "/static/common.js";
+import { VIDEO_HEADS, ask, errorText, listen, make, maxUploadBytes, size, tableOf, videoRow, word } from "/static/common.js";
 
 const PAGE = 100;
 const drop = document.getElementById("drop");
 const list = document.getElementById("list");
 const files = document.getElementById("files");
-const { table, body } = tableOf(VIDEO_HEADS, word("videos"));
+const { table, body } = tableOf(VIDEO_HEADS, word("uploads"));
 const queue = [];
 let current = null;
 let limit = PAGE;
@@ -44,9 +44,11 @@ listen(
     if (video.state === "removed") {
       const row = rowOf(video.id);
       if (row) row.remove();
+      if (current) current.early.delete(video.id);
     } else if (video.source === "upload") {
       const row = rowOf(video.id);
       if (row) row.fill(video);
+      else if (current && current.name === video.name) current.early.set(video.id, video);
       else insertRow(videoRow(video));
     }
     updateEmpty();
@@ -97,7 +99,8 @@ function uploadNext() {
   if (current || !queue.length) return;
   const { file, row } = queue.shift();
   const request = new XMLHttpRequest();
-  current = { row, request };
+  const early = new Map(); // uploads with this name whose event came first: this one, before the reply to its request
+  current = { row, request, name: file.name, early };
   const bar = make("progress", { max: 1, value: 0, "aria-label": word("sending") });
   const text = make("span", { class: "reason" });
   row.show(make("span", { class: "state sending", text: word("sending") }), bar, text);
@@ -106,16 +109,16 @@ function uploadNext() {
     text.textContent = word("sent", { done: size(event.loaded), size: size(event.total) });
   });
   request.addEventListener("load", () => {
-    const content = request.response || {};
+    const content = request.response;
     if (request.status === 201) {
-      const known = rowOf(content.id);
-      if (known) row.remove();
-      else row.replaceWith(videoRow(content));
-    } else row.fail(typeof content.detail === "string" ? content.detail : request.statusText);
+      row.remove();
+      if (!early.has(content.id)) early.set(content.id, content);
+    } else row.fail(errorText(content, request.status, request.statusText));
   });
   request.addEventListener("error", () => row.fail(word("uploadFailed")));
   request.addEventListener("loadend", () => {
     current = null;
+    for (const video of early.values()) if (!rowOf(video.id)) insertRow(videoRow(video));
     updateEmpty();
     uploadNext();
   });

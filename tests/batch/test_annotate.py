@@ -1,0 +1,39 @@
+"""Work on one video."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from annotate.analysis.tools import Tools
+from annotate.batch.annotate import ChunkPlan, annotate_or_split
+from annotate.batch.job import Outcome, Status, WorkContext
+from annotate.results.meta import describe_source
+from annotate.settings import Settings
+from annotate.storage.local.storage import LocalStorage
+from tests.runs import job_for
+
+
+def test_annotate_or_split_locks_a_video_once(
+    tmp_path: Path, empty_clip: Path, face_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short, long = shutil.copy(empty_clip, tmp_path / "short.mp4"), shutil.copy(face_clip, tmp_path / "long.mp4")
+    bases: list[Path] = []
+    lock = LocalStorage.lock
+
+    def count_and_lock(storage: LocalStorage, base: Path) -> AbstractContextManager[object]:
+        bases.append(base)
+        return lock(storage, base)
+
+    monkeypatch.setattr(LocalStorage, "lock", count_and_lock)
+    context, settings = WorkContext(Tools()), Settings(chunk_s=1)
+    outcome = annotate_or_split(job_for(short, settings=settings), context)
+    assert isinstance(outcome, Outcome)
+    assert outcome.status is Status.NO_FACES
+    plan = annotate_or_split(job_for(long, settings=settings), context)
+    assert isinstance(plan, ChunkPlan)
+    assert (plan.count, plan.duration_s, plan.source) == (2, 2.0, describe_source(long))
+    assert bases == [tmp_path / "short", tmp_path / "long"]
