@@ -60,7 +60,8 @@ class Video:
 
     ``width_px`` and ``height_px`` are those of the displayed frame: upright, with square pixels. ``duration_s`` and
     ``frame_rate`` are as stated by the container, or None. ``container`` is ffmpeg's name of the format. ``streams`` are all
-    streams of the file, ``stream`` is the index of the video stream. ``start_s`` is the container's start time.
+    streams of the file, ``stream`` is the index of the video stream. ``start_s`` is the container's start time;
+    ``has_square_pixels`` tells whether frames are displayed as stored.
     """
 
     path: Path
@@ -72,6 +73,7 @@ class Video:
     container: str = ""
     streams: tuple[Stream, ...] = ()
     start_s: float = 0.0
+    has_square_pixels: bool = True
     ffmpeg: FFmpeg = field(default_factory=find_ffmpeg, compare=False, repr=False)
     """The ffmpeg that decodes it; searched for if not given."""
     display_path: object = None
@@ -172,6 +174,7 @@ def parse_description(path: Path, text: str, ffmpeg: FFmpeg | None = None, displ
         container=opened["container"] if opened else "",
         streams=tuple(streams),
         start_s=start_s,
+        has_square_pixels=_has_square_pixels(chosen["details"]),
         ffmpeg=find_ffmpeg() if ffmpeg is None else ffmpeg,
         display_path=display_path,
     )
@@ -193,6 +196,12 @@ def _has_frames(stream: re.Match[str]) -> bool:
         return False
     size = _SIZE.search(stream["details"])
     return size is not None and int(size["width"]) > 0 and int(size["height"]) > 0
+
+
+def _has_square_pixels(details: str) -> bool:
+    size = _SIZE.search(details)
+    assert size is not None
+    return size["across"] == size["down"] or "0" in (size["across"], size["down"])
 
 
 def _displayed_size(details: str, degrees: float) -> tuple[int, int]:

@@ -95,7 +95,7 @@ def _command(video: Video, size_px: tuple[int, int], limits: Limits, strategy: _
     """
     seek: dict[str, int | None] = {"noaccurate_seek": None, "ss": strategy.sought_s} if strategy.sought_s else {}
     source = restricted_input(threads=limits.threads, max_pixels=limits.max_pixels, **seek)
-    chain = deinterlace(source, video)
+    chain = deinterlace(source[str(video.stream)], video)
     for name, options in strategy.filters:
         chain = chain.filter(name, **options)
     chain = chain.filter("scale", *size_px, flags="area").filter("format", "rgb24")
