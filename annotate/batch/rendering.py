@@ -138,7 +138,8 @@ def choose_soft_rendering(video: Video, report: Report, language: str, requested
     """Return the rendering with subtitle tracks; an empty ``requested`` container selects the best one.
 
     Raises:
-        OutputError: the requested container does not support the codec of the video stream.
+        OutputError: the requested container does not support the codec of the video stream, or ffmpeg cannot copy how its
+            container crops the frame.
     """
     own, has_faces = video.path.suffix[1:].lower(), bool(report.block_cues)
     if not has_faces and own and requested in ("", own):
@@ -147,6 +148,9 @@ def choose_soft_rendering(video: Video, report: Report, language: str, requested
     dropped = dropped_streams(video.streams, container)
     if _drops_video(video, dropped):
         raise OutputError(f".{container} does not support its video codec", "give --container mkv", path=video.path)
+    if video.cropping is not None and not video.ffmpeg.copies_cropping:
+        problem = f"its container crops the frame, which ffmpeg {video.ffmpeg.version} does not copy"
+        raise OutputError(problem, "draw the boxes without --soft, or use ffmpeg 7.1 or newer", path=video.path)
     tracks = tuple(_tracks(report, language, container)) if has_faces else ()
     return with_tracks(video, container, tracks, limits, _remarks(dropped, container, _NO_FACES, has_faces))
 

@@ -178,6 +178,12 @@ def _decode(
     report.packets_end_ms = max(report.packets_end_ms, packets.end_us // _US_PER_MS + sought_s * MS_PER_S)
 
 
+def shown_part(source: Any, video: Video) -> Any:
+    """Return the video stream of an input, cropped where the container says so and ffmpeg has not done it."""
+    stream = source[str(video.stream)]
+    return stream if video.cropping is None else stream.filter("crop", exact=1, **video.cropping.expressions)
+
+
 def deinterlace(stream: Any, video: Video) -> Any:
     """Return a stream of frames with interlaced ones deinterlaced to one image each."""
     if video.short_side_px < _MIN_DEINTERLACED_PX:
@@ -206,7 +212,7 @@ def _command(
     if sought_s:
         options["ss"] = sought_s
     source = restricted_input(threads=limits.threads, max_pixels=limits.max_pixels, **options)
-    as_decoded = source[str(video.stream)].split()
+    as_decoded = shown_part(source, video).split()
     frames = deinterlace(as_decoded[1], video).split()
     sides = size if isinstance(size, tuple) else size.expressions
     scaled = frames[1].filter("scale", *sides, flags="area", out_range="limited")

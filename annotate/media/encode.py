@@ -17,7 +17,7 @@ import ffmpeg
 
 from annotate.errors import DecodingError, OutputError
 from annotate.media.containers import COPY, MATROSKA, MP4, codec_option, is_kept_when_burning, subtitle_encoder
-from annotate.media.decode import DecodingReport, MediaProgress, clock_output, collect_warnings, deinterlace
+from annotate.media.decode import DecodingReport, MediaProgress, clock_output, collect_warnings, deinterlace, shown_part
 from annotate.media.ffmpeg import (
     H264_ENCODER,
     LIBASS,
@@ -116,7 +116,7 @@ def burn(
 def _open(video: Video, limits: Limits) -> tuple[Any, Any]:
     """Return the input, and its frames with strictly increasing times."""
     source = restricted_input(threads=limits.threads, max_pixels=limits.max_pixels)
-    return source, deinterlace(source[str(video.stream)], video).filter("setpts", _STRICTLY_INCREASING)
+    return source, deinterlace(shown_part(source, video), video).filter("setpts", _STRICTLY_INCREASING)
 
 
 def _h264_options(quality: int, preset: str) -> dict[str, Any]:

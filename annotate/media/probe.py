@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from annotate.errors import NotAVideoError, NoVideoStreamError, TooLargeError, UnreadableError
+from annotate.media.cropping import Cropping, read_cropping
 from annotate.media.ffmpeg import (
     MAX_STREAMS,
     FFmpeg,
@@ -61,7 +62,8 @@ class Video:
     ``width_px`` and ``height_px`` are those of the displayed frame: upright, with square pixels. ``duration_s`` and
     ``frame_rate`` are as stated by the container, or None. ``container`` is ffmpeg's name of the format. ``streams`` are all
     streams of the file, ``stream`` is the index of the video stream. ``start_s`` is the container's start time;
-    ``has_square_pixels`` tells whether frames are displayed as stored.
+    ``has_square_pixels`` tells whether pixels are displayed as stored. ``cropping`` is that of the upright frame, if the
+    container states any.
     """
 
     path: Path
@@ -74,6 +76,7 @@ class Video:
     streams: tuple[Stream, ...] = ()
     start_s: float = 0.0
     has_square_pixels: bool = True
+    cropping: Cropping | None = None
     ffmpeg: FFmpeg = field(default_factory=find_ffmpeg, compare=False, repr=False)
     """The ffmpeg that decodes it; searched for if not given."""
     display_path: object = None
@@ -161,9 +164,10 @@ def parse_description(path: Path, text: str, ffmpeg: FFmpeg | None = None, displ
         raise _no_video_error(
             path, text, [stream.kind for stream in streams], path if display_path is None else display_path
         )
-    width_px, height_px = _displayed_size(chosen["details"], degrees)
     rate = _FRAME_RATE.search(chosen["details"])
     opened = _OPENED.search(text)
+    cropping = _cropping(path, opened["container"] if opened else "", chosen["details"])
+    width_px, height_px = _displayed_size(chosen["details"], degrees, cropping)
     return Video(
         path,
         int(chosen["index"]),
@@ -175,6 +179,7 @@ def parse_description(path: Path, text: str, ffmpeg: FFmpeg | None = None, displ
         streams=tuple(streams),
         start_s=start_s,
         has_square_pixels=_has_square_pixels(chosen["details"]),
+        cropping=None if cropping is None else cropping.rotated(round(-degrees / 90)),
         ffmpeg=find_ffmpeg() if ffmpeg is None else ffmpeg,
         display_path=display_path,
     )
@@ -204,11 +209,22 @@ def _has_square_pixels(details: str) -> bool:
     return size["across"] == size["down"] or "0" in (size["across"], size["down"])
 
 
-def _displayed_size(details: str, degrees: float) -> tuple[int, int]:
+def _cropping(path: Path, container: str, details: str) -> Cropping | None:
+    """Return the cropping that the container states for frames of the stored size."""
+    size, cropping = _SIZE.search(details), read_cropping(path, container)
+    assert size is not None
+    is_of_frame = cropping is not None and (cropping.width_px, cropping.height_px) == (
+        int(size["width"]),
+        int(size["height"]),
+    )
+    return cropping if is_of_frame else None
+
+
+def _displayed_size(details: str, degrees: float, cropping: Cropping | None) -> tuple[int, int]:
     """Return width and height as displayed, with square pixels: other pixels are stretched along their longer side."""
     size = _SIZE.search(details)
     assert size is not None
-    width, height = int(size["width"]), int(size["height"])
+    width, height = (int(size["width"]), int(size["height"])) if cropping is None else cropping.remaining_px
     across, down = int(size["across"] or 1), int(size["down"] or 1)
     if across > down > 0:
         width = round(width * across / down)
