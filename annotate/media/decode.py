@@ -142,10 +142,12 @@ def decode(
     for copied in dict.fromkeys(((video.stream, *(stream.index for stream in video.audio)), (video.stream,), ())):
         report.warnings.clear()
         report.warning_count = 0
-        yield from _decode(video, size, limits, report, sought_s, copied)
+        status = yield from _decode(video, size, limits, report, sought_s, copied)
         if report.frames:
             return
-    cause = next(iter(report.warnings), "ffmpeg delivered none")
+        if not status:  # there is none to decode, such as beyond the end
+            break
+    cause = next(iter(report.warnings), f"ffmpeg exited with status {status}" if status else "the video stream has none")
     problem = f"no frame could be decoded ({cause})"
     raise DecodingError(problem, "check whether the file is damaged or its codec unknown", path=video.display_path)
 
@@ -157,8 +159,8 @@ def _decode(
     report: DecodingReport,
     sought_s: int,
     copied: Sequence[int],
-) -> Generator[Frame, None, None]:
-    """Yield the frames of one decoding, during which the packets of the streams ``copied`` are read."""
+) -> Generator[Frame, None, int]:
+    """Yield the frames of one decoding, during which the packets of the streams ``copied`` are read; return its status."""
     size = size if isinstance(size, tuple) or video.has_square_pixels else size.size_px(video.width_px, video.height_px)
     packets = Packets()
     with line_channel() as decoded, line_channel() as delivered, line_channel() as stored:
@@ -176,6 +178,7 @@ def _decode(
             process.wait()
             wait_for_packets()
     report.packets_end_ms = max(report.packets_end_ms, packets.end_us // _US_PER_MS + sought_s * MS_PER_S)
+    return process.returncode
 
 
 def shown_part(source: Any, video: Video) -> Any:
