@@ -237,6 +237,11 @@ def _row(frames: Any, length: str) -> Any:
     return frames.filter("scale", length, 1, flags="neighbor").filter("format", "gray")
 
 
+def shift_clock(stream: Any, shift_s: float) -> Any:
+    """Return a stream of frames that come later by a number of seconds, in ffmpeg's time."""
+    return stream.filter("setpts", f"PTS+({shift_s:.6f})/TB") if shift_s else stream
+
+
 def clock_output(source: Any, video: Video) -> Any:
     """Return a null output with copies of the video and audio streams: times then count from the container's start."""
     streams = [source[str(number)] for number in (video.stream, *(stream.index for stream in video.audio))]
@@ -277,8 +282,7 @@ def _read_images(
 class _Clock:
     """Convert ffmpeg's times to those on a player's clock.
 
-    Decoding starts at ``sought_ms``; ``zero_us`` is ffmpeg's time at which the clock is zero. Priming samples of audio may
-    precede it: ffmpeg 5.1 counts from them, newer versions do not.
+    Decoding starts at ``sought_ms``; ``zero_us`` is ffmpeg's time at which the clock is zero.
     """
 
     video: Video
@@ -289,7 +293,7 @@ class _Clock:
     @classmethod
     def of(cls, video: Video, sought_s: int) -> _Clock:
         has_durations = video.container not in _WITHOUT_DURATIONS
-        return cls(video, sought_s * MS_PER_S, max(0, round(-video.start_s * _US_PER_S)), has_durations)
+        return cls(video, sought_s * MS_PER_S, round(video.zero_s * _US_PER_S), has_durations)
 
     def ms(self, time_us: int) -> int:
         return self.sought_ms + (max(0, time_us - self.zero_us) + _US_PER_MS // 2) // _US_PER_MS

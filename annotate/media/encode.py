@@ -17,7 +17,15 @@ import ffmpeg
 
 from annotate.errors import DecodingError, OutputError
 from annotate.media.containers import COPY, MATROSKA, MP4, codec_option, is_kept_when_burning, subtitle_encoder
-from annotate.media.decode import DecodingReport, MediaProgress, clock_output, collect_warnings, deinterlace, shown_part
+from annotate.media.decode import (
+    DecodingReport,
+    MediaProgress,
+    clock_output,
+    collect_warnings,
+    deinterlace,
+    shift_clock,
+    shown_part,
+)
 from annotate.media.ffmpeg import (
     H264_ENCODER,
     LIBASS,
@@ -141,7 +149,8 @@ def _draw_track(chain: Any, video: Video, ass_track: str, folder: Path) -> Any:
     (folder / "track.ass").write_text(ass_track, encoding="utf-8")
     shutil.copytree(_FONTS, folder / "fonts", copy_function=shutil.copyfile)
     size = f"{video.width_px}x{video.height_px}"
-    return chain.filter(LIBASS, filename="track.ass", fontsdir="fonts", original_size=size)
+    chain = shift_clock(chain, -video.zero_s).filter(LIBASS, filename="track.ass", fontsdir="fonts", original_size=size)
+    return shift_clock(chain, video.zero_s)
 
 
 def mux(

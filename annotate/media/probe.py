@@ -92,6 +92,14 @@ class Video:
         return min(self.width_px, self.height_px)
 
     @property
+    def zero_s(self) -> float:
+        """ffmpeg's time at which a player's clock is zero.
+
+        Priming samples of audio may precede it: ffmpeg 5.1 counts from them, newer versions do not.
+        """
+        return max(0.0, -self.start_s)
+
+    @property
     def audio(self) -> tuple[Stream, ...]:
         """The usable audio streams."""
         return tuple(stream for stream in self.streams if stream.kind == "audio" and stream.is_usable)
