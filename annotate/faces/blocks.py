@@ -33,7 +33,8 @@ class Block:
     ``box`` is the mean over the block, in pixels of the analyzed image. ``frames`` counts the frames without padding,
     ``detections`` those in which the face was detected, and ``overlap`` those shared with the face's previous block.
     ``face_id`` counts from 1, ``number`` counts a face's blocks from 0. ``detected`` are the detections outside the overlap;
-    ``appearance`` is the mean over the block, with the size of the face in pixels of the analyzed image.
+    ``appearance`` is the mean over the block, with the size of the face in pixels of the analyzed image. ``scale`` is the width
+    and height of a pixel of that image, in pixels of the displayed frame.
     """
 
     face_id: int
@@ -49,6 +50,7 @@ class Block:
     detected: tuple[TimedBox, ...]
     appearance: Appearance
     pixels: NDArray[np.uint8]
+    scale: tuple[float, float]
 
 
 @dataclass
@@ -71,6 +73,7 @@ class CroppedFace:
     detected: bool
     pose: Pose
     patch: Patch
+    scale: tuple[float, float]
 
 
 @dataclass
@@ -140,7 +143,8 @@ def crop_face(face: TrackedFace, contract: Contract) -> CroppedFace:
     """Return a tracked face with the patch that the contract's crop needs."""
     frame = face.frame
     patch = extract_patch(frame.image, face.box, face.pose.roll_deg, contract.crop_margin, contract.crop_size_px)
-    return CroppedFace(frame.index, frame.last_index, frame.span, face.box, face.score, face.detected, face.pose, patch)
+    seen = face.box, face.score, face.detected, face.pose
+    return CroppedFace(frame.index, frame.last_index, frame.span, *seen, patch, frame.scale)
 
 
 def _last_block(pending: _Pending, contract: Contract, min_track_frames: int) -> list[Block]:
@@ -181,6 +185,7 @@ def make_block(
         detected=tuple(TimedBox(frame.span.start_ms, frame.box) for frame in frames[overlap:] if frame.detected),
         appearance=appearance,
         pixels=pixels,
+        scale=first.scale,
     )
 
 
