@@ -18,6 +18,7 @@ from annotate.faces.align import Aligner
 from annotate.faces.box import Box, pairwise_iou
 from annotate.faces.detection import Detection, left_to_right
 from annotate.faces.picture import View, colour_picture
+from annotate.faces.pose import difference_deg
 from annotate.faces.yunet_network import YuNet, without_overlaps
 from annotate.media.decode import Frame
 
@@ -36,7 +37,7 @@ MIN_KNOWN_SCORE = 0.4
 MIN_KNOWN_IOU = 0.4
 """Minimum intersection over union of a detection with a known face that it continues."""
 
-SURE_SCORE = 0.85
+SURE_SCORE = 0.92
 """A new face of a lower score is also looked at from other angles: it may lean."""
 
 MAX_UPRIGHT_DEG = 35
@@ -66,8 +67,8 @@ _TURNS = {0: None, 90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, -90:
 _MAX_SHIFT, _MAX_GROWTH = 0.4, 1.6
 """How far a known face may have moved, in sides of its box, and grown or shrunk."""
 
-_OTHER_ANGLES_DEG = (-90, -45, 45, 90, 180)
-_MIN_GAIN = 0.05
+_OTHER_ANGLES_DEG = (-135, -90, -45, 45, 90, 135, 180)
+_MIN_GAIN = 0.02
 """A face counts as leaning if the score of another angle is higher by this much."""
 
 
@@ -95,7 +96,7 @@ class YuNetDetector:
         """Return all faces, from left to right."""
         searched = self._searched(frame)
         finds = np.concatenate([searched.finds(roll_deg, MIN_SCORE) for roll_deg in _TURNS])
-        return self._kept([searched.framed(find, find[5]) for find in without_overlaps(finds[_is_new(finds)])])
+        return self._kept([searched.best_angle(find) for find in without_overlaps(finds[_is_new(finds)])])
 
     def look(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
         """Return the faces that stand about upright and those that continue known ones, from left to right."""
@@ -105,9 +106,9 @@ class YuNetDetector:
         found = [face for face in map(searched.again, leaning) if face is not None]
         finds = searched.finds(0, MIN_KNOWN_SCORE)
         for find, is_new in zip(finds, _is_new(finds), strict=True):
-            face = searched.framed(find, 0)
+            face = searched.framed(find)
             if not _continues(face, found) and (is_new or _continues(face, upright)):
-                found.append(face if face.score >= SURE_SCORE or _continues(face, known) else searched.best_angle(find))
+                found.append(face if _continues(face, known) else searched.best_angle(find))
         missed = [face for face in upright if not _continues(face, found)]
         return self._kept([*found, *(face for face in map(searched.again, missed) if face is not None)])
 
@@ -159,25 +160,25 @@ class _SearchedFrame:
             height, width = width, height
         return np.column_stack([rows, np.full(len(rows), roll_deg)])
 
-    def framed(self, find: NDArray[np.float64], roll_deg: float) -> Detection:
+    def framed(self, find: NDArray[np.float64]) -> Detection:
         """Return the detection of a find, whose roll is roughly known."""
-        x, y, width, height, score = find[:5]
-        side = BOX_PER_FIND * (width if roll_deg % 180 else height)
-        return self._aligned(np.array([x + width / 2, y + height / 2]), side, score, roll_deg)
+        return self._aligned(_center(find), _side(find), *find[4:])
 
     def again(self, face: Detection) -> Detection | None:
         """Return a known face if it is still about where it was."""
         return self._found_in(View.around(face.box.scaled(self._factor), face.pose.roll_deg, _VIEW_TIMES, _VIEW_PX))
 
     def best_angle(self, find: NDArray[np.float64]) -> Detection:
-        """Return the detection of a find in the upright picture, at the angle at which its score is highest."""
-        upright = self.framed(find, 0)
-        side = BOX_PER_FIND * find[3]
-        x, y = find[:2] + find[2:4] / 2
-        views = (View(x, y, side * _VIEW_TIMES, angle_deg, _VIEW_PX) for angle_deg in _OTHER_ANGLES_DEG)
-        others = [face for face in map(self._found_in, views) if face is not None]
-        best = max(others, key=lambda face: face.score, default=upright)
-        return best if best.score > upright.score + _MIN_GAIN else upright
+        """Return the detection of a find; unless it is sure, at the angle at which its score is highest."""
+        face = self.framed(find)
+        if face.score >= SURE_SCORE:
+            return face
+        angles_deg = (difference_deg(find[5] + angle_deg, 0) for angle_deg in _OTHER_ANGLES_DEG)
+        (x, y), side_px = _center(find).tolist(), _side(find) * _VIEW_TIMES
+        views = (View(x, y, side_px, angle_deg, _VIEW_PX) for angle_deg in angles_deg)
+        others = [other for other in map(self._found_in, views) if other is not None]
+        best = max(others, key=lambda other: other.score, default=face)
+        return best if best.score > face.score + _MIN_GAIN else face
 
     @cached_property
     def small_picture(self) -> NDArray[np.uint8]:
@@ -206,6 +207,17 @@ class _SearchedFrame:
         box = Box(x, y, side, side).scaled(1 / self._factor)
         face = self.align(self.frame.image, box, roll_deg)
         return Detection(face.box, float(score), face.pose)
+
+
+def _center(find: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return x and y of the center of a find."""
+    center: NDArray[np.float64] = find[:2] + find[2:4] / 2
+    return center
+
+
+def _side(find: NDArray[np.float64]) -> float:
+    """Return the side of the face's box; the height of a find whose roll is 90 degrees is its width in the picture."""
+    return BOX_PER_FIND * float(find[2] if find[5] % 180 else find[3])
 
 
 def _is_new(finds: NDArray[np.float64]) -> NDArray[np.bool_]:
