@@ -28,8 +28,8 @@ MIN_SCORE = 0.7
 LARGE_PX, MIN_LARGE_SCORE = 72, 0.8
 """Height in the searched picture from which a new face must have a higher score: faces have it, patterns do not."""
 
-MIN_TURNED_SCORE = 0.9
-"""Minimum score of a new face in a turned picture."""
+MIN_TURNED_SCORE, MIN_LEANING_SCORE = 0.9, 0.8
+"""Minimum score of a new face in a turned picture; the latter if it reaches the former at another angle."""
 
 MIN_KNOWN_SCORE = 0.4
 """Minimum score at a known face, so that a face that turns away or is half covered is not lost."""
@@ -96,7 +96,11 @@ class YuNetDetector:
         """Return all faces, from left to right."""
         searched = self._searched(frame)
         finds = np.concatenate([searched.finds(roll_deg, MIN_SCORE) for roll_deg in _TURNS])
-        return self._kept([searched.best_angle(find) for find in without_overlaps(finds[_is_new(finds)])])
+        is_new, is_turned = _is_new(finds), finds[:, 5] != 0
+        faces = [searched.best_angle(find) for find in without_overlaps(finds[is_new])]
+        candidates = without_overlaps(finds[is_new | is_turned & (finds[:, 4] >= MIN_LEANING_SCORE)])
+        leaning = map(searched.best_angle, candidates[~_is_new(candidates)])
+        return self._kept([*faces, *(face for face in leaning if face.score >= MIN_TURNED_SCORE)])
 
     def look(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
         """Return the faces that stand about upright and those that continue known ones, from left to right."""
