@@ -37,10 +37,10 @@ MIN_KNOWN_SCORE = 0.4
 MIN_KNOWN_IOU = 0.4
 """Minimum intersection over union of a detection with a known face that it continues."""
 
-SURE_SCORE = 0.92
+SURE_SCORE = 0.93
 """A new face of a lower score is also looked at from other angles: it may lean."""
 
-MAX_UPRIGHT_DEG = 35
+MAX_UPRIGHT_DEG = 20
 """Known faces that lean more are looked for in an upright view."""
 
 FACE_PX = 43
@@ -68,7 +68,7 @@ _MAX_SHIFT, _MAX_GROWTH = 0.4, 1.6
 """How far a known face may have moved, in sides of its box, and grown or shrunk."""
 
 _OTHER_ANGLES_DEG = (-135, -90, -45, 45, 90, 135, 180)
-_MIN_GAIN = 0.02
+_MIN_GAIN = 0.015
 """A face counts as leaning if the score of another angle is higher by this much."""
 
 
@@ -110,7 +110,7 @@ class YuNetDetector:
         found = [face for face in map(searched.again, leaning) if face is not None]
         finds = searched.finds(0, MIN_KNOWN_SCORE)
         for find, is_new in zip(finds, _is_new(finds), strict=True):
-            face = searched.framed(find)
+            face = searched.framed(find, upright)
             if not _continues(face, found) and (is_new or _continues(face, upright)):
                 found.append(face if _continues(face, known) else searched.best_angle(find))
         missed = [face for face in upright if not _continues(face, found)]
@@ -123,7 +123,7 @@ class YuNetDetector:
     def _searched(self, frame: Frame) -> _SearchedFrame:
         if self._last is None or self._last.frame is not frame:
             picture = colour_picture(frame, self._short_side_px)
-            min_height_px = MIN_HEIGHT * self._min_face * self._short_side_px
+            min_height_px = MIN_HEIGHT * self._min_face * min(picture.shape[:2])
             self._last = _SearchedFrame(frame, picture, min_height_px, self._network, self._align)
         return self._last
 
@@ -164,9 +164,14 @@ class _SearchedFrame:
             height, width = width, height
         return np.column_stack([rows, np.full(len(rows), roll_deg)])
 
-    def framed(self, find: NDArray[np.float64]) -> Detection:
-        """Return the detection of a find, whose roll is roughly known."""
-        return self._aligned(_center(find), _side(find), *find[4:])
+    def framed(self, find: NDArray[np.float64], known: Sequence[Detection] = ()) -> Detection:
+        """Return the detection of a find: its roll is about that of the picture, or of the known face that it continues."""
+        center, side = _center(find), _side(find)
+        x, y = (center - side / 2).tolist()
+        ious = pairwise_iou([Box(x, y, side, side).scaled(1 / self._factor)], [face.box for face in known])[0]
+        is_known = ious.max(initial=0) >= MIN_KNOWN_IOU
+        roll_deg = known[int(ious.argmax())].pose.roll_deg if is_known else find[5]
+        return self._aligned(center, side, find[4], roll_deg)
 
     def again(self, face: Detection) -> Detection | None:
         """Return a known face if it is still about where it was."""
@@ -192,7 +197,7 @@ class _SearchedFrame:
     @property
     def _factor(self) -> float:
         """Pixels of the picture for one of the frame."""
-        return float(min(self.picture.shape[:2]) / min(self.frame.image.shape))
+        return float(max(self.picture.shape) / max(self.frame.image.shape))
 
     def _found_in(self, view: View) -> Detection | None:
         """Return the face at the center of a view of the picture, None if there is none."""
