@@ -2,12 +2,13 @@
 
 ``--boxes`` holds labelled crowd pictures: ``jpeg`` (all files end to end), ``offset`` (where each begins), ``box_xyxy``
 (n, 4) in 416ths of the width and height, and ``box_image`` (n,). They become a video, a second for each picture, that is
-annotated as any other. ``--clips`` is searched for videos. Both are optional; pictures turned in the image plane and clips
-without faces are made from the sample videos and by ffmpeg.
+annotated as any other. ``--clips`` is searched for videos. Both are optional; pictures turned in the image plane, clips
+without faces and the clip on which time is measured are made from the sample videos and by ffmpeg.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import tempfile
 from collections import Counter
@@ -21,12 +22,21 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from annotate import Annotation, Box, Settings, iterate_annotations
+from annotate.analysis.pipeline import analyzed_sizing
 from annotate.archive.discover import walk
 from annotate.errors import AnnotateError
 from annotate.faces.box import pairwise_iou
+from annotate.faces.detectors import load_detector
+from annotate.faces.search import Observation, detect_faces
+from annotate.faces.shots import limit_frame_rate
+from annotate.faces.track import TrackedFace, link_detections
+from annotate.media.decode import decode
+from annotate.media.probe import probe
 from annotate.settings import DETECTORS
-from annotate.span import MS_PER_S
+from annotate.span import MS_PER_S, Span
+from tests.benchmarks.clips import CLIPS, RATE, make_clip
 from tests.benchmarks.faithfulness import compare
+from tests.benchmarks.throughput import measure_stages
 from tests.clips import SAMPLES, file_url, run_ffmpeg
 
 PICTURE_PX = 640
@@ -45,6 +55,7 @@ _FOREHEAD, _WIDTH = 0.235, 0.93
 
 ANGLES_DEG = tuple(range(0, 91, 15))
 _TURNED_S = 2
+_TIMED_S = 12
 _SOURCES = {
     "bars": "smptehdbars=s=640x360:d=4",
     "test picture": "testsrc2=s=640x360:d=4",
@@ -66,6 +77,21 @@ class CrowdFigures:
     found: dict[float, tuple[int, int]]
     boxes: int
     false_boxes: int
+
+
+@dataclass(frozen=True)
+class ClipFigures:
+    """The tracks of a clip: how many, whether two in one shot are never seen together, and the share of time with two."""
+
+    ids: int
+    may_split: bool
+    sees_two: bool
+    two_share: float
+
+    @property
+    def text(self) -> str:
+        hint = ", perhaps of one person" if self.may_split else ""
+        return f"{self.ids}{hint}" + (f", two for {self.two_share:.0%} of the time" if self.sees_two else "")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -99,16 +125,23 @@ def _figures(settings: Settings, boxes: Path | None, clips: Path | None, folder:
     yield "turned faces found, with the emotion of the upright one", f"{found} ({upright} upright)"
     for name, count in empty_clips(settings, folder):
         yield f"tracks in {name}", str(count)
+    for clip, ms in detection_times(settings.detector, folder):
+        yield f"detection, ms per frame: {clip}", f"{ms:.2f}"
     if clips is not None:
-        total = Counter[str]()
+        total, shown = Counter[str](), list[ClipFigures]()
         for path in walk([clips]):
             if isinstance(path, Path):
                 try:
                     part = compare(path, settings)
+                    shown.append(follow(path, settings))
                 except AnnotateError as error:
                     click.echo(f"skipped: {error}", err=True)
                     continue
                 total.update(expected=part.true_ms, found=part.found_ms, added=part.extra_ms)
+                yield f"IDs in {path.relative_to(clips)}", shown[-1].text
+        yield "clips in which a person may have more than one ID", f"{sum(clip.may_split for clip in shown)} of {len(shown)}"
+        pairs = [clip.two_share for clip in shown if clip.sees_two]
+        yield "share of the time with two faces, of clips with two", f"{np.mean(pairs or [0]):.3f} ({len(pairs)} clips)"
         yield "face-seconds of detection on every frame", f"{total['expected'] / MS_PER_S:.1f}"
         yield "of these found", f"{total['found'] / max(1, total['expected']):.4f}"
         yield "found in addition", f"{total['added'] / MS_PER_S:.1f} s"
@@ -178,6 +211,44 @@ def empty_clips(settings: Settings, folder: Path) -> Iterator[tuple[str, int]]:
         clip = folder / "empty.mp4"
         run_ffmpeg("-f", "lavfi", "-i", source, "-t", "4", "-pix_fmt", "yuv420p", "-y", file_url(clip))
         yield name, _count_faces(clip, settings)
+
+
+def detection_times(detector: str, folder: Path) -> Iterator[tuple[str, float]]:
+    """Yield names of clips of 720 lines, and the milliseconds per frame that detection takes."""
+    for clip in CLIPS:
+        if clip.height_px == 720 and clip.codec == "libx264":
+            path = folder / f"{clip.name.replace(', ', '_').replace(' ', '_')}.mp4"
+            path = path if path.exists() else make_clip(clip, folder, _TIMED_S)
+            yield clip.name, 1000 * measure_stages(path, detector)["detect"] / RATE
+
+
+def follow(path: Path, settings: Settings) -> ClipFigures:
+    """Track the faces of a video."""
+    video = probe(path)
+    decoded = decode(video, analyzed_sizing(settings.min_face))
+    frames = limit_frame_rate(decoded, video.frame_rate, settings.max_frame_rate)
+    shots: dict[int, int] = {}
+    spans: dict[int, Span] = {}
+    most = 0
+
+    def noted() -> Iterator[Observation]:
+        nonlocal most
+        shot = 0
+        for each in detect_faces(frames, load_detector(settings.detector, settings.min_face), settings):
+            shot += each.begins_shot
+            shots[each.frame.index], spans[each.frame.index] = shot, each.frame.span
+            most = max(most, len(each.detections or ()))
+            yield each
+
+    tracks: dict[int, set[int]] = {}
+    for event in link_detections(noted(), settings):
+        if isinstance(event, TrackedFace):
+            tracks.setdefault(event.track, set()).add(event.frame.index)
+    kept = [seen for seen in tracks.values() if len(seen) >= settings.min_track_frames]
+    pairs = itertools.combinations(kept, 2)
+    may_split = any(shots[min(one)] == shots[min(other)] and one.isdisjoint(other) for one, other in pairs)
+    together_ms = sum(span.duration_ms for index, span in spans.items() if sum(index in seen for seen in kept) >= 2)
+    return ClipFigures(len(kept), may_split, most >= 2, together_ms / sum(span.duration_ms for span in spans.values()))
 
 
 def _count_faces(video: Path, settings: Settings) -> int:

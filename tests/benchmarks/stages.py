@@ -1,6 +1,6 @@
-"""Measure the time of each stage for one video: ``python -m tests.benchmarks.stages VIDEO START_TIME``.
+"""Measure the time of each stage for one video: ``python -m tests.benchmarks.stages VIDEO START_TIME [DETECTOR]``.
 
-Print one JSON line, for throughput.py; START_TIME is `time.time()` when the process was started.
+Print one JSON line, for throughput.py and faces.py; START_TIME is `time.time()` when the process was started.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
@@ -22,10 +22,11 @@ from annotate.analysis.parallel import analyze
 from annotate.analysis.pipeline import Analysis
 from annotate.emotions.classifier import Classifier
 from annotate.faces import blocks
+from annotate.faces.hog import HogDetector
 from annotate.faces.yunet import YuNetDetector
 from annotate.media.decode import Frame
 from annotate.results.table import format_table, to_table
-from annotate.settings import ONE_CORE
+from annotate.settings import ONE_CORE, YUNET, Settings
 from annotate.storage.local.files import write_atomic
 
 _Result = TypeVar("_Result")
@@ -37,14 +38,20 @@ class Stages:
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
         self.first_frame: float | None = None
+        self._running: set[str] = set()
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Add the CPU time of the context to a stage."""
+        """Add the CPU time of the context to a stage, unless it lies within another context of that stage."""
+        if stage in self._running:
+            yield
+            return
         start_s = time.thread_time()
+        self._running.add(stage)
         try:
             yield
         finally:
+            self._running.remove(stage)
             self.seconds[stage] += time.thread_time() - start_s
 
     def wrapped(self, stage: str, function: Callable[..., _Result]) -> Callable[..., _Result]:
@@ -55,6 +62,14 @@ class Stages:
                 return function(*arguments, **options)
 
         return call
+
+    @contextmanager
+    def patched(self, stage: str, owner: type, *methods: str) -> Iterator[None]:
+        """Add the time of calls of methods to a stage."""
+        with ExitStack() as stack:
+            for name in methods:
+                stack.enter_context(mock.patch.object(owner, name, self.wrapped(stage, getattr(owner, name))))
+            yield
 
     def waiting(self, decode: Callable[..., Generator[Frame, None, None]]) -> Callable[..., Generator[Frame, None, None]]:
         """Return ``decode`` with the time spent reading and waiting for frames added."""
@@ -78,20 +93,19 @@ class Stages:
         return frames
 
 
-def measure(path: Path, started_at: float) -> dict[str, float]:
+def measure(path: Path, started_at: float, detector: str = YUNET) -> dict[str, float]:
     """Analyze a video on one core and write its table; return seconds per second of video by stage."""
     stages = Stages()
     with (
-        mock.patch.object(YuNetDetector, "search", stages.wrapped("detect", YuNetDetector.search)),
-        mock.patch.object(YuNetDetector, "look", stages.wrapped("detect", YuNetDetector.look)),
-        mock.patch.object(YuNetDetector, "look_near", stages.wrapped("detect", YuNetDetector.look_near)),
+        stages.patched("detect", YuNetDetector, "search", "look", "look_near"),
+        stages.patched("detect", HogDetector, "search", "look", "look_near"),
         mock.patch.object(blocks, "_pixels", stages.wrapped("crop", blocks._pixels)),
         mock.patch.object(blocks, "extract_patch", stages.wrapped("crop", blocks.extract_patch)),
         mock.patch.object(Classifier, "__call__", stages.wrapped("classify", Classifier.__call__)),
         mock.patch.object(pipeline, "decode", stages.waiting(pipeline.decode)),
         tempfile.TemporaryDirectory() as folder,
     ):
-        analysis = Analysis.open(path, limits=ONE_CORE)
+        analysis = Analysis.open(path, Settings(detector=detector), limits=ONE_CORE)
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         start_s = time.process_time()
         annotations = analyze(analysis)
@@ -115,4 +129,4 @@ def measure(path: Path, started_at: float) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(Path(sys.argv[1]), float(sys.argv[2]))))
+    print(json.dumps(measure(Path(sys.argv[1]), float(sys.argv[2]), *sys.argv[3:])))

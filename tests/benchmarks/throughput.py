@@ -25,6 +25,7 @@ import click
 from tabulate import tabulate
 
 from annotate.media.ffmpeg import find_ffmpeg
+from annotate.settings import YUNET
 from tests.benchmarks.clips import CLIPS, RATE, Clip, make_clip
 from tests.benchmarks.peers import PEERS, measure_peer
 from tests.reliability.processes import resident_bytes, running
@@ -114,7 +115,7 @@ def _measure(clip: Clip, folder: Path, runs: int, duration_s: int, videos: int, 
         measured.take("annotate one", lambda: _annotate([path], folder, measured))
         measured.take("annotate one, one core", lambda: _annotate(["--jobs", "1", path], folder, measured, cores={0}))
         measured.take("annotate archive, one core", lambda: _annotate(["--jobs", "1", archive], folder, measured, cores={0}))
-        measured.stages.append(_stages_of(path))
+        measured.stages.append(measure_stages(path))
     measured.peers = {peer: measure_peer(peer, path) for peer in peers}
     return measured
 
@@ -158,8 +159,9 @@ def _annotate(
     shutil.rmtree(results)
 
 
-def _stages_of(path: Path) -> dict[str, float]:
-    command = [sys.executable, "-m", "tests.benchmarks.stages", str(path), str(time.time())]
+def measure_stages(path: Path, detector: str = YUNET) -> dict[str, float]:
+    """Return seconds per second of a video by stage, measured in a process of its own (see stages.py)."""
+    command = [sys.executable, "-m", "tests.benchmarks.stages", str(path), str(time.time()), detector]
     result = subprocess.run(command, check=True, capture_output=True, text=True)
     seconds: dict[str, float] = json.loads(result.stdout)
     return seconds
