@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.faces.align import Aligner
+from annotate.faces.align import Aligner, FramedFace
 from annotate.faces.box import Box, pairwise_iou
 from annotate.faces.detection import Detection, left_to_right
 from annotate.faces.picture import View, colour_picture
@@ -60,6 +60,7 @@ BOX_PER_FIND = 0.817
 """Side of a face's box, in heights of YuNet's rectangle, which includes the forehead."""
 
 _VIEW_TIMES, _VIEW_PX = 2.4, 160
+_FEATURES_TIMES, _FEATURES_PX = 1.4, 16
 _TURNS = {0: None, 90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, -90: cv2.ROTATE_90_CLOCKWISE}
 """For the roll of a face, how the picture is turned to show it upright."""
 
@@ -205,7 +206,14 @@ class _SearchedFrame:
         x, y = center - side / 2
         box = Box(x, y, side, side).scaled(1 / self._factor)
         face = self.align(self.frame.image, box, roll_deg)
-        return Detection(face.box, float(score), face.pose)
+        return Detection(face.box, float(score), face.pose, self._features(face))
+
+    def _features(self, face: FramedFace) -> NDArray[np.float32]:
+        """Return the features of a face (see `Detection`), with some hair around it, in colour."""
+        view = View.around(face.box.scaled(self._factor), face.pose.roll_deg, _FEATURES_TIMES, _FEATURES_PX)
+        features = view.of(self.picture, 4).astype(np.float32).ravel()
+        features -= features.mean()
+        return features / max(float(np.linalg.norm(features)), 1.0)
 
 
 def _is_new(finds: NDArray[np.float64]) -> NDArray[np.bool_]:

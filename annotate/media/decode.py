@@ -361,9 +361,7 @@ def _with_spans(
         yield _frame(report, clock, previous, previous_ms + last_ms, 0)
 
 
-def _frame(
-    report: DecodingReport, clock: _Clock, started: tuple[int, Stamp, _Picture], end_ms: int, lost: int
-) -> Frame:
+def _frame(report: DecodingReport, clock: _Clock, started: tuple[int, Stamp, _Picture], end_ms: int, lost: int) -> Frame:
     """Return a frame that ends at a time, also for the ``lost`` frames after it."""
     start_ms, stamp, picture = started
     first = report.frames
