@@ -39,6 +39,15 @@ class FrameMark:
 
 
 @dataclass(frozen=True)
+class PictureSize:
+    """The size of the displayed pictures from a time on."""
+
+    start_ms: int
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True)
 class ChunkStart:
     """Precedes the annotations of a chunk; ``first`` is the chunk's first frame."""
 
@@ -50,7 +59,8 @@ class ChunkEnd:
     """Follows the annotations of a chunk.
 
     ``last_analyzed_ms`` is the start of the last analyzed frame, ``next_frame`` the first frame after the boundary (None at
-    the end of the video), ``shot_continues`` whether the shot continues across the boundary.
+    the end of the video), ``shot_continues`` whether the shot continues across the boundary. ``sizes`` are those of its
+    pictures, the first one and every other than before.
     """
 
     frames: int
@@ -60,6 +70,7 @@ class ChunkEnd:
     last_analyzed_ms: int
     next_frame: FrameMark | None
     shot_continues: bool
+    sizes: tuple[PictureSize, ...] = ()
 
 
 ChunkItem = ChunkStart | Annotation | ChunkEnd
@@ -69,7 +80,7 @@ ChunkItem = ChunkStart | Annotation | ChunkEnd
 class Chunk:
     """Iterates, once, over the frames of one chunk: ``first`` and those of ``rest`` before the next boundary.
 
-    When it is exhausted, ``frames``, ``end_ms`` and ``next_frame`` (the first frame after the boundary) are set.
+    When it is exhausted, ``frames``, ``end_ms``, ``sizes`` and ``next_frame`` (the first frame after the boundary) are set.
     """
 
     def __init__(self, first: Frame, rest: Iterator[Frame], chunk_s: int, gap_ms: int) -> None:
@@ -81,6 +92,7 @@ class Chunk:
         self.next_frame: Frame | None = None
         self.frames = 0
         self.end_ms = 0
+        self.sizes: list[PictureSize] = []
 
     def __iter__(self) -> Iterator[Frame]:
         frame, intervals_ms = self._first, deque[int](maxlen=INTERVALS_KEPT)
@@ -90,8 +102,9 @@ class Chunk:
                 interval_ms = next_frame.span.start_ms - frame.span.start_ms
                 frame = end_before_gap(frame, interval_ms, intervals_ms, self._gap_ms)
                 intervals_ms.append(interval_ms)
-            self.frames += 1
+            self.frames += 1 + frame.last_index - frame.index
             self.end_ms = frame.span.end_ms
+            add_size(self.sizes, PictureSize(frame.span.start_ms, *frame.displayed_px))
             yield frame
             if next_frame is None or next_frame.span.start_ms >= self._end_ms:
                 self.next_frame = next_frame
@@ -115,7 +128,14 @@ class Chunk:
             last_analyzed_ms=self._last_analyzed.span.start_ms,
             next_frame=None if next_frame is None else FrameMark.of(next_frame),
             shot_continues=next_frame is not None and in_same_shot(self._last_analyzed, next_frame, self._gap_ms),
+            sizes=tuple(self.sizes),
         )
+
+
+def add_size(sizes: list[PictureSize], size: PictureSize) -> None:
+    """Append a size if it differs from the last one."""
+    if not sizes or (sizes[-1].width_px, sizes[-1].height_px) != (size.width_px, size.height_px):
+        sizes.append(size)
 
 
 @dataclass
@@ -130,6 +150,7 @@ class ChunkMerger:
     end_ms: int = 0
     faces: int = 0
     dropped_tracks: int = 0
+    sizes: list[PictureSize] = field(default_factory=list)
     _first: FrameMark | None = None
     _merged_ids: dict[int, int] = field(default_factory=dict)
     _block_counts: dict[int, int] = field(default_factory=dict)
@@ -183,6 +204,8 @@ class ChunkMerger:
         self.frames += end.frames
         self.end_ms = end.end_ms
         self.dropped_tracks += end.dropped_tracks
+        for size in end.sizes:
+            add_size(self.sizes, size)
         at_end = {
             face_id: box for face_id, (time_ms, box) in self._last_detections.items() if time_ms == end.last_analyzed_ms
         }

@@ -127,6 +127,7 @@ def merge_chunks(analysis: Analysis, chunks: Sequence[list[ChunkItem] | None] | 
     annotations = [annotation for items in complete for annotation in merger.merge(items)]
     analysis.decoding = DecodingReport(merger.frames, merger.end_ms)
     analysis.blocks = BlockReport(merger.faces, merger.dropped_tracks)
+    analysis.sizes = merger.sizes
     return annotations
 
 

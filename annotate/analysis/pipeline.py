@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from annotate.analysis.annotation import Annotation
-from annotate.analysis.chunks import Chunk, ChunkItem, ChunkMerger, ChunkStart, FrameMark
+from annotate.analysis.chunks import Chunk, ChunkItem, ChunkMerger, ChunkStart, FrameMark, PictureSize
 from annotate.analysis.tools import Tools
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import Contract
@@ -22,6 +22,7 @@ from annotate.faces.shots import limit_frame_rate
 from annotate.faces.track import TrackedFace, TrackEnd, link_detections
 from annotate.media.decode import DecodingReport, Frame, MediaProgress, decode
 from annotate.media.probe import Video, probe
+from annotate.media.sizing import Sizing
 from annotate.settings import ALL_CORES, Limits, Settings
 from annotate.span import MS_PER_S
 
@@ -40,7 +41,7 @@ _MIN_MISSING_SHARE = 0.02
 
 @dataclass
 class Analysis:
-    """The analysis of one video: iterate over it for annotations, then read the ``decoding`` and ``blocks`` reports.
+    """The analysis of one video: iterate over it for annotations, then read ``decoding``, ``blocks`` and ``sizes``.
 
     Annotations are yielded as blocks are completed; those of one face are in order. Each iteration decodes the video anew.
     """
@@ -52,6 +53,7 @@ class Analysis:
     progress: MediaProgress | None = None
     decoding: DecodingReport = field(default_factory=DecodingReport)
     blocks: BlockReport = field(default_factory=BlockReport)
+    sizes: list[PictureSize] = field(default_factory=list)
     tools: Tools = field(default_factory=Tools)
 
     @classmethod
@@ -90,6 +92,7 @@ class Analysis:
         merger = ChunkMerger(self.settings.track_overlap)
         yield from merger.merge(self.chunk_items(self.decoding, progress=self.progress))
         self.blocks = BlockReport(merger.faces, merger.dropped_tracks)
+        self.sizes = merger.sizes
 
     def chunk_items(
         self, report: DecodingReport, first: int = 0, end: int | None = None, progress: MediaProgress | None = None
@@ -102,11 +105,9 @@ class Analysis:
             DecodingError: no frame could be decoded, or the decoder hung.
         """
         settings, contract = self.settings, self.classifier.contract
-        size_px = analyzed_size_px(self.video, settings.min_face)
-        scale_x, scale_y = self.video.width_px / size_px[0], self.video.height_px / size_px[1]
         start_s, end_s = first * settings.chunk_s, math.inf if end is None else end * settings.chunk_s
         detector = self.tools.face_detector(settings.min_face)
-        decoded = decode(self.video, size_px, limits=self.limits, report=report, start_s=start_s)
+        decoded = decode(self.video, analyzed_sizing(settings.min_face), limits=self.limits, report=report, start_s=start_s)
         try:
             frames = (frame for frame in _report_progress(decoded, progress) if frame.span.start_s >= start_s)
             frame = next(frames, None)
@@ -116,7 +117,7 @@ class Analysis:
                 analyzed = chunk.note_analyzed(analyzed_frames(chunk, self.video, contract, settings))
                 tracked_faces = track_faces(analyzed, settings, detector)
                 blocks = cut_blocks(tracked_faces, contract, settings.min_track_frames, tracks)
-                yield from _classify(blocks, self.classifier, scale_x, scale_y)
+                yield from _classify(blocks, self.classifier)
                 yield chunk.end(tracks.faces, tracks.dropped_tracks)
                 frame = chunk.next_frame
         finally:
@@ -158,31 +159,32 @@ def track_faces(
     return link_detections(detect_faces(frames, detector, settings), settings)
 
 
+def analyzed_sizing(min_face: float) -> Sizing:
+    """Return how large frames are decoded: in their displayed size, or smaller where that is enough for the detector."""
+    return Sizing(detection_short_side_px(min_face), MAX_SIDE_PX, SCALE_TOLERANCE)
+
+
 def analyzed_size_px(video: Video, min_face: float) -> tuple[int, int]:
-    """Return width and height of decoded frames: the displayed size, or smaller where that is enough for the detector.
+    """Return width and height of the frames of a video as analyzed, if all are of its size.
 
     >>> analyzed_size_px(Video(Path("a.mp4"), 0, 1920, 1080, None, None), 0.15)
     (949, 534)
     """
-    long_side_px = max(video.width_px, video.height_px)
-    factor = min(1.0, detection_short_side_px(min_face) / video.short_side_px, MAX_SIDE_PX / long_side_px)
-    if factor > 1 - SCALE_TOLERANCE:
-        factor = 1.0
-    return max(1, round(video.width_px * factor)), max(1, round(video.height_px * factor))
+    return analyzed_sizing(min_face).size_px(video.width_px, video.height_px)
 
 
-def _classify(blocks: Iterator[Block], classifier: Classifier, scale_x: float, scale_y: float) -> Iterator[Annotation]:
+def _classify(blocks: Iterator[Block], classifier: Classifier) -> Iterator[Annotation]:
     names = classifier.contract.class_names
     while batch := list(itertools.islice(blocks, BATCH_BLOCKS)):
         for block, row in zip(batch, classifier(np.stack([block.pixels for block in batch])), strict=True):
-            detected = (replace(detection, box=detection.box.scaled(scale_x, scale_y)) for detection in block.detected)
+            detected = (replace(detection, box=detection.box.scaled(*block.scale)) for detection in block.detected)
             yield Annotation(
                 block.face_id,
                 block.number,
                 block.first_frame,
                 block.last_frame,
                 block.span,
-                block.box.scaled(scale_x, scale_y),
+                block.box.scaled(*block.scale),
                 block.face_score,
                 block.frames,
                 block.detections,

@@ -76,11 +76,20 @@ def byte_copy(video: Video, container: str, remarks: tuple[str, ...] = ()) -> Re
     return Rendering(video, container, write, remarks)
 
 
-def burned_in(video: Video, container: str, drawing: str | None, limits: Limits, remarks: tuple[str, ...] = ()) -> Rendering:
+def burned_in(
+    video: Video,
+    container: str,
+    drawing: str | None,
+    limits: Limits,
+    remarks: tuple[str, ...] = (),
+    *,
+    changes_size: bool = False,
+) -> Rendering:
     """Return the rendering that draws an ASS track, if given, into the frames."""
 
     def write(path: Path, on_progress: RenderProgress) -> int:
-        return burn(video, drawing, path, limits=limits, progress=on_progress).warning_count
+        report = burn(video, drawing, path, changes_size=changes_size, limits=limits, progress=on_progress)
+        return report.warning_count
 
     return Rendering(video, container, write, remarks)
 
@@ -120,7 +129,8 @@ def choose_boxes_rendering(video: Video, report: Report, language: str, requeste
     if has_faces or _drops_video(video, dropped):
         subtitles = [stream for stream in dropped if stream.kind == "subtitle"]
         remarks = _remarks(subtitles, container, "no faces", has_faces)
-        return burned_in(video, container, boxes_track(report, language), limits, remarks)
+        changes_size = bool(report.meta.size_changes)
+        return burned_in(video, container, boxes_track(report, language), limits, remarks, changes_size=changes_size)
     return with_tracks(video, container, (), limits, _remarks(dropped, container, _NO_FACES, has_faces))
 
 
@@ -128,7 +138,8 @@ def choose_soft_rendering(video: Video, report: Report, language: str, requested
     """Return the rendering with subtitle tracks; an empty ``requested`` container selects the best one.
 
     Raises:
-        OutputError: the requested container does not support the codec of the video stream.
+        OutputError: the requested container does not support the codec of the video stream, or ffmpeg cannot copy how its
+            container crops the frame.
     """
     own, has_faces = video.path.suffix[1:].lower(), bool(report.block_cues)
     if not has_faces and own and requested in ("", own):
@@ -137,6 +148,9 @@ def choose_soft_rendering(video: Video, report: Report, language: str, requested
     dropped = dropped_streams(video.streams, container)
     if _drops_video(video, dropped):
         raise OutputError(f".{container} does not support its video codec", "give --container mkv", path=video.path)
+    if video.cropping is not None and not video.ffmpeg.copies_cropping:
+        problem = f"its container crops the frame, which ffmpeg {video.ffmpeg.version} does not copy"
+        raise OutputError(problem, "draw the boxes without --soft, or use ffmpeg 7.1 or newer", path=video.path)
     tracks = tuple(_tracks(report, language, container)) if has_faces else ()
     return with_tracks(video, container, tracks, limits, _remarks(dropped, container, _NO_FACES, has_faces))
 

@@ -31,6 +31,7 @@ class Block:
     ``box`` is the mean over the block, in pixels of the analyzed image. ``frames`` counts the frames without padding,
     ``detections`` those in which the face was detected, and ``overlap`` those shared with the face's previous block.
     ``face_id`` counts from 1, ``number`` counts a face's blocks from 0. ``detected`` are the detections outside the overlap.
+    ``scale`` is the width and height of a pixel of the analyzed image, in pixels of the displayed frame.
     """
 
     face_id: int
@@ -45,6 +46,7 @@ class Block:
     overlap: int
     detected: tuple[TimedBox, ...]
     pixels: NDArray[np.uint8]
+    scale: tuple[float, float]
 
 
 @dataclass
@@ -66,6 +68,7 @@ class CroppedFace:
     score: float
     detected: bool
     patch: Patch
+    scale: tuple[float, float]
 
 
 @dataclass
@@ -135,7 +138,7 @@ def crop_face(face: TrackedFace, contract: Contract) -> CroppedFace:
     """Return a tracked face with the patch that the contract's crop needs."""
     frame = face.frame
     patch = extract_patch(frame.image, face.box, contract.crop_margin, contract.crop_size_px)
-    return CroppedFace(frame.index, frame.last_index, frame.span, face.box, face.score, face.detected, patch)
+    return CroppedFace(frame.index, frame.last_index, frame.span, face.box, face.score, face.detected, patch, frame.scale)
 
 
 def _last_block(pending: _Pending, contract: Contract, min_track_frames: int) -> list[Block]:
@@ -172,6 +175,7 @@ def make_block(
         overlap=overlap,
         detected=tuple(TimedBox(frame.span.start_ms, frame.box) for frame in frames[overlap:] if frame.detected),
         pixels=_pixels([frame.patch for frame in frames], contract),
+        scale=first.scale,
     )
 
 

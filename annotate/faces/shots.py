@@ -54,14 +54,17 @@ def limit_frame_rate(frames: Iterable[Frame], frame_rate: float | None, max_fram
 
 
 def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bool]]:
-    """Yield each frame and whether it begins a shot: at the start, at a cut, or after an unusual gap in time."""
+    """Yield each frame and whether it begins a shot: at the start, at a cut, after a gap in time, or in another size."""
     distances: deque[float] = deque(maxlen=_DISTANCES_KEPT)
     intervals: deque[int] = deque(maxlen=INTERVALS_KEPT)
-    last_start_ms, last_thumbnail = 0, None
+    last_start_ms, last_thumbnail, last_size_px = 0, None, None
     for frame in frames:
         thumbnail = _Thumbnail.of(frame.image)
         if last_thumbnail is None:
             begins = True
+        elif frame.displayed_px != last_size_px:
+            begins = True
+            distances.clear()
         else:
             interval_ms = frame.span.start_ms - last_start_ms
             distance = last_thumbnail.distance(thumbnail)
@@ -74,12 +77,12 @@ def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bo
             else:
                 distances.append(distance)
         yield frame, begins
-        last_start_ms, last_thumbnail = frame.span.start_ms, thumbnail
+        last_start_ms, last_thumbnail, last_size_px = frame.span.start_ms, thumbnail, frame.displayed_px
 
 
 def is_gap(interval_ms: int, earlier_ms: Collection[int], gap_ms: int) -> bool:
     """Return whether an interval between frames is a gap in time: long, and unusual compared with earlier ones."""
-    return bool(earlier_ms) and interval_ms > max(gap_ms, _GAP_INTERVALS * statistics.median(earlier_ms))
+    return interval_ms > gap_ms and bool(earlier_ms) and interval_ms > _GAP_INTERVALS * statistics.median(earlier_ms)
 
 
 def end_before_gap(frame: Frame, interval_ms: int, earlier_ms: Collection[int], gap_ms: int) -> Frame:
@@ -91,7 +94,7 @@ def end_before_gap(frame: Frame, interval_ms: int, earlier_ms: Collection[int], 
 
 def in_same_shot(last: Frame, frame: Frame, gap_ms: int) -> bool:
     """Return whether consecutive frames are in the same shot, judged by these two frames alone."""
-    is_near = frame.span.start_ms - last.span.start_ms <= gap_ms
+    is_near = frame.span.start_ms - last.span.start_ms <= gap_ms and frame.displayed_px == last.displayed_px
     return is_near and structural_distance(last.image, frame.image) < CUT_DISTANCE
 
 

@@ -6,7 +6,7 @@ import functools
 import re
 import statistics
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +28,7 @@ from annotate.media.ffmpeg import (
 )
 from annotate.media.packets import Packets
 from annotate.media.probe import Video
+from annotate.media.sizing import Sizing, Stamp, read_stamps
 from annotate.settings import NO_HWACCEL, ONE_CORE, Limits
 from annotate.span import MS_PER_S, Span
 
@@ -36,7 +37,8 @@ DISTINCT_WARNINGS = 20
 
 _PLANAR_8_BIT = "yuv420p|yuv422p|yuv444p|gray"
 _US_PER_MS, _US_PER_S = 1000, 1_000_000
-_TIMING = {"fps_mode": "passthrough", "enc_time_base": f"1:{_US_PER_S}"}
+_RAW = {"vcodec": "rawvideo", "fps_mode": "passthrough", "enc_time_base": f"1:{_US_PER_S}", "noautoscale": None}
+_STAMPS = {"format": "framecrc", "flush_packets": 1}
 _OWN_OUTPUTS = ("rawvideo", "framecrc", "null")
 """ffmpeg components whose warnings are about the timestamps of our own outputs, not about the video."""
 
@@ -71,13 +73,25 @@ class Frame:
 
     ``index`` counts the decoded frames from 0; ``last_index`` is the index of the last frame that was dropped in favor of
     this one, or ``index`` itself. ``image`` is (height, width) uint8 luma in limited range, 16..235. ``span`` ends where the
-    next frame begins.
+    next frame begins. ``picture_px`` is (width, height) of the displayed picture, None if the image has its size.
     """
 
     index: int
     last_index: int
     span: Span
     image: NDArray[np.uint8]
+    picture_px: tuple[int, int] | None = None
+
+    @property
+    def displayed_px(self) -> tuple[int, int]:
+        """Width and height of the displayed picture."""
+        height, width = self.image.shape
+        return (width, height) if self.picture_px is None else self.picture_px
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Width and height of a pixel of the image, in pixels of the displayed picture."""
+        return self.displayed_px[0] / self.image.shape[1], self.displayed_px[1] / self.image.shape[0]
 
 
 @dataclass
@@ -102,19 +116,20 @@ class DecodingReport:
 
 def decode(
     video: Video,
-    size_px: tuple[int, int],
+    size: Sizing | tuple[int, int],
     *,
     limits: Limits = ONE_CORE,
     report: DecodingReport | None = None,
     start_s: int = 0,
 ) -> Generator[Frame, None, None]:
-    """Yield every frame of ``video`` as luma of ``size_px`` (width, height), upright, deinterlaced where needed.
+    """Yield every frame of ``video`` as luma, upright, deinterlaced where needed.
 
-    With ``start_s``, decoding starts shortly before that time. In `SEEKABLE_CONTAINERS` the times, and usually the images,
-    are those of a decoding from the start, but indices count from 0.
+    ``size`` gives each picture a size in its own shape, or all the same (width, height). With ``start_s``, decoding starts
+    shortly before that time. In `SEEKABLE_CONTAINERS` the times, and usually the images, are those of a decoding from the
+    start, but indices count from 0.
 
-    Three outputs of one process are read: raw images, one line per frame with its presentation time, and one line per packet
-    as stored in the file. Only the video stream can fail a video: audio that ffmpeg cannot handle is left aside. No frame is
+    One process is read: raw images, lines with the times and sizes of frames, and one line per packet as stored in the file.
+    Only the video stream can fail a video: audio that ffmpeg cannot handle is left aside. No frame is
     duplicated or dropped to make a constant rate. Closing the generator ends the process. Errors and warnings name the
     video's ``display_path``.
 
@@ -127,38 +142,54 @@ def decode(
     for copied in dict.fromkeys(((video.stream, *(stream.index for stream in video.audio)), (video.stream,), ())):
         report.warnings.clear()
         report.warning_count = 0
-        yield from _decode(video, size_px, limits, report, sought_s, copied)
+        status = yield from _decode(video, size, limits, report, sought_s, copied)
         if report.frames:
             return
-    cause = next(iter(report.warnings), "ffmpeg delivered none")
+        if not status:  # there is none to decode, such as beyond the end
+            break
+    cause = next(iter(report.warnings), f"ffmpeg exited with status {status}" if status else "the video stream has none")
     problem = f"no frame could be decoded ({cause})"
     raise DecodingError(problem, "check whether the file is damaged or its codec unknown", path=video.display_path)
 
 
 def _decode(
-    video: Video, size_px: tuple[int, int], limits: Limits, report: DecodingReport, sought_s: int, copied: Sequence[int]
-) -> Generator[Frame, None, None]:
-    """Yield the frames of one decoding, during which the packets of the streams ``copied`` are read."""
-    width, height = size_px
-    packets = Packets()
-    with line_channel() as stamps, line_channel() as stored:
-        command = _command(video, size_px, limits, stamps.target, stored.target, copied, sought_s)
+    video: Video,
+    size: Sizing | tuple[int, int],
+    limits: Limits,
+    report: DecodingReport,
+    sought_s: int,
+    copied: Sequence[int],
+) -> Generator[Frame, None, int]:
+    """Yield the frames of one decoding, during which the packets of the streams ``copied`` are read; return its status."""
+    size = size if isinstance(size, tuple) or video.has_square_pixels else size.size_px(video.width_px, video.height_px)
+    clock = _Clock.of(video, sought_s)
+    packets = Packets(clock.has_durations)
+    with line_channel() as decoded, line_channel() as delivered, line_channel() as stored:
+        channels = (decoded, delivered, stored)
+        command = _command(video, size, limits, [channel.target for channel in channels], copied, sought_s)
         read_stderr = functools.partial(collect_warnings, report=report, video=video)
-        with ffmpeg_process(command, read_stderr, inherited=stamps.inherited + stored.inherited) as process:
+        inherited = tuple(descriptor for channel in channels for descriptor in channel.inherited)
+        with ffmpeg_process(command, read_stderr, inherited=inherited) as process:
             wait_for_packets = stored.pass_to(packets.add, process)
-            times = filter(None, map(_parse_stamp, stamps.queued(process)))
+            stamps = read_stamps(decoded.queued(process), delivered.queued(process))
             assert process.stdout is not None
             _widen_pipe(process.stdout)
-            images = _read_images(process.stdout, width, height, video.display_path, limits.stall_timeout_s)
-            yield from _with_spans(images, times, report, _Clock.of(video, sought_s), packets, wait_for_packets)
+            images = _read_images(process.stdout, stamps, report, video, size, limits.stall_timeout_s)
+            yield from _with_spans(images, report, clock, packets, wait_for_packets)
             process.wait()
             wait_for_packets()
     report.packets_end_ms = max(report.packets_end_ms, packets.end_us // _US_PER_MS + sought_s * MS_PER_S)
+    return process.returncode
 
 
-def deinterlace(source: Any, video: Video) -> Any:
-    """Return the video stream of an input, with interlaced frames deinterlaced to one image each."""
+def shown_part(source: Any, video: Video) -> Any:
+    """Return the video stream of an input, cropped where the container says so and ffmpeg has not done it."""
     stream = source[str(video.stream)]
+    return stream if video.cropping is None else stream.filter("crop", exact=1, **video.cropping.expressions)
+
+
+def deinterlace(stream: Any, video: Video) -> Any:
+    """Return a stream of frames with interlaced ones deinterlaced to one image each."""
     if video.short_side_px < _MIN_DEINTERLACED_PX:
         return stream
     return stream.filter("bwdif", mode="send_frame", deint="interlaced")
@@ -166,36 +197,50 @@ def deinterlace(source: Any, video: Video) -> Any:
 
 def _command(
     video: Video,
-    size_px: tuple[int, int],
+    size: Sizing | tuple[int, int],
     limits: Limits,
-    stamp_target: str,
-    packet_target: str = "",
+    targets: Sequence[str],
     copied: Sequence[int] = (),
     sought_s: int = 0,
 ) -> list[str]:
-    """Return a command with one filter chain and two outputs, so that every image has its timestamp.
+    """Return a command with one filter chain and up to four outputs: two of stamps, images and packets.
 
-    The output of timestamps comes first: an ffmpeg that serves its outputs in turn then writes a frame's timestamp before
-    its image. ``framecrc`` of frames passed by reference costs nothing and gives time and duration. A third output lists the
-    packets of the streams ``copied``; audio among them makes times count from the container's start, which for MPEG-TS they
-    otherwise do not.
+    The stamps are ``framecrc`` lines of one row of pixels, which costs almost nothing: as wide as the frame, for every frame
+    as decoded, and as wide as the frame is high, for every frame behind the deinterlacer (see `read_stamps`). They come
+    before the images: an ffmpeg that serves its outputs in turn then writes the stamps of a frame before its image. Without
+    ``noautoscale`` ffmpeg would squeeze all images into the shape of the first. The last output lists the packets of the
+    streams ``copied``; audio among them makes times count from the container's start, which for MPEG-TS they otherwise do
+    not.
     """
-    width, height = size_px
     options: dict[str, str | int] = {} if limits.hwaccel == NO_HWACCEL else {"hwaccel": limits.hwaccel}
     if sought_s:
         options["ss"] = sought_s
     source = restricted_input(threads=limits.threads, max_pixels=limits.max_pixels, **options)
-    chain = deinterlace(source, video).filter("scale", width, height, flags="area", out_range="limited")
-    halves = chain.filter("format", _PLANAR_8_BIT).filter("extractplanes", "y").split()
+    as_decoded = shown_part(source, video).split()
+    frames = deinterlace(as_decoded[1], video).split()
+    sides = size if isinstance(size, tuple) else size.expressions
+    scaled = frames[1].filter("scale", *sides, flags="area", out_range="limited")
+    images = scaled.filter("format", _PLANAR_8_BIT).filter("extractplanes", "y")
     outputs = [
-        halves[0].output(stamp_target, format="framecrc", vcodec="wrapped_avframe", flush_packets=1, **_TIMING),
-        halves[1].output("pipe:1", format="rawvideo", vcodec="rawvideo", **_TIMING),
+        _row(as_decoded[0], "iw").output(targets[0], **_STAMPS, **_RAW),
+        _row(frames[0], "ih").output(targets[1], **_STAMPS, **_RAW),
+        images.output("pipe:1", format="rawvideo", **_RAW),
     ]
     if copied:
         streams = [source[str(number)] for number in copied]
-        outputs.append(ffmpeg.output(*streams, packet_target, format="framecrc", codec="copy", copyinkf=None))
+        outputs.append(ffmpeg.output(*streams, targets[2], format="framecrc", codec="copy", copyinkf=None))
     global_options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", LOG_LEVEL, "-y", *memory_options(video.pixels))
     return build_command(ffmpeg.merge_outputs(*outputs).global_args(*global_options), video.path, video.ffmpeg.path)
+
+
+def _row(frames: Any, length: str) -> Any:
+    """Return frames as one row of gray pixels; its ``length`` is an expression."""
+    return frames.filter("scale", length, 1, flags="neighbor").filter("format", "gray")
+
+
+def shift_clock(stream: Any, shift_s: float) -> Any:
+    """Return a stream of frames that come later by a number of seconds, in ffmpeg's time."""
+    return stream.filter("setpts", f"PTS+({shift_s:.6f})/TB") if shift_s else stream
 
 
 def clock_output(source: Any, video: Video) -> Any:
@@ -205,30 +250,43 @@ def clock_output(source: Any, video: Video) -> Any:
 
 
 def _read_images(
-    pipe: IO[bytes], width: int, height: int, name: object, stall_timeout_s: float
-) -> Iterator[NDArray[np.uint8]]:
+    pipe: IO[bytes],
+    stamps: Iterator[Stamp],
+    report: DecodingReport,
+    video: Video,
+    size: Sizing | tuple[int, int],
+    stall_timeout_s: float,
+) -> Iterator[tuple[Stamp, NDArray[np.uint8]]]:
     """Yield images (height, width) from the pipe; an incomplete one at the end, from a killed decoder, is discarded."""
     while True:
-        image = np.empty((height, width), np.uint8)
-        buffer = memoryview(image.data).cast("B")
+        wait_for_output(pipe, video.display_path, stall_timeout_s)
+        stamp = next(stamps, None)
+        if stamp is None:
+            if pipe.read(1):
+                report.warnings["frames without a timestamp at the end were skipped"] += 1
+                report.warning_count += 1
+            return
+        width, height = size if isinstance(size, tuple) else size.size_px(stamp.width_px, stamp.height_px)
+        content = np.empty(width * height, np.uint8)
+        buffer = memoryview(content.data)
         filled = 0
         while filled < len(buffer):
-            wait_for_output(pipe, name, stall_timeout_s)
+            wait_for_output(pipe, video.display_path, stall_timeout_s)
             count = pipe.readinto(buffer[filled:])  # type: ignore[attr-defined]
             if not count:
                 return
             filled += count
-        yield image
+        yield stamp, content.reshape(height, width)
 
 
 @dataclass(frozen=True)
 class _Clock:
     """Convert ffmpeg's times to those on a player's clock.
 
-    Decoding starts at ``sought_ms``; ``zero_us`` is ffmpeg's time at which the clock is zero. Priming samples of audio may
-    precede it: ffmpeg 5.1 counts from them, newer versions do not.
+    Decoding starts at ``sought_ms``; ``zero_us`` is ffmpeg's time at which the clock is zero.
     """
 
+    video: Video
     sought_ms: int
     zero_us: int
     has_durations: bool
@@ -236,66 +294,55 @@ class _Clock:
     @classmethod
     def of(cls, video: Video, sought_s: int) -> _Clock:
         has_durations = video.container not in _WITHOUT_DURATIONS
-        return cls(sought_s * MS_PER_S, max(0, round(-video.start_s * _US_PER_S)), has_durations)
+        return cls(video, sought_s * MS_PER_S, round(video.zero_s * _US_PER_S), has_durations)
 
     def ms(self, time_us: int) -> int:
         return self.sought_ms + (max(0, time_us - self.zero_us) + _US_PER_MS // 2) // _US_PER_MS
 
 
 def _with_spans(
-    images: Iterator[NDArray[np.uint8]],
-    stamps: Iterator[tuple[int, int]],
+    images: Iterable[tuple[Stamp, NDArray[np.uint8]]],
     report: DecodingReport,
     clock: _Clock,
     packets: Packets,
     wait_for_packets: Callable[[], None],
 ) -> Iterator[Frame]:
-    """Yield a frame for each image and its (time, duration) in microseconds.
+    """Yield a frame for each image.
 
     A frame lasts until the next one starts. The last one lasts for its packet's duration or, where the container does not
     state it, for the median of the last intervals: both follow from the file alone, not from the ffmpeg that reads it.
     """
-    previous: tuple[int, NDArray[np.uint8]] | None = None
+    previous: tuple[int, Stamp, NDArray[np.uint8]] | None = None
     intervals_ms: deque[int] = deque(maxlen=_LAST_INTERVALS)
-    start_us = duration_us = 0
-    for image in images:
-        stamp = next(stamps, None)
-        if stamp is None:
-            report.warnings["frames without a timestamp at the end were skipped"] += 1
-            report.warning_count += 1
-            break
-        start_us, duration_us = stamp
-        start_ms = clock.ms(start_us)
+    for stamp, image in images:
+        start_ms = clock.ms(stamp.start_us)
         if previous is not None:
-            previous_ms, previous_image = previous
-            start_ms = max(start_ms, previous_ms + 1)
-            intervals_ms.append(start_ms - previous_ms)
-            yield _frame(report, Span(previous_ms, start_ms), previous_image)
-        previous = start_ms, image
+            start_ms = max(start_ms, previous[0] + 1)
+            intervals_ms.append(start_ms - previous[0])
+            yield _frame(report, clock, previous, start_ms, stamp.lost)
+        else:
+            report.frames += stamp.lost
+        previous = start_ms, stamp, image
     if previous is not None:
         wait_for_packets()
-        previous_ms, previous_image = previous
-        own_us = packets.duration_us(start_us) or duration_us
-        last_ms = max(1, clock.ms(start_us + own_us) - previous_ms) if own_us > 0 else _FALLBACK_FRAME_MS
-        is_stated = own_us > 0 and (clock.has_durations or packets.last_start_us == start_us)
+        previous_ms, stamp, _ = previous
+        own_us = packets.duration_us(stamp.start_us) or stamp.duration_us
+        last_ms = max(1, clock.ms(stamp.start_us + own_us) - previous_ms) if own_us > 0 else _FALLBACK_FRAME_MS
+        is_stated = own_us > 0 and (clock.has_durations or packets.last_start_us == stamp.start_us)
         if intervals_ms and not is_stated:
             last_ms = statistics.median_low(intervals_ms)
-        yield _frame(report, Span(previous_ms, previous_ms + last_ms), previous_image)
+        yield _frame(report, clock, previous, previous_ms + last_ms, 0)
 
 
-def _frame(report: DecodingReport, span: Span, image: NDArray[np.uint8]) -> Frame:
-    index = report.frames
-    report.frames += 1
-    report.end_ms = span.end_ms
-    return Frame(index, index, span, image)
-
-
-def _parse_stamp(line: str) -> tuple[int, int] | None:
-    """Return time and duration in µs from a framecrc line (stream, dts, pts, duration, ...), None from other lines."""
-    if line.startswith("#"):
-        return None
-    fields = line.split(",")
-    return (int(fields[2]), int(fields[3])) if len(fields) >= 4 else None
+def _frame(
+    report: DecodingReport, clock: _Clock, started: tuple[int, Stamp, NDArray[np.uint8]], end_ms: int, lost: int
+) -> Frame:
+    """Return a frame that ends at a time, also for the ``lost`` frames after it."""
+    start_ms, stamp, image = started
+    first = report.frames
+    report.frames += 1 + lost
+    report.end_ms = end_ms
+    return Frame(first, first + lost, Span(start_ms, end_ms), image, stamp.displayed_px(clock.video))
 
 
 def collect_warnings(pipe: IO[bytes], report: DecodingReport, video: Video, path: Path | None = None) -> None:

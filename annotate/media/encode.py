@@ -17,7 +17,15 @@ import ffmpeg
 
 from annotate.errors import DecodingError, OutputError
 from annotate.media.containers import COPY, MATROSKA, MP4, codec_option, is_kept_when_burning, subtitle_encoder
-from annotate.media.decode import DecodingReport, MediaProgress, clock_output, collect_warnings, deinterlace
+from annotate.media.decode import (
+    DecodingReport,
+    MediaProgress,
+    clock_output,
+    collect_warnings,
+    deinterlace,
+    shift_clock,
+    shown_part,
+)
 from annotate.media.ffmpeg import (
     H264_ENCODER,
     LIBASS,
@@ -70,13 +78,20 @@ class Subtitles:
 
 
 def burn(
-    video: Video, ass_track: str | None, target: Path, *, limits: Limits = ONE_CORE, progress: MediaProgress | None = None
+    video: Video,
+    ass_track: str | None,
+    target: Path,
+    *,
+    changes_size: bool = False,
+    limits: Limits = ONE_CORE,
+    progress: MediaProgress | None = None,
 ) -> DecodingReport:
     """Write the video to ``target``, with the text of an ASS track, if given, drawn into the frames.
 
     ``target`` is .mp4 or .mkv, in an empty folder. Frames are encoded as H.264 and keep their resolution, pixel shape and
-    times; they are upright, and interlaced ones are deinterlaced. Audio, subtitles, chapters and metadata are copied where
-    the container supports them; other audio is encoded as AAC. Return the decoder's warnings.
+    times; they are upright, and interlaced ones are deinterlaced. With ``changes_size``, frames of another shape get black
+    bars, since those of a file have one size. Audio, subtitles, chapters and metadata are copied where the container
+    supports them; other audio is encoded as AAC. Return the decoder's warnings.
 
     Raises:
         DecodingError: the video cannot be decoded to its end, or the decoder hung.
@@ -88,6 +103,9 @@ def burn(
     source, chain = _open(video, limits)
     if ass_track is not None:
         chain = _draw_track(chain, video, ass_track, target.parent)
+    if changes_size:
+        chain = chain.filter("scale", video.width_px, video.height_px, force_original_aspect_ratio="decrease")
+        chain = chain.filter("pad", video.width_px, video.height_px, "(ow-iw)/2", "(oh-ih)/2")
     is_odd = (video.width_px | video.height_px) & 1
     halves = chain.filter("format", "yuv444p" if is_odd else "yuv420p").split()
     kept = [stream for stream in video.streams if is_kept_when_burning(stream, container)]
@@ -106,7 +124,7 @@ def burn(
 def _open(video: Video, limits: Limits) -> tuple[Any, Any]:
     """Return the input, and its frames with strictly increasing times."""
     source = restricted_input(threads=limits.threads, max_pixels=limits.max_pixels)
-    return source, deinterlace(source, video).filter("setpts", _STRICTLY_INCREASING)
+    return source, deinterlace(shown_part(source, video), video).filter("setpts", _STRICTLY_INCREASING)
 
 
 def _h264_options(quality: int, preset: str) -> dict[str, Any]:
@@ -131,7 +149,8 @@ def _draw_track(chain: Any, video: Video, ass_track: str, folder: Path) -> Any:
     (folder / "track.ass").write_text(ass_track, encoding="utf-8")
     shutil.copytree(_FONTS, folder / "fonts", copy_function=shutil.copyfile)
     size = f"{video.width_px}x{video.height_px}"
-    return chain.filter(LIBASS, filename="track.ass", fontsdir="fonts", original_size=size)
+    chain = shift_clock(chain, -video.zero_s).filter(LIBASS, filename="track.ass", fontsdir="fonts", original_size=size)
+    return shift_clock(chain, video.zero_s)
 
 
 def mux(

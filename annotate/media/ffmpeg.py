@@ -24,6 +24,9 @@ from annotate.errors import DecodingError, FFmpegError
 MIN_VERSION = (5, 1)
 """The first release with ``-fps_mode``."""
 
+_COPIES_CROPPING = (7, 1)
+"""The first release that reads and writes the cropping of containers."""
+
 LIBASS, H264_ENCODER = "ass", "libx264"
 """ffmpeg's names of the filter that draws subtitles and of the encoder, both needed for rendering."""
 
@@ -62,6 +65,11 @@ class FFmpeg:
     path: str
     version: str
 
+    @property
+    def copies_cropping(self) -> bool:
+        """Whether copies of a stream keep the cropping that its container states."""
+        return _is_at_least(self.version, _COPIES_CROPPING)
+
     @cached_property
     def renderer(self) -> Renderer:
         """The ffmpeg that draws subtitles into frames when this one decodes; see `find_renderer`."""
@@ -89,7 +97,7 @@ def find_ffmpeg() -> FFmpeg:
         version = _version(path)
         if version is None:
             rejected.append(f"{path} fails to run")
-        elif not _is_new_enough(version):
+        elif not _is_at_least(version, MIN_VERSION):
             rejected.append(f"{path} is version {version}")
         else:
             logger.info("using ffmpeg %s at %s", version, path)
@@ -267,10 +275,10 @@ def _version(path: str) -> str | None:
     return match[1] if match else None
 
 
-def _is_new_enough(version: str) -> bool:
-    """Return whether a version is at least ``MIN_VERSION``; development builds without a number are taken as new."""
+def _is_at_least(version: str, minimum: tuple[int, int]) -> bool:
+    """Return whether a version is at least ``minimum``; development builds without a number are taken as new."""
     match = re.match(r"n?(\d+)\.(\d+)", version)
-    return match is None or (int(match[1]), int(match[2])) >= MIN_VERSION
+    return match is None or (int(match[1]), int(match[2])) >= minimum
 
 
 def _missing_for_rendering(path: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from annotate.errors import NotAVideoError, NoVideoStreamError, TooLargeError, UnreadableError
+from annotate.media.cropping import Cropping, read_cropping
 from annotate.media.ffmpeg import (
     MAX_STREAMS,
     FFmpeg,
@@ -61,7 +62,9 @@ class Video:
 
     ``width_px`` and ``height_px`` are those of the displayed frame: upright, with square pixels. ``duration_s`` and
     ``frame_rate`` are as stated by the container, or None. ``container`` is ffmpeg's name of the format. ``streams`` are all
-    streams of the file, ``stream`` is the index of the video stream. ``start_s`` is the container's start time.
+    streams of the file, ``stream`` is the index of the video stream. ``start_s`` is the container's start time;
+    ``has_square_pixels`` tells whether pixels are displayed as stored. ``cropping`` is that of the upright frame, if the
+    container states any.
     """
 
     path: Path
@@ -73,6 +76,8 @@ class Video:
     container: str = ""
     streams: tuple[Stream, ...] = ()
     start_s: float = 0.0
+    has_square_pixels: bool = True
+    cropping: Cropping | None = None
     ffmpeg: FFmpeg = field(default_factory=find_ffmpeg, compare=False, repr=False)
     """The ffmpeg that decodes it; searched for if not given."""
     display_path: object = None
@@ -86,6 +91,14 @@ class Video:
     def short_side_px(self) -> int:
         """The shorter side of the displayed frame."""
         return min(self.width_px, self.height_px)
+
+    @property
+    def zero_s(self) -> float:
+        """ffmpeg's time at which a player's clock is zero.
+
+        Priming samples of audio may precede it: ffmpeg 5.1 counts from them, newer versions do not.
+        """
+        return max(0.0, -self.start_s)
 
     @property
     def audio(self) -> tuple[Stream, ...]:
@@ -160,9 +173,10 @@ def parse_description(path: Path, text: str, ffmpeg: FFmpeg | None = None, displ
         raise _no_video_error(
             path, text, [stream.kind for stream in streams], path if display_path is None else display_path
         )
-    width_px, height_px = _displayed_size(chosen["details"], degrees)
     rate = _FRAME_RATE.search(chosen["details"])
     opened = _OPENED.search(text)
+    cropping = _cropping(path, opened["container"] if opened else "", chosen["details"])
+    width_px, height_px = _displayed_size(chosen["details"], degrees, cropping)
     return Video(
         path,
         int(chosen["index"]),
@@ -173,6 +187,8 @@ def parse_description(path: Path, text: str, ffmpeg: FFmpeg | None = None, displ
         container=opened["container"] if opened else "",
         streams=tuple(streams),
         start_s=start_s,
+        has_square_pixels=_has_square_pixels(chosen["details"]),
+        cropping=None if cropping is None else cropping.rotated(round(-degrees / 90)),
         ffmpeg=find_ffmpeg() if ffmpeg is None else ffmpeg,
         display_path=display_path,
     )
@@ -196,11 +212,28 @@ def _has_frames(stream: re.Match[str]) -> bool:
     return size is not None and int(size["width"]) > 0 and int(size["height"]) > 0
 
 
-def _displayed_size(details: str, degrees: float) -> tuple[int, int]:
+def _has_square_pixels(details: str) -> bool:
+    size = _SIZE.search(details)
+    assert size is not None
+    return size["across"] == size["down"] or "0" in (size["across"], size["down"])
+
+
+def _cropping(path: Path, container: str, details: str) -> Cropping | None:
+    """Return the cropping that the container states for frames of the stored size."""
+    size, cropping = _SIZE.search(details), read_cropping(path, container)
+    assert size is not None
+    is_of_frame = cropping is not None and (cropping.width_px, cropping.height_px) == (
+        int(size["width"]),
+        int(size["height"]),
+    )
+    return cropping if is_of_frame else None
+
+
+def _displayed_size(details: str, degrees: float, cropping: Cropping | None) -> tuple[int, int]:
     """Return width and height as displayed, with square pixels: other pixels are stretched along their longer side."""
     size = _SIZE.search(details)
     assert size is not None
-    width, height = int(size["width"]), int(size["height"])
+    width, height = (int(size["width"]), int(size["height"])) if cropping is None else cropping.remaining_px
     across, down = int(size["across"] or 1), int(size["down"] or 1)
     if across > down > 0:
         width = round(width * across / down)

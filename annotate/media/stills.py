@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.errors import DecodingError
-from annotate.media.decode import SEEKABLE_CONTAINERS, clock_output, deinterlace
+from annotate.media.decode import SEEKABLE_CONTAINERS, clock_output, deinterlace, shift_clock, shown_part
 from annotate.media.ffmpeg import build_command, ffmpeg_process, memory_options, restricted_input, wait_for_output
 from annotate.media.probe import Video, probe
 from annotate.settings import ONE_CORE, Limits
@@ -95,7 +95,7 @@ def _command(video: Video, size_px: tuple[int, int], limits: Limits, strategy: _
     """
     seek: dict[str, int | None] = {"noaccurate_seek": None, "ss": strategy.sought_s} if strategy.sought_s else {}
     source = restricted_input(threads=limits.threads, max_pixels=limits.max_pixels, **seek)
-    chain = deinterlace(source, video)
+    chain = shift_clock(deinterlace(shown_part(source, video), video), -video.zero_s)
     for name, options in strategy.filters:
         chain = chain.filter(name, **options)
     chain = chain.filter("scale", *size_px, flags="area").filter("format", "rgb24")

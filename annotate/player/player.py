@@ -92,7 +92,7 @@ def player_data(report: Report, thumbnails: Mapping[int, str] = MappingProxyType
 def _cues(report: Report, region: CueRegion, class_index: Mapping[str, int]) -> Iterator[list[Any]]:
     for cue in report.block_cues:
         (line,) = cue.lines
-        for span, box in split_at_movement(cue, report.boxes):
+        for span, box in split_at_movement(cue, report.placed_boxes):
             corner = region.corner(box) or (None, None)
             position = [None if share is None else round(share, _DECIMALS) for share in corner]
             yield [span.start_ms, span.end_ms, line.face_id, class_index[line.emotion], *position]

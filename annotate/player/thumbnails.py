@@ -75,7 +75,7 @@ def thumbnail_positions(report: Report) -> dict[int, tuple[int, Box]]:
         time_ms = round((row["start_time"] + row["end_time"]) / 2 * MS_PER_S)
         sides = [row[name] for name in ("x", "y", "width", "height")]
         mean = None if any(side != side for side in sides) else Box(*sides)  # an older table may lack them
-        box = report.boxes.at(row["face_id"], time_ms) or mean
+        box = report.placed_boxes.at(row["face_id"], time_ms) or mean
         if box is not None:
             positions[row["face_id"]] = (time_ms, box)
     return positions

@@ -126,7 +126,7 @@ def _draw_frame(axes: Axes, report: Report, video: Video, highlight: Highlight, 
     from matplotlib.patches import Rectangle
     from matplotlib.patheffects import withStroke
 
-    box = report.boxes.at(highlight.face_id, highlight.time_ms)
+    box = report.placed_boxes.at(highlight.face_id, highlight.time_ms)
     if box is None:
         box = Box(0, 0, video.width_px, video.height_px)
     crop = crop_around(box, video.width_px, video.height_px)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +75,15 @@ class BoxTrajectories:
             ends = [0, *(end for _, end in _find_segments(trajectory, jitter=_JITTER))]
             kept += [(face_id, trajectory[end]) for end in ends]
         return BoxTrajectories(kept)
+
+    def scaled_to(self, width_px: int, height_px: int, size_px_at: Callable[[int], tuple[int, int]]) -> BoxTrajectories:
+        """Return a copy in pixels of a frame of the given size, ``size_px_at`` being that at a time in ms until now."""
+        scaled = []
+        for face_id, detection in self:
+            width, height = size_px_at(detection.time_ms)
+            box = detection.box.scaled(width_px / width, height_px / height)
+            scaled.append((face_id, TimedBox(detection.time_ms, box)))
+        return BoxTrajectories(scaled)
 
     def __iter__(self) -> Iterator[tuple[int, TimedBox]]:
         for face_id, trajectory in self._trajectories.items():

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -46,14 +47,24 @@ class Render:
 
 
 @dataclass(frozen=True)
+class SizeChange:
+    """The size of the displayed frame from a time on."""
+
+    time_ms: int
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True)
 class Meta:
     """The content of a sidecar.
 
     ``outputs`` maps file names (see `json_safe_name`) to hashes, or to None if there was nothing to write (no cues).
     ``warnings`` maps warnings of the decoder to their counts. ``width_px`` and ``height_px`` are the size of the displayed
-    frame; analysis versions before 5 did not write them. The keys of ``renders`` are relative paths from the folder of the
-    sidecar to rendered videos, with slashes and escaped by `json_safe_text`. ``former_name`` is the name of the video in the
-    sidecar if both were renamed since (`renamed`), else empty; it is not written.
+    frame at the beginning, ``size_changes`` are the later ones; analysis versions before 5 did not write them. The keys of
+    ``renders`` are relative paths from the folder of the sidecar to rendered videos, with slashes and escaped by
+    `json_safe_text`. ``former_name`` is the name of the video in the sidecar if both were renamed since (`renamed`), else
+    empty; it is not written.
     """
 
     analysis_version: int
@@ -73,6 +84,13 @@ class Meta:
     height_px: int = 0
     renders: Mapping[str, Render] = field(default_factory=dict)
     former_name: str = field(default="", compare=False)
+    size_changes: tuple[SizeChange, ...] = ()
+
+    def size_px_at(self, time_ms: int) -> tuple[int, int]:
+        """Return width and height of the displayed frame at a time; boxes at that time are in its pixels."""
+        number = bisect_right(self.size_changes, time_ms, key=lambda change: change.time_ms)
+        size = self.size_changes[number - 1] if number else self
+        return size.width_px, size.height_px
 
     @property
     def is_older(self) -> bool:
@@ -90,9 +108,11 @@ class Meta:
         return Damage(self.missing_s, sum(self.warnings.values()))
 
     def to_json(self) -> str:
-        """Return the text of the sidecar."""
+        """Return the text of the sidecar; a video of one size has no ``size_changes`` in it."""
         content = asdict(self)
         del content["former_name"]
+        if not self.size_changes:
+            del content["size_changes"]
         return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
     def renamed(self, sidecar: PathOrUrl) -> Meta:
@@ -148,7 +168,9 @@ def parse_meta(text: bytes, path: PathOrUrl | None = None) -> Meta | None:
     try:
         content = json.loads(text)
         renders = {path: Render(**render) for path, render in content.get("renders", {}).items()}
-        meta = Meta(**{**content, "source": Source(**content["source"]), "renders": renders, "former_name": ""})
+        changes = tuple(SizeChange(**change) for change in content.get("size_changes", ()))
+        read = {"source": Source(**content["source"]), "renders": renders, "size_changes": changes, "former_name": ""}
+        meta = Meta(**{**content, **read})
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
     well_formed = (
@@ -165,6 +187,8 @@ def parse_meta(text: bytes, path: PathOrUrl | None = None) -> Meta | None:
         and isinstance(meta.faces, int)
         and isinstance(meta.width_px, int)
         and isinstance(meta.height_px, int)
+        and all(isinstance(value, int) and value > 0 for change in changes for value in (change.width_px, change.height_px))
+        and all(isinstance(change.time_ms, int) for change in changes)
         and isinstance(meta.source.name, str)
         and isinstance(meta.source.size_bytes, int)
         and isinstance(meta.source.mtime_ns, int)

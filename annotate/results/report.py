@@ -26,6 +26,12 @@ class Report:
     video: str
 
     @cached_property
+    def placed_boxes(self) -> BoxTrajectories:
+        """The face boxes in a frame stretched to the size at the beginning of the video, for outputs that know one size."""
+        meta = self.meta
+        return self.boxes.scaled_to(meta.width_px, meta.height_px, meta.size_px_at) if meta.size_changes else self.boxes
+
+    @cached_property
     def blocks(self) -> list[ClippedBlock]:
         """The blocks of the table, disjoint within each face and ordered by face, then time."""
         return clip_overlaps(self.table)

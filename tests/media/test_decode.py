@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from annotate.errors import DecodingError, MediaError, TooLargeError
-from annotate.media import decode as decode_module
+from annotate.media import sizing
 from annotate.media.decode import DecodingReport, Frame, decode
 from annotate.media.encode import burn
 from annotate.media.ffmpeg import FFmpeg
@@ -222,12 +222,12 @@ def test_closing_the_generator_ends_ffmpeg(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc").exists(), reason="reads the process table")
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_closing_the_generator_early_ends_its_threads(empty_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def parse_slowly(line: str) -> tuple[int, int] | None:
+    def parse_slowly(line: str) -> tuple[int, int, int] | None:
         time.sleep(0.02)
         return parse(line)
 
-    parse = decode_module._parse_stamp
-    monkeypatch.setattr(decode_module, "_parse_stamp", parse_slowly)
+    parse = sizing._parse
+    monkeypatch.setattr(sizing, "_parse", parse_slowly)
     before = threading.active_count()
     frames = decode(probe(empty_clip), (160, 120))
     next(frames)

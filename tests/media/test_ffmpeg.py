@@ -73,7 +73,7 @@ def test_the_bundled_ffmpeg_is_new_enough() -> None:
     assert path is not None
     version = ffmpeg._version(path)
     assert version is not None
-    assert ffmpeg._is_new_enough(version)
+    assert ffmpeg._is_at_least(version, ffmpeg.MIN_VERSION)
 
 
 def test_an_ffmpeg_deleted_during_a_run_is_named(empty_clip: Path) -> None:

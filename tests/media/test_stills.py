@@ -52,6 +52,13 @@ def displayed(path: Path, times_ms: Sequence[int]) -> list[int]:
     return found
 
 
+def test_stills_have_the_clock_of_a_player(tmp_path: Path) -> None:
+    path = make_pattern(tmp_path / "constant.mp4", duration_s=3)
+    video = replace(probe(path), start_s=-0.08)  # as with ffmpeg 5.1 and priming of audio
+    for time_ms in (0, 39, 40, 2000, 2839):
+        assert np.array_equal(read_still(path, time_ms, video=video), read_still(path, time_ms + 80))
+
+
 def test_a_frame_is_displayed_until_the_next_starts(tmp_path: Path) -> None:
     path = make_pattern(tmp_path / "constant.mp4", duration_s=8, options=LONG_GOP)
     assert displayed(path, [0, 39, 40, 3000, 3039, 6480, 7990]) == [0, 0, 1, 75, 75, 162, 199]

@@ -118,7 +118,7 @@ def draw(report: Report, language: str, *, font: str = FONT, with_bars: bool = F
     for cue in cues:
         (line,) = cue.lines
         text = label(line, language, numbered=numbered)
-        for segment in report.boxes.segments(line.face_id, cue.span):
+        for segment in report.placed_boxes.segments(line.face_id, cue.span):
             if segment.span.end_ms <= MAX_REPRESENTABLE_TIME:
                 file.events += _draw(canvas, segment, line.emotion, text)
                 if with_bars:

@@ -41,7 +41,7 @@ def write(report: Report, language: str) -> str:
         "format": _FORMAT,
         "version": VERSION,
         "source": {**vars(meta.source), "url": report.video_url},
-        "picture": {"width_px": meta.width_px, "height_px": meta.height_px},
+        "picture": {"width_px": meta.width_px, "height_px": meta.height_px, **_size_changes(report)},
         "provenance": {name: getattr(meta, name) for name in _PROVENANCE},
         "emotions": [{"name": name, "colour": color(name)} for name in classes],
         "annotations": [],
@@ -49,6 +49,15 @@ def write(report: Report, language: str) -> str:
     rows = ",\n".join(f"    {_line(annotation)}" for annotation in _annotations(report, classes))
     text = json.dumps(head, ensure_ascii=False, indent=2)
     return text.removesuffix("[]\n}") + (f"[\n{rows}\n  ]\n}}\n" if rows else "[]\n}\n")
+
+
+def _size_changes(report: Report) -> dict[str, Any]:
+    """Return the later sizes of the frame, if there are any."""
+    changes = [
+        {"time": change.time_ms / MS_PER_S, "width_px": change.width_px, "height_px": change.height_px}
+        for change in report.meta.size_changes
+    ]
+    return {"changes": changes} if changes else {}
 
 
 def _annotations(report: Report, classes: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -70,9 +70,8 @@ def write(report: Report, language: str) -> str | None:
         (line,) = cue.lines
         text = label(line, language, numbered=numbered)
         tagged = f"<c.{css_class(line.emotion)}>{escape(text, quote=False)}</c>"
-        parts += [
-            (span, line.face_id, tagged, region.settings(box, text)) for span, box in split_at_movement(cue, report.boxes)
-        ]
+        placed = split_at_movement(cue, report.placed_boxes)
+        parts += [(span, line.face_id, tagged, region.settings(box, text)) for span, box in placed]
     captions = [_caption(span, tagged, settings) for span, _, tagged, settings in sorted(parts)]
     emotions = sorted({line.emotion for cue in cues for line in cue.lines})
     return f"{webvtt.WebVTT(captions=captions, styles=[webvtt.Style(_style(emotions))]).content}\n"

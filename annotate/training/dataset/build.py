@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from annotate.analysis.pipeline import analyzed_frames, analyzed_size_px, track_faces
+from annotate.analysis.pipeline import analyzed_frames, analyzed_sizing, track_faces
 from annotate.emotions.contract import Contract
 from annotate.errors import MediaError
 from annotate.faces.blocks import Block, CroppedFace, crop_face, make_block
@@ -109,8 +109,7 @@ def cut_clips(
     """
     video = probe(path)
     contract, analysis = settings.contract, settings.analysis
-    size_px = analyzed_size_px(video, analysis.min_face)
-    with closing(decode(video, size_px, limits=Limits(threads=1))) as frames:
+    with closing(decode(video, analyzed_sizing(analysis.min_face), limits=Limits(threads=1))) as frames:
         reported = _report_progress(frames, lambda done_s: progress(path, done_s, video.duration_s) if progress else None)
         events = track_faces(analyzed_frames(reported, video, contract, analysis), analysis)
         yield from _collect_clips(events, locations, max_blocks, contract, analysis.min_track_frames)

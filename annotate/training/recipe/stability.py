@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from annotate.analysis.pipeline import BATCH_BLOCKS, analyzed_frames, analyzed_size_px, track_faces
+from annotate.analysis.pipeline import BATCH_BLOCKS, analyzed_frames, analyzed_sizing, track_faces
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import Contract
 from annotate.faces.box import Box
@@ -92,7 +92,7 @@ def measure_track(crops: NDArray[np.uint8], classifier: Classifier) -> Stability
 
 def _tracked_faces(path: Path, settings: Settings, contract: Contract) -> Iterator[TrackedFace]:
     video = probe(path)
-    frames = decode(video, analyzed_size_px(video, settings.min_face))
+    frames = decode(video, analyzed_sizing(settings.min_face))
     try:
         for event in track_faces(analyzed_frames(frames, video, contract, settings), settings):
             if isinstance(event, TrackedFace):
