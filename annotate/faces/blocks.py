@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.emotions.contract import Contract
+from annotate.emotions.contract import LEVEL, Contract
 from annotate.faces.box import Box
 from annotate.faces.crop import Patch, extract_patch
 from annotate.faces.pose import Pose, mean_pose
@@ -149,7 +149,8 @@ def _track_blocks(
 def crop_face(face: TrackedFace, contract: Contract) -> CroppedFace:
     """Return a tracked face with the patch that the contract's crop needs."""
     frame = face.frame
-    patch = extract_patch(frame.image, face.box, face.pose.roll_deg, contract.crop_margin, contract.crop_size_px)
+    roll_deg = face.pose.roll_deg if contract.framing == LEVEL else 0.0
+    patch = extract_patch(frame.image, face.box, roll_deg, contract.crop_margin, contract.crop_size_px)
     seen = face.box, face.score, face.detected, face.pose
     return CroppedFace(frame.index, frame.last_index, frame.span, *seen, patch, frame.scale)
 
