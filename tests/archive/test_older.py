@@ -13,7 +13,7 @@ import annotate
 import annotate.version
 from annotate.archive.stored_report import read_report
 from annotate.results.meta import describe_source, read_meta
-from annotate.results.table import BLOCK_COLUMNS, class_names_of
+from annotate.results.table import APPEARANCE_COLUMNS, BLOCK_COLUMNS, class_names_of
 from tests.cli.answers import run
 from tests.cli.conftest import _without_processes as _without_processes
 from tests.server.conftest import Opener, opener
@@ -35,7 +35,7 @@ OPTIONS = {
 
 @pytest.fixture
 def archive(tmp_path: Path, face_clip: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current directory: two videos with the kept reports; the table of ``short.mp4`` lacks two columns."""
+    """The current directory: two videos with the kept reports; the table of ``short.mp4`` lacks two more columns."""
     folder = tmp_path / "archive"
     shutil.copytree(FIXTURES, folder)
     for name in ("clip", "short"):
@@ -110,7 +110,8 @@ def test_columns_that_an_older_table_lacks_are_empty(archive: Path) -> None:
     assert list(short.table.columns) == list(full.table.columns)
     assert tuple(short.table.columns[: len(BLOCK_COLUMNS)]) == BLOCK_COLUMNS
     assert class_names_of(short.table) == class_names_of(full.table)
-    assert [name for name in short.table.columns if short.table[name].isna().any()] == ["face_score", "overlap"]
+    empty = [[name for name in report.table.columns if report.table[name].isna().all()] for report in (full, short)]
+    assert empty == [[*APPEARANCE_COLUMNS], ["face_score", "overlap", *APPEARANCE_COLUMNS]]
     assert short.blocks == full.blocks
     assert short.blocks
 
@@ -121,6 +122,7 @@ def test_formats_come_from_the_data_that_is_there(archive: Path) -> None:
     full, short = (json.loads((archive / f"{name}.emotions.json").read_text()) for name in ("clip", "short"))
     assert short["provenance"]["analysis_version"] == KEPT_VERSION
     empty = {"face_score": None, "overlap": None}
+    assert all(annotation[name] is None for annotation in full["annotations"] for name in APPEARANCE_COLUMNS)
     assert short["annotations"] == [annotation | empty for annotation in full["annotations"]]
     assert (archive / "short.emotions.en.vtt").read_text() == (archive / "clip.emotions.en.vtt").read_text()
 
