@@ -15,7 +15,7 @@ from typing import Any
 from annotate import version
 from annotate.errors import StorageError
 from annotate.results.damage import Damage
-from annotate.settings import Settings
+from annotate.settings import DETECTORS, Settings
 from annotate.storage.base import storage_for
 from annotate.storage.values import FileStat, PathOrUrl
 
@@ -203,9 +203,12 @@ _SIDECAR_KEYS = {"detection_interval_ms": "look_interval_ms", "chunk_s": "part_s
 
 
 def result_settings(settings: Settings) -> dict[str, Any]:
-    """Return the settings as recorded in a sidecar, without the model, which is recorded by its hash."""
+    """Return the settings as recorded in a sidecar: the detector by its name and version, and without the model.
+
+    The sidecar has the hash of the model.
+    """
     names = {item.name: _SIDECAR_KEYS.get(item.name, item.name) for item in fields(settings) if item.name != "model"}
-    return {key: getattr(settings, name) for name, key in names.items()}
+    return {key: getattr(settings, name) for name, key in names.items()} | {"detector": DETECTORS[settings.detector]}
 
 
 def describe_source(path: PathOrUrl, stat: FileStat | None = None, file: Path | None = None) -> Source:
