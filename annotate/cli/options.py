@@ -18,7 +18,7 @@ from annotate.archive.layout import candidate_outputs
 from annotate.cli import console
 from annotate.emotions.labels import EMOTION_WORDS
 from annotate.errors import AnnotateError, SettingsError
-from annotate.settings import MAX_MIN_FACE, MIN_MIN_FACE, Settings
+from annotate.settings import DETECTORS, MAX_MIN_FACE, MIN_MIN_FACE, Settings
 from annotate.storage.base import in_same_storage, parse_path, require_local
 from annotate.storage.values import PathOrUrl, SkippedPath
 from annotate.text import counted, suggest
@@ -221,13 +221,20 @@ def selection_options(*, remote: bool = True, may_be_deleted: bool = False) -> D
     )
 
 
+detector_option = click.option(
+    "--detector",
+    type=click.Choice(tuple(DETECTORS)),
+    default=Settings.detector,
+    show_default=True,
+    help="Face detector: YuNet, or the older one of dlib, for frontal faces only.",
+)
 min_face_option = click.option(
     "--min-face",
     metavar="FRACTION",
     type=click.FloatRange(MIN_MIN_FACE, MAX_MIN_FACE),
     default=Settings.min_face,
     show_default=True,
-    help="Smallest face, as a fraction of the frame's shorter side.",
+    help="Smallest face, brow to chin, as a fraction of the frame's shorter side.",
 )
 language_option = click.option(
     "--lang",
@@ -252,8 +259,8 @@ def jobs_option(default: str = "one per core", task: str = "processed") -> Decor
 
 def analysis_options(command: Command) -> Command:
     """Declare the options of ``settings``."""
-    options = stacked(min_face_option, model_option(), collect("settings", Settings, "min_face", "model"))
-    return options(command)
+    collecting = collect("settings", Settings, "detector", "min_face", "model")
+    return stacked(detector_option, min_face_option, model_option(), collecting)(command)
 
 
 def output_dir_option(help_text: str, *, is_short: bool = False) -> Decorator:
