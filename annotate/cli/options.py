@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
+from annotate.analytics.face_filter import FaceFilter, remark_on_lacking
 from annotate.archive.discover import Selection, walk
 from annotate.archive.layout import candidate_outputs
 from annotate.cli import console
@@ -263,6 +264,33 @@ def analysis_options(command: Command) -> Command:
     return stacked(detector_option, min_face_option, model_option(), collecting)(command)
 
 
+def face_filter_options(command: Command) -> Command:
+    """Declare the options of ``faces``."""
+    options = stacked(
+        click.option(
+            "--max-yaw",
+            "max_yaw_deg",
+            metavar="DEGREES",
+            type=click.FloatRange(0, 180),
+            help="Only faces that are turned to the side by at most this.",
+        ),
+        click.option(
+            "--min-face-px",
+            metavar="PIXELS",
+            type=click.FloatRange(0),
+            help="Only faces that are at least this large, in pixels of the frame.",
+        ),
+        click.option(
+            "--min-quality",
+            metavar="0-1",
+            type=click.FloatRange(0, 1),
+            help="Only faces of at least this quality: sharpness, light and size.",
+        ),
+        collect("faces", FaceFilter, "max_yaw_deg", "min_face_px", "min_quality"),
+    )
+    return options(command)
+
+
 def output_dir_option(help_text: str, *, is_short: bool = False) -> Decorator:
     """Declare ``output_dir``, the mirrored tree; ``-o`` is its short form or, like ``--output``, an old name with a note."""
     names, old_names = (("-o", "--output-dir"), ("--output",)) if is_short else (("--output-dir",), ("-o", "--output"))
@@ -327,6 +355,12 @@ def say_older(count: int, *, quiet: bool) -> None:
     if count and not quiet:
         tables = counted(count, "table")
         console.say(f"{tables} of an older analysis version (run `annotate` to renew {'it' if count == 1 else 'them'}).")
+
+
+def say_lacking(count: int, *, quiet: bool) -> None:
+    """Print how many tables lack what a filter of faces compares, unless none or ``quiet``."""
+    if count and not quiet:
+        console.say(f"{remark_on_lacking(count)}.")
 
 
 def listed(paths: Sequence[PathOrUrl]) -> str:

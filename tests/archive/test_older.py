@@ -81,6 +81,20 @@ def test_commands_use_and_count_older_reports(archive: Path, command: str) -> No
 
 
 @pytest.mark.usefixtures("_program_is_later")
+@pytest.mark.parametrize("command", ["summarize", "find", "report"])
+def test_a_filter_of_faces_leaves_out_older_reports(archive: Path, command: str) -> None:
+    answer = run(*OPTIONS[command], "--min-quality", "0")
+    assert answer.status == 0
+    assert answer.errors.count("2 tables lack") == 1
+    if command == "report":
+        page = (archive / "page.html").read_text()
+        assert ("quality at least 0" in page, "2 tables lack" in page, '"lanes":[]' in page) == (True, True, True)
+    elif command == "find":
+        assert answer.output.startswith("0 moments")
+    assert "tables lack" not in run(*OPTIONS[command]).errors
+
+
+@pytest.mark.usefixtures("_program_is_later")
 def test_written_moments_are_marked(archive: Path) -> None:
     sidecar = archive / "clip.emotions.meta.json"
     meta = read_meta(sidecar)

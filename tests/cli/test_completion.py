@@ -32,7 +32,7 @@ def test_options_of_annotating_and_of_a_command() -> None:
     assert {"--min-face"} == completed("--min")
     assert completed("videos", "--ex") == {"--exclude"}
     assert completed("--ver") == {"--verbose", "--version"}
-    assert completed("find", "--min") == {"--min-confidence", "--min-seconds"}
+    assert completed("find", "--min") == {"--min-confidence", "--min-seconds", "--min-face-px", "--min-quality"}
 
 
 @pytest.mark.parametrize("before", [(), ("videos",), ("convert", "videos")])
