@@ -60,6 +60,9 @@ class Detector(Protocol):
     def look_near(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
         """Return the faces around ``known``, of which there is at least one."""
 
+    def smaller(self, frame: Frame) -> tuple[Detection, ...]:
+        """Return faces in a frame just searched that are a little too small to be found, if the detector can see them."""
+
 
 def left_to_right(detections: Sequence[Detection]) -> tuple[Detection, ...]:
     """Return detections ordered by the left side of their boxes."""

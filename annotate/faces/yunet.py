@@ -56,6 +56,9 @@ MIN_HEIGHT = 0.8
 """Minimum height of YuNet's rectangle, in heights of the smallest face to find: sizes are estimates, and none of that size
 must be missed."""
 
+MIN_SMALLER_HEIGHT = 0.5
+"""Minimum height of the rectangle of a face that is a little too small, in the same measure."""
+
 BOX_PER_FIND = 0.817
 """Side of a face's box, in heights of YuNet's rectangle, which includes the forehead."""
 
@@ -116,6 +119,10 @@ class YuNetDetector:
         """Return the faces that continue ``known``, from left to right."""
         return self._kept([face for face in map(self._searched(frame).again, known) if face is not None])
 
+    def smaller(self, frame: Frame) -> tuple[Detection, ...]:
+        """Return the upright faces that are a little too small to be found, in boxes that are not fitted to landmarks."""
+        return left_to_right([self._searched(frame).unfitted(find) for find in self._searched(frame).smaller])
+
     def _searched(self, frame: Frame) -> _SearchedFrame:
         if self._last is None or self._last.frame is not frame:
             picture = colour_picture(frame, self._short_side_px)
@@ -147,11 +154,13 @@ class _SearchedFrame:
 
         The columns are x, y, width, height, score and roll.
         """
-        turn, turned = _TURNS[roll_deg], self.picture
-        if turn is not None:
+        turn = _TURNS[roll_deg]
+        if turn is None:
+            rows = self.upright[self.upright[:, 4] >= min_score]
+        else:
             turned = np.asarray(cv2.rotate(self.small_picture, turn), np.uint8)
-        rows = self.network(turned, min_score)
-        rows[:, :4] *= max(self.picture.shape) / max(turned.shape)
+            rows = self.network(turned, min_score)
+            rows[:, :4] *= max(self.picture.shape) / max(turned.shape)
         rows = rows[rows[:, 3] >= self.min_height_px]
         height, width = self.picture.shape[:2] if roll_deg % 180 == 0 else self.picture.shape[1::-1]
         for _ in range(roll_deg // 90 % 4):  # turn the rectangles clockwise by 90 degrees
@@ -166,6 +175,13 @@ class _SearchedFrame:
         side = BOX_PER_FIND * (width if roll_deg % 180 else height)
         return self._aligned(np.array([x + width / 2, y + height / 2]), side, score, roll_deg)
 
+    def unfitted(self, find: NDArray[np.float64]) -> Detection:
+        """Return the detection of an upright find as the network frames it."""
+        x, y, width, height, score = find[:5]
+        side = BOX_PER_FIND * height
+        box = Box(x + (width - side) / 2, y + (height - side) / 2, side, side)
+        return Detection(box.scaled(1 / self._factor), score)
+
     def again(self, face: Detection) -> Detection | None:
         """Return a known face if it is still about where it was."""
         return self._found_in(View.around(face.box.scaled(self._factor), face.pose.roll_deg, _VIEW_TIMES, _VIEW_PX))
@@ -179,6 +195,18 @@ class _SearchedFrame:
         others = [face for face in map(self._found_in, views) if face is not None]
         best = max(others, key=lambda face: face.score, default=upright)
         return best if best.score > upright.score + _MIN_GAIN else upright
+
+    @cached_property
+    def upright(self) -> NDArray[np.float64]:
+        """The finds of any size in the upright picture: (n, 5), the highest score first."""
+        return self.network(self.picture, MIN_KNOWN_SCORE)
+
+    @property
+    def smaller(self) -> NDArray[np.float64]:
+        """The sure finds in the upright picture that are a little too small."""
+        heights, scores = self.upright[:, 3], self.upright[:, 4]
+        is_small = (heights >= MIN_SMALLER_HEIGHT / MIN_HEIGHT * self.min_height_px) & (heights < self.min_height_px)
+        return self.upright[is_small & (scores >= MIN_LARGE_SCORE)]
 
     @cached_property
     def small_picture(self) -> NDArray[np.uint8]:
