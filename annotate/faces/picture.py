@@ -17,6 +17,9 @@ from annotate.media.decode import BLACK, FULL_RANGE, WHITE, Frame
 
 cv2.setNumThreads(1)
 
+MAX_LONG_SIDE_PX = 8192
+"""Maximum longer side of a colour picture: OpenCV makes no views of pictures of 32,767 pixels and more."""
+
 MAX_SAMPLES = 16
 """Maximum number of samples along each axis for a pixel of a view."""
 
@@ -27,11 +30,13 @@ _NEUTRAL_CHROMA = 128
 def colour_picture(frame: Frame, short_side_px: int) -> NDArray[np.uint8]:
     """Return a frame as blue, green, red (height, width, 3) uint8, scaled to ``short_side_px`` along its shorter side.
 
+    Extremely long pictures are scaled to `MAX_LONG_SIDE_PX` along the other side.
+
     The conversion is that of ITU-R BT.601 for every frame: what it makes of a picture in another standard differs in hue by
     less than light does.
     """
     height, width = frame.image.shape
-    factor = short_side_px / min(height, width)
+    factor = min(short_side_px / min(height, width), MAX_LONG_SIDE_PX / max(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
     planes = [cv2.resize(plane, size) for plane in (frame.image, *frame.chroma)]
     luma = cv2.convertScaleAbs(np.maximum(planes[0], BLACK), alpha=_LUMA_GAIN, beta=-BLACK * _LUMA_GAIN)

@@ -18,6 +18,7 @@ from annotate.faces.align import Aligner, FramedFace
 from annotate.faces.box import Box, pairwise_iou
 from annotate.faces.detection import Detection, left_to_right
 from annotate.faces.picture import View, colour_picture
+from annotate.faces.pose import difference_deg
 from annotate.faces.yunet_network import YuNet, without_overlaps
 from annotate.media.decode import Frame
 
@@ -27,8 +28,8 @@ MIN_SCORE = 0.7
 LARGE_PX, MIN_LARGE_SCORE = 72, 0.8
 """Height in the searched picture from which a new face must have a higher score: faces have it, patterns do not."""
 
-MIN_TURNED_SCORE = 0.9
-"""Minimum score of a new face in a turned picture."""
+MIN_TURNED_SCORE, MIN_LEANING_SCORE = 0.9, 0.8
+"""Minimum score of a new face in a turned picture; the latter if it reaches the former at another angle."""
 
 MIN_KNOWN_SCORE = 0.4
 """Minimum score at a known face, so that a face that turns away or is half covered is not lost."""
@@ -36,10 +37,10 @@ MIN_KNOWN_SCORE = 0.4
 MIN_KNOWN_IOU = 0.4
 """Minimum intersection over union of a detection with a known face that it continues."""
 
-SURE_SCORE = 0.85
+SURE_SCORE = 0.93
 """A new face of a lower score is also looked at from other angles: it may lean."""
 
-MAX_UPRIGHT_DEG = 35
+MAX_UPRIGHT_DEG = 20
 """Known faces that lean more are looked for in an upright view."""
 
 FACE_PX = 43
@@ -70,8 +71,8 @@ _TURNS = {0: None, 90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, -90:
 _MAX_SHIFT, _MAX_GROWTH = 0.4, 1.6
 """How far a known face may have moved, in sides of its box, and grown or shrunk."""
 
-_OTHER_ANGLES_DEG = (-90, -45, 45, 90, 180)
-_MIN_GAIN = 0.05
+_OTHER_ANGLES_DEG = (-135, -90, -45, 45, 90, 135, 180)
+_MIN_GAIN = 0.015
 """A face counts as leaning if the score of another angle is higher by this much."""
 
 
@@ -99,7 +100,11 @@ class YuNetDetector:
         """Return all faces, from left to right."""
         searched = self._searched(frame)
         finds = np.concatenate([searched.finds(roll_deg, MIN_SCORE) for roll_deg in _TURNS])
-        return self._kept([searched.framed(find, find[5]) for find in without_overlaps(finds[_is_new(finds)])])
+        is_new, is_turned = _is_new(finds), finds[:, 5] != 0
+        faces = [searched.best_angle(find) for find in without_overlaps(finds[is_new])]
+        candidates = without_overlaps(finds[is_new | is_turned & (finds[:, 4] >= MIN_LEANING_SCORE)])
+        leaning = map(searched.best_angle, candidates[~_is_new(candidates)])
+        return self._kept([*faces, *(face for face in leaning if face.score >= MIN_TURNED_SCORE)])
 
     def look(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
         """Return the faces that stand about upright and those that continue known ones, from left to right."""
@@ -109,9 +114,9 @@ class YuNetDetector:
         found = [face for face in map(searched.again, leaning) if face is not None]
         finds = searched.finds(0, MIN_KNOWN_SCORE)
         for find, is_new in zip(finds, _is_new(finds), strict=True):
-            face = searched.framed(find, 0)
+            face = searched.framed(find, upright)
             if not _continues(face, found) and (is_new or _continues(face, upright)):
-                found.append(face if face.score >= SURE_SCORE or _continues(face, known) else searched.best_angle(find))
+                found.append(face if _continues(face, known) else searched.best_angle(find))
         missed = [face for face in upright if not _continues(face, found)]
         return self._kept([*found, *(face for face in map(searched.again, missed) if face is not None)])
 
@@ -126,7 +131,7 @@ class YuNetDetector:
     def _searched(self, frame: Frame) -> _SearchedFrame:
         if self._last is None or self._last.frame is not frame:
             picture = colour_picture(frame, self._short_side_px)
-            min_height_px = MIN_HEIGHT * self._min_face * self._short_side_px
+            min_height_px = MIN_HEIGHT * self._min_face * min(picture.shape[:2])
             self._last = _SearchedFrame(frame, picture, min_height_px, self._network, self._align)
         return self._last
 
@@ -169,11 +174,14 @@ class _SearchedFrame:
             height, width = width, height
         return np.column_stack([rows, np.full(len(rows), roll_deg)])
 
-    def framed(self, find: NDArray[np.float64], roll_deg: float) -> Detection:
-        """Return the detection of a find, whose roll is roughly known."""
-        x, y, width, height, score = find[:5]
-        side = BOX_PER_FIND * (width if roll_deg % 180 else height)
-        return self._aligned(np.array([x + width / 2, y + height / 2]), side, score, roll_deg)
+    def framed(self, find: NDArray[np.float64], known: Sequence[Detection] = ()) -> Detection:
+        """Return the detection of a find: its roll is about that of the picture, or of the known face that it continues."""
+        center, side = _center(find), _side(find)
+        x, y = (center - side / 2).tolist()
+        ious = pairwise_iou([Box(x, y, side, side).scaled(1 / self._factor)], [face.box for face in known])[0]
+        is_known = ious.max(initial=0) >= MIN_KNOWN_IOU
+        roll_deg = known[int(ious.argmax())].pose.roll_deg if is_known else find[5]
+        return self._aligned(center, side, find[4], roll_deg)
 
     def unfitted(self, find: NDArray[np.float64]) -> Detection:
         """Return the detection of an upright find as the network frames it."""
@@ -187,14 +195,16 @@ class _SearchedFrame:
         return self._found_in(View.around(face.box.scaled(self._factor), face.pose.roll_deg, _VIEW_TIMES, _VIEW_PX))
 
     def best_angle(self, find: NDArray[np.float64]) -> Detection:
-        """Return the detection of a find in the upright picture, at the angle at which its score is highest."""
-        upright = self.framed(find, 0)
-        side = BOX_PER_FIND * find[3]
-        x, y = find[:2] + find[2:4] / 2
-        views = (View(x, y, side * _VIEW_TIMES, angle_deg, _VIEW_PX) for angle_deg in _OTHER_ANGLES_DEG)
-        others = [face for face in map(self._found_in, views) if face is not None]
-        best = max(others, key=lambda face: face.score, default=upright)
-        return best if best.score > upright.score + _MIN_GAIN else upright
+        """Return the detection of a find; unless it is sure, at the angle at which its score is highest."""
+        face = self.framed(find)
+        if face.score >= SURE_SCORE:
+            return face
+        angles_deg = (difference_deg(find[5] + angle_deg, 0) for angle_deg in _OTHER_ANGLES_DEG)
+        (x, y), side_px = _center(find).tolist(), _side(find) * _VIEW_TIMES
+        views = (View(x, y, side_px, angle_deg, _VIEW_PX) for angle_deg in angles_deg)
+        others = [other for other in map(self._found_in, views) if other is not None]
+        best = max(others, key=lambda other: other.score, default=face)
+        return best if best.score > face.score + _MIN_GAIN else face
 
     @cached_property
     def upright(self) -> NDArray[np.float64]:
@@ -216,7 +226,7 @@ class _SearchedFrame:
     @property
     def _factor(self) -> float:
         """Pixels of the picture for one of the frame."""
-        return float(min(self.picture.shape[:2]) / min(self.frame.image.shape))
+        return float(max(self.picture.shape) / max(self.frame.image.shape))
 
     def _found_in(self, view: View) -> Detection | None:
         """Return the face at the center of a view of the picture, None if there is none."""
@@ -242,6 +252,17 @@ class _SearchedFrame:
         features = view.of(self.picture, 4).astype(np.float32).ravel()
         features -= features.mean()
         return features / max(float(np.linalg.norm(features)), 1.0)
+
+
+def _center(find: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return x and y of the center of a find."""
+    center: NDArray[np.float64] = find[:2] + find[2:4] / 2
+    return center
+
+
+def _side(find: NDArray[np.float64]) -> float:
+    """Return the side of the face's box; the height of a find whose roll is 90 degrees is its width in the picture."""
+    return BOX_PER_FIND * float(find[2] if find[5] % 180 else find[3])
 
 
 def _is_new(finds: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -69,7 +69,7 @@ def test_a_block_never_crosses_a_cut(tmp_path: Path, face_image: Path) -> None:
 
 
 def test_boxes_are_in_pixels_of_the_displayed_frame(tmp_path: Path, face_image: Path) -> None:
-    """The same image at 320 x 240 and at 1440 x 1080, which is analyzed at half its size."""
+    """The same image at 320 x 240 and at 1440 x 1080, which is analyzed at 600 lines."""
     small = make_from_images(tmp_path / "small.mp4", [(face_image, 0.4)], size=(320, 240))
     large = make_from_images(tmp_path / "large.mp4", [(face_image, 0.4)], size=(1440, 1080))
     (first,), (second,) = annotations_of(small), annotations_of(large)
@@ -82,7 +82,11 @@ def test_boxes_are_in_pixels_of_the_displayed_frame(tmp_path: Path, face_image: 
 def test_analyzed_size(empty_clip: Path) -> None:
     video = Analysis.open(empty_clip).video
     assert analyzed_size_px(video, 0.15) == (160, 120)
-    assert analyzed_size_px(video, 0.9) == (119, 89)
+    large = replace(video, width_px=3840, height_px=2160)
+    sizes = {0.02: (1920, 1080), 0.1: (1280, 720), 0.12: (1067, 600), 0.9: (960, 540)}
+    assert {min_face: analyzed_size_px(large, min_face) for min_face in sizes} == sizes
+    nearly = replace(video, width_px=1280, height_px=720)
+    assert analyzed_size_px(nearly, 0.12) == (1280, 720)
     assert analyzed_size_px(replace(video, width_px=180, height_px=65_536), 0.15) == (45, 16_384)
 
 

@@ -12,6 +12,8 @@ from annotate.analysis.parallel import analyze
 from annotate.analysis.pipeline import Analysis
 from annotate.analysis.tools import Tools
 from annotate.errors import SettingsError
+from annotate.faces.hog import HogDetector
+from annotate.faces.yunet import YuNetDetector
 from annotate.settings import ONE_CORE
 from tests.clips import record_processes
 
@@ -37,21 +39,28 @@ def test_tools_are_not_shared_by_default(face_clip: Path) -> None:
     assert first.classifier is not second.classifier
 
 
-def test_each_thread_has_its_own_detector(monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded: list[object] = []
+def test_each_thread_has_its_own_detectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[tuple[str, float]] = []
 
-    def load() -> object:
-        loaded.append(object())
-        return loaded[-1]
+    def load(name: str, min_face: float) -> object:
+        loaded.append((name, min_face))
+        return object()
 
     monkeypatch.setattr(tools_module, "load_detector", load)
     tools = Tools()
-    for _ in range(2):
-        tools.face_detector(0.15)
-    other = threading.Thread(target=tools.face_detector, args=(0.2,))
+    kinds = [("yunet", 0.15), ("yunet", 0.2), ("dlib", 0.15)]
+    first, again = ([tools.face_detector(*kind) for kind in kinds] for _ in range(2))
+    assert first == again
+    assert loaded == kinds
+    other = threading.Thread(target=tools.face_detector, args=kinds[0])
     other.start()
     other.join()
-    assert len(loaded) == 2
+    assert loaded == [*kinds, kinds[0]]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("yunet", YuNetDetector), ("dlib", HogDetector)])
+def test_detectors_have_names(name: str, kind: type) -> None:
+    assert isinstance(Tools().face_detector(name, 0.15), kind)
 
 
 def test_each_hardware_method_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from annotate.emotions.contract import Contract
 from annotate.faces.blocks import Block, BlockReport, cut_blocks
 from annotate.faces.box import Box
+from annotate.faces.pose import Pose
 from annotate.faces.track import TrackedFace, TrackEnd
 from annotate.media.decode import Frame
 from annotate.span import Span
@@ -86,6 +88,38 @@ def test_box_score_and_detections_summarize_the_block() -> None:
     events = [tracked_face(0, index, detected=index % 5 == 0, x=index) for index in range(20)]
     (block,) = cut_blocks([*events, TrackEnd(0)], CONTRACT, 5, BlockReport())
     assert (block.detections, block.box, block.face_score) == (4, Box(9.5, 0, 4, 4), 1.0)
+
+
+def test_appearance_is_the_mean_over_the_block() -> None:
+    """The brightness of crops rises from frame to frame; the head leans over 180 degrees."""
+    rolls = [*[170.0] * 10, *[-170.0] * 10]
+    events = [replace(tracked_face(0, index), pose=Pose(index, -index, roll)) for index, roll in enumerate(rolls)]
+    (block,) = cut_blocks([*events, TrackEnd(0)], CONTRACT, 5, BlockReport())
+    seen = block.appearance
+    assert (seen.pose.yaw_deg, seen.pose.pitch_deg, abs(seen.pose.roll_deg)) == pytest.approx((9.5, -9.5, 180))
+    assert (seen.face_px, seen.sharpness) == (4, pytest.approx(0, abs=1e-6))
+    assert seen.brightness == pytest.approx(block.pixels.mean() / 255)
+
+
+def test_padding_does_not_count_in_the_appearance() -> None:
+    (block,) = cut_blocks([*(tracked_face(0, index) for index in range(5)), TrackEnd(0)], CONTRACT, 5, BlockReport())
+    assert block.appearance.brightness == pytest.approx(block.pixels[:5].mean() / 255)
+
+
+def test_crops_of_leaning_faces_are_upright() -> None:
+    """The upper half of the face is bright, and on the right-hand side of the image."""
+    image = np.full((40, 40), 16, np.uint8)
+    image[:, 20:] = 235
+    leaning = TrackedFace(0, replace(frame(0), image=image), Box(10, 10, 20, 20), 1.0, True, Pose(roll_deg=90))
+    (block,) = cut_blocks([leaning, TrackEnd(0)], CONTRACT, 1, BlockReport())
+    assert (block.pixels[0, :2] == 255).all()
+    assert (block.pixels[0, 2:] == 0).all()
+
+
+def test_blocks_know_the_scale_of_their_frames() -> None:
+    events = [replace(tracked_face(0, index), frame=replace(frame(index), picture_px=(16, 24))) for index in range(5)]
+    (block,) = cut_blocks([*events, TrackEnd(0)], CONTRACT, 5, BlockReport())
+    assert (block.scale, block.appearance.face_px) == ((2, 3), 4)
 
 
 def test_dropped_frames_count_in_frame_numbers_and_spans() -> None:

@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from annotate.faces.detect import Detection
-from numpy.typing import NDArray
 
 from annotate.faces.box import Box, pairwise_iou
+from annotate.faces.detection import Detection
 from annotate.faces.search import MIN_SAME_FACE_IOU, Observation, detect_faces
 from annotate.media.decode import Frame
 from annotate.settings import Settings
@@ -22,44 +21,43 @@ Truth = Callable[[int], Sequence[Box]]
 
 
 def frames_at(times_ms: Iterable[int], shot_length_ms: int = 10**9) -> list[Frame]:
-    """Return frames at these times; each shot has its own image, and each frame stores its time in two pixels."""
+    """Return frames at these times; each shot has its own image."""
     stamps = [*times_ms]
     random = np.random.default_rng(0)
     shots = [random.integers(16, 235, (60, 100)).astype(np.uint8) for _ in range(stamps[-1] // shot_length_ms + 1)]
     frames = []
     for index, (start, end) in enumerate(zip(stamps, [*stamps[1:], stamps[-1] + 40], strict=True)):
-        image = shots[start // shot_length_ms].copy()
-        image[0, :2] = divmod(start // 10, 256)
-        frames.append(Frame(index, index, Span(start, end), image))
+        frames.append(Frame(index, index, Span(start, end), shots[start // shot_length_ms]))
     return frames
 
 
 class Oracle:
-    """A detector that finds the faces of the truth, and records the times of whole-image and near searches."""
+    """A detector that finds the faces of the truth, and records the times of searches and of looks at known faces."""
 
     def __init__(self, truth: Truth) -> None:
         self._truth = truth
-        self.whole_passes: list[int] = []
-        self.near_passes: list[int] = []
+        self.searches: list[int] = []
+        self.looks: list[int] = []
 
-    def __call__(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        self.whole_passes.append(self._time_ms(image))
-        return self._detections(image)
+    def search(self, frame: Frame) -> tuple[Detection, ...]:
+        self.searches.append(frame.span.start_ms)
+        return self._detections(frame)
 
-    def detect_near(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Detection, ...]:
-        assert boxes
-        self.near_passes.append(self._time_ms(image))
+    def look(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
+        return self.look_near(frame, known) if known else ()
+
+    def look_near(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
+        assert known
+        self.looks.append(frame.span.start_ms)
+        known_boxes = [face.box for face in known]
         return tuple(
             detection
-            for detection in self._detections(image)
-            if pairwise_iou([detection.box], list(boxes)).max() >= MIN_SAME_FACE_IOU / 2
+            for detection in self._detections(frame)
+            if pairwise_iou([detection.box], known_boxes).max() >= MIN_SAME_FACE_IOU / 2
         )
 
-    def _detections(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        return tuple(Detection(box, 1.0) for box in self._truth(self._time_ms(image)))
-
-    def _time_ms(self, image: NDArray[np.uint8]) -> int:
-        return (int(image[0, 0]) * 256 + int(image[0, 1])) * 10
+    def _detections(self, frame: Frame) -> tuple[Detection, ...]:
+        return tuple(Detection(box, 1.0) for box in self._truth(frame.span.start_ms))
 
 
 def observed(frames: Sequence[Frame], truth: Truth) -> tuple[list[Observation], Oracle]:
@@ -94,14 +92,14 @@ def test_the_first_frame_of_every_interval_has_a_detection_pass(times: range, pa
 
 def test_the_whole_image_is_searched_once_per_second_and_at_both_ends() -> None:
     observations, oracle = observed(frames_at(range(0, 2500, 40)), lambda time_ms: [LEFT])
-    assert oracle.whole_passes == [0, 1000, 2000, 2480]
-    assert oracle.near_passes == [200, 400, 600, 800, 1200, 1400, 1600, 1800, 2200, 2400]
+    assert oracle.searches == [0, 1000, 2000, 2480]
+    assert oracle.looks == [200, 400, 600, 800, 1200, 1400, 1600, 1800, 2200, 2400]
     assert set(map(tuple, boxes(observations).values())) == {(LEFT,)}
 
 
-def test_a_pass_without_known_faces_searches_nothing_and_has_no_detections() -> None:
+def test_a_look_without_known_faces_finds_none() -> None:
     observations, oracle = observed(frames_at(range(0, 1001, 40)), lambda time_ms: [])
-    assert oracle.near_passes == []
+    assert oracle.looks == []
     assert boxes(observations) == {time_ms: [] for time_ms in range(0, 1001, 200)}
 
 
@@ -121,6 +119,18 @@ def test_a_moving_face_is_found_forwards_and_backwards() -> None:
     assert boxes(observations) == {time_ms: moving(time_ms) for time_ms in range(0, 2001, 200)}
 
 
+def test_a_new_face_that_a_look_finds_is_known_from_then_on() -> None:
+    """A fast detector may find more than the known faces in a look; one pass is no reason to search backwards."""
+
+    class Quick(Oracle):
+        def look(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
+            return (*super().look(frame, known), *(self._detections(frame) if frame.span.start_ms == 400 else ()))
+
+    quick = Quick(lambda time_ms: [RIGHT] if 100 <= time_ms < 900 else [])
+    found = boxes(detect_faces(frames_at(range(0, 1001, 40)), quick, SETTINGS))
+    assert found == {0: [], 200: [], 400: [RIGHT], 600: [RIGHT], 800: [RIGHT], 1000: []}
+
+
 def test_a_face_that_is_hidden_for_a_moment_is_found_again() -> None:
     def hiding(time_ms: int) -> list[Box]:
         return [] if 300 <= time_ms < 500 else [LEFT]
@@ -132,7 +142,7 @@ def test_a_face_that_is_hidden_for_a_moment_is_found_again() -> None:
 def test_the_whole_image_is_searched_at_both_ends_of_every_shot() -> None:
     observations, oracle = observed(frames_at(range(0, 600, 40), 280), lambda time_ms: [LEFT] if time_ms < 280 else [RIGHT])
     assert [observation.frame.span.start_ms for observation in observations if observation.begins_shot] == [0, 280, 560]
-    assert oracle.whole_passes == [0, 240, 280, 520, 560]
+    assert oracle.searches == [0, 240, 280, 520, 560]
     assert list(boxes(observations)) == [0, 200, 240, 280, 400, 520, 560]
 
 
@@ -151,9 +161,9 @@ def test_a_weak_face_is_found_only_where_one_is_known() -> None:
     """The oracle finds RIGHT only in near searches, as the detector does with a face below its threshold."""
 
     class Weak(Oracle):
-        def __call__(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
-            is_early = self._time_ms(image) < 200
-            return tuple(detection for detection in super().__call__(image) if is_early or detection.box != RIGHT)
+        def search(self, frame: Frame) -> tuple[Detection, ...]:
+            is_early = frame.span.start_ms < 200
+            return tuple(detection for detection in super().search(frame) if is_early or detection.box != RIGHT)
 
     weak = Weak(lambda time_ms: [LEFT, RIGHT])
     found = boxes(detect_faces(frames_at(range(0, 3001, 40)), weak, SETTINGS))
@@ -167,7 +177,7 @@ def test_a_missed_face_stays_known_until_its_track_times_out() -> None:
         return [] if time_ms > 600 else [LEFT]
 
     _, oracle = observed(frames_at(range(0, 3001, 40)), hiding)
-    assert oracle.near_passes == [200, 400, 600, 800, 1000, 1200, 1400, 1600, 1800]
+    assert oracle.looks == [200, 400, 600, 800, 1000, 1200, 1400, 1600, 1800]
 
 
 def test_frames_are_buffered_for_at_most_one_search_interval() -> None:

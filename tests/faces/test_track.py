@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from annotate.faces.detect import Detection
 
 from annotate.faces.box import Box
+from annotate.faces.detection import Detection
+from annotate.faces.pose import Pose
 from annotate.faces.search import Observation
 from annotate.faces.track import TrackedFace, TrackEnd, link_detections
 from annotate.media.decode import Frame
@@ -46,6 +49,16 @@ def test_boxes_between_detections_are_interpolated() -> None:
     assert [face.score for face in faces] == pytest.approx([1, 1.2, 1.4, 1.6, 1.8, 2])
     assert [face.detected for face in faces] == [True, False, False, False, False, True]
     assert events[-1] == TrackEnd(0)
+
+
+def test_poses_between_detections_are_interpolated() -> None:
+    """A head that leans from 170 to -170 degrees turns by 20 degrees, not by 340."""
+    first, last = (replace(detection(0), pose=Pose(*angles)) for angles in ((0, 10, 170), (40, -10, -170)))
+    faces = list(link_detections(observations({0: (first,), 4: (last,)}, 5), Settings()))
+    poses = [face.pose for face in faces if isinstance(face, TrackedFace)]
+    assert [pose.yaw_deg for pose in poses] == pytest.approx([0, 10, 20, 30, 40])
+    assert [pose.pitch_deg for pose in poses] == pytest.approx([10, 5, 0, -5, -10])
+    assert [pose.roll_deg for pose in poses] == pytest.approx([170, 175, -180, -175, -170])
 
 
 def test_a_track_ends_with_its_last_detection() -> None:

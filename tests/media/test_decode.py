@@ -102,7 +102,7 @@ def test_frames_have_square_pixels(tmp_path: Path) -> None:
 
 def test_frames_are_scaled_to_the_requested_size(empty_clip: Path) -> None:
     frames = list(decode(probe(empty_clip), (81, 61)))
-    assert {frame.image.shape for frame in frames} == {(61, 81)}
+    assert {(frame.image.shape, frame.chroma.shape) for frame in frames} == {((61, 81), (2, 31, 41))}
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,26 @@ def test_luma_is_eight_bit_limited_range(tmp_path: Path, name: str, options: tup
     assert abs(float(image[:, 72:120].mean()) - 235) < 3
 
 
+@pytest.mark.parametrize(
+    ("name", "pixels", "color", "differences"),
+    [
+        ("red.mkv", "yuv420p", "red", (90, 240)),
+        ("blue.mkv", "gbrp", "blue", (240, 110)),
+        ("gray.mkv", "gray", "red", (128, 128)),
+    ],
+)
+def test_chroma_is_blue_and_red_difference(
+    tmp_path: Path, name: str, pixels: str, color: str, differences: tuple[int, int]
+) -> None:
+    """The values are those of ITU-R BT.601."""
+    path, source = tmp_path / name, f"color={color}:s=64x96:r=10:d=0.2"
+    run_ffmpeg("-f", "lavfi", "-i", source, "-c:v", "ffv1", "-pix_fmt", pixels, path)
+    chroma = decode_all(path)[1].chroma
+    assert (chroma.dtype, chroma.shape) == (np.uint8, (2, 48, 32))
+    assert np.ptp(chroma, axis=(1, 2)).max() <= 1
+    assert chroma.mean((1, 2)) == pytest.approx(differences, abs=1.5)
+
+
 def test_interlaced_frames_are_deinterlaced(tmp_path: Path) -> None:
     """A bar that moves between the two fields of a frame has combed edges unless the frame is deinterlaced."""
     path = tmp_path / "tape.mpg"
@@ -144,7 +164,9 @@ def test_odd_sizes(tmp_path: Path, size: str) -> None:
     width, height = map(int, size.split("x"))
     options = ("-c:v", "ffv1", "-pix_fmt", "yuv444p")
     path = make_pattern(tmp_path / "odd.mkv", filters=f"scale={width}:{height}", duration_s=0.2, options=options)
-    assert {frame.image.shape for frame in decode_all(path)} == {(height, width)}
+    frames = decode_all(path)
+    assert {frame.image.shape for frame in frames} == {(height, width)}
+    assert {frame.chroma.shape for frame in frames} == {(2, (height + 1) // 2, (width + 1) // 2)}
 
 
 def test_a_single_frame_lasts_its_own_duration(tmp_path: Path) -> None:

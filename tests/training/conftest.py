@@ -15,10 +15,15 @@ from annotate.emotions.contract import Contract
 from annotate.emotions.labels import EMOTIONS
 from annotate.training.dataset.storage import BlockOrigin, Dataset, Split, open_dataset, write_dataset
 
-_NEED_TORCH = ("models", "recipe", "test_plots.py", "test_still_motion.py", "test_trainer.py", "test_block_training.py")
+_NEED_TORCH = (
+    *("models", "test_plots.py", "test_still_motion.py", "test_trainer.py", "test_block_training.py"),
+    *("recipe/test_stability.py", "recipe/test_still_faces.py", "recipe/test_train.py"),
+)
 
 if not all(find_spec(name) for name in ("torch", "PIL", "matplotlib")):
     collect_ignore = list(_NEED_TORCH)
+if not find_spec("PIL"):
+    collect_ignore = [*_NEED_TORCH, "recipe/test_landmarks.py"]
 
 MakeDataset = Callable[..., Dataset]
 

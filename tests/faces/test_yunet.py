@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from annotate.faces.align import Aligner
+from annotate.faces.box import Box
+from annotate.faces.detection import Detection
+from annotate.faces.pose import Pose, difference_deg
+from annotate.faces.yunet import MIN_KNOWN_SCORE, MIN_SCORE, YuNetDetector, searched_short_side_px
+from annotate.faces.yunet_network import YuNet
+from annotate.media.decode import Frame, decode
+from annotate.media.probe import probe
+from tests.clips import encode_once
+from tests.faces.frames import SIDE_PX, gray_frame, sample_frames, turned
+
+FACE, FACE_PX = (314.0, 194.0), 167.0
+"""Center and side of the face's box in the first frame of portrait.mp4, whose head leans by 3 degrees."""
+
+
+def center(detection: Detection) -> tuple[float, float]:
+    box = detection.box
+    return box.x + box.width / 2, box.y + box.height / 2
+
+
+@pytest.mark.parametrize("roll_deg", range(0, 360, 15))
+def test_a_face_is_found_at_every_angle(yunet: YuNetDetector, portrait: Frame, roll_deg: int) -> None:
+    (found,) = yunet.search(turned(portrait, FACE, roll_deg))
+    assert center(found) == pytest.approx((SIDE_PX / 2, SIDE_PX / 2), abs=0.1 * FACE_PX)
+    assert found.box.width == pytest.approx(FACE_PX, rel=0.1)
+    assert difference_deg(found.pose.roll_deg, roll_deg + 3) == pytest.approx(0, abs=8)
+
+
+@pytest.mark.parametrize("roll_deg", [0, 40, 180])
+def test_a_face_that_turns_is_followed_without_a_search(yunet: YuNetDetector, portrait: Frame, roll_deg: int) -> None:
+    """In steps of 15 degrees and 12 pixels."""
+    (known,) = yunet.search(turned(portrait, FACE, roll_deg))
+    for step in range(1, 7):
+        frame = turned(portrait, (FACE[0] + 12 * step, FACE[1]), roll_deg + 15 * step)
+        (looked,), (near,) = yunet.look(frame, [known]), yunet.look_near(frame, [known])
+        for found in (looked, near):
+            assert difference_deg(found.pose.roll_deg, roll_deg + 15 * step + 3) == pytest.approx(0, abs=10)
+        known = looked
+
+
+@pytest.mark.parametrize("min_face", [0.06, 0.12, 0.3])
+def test_faces_smaller_than_the_smallest_to_find_are_left_out(portrait: Frame, min_face: float) -> None:
+    """Sizes are estimates: faces of two thirds of the smallest may be found or not."""
+    detector = YuNetDetector(min_face)
+    sizes = [0.6 * min_face * SIDE_PX, 1.05 * min_face * SIDE_PX]
+    small, large = (detector.search(turned(portrait, FACE, 0, size / FACE_PX)) for size in sizes)
+    assert small == ()
+    assert [found.box.width for found in large] == [pytest.approx(sizes[1], rel=0.12)]
+
+
+def test_the_searched_picture_grows_as_faces_to_find_get_smaller() -> None:
+    sizes = [searched_short_side_px(min_face) for min_face in (0.9, 0.12, 0.08, 0.02)]
+    assert sizes == [288, 352, 544, 704]
+
+
+def test_positions_and_sizes_are_in_pixels_of_the_frame(yunet: YuNetDetector, portrait: Frame) -> None:
+    (expected,) = yunet.search(portrait)
+    for factor in (0.5, 2):
+        planes = [cv2.resize(plane, None, fx=factor, fy=factor) for plane in (portrait.image, *portrait.chroma)]
+        (found,) = yunet.search(replace(portrait, image=planes[0], chroma=np.stack(planes[1:])))
+        assert center(found) == pytest.approx(tuple(factor * each for each in center(expected)), abs=5 * factor)
+        assert found.box.width == pytest.approx(expected.box.width * factor, rel=0.06)
+
+
+class Dimmed(YuNet):
+    """A network whose scores are lower by ``loss``."""
+
+    loss = 0.0
+
+    def __call__(self, picture: np.ndarray, min_score: float) -> np.ndarray:
+        rows = super().__call__(picture, min(1.0, min_score + self.loss))
+        rows[:, 4] -= self.loss
+        return rows
+
+
+def test_a_known_face_continues_at_a_lower_score(portrait: Frame) -> None:
+    network = Dimmed()
+    detector = YuNetDetector(0.12, network, Aligner())
+    (known,) = detector.search(portrait)
+    for network.loss in (known.score - MIN_SCORE + 0.05, known.score - MIN_KNOWN_SCORE - 0.05):
+        frame = replace(portrait)
+        assert detector.search(frame) == ()
+        assert detector.look(frame, []) == ()
+        (looked,), (near,) = detector.look(frame, [known]), detector.look_near(frame, [known])
+        assert looked.score < MIN_SCORE
+        assert center(looked) == pytest.approx(center(known), abs=5)
+        assert center(near) == pytest.approx(center(known), abs=5)
+        elsewhere = known.shifted(2 * FACE_PX, 0)
+        assert detector.look(frame, [elsewhere]) == detector.look_near(frame, [elsewhere]) == ()
+    network.loss = known.score - MIN_KNOWN_SCORE + 0.1
+    assert detector.look(replace(portrait), [known]) == ()
+
+
+def test_a_look_finds_new_upright_faces_and_no_face_twice(yunet: YuNetDetector, portrait: Frame) -> None:
+    (searched,) = yunet.search(portrait)
+    for known in ((), (searched,), (searched, searched.shifted(10, 0)), (replace(searched, pose=Pose(roll_deg=40)),)):
+        (found,) = yunet.look(portrait, known)
+        assert center(found) == pytest.approx(center(searched), abs=8)
+
+
+def test_faces_come_from_left_to_right(yunet: YuNetDetector) -> None:
+    (*_, frame) = sample_frames("two_faces.mp4", every=120, count=2)
+    found = yunet.search(frame)
+    assert [found[0].box.x < 200, found[1].box.x > 350, len(found)] == [True, True, 2]
+    assert [round(center(face)[0], -2) for face in yunet.look(frame, found[::-1])] == [200, 500]
+    assert yunet.look_near(frame, found[1:])[0].box.x > 350
+
+
+def test_frames_without_chroma(yunet: YuNetDetector, portrait: Frame) -> None:
+    (expected,) = yunet.search(portrait)
+    (found,) = yunet.search(gray_frame(portrait.image))
+    assert center(found) == pytest.approx(center(expected), abs=5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (3, 2), (40, 900), (8192, 45), (45, 16_384)])
+def test_tiny_and_narrow_frames_have_no_faces(yunet: YuNetDetector, shape: tuple[int, int]) -> None:
+    frame = gray_frame(np.full(shape, 90, np.uint8))
+    known = Detection(Box(0, 0, 20, 20), 1.0)
+    assert yunet.search(frame) == yunet.look(frame, [known]) == yunet.look_near(frame, [known]) == ()
+
+
+PATTERNS = {
+    "noise": "color=gray:s=640x360:d=0.08,noise=alls=100:allf=t",
+    "bars": "smptehdbars=s=640x360:d=0.08",
+    "test picture": "testsrc2=s=640x360:d=0.08",
+    "texture": "nullsrc=s=640x360:d=0.08,geq=128+60*sin(X/23)+60*cos(Y/17):128+50*sin(Y/31):128+50*cos(X/29)",
+    "discs": "nullsrc=s=640x360:d=0.08,geq=if(lt(hypot(mod(X\\,80)-40\\,mod(Y\\,90)-45)\\,30)\\,190\\,60):110:150",
+}
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("min_face", [0.05, 0.12])
+def test_patterns_have_no_faces(tmp_path: Path, pattern: str, min_face: float) -> None:
+    path = encode_once(
+        tmp_path / "pattern.mkv", "-f", "lavfi", "-i", PATTERNS[pattern], "-c:v", "ffv1", "-pix_fmt", "yuv420p"
+    )
+    (first, *_) = decode(probe(path), (640, 360))
+    detector = YuNetDetector(min_face)
+    assert detector.search(first) == detector.look(first, []) == ()
+
+
+def test_no_face_in_a_cup(yunet: YuNetDetector) -> None:
+    assert [yunet.search(frame) for frame in sample_frames("no_face.mp4", every=30)] == [()] * 4
+
+
+def test_two_detectors_agree(yunet: YuNetDetector, portrait: Frame) -> None:
+    """Chunks of a video are searched by several threads and machines."""
+    other = YuNetDetector(0.12)
+    (known,) = yunet.search(portrait)
+    assert other.search(replace(portrait)) == (known,)
+    assert other.look(replace(portrait), [known]) == yunet.look(portrait, [known])
