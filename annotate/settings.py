@@ -77,7 +77,7 @@ class Settings:
     max_frame_rate: float = 30.0
     """Videos that exceed this by more than one frame per second are reduced to at most this frame rate."""
 
-    track_timeout_ms: int = 1000
+    track_timeout_ms: int = 1500
     """A track ends when its face was not detected for longer than this."""
 
     track_overlap: float = 0.3

@@ -60,7 +60,7 @@ class ChunkEnd:
 
     ``last_analyzed_ms`` is the start of the last analyzed frame, ``next_frame`` the first frame after the boundary (None at
     the end of the video), ``shot_continues`` whether the shot continues across the boundary. ``sizes`` are those of its
-    pictures, the first one and every other than before.
+    pictures, the first one and every other than before. ``small_faces`` is as in `annotate.faces.search.SearchReport`.
     """
 
     frames: int
@@ -71,6 +71,7 @@ class ChunkEnd:
     next_frame: FrameMark | None
     shot_continues: bool
     sizes: tuple[PictureSize, ...] = ()
+    small_faces: int = 0
 
 
 ChunkItem = ChunkStart | Annotation | ChunkEnd
@@ -117,7 +118,7 @@ class Chunk:
             self._last_analyzed = frame
             yield frame
 
-    def end(self, faces: int, dropped_tracks: int) -> ChunkEnd:
+    def end(self, faces: int, dropped_tracks: int, small_faces: int = 0) -> ChunkEnd:
         """Return the end of the chunk; call it after the iteration."""
         next_frame = self.next_frame
         return ChunkEnd(
@@ -129,6 +130,7 @@ class Chunk:
             next_frame=None if next_frame is None else FrameMark.of(next_frame),
             shot_continues=next_frame is not None and in_same_shot(self._last_analyzed, next_frame, self._gap_ms),
             sizes=tuple(self.sizes),
+            small_faces=small_faces,
         )
 
 
@@ -151,6 +153,7 @@ class ChunkMerger:
     faces: int = 0
     dropped_tracks: int = 0
     sizes: list[PictureSize] = field(default_factory=list)
+    small_faces: int = 0
     _first: FrameMark | None = None
     _merged_ids: dict[int, int] = field(default_factory=dict)
     _block_counts: dict[int, int] = field(default_factory=dict)
@@ -204,6 +207,7 @@ class ChunkMerger:
         self.frames += end.frames
         self.end_ms = end.end_ms
         self.dropped_tracks += end.dropped_tracks
+        self.small_faces += end.small_faces
         for size in end.sizes:
             add_size(self.sizes, size)
         at_end = {

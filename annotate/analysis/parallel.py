@@ -128,6 +128,7 @@ def merge_chunks(analysis: Analysis, chunks: Sequence[list[ChunkItem] | None] | 
     analysis.decoding = DecodingReport(merger.frames, merger.end_ms)
     analysis.blocks = BlockReport(merger.faces, merger.dropped_tracks)
     analysis.sizes = merger.sizes
+    analysis.small_faces = merger.small_faces
     return annotations
 
 

@@ -18,7 +18,7 @@ from annotate.emotions.contract import Contract
 from annotate.faces.blocks import Block, BlockReport, cut_blocks
 from annotate.faces.detection import Detector
 from annotate.faces.detectors import load_detector
-from annotate.faces.search import detect_faces
+from annotate.faces.search import SearchReport, detect_faces
 from annotate.faces.shots import limit_frame_rate
 from annotate.faces.track import TrackedFace, TrackEnd, link_detections
 from annotate.media.decode import DecodingReport, Frame, MediaProgress, decode
@@ -51,8 +51,9 @@ _MIN_MISSING_SHARE = 0.02
 
 @dataclass
 class Analysis:
-    """The analysis of one video: iterate over it for annotations, then read ``decoding``, ``blocks`` and ``sizes``.
+    """The analysis of one video: iterate over it for annotations, then read the other results.
 
+    The other results are ``decoding``, ``blocks``, ``sizes`` and ``small_faces`` (see `annotate.faces.search.SearchReport`).
     Annotations are yielded as blocks are completed; those of one face are in order. Each iteration decodes the video anew.
     """
 
@@ -64,6 +65,7 @@ class Analysis:
     decoding: DecodingReport = field(default_factory=DecodingReport)
     blocks: BlockReport = field(default_factory=BlockReport)
     sizes: list[PictureSize] = field(default_factory=list)
+    small_faces: int = 0
     tools: Tools = field(default_factory=Tools)
 
     @classmethod
@@ -103,6 +105,7 @@ class Analysis:
         yield from merger.merge(self.chunk_items(self.decoding, progress=self.progress))
         self.blocks = BlockReport(merger.faces, merger.dropped_tracks)
         self.sizes = merger.sizes
+        self.small_faces = merger.small_faces
 
     def chunk_items(
         self, report: DecodingReport, first: int = 0, end: int | None = None, progress: MediaProgress | None = None
@@ -122,13 +125,14 @@ class Analysis:
             frames = (frame for frame in _report_progress(decoded, progress) if frame.span.start_s >= start_s)
             frame = next(frames, None)
             while frame is not None and frame.span.start_s < end_s:
-                chunk, tracks = Chunk(frame, frames, settings.chunk_s, settings.gap_ms), BlockReport()
+                chunk = Chunk(frame, frames, settings.chunk_s, settings.gap_ms)
+                searches, tracks = SearchReport(), BlockReport()
                 yield ChunkStart(FrameMark.of(frame))
                 analyzed = chunk.note_analyzed(analyzed_frames(chunk, self.video, contract, settings))
-                tracked_faces = track_faces(analyzed, settings, detector)
+                tracked_faces = track_faces(analyzed, settings, detector, searches)
                 blocks = cut_blocks(tracked_faces, contract, settings.min_track_frames, tracks)
                 yield from _classify(blocks, self.classifier)
-                yield chunk.end(tracks.faces, tracks.dropped_tracks)
+                yield chunk.end(tracks.faces, tracks.dropped_tracks, searches.small_faces)
                 frame = chunk.next_frame
         finally:
             decoded.close()
@@ -162,11 +166,14 @@ def analyzed_frames(frames: Iterable[Frame], video: Video, contract: Contract, s
 
 
 def track_faces(
-    frames: Iterable[Frame], settings: Settings, detector: Detector | None = None
+    frames: Iterable[Frame], settings: Settings, detector: Detector | None = None, searches: SearchReport | None = None
 ) -> Iterator[TrackedFace | TrackEnd]:
-    """Detect and track faces in analyzed frames and yield them; a ``detector`` is loaded if none is given."""
+    """Detect and track faces in analyzed frames and yield them; a ``detector`` is loaded if none is given.
+
+    ``searches`` is filled in during iteration.
+    """
     detector = load_detector(settings.detector, settings.min_face) if detector is None else detector
-    return link_detections(detect_faces(frames, detector, settings), settings)
+    return link_detections(detect_faces(frames, detector, settings, searches), settings)
 
 
 def analyzed_sizing(min_face: float) -> Sizing:

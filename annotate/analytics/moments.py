@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from annotate.analytics.face_filter import FaceFilter
 from annotate.analytics.read import ReportBatch, ReportSummary, number_runs
 from annotate.analytics.summary import read_with_warnings
 from annotate.emotions.labels import resolve_emotion, unknown_emotion_error
@@ -104,6 +105,10 @@ def find_moments(
     emotions: str | Collection[str] = (),
     min_confidence: float = 0.0,
     min_s: float = 0.0,
+    *,
+    max_yaw_deg: float | None = None,
+    min_face_px: float | None = None,
+    min_quality: float | None = None,
 ) -> pd.DataFrame:
     """Find moments in annotated videos: runs of blocks in which a face keeps one emotion.
 
@@ -112,6 +117,7 @@ def find_moments(
         emotions: names or common synonyms ("happy") in any case; without any, moments of all emotions are found.
         min_confidence: minimum confidence of every block, 0..1.
         min_s: minimum length of a moment in seconds.
+        max_yaw_deg, min_face_px, min_quality: limits as for `annotate.summarize`.
 
     Returns:
         A table with the columns ``video``, ``face_id``, ``start_time``, ``end_time``, ``duration_s`` (in seconds),
@@ -119,12 +125,12 @@ def find_moments(
         by `annotate.summarize`, each with a `UserWarning`.
 
     Raises:
-        SettingsError: none of the models used has such an emotion.
+        SettingsError: none of the models used has such an emotion, or a limit is out of range.
     """
     query = MomentQuery((emotions,) if isinstance(emotions, str) else emotions, min_confidence, min_s)
     known: set[str] = set()
     found: list[Moment] = []
-    for batch in read_with_warnings(paths):
+    for batch in read_with_warnings(paths, FaceFilter(max_yaw_deg, min_face_px, min_quality)):
         known.update(class_names_in(batch))
         found += moments_in(batch, query)
     check_emotions(query.emotions, known)

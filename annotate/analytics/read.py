@@ -17,11 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from annotate.analytics.face_filter import NO_FILTER, FaceFilter
 from annotate.archive.layout import outputs_of_report
 from annotate.archive.stored_report import ANNOTATE_AGAIN, MAX_DURATION_S, check_content, check_value_ranges, video_beside
 from annotate.errors import ReportError
 from annotate.results.meta import Meta, json_safe_text
-from annotate.results.table import class_columns, parse_table
+from annotate.results.table import APPEARANCE_COLUMNS, class_columns, parse_table
 from annotate.span import MS_PER_S
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
@@ -56,6 +57,9 @@ class ReportSummary:
     is_older: bool = False
     """Whether an older analysis version made it."""
 
+    has_appearance: bool = True
+    """Whether its table has the columns that a `FaceFilter` compares; those of analysis versions before 6 lack them."""
+
 
 @dataclass(frozen=True)
 class ReportBatch:
@@ -63,7 +67,7 @@ class ReportBatch:
 
     ``blocks`` has one row per block, without the time that the previous block of the face covers
     (`annotate.results.intervals`): ``report``, ``face_id``, ``start_ms``, ``end_ms``, ``emotion``, ``confidence``. Rows are
-    ordered by report, face and time; blocks that are covered completely are left out.
+    ordered by report, face and time; blocks that are covered completely, or do not pass the filter, are left out.
     """
 
     reports: dict[int, ReportSummary]
@@ -78,10 +82,10 @@ class _RawReport:
     rows: bytes
 
 
-def read_reports(paths: Iterable[PathOrUrl]) -> Iterator[ReportBatch | SkippedPath]:
+def read_reports(paths: Iterable[PathOrUrl], faces: FaceFilter = NO_FILTER) -> Iterator[ReportBatch | SkippedPath]:
     """Yield intact reports of this or an older analysis version in batches of bounded size, else a `SkippedPath`.
 
-    ``paths`` is consumed lazily.
+    ``paths`` is consumed lazily. Only the blocks that pass the filter ``faces`` are read.
     """
     pending: list[_RawReport] = []
     size_bytes = 0
@@ -95,9 +99,9 @@ def read_reports(paths: Iterable[PathOrUrl]) -> Iterator[ReportBatch | SkippedPa
         pending.append(raw)
         size_bytes += len(raw.rows)
         if size_bytes > _BATCH_BYTES:
-            yield from _parse(pending)
+            yield from _parse(pending, faces)
             pending, size_bytes = [], 0
-    yield from _parse(pending)
+    yield from _parse(pending, faces)
 
 
 def _read_files(paths: Iterable[PathOrUrl]) -> Iterator[tuple[PathOrUrl, bytes | OSError, bytes | OSError]]:
@@ -149,11 +153,12 @@ def _unpack(number: int, path: PathOrUrl, meta: Meta, content: bytes) -> _RawRep
         frames=meta.frames if isinstance(meta.frames, int) else 0,
         class_names=class_columns(columns),
         is_older=meta.is_older,
+        has_appearance=set(APPEARANCE_COLUMNS).issubset(columns),
     )
     return _RawReport(number, summary, header, rows)
 
 
-def _parse(raw_reports: Sequence[_RawReport]) -> Iterator[ReportBatch | SkippedPath]:
+def _parse(raw_reports: Sequence[_RawReport], faces: FaceFilter) -> Iterator[ReportBatch | SkippedPath]:
     """Parse reports with the same header together; if that fails, one by one, to find the damaged ones."""
     by_header: dict[bytes, list[_RawReport]] = {}
     for raw in raw_reports:
@@ -161,13 +166,13 @@ def _parse(raw_reports: Sequence[_RawReport]) -> Iterator[ReportBatch | SkippedP
     reports, tables = {}, []
     for group in by_header.values():
         try:
-            tables.append(_parse_together(group))
+            tables.append(_parse_together(group, faces))
             reports.update({raw.number: raw.report for raw in group})
         except (ValueError, OverflowError):
             for raw in group:
                 try:
                     table = parse_table(raw.header + b"\n" + raw.rows, is_older=raw.report.is_older)
-                    tables.append(check_value_ranges(table.assign(report=raw.number)))
+                    tables.append(faces.select(check_value_ranges(table.assign(report=raw.number))))
                     reports[raw.number] = raw.report
                 except ValueError as error:
                     logger.info("skipped %s", raw.report.path, exc_info=True)
@@ -176,13 +181,16 @@ def _parse(raw_reports: Sequence[_RawReport]) -> Iterator[ReportBatch | SkippedP
         yield ReportBatch(dict(sorted(reports.items())), _clip_overlaps(pd.concat(tables, ignore_index=True)))
 
 
-def _parse_together(raw_reports: Sequence[_RawReport]) -> pd.DataFrame:
+def _parse_together(raw_reports: Sequence[_RawReport], faces: FaceFilter) -> pd.DataFrame:
+    dtypes = _DTYPES | (dict.fromkeys(faces.columns, float) if raw_reports[0].report.has_appearance else {})
     text = b"".join([raw_reports[0].header, b"\n", *(raw.rows for raw in raw_reports)])
-    table = pd.read_csv(io.BytesIO(text), usecols=list(_DTYPES), dtype=_DTYPES, keep_default_na=False)
+    table = pd.read_csv(io.BytesIO(text), usecols=list(dtypes), dtype=dtypes, keep_default_na=False)
     counts = [raw.rows.count(b"\n") for raw in raw_reports]
     if len(table) != sum(counts):
         raise ValueError("the number of rows is not the number of lines")
-    return check_value_ranges(table.assign(report=np.repeat([raw.number for raw in raw_reports], counts)))
+    table = table.assign(report=np.repeat([raw.number for raw in raw_reports], counts))
+    lacking = dict.fromkeys(set(faces.columns) - dtypes.keys(), np.nan)
+    return faces.select(check_value_ranges(table.assign(**lacking)))
 
 
 def _clip_overlaps(table: pd.DataFrame) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from annotate.analytics.face_filter import NO_FILTER, FaceFilter, remark_on_lacking
 from annotate.analytics.read import Integers, ReportBatch, ReportSummary, clip_starts, number_runs, read_reports
 from annotate.archive.find_reports import find_reports
 from annotate.emotions.labels import EMOTIONS
@@ -58,37 +59,57 @@ class Summary:
     totals: pd.DataFrame
 
 
-def summarize(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], by: str = "video") -> pd.DataFrame:
+def summarize(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    by: str = "video",
+    *,
+    max_yaw_deg: float | None = None,
+    min_face_px: float | None = None,
+    min_quality: float | None = None,
+) -> pd.DataFrame:
     """Summarize the results of annotated videos.
 
     Args:
         paths: one or more tables, videos (for their tables) or directories.
         by: group rows by ``"video"``, ``"folder"``, ``"face"`` (face track) or ``"minute"``.
+        max_yaw_deg, min_face_px, min_quality: limits of a `FaceFilter`; blocks that exceed one do not count.
 
     Returns:
         A table without totals; its columns are those of ``annotate summarize``. Tables that are damaged, have no sidecar or
-        were made by a later analysis version are skipped, each with a `UserWarning`.
+        were made by a later analysis version are skipped, each with a `UserWarning`; so are, with one for all, the blocks of
+        tables that lack what a limit is about.
 
     Raises:
-        SettingsError: ``by`` has another value.
+        SettingsError: ``by`` has another value, or a limit is out of range.
     """
     if by not in KEY_COLUMNS:
         raise SettingsError(f"by={by!r} is not a grouping", f"choose from {', '.join(KEY_COLUMNS)}")
     tally = Tally(by)
-    for batch in read_with_warnings(paths):
+    for batch in read_with_warnings(paths, FaceFilter(max_yaw_deg, min_face_px, min_quality)):
         tally.add(batch)
     return tally.summary().rows
 
 
-def read_with_warnings(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterable[ReportBatch]:
-    """Yield the batches of `read_reports`; issue a `UserWarning` for each skipped path."""
+def read_with_warnings(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], faces: FaceFilter = NO_FILTER
+) -> Iterable[ReportBatch]:
+    """Yield the batches of `read_reports`; issue a `UserWarning` for each skipped path, and one for `count_lacking`."""
     given = [paths] if isinstance(paths, str | os.PathLike) else paths
     found = find_reports([Path(path) for path in given])
-    for read in itertools.chain(found.skipped, read_reports(found.reports)):
+    lacking = 0
+    for read in itertools.chain(found.skipped, read_reports(found.reports, faces)):
         if isinstance(read, SkippedPath):
             warnings.warn(f"skipped: {read}", stacklevel=3)
         else:
+            lacking += count_lacking(read.reports.values(), faces)
             yield read
+    if lacking:
+        warnings.warn(remark_on_lacking(lacking), stacklevel=3)
+
+
+def count_lacking(reports: Iterable[ReportSummary], faces: FaceFilter) -> int:
+    """Return the number of reports of which nothing counts because their tables lack the columns of the filter."""
+    return sum(not report.has_appearance for report in reports) if faces.columns else 0
 
 
 def sort_rows(rows: pd.DataFrame, column: str | None, top: int | None) -> pd.DataFrame:

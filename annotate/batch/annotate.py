@@ -100,7 +100,9 @@ def _annotate_locked(job: AnnotateJob, context: WorkContext, lock: Lock, chunks:
     writer.delete_outdated(meta)
     remarks = "; ".join(filter(None, (meta.damage.statement(), *writer.kept)))
     status = Status.ANNOTATED if meta.faces else Status.NO_FACES
-    return Outcome(job.path, status, meta.duration_s, meta.faces, dominant_emotion(report.blocks), remarks)
+    emotion = dominant_emotion(report.blocks)
+    small = meta.has_small_faces
+    return Outcome(job.path, status, meta.duration_s, meta.faces, emotion, remarks, has_small_faces=small)
 
 
 def _plan_chunks(job: AnnotateJob, context: WorkContext) -> ChunkPlan | None:
@@ -217,6 +219,7 @@ def _make_report(
         width_px=first.width_px,
         height_px=first.height_px,
         renders={} if earlier is None else earlier.renders,
+        small_faces=analysis.small_faces,
         size_changes=tuple(SizeChange(size.start_ms, size.width_px, size.height_px) for size in later),
     )
     boxes = parse_boxes(format_boxes(collect_trajectories(annotations).thinned()).encode())

@@ -56,7 +56,8 @@ class Outcome:
     """Result of the work on one video.
 
     ``problem`` and ``remedy`` describe the failure, or hold remarks on a success; ``about`` is the affected file if it is
-    not the video; ``host`` is the machine of a failure if it is another one; ``trace`` is the traceback of a failure.
+    not the video; ``host`` is the machine of a failure if it is another one; ``trace`` is the traceback of a failure;
+    ``has_small_faces`` is that of the sidecar.
     """
 
     path: PathOrUrl
@@ -69,6 +70,7 @@ class Outcome:
     about: object = None
     host: str = ""
     trace: str = ""
+    has_small_faces: bool = False
 
     @classmethod
     def failed(cls, path: PathOrUrl, error: AnnotateError) -> Outcome:

@@ -257,6 +257,9 @@ def closing_table(outcomes: Sequence[Outcome], width: int | None = None) -> str:
     remarks = [
         f"{outcome.path}: {outcome.reason}" for outcome in shown if outcome.reason and outcome.status is not Status.FAILED
     ]
+    small = sum(outcome.has_small_faces for outcome in shown)
+    if small:
+        remarks.append(f"{counted(small, 'video')} had faces a little smaller than --min-face, which were left out")
     counts = Counter(outcome.status for outcome in outcomes)
     totals = ", ".join(f"{counts[status]} {text}" for status, text in _COUNTED if counts[status])
     parts = [format_columns(columns, width)] if shown else []

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 import click
 
 from annotate.cli import console
-from annotate.cli.options import CommandGroup, PathOrUrlType, full_stop, handle_errors, is_quiet, min_face_option, verbosity
+from annotate.cli.options import (
+    CommandGroup,
+    PathOrUrlType,
+    collect,
+    detector_option,
+    full_stop,
+    handle_errors,
+    is_quiet,
+    min_face_option,
+    verbosity,
+)
 from annotate.cli.progress_bar import ProgressBar
 from annotate.cli.training_options import FILE, FOLDER, PART_NAMES, output_option, split_options
 from annotate.errors import EXIT_FAILED
@@ -48,9 +58,11 @@ def dataset() -> None:
     show_default=True,
     help="Maximum number of blocks per clip of these emotions.",
 )
+@detector_option
 @min_face_option
 @split_options
 @verbosity
+@collect("analysis", Settings, "detector", "min_face")
 def build(
     labels: Path,
     videos: Path,
@@ -58,7 +70,7 @@ def build(
     corrections: Path | None,
     extra: str | None,
     max_blocks: int,
-    min_face: float,
+    analysis: Settings,
     split: Split,
 ) -> int:
     """Cut labeled clips into blocks of 20 face frames.
@@ -75,7 +87,7 @@ def build(
     from annotate.training.dataset.labels import read_labels
     from annotate.training.dataset.tables import build_totals, origins_table
 
-    settings = BuildSettings(_parse_classes(extra), max_blocks, split, Settings(min_face=min_face))
+    settings = BuildSettings(_parse_classes(extra), max_blocks, split, analysis)
     with ProgressBar(quiet=is_quiet(), bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}") as bar:
 
         def advance(path: Path, done_s: float, duration_s: float | None) -> None:

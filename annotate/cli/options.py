@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 import click
 
+from annotate.analytics.face_filter import FaceFilter, remark_on_lacking
 from annotate.archive.discover import Selection, walk
 from annotate.archive.layout import candidate_outputs
 from annotate.cli import console
 from annotate.emotions.labels import EMOTION_WORDS
 from annotate.errors import AnnotateError, SettingsError
-from annotate.settings import MAX_MIN_FACE, MIN_MIN_FACE, Settings
+from annotate.settings import DETECTORS, MAX_MIN_FACE, MIN_MIN_FACE, Settings
 from annotate.storage.base import in_same_storage, parse_path, require_local
 from annotate.storage.values import PathOrUrl, SkippedPath
 from annotate.text import counted, suggest
@@ -221,13 +222,20 @@ def selection_options(*, remote: bool = True, may_be_deleted: bool = False) -> D
     )
 
 
+detector_option = click.option(
+    "--detector",
+    type=click.Choice(tuple(DETECTORS)),
+    default=Settings.detector,
+    show_default=True,
+    help="Face detector: YuNet, or the older one of dlib, for frontal faces only.",
+)
 min_face_option = click.option(
     "--min-face",
     metavar="FRACTION",
     type=click.FloatRange(MIN_MIN_FACE, MAX_MIN_FACE),
     default=Settings.min_face,
     show_default=True,
-    help="Smallest face, as a fraction of the frame's shorter side.",
+    help="Smallest face, brow to chin, as a fraction of the frame's shorter side.",
 )
 language_option = click.option(
     "--lang",
@@ -252,7 +260,34 @@ def jobs_option(default: str = "one per core", task: str = "processed") -> Decor
 
 def analysis_options(command: Command) -> Command:
     """Declare the options of ``settings``."""
-    options = stacked(min_face_option, model_option(), collect("settings", Settings, "min_face", "model"))
+    collecting = collect("settings", Settings, "detector", "min_face", "model")
+    return stacked(detector_option, min_face_option, model_option(), collecting)(command)
+
+
+def face_filter_options(command: Command) -> Command:
+    """Declare the options of ``faces``."""
+    options = stacked(
+        click.option(
+            "--max-yaw",
+            "max_yaw_deg",
+            metavar="DEGREES",
+            type=click.FloatRange(0, 180),
+            help="Only faces that are turned to the side by at most this.",
+        ),
+        click.option(
+            "--min-face-px",
+            metavar="PIXELS",
+            type=click.FloatRange(0),
+            help="Only faces that are at least this large, in pixels of the frame.",
+        ),
+        click.option(
+            "--min-quality",
+            metavar="0-1",
+            type=click.FloatRange(0, 1),
+            help="Only faces of at least this quality: sharpness, light and size.",
+        ),
+        collect("faces", FaceFilter, "max_yaw_deg", "min_face_px", "min_quality"),
+    )
     return options(command)
 
 
@@ -320,6 +355,12 @@ def say_older(count: int, *, quiet: bool) -> None:
     if count and not quiet:
         tables = counted(count, "table")
         console.say(f"{tables} of an older analysis version (run `annotate` to renew {'it' if count == 1 else 'them'}).")
+
+
+def say_lacking(count: int, *, quiet: bool) -> None:
+    """Print how many tables lack what a filter of faces compares, unless none or ``quiet``."""
+    if count and not quiet:
+        console.say(f"{remark_on_lacking(count)}.")
 
 
 def listed(paths: Sequence[PathOrUrl]) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from annotate.cli import console
 from annotate.cli.options import (
     PathOrUrlType,
+    face_filter_options,
     handle_errors,
     jobs_option,
     paths_argument,
+    say_lacking,
     say_no_reports,
     say_older,
     verbosity_options,
@@ -23,6 +26,9 @@ from annotate.settings import available_cores
 from annotate.storage.base import prepare_output
 from annotate.storage.values import PathOrUrl
 from annotate.text import counted, printable
+
+if TYPE_CHECKING:
+    from annotate.analytics.face_filter import FaceFilter
 
 PAGE_ENDINGS = (".html", ".htm")
 
@@ -47,23 +53,31 @@ def _page_name(ctx: click.Context, parameter: click.Parameter, path: Path) -> Pa
     help="HTML file to write.",
 )
 @videos_option("PATH")
+@face_filter_options
 @click.option("--no-thumbnails", is_flag=True, help="Leave out thumbnails of faces; the videos are then not opened.")
 @jobs_option(task="opened for thumbnails")
 @verbosity_options
 def report(
-    paths: Sequence[PathOrUrl], output: Path, videos: Path | None, no_thumbnails: bool, jobs: int | None, quiet: bool
+    paths: Sequence[PathOrUrl],
+    output: Path,
+    videos: Path | None,
+    faces: FaceFilter,
+    no_thumbnails: bool,
+    jobs: int | None,
+    quiet: bool,
 ) -> int:
     """Make an HTML report: charts, a table, and every video with its timeline.
 
     It opens in any browser without a network. Videos are played from where they are.
     """
+    from annotate.analytics.summary import count_lacking
     from annotate.html_report.build import PageOptions, write_page
     from annotate.html_report.contents import SKIPPED_KIND
 
     def progress(reports: Sequence[PathOrUrl]) -> Iterable[PathOrUrl]:
         return console.progress(reports, "videos", quiet=quiet)
 
-    options = PageOptions(videos=videos, thumbnails=not no_thumbnails, jobs=jobs or available_cores())
+    options = PageOptions(videos, not no_thumbnails, jobs or available_cores(), faces=faces)
     prepare_output(output)
     written = write_page(paths, output, options, progress)
     contents = written.contents
@@ -72,6 +86,7 @@ def report(
     for skipped in contents.skipped:
         console.say(f"skipped: {skipped}")
     say_older(sum(report.is_older for report in contents.reports), quiet=quiet)
+    say_lacking(count_lacking(contents.reports, faces), quiet=quiet)
     failed = [problem for problem in written.problems if problem.kind == SKIPPED_KIND]
     for problem in failed:
         if problem not in contents.skipped_problems:

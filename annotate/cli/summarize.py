@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from annotate.cli import console
-from annotate.cli.options import handle_errors, paths_argument, verbosity_options
+from annotate.cli.options import face_filter_options, handle_errors, paths_argument, verbosity_options
 from annotate.cli.table_output import TABLES, output_file, read_batches
 from annotate.cli.tables import format_columns, terminal_width
 from annotate.errors import EXIT_FAILED
 from annotate.storage.base import prepare_output, storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
+
+if TYPE_CHECKING:
+    from annotate.analytics.face_filter import FaceFilter
 
 
 @click.command(epilog="\b\nExample:\n  annotate summarize films --by folder --sort happiness --top 10")
@@ -28,10 +32,17 @@ from annotate.storage.values import PathOrUrl, SkippedPath
 )
 @click.option("--sort", metavar="COLUMN", help="Sort by a column: numbers descending, text ascending.")
 @click.option("--top", metavar="N", type=click.IntRange(1), help="Show the first N rows only; totals include all.")
+@face_filter_options
 @output_file(TABLES, f"Also write the table to a file ({', '.join(TABLES)}).")
 @verbosity_options
 def summarize(
-    paths: Sequence[PathOrUrl], by: str, sort: str | None, top: int | None, output: Path | None, quiet: bool
+    paths: Sequence[PathOrUrl],
+    by: str,
+    sort: str | None,
+    top: int | None,
+    faces: FaceFilter,
+    output: Path | None,
+    quiet: bool,
 ) -> int:
     """Total the results of annotated videos: one row per video, then totals.
 
@@ -44,7 +55,7 @@ def summarize(
     tally, skipped = Tally(by), list[SkippedPath]()
     if output is not None:
         prepare_output(output)
-    for batch in read_batches(paths, skipped, quiet=quiet):
+    for batch in read_batches(paths, faces, skipped, quiet=quiet):
         tally.add(batch)
     summary = tally.summary()
     rows = sort_rows(summary.rows, column_name(sort, list(summary.rows.columns)), top)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from annotate.cli import console
-from annotate.cli.options import Decorator, PathOrUrlType, full_stop, say_no_reports, say_older
+from annotate.cli.options import Decorator, PathOrUrlType, full_stop, say_lacking, say_no_reports, say_older
 from annotate.errors import SettingsError
 from annotate.extras import check_extra
 from annotate.storage.values import PathOrUrl, SkippedPath
 from annotate.text import suggest
 
 if TYPE_CHECKING:
+    from annotate.analytics.face_filter import FaceFilter
     from annotate.analytics.read import ReportBatch
 
 TABLES = {".csv": "", ".json": "", ".xlsx": "openpyxl", ".parquet": "pyarrow"}
@@ -48,24 +49,30 @@ def output_file(endings: Mapping[str, str], help_text: str) -> Decorator:
     return click.option("-o", "--output", metavar="FILE", type=kind, callback=check, help=help_text)
 
 
-def read_batches(paths: Sequence[PathOrUrl], skipped: list[SkippedPath], *, quiet: bool) -> Iterator[ReportBatch]:
+def read_batches(
+    paths: Sequence[PathOrUrl], faces: FaceFilter, skipped: list[SkippedPath], *, quiet: bool
+) -> Iterator[ReportBatch]:
     """Yield the results below paths, with a progress bar; print what is skipped, and append it to ``skipped``.
 
-    The tables of older analysis versions are counted in one line at the end.
+    Blocks that do not pass the filter ``faces`` are left out. The tables of older analysis versions are counted in one line
+    at the end, and those that the filter leaves out for lack of columns in another.
     """
     from annotate.analytics.read import read_reports
+    from annotate.analytics.summary import count_lacking
     from annotate.archive.find_reports import find_reports
 
     found = find_reports(paths)
     for path in found.empty:
         say_no_reports([path], quiet=quiet)
-    older = 0
-    reading = read_reports(console.progress(found.reports, "reports", quiet=quiet))
+    older = lacking = 0
+    reading = read_reports(console.progress(found.reports, "reports", quiet=quiet), faces)
     for read in itertools.chain(found.skipped, reading):
         if isinstance(read, SkippedPath):
             skipped.append(read)
             console.say(f"skipped: {read}")
         else:
             older += sum(report.is_older for report in read.reports.values())
+            lacking += count_lacking(read.reports.values(), faces)
             yield read
     say_older(older, quiet=quiet)
+    say_lacking(lacking, quiet=quiet)

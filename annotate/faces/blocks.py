@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.emotions.contract import Contract
+from annotate.emotions.contract import LEVEL, Contract
 from annotate.faces.box import Box
 from annotate.faces.crop import Patch, extract_patch
 from annotate.faces.pose import Pose, mean_pose
@@ -33,8 +33,8 @@ class Block:
     ``box`` is the mean over the block, in pixels of the analyzed image. ``frames`` counts the frames without padding,
     ``detections`` those in which the face was detected, and ``overlap`` those shared with the face's previous block.
     ``face_id`` counts from 1, ``number`` counts a face's blocks from 0. ``detected`` are the detections outside the overlap;
-    ``appearance`` is the mean over the block, with the size of the face in pixels of the analyzed image. ``scale`` is the width
-    and height of a pixel of that image, in pixels of the displayed frame.
+    ``appearance`` is the mean over the block, with the size of the face in pixels of the analyzed image. ``scale`` is the
+    width and height of a pixel of that image, in pixels of the displayed frame.
     """
 
     face_id: int
@@ -82,6 +82,8 @@ class _Pending:
 
     frames: list[CroppedFace] = field(default_factory=list)
     blocks: int = 0
+    earlier_blocks: int = 0
+    """Blocks of the face before it was out of sight."""
 
 
 def cut_blocks(
@@ -124,12 +126,17 @@ def _track_blocks(
     """Yield ``(track, new blocks, has ended)`` for every event that completes a block or ends a track."""
     size = contract.block_frames
     tracks: dict[int, _Pending] = {}
+    block_counts: dict[int, int] = {}
     for event in events:
         if isinstance(event, TrackEnd):
             pending = tracks.pop(event.track)
-            yield event.track, _last_block(pending, contract, min_track_frames), True
+            blocks = _last_block(pending, contract, min_track_frames)
+            block_counts[event.track] = pending.earlier_blocks + pending.blocks + len(blocks)
+            yield event.track, blocks, True
             continue
-        pending = tracks.setdefault(event.track, _Pending())
+        if event.track not in tracks:
+            tracks[event.track] = _Pending(earlier_blocks=block_counts.get(event.track, 0))
+        pending = tracks[event.track]
         pending.frames.append(crop_face(event, contract))
         new_frames = len(pending.frames) - (size if pending.blocks else 0)
         if new_frames == size:
@@ -142,7 +149,8 @@ def _track_blocks(
 def crop_face(face: TrackedFace, contract: Contract) -> CroppedFace:
     """Return a tracked face with the patch that the contract's crop needs."""
     frame = face.frame
-    patch = extract_patch(frame.image, face.box, face.pose.roll_deg, contract.crop_margin, contract.crop_size_px)
+    roll_deg = face.pose.roll_deg if contract.framing == LEVEL else 0.0
+    patch = extract_patch(frame.image, face.box, roll_deg, contract.crop_margin, contract.crop_size_px)
     seen = face.box, face.score, face.detected, face.pose
     return CroppedFace(frame.index, frame.last_index, frame.span, *seen, patch, frame.scale)
 
@@ -159,7 +167,7 @@ def _last_block(pending: _Pending, contract: Contract, min_track_frames: int) ->
 
 
 def _block(pending: _Pending, contract: Contract, overlap: int) -> Block:
-    return make_block(pending.frames, contract, number=pending.blocks, overlap=overlap)
+    return make_block(pending.frames, contract, number=pending.earlier_blocks + pending.blocks, overlap=overlap)
 
 
 def make_block(

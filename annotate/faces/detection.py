@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from annotate.faces.box import Box
 from annotate.faces.pose import Pose
 from annotate.media.decode import Frame
+
+
+def _no_features() -> NDArray[np.float32]:
+    return np.empty(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,17 +23,23 @@ class Detection:
     """A detected face.
 
     ``box`` frames the face, in pixels of the frame, once it has been turned upright about the center of the box by the
-    roll of ``pose``. ``score`` is the detector's own measure of certainty.
+    roll of ``pose``. ``score`` is the detector's own measure of certainty. ``features`` is a small picture of the upright
+    face as a vector of mean 0 and length 1, or empty: the product of two is high if the faces look alike.
     """
 
     box: Box
     score: float
     pose: Pose = Pose()
+    features: NDArray[np.float32] = field(default_factory=_no_features, compare=False, repr=False)
 
     def shifted(self, x_px: float, y_px: float) -> Detection:
         """Return the detection moved right by ``x_px`` and down by ``y_px``."""
         box = self.box
-        return Detection(Box(box.x + x_px, box.y + y_px, box.width, box.height), self.score, self.pose)
+        return replace(self, box=Box(box.x + x_px, box.y + y_px, box.width, box.height))
+
+    def likeness(self, other: Detection) -> float | None:
+        """Return how much the faces look alike, -1..1; None if the detector does not tell."""
+        return float(self.features @ other.features) if len(self.features) and len(other.features) else None
 
     def interpolate(self, other: Detection, fraction: float) -> Detection:
         """Return the linear interpolation between this detection (``fraction`` 0) and ``other`` (1)."""
@@ -46,6 +59,9 @@ class Detector(Protocol):
 
     def look_near(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
         """Return the faces around ``known``, of which there is at least one."""
+
+    def smaller(self, frame: Frame) -> tuple[Detection, ...]:
+        """Return faces in a frame just searched that are a little too small to be found, if the detector can see them."""
 
 
 def left_to_right(detections: Sequence[Detection]) -> tuple[Detection, ...]:

@@ -103,6 +103,10 @@ class HogDetector:
                 detections += (detection.shifted(left, top) for detection in found)
         return _select([detection for detection in detections if detection.score >= 0 or _is_at(detection.box, boxes)])
 
+    def smaller(self, frame: Frame) -> tuple[Detection, ...]:
+        """Return nothing: the window is as large as the smallest face."""
+        return ()
+
     def _factor(self, image: NDArray[np.uint8]) -> float:
         factor = min(self._short_side_px / min(image.shape), MAX_SIDE_PX / max(image.shape))
         return 1.0 if abs(factor - 1) < SCALE_TOLERANCE else factor

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from annotate.faces.pose import Pose
 
-GOOD_SHARPNESS, GOOD_SIZE_PX = 0.1, 48
+GOOD_SHARPNESS, GOOD_SIZE_PX = 0.01, 24
 """Sharpness and size from which more is not better."""
 
-DARK, BRIGHT = 0.15, 0.85
+DARK, BRIGHT = 0.1, 0.88
 """Brightness below or above which details are lost."""
 
-MAX_RELIABLE_YAW_DEG, MAX_RELIABLE_PITCH_DEG, MIN_RELIABLE_QUALITY = 40, 30, 0.25
+MAX_RELIABLE_YAW_DEG, MAX_RELIABLE_PITCH_DEG, MIN_RELIABLE_QUALITY = 35, 25, 0.4
+"""Limits of the pose and quality of a face whose emotion can be relied on, from `annotate.training.recipe.reliability`."""
 
 _FULL_RANGE = 255
 _INNER = 8

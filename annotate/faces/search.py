@@ -32,8 +32,17 @@ class Observation:
     detections: tuple[Detection, ...] | None
 
 
-def detect_faces(frames: Iterable[Frame], detector: Detector, settings: Settings) -> Iterator[Observation]:
-    """Yield an observation of every frame.
+@dataclass
+class SearchReport:
+    """Filled in during iteration: the number of searches of the whole image with a face a little too small to be found."""
+
+    small_faces: int = 0
+
+
+def detect_faces(
+    frames: Iterable[Frame], detector: Detector, settings: Settings, report: SearchReport | None = None
+) -> Iterator[Observation]:
+    """Yield an observation of every frame, and fill in the ``report``, if any.
 
     There is a detection pass in the first frame of every detection interval and in the first and last frame of every shot.
     The whole image is searched in the first frame of every (longer) search interval and at both ends of a shot; frames are
@@ -44,7 +53,7 @@ def detect_faces(frames: Iterable[Frame], detector: Detector, settings: Settings
         if begins_shot or shot is None:
             if shot is not None:
                 yield from shot.end()
-            shot = _Shot(detector, settings)
+            shot = _Shot(detector, settings, report)
         yield from shot.add(frame)
     if shot is not None:
         yield from shot.end()
@@ -53,9 +62,10 @@ def detect_faces(frames: Iterable[Frame], detector: Detector, settings: Settings
 class _Shot:
     """The detection passes within one shot; ``_buffered`` are the frames since the last search of the whole image."""
 
-    def __init__(self, detector: Detector, settings: Settings) -> None:
+    def __init__(self, detector: Detector, settings: Settings, report: SearchReport | None) -> None:
         self._detector = detector
         self._settings = settings
+        self._report = report
         self._buffered: list[Observation] = []
         self._known: list[Detection] = []
         self._last_detected_ms: dict[Detection, int] = {}
@@ -105,6 +115,8 @@ class _Shot:
         if missed := _unmatched(self._known, detections):
             nearby = self._detector.look_near(frame, missed)
             detections = left_to_right((*detections, *_unmatched(nearby, detections)))
+        if self._report is not None and _unmatched(self._detector.smaller(frame), detections):
+            self._report.small_faces += 1
         for face in _unmatched(detections, self._known):
             self._search_backwards(face)
         yield from self._buffered

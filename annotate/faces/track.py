@@ -19,6 +19,15 @@ MIN_CONTAINMENT = 0.75
 """A detection with at least this fraction of its area within a tracked face starts no track."""
 
 
+LIKENESS_WEIGHT = 0.5
+"""Weight of looking alike, relative to the overlap of boxes, when detections are assigned to tracks."""
+
+MIN_LIKENESS = 0.8
+"""Minimum likeness of a face that returns; of frontal photographs of different people, 1 in 100 are that much alike."""
+
+_FORBIDDEN = 100.0
+
+
 @dataclass(frozen=True, slots=True)
 class TrackedFace:
     """The face of a track in one frame: detected, or interpolated between two detections.
@@ -36,42 +45,64 @@ class TrackedFace:
 
 @dataclass(frozen=True, slots=True)
 class TrackEnd:
-    """Marks the end of a track: no more tracked faces of it follow."""
+    """Marks the end of a track, or a gap in it if its face returns later in the shot."""
 
     track: int
 
 
 @dataclass(eq=False)
 class _Track:
-    """A track that has not ended: its last detection, in ``frame``, and the frames since then."""
+    """A track: its last detection, in ``frame``, how it moves, and the frames since then."""
 
     number: int
     frame: Frame
     detection: Detection
+    motion: tuple[float, float] = (0.0, 0.0)
+    """Pixels per millisecond to the right and down."""
     frames_since: list[Frame] = field(default_factory=list)
     missed: bool = False
     """Whether the last detection pass did not find the face."""
+    frame_count: int = 1
 
     def has_timed_out(self, frame: Frame, timeout_ms: int) -> bool:
         """Return whether the face was missed and its last detection lies more than the timeout before ``frame``."""
         return self.missed and frame.span.start_ms - self.frame.span.start_ms > timeout_ms
 
+    def expected_at(self, frame: Frame) -> Box:
+        """Return the box in a later frame if the face goes on as it moved before."""
+        box, passed_ms = self.detection.box, frame.span.start_ms - self.frame.span.start_ms
+        return Box(box.x + self.motion[0] * passed_ms, box.y + self.motion[1] * passed_ms, box.width, box.height)
+
+    def continued(self, frame: Frame, detection: Detection) -> None:
+        """Take over a new detection."""
+        passed_ms = max(1, frame.span.start_ms - self.frame.span.start_ms)
+        before, after = self.detection.box, detection.box
+        moved = (
+            (after.x - before.x) + (after.width - before.width) / 2,
+            (after.y - before.y) + (after.height - before.height) / 2,
+        )
+        self.motion = moved[0] / passed_ms, moved[1] / passed_ms
+        self.frame_count += len(self.frames_since) or 1
+        self.frame, self.detection, self.frames_since, self.missed = frame, detection, [], False
+
 
 def link_detections(observations: Iterable[Observation], settings: Settings) -> Iterator[TrackedFace | TrackEnd]:
     """Link detections into tracks, and yield the tracked faces.
 
-    Detections are assigned to tracks so that the total overlap of boxes is largest. In frames between two detections of a
-    track, its box is interpolated linearly in time. A track ends with its shot, or when its face has not been detected for
-    longer than the timeout; its last tracked face is its last detection. Frames are held only while a track waits for its
-    next detection. A detection within a tracked face starts no track.
+    Detections are assigned to tracks so that boxes overlap most, where the faces are and where they would be if they went
+    on moving, and faces look most alike. In frames between two detections of a track, its box is interpolated linearly in
+    time. A track ends with its shot, or when its face has not been detected for longer than the timeout; its last tracked
+    face is its last detection. A new face that looks like one whose track ended earlier in the shot continues that track.
+    Frames are held only while a track waits for its next detection. A detection within a tracked face starts no track.
     """
     tracks: list[_Track] = []
+    lost: list[_Track] = []
     track_count = 0
     for observation in observations:
         frame = observation.frame
         if observation.begins_shot:
             yield from _end(tracks)
-            tracks = []
+            tracks, lost = [], []
         for track in tracks:
             track.frames_since.append(frame)
         if observation.detections is None:
@@ -79,7 +110,8 @@ def link_detections(observations: Iterable[Observation], settings: Settings) -> 
         timed_out = [track for track in tracks if track.has_timed_out(frame, settings.track_timeout_ms)]
         yield from _end(timed_out)
         tracks = [track for track in tracks if track not in timed_out]
-        matches = _assign(tracks, observation.detections, settings.track_overlap)
+        lost += [track for track in timed_out if track.frame_count >= settings.min_track_frames]
+        matches = _assign(tracks, observation.detections, frame, settings.track_overlap)
         for position, track in enumerate(tracks):
             if position in matches:
                 yield from _extend(track, frame, observation.detections[matches[position]])
@@ -88,19 +120,43 @@ def link_detections(observations: Iterable[Observation], settings: Settings) -> 
         matched = set(matches.values())
         new = [detection for number, detection in enumerate(observation.detections) if number not in matched]
         for detection in _drop_contained(new, [track.detection.box for track in tracks]):
-            tracks.append(_Track(track_count, frame, detection))
-            yield _tracked(track_count, frame, detection)
-            track_count += 1
+            returned = _most_alike(lost, detection)
+            if returned is None:
+                track = _Track(track_count, frame, detection)
+                track_count += 1
+            else:
+                lost.remove(returned)
+                track = _Track(returned.number, frame, detection, frame_count=returned.frame_count + 1)
+            tracks.append(track)
+            yield _tracked(track.number, frame, detection)
     yield from _end(tracks)
 
 
-def _assign(tracks: list[_Track], detections: tuple[Detection, ...], min_overlap: float) -> dict[int, int]:
+def _assign(tracks: list[_Track], detections: tuple[Detection, ...], frame: Frame, min_overlap: float) -> dict[int, int]:
     """Return index of a track -> index of the detection that continues it (Jonker & Volgenant, 1987)."""
     if not tracks or not detections:
         return {}
-    costs = 1 - pairwise_iou([track.detection.box for track in tracks], [detection.box for detection in detections])
-    _, assigned, _ = lap.lapjv(costs, extend_cost=True, cost_limit=1 - min_overlap)
+    boxes = [detection.box for detection in detections]
+    overlaps = np.maximum(
+        pairwise_iou([track.detection.box for track in tracks], boxes),
+        pairwise_iou([track.expected_at(frame) for track in tracks], boxes),
+    )
+    likenesses = np.array([[_likeness(track.detection, detection) for detection in detections] for track in tracks])
+    costs = np.where(overlaps >= min_overlap, 1 - overlaps + LIKENESS_WEIGHT * (1 - likenesses), _FORBIDDEN)
+    _, assigned, _ = lap.lapjv(costs, extend_cost=True, cost_limit=_FORBIDDEN / 2)
     return {position: int(number) for position, number in enumerate(np.asarray(assigned)) if number >= 0}
+
+
+def _likeness(first: Detection, second: Detection) -> float:
+    likeness = first.likeness(second)
+    return 1.0 if likeness is None else likeness
+
+
+def _most_alike(tracks: list[_Track], detection: Detection) -> _Track | None:
+    """Return the track whose face looks most like that of a detection, None if none looks like it."""
+    alike = [(likeness, track) for track in tracks if (likeness := track.detection.likeness(detection)) is not None]
+    likeness, track = max(alike, key=lambda pair: pair[0], default=(0.0, None))
+    return track if likeness >= MIN_LIKENESS else None
 
 
 def _drop_contained(detections: list[Detection], tracked: list[Box]) -> list[Detection]:
@@ -121,7 +177,7 @@ def _extend(track: _Track, frame: Frame, detection: Detection) -> Iterator[Track
         fraction = (between.span.start_ms - start_ms) / interval_ms
         yield _tracked(track.number, between, track.detection.interpolate(detection, fraction), detected=False)
     yield _tracked(track.number, frame, detection)
-    track.frame, track.detection, track.frames_since, track.missed = frame, detection, [], False
+    track.continued(frame, detection)
 
 
 def _tracked(number: int, frame: Frame, face: Detection, *, detected: bool = True) -> TrackedFace:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.faces.align import Aligner
+from annotate.faces.align import Aligner, FramedFace
 from annotate.faces.box import Box, pairwise_iou
 from annotate.faces.detection import Detection, left_to_right
 from annotate.faces.picture import View, colour_picture
@@ -57,10 +57,14 @@ MIN_HEIGHT = 0.8
 """Minimum height of YuNet's rectangle, in heights of the smallest face to find: sizes are estimates, and none of that size
 must be missed."""
 
+MIN_SMALLER_HEIGHT = 0.5
+"""Minimum height of the rectangle of a face that is a little too small, in the same measure."""
+
 BOX_PER_FIND = 0.817
 """Side of a face's box, in heights of YuNet's rectangle, which includes the forehead."""
 
 _VIEW_TIMES, _VIEW_PX = 2.4, 160
+_FEATURES_TIMES, _FEATURES_PX = 1.4, 16
 _TURNS = {0: None, 90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, -90: cv2.ROTATE_90_CLOCKWISE}
 """For the roll of a face, how the picture is turned to show it upright."""
 
@@ -120,6 +124,10 @@ class YuNetDetector:
         """Return the faces that continue ``known``, from left to right."""
         return self._kept([face for face in map(self._searched(frame).again, known) if face is not None])
 
+    def smaller(self, frame: Frame) -> tuple[Detection, ...]:
+        """Return the upright faces that are a little too small to be found, in boxes that are not fitted to landmarks."""
+        return left_to_right([self._searched(frame).unfitted(find) for find in self._searched(frame).smaller])
+
     def _searched(self, frame: Frame) -> _SearchedFrame:
         if self._last is None or self._last.frame is not frame:
             picture = colour_picture(frame, self._short_side_px)
@@ -151,11 +159,13 @@ class _SearchedFrame:
 
         The columns are x, y, width, height, score and roll.
         """
-        turn, turned = _TURNS[roll_deg], self.picture
-        if turn is not None:
+        turn = _TURNS[roll_deg]
+        if turn is None:
+            rows = self.upright[self.upright[:, 4] >= min_score]
+        else:
             turned = np.asarray(cv2.rotate(self.small_picture, turn), np.uint8)
-        rows = self.network(turned, min_score)
-        rows[:, :4] *= max(self.picture.shape) / max(turned.shape)
+            rows = self.network(turned, min_score)
+            rows[:, :4] *= max(self.picture.shape) / max(turned.shape)
         rows = rows[rows[:, 3] >= self.min_height_px]
         height, width = self.picture.shape[:2] if roll_deg % 180 == 0 else self.picture.shape[1::-1]
         for _ in range(roll_deg // 90 % 4):  # turn the rectangles clockwise by 90 degrees
@@ -173,6 +183,13 @@ class _SearchedFrame:
         roll_deg = known[int(ious.argmax())].pose.roll_deg if is_known else find[5]
         return self._aligned(center, side, find[4], roll_deg)
 
+    def unfitted(self, find: NDArray[np.float64]) -> Detection:
+        """Return the detection of an upright find as the network frames it."""
+        x, y, width, height, score = find[:5]
+        side = BOX_PER_FIND * height
+        box = Box(x + (width - side) / 2, y + (height - side) / 2, side, side)
+        return Detection(box.scaled(1 / self._factor), score)
+
     def again(self, face: Detection) -> Detection | None:
         """Return a known face if it is still about where it was."""
         return self._found_in(View.around(face.box.scaled(self._factor), face.pose.roll_deg, _VIEW_TIMES, _VIEW_PX))
@@ -188,6 +205,18 @@ class _SearchedFrame:
         others = [other for other in map(self._found_in, views) if other is not None]
         best = max(others, key=lambda other: other.score, default=face)
         return best if best.score > face.score + _MIN_GAIN else face
+
+    @cached_property
+    def upright(self) -> NDArray[np.float64]:
+        """The finds of any size in the upright picture: (n, 5), the highest score first."""
+        return self.network(self.picture, MIN_KNOWN_SCORE)
+
+    @property
+    def smaller(self) -> NDArray[np.float64]:
+        """The sure finds in the upright picture that are a little too small."""
+        heights, scores = self.upright[:, 3], self.upright[:, 4]
+        is_small = (heights >= MIN_SMALLER_HEIGHT / MIN_HEIGHT * self.min_height_px) & (heights < self.min_height_px)
+        return self.upright[is_small & (scores >= MIN_LARGE_SCORE)]
 
     @cached_property
     def small_picture(self) -> NDArray[np.uint8]:
@@ -215,7 +244,14 @@ class _SearchedFrame:
         x, y = center - side / 2
         box = Box(x, y, side, side).scaled(1 / self._factor)
         face = self.align(self.frame.image, box, roll_deg)
-        return Detection(face.box, float(score), face.pose)
+        return Detection(face.box, float(score), face.pose, self._features(face))
+
+    def _features(self, face: FramedFace) -> NDArray[np.float32]:
+        """Return the features of a face (see `Detection`), with some hair around it, in colour."""
+        view = View.around(face.box.scaled(self._factor), face.pose.roll_deg, _FEATURES_TIMES, _FEATURES_PX)
+        features = view.of(self.picture, 4).astype(np.float32).ravel()
+        features -= features.mean()
+        return features / max(float(np.linalg.norm(features)), 1.0)
 
 
 def _center(find: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ STRIDES_PX = (8, 16, 32)
 MAX_IOU = 0.4
 """Maximum intersection over union of two finds; of two that overlap more, the one of the lower score is left out."""
 
-MAX_FINDS = 400
+MAX_FINDS = 200
 _FIXED_SIZES = (640, 6400, 1600, 400)
 """Sizes of inputs and outputs that the file states as fixed, although the network takes any multiple of 32 pixels."""
 

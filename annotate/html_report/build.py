@@ -9,6 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from annotate.analytics.face_filter import NO_FILTER, FaceFilter, remark_on_lacking
+from annotate.analytics.summary import count_lacking
 from annotate.archive.stored_report import ANNOTATE_AGAIN
 from annotate.errors import format_error
 from annotate.extras import check_extra
@@ -36,14 +38,15 @@ _PACKAGES = {"jinja2": "jinja2", "plotly": "plotly", "PIL": "pillow"}
 class PageOptions:
     """Options of a page.
 
-    ``videos`` is as for `collect`; ``jobs`` is the number of videos read at a time; a page with more than ``max_inline``
-    videos has their data in separate files.
+    ``videos`` and ``faces`` are as for `collect`; ``jobs`` is the number of videos read at a time; a page with more than
+    ``max_inline`` videos has their data in separate files.
     """
 
     videos: PathOrUrl | None = None
     thumbnails: bool = True
     jobs: int = field(default_factory=available_cores)
     max_inline: int = MAX_INLINE
+    faces: FaceFilter = NO_FILTER
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def write_page(
     options = options or PageOptions()
     check_extra("an HTML report", "report", _PACKAGES)
     check_writable(output)
-    contents = collect(paths, progress, options.videos)
+    contents = collect(paths, progress, options.videos, options.faces)
     problems = [*contents.skipped_problems, *contents.missing]
     if not contents.reports:
         return WrittenPage(contents, sorted(problems))
@@ -83,7 +86,14 @@ def write_page(
     notes: dict[str, list[str]] = {}
     unplayable = 0
     reports = [row.report for row in rows]
-    details = read_details(reports, contents.root, thumbnails=options.thumbnails, jobs=options.jobs, progress=progress)
+    details = read_details(
+        reports,
+        contents.root,
+        thumbnails=options.thumbnails,
+        jobs=options.jobs,
+        progress=progress,
+        faces=options.faces,
+    )
     with contextlib.closing(details):
         for row, detail in zip(rows, details, strict=True):
             problems += detail.problems
@@ -105,6 +115,7 @@ def write_page(
         inline=inline,
         part_urls=part_urls,
         notes=notes,
+        filtered=_filtered(contents, options.faces),
         plotly="" if is_large else plotly,
         plotly_url=parts.add(plotly) if is_large and plotly else "",
     )
@@ -122,6 +133,7 @@ def _render(
     inline: dict[str, Any],
     part_urls: dict[str, str],
     notes: dict[str, list[str]],
+    filtered: Sequence[str],
     plotly: str,
     plotly_url: str,
 ) -> str:
@@ -145,6 +157,7 @@ def _render(
         legend=make_legend(contents),
         figures=[{"key": chart.key, "figure": chart.figure} for chart in charts],
         rows=rows,
+        filtered=filtered,
         older=sum(row.is_older for row in rows),
         notable=f"An emotion is found where it is the main one or has at least {NOTABLE_SHARE:.0%} of the face time.",
         with_data=with_data,
@@ -165,6 +178,13 @@ def _capitalize(text: str) -> str:
 
 def _totals(contents: Contents) -> dict[str, Any]:
     return {str(name): value for name, value in contents.videos.totals.iloc[0].items()}
+
+
+def _filtered(contents: Contents, faces: FaceFilter) -> list[str]:
+    """Return sentences on which faces count; none if all do."""
+    lacking = count_lacking(contents.reports, faces)
+    which = [f"Only faces count that are: {faces.statement}."] if faces.columns else []
+    return [*which, *([f"{remark_on_lacking(lacking)}."] if lacking else [])]
 
 
 def _row_data(row: Row, part_url: str, notes: Sequence[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from annotate.analytics.face_filter import NO_FILTER, FaceFilter
 from annotate.analytics.read import ReportBatch, ReportSummary, read_reports
 from annotate.analytics.summary import Summary, Tally
 from annotate.archive.find_reports import check_videos_folder, find_reports
@@ -83,10 +84,16 @@ class Contents:
         return {folder: display_path(path, self.root) for folder, path in parents.items()}
 
 
-def collect(paths: Iterable[PathOrUrl], progress: ProgressWrapper = iter, videos: PathOrUrl | None = None) -> Contents:
+def collect(
+    paths: Iterable[PathOrUrl],
+    progress: ProgressWrapper = iter,
+    videos: PathOrUrl | None = None,
+    faces: FaceFilter = NO_FILTER,
+) -> Contents:
     """Read the reports below ``paths``; the result does not depend on their order.
 
-    ``videos`` is the folder of the videos, if ``paths`` is the one folder to which their outputs were written.
+    Blocks that do not pass the filter ``faces`` are left out. ``videos`` is the folder of the videos, if ``paths`` is the
+    one folder to which their outputs were written.
 
     Raises:
         SettingsError: ``videos`` is given, but ``paths`` is not a single directory, or ``videos`` is not a directory.
@@ -98,7 +105,7 @@ def collect(paths: Iterable[PathOrUrl], progress: ProgressWrapper = iter, videos
     by_video, by_folder, confidence = Tally("video"), Tally("folder"), _ConfidenceHistogram()
     reports: dict[int, ReportSummary] = {}
     skipped = list(found.skipped)
-    for batch in read_reports(progress(ordered)):
+    for batch in read_reports(progress(ordered), faces):
         if isinstance(batch, SkippedPath):
             skipped.append(batch)
             continue

@@ -7,10 +7,11 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from annotate.analytics.face_filter import NO_FILTER, FaceFilter
 from annotate.analytics.read import ReportSummary
 from annotate.archive.stored_report import ANNOTATE_AGAIN, read_report
 from annotate.errors import ReportError, format_error, remedy_for
@@ -39,13 +40,22 @@ class VideoDetails:
 
 
 def read_details(
-    reports: Sequence[ReportSummary], root: PathOrUrl, *, thumbnails: bool, jobs: int, progress: ProgressWrapper = iter
+    reports: Sequence[ReportSummary],
+    root: PathOrUrl,
+    *,
+    thumbnails: bool,
+    jobs: int,
+    progress: ProgressWrapper = iter,
+    faces: FaceFilter = NO_FILTER,
 ) -> Generator[VideoDetails, None, None]:
-    """Yield the details of reports in order; problems have paths relative to ``root``. Close the generator to stop early."""
+    """Yield the details of reports in order, without the blocks that do not pass the filter ``faces``.
+
+    Problems have paths relative to ``root``. Close the generator to stop early.
+    """
     executor, stopped = ThreadPoolExecutor(jobs), threading.Event()
     take_thumbnails = functools.partial(thumbnail_urls, should_stop=stopped.is_set) if thumbnails else None
     try:
-        details = executor.map(lambda report: _read_one(report, root, take_thumbnails), reports)
+        details = executor.map(lambda report: _read_one(report, root, take_thumbnails, faces), reports)
         for _ in progress([report.path for report in reports]):
             yield next(details)
     finally:
@@ -54,7 +64,10 @@ def read_details(
 
 
 def _read_one(
-    report: ReportSummary, root: PathOrUrl, take_thumbnails: Callable[[Path, Report], dict[int, str]] | None
+    report: ReportSummary,
+    root: PathOrUrl,
+    take_thumbnails: Callable[[Path, Report], dict[int, str]] | None,
+    faces: FaceFilter,
 ) -> VideoDetails:
     problems: list[tuple[str, str]] = []
     try:
@@ -67,6 +80,7 @@ def _read_one(
     if full_report is not None:
         if full_report.meta.damage:
             problems.append((DAMAGED_KIND, full_report.meta.damage.details()))
+        full_report = replace(full_report, table=faces.select(full_report.table))
         is_current = exists and _is_current(full_report.meta, report.video_path, problems)
         thumbnails: dict[int, str] = {}
         if take_thumbnails is not None and is_current and storage.is_local:

@@ -190,7 +190,8 @@ def _decode(
 ) -> Generator[Frame, None, int]:
     """Yield the frames of one decoding, during which the packets of the streams ``copied`` are read; return its status."""
     size = size if isinstance(size, tuple) or video.has_square_pixels else size.size_px(video.width_px, video.height_px)
-    packets = Packets()
+    clock = _Clock.of(video, sought_s)
+    packets = Packets(clock.has_durations)
     with line_channel() as decoded, line_channel() as delivered, line_channel() as stored:
         channels = (decoded, delivered, stored)
         command = _command(video, size, limits, [channel.target for channel in channels], copied, sought_s)
@@ -202,7 +203,7 @@ def _decode(
             assert process.stdout is not None
             _widen_pipe(process.stdout)
             pictures = _read_pictures(process.stdout, stamps, report, video, size, limits.stall_timeout_s)
-            yield from _with_spans(pictures, report, _Clock.of(video, sought_s), packets, wait_for_packets)
+            yield from _with_spans(pictures, report, clock, packets, wait_for_packets)
             process.wait()
             wait_for_packets()
     report.packets_end_ms = max(report.packets_end_ms, packets.end_us // _US_PER_MS + sought_s * MS_PER_S)
@@ -361,9 +362,7 @@ def _with_spans(
         yield _frame(report, clock, previous, previous_ms + last_ms, 0)
 
 
-def _frame(
-    report: DecodingReport, clock: _Clock, started: tuple[int, Stamp, _Picture], end_ms: int, lost: int
-) -> Frame:
+def _frame(report: DecodingReport, clock: _Clock, started: tuple[int, Stamp, _Picture], end_ms: int, lost: int) -> Frame:
     """Return a frame that ends at a time, also for the ``lost`` frames after it."""
     start_ms, stamp, picture = started
     first = report.frames

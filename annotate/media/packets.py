@@ -15,12 +15,15 @@ _DURATIONS_KEPT = 256
 class Packets:
     """Collects ``framecrc`` lines of packets; stream 0 of the output is the video stream. Times are in microseconds.
 
-    ``end_us`` is the end of the latest packet, ``last_start_us`` the start of the last video packet in decoding order.
+    ``last_start_us`` is the start of the last video packet in decoding order. Without ``has_durations`` only that one's
+    duration is how long its frame is shown.
     """
 
-    def __init__(self) -> None:
-        self.end_us = 0
+    def __init__(self, has_durations: bool) -> None:
         self.last_start_us: int | None = None
+        self._has_durations = has_durations
+        self._latest_us = 0
+        self._last_end_us = 0
         self._time_bases: dict[int, tuple[int, int]] = {}
         self._durations_us: OrderedDict[int, int] = OrderedDict()
 
@@ -36,12 +39,19 @@ class Packets:
         if pts == _NO_TIME or stream not in self._time_bases:
             return
         start_us, duration_us = self._microseconds(stream, pts), self._microseconds(stream, duration)
-        self.end_us = max(self.end_us, start_us + duration_us)
+        counts = stream or self._has_durations
+        self._latest_us = max(self._latest_us, start_us + duration_us if counts else start_us)
         if stream == 0:
+            self._last_end_us = start_us + duration_us
             self.last_start_us = start_us
             self._durations_us[start_us] = duration_us
             if len(self._durations_us) > _DURATIONS_KEPT:
                 self._durations_us.popitem(last=False)
+
+    @property
+    def end_us(self) -> int:
+        """The end of the latest packet."""
+        return max(self._latest_us, self._last_end_us)
 
     def duration_us(self, start_us: int) -> int:
         """Return the duration of the video packet that starts at a time; 0 if none does or it has no duration."""

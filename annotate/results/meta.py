@@ -15,7 +15,7 @@ from typing import Any
 from annotate import version
 from annotate.errors import StorageError
 from annotate.results.damage import Damage
-from annotate.settings import Settings
+from annotate.settings import DETECTORS, Settings
 from annotate.storage.base import storage_for
 from annotate.storage.values import FileStat, PathOrUrl
 
@@ -24,6 +24,9 @@ _TABLE_ENDING = ".emotions.csv"
 
 HASHED_PART_BYTES = 1 << 20
 _HASH_DIGITS = 32
+
+_MIN_SMALL_FACES = 2
+"""Number of searches: what is seen in a single one may be no face."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ class Meta:
     frame at the beginning, ``size_changes`` are the later ones; analysis versions before 5 did not write them. The keys of
     ``renders`` are relative paths from the folder of the sidecar to rendered videos, with slashes and escaped by
     `json_safe_text`. ``former_name`` is the name of the video in the sidecar if both were renamed since (`renamed`), else
-    empty; it is not written.
+    empty; it is not written. ``small_faces`` is the number of searches of the video that saw a face a little smaller than
+    the smallest to find.
     """
 
     analysis_version: int
@@ -85,6 +89,7 @@ class Meta:
     renders: Mapping[str, Render] = field(default_factory=dict)
     former_name: str = field(default="", compare=False)
     size_changes: tuple[SizeChange, ...] = ()
+    small_faces: int = 0
 
     def size_px_at(self, time_ms: int) -> tuple[int, int]:
         """Return width and height of the displayed frame at a time; boxes at that time are in its pixels."""
@@ -101,6 +106,11 @@ class Meta:
     def is_later(self) -> bool:
         """Whether a later analysis version than this program's made the outputs: they are not readable."""
         return self.analysis_version > version.ANALYSIS_VERSION
+
+    @property
+    def has_small_faces(self) -> bool:
+        """Whether there is a face that was left out because it is a little too small: in at least two searches."""
+        return self.small_faces >= _MIN_SMALL_FACES
 
     @property
     def damage(self) -> Damage:
@@ -185,6 +195,7 @@ def parse_meta(text: bytes, path: PathOrUrl | None = None) -> Meta | None:
         and isinstance(meta.duration_s, int | float)
         and math.isfinite(meta.duration_s)
         and isinstance(meta.faces, int)
+        and isinstance(meta.small_faces, int)
         and isinstance(meta.width_px, int)
         and isinstance(meta.height_px, int)
         and all(isinstance(value, int) and value > 0 for change in changes for value in (change.width_px, change.height_px))
@@ -203,9 +214,12 @@ _SIDECAR_KEYS = {"detection_interval_ms": "look_interval_ms", "chunk_s": "part_s
 
 
 def result_settings(settings: Settings) -> dict[str, Any]:
-    """Return the settings as recorded in a sidecar, without the model, which is recorded by its hash."""
+    """Return the settings as recorded in a sidecar: the detector by its name and version, and without the model.
+
+    The sidecar has the hash of the model.
+    """
     names = {item.name: _SIDECAR_KEYS.get(item.name, item.name) for item in fields(settings) if item.name != "model"}
-    return {key: getattr(settings, name) for name, key in names.items()}
+    return {key: getattr(settings, name) for name, key in names.items()} | {"detector": DETECTORS[settings.detector]}
 
 
 def describe_source(path: PathOrUrl, stat: FileStat | None = None, file: Path | None = None) -> Source:

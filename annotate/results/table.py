@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from annotate.analysis.annotation import Annotation
+from annotate.faces.quality import Appearance
 
 BLOCK_COLUMNS = (
     "face_id",
@@ -30,19 +31,26 @@ BLOCK_COLUMNS = (
 )
 """The columns before the class probabilities."""
 
+APPEARANCE_COLUMNS = ("yaw", "pitch", "roll", "sharpness", "brightness", "face_px", "quality", "reliable")
+"""The columns after the class probabilities (`annotate.faces.quality.Appearance`); analysis versions before 6 lack them."""
+
 _REQUIRED_COLUMNS = ("face_id", "block", "start_time", "end_time", "emotion", "confidence")
 """Columns that even a table of an older analysis version has."""
 
-_DECIMALS = {"start_time": 3, "end_time": 3, "x": 1, "y": 1, "width": 1, "height": 1, "face_score": 3}
+_DECIMALS = {
+    **dict.fromkeys(("x", "y", "width", "height", "yaw", "pitch", "roll", "face_px"), 1),
+    **dict.fromkeys(("start_time", "end_time", "face_score", "sharpness", "brightness", "quality"), 3),
+}
 _PROBABILITY_DECIMALS = 4
-_INTEGER_COLUMNS = ("face_id", "block", "start_frame", "end_frame", "frames", "detections", "overlap")
+_INTEGER_COLUMNS = ("face_id", "block", "start_frame", "end_frame", "frames", "detections", "overlap", "reliable")
 
 
 def to_table(annotations: Sequence[Annotation], class_names: Sequence[str]) -> pd.DataFrame:
     """Return annotations as a table, one row each, in the given order.
 
-    The columns are `BLOCK_COLUMNS`, then one per class with its probability. Times are in seconds, boxes in pixels of the
-    displayed frame, ``overlap`` in frames shared with the previous block. All numbers are rounded as in the file.
+    The columns are `BLOCK_COLUMNS`, then one per class with its probability, then `APPEARANCE_COLUMNS`. Times are in
+    seconds, boxes and ``face_px`` in pixels of the displayed frame, ``overlap`` in frames shared with the previous block,
+    angles in degrees; ``reliable`` is 0 or 1. All numbers are rounded as in the file.
     """
     rows = [
         (
@@ -63,12 +71,13 @@ def to_table(annotations: Sequence[Annotation], class_names: Sequence[str]) -> p
             annotation.emotion,
             annotation.confidence,
             *annotation.probabilities,
+            *_appearance(annotation.appearance),
         )
         for annotation in annotations
     ]
-    table = pd.DataFrame(rows, columns=pd.Index([*BLOCK_COLUMNS, *class_names]))
+    table = pd.DataFrame(rows, columns=pd.Index(_columns(class_names)))
     for name, decimals in _decimals(class_names).items():
-        table[name] = table[name].astype(float).round(decimals)
+        table[name] = table[name].astype(float).round(decimals) + 0.0  # no -0.0
     return table.astype(dict.fromkeys(_INTEGER_COLUMNS, int) | {"emotion": str})
 
 
@@ -89,7 +98,7 @@ def parse_table(content: bytes, *, is_older: bool = False) -> pd.DataFrame:
     if not content.endswith(b"\n"):
         raise ValueError("its last line is cut off")
     table = pd.read_csv(io.BytesIO(content), keep_default_na=False)
-    missing = [name for name in BLOCK_COLUMNS if name not in table.columns]
+    missing = [name for name in (*BLOCK_COLUMNS, *APPEARANCE_COLUMNS) if name not in table.columns]
     refused = [name for name in missing if not is_older or name in _REQUIRED_COLUMNS]
     if refused:
         raise ValueError(f"the column {refused[0]} is missing")
@@ -100,19 +109,27 @@ def parse_table(content: bytes, *, is_older: bool = False) -> pd.DataFrame:
         raise ValueError("a number is missing or too large") from None
     if not np.isfinite(table[numbers].to_numpy(float)).all():
         raise ValueError("a number is missing")
-    return table.reindex(columns=[*BLOCK_COLUMNS, *class_columns(list(table.columns))]) if missing else table
+    return table.reindex(columns=_columns(class_columns(table.columns))) if missing else table
 
 
-def class_columns(columns: Sequence[str]) -> tuple[str, ...]:
+def class_columns(columns: Iterable[str]) -> tuple[str, ...]:
     """Return the columns with class probabilities of a table, which may be an older one that lacks others."""
-    if set(BLOCK_COLUMNS).issubset(columns):
-        return tuple(columns[len(BLOCK_COLUMNS) :])
-    return tuple(name for name in columns if name not in BLOCK_COLUMNS)
+    return tuple(name for name in columns if name not in BLOCK_COLUMNS and name not in APPEARANCE_COLUMNS)
 
 
 def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:
     """Return the names of the classes with a probability column."""
-    return tuple(str(name) for name in table.columns[len(BLOCK_COLUMNS) :])
+    return class_columns(map(str, table.columns))
+
+
+def _columns(class_names: Iterable[str]) -> list[str]:
+    return [*BLOCK_COLUMNS, *class_names, *APPEARANCE_COLUMNS]
+
+
+def _appearance(seen: Appearance) -> tuple[float, ...]:
+    pose = seen.pose
+    angles_deg = pose.yaw_deg, pose.pitch_deg, pose.roll_deg
+    return (*angles_deg, seen.sharpness, seen.brightness, seen.face_px, seen.quality, int(seen.is_reliable))
 
 
 def _decimals(class_names: Sequence[str]) -> dict[str, int]:

@@ -32,7 +32,7 @@ def mark(index: int, start_ms: int, digest: bytes = b"a") -> FrameMark:
 
 
 def chunk_end(frames: int, last_ms: int, *, shot_continues: bool = True, next_frame: FrameMark | None = None) -> ChunkEnd:
-    return ChunkEnd(frames, last_ms + 40, 1, 2, last_ms, next_frame, shot_continues)
+    return ChunkEnd(frames, last_ms + 40, 1, 2, last_ms, next_frame, shot_continues, small_faces=2)
 
 
 def numbering(annotations: Iterator[Annotation]) -> list[tuple[int, int, int, int]]:
@@ -83,7 +83,7 @@ def test_a_face_on_both_sides_of_a_boundary_keeps_its_id() -> None:
     ]
     assert numbering(merger.merge(first)) == [(1, 0, 0, 19), (2, 0, 0, 19), (1, 1, 20, 39)]
     assert numbering(merger.merge(second)) == [(3, 0, 50, 69), (1, 2, 50, 69), (1, 3, 70, 89)]
-    assert (merger.frames, merger.end_ms, merger.faces, merger.dropped_tracks) == (110, 5000, 3, 4)
+    assert (merger.frames, merger.end_ms, merger.faces, merger.dropped_tracks, merger.small_faces) == (110, 5000, 3, 4, 4)
 
 
 @pytest.mark.parametrize(

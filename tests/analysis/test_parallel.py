@@ -70,10 +70,8 @@ def test_parallel_analysis_equals_sequential_analysis(
     assert annotations is not None
     key = lambda each: (each.span, each.face_id, each.block)  # noqa: E731
     assert sorted(annotations, key=key) == sorted(expected, key=key)
-    assert (parallel_analysis.decoding, parallel_analysis.blocks) == (
-        sequential_analysis.decoding,
-        sequential_analysis.blocks,
-    )
+    for name in ("decoding", "blocks", "sizes", "small_faces"):
+        assert getattr(parallel_analysis, name) == getattr(sequential_analysis, name)
     assert (sequential_analysis.decoding.frames, sequential_analysis.decoding.end_ms) == (107, 5440)
     assert {each.face_id for each in expected} == {1, 2, 3, 4}
 

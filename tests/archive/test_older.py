@@ -13,7 +13,7 @@ import annotate
 import annotate.version
 from annotate.archive.stored_report import read_report
 from annotate.results.meta import describe_source, read_meta
-from annotate.results.table import BLOCK_COLUMNS, class_names_of
+from annotate.results.table import APPEARANCE_COLUMNS, BLOCK_COLUMNS, class_names_of
 from tests.cli.answers import run
 from tests.cli.conftest import _without_processes as _without_processes
 from tests.server.conftest import Opener, opener
@@ -35,7 +35,7 @@ OPTIONS = {
 
 @pytest.fixture
 def archive(tmp_path: Path, face_clip: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current directory: two videos with the kept reports; the table of ``short.mp4`` lacks two columns."""
+    """The current directory: two videos with the kept reports; the table of ``short.mp4`` lacks two more columns."""
     folder = tmp_path / "archive"
     shutil.copytree(FIXTURES, folder)
     for name in ("clip", "short"):
@@ -81,6 +81,20 @@ def test_commands_use_and_count_older_reports(archive: Path, command: str) -> No
 
 
 @pytest.mark.usefixtures("_program_is_later")
+@pytest.mark.parametrize("command", ["summarize", "find", "report"])
+def test_a_filter_of_faces_leaves_out_older_reports(archive: Path, command: str) -> None:
+    answer = run(*OPTIONS[command], "--min-quality", "0")
+    assert answer.status == 0
+    assert answer.errors.count("2 tables lack") == 1
+    if command == "report":
+        page = (archive / "page.html").read_text()
+        assert ("quality at least 0" in page, "2 tables lack" in page, '"lanes":[]' in page) == (True, True, True)
+    elif command == "find":
+        assert answer.output.startswith("0 moments")
+    assert "tables lack" not in run(*OPTIONS[command]).errors
+
+
+@pytest.mark.usefixtures("_program_is_later")
 def test_written_moments_are_marked(archive: Path) -> None:
     sidecar = archive / "clip.emotions.meta.json"
     meta = read_meta(sidecar)
@@ -110,7 +124,8 @@ def test_columns_that_an_older_table_lacks_are_empty(archive: Path) -> None:
     assert list(short.table.columns) == list(full.table.columns)
     assert tuple(short.table.columns[: len(BLOCK_COLUMNS)]) == BLOCK_COLUMNS
     assert class_names_of(short.table) == class_names_of(full.table)
-    assert [name for name in short.table.columns if short.table[name].isna().any()] == ["face_score", "overlap"]
+    empty = [[name for name in report.table.columns if report.table[name].isna().all()] for report in (full, short)]
+    assert empty == [[*APPEARANCE_COLUMNS], ["face_score", "overlap", *APPEARANCE_COLUMNS]]
     assert short.blocks == full.blocks
     assert short.blocks
 
@@ -121,6 +136,7 @@ def test_formats_come_from_the_data_that_is_there(archive: Path) -> None:
     full, short = (json.loads((archive / f"{name}.emotions.json").read_text()) for name in ("clip", "short"))
     assert short["provenance"]["analysis_version"] == KEPT_VERSION
     empty = {"face_score": None, "overlap": None}
+    assert all(annotation[name] is None for annotation in full["annotations"] for name in APPEARANCE_COLUMNS)
     assert short["annotations"] == [annotation | empty for annotation in full["annotations"]]
     assert (archive / "short.emotions.en.vtt").read_text() == (archive / "clip.emotions.en.vtt").read_text()
 

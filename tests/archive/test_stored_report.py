@@ -102,7 +102,7 @@ def test_invalid_utf_8_is_refused(tmp_path: Path) -> None:
     ("old", "new", "key_word"),
     [
         (",sadness,1.0000", ",boredom,1.0000", "an emotion"),
-        (",1.0000,0.0000\n", ",1.5000,0.0000\n", "a probability"),
+        (",1.0000,0.0000,0.0,", ",1.5000,0.0000,0.0,", "a probability"),
         ("4.000", "1e300", "a time"),
         ("face_id", "face", "the column face_id is missing"),
     ],

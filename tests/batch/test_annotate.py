@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from annotate.analysis.tools import Tools
-from annotate.batch.annotate import ChunkPlan, annotate_or_split
+from annotate.batch.annotate import ChunkPlan, annotate_or_split, annotate_video
 from annotate.batch.job import Outcome, Status, WorkContext
-from annotate.results.meta import describe_source
+from annotate.results.meta import describe_source, read_meta
 from annotate.settings import Settings
 from annotate.storage.local.storage import LocalStorage
 from tests.runs import job_for
@@ -37,3 +37,12 @@ def test_annotate_or_split_locks_a_video_once(
     assert isinstance(plan, ChunkPlan)
     assert (plan.count, plan.duration_s, plan.source) == (2, 2.0, describe_source(long))
     assert bases == [tmp_path / "short", tmp_path / "long"]
+
+
+def test_faces_that_are_a_little_too_small_are_recorded_and_said(tmp_path: Path, face_clip: Path) -> None:
+    video = shutil.copy(face_clip, tmp_path / "clip.mp4")
+    outcome = annotate_video(job_for(video, settings=Settings(min_face=0.7)), WorkContext(Tools()))
+    meta = read_meta(tmp_path / "clip.emotions.meta.json")
+    assert meta is not None
+    assert (meta.faces, meta.small_faces, meta.has_small_faces) == (0, 2, True)
+    assert (outcome.status, outcome.has_small_faces) == (Status.NO_FACES, True)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from annotate.archive.layout import OutputOptions, Outputs
 from annotate.batch.plan import Action
 from annotate.results.meta import Meta, describe_source, hash_content, result_settings
-from annotate.settings import Settings
+from annotate.settings import HOG, Settings
 from annotate.version import ANALYSIS_VERSION
 from tests.runs import decide_now, name_all
 
@@ -236,7 +236,12 @@ def test_unknown_subtitles_do_not_count_as_output(movie: tuple[Path, Outputs]) -
 
 @pytest.mark.parametrize(
     ("settings", "model_hash"),
-    [(Settings(min_face=0.2), MODEL_HASH), (Settings(detection_interval_ms=100), MODEL_HASH), (SETTINGS, "another")],
+    [
+        (Settings(min_face=0.2), MODEL_HASH),
+        (Settings(detection_interval_ms=100), MODEL_HASH),
+        (Settings(detector=HOG), MODEL_HASH),
+        (SETTINGS, "another"),
+    ],
 )
 def test_other_settings_or_model_annotate_again(movie: tuple[Path, Outputs], settings: Settings, model_hash: str) -> None:
     assert decide_now(*movie, OutputOptions(), settings, model_hash).action is Action.ANNOTATE

@@ -1,6 +1,6 @@
 """Measure which faces are found: ``python -m tests.benchmarks.faces [--boxes FILE.npz] [--clips DIR]``.
 
-``--boxes`` holds labelled crowd pictures: ``jpeg`` (all files end to end), ``offset`` (where each begins), ``box_xyxy``
+``--boxes`` holds labeled crowd pictures: ``jpeg`` (all files end to end), ``offset`` (where each begins), ``box_xyxy``
 (n, 4) in 416ths of the width and height, and ``box_image`` (n,). They become a video, a second for each picture, that is
 annotated as any other. ``--clips`` is searched for videos. Both are optional; pictures turned in the image plane, clips
 without faces and the clip on which time is measured are made from the sample videos and by ffmpeg.
@@ -42,7 +42,7 @@ from tests.clips import SAMPLES, file_url, run_ffmpeg
 PICTURE_PX = 640
 LABEL_UNIT = 416
 SIZES = (0.06, 0.15)
-"""Minimum heights of labelled faces, as fractions of the picture."""
+"""Minimum heights of labeled faces, as fractions of the picture."""
 
 MIN_IOU = 0.4
 """Minimum intersection over union of a label and the rectangle of a found face that counts as its face."""
@@ -72,7 +72,7 @@ _SOURCES = {
 
 @dataclass(frozen=True)
 class CrowdFigures:
-    """How many labelled faces were found, by minimum size, and how many boxes are no face."""
+    """How many labeled faces were found, by minimum size, and how many boxes are no face."""
 
     found: dict[float, tuple[int, int]]
     boxes: int
@@ -95,7 +95,7 @@ class ClipFigures:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--boxes", type=click.Path(exists=True, path_type=Path), help="Labelled crowd pictures (.npz).")
+@click.option("--boxes", type=click.Path(exists=True, path_type=Path), help="Labeled crowd pictures (.npz).")
 @click.option("--clips", type=click.Path(exists=True, path_type=Path), help="Folder of videos.")
 @click.option("--detector", "detectors", type=click.Choice(list(DETECTORS)), multiple=True, help="Default: all.")
 def main(boxes: Path | None, clips: Path | None, detectors: tuple[str, ...]) -> None:
@@ -148,7 +148,7 @@ def _figures(settings: Settings, boxes: Path | None, clips: Path | None, folder:
 
 
 def crowd_video(path: Path, folder: Path) -> tuple[Path, list[NDArray[np.float64]]]:
-    """Make a video of labelled pictures, a second each; return its path and the labels (n, 4) in pixels."""
+    """Make a video of labeled pictures, a second each; return its path and the labels (n, 4) in pixels."""
     data = np.load(path)
     files = [data["jpeg"][start:end] for start, end in zip(data["offset"], data["offset"][1:], strict=False)]
     for number, content in enumerate(files):

@@ -297,6 +297,7 @@ def test_patterns_where_there_are_no_videos_at_all(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
+        (("--detector", "opencv"), "--detector.*yunet.*dlib"),
         (("--min-face", "0"), "--min-face"),
         (("--min-face", "1"), "--min-face"),
         (("--min-face", "small"), "--min-face"),

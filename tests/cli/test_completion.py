@@ -32,7 +32,7 @@ def test_options_of_annotating_and_of_a_command() -> None:
     assert {"--min-face"} == completed("--min")
     assert completed("videos", "--ex") == {"--exclude"}
     assert completed("--ver") == {"--verbose", "--version"}
-    assert completed("find", "--min") == {"--min-confidence", "--min-seconds"}
+    assert completed("find", "--min") == {"--min-confidence", "--min-seconds", "--min-face-px", "--min-quality"}
 
 
 @pytest.mark.parametrize("before", [(), ("videos",), ("convert", "videos")])
@@ -45,6 +45,7 @@ def test_formats(before: tuple[str, ...]) -> None:
 def test_values_of_choices() -> None:
     assert completed("videos", "--lang", "") == {"en", "ru"}
     assert completed("plot", "--lang", "r") == {"ru"}
+    assert completed("videos", "--detector", "") == completed("dataset", "build", "--detector", "") == {"yunet", "dlib"}
     assert completed("find", "videos", "--emotion", "s") == {"sadness", "surprise"}
     assert completed("summarize", "--by", "f") == {"folder", "face"}
     assert completed("videos", "--output-dir", "x") == {"<dir>"}

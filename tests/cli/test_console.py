@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from dataclasses import replace
 from functools import partial
@@ -120,6 +121,14 @@ def test_closing_table_ends_with_remarks_failures_and_totals() -> None:
     assert remarks.splitlines() == ["Remarks:", f"  b.mp4: {NO_FACES.problem}"]
     assert failures.splitlines() == ["1 failed:", f"  e.mp4: {FAILED.reason}"]
     assert totals == "5 videos: 1 annotated, 1 without faces, 1 converted, 1 up to date, 1 failed."
+
+
+def test_closing_table_counts_videos_with_small_faces_in_one_remark() -> None:
+    small = [replace(outcome, has_small_faces=True) for outcome in (ANNOTATED, NO_FACES, UP_TO_DATE)]
+    remarks = closing_table(small).split("\n\n")[1].splitlines()
+    assert remarks[:-1] == ["Remarks:", f"  b.mp4: {NO_FACES.problem}"]
+    assert re.match(r" +2 videos .*--min-face", remarks[-1])
+    assert "--min-face" not in closing_table(ALL)
 
 
 def test_closing_table_has_no_empty_lists() -> None:

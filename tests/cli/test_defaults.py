@@ -10,6 +10,7 @@ from annotate.cli import defaults
 from annotate.cli.config import config
 from annotate.cli.defaults import key_of, leaves, variable_of
 from annotate.cli.main import main
+from annotate.settings import DETECTORS, HOG
 from tests.cli.answers import Answer, names, run
 
 TABLE = "videos/a.emotions.csv"
@@ -77,8 +78,11 @@ def test_the_command_line_wins_over_the_environment_over_a_table_over_the_top(
     assert value_of("--min-face", "dataset", "build") == ("0.2", "mine.toml")
     monkeypatch.setenv("ANNOTATE_MIN_FACE", "0.4")
     assert value_of("--min-face") == ("0.4", "ANNOTATE_MIN_FACE")
+    monkeypatch.setenv("ANNOTATE_DETECTOR", "dlib")
     answer = run("videos", "--min-face", "0.5", "--format", "json")
-    assert '"min_face": 0.5' in (folder / "videos/a.emotions.meta.json").read_text()
+    sidecar = (folder / "videos/a.emotions.meta.json").read_text()
+    assert '"min_face": 0.5' in sidecar
+    assert f'"detector": "{DETECTORS[HOG]}"' in sidecar
     assert "min-face" not in answer.errors
     assert answer.errors.count("--lang ru") == 1
 

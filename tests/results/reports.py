@@ -6,6 +6,8 @@ from annotate.analysis.annotation import Annotation
 from annotate.emotions.labels import EMOTIONS
 from annotate.faces.blocks import TimedBox
 from annotate.faces.box import Box
+from annotate.faces.pose import Pose
+from annotate.faces.quality import Appearance
 from annotate.results.boxes import collect_trajectories
 from annotate.results.meta import Meta, Source, result_settings
 from annotate.results.report import Report
@@ -80,4 +82,5 @@ def _annotation(
     detected = tuple(TimedBox(time_ms, box_at(face_id, time_ms)) for time_ms in range(start_ms, end_ms, 200))
     box = box_at(face_id, (start_ms + end_ms) // 2)
     span = Span(start_ms, end_ms)
-    return Annotation(face_id, number, 0, 19, span, box, 1.0, 20, 4, overlap, classes, probabilities, detected)
+    seen = Appearance(Pose(5.0 * number, -4.0, 3.0), sharpness=0.08, brightness=0.45, face_px=box.width)
+    return Annotation(face_id, number, 0, 19, span, box, 1.0, 20, 4, overlap, classes, probabilities, detected, seen)

@@ -118,6 +118,7 @@ def test_invalid_content_is_none(tmp_path: Path, content: bytes) -> None:
         ("width_px", "wide"),
         ("height_px", None),
         ("source", {"name": 5, "size_bytes": 1, "mtime_ns": 1, "hash": ""}),
+        ("small_faces", "many"),
         ("unknown", 1),
     ],
 )
@@ -130,6 +131,7 @@ def test_another_schema_is_none(tmp_path: Path, name: str, value: object) -> Non
 def test_result_settings_are_all_but_the_model() -> None:
     values = result_settings(Settings(min_face=0.2, model=Path("model.onnx")))
     assert values == {
+        "detector": "YuNet 2023mar",
         "min_face": 0.2,
         "look_interval_ms": 250,
         "search_interval_ms": 2000,

@@ -12,12 +12,15 @@ from pandas.testing import assert_frame_equal
 from annotate.analysis.annotation import Annotation
 from annotate.emotions.labels import EMOTIONS
 from annotate.faces.box import Box
-from annotate.results.table import class_names_of, format_table, parse_table, to_table
+from annotate.faces.pose import Pose
+from annotate.faces.quality import MAX_RELIABLE_YAW_DEG, Appearance
+from annotate.results.table import APPEARANCE_COLUMNS, BLOCK_COLUMNS, class_names_of, format_table, parse_table, to_table
 from annotate.span import Span
 
 HEADER = (
     "face_id,block,start_frame,end_frame,start_time,end_time,x,y,width,height,face_score,frames,detections,overlap,"
-    "emotion,confidence,anger,disgust,fear,happiness,neutral,sadness,surprise\n"
+    "emotion,confidence,anger,disgust,fear,happiness,neutral,sadness,surprise,"
+    "yaw,pitch,roll,sharpness,brightness,face_px,quality,reliable\n"
 )
 ANNOTATION = Annotation(
     face_id=1,
@@ -32,9 +35,10 @@ ANNOTATION = Annotation(
     overlap=0,
     class_names=EMOTIONS,
     probabilities=(0.0, 0.0, 0.0, 0.75, 0.25, 0.0, 0.0),
+    appearance=Appearance(Pose(-12.34, -0.04, 170.06), sharpness=0.0501, brightness=0.4999, face_px=81.54),
 )
 ROW = "1,0,3,22,0.120,0.920,10.0,20.3,80.0,81.5,1.235,20,5,0,happiness,0.7500," + (
-    "0.0000,0.0000,0.0000,0.7500,0.2500,0.0000,0.0000\n"
+    "0.0000,0.0000,0.0000,0.7500,0.2500,0.0000,0.0000,-12.3,0.0,170.1,0.050,0.500,81.5,0.501,1\n"
 )
 
 CUT_LENGTHS = (0, 1, len(HEADER) - 1, len(HEADER) + 1, len(HEADER + ROW) - 1)
@@ -55,7 +59,7 @@ DAMAGED = (
     (HEADER + ROW.rsplit(",", 2)[0] + "\n", "a number is missing or too large"),
     (HEADER + ROW + ROW.rsplit(",", 2)[0] + "\n", "a number is missing or too large"),
     (HEADER + ROW.replace("\n", ",0.1\n"), "a number is missing or too large"),
-    (HEADER + ROW + ROW.replace("\n", ",0.1\n"), "Expected 23 fields"),
+    (HEADER + ROW + ROW.replace("\n", ",0.1\n"), "Expected 31 fields"),
 )
 """Invalid texts with a complete last line, and the reason."""
 
@@ -63,6 +67,7 @@ INVALID_UTF8 = HEADER.encode() + b"\xff\xfe\x00\n"
 
 COUNTS = st.integers(0, 10_000)
 PIXELS = st.floats(-5000, 5000)
+ANGLES = st.floats(-180, 180)
 ANNOTATIONS = st.builds(
     Annotation,
     face_id=st.integers(1, 99),
@@ -77,11 +82,21 @@ ANNOTATIONS = st.builds(
     overlap=COUNTS,
     class_names=st.just(EMOTIONS),
     probabilities=st.tuples(*[st.floats(0, 1)] * len(EMOTIONS)),
+    appearance=st.builds(
+        Appearance, st.builds(Pose, ANGLES, ANGLES, ANGLES), st.floats(0, 1), st.floats(0, 1), st.floats(0, 5000)
+    ),
 )
 
 
 def test_columns_and_decimals() -> None:
     assert format_table(to_table([ANNOTATION], EMOTIONS)) == HEADER + ROW
+
+
+def test_turned_faces_are_not_reliable() -> None:
+    seen = ANNOTATION.appearance
+    yaws = [sign * (MAX_RELIABLE_YAW_DEG + more) for more in (-1, 1) for sign in (-1, 1)]
+    turned = [replace(ANNOTATION, appearance=replace(seen, pose=Pose(yaw_deg))) for yaw_deg in yaws]
+    assert to_table(turned, EMOTIONS)["reliable"].tolist() == [1, 1, 0, 0]
 
 
 def test_rows_keep_the_order_given() -> None:
@@ -100,6 +115,7 @@ def test_classes_of_another_model_become_columns() -> None:
     table = to_table([replace(ANNOTATION, class_names=names, probabilities=(0.6, 0.4))], names)
     read_back = parse_table(format_table(table).encode())
     assert class_names_of(read_back) == names
+    assert tuple(read_back.columns) == (*BLOCK_COLUMNS, *names, *APPEARANCE_COLUMNS)
     assert read_back["emotion"].tolist() == ["NA"]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from annotate.emotions.palette import color
 from annotate.results.report import Report
-from annotate.results.table import class_names_of
+from annotate.results.table import APPEARANCE_COLUMNS, class_names_of
 from annotate.span import MS_PER_S, Span
 
 VERSION = 1
@@ -76,6 +76,8 @@ def _annotations(report: Report, classes: tuple[str, ...]) -> list[dict[str, Any
                 "box": {name: row[name] for name in _BOX},
                 **{name: row[name] for name in ("face_score", "frames", "detections", "overlap", "emotion", "confidence")},
                 "probabilities": {name: row[name] for name in classes},
+                **{name: row[name] for name in APPEARANCE_COLUMNS},
+                "reliable": None if row["reliable"] is None else bool(row["reliable"]),
             }
         )
     return result

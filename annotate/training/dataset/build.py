@@ -16,7 +16,7 @@ from annotate.faces.blocks import Block, CroppedFace, crop_face, make_block
 from annotate.faces.track import TrackedFace, TrackEnd
 from annotate.media.decode import Frame, decode
 from annotate.media.probe import probe
-from annotate.settings import Limits, Settings
+from annotate.settings import DETECTORS, Limits, Settings
 from annotate.training.dataset.footage import ClipLocation, Footage
 from annotate.training.dataset.labels import LabeledClip, LabelTable, Omission, OmissionKind, rare_classes, without_extension
 from annotate.training.dataset.storage import BlockOrigin, DatasetWriter, Split, write_dataset
@@ -258,6 +258,7 @@ def _build_details(settings: BuildSettings, extra: frozenset[int]) -> dict[str, 
         "most_blocks": settings.max_blocks,
         "step_frames": STEP_FRAMES,
         "split": asdict(settings.split),
+        "detector": DETECTORS[settings.analysis.detector],
         "min_face": settings.analysis.min_face,
     }
 

@@ -13,6 +13,7 @@ from annotate.emotions.labels import EMOTIONS
 from annotate.emotions.palette import COLORS
 from annotate.results.formats.json_document import write
 from annotate.results.meta import result_settings
+from annotate.results.table import APPEARANCE_COLUMNS
 from annotate.settings import Settings
 from tests.results.reports import BLOCKS, CLIPPED, make_report
 
@@ -57,6 +58,8 @@ def test_all_annotations_have_the_times_of_the_table() -> None:
     first = found[0]
     assert (first["face_id"], first["block"], first["emotion"], first["confidence"]) == (1, 0, "happiness", 0.88)
     assert first["probabilities"] == {name: 0.88 if name == "happiness" else 0.02 for name in EMOTIONS}
+    assert (first["pitch"], first["quality"], first["reliable"]) == (-4.0, 0.8, True)
+    assert [first[name] for name in APPEARANCE_COLUMNS] == report.table.loc[0, list(APPEARANCE_COLUMNS)].tolist()
     assert first["box"] == {"x": 36.0, "y": 60.0, "width": 100.0, "height": 100.0}
 
 

@@ -15,7 +15,7 @@ from annotate.errors import DatasetError
 from annotate.faces.blocks import Block, BlockReport, cut_blocks
 from annotate.media.decode import decode
 from annotate.media.probe import probe
-from annotate.settings import Settings
+from annotate.settings import DETECTORS, Settings
 from annotate.span import Span
 from annotate.training.dataset import build as building
 from annotate.training.dataset.build import BuildReport, BuildSettings, ClipBlocks, build, count_by_kind, cut_clips
@@ -158,6 +158,7 @@ def test_dataset_of_all_labeled_clips(
         ("id", "id/utterance_1.mp4", "Ann", 1.2, 2.0, 30, 49, "sadness"),
     ]
     assert dataset.details["extra"] == ["sadness"]
+    assert dataset.details["detector"] == DETECTORS[SETTINGS.analysis.detector]
     assert set(dataset.origins.loc[dataset.origins["video"] == "happy.mp4", "split"]) == {Split().part("happy")}
     assert set(dataset.origins.loc[dataset.origins["video"] == "id", "split"]) == {Split().part("id", "Ann")}
     assert (dataset.pixels[0] == annotated_blocks(face_clip)[0].pixels).all()
