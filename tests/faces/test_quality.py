@@ -14,7 +14,7 @@ from annotate.faces.quality import Appearance, measure_crops
 from annotate.faces.yunet import YuNetDetector
 from annotate.media.decode import Frame
 
-GOOD = Appearance(Pose(), 0.1, 0.5, 48)
+GOOD = Appearance(Pose(), 0.01, 0.5, 24)
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +28,12 @@ def face(yunet: YuNetDetector, portrait: Frame) -> np.ndarray:
     [
         ({}, 1),
         ({"sharpness": 0.3, "face_px": 500}, 1),
-        ({"sharpness": 0.05}, 0.5),
-        ({"face_px": 12}, 0.25),
-        ({"brightness": 0.075}, 0.5),
-        ({"brightness": 0.97}, 0.2),
+        ({"sharpness": 0.005}, 0.5),
+        ({"face_px": 6}, 0.25),
+        ({"brightness": 0.05}, 0.5),
+        ({"brightness": 0.976}, 0.2),
         ({"brightness": 1.0}, 0),
-        ({"sharpness": 0.05, "brightness": 0.03, "face_px": 36}, 0.5 * 0.2 * 0.75),
+        ({"sharpness": 0.005, "brightness": 0.02, "face_px": 18}, 0.5 * 0.2 * 0.75),
     ],
 )
 def test_quality_is_the_product_of_sharpness_light_and_size(changes: dict[str, float], quality: float) -> None:
@@ -57,10 +57,11 @@ def test_more_sharpness_or_size_is_never_worse(sharpness: float, brightness: flo
     ("changes", "is_reliable"),
     [
         ({}, True),
-        ({"pose": Pose(39, -29, 170)}, True),
-        ({"pose": Pose(-41, 0, 0)}, False),
-        ({"pose": Pose(0, 31, 0)}, False),
-        ({"sharpness": 0.024}, False),
+        ({"pose": Pose(34, -24, 170)}, True),
+        ({"pose": Pose(-36, 0, 0)}, False),
+        ({"pose": Pose(0, 26, 0)}, False),
+        ({"sharpness": 0.0041}, True),
+        ({"sharpness": 0.0039}, False),
     ],
 )
 def test_faces_are_reliable_unless_turned_far_or_badly_seen(changes: dict[str, object], is_reliable: bool) -> None:
