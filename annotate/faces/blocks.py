@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -25,6 +26,20 @@ class TimedBox:
     box: Box
 
 
+def box_at(detections: Sequence[TimedBox], time_ms: int) -> Box:
+    """Return the box at a time: linear between ``detections``, which are in order of time, and constant beyond them.
+
+    >>> box_at([TimedBox(0, Box(0, 0, 8, 8)), TimedBox(40, Box(4, 0, 8, 8))], 30)
+    Box(x=3.0, y=0.0, width=8.0, height=8.0)
+    """
+    after = bisect_right(detections, time_ms, key=lambda detection: detection.time_ms)
+    if after == 0 or after == len(detections):
+        return detections[max(0, after - 1)].box
+    previous, following = detections[after - 1], detections[after]
+    share = (time_ms - previous.time_ms) / (following.time_ms - previous.time_ms)
+    return previous.box.interpolate(following.box, share)
+
+
 @dataclass(frozen=True)
 class Block:
     """Consecutive analyzed frames of one face.
@@ -33,8 +48,8 @@ class Block:
     ``box`` is the mean over the block, in pixels of the analyzed image. ``frames`` counts the frames without padding,
     ``detections`` those in which the face was detected, and ``overlap`` those shared with the face's previous block.
     ``face_id`` counts from 1, ``number`` counts a face's blocks from 0. ``detected`` are the detections outside the overlap;
-    ``appearance`` is the mean over the block, with the size of the face in pixels of the analyzed image. ``scale`` is the width
-    and height of a pixel of that image, in pixels of the displayed frame.
+    ``appearance`` is the mean over the block, with the size of the face in pixels of the analyzed image. ``scale`` is the
+    width and height of a pixel of that image, in pixels of the displayed frame.
     """
 
     face_id: int
