@@ -118,9 +118,9 @@ def cover_faces(
     covers: list[Cover] = []
     for track in found.tracks:
         covers += _cover_track(track, found.shot_at(track[0].time_ms), kept_parts)
-    for track in known:
-        for known_part in found.by_shot(track):
-            covers.append(Cover(_with_margin(known_part, found.shot_at(known_part[0].time_ms)), known_part))
+    for known_track in known:
+        for part in found.by_shot(known_track):
+            covers.append(Cover(_with_margin(part, found.shot_at(part[0].time_ms)), part))
     return Coverage([*covers, *_bridges(covers)], found.times_ms)
 
 

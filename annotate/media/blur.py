@@ -104,7 +104,7 @@ def blur(
             assert process.stdin is not None
             write = functools.partial(write_input, name=video.display_path, stall_timeout_s=limits.stall_timeout_s)
             with contextlib.suppress(BrokenPipeError):
-                write(process.stdin, header(video.width_px, video.height_px))
+                write(process.stdin, header(video.width_px, video.height_px, video.frame_rate))
                 for frame in _chain(first, frames):
                     _write_frame(process.stdin, write, frame, regions_at(frame), first.start_us, video)
                     if progress is not None:
@@ -205,15 +205,23 @@ def _command(video: Video, start_us: int, target: Path, kept: Kept, limits: Limi
         **codec_options(streams, container),
         **muxer_options(container),
     }
-    if not kept.metadata:
-        options |= {"map_metadata": -1, "map_metadata:s": -1, "map_chapters": -1}
+    del options["map_metadata"]
     copied = (source[str(stream.index)] for stream in streams)
     outputs = ffmpeg.merge_outputs(ffmpeg.output(frames, *copied, target.name, **options), clock_output(source, video))
     global_options = ("-hide_banner", "-nostats", "-loglevel", LOG_LEVEL, "-y", *memory_options(video.pixels))
     command = build_command(outputs.global_args(*global_options), video.path.absolute(), video.ffmpeg.renderer.path)
-    tags = [part for tag in _IMAGE_TAGS for part in ("-metadata", f"{tag}=")]
     before_target = command.index(target.name)
-    return [*command[:before_target], *tags, *command[before_target:]]
+    return [*command[:before_target], *_metadata_options(command, kept), *command[before_target:]]
+
+
+def _metadata_options(command: Sequence[str], kept: Kept) -> list[str]:
+    """Return the options for chapters and metadata: those of the input that is no pipe, without images, or none."""
+    if not kept.metadata:
+        return ["-map_metadata", "-1", "-map_metadata:s", "-1", "-map_chapters", "-1"]
+    inputs = [command[number + 1] for number, argument in enumerate(command) if argument == "-i"]
+    source = str(1 - inputs.index(_INPUT))
+    tags = [part for tag in _IMAGE_TAGS for part in ("-metadata", f"{tag}=")]
+    return ["-map_metadata", source, "-map_chapters", source, *tags]
 
 
 def _is_kept(stream: Stream, container: str, kept: Kept) -> bool:
