@@ -88,10 +88,16 @@ def searched_short_side_px(min_face: float) -> int:
 
 
 class YuNetDetector:
-    """Detects faces of at least ``min_face`` of a frame's shorter side, at any angle in the image plane."""
+    """Detects faces of at least ``min_face`` of a frame's shorter side, at any angle in the image plane.
 
-    def __init__(self, min_face: float, network: YuNet | None = None, aligner: Aligner | None = None) -> None:
+    New faces may score less than usual by ``leniency``, so that fewer are missed and more patterns taken for one.
+    """
+
+    def __init__(
+        self, min_face: float, network: YuNet | None = None, aligner: Aligner | None = None, *, leniency: float = 0.0
+    ) -> None:
         self._min_face = min_face
+        self._leniency = leniency
         self._short_side_px = searched_short_side_px(min_face)
         self._network = YuNet() if network is None else network
         self._align = Aligner() if aligner is None else aligner
@@ -100,12 +106,12 @@ class YuNetDetector:
     def search(self, frame: Frame) -> tuple[Detection, ...]:
         """Return all faces, from left to right."""
         searched = self._searched(frame)
-        finds = np.concatenate([searched.finds(roll_deg, MIN_SCORE) for roll_deg in _TURNS])
-        is_new, is_turned = _is_new(finds), finds[:, 5] != 0
+        finds = np.concatenate([searched.finds(roll_deg, MIN_SCORE - self._leniency) for roll_deg in _TURNS])
+        is_new, is_turned = self._is_new(finds), finds[:, 5] != 0
         faces = [searched.best_angle(find) for find in without_overlaps(finds[is_new])]
-        candidates = without_overlaps(finds[is_new | is_turned & (finds[:, 4] >= MIN_LEANING_SCORE)])
-        leaning = map(searched.best_angle, candidates[~_is_new(candidates)])
-        return self._kept([*faces, *(face for face in leaning if face.score >= MIN_TURNED_SCORE)])
+        candidates = without_overlaps(finds[is_new | is_turned & (finds[:, 4] >= MIN_LEANING_SCORE - self._leniency)])
+        leaning = map(searched.best_angle, candidates[~self._is_new(candidates)])
+        return self._kept([*faces, *(face for face in leaning if face.score >= MIN_TURNED_SCORE - self._leniency)])
 
     def look(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
         """Return the faces that stand about upright and those that continue known ones, from left to right."""
@@ -114,7 +120,7 @@ class YuNetDetector:
         upright = [face for face in known if abs(face.pose.roll_deg) <= MAX_UPRIGHT_DEG]
         found = [face for face in map(searched.again, leaning) if face is not None]
         finds = searched.finds(0, MIN_KNOWN_SCORE)
-        for find, is_new in zip(finds, _is_new(finds), strict=True):
+        for find, is_new in zip(finds, self._is_new(finds), strict=True):
             rough = searched.unfitted(find)
             if _continues(rough, found):
                 continue
@@ -140,6 +146,13 @@ class YuNetDetector:
             min_height_px = MIN_HEIGHT * self._min_face * min(picture.shape[:2])
             self._last = _SearchedFrame(frame, picture, min_height_px, self._network, self._align)
         return self._last
+
+    def _is_new(self, finds: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which finds (n, 6) are sure enough to be a new face."""
+        minima = np.where(finds[:, 2:4].max(1, initial=0) >= LARGE_PX, MIN_LARGE_SCORE, MIN_SCORE)
+        minima = np.where(finds[:, 5] == 0, minima, MIN_TURNED_SCORE) - self._leniency
+        is_new: NDArray[np.bool_] = finds[:, 4] >= minima
+        return is_new
 
     def _kept(self, faces: Sequence[Detection]) -> tuple[Detection, ...]:
         """Return the faces, each once, from left to right."""
@@ -281,13 +294,6 @@ def _center(find: NDArray[np.float64]) -> NDArray[np.float64]:
 def _side(find: NDArray[np.float64]) -> float:
     """Return the side of the face's box; the height of a find whose roll is 90 degrees is its width in the picture."""
     return BOX_PER_FIND * float(find[2] if find[5] % 180 else find[3])
-
-
-def _is_new(finds: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which finds (n, 6) are sure enough to be a new face."""
-    minima = np.where(finds[:, 2:4].max(1, initial=0) >= LARGE_PX, MIN_LARGE_SCORE, MIN_SCORE)
-    is_new: NDArray[np.bool_] = finds[:, 4] >= np.where(finds[:, 5] == 0, minima, MIN_TURNED_SCORE)
-    return is_new
 
 
 def _continues(face: Detection, others: Sequence[Detection]) -> bool:
