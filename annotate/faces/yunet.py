@@ -1,4 +1,4 @@
-"""The default detector: YuNet finds faces in small colour pictures, and dlib's shape predictor frames them.
+"""The default detector: YuNet finds faces in small color pictures, and dlib's shape predictor frames them.
 
 YuNet finds faces that lean up to about 45 degrees. So the slow search also goes over the picture in its three other
 orientations, and a known face that leans more is looked for in an upright view of its surroundings.
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from annotate.faces.align import Aligner, FramedFace
 from annotate.faces.box import Box, pairwise_iou
 from annotate.faces.detection import Detection, left_to_right
-from annotate.faces.picture import View, colour_picture
+from annotate.faces.picture import View, color_picture
 from annotate.faces.pose import difference_deg
 from annotate.faces.yunet_network import YuNet, without_overlaps
 from annotate.media.decode import Frame
@@ -142,7 +142,7 @@ class YuNetDetector:
 
     def _searched(self, frame: Frame) -> _SearchedFrame:
         if self._last is None or self._last.frame is not frame:
-            picture = colour_picture(frame, self._short_side_px)
+            picture = color_picture(frame, self._short_side_px)
             min_height_px = MIN_HEIGHT * self._min_face * min(picture.shape[:2])
             self._last = _SearchedFrame(frame, picture, min_height_px, self._network, self._align)
         return self._last
@@ -273,7 +273,7 @@ class _SearchedFrame:
         return Detection(face.box, find.score, face.pose, self._features(face))
 
     def _features(self, face: FramedFace) -> NDArray[np.float32]:
-        """Return the features of a face (see `Detection`), with some hair around it, in colour."""
+        """Return the features of a face (see `Detection`), with some hair around it, in color."""
         view = View.around(face.box.scaled(self._factor), face.pose.roll_deg, _FEATURES_TIMES, _FEATURES_PX)
         features = view.of(self.picture, 4).astype(np.float32).ravel()
         features -= features.mean()
