@@ -29,7 +29,7 @@ COMMANDS = {
     },
     "Share": {
         "report": "Make an HTML report: charts, table, videos with timelines",
-        "render": "Write videos with boxes drawn in or subtitle tracks added",
+        "render": "Write videos with boxes drawn in, subtitles or blurred faces",
         "serve": "Start a web server for uploads and an archive",
     },
     "Check": {

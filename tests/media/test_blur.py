@@ -83,12 +83,11 @@ def test_a_region_at_the_edge_has_cells_as_large_as_elsewhere() -> None:
 
 
 @draws
-@pytest.mark.parametrize("extension", ["mp4", "mkv"])
-def test_variable_rates_keep_every_time(tmp_path: Path, extension: str) -> None:
+def test_variable_rates_keep_every_time(tmp_path: Path) -> None:
     times_ms = [100, 141, 182, 183, 500, 1100, 1101, 1600, 2999]
-    clip = make_frames_at(tmp_path / f"variable.{extension}", times_ms)
+    clip = make_frames_at(tmp_path / "variable.mp4", times_ms)
     progress: list[float] = []
-    path = blurred(clip, extension, regions=left_half, progress=progress.append)
+    path = blurred(clip, regions=left_half, progress=progress.append)
     assert starts_ms(path) == starts_ms(clip)
     assert progress == sorted(progress)
     assert len(progress) == len(times_ms)
@@ -162,6 +161,7 @@ def test_images_are_dropped_and_the_rest_is_kept_unless_unwanted(tmp_path: Path,
     after = description(path)
     assert [kind for kind, _ in streams(path) if kind != "data"] == ["video", "audio", "audio", "subtitle"]
     assert np.array_equal(samples(path), samples(clip))
+    assert starts_ms(path) == starts_ms(clip)
     assert all(text in after for text in ("48.8577", "A film", "First", "(deu)"))
     assert "iVBORw0KGgo" not in after
     path = blurred(clip, extension, regions=nothing, kept=Kept(sound=False, metadata=False))
@@ -179,11 +179,11 @@ def test_errors_of_an_encoder_that_hangs_or_fails(tmp_path: Path, monkeypatch: p
     script = tmp_path / "ffmpeg"
     monkeypatch.setattr("annotate.media.ffmpeg.find_renderer", lambda usual: Renderer(str(script)))
     for line, error, cause in (
-        ("exec sleep 60", DecodingError, "0.5 s"),
+        ("exec sleep 60", DecodingError, "0.3 s"),
         ("echo 'No space left on device' >&2; exit 1", OutputError, "(No space left on device)"),
     ):
         script.write_text(f"#!/bin/sh\n{line}\n")
         script.chmod(0o755)
         with pytest.raises(error) as raised:
-            blurred(clip, regions=nothing, limits=Limits(stall_timeout_s=0.5))
+            blurred(clip, regions=nothing, limits=Limits(stall_timeout_s=0.3))
         assert cause in raised.value.problem
