@@ -13,7 +13,7 @@ from annotate.media.decode import Frame
 from annotate.settings import Settings
 from annotate.span import Span
 
-SETTINGS = Settings(detection_interval_ms=200, search_interval_ms=1000)
+SETTINGS = Settings(detection_interval_ms=200, search_interval_ms=1000, track_timeout_ms=1000)
 
 LEFT, RIGHT = Box(10, 10, 20, 20), Box(60, 10, 20, 20)
 Truth = Callable[[int], Sequence[Box]]
