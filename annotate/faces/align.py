@@ -1,8 +1,8 @@
 """Frame detected faces: turn them level by their eyes, and frame them as the model knows faces.
 
 Landmarks come from dlib's shape predictor (Kazemi & Sullivan, "One Millisecond Face Alignment with an Ensemble of
-Regression Trees", CVPR 2014), trained by `annotate.training.recipe.landmarks`. The frame of a face that looks into the camera is on
-average that of dlib's frontal face detector.
+Regression Trees", CVPR 2014), trained by `annotate.training.recipe.landmarks`. The frame of a face that looks into the
+camera is on average that of dlib's frontal face detector.
 """
 
 from __future__ import annotations
