@@ -22,7 +22,8 @@ OUTPUT_MARK = ".emotions"
 REPORT_ENDING, META_ENDING = f"{OUTPUT_MARK}.csv", SIDECAR_ENDING
 BOXES_ENDING = f"{OUTPUT_MARK}.boxes.csv"
 
-_OUTPUT_NAME = re.compile(re.escape(OUTPUT_MARK) + r"(\.(meta|(boxes|soft)(\.[a-z]{2,3})?|labels|[a-z]{2,3}))?\.[^.]+$")
+_PARTS = r"(\.(meta|(boxes|soft)(\.[a-z]{2,3})?|blurred|labels|[a-z]{2,3}))?"
+_OUTPUT_NAME = re.compile(re.escape(OUTPUT_MARK) + _PARTS + r"\.[^.]+$")
 
 _KEPT_NAME = re.compile(r"\.bak-\d+$")
 
@@ -159,8 +160,10 @@ def is_output(name: str) -> bool:
 
     >>> is_output("movie.emotions.csv"), is_output("movie.emotions.en.srt"), is_output("movie.mp4")
     (True, True, False)
-    >>> is_output("movie.emotions.boxes.en.mp4"), is_output("holiday.emotions.part1.mp4")
-    (True, False)
+    >>> is_output("movie.emotions.boxes.en.mp4"), is_output("movie.emotions.blurred.mkv")
+    (True, True)
+    >>> is_output("holiday.emotions.part1.mp4")
+    False
     >>> is_output("movie.emotions.csv.bak-1")
     False
     """

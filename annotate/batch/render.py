@@ -1,4 +1,4 @@
-"""Rendering of an archive: videos with the emotions drawn into the frames, or with subtitle tracks.
+"""Rendering of an archive: videos with the emotions drawn into the frames, with blurred faces, or with subtitle tracks.
 
 The sidecar of a video lists its rendered videos, in any folder.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from annotate.archive.discover import VIDEO_EXTENSIONS, Selection, walk
@@ -18,10 +18,16 @@ from annotate.archive.stored_report import read_item_report
 from annotate.archive.validity import current_meta
 from annotate.batch.executor import Executor, InlineExecutor
 from annotate.batch.job import LocalJob, Outcome, Status, WorkContext, remarks_on
-from annotate.batch.rendering import choose_boxes_rendering, choose_soft_rendering, move_into_place
+from annotate.batch.rendering import (
+    choose_blurred_rendering,
+    choose_boxes_rendering,
+    choose_soft_rendering,
+    move_into_place,
+)
 from annotate.batch.run import run_decoding, split_finished
 from annotate.batch.write import OutputWriter, rename_in_tracks, unknown_file_error, write_sidecar
 from annotate.errors import OutputError, ReportError, SettingsError, UnreadableError, read_error, write_error
+from annotate.media.blur import Kept
 from annotate.media.containers import CONTAINERS_WRITTEN
 from annotate.media.probe import probe
 from annotate.results.intervals import dominant_emotion
@@ -31,18 +37,32 @@ from annotate.settings import ONE_CORE, Limits
 from annotate.storage.base import Lock, prepare_output, require_local, storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
 
-BOXES, SOFT = "boxes", "soft"
-"""Kinds of rendered videos: boxes drawn into the frames, and subtitle tracks."""
+BOXES, SOFT, BLURRED = "boxes", "soft", "blurred"
+"""Kinds of rendered videos: boxes drawn into the frames, subtitle tracks, and blurred faces."""
 
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """Options of rendering; ``language`` is that of the labels, an empty ``container`` selects the best one."""
+    """Options of rendering; ``language`` is that of the labels, an empty ``container`` selects the best one.
+
+    Of a blurred video, the faces of ``keep`` are not blurred, and ``kept`` is what it keeps besides frames and subtitles.
+    """
 
     kind: str = BOXES
     language: str = "en"
     container: str = ""
     force: bool = False
+    keep: tuple[int, ...] = ()
+    kept: Kept = field(default_factory=Kept)
+
+    def render(self, report_hash: str, own_hash: str = "") -> Render:
+        """Return the entry in the sidecar of a video rendered with these options; blurred ones have no labels."""
+        if self.kind != BLURRED:
+            return Render(self.kind, self.language, report_hash, own_hash)
+        keep = [f"--keep {face_id}" for face_id in sorted(set(self.keep))]
+        without = [] if self.kept.sound else ["--no-sound"]
+        without += [] if self.kept.metadata else ["--no-metadata"]
+        return Render(self.kind, "", report_hash, own_hash, " ".join([*keep, *without]))
 
 
 @dataclass(frozen=True)
@@ -58,9 +78,9 @@ class RenderJob(LocalJob):
         """Return the rendered video that this job would write, if it exists and was made from the current report."""
         for relative_path, render in meta.renders.items():
             stem, _, extension = relative_path.rpartition(".")
-            wanted = (self.relative(self.target_stem), self.options.kind, self.options.language)
-            is_same = (stem, render.kind, render.language) == wanted
-            if is_same and self.options.container in ("", extension) and render.report == self.report_hash(meta):
+            is_same = replace(render, hash="") == self.options.render(self.report_hash(meta))
+            is_here = stem == self.relative(self.target_stem) and self.options.container in ("", extension)
+            if is_same and is_here:
                 path = self.target_stem.with_name(f"{self.target_stem.name}.{extension}")
                 if path.is_file():
                     return path
@@ -99,8 +119,12 @@ def render_video(job: RenderJob, context: WorkContext) -> Outcome:
 def _render(job: RenderJob, meta: Meta, context: WorkContext, lock: Lock) -> Outcome:
     video, options = probe(job.path, job.limits.max_pixels, ffmpeg=context.tools.ffmpeg), job.options
     report = read_item_report(job.item, meta)
-    choose = choose_boxes_rendering if options.kind == BOXES else choose_soft_rendering
-    rendering = choose(video, report, options.language, options.container.lower(), job.limits)
+    container = options.container.lower()
+    if options.kind == BLURRED:
+        rendering = choose_blurred_rendering(video, report, options.keep, options.kept, container, job.limits)
+    else:
+        choose = choose_boxes_rendering if options.kind == BOXES else choose_soft_rendering
+        rendering = choose(video, report, options.language, container, job.limits)
     target = job.target_stem.with_name(f"{job.target_stem.name}.{options.container or rendering.container}")
     _check_replaceable(job, target, meta)
 
@@ -125,7 +149,7 @@ def _publish(job: RenderJob, file: Path, target: Path, report: Report, lock: Loc
     meta = report.meta
     _check_replaceable(job, target, meta)
     meta = rename_in_tracks(report, OutputWriter(job.outputs, meta, lock))
-    render = Render(job.options.kind, job.options.language, job.report_hash(meta), hash_file(file))
+    render = job.options.render(job.report_hash(meta), hash_file(file))
     meta = replace(meta, renders={**meta.renders, job.relative(target): render})
     storage_for(target).delete(target)
     write_sidecar(meta, job.outputs, lock)
@@ -184,7 +208,8 @@ def scan_renders(
     below it in folders like the archive's, and reports there take precedence over those beside the videos.
 
     Raises:
-        SettingsError: the target is one of the videos, or a single file for several videos.
+        SettingsError: the target is one of the videos, or a single file for several videos; or the only video lacks a face
+            to keep.
     """
     options = options or RenderOptions()
     found = list(walk(paths, selection))
@@ -201,11 +226,28 @@ def scan_renders(
         if isinstance(entry, SkippedPath):
             entries.append(entry)
             continue
-        name = f"{entry.outputs.base.name}{OUTPUT_MARK}.{options.kind}.{options.language}"
+        label = "" if options.kind == BLURRED else f".{options.language}"
+        name = f"{entry.outputs.base.name}{OUTPUT_MARK}.{options.kind}{label}"
         stem = require_local(entry.outputs.base.with_name(name)) if file is None else file.with_suffix("")
         has_report = storage_for(entry.outputs.meta).exists(entry.outputs.meta)
         entries.append(RenderJob(entry if has_report else items_beside[entry.video], stem, options, limits))
+    if options.keep and len(entries) == 1 and isinstance(entries[0], RenderJob):
+        _check_kept(entries[0])
     return entries
+
+
+def _check_kept(job: RenderJob) -> None:
+    """Check that the faces to keep are in the table; one that cannot be read fails later.
+
+    Raises:
+        SettingsError: a face is not.
+    """
+    with contextlib.suppress(OSError, ReportError):
+        faces = {face_id for face_id, _ in read_item_report(job.item, current_meta(job.item)).boxes}
+        if unknown := sorted(set(job.options.keep) - faces):
+            known = ", ".join(map(str, sorted(faces))) or "none"
+            problem = f"no face {', '.join(map(str, unknown))} to keep (its table has: {known})"
+            raise SettingsError(problem, "give face ids of the table", path=job.path)
 
 
 def _single_file(target: Path | None, videos: Sequence[PathOrUrl]) -> Path | None:

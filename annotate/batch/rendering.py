@@ -1,17 +1,23 @@
-"""Ways to render a video: a copy, boxes drawn into the frames, added subtitle tracks, or a proxy for browsers."""
+"""Ways to render a video: a copy, boxes in the frames, blurred faces, added subtitle tracks, or a proxy for browsers."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from annotate.analysis.thorough_search import search_thoroughly
 from annotate.errors import OutputError, write_error
+from annotate.faces.blocks import TimedBox
+from annotate.faces.coverage import cover_faces
+from annotate.media.blur import Kept, Region, blur
 from annotate.media.containers import MATROSKA, MP4, container_for_burning, container_for_copying, dropped_streams
+from annotate.media.decode import Frame
 from annotate.media.encode import FONT, Subtitles, burn, make_proxy, mux
-from annotate.media.probe import Stream, Video
+from annotate.media.ffmpeg import FFmpeg
+from annotate.media.probe import Stream, Video, probe
 from annotate.results.formats import ass, srt
 from annotate.results.report import Report
 from annotate.settings import Limits
@@ -24,6 +30,9 @@ TITLES = {"en": ("Emotions", "Emotions, with boxes"), "ru": ("Эмоции", "Э
 """Track titles shown by players: plain subtitles, and subtitles with boxes around the faces."""
 
 _NO_FACES = "no faces; copied unchanged"
+
+BoxesByFace = Mapping[int, Sequence[TimedBox]]
+"""Detections of each face in order of time, with boxes in fractions of the frame."""
 
 RenderProgress = Callable[[float], None]
 """Called with the rendered seconds of video."""
@@ -114,6 +123,38 @@ def browser_proxy(video: Video, limits: Limits) -> Rendering:
     return Rendering(video, MP4, write)
 
 
+def blurred(
+    video: Video,
+    container: str,
+    known: BoxesByFace,
+    keep: Sequence[int],
+    kept: Kept,
+    limits: Limits,
+    remarks: tuple[str, ...] = (),
+) -> Rendering:
+    """Return the rendering in which all faces are blurred but those of ``keep``: ``known`` ones, and all others found."""
+
+    def write(path: Path, on_progress: RenderProgress) -> int:
+        found = search_thoroughly(video, limits=limits, progress=lambda done_s: on_progress(done_s / 2))
+        coverage = cover_faces(
+            found,
+            [boxes for face_id, boxes in known.items() if face_id not in keep],
+            [known[face_id] for face_id in keep if face_id in known],
+        )
+        end_s = max(shot.end_s for shot in found.shots)
+
+        def regions_at(frame: Frame) -> list[Region] | None:
+            boxes = coverage.at(frame.span.start_ms)
+            return None if boxes is None else [(box.x, box.y, box.width, box.height) for box in boxes]
+
+        report = blur(
+            video, regions_at, path, kept=kept, limits=limits, progress=lambda done_s: on_progress((end_s + done_s) / 2)
+        )
+        return report.warning_count
+
+    return Rendering(video, container, write, remarks)
+
+
 def boxes_track(report: Report, language: str) -> str | None:
     """Return an ASS track with a box around every face; None without faces."""
     return ass.draw(report, language, font=FONT, with_bars=True)
@@ -132,6 +173,31 @@ def choose_boxes_rendering(video: Video, report: Report, language: str, requeste
         changes_size = bool(report.meta.size_changes)
         return burned_in(video, container, boxes_track(report, language), limits, remarks, changes_size=changes_size)
     return with_tracks(video, container, (), limits, _remarks(dropped, container, _NO_FACES, has_faces))
+
+
+def choose_blurred_rendering(
+    video: Video, report: Report, keep: Sequence[int], kept: Kept, requested: str, limits: Limits
+) -> Rendering:
+    """Return the rendering with blurred faces; an empty ``requested`` container selects the best one."""
+    usual, renderer = video.ffmpeg, video.ffmpeg.renderer
+    if renderer.path != usual.path:  # versions differ in where their clocks start
+        encoder = FFmpeg(renderer.path, usual.version)
+        video = probe(video.path, limits.max_pixels, ffmpeg=encoder, display_path=video.display_path)
+    container, known = requested or container_for_burning(video), boxes_by_face(report, video)
+    subtitles = [stream for stream in dropped_streams(video.streams, container) if stream.kind == "subtitle"]
+    unknown = [str(face_id) for face_id in keep if face_id not in known]
+    remarks = [f"no face {face_id} to keep" for face_id in unknown]
+    return blurred(video, container, known, keep, kept, limits, (*remarks, *_remarks(subtitles, container, "", True)))
+
+
+def boxes_by_face(report: Report, video: Video) -> BoxesByFace:
+    """Return the detections of each face of a table, with boxes in fractions of the frame."""
+    faces: dict[int, list[TimedBox]] = {}
+    for face_id, detection in report.boxes:
+        width_px, height_px = report.meta.size_px_at(detection.time_ms)
+        box = detection.box.scaled(1 / (width_px or video.width_px), 1 / (height_px or video.height_px))
+        faces.setdefault(face_id, []).append(TimedBox(detection.time_ms, box))
+    return faces
 
 
 def choose_soft_rendering(video: Video, report: Report, language: str, requested: str, limits: Limits) -> Rendering:

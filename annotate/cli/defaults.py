@@ -9,7 +9,7 @@ options of every command that has them, and a table named after a command holds 
     by = "folder"
 
 A value on the command line wins over the environment, which wins over a command's table, which wins over the top. Options
-that destroy or preview are taken from the command line only, and so is the name of a file to write.
+that destroy, preview or show a face are taken from the command line only, and so is the name of a file to write.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _FILE = "annotate.config"
 _GIVEN = "annotate.given"
 """Key in click's context metadata: the names of the parameters on the command line."""
 
-_COMMAND_LINE_ONLY = frozenset(("force", "delete-stale", "dry-run", "output", "config", "help", "version"))
+_COMMAND_LINE_ONLY = frozenset(("force", "keep", "delete-stale", "dry-run", "output", "config", "help", "version"))
 _OPERATIONAL = frozenset(
     ("jobs", "log", "verbose", "quiet", "scratch", "stall-timeout", "token", "host", "port", "name", "data")
 )

@@ -1,11 +1,11 @@
-"""``annotate render``: write videos with boxes and emotions drawn in, or with subtitle tracks added."""
+"""``annotate render``: write videos with boxes and emotions drawn in, with subtitle tracks, or with blurred faces."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -32,20 +32,42 @@ from annotate.storage.values import SkippedPath
 if TYPE_CHECKING:
     from annotate.batch.render import RenderOptions
 
+_BLUR_OPTIONS = ("blur", "keep", "no_sound", "no_metadata")
+
 _CORES_EACH = 4
 """Cores that one encoder keeps busy."""
 
 
-def _make_options(soft: bool, language: str, container: str | None, force: bool) -> RenderOptions:
-    from annotate.batch.render import BOXES, SOFT, RenderOptions
+def _make_options(
+    soft: bool, blur: bool, keep: tuple[int, ...], no_sound: bool, no_metadata: bool, **others: Any
+) -> RenderOptions:
+    from annotate.batch.render import BLURRED, BOXES, SOFT, RenderOptions
+    from annotate.media.blur import Kept
 
-    return RenderOptions(SOFT if soft else BOXES, language, container or "", force)
+    if soft and blur:
+        raise click.UsageError("Give --soft or --blur, not both.")
+    if not blur and (keep or no_sound or no_metadata):
+        raise click.UsageError("--keep, --no-sound and --no-metadata belong to --blur.")
+    kept = Kept(sound=not no_sound, metadata=not no_metadata)
+    container = others.pop("container") or ""
+    kind = BLURRED if blur else SOFT if soft else BOXES
+    return RenderOptions(kind, container=container, keep=keep, kept=kept, **others)
 
 
 def render_options(command: Command) -> Command:
     """Declare the options of ``options``."""
     return stacked(
         click.option("--soft", is_flag=True, help="Add subtitle tracks instead; video and audio are not re-encoded."),
+        click.option("--blur", is_flag=True, help="Blur all faces instead, also those that the table lacks."),
+        click.option(
+            "--keep",
+            metavar="FACE_ID",
+            multiple=True,
+            type=click.IntRange(1),
+            help="Do not blur this face of the table; repeatable. Needs --blur.",
+        ),
+        click.option("--no-sound", is_flag=True, help="Leave out audio. Needs --blur."),
+        click.option("--no-metadata", is_flag=True, help="Leave out tags such as place and title. Needs --blur."),
         language_option,
         click.option(
             "--container",
@@ -53,7 +75,7 @@ def render_options(command: Command) -> Command:
             help="Container to write.  [default: the video's own, or the closest one]",
         ),
         click.option("--force", is_flag=True, help="Render finished videos again."),
-        collect("options", _make_options, "soft", "language", "container", "force"),
+        collect("options", _make_options, *_BLUR_OPTIONS, "soft", "language", "container", "force"),
     )(command)
 
 
@@ -86,11 +108,11 @@ def render(
     run: RunOptions,
     limits: Limits,
 ) -> int:
-    """Write videos with boxes around the faces, their emotions and confidence bars drawn in.
+    """Write videos with boxes around the faces, their emotions and confidence bars drawn in, or with blurred faces.
 
     The videos must be annotated. They are never changed themselves; rendered videos that are up to date are skipped.
     """
-    from annotate.batch.render import BOXES, render_archive, scan_renders
+    from annotate.batch.render import SOFT, render_archive, scan_renders
     from annotate.media.ffmpeg import find_ffmpeg
 
     if output is not None and _is_folder(output):
@@ -101,7 +123,7 @@ def render(
     if not entries:
         say_none_found(paths, selection, quiet=run.quiet)
         return 0
-    remark = find_ffmpeg().renderer.remark if options.kind == BOXES else ""
+    remark = find_ffmpeg().renderer.remark if options.kind != SOFT else ""
     if remark and not run.quiet:
         console.say(remark)
     run = replace(run, jobs=run.jobs or max(1, available_cores() // _CORES_EACH))

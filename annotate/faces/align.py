@@ -1,8 +1,8 @@
 """Frame detected faces: turn them level by their eyes, and frame them as the model knows faces.
 
 Landmarks come from dlib's shape predictor (Kazemi & Sullivan, "One Millisecond Face Alignment with an Ensemble of
-Regression Trees", CVPR 2014), trained by `annotate.training.recipe.landmarks`. The frame of a face that looks into the
-camera is on average that of dlib's frontal face detector.
+Regression Trees", CVPR 2014), trained by `annotate.training.recipe.landmarks`. The frame of a face that looks into
+the camera is on average that of dlib's frontal face detector.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ MAX_GROWTH = 1.12
 SMALL_TURN_DEG, SMALL_MOVE_IOU = 10, 0.75
 """Landmarks are looked for again, in a better view, if they turn or move the view by more."""
 
-MAX_SAMPLES = 2
+MAX_SAMPLES = 3
 _ROUNDS = 2
 _RIGHT_EYE, _LEFT_EYE, _LOWER = (6, 7), (8, 9), (12, 13, 14, 16)
 

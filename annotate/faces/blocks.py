@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -23,6 +24,20 @@ class TimedBox:
 
     time_ms: int
     box: Box
+
+
+def box_at(detections: Sequence[TimedBox], time_ms: int) -> Box:
+    """Return the box at a time: linear between ``detections``, which are in order of time, and constant beyond them.
+
+    >>> box_at([TimedBox(0, Box(0, 0, 8, 8)), TimedBox(40, Box(4, 0, 8, 8))], 30)
+    Box(x=3.0, y=0.0, width=8.0, height=8.0)
+    """
+    after = bisect_right(detections, time_ms, key=lambda detection: detection.time_ms)
+    if after == 0 or after == len(detections):
+        return detections[max(0, after - 1)].box
+    previous, following = detections[after - 1], detections[after]
+    share = (time_ms - previous.time_ms) / (following.time_ms - previous.time_ms)
+    return previous.box.interpolate(following.box, share)
 
 
 @dataclass(frozen=True)

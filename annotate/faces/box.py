@@ -41,6 +41,26 @@ class Box:
             self.height + (other.height - self.height) * fraction,
         )
 
+    def widened(self, factor: float) -> Box:
+        """Return the rectangle with the same center and sides that are ``factor`` times as long.
+
+        >>> Box(10, 10, 20, 10).widened(2)
+        Box(x=0.0, y=5.0, width=40, height=20)
+        """
+        width, height = self.width * factor, self.height * factor
+        return Box(self.x - (width - self.width) / 2, self.y - (height - self.height) / 2, width, height)
+
+    def __or__(self, other: Box) -> Box:
+        """Return the smallest rectangle that contains both.
+
+        >>> Box(0, 0, 2, 2) | Box(5, 1, 2, 2)
+        Box(x=0, y=0, width=7, height=3)
+        """
+        x, y = min(self.x, other.x), min(self.y, other.y)
+        right = max(self.x + self.width, other.x + other.width)
+        lower = max(self.y + self.height, other.y + other.height)
+        return Box(x, y, right - x, lower - y)
+
 
 def pairwise_iou(boxes: list[Box], others: list[Box]) -> NDArray[np.float64]:
     """Return the intersection over union of each of ``boxes`` with each of ``others``, (len(boxes), len(others)).

@@ -1,4 +1,4 @@
-"""Small colour pictures of frames, and upright views of faces in pictures.
+"""Small color pictures of frames, and upright views of faces in pictures.
 
 OpenCV runs in the calling thread only, so that the number of cores changes neither results nor the load of a machine.
 """
@@ -18,7 +18,7 @@ from annotate.media.decode import BLACK, FULL_RANGE, WHITE, Frame
 cv2.setNumThreads(1)
 
 MAX_LONG_SIDE_PX = 8192
-"""Maximum longer side of a colour picture: OpenCV makes no views of pictures of 32,767 pixels and more."""
+"""Maximum longer side of a color picture: OpenCV makes no views of pictures of 32,767 pixels and more."""
 
 MAX_SAMPLES = 16
 """Maximum number of samples along each axis for a pixel of a view."""
@@ -27,7 +27,7 @@ _LUMA_GAIN = FULL_RANGE / (WHITE - BLACK)
 _NEUTRAL_CHROMA = 128
 
 
-def colour_picture(frame: Frame, short_side_px: int) -> NDArray[np.uint8]:
+def color_picture(frame: Frame, short_side_px: int) -> NDArray[np.uint8]:
     """Return a frame as blue, green, red (height, width, 3) uint8, scaled to ``short_side_px`` along its shorter side.
 
     Extremely long pictures are scaled to `MAX_LONG_SIDE_PX` along the other side.

@@ -1,4 +1,4 @@
-"""The default detector: YuNet finds faces in small colour pictures, and dlib's shape predictor frames them.
+"""The default detector: YuNet finds faces in small color pictures, and dlib's shape predictor frames them.
 
 YuNet finds faces that lean up to about 45 degrees. So the slow search also goes over the picture in its three other
 orientations, and a known face that leans more is looked for in an upright view of its surroundings.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from annotate.faces.align import Aligner, FramedFace
 from annotate.faces.box import Box, pairwise_iou
 from annotate.faces.detection import Detection, left_to_right
-from annotate.faces.picture import View, colour_picture
+from annotate.faces.picture import View, color_picture
 from annotate.faces.pose import difference_deg
 from annotate.faces.yunet_network import YuNet, without_overlaps
 from annotate.media.decode import Frame
@@ -87,10 +88,16 @@ def searched_short_side_px(min_face: float) -> int:
 
 
 class YuNetDetector:
-    """Detects faces of at least ``min_face`` of a frame's shorter side, at any angle in the image plane."""
+    """Detects faces of at least ``min_face`` of a frame's shorter side, at any angle in the image plane.
 
-    def __init__(self, min_face: float, network: YuNet | None = None, aligner: Aligner | None = None) -> None:
+    New faces may score less than usual by ``leniency``, so that fewer are missed and more patterns taken for one.
+    """
+
+    def __init__(
+        self, min_face: float, network: YuNet | None = None, aligner: Aligner | None = None, *, leniency: float = 0.0
+    ) -> None:
         self._min_face = min_face
+        self._leniency = leniency
         self._short_side_px = searched_short_side_px(min_face)
         self._network = YuNet() if network is None else network
         self._align = Aligner() if aligner is None else aligner
@@ -99,12 +106,12 @@ class YuNetDetector:
     def search(self, frame: Frame) -> tuple[Detection, ...]:
         """Return all faces, from left to right."""
         searched = self._searched(frame)
-        finds = np.concatenate([searched.finds(roll_deg, MIN_SCORE) for roll_deg in _TURNS])
-        is_new, is_turned = _is_new(finds), finds[:, 5] != 0
+        finds = np.concatenate([searched.finds(roll_deg, MIN_SCORE - self._leniency) for roll_deg in _TURNS])
+        is_new, is_turned = self._is_new(finds), finds[:, 5] != 0
         faces = [searched.best_angle(find) for find in without_overlaps(finds[is_new])]
-        candidates = without_overlaps(finds[is_new | is_turned & (finds[:, 4] >= MIN_LEANING_SCORE)])
-        leaning = map(searched.best_angle, candidates[~_is_new(candidates)])
-        return self._kept([*faces, *(face for face in leaning if face.score >= MIN_TURNED_SCORE)])
+        candidates = without_overlaps(finds[is_new | is_turned & (finds[:, 4] >= MIN_LEANING_SCORE - self._leniency)])
+        leaning = map(searched.best_angle, candidates[~self._is_new(candidates)])
+        return self._kept([*faces, *(face for face in leaning if face.score >= MIN_TURNED_SCORE - self._leniency)])
 
     def look(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
         """Return the faces that stand about upright and those that continue known ones, from left to right."""
@@ -113,10 +120,14 @@ class YuNetDetector:
         upright = [face for face in known if abs(face.pose.roll_deg) <= MAX_UPRIGHT_DEG]
         found = [face for face in map(searched.again, leaning) if face is not None]
         finds = searched.finds(0, MIN_KNOWN_SCORE)
-        for find, is_new in zip(finds, _is_new(finds), strict=True):
-            face = searched.framed(find, upright)
-            if not _continues(face, found) and (is_new or _continues(face, upright)):
-                found.append(face if _continues(face, known) else searched.best_angle(find))
+        for find, is_new in zip(finds, self._is_new(finds), strict=True):
+            rough = searched.unfitted(find)
+            if _continues(rough, found):
+                continue
+            if _continues(rough, upright):
+                found.append(searched.framed(find, upright))
+            elif is_new:
+                found.append(searched.best_angle(find))
         missed = [face for face in upright if not _continues(face, found)]
         return self._kept([*found, *(face for face in map(searched.again, missed) if face is not None)])
 
@@ -126,14 +137,22 @@ class YuNetDetector:
 
     def smaller(self, frame: Frame) -> tuple[Detection, ...]:
         """Return the upright faces that are a little too small to be found, in boxes that are not fitted to landmarks."""
-        return left_to_right([self._searched(frame).unfitted(find) for find in self._searched(frame).smaller])
+        searched = self._searched(frame)
+        return left_to_right([searched.unfitted(find) for find in searched.smaller])
 
     def _searched(self, frame: Frame) -> _SearchedFrame:
         if self._last is None or self._last.frame is not frame:
-            picture = colour_picture(frame, self._short_side_px)
+            picture = color_picture(frame, self._short_side_px)
             min_height_px = MIN_HEIGHT * self._min_face * min(picture.shape[:2])
             self._last = _SearchedFrame(frame, picture, min_height_px, self._network, self._align)
         return self._last
+
+    def _is_new(self, finds: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which finds (n, 6) are sure enough to be a new face."""
+        minima = np.where(finds[:, 2:4].max(1, initial=0) >= LARGE_PX, MIN_LARGE_SCORE, MIN_SCORE)
+        minima = np.where(finds[:, 5] == 0, minima, MIN_TURNED_SCORE) - self._leniency
+        is_new: NDArray[np.bool_] = finds[:, 4] >= minima
+        return is_new
 
     def _kept(self, faces: Sequence[Detection]) -> tuple[Detection, ...]:
         """Return the faces, each once, from left to right."""
@@ -142,6 +161,15 @@ class YuNetDetector:
             if not _continues(face, kept):
                 kept.append(face)
         return left_to_right(kept)
+
+
+class _Find(NamedTuple):
+    """A face found in the picture: center and side of its box in pixels of the picture, and about what its roll is."""
+
+    center: NDArray[np.float64]
+    side: float
+    score: float
+    roll_deg: float
 
 
 @dataclass(frozen=True)
@@ -172,39 +200,37 @@ class _SearchedFrame:
             x, y, rectangle_width, rectangle_height, scores = rows.T
             rows = np.column_stack([height - y - rectangle_height, x, rectangle_height, rectangle_width, scores])
             height, width = width, height
-        return np.column_stack([rows, np.full(len(rows), roll_deg)])
+        return _with_roll(rows, roll_deg)
 
     def framed(self, find: NDArray[np.float64], known: Sequence[Detection] = ()) -> Detection:
         """Return the detection of a find: its roll is about that of the picture, or of the known face that it continues."""
-        center, side = _center(find), _side(find)
-        x, y = (center - side / 2).tolist()
-        ious = pairwise_iou([Box(x, y, side, side).scaled(1 / self._factor)], [face.box for face in known])[0]
+        ious = pairwise_iou([self.unfitted(find).box], [face.box for face in known])[0]
         is_known = ious.max(initial=0) >= MIN_KNOWN_IOU
-        roll_deg = known[int(ious.argmax())].pose.roll_deg if is_known else find[5]
-        return self._aligned(center, side, find[4], roll_deg)
+        roll_deg = known[int(ious.argmax())].pose.roll_deg if is_known else float(find[5])
+        return self._aligned(_Find(_center(find), _side(find), float(find[4]), roll_deg))
 
     def unfitted(self, find: NDArray[np.float64]) -> Detection:
-        """Return the detection of an upright find as the network frames it."""
-        x, y, width, height, score = find[:5]
-        side = BOX_PER_FIND * height
-        box = Box(x + (width - side) / 2, y + (height - side) / 2, side, side)
-        return Detection(box.scaled(1 / self._factor), score)
+        """Return the detection of a find as the network frames it."""
+        side = _side(find)
+        x, y = _center(find) - side / 2
+        return Detection(Box(x, y, side, side).scaled(1 / self._factor), float(find[4]))
 
     def again(self, face: Detection) -> Detection | None:
         """Return a known face if it is still about where it was."""
-        return self._found_in(View.around(face.box.scaled(self._factor), face.pose.roll_deg, _VIEW_TIMES, _VIEW_PX))
+        find = self._find_in(View.around(face.box.scaled(self._factor), face.pose.roll_deg, _VIEW_TIMES, _VIEW_PX))
+        return None if find is None else self._aligned(find)
 
     def best_angle(self, find: NDArray[np.float64]) -> Detection:
         """Return the detection of a find; unless it is sure, at the angle at which its score is highest."""
-        face = self.framed(find)
-        if face.score >= SURE_SCORE:
-            return face
+        score = float(find[4])
+        if score >= SURE_SCORE:
+            return self.framed(find)
         angles_deg = (difference_deg(find[5] + angle_deg, 0) for angle_deg in _OTHER_ANGLES_DEG)
         (x, y), side_px = _center(find).tolist(), _side(find) * _VIEW_TIMES
         views = (View(x, y, side_px, angle_deg, _VIEW_PX) for angle_deg in angles_deg)
-        others = [other for other in map(self._found_in, views) if other is not None]
-        best = max(others, key=lambda other: other.score, default=face)
-        return best if best.score > face.score + _MIN_GAIN else face
+        others = [other for other in map(self._find_in, views) if other is not None]
+        best = max(others, key=lambda other: other.score, default=None)
+        return self.framed(find) if best is None or best.score <= score + _MIN_GAIN else self._aligned(best)
 
     @cached_property
     def upright(self) -> NDArray[np.float64]:
@@ -216,7 +242,7 @@ class _SearchedFrame:
         """The sure finds in the upright picture that are a little too small."""
         heights, scores = self.upright[:, 3], self.upright[:, 4]
         is_small = (heights >= MIN_SMALLER_HEIGHT / MIN_HEIGHT * self.min_height_px) & (heights < self.min_height_px)
-        return self.upright[is_small & (scores >= MIN_LARGE_SCORE)]
+        return _with_roll(self.upright[is_small & (scores >= MIN_LARGE_SCORE)], 0)
 
     @cached_property
     def small_picture(self) -> NDArray[np.uint8]:
@@ -228,7 +254,7 @@ class _SearchedFrame:
         """Pixels of the picture for one of the frame."""
         return float(max(self.picture.shape) / max(self.frame.image.shape))
 
-    def _found_in(self, view: View) -> Detection | None:
+    def _find_in(self, view: View) -> _Find | None:
         """Return the face at the center of a view of the picture, None if there is none."""
         side = view.size_px / _VIEW_TIMES
         for x, y, width, height, score in self.network(view.of(self.picture, 2), MIN_KNOWN_SCORE):
@@ -236,22 +262,27 @@ class _SearchedFrame:
             is_central = np.abs(center - view.size_px / 2).max() <= _MAX_SHIFT * side
             if is_central and 1 / _MAX_GROWTH <= BOX_PER_FIND * height / side <= _MAX_GROWTH:
                 found_side = BOX_PER_FIND * height * view.side_px / view.size_px
-                return self._aligned(view.to_image(center)[0], found_side, score, view.roll_deg)
+                return _Find(view.to_image(center)[0], found_side, float(score), view.roll_deg)
         return None
 
-    def _aligned(self, center: NDArray[np.float64], side: float, score: float, roll_deg: float) -> Detection:
-        """Return the detection of a face whose center and side are given in pixels of the picture."""
-        x, y = center - side / 2
-        box = Box(x, y, side, side).scaled(1 / self._factor)
-        face = self.align(self.frame.image, box, roll_deg)
-        return Detection(face.box, float(score), face.pose, self._features(face))
+    def _aligned(self, find: _Find) -> Detection:
+        """Return the detection of a find, framed by its landmarks."""
+        x, y = find.center - find.side / 2
+        box = Box(x, y, find.side, find.side).scaled(1 / self._factor)
+        face = self.align(self.frame.image, box, find.roll_deg)
+        return Detection(face.box, find.score, face.pose, self._features(face))
 
     def _features(self, face: FramedFace) -> NDArray[np.float32]:
-        """Return the features of a face (see `Detection`), with some hair around it, in colour."""
+        """Return the features of a face (see `Detection`), with some hair around it, in color."""
         view = View.around(face.box.scaled(self._factor), face.pose.roll_deg, _FEATURES_TIMES, _FEATURES_PX)
         features = view.of(self.picture, 4).astype(np.float32).ravel()
         features -= features.mean()
         return features / max(float(np.linalg.norm(features)), 1.0)
+
+
+def _with_roll(rows: NDArray[np.float64], roll_deg: int) -> NDArray[np.float64]:
+    """Return finds (n, 5) with their roll as a further column."""
+    return np.column_stack([rows, np.full(len(rows), roll_deg)])
 
 
 def _center(find: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -263,13 +294,6 @@ def _center(find: NDArray[np.float64]) -> NDArray[np.float64]:
 def _side(find: NDArray[np.float64]) -> float:
     """Return the side of the face's box; the height of a find whose roll is 90 degrees is its width in the picture."""
     return BOX_PER_FIND * float(find[2] if find[5] % 180 else find[3])
-
-
-def _is_new(finds: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which finds (n, 6) are sure enough to be a new face."""
-    minima = np.where(finds[:, 2:4].max(1, initial=0) >= LARGE_PX, MIN_LARGE_SCORE, MIN_SCORE)
-    is_new: NDArray[np.bool_] = finds[:, 4] >= np.where(finds[:, 5] == 0, minima, MIN_TURNED_SCORE)
-    return is_new
 
 
 def _continues(face: Detection, others: Sequence[Detection]) -> bool:

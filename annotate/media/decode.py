@@ -84,7 +84,8 @@ class Frame:
     ``index`` counts the decoded frames from 0; ``last_index`` is the index of the last frame that was dropped in favor of
     this one, or ``index`` itself. ``image`` is (height, width) uint8 luma in limited range, 16..235. ``span`` ends where the
     next frame begins. ``picture_px`` is (width, height) of the displayed picture, None if the image has its size. ``chroma``
-    are the blue and red differences, (2, height / 2, width / 2) rounded up, or none of a gray picture.
+    are the blue and red differences, (2, height / 2, width / 2) rounded up, or none of a gray picture. ``start_us`` is where
+    ``span`` starts on ffmpeg's clock, to the microsecond.
     """
 
     index: int
@@ -93,6 +94,7 @@ class Frame:
     image: NDArray[np.uint8]
     picture_px: tuple[int, int] | None = None
     chroma: NDArray[np.uint8] = field(default_factory=_no_chroma)
+    start_us: int = 0
 
     @property
     def displayed_px(self) -> tuple[int, int]:
@@ -368,7 +370,9 @@ def _frame(report: DecodingReport, clock: _Clock, started: tuple[int, Stamp, _Pi
     first = report.frames
     report.frames += 1 + lost
     report.end_ms = end_ms
-    return Frame(first, first + lost, Span(start_ms, end_ms), picture.luma, stamp.displayed_px(clock.video), picture.chroma)
+    span, displayed_px = Span(start_ms, end_ms), stamp.displayed_px(clock.video)
+    start_us = clock.sought_ms * _US_PER_MS + stamp.start_us
+    return Frame(first, first + lost, span, picture.luma, displayed_px, picture.chroma, start_us)
 
 
 def collect_warnings(pipe: IO[bytes], report: DecodingReport, video: Video, path: Path | None = None) -> None:

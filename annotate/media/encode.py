@@ -47,7 +47,7 @@ _FONTS = Path(__file__).parent / "fonts"
 _TICKS_PER_S = 720_000
 """The encoder's time base: a common multiple of usual time bases and frame rates, so that times stay exact."""
 
-_QUALITY, _PRESET = 18, "medium"
+QUALITY, PRESET = 18, "medium"
 """libx264's constant rate factor for visually lossless frames, and its default preset."""
 
 _PROXY_QUALITY, _PROXY_PRESET, _PROXY_LONG_SIDE_PX = 23, "veryfast", 1920
@@ -57,7 +57,7 @@ _ENCODER_THREADS = 4
 
 _AUDIO_CODEC, _AUDIO_BITRATE = "aac", "192k"
 _READ_BYTES = 1 << 16
-_STRICTLY_INCREASING = "if(isnan(PREV_OUTPTS),PTS,max(PTS,PREV_OUTPTS+1))"
+STRICTLY_INCREASING = "if(isnan(PREV_OUTPTS),PTS,max(PTS,PREV_OUTPTS+1))"
 """setpts expression: of two frames with the same time the second comes a tick later, as in decoding for analysis."""
 
 _PROGRESS_OUTPUT = {"format": "framecrc", "flush_packets": 1}
@@ -110,12 +110,12 @@ def burn(
     halves = chain.filter("format", "yuv444p" if is_odd else "yuv420p").split()
     kept = [stream for stream in video.streams if is_kept_when_burning(stream, container)]
     options: dict[str, Any] = {
-        **_h264_options(_QUALITY, _PRESET),
+        **h264_options(QUALITY, PRESET),
         "c:t": COPY,
-        **_codec_options(kept, container),
+        **codec_options(kept, container),
     }
     rendered = ffmpeg.output(
-        halves[0], *(source[str(stream.index)] for stream in kept), str(target.name), **options, **_muxer_options(container)
+        halves[0], *(source[str(stream.index)] for stream in kept), str(target.name), **options, **muxer_options(container)
     )
     outputs = ffmpeg.merge_outputs(rendered, clock_output(source, video), _progress_output(halves[1]))
     return _run(outputs, video, target, renderer.path, limits, progress)
@@ -124,10 +124,10 @@ def burn(
 def _open(video: Video, limits: Limits) -> tuple[Any, Any]:
     """Return the input, and its frames with strictly increasing times."""
     source = restricted_input(threads=limits.threads, max_pixels=limits.max_pixels)
-    return source, deinterlace(shown_part(source, video), video).filter("setpts", _STRICTLY_INCREASING)
+    return source, deinterlace(shown_part(source, video), video).filter("setpts", STRICTLY_INCREASING)
 
 
-def _h264_options(quality: int, preset: str) -> dict[str, Any]:
+def h264_options(quality: int, preset: str) -> dict[str, Any]:
     """Return the options that encode frames as H.264 without changing their times."""
     return {
         "c:v": H264_ENCODER,
@@ -174,7 +174,7 @@ def mux(
     container = target.suffix[1:]
     source = restricted_input(fflags="+genpts", max_pixels=limits.max_pixels)
     kept = [stream for stream in video.streams if codec_option(stream, container)]
-    options: dict[str, Any] = {"c": COPY, **_codec_options(kept, container)}
+    options: dict[str, Any] = {"c": COPY, **codec_options(kept, container)}
     added, metadata = [], []
     first = sum(stream.kind == "subtitle" for stream in kept)
     for number, track in enumerate(tracks, first):
@@ -186,19 +186,19 @@ def mux(
             metadata += [f"-metadata:s:s:{number}", f"{name}={value}"]
         options[f"disposition:s:{number}"] = "default" if number == 0 else "0"
     streams = [source[str(stream.index)] for stream in kept]
-    muxed = ffmpeg.output(*streams, *added, str(target.name), **options, **_muxer_options(container))
+    muxed = ffmpeg.output(*streams, *added, str(target.name), **options, **muxer_options(container))
     timestamps = ffmpeg.output(source[str(video.stream)], "pipe:1", codec=COPY, **_PROGRESS_OUTPUT)
     outputs = ffmpeg.merge_outputs(muxed, timestamps)
     return _run(outputs, video, target, video.ffmpeg.path, limits, progress, metadata)
 
 
-def _muxer_options(container: str) -> dict[str, Any]:
+def muxer_options(container: str) -> dict[str, Any]:
     """Return the options of all written files, which are the same to the byte in every run."""
     muxer = {MP4: {"format": "mp4", "movflags": "+faststart"}, MATROSKA: {"format": "matroska"}}[container]
     return {"map_metadata": 0, "fflags": "+bitexact", "max_muxing_queue_size": 9999, **muxer}
 
 
-def _codec_options(streams: Sequence[Stream], container: str) -> dict[str, Any]:
+def codec_options(streams: Sequence[Stream], container: str) -> dict[str, Any]:
     """Return the codec options of all audio and subtitle streams."""
     options: dict[str, Any] = {}
     for kind, letter in (("audio", "a"), ("subtitle", "s")):
@@ -238,7 +238,7 @@ def _run(
                 progress(done_s)
         process.wait()
     if process.returncode:
-        raise _failure(video, target, report, process.returncode)
+        raise encoding_error(video, target, report, process.returncode)
     return report
 
 
@@ -258,7 +258,8 @@ def _read_progress(pipe: IO[bytes], video: Video, stall_timeout_s: float) -> Ite
             yield max(0.0, int(match[1]) * tick_s)
 
 
-def _failure(video: Video, target: Path, report: DecodingReport, status: int) -> DecodingError | OutputError:
+def encoding_error(video: Video, target: Path, report: DecodingReport, status: int) -> DecodingError | OutputError:
+    """Return the error for an ffmpeg that ended with a status other than 0."""
     if any(_NO_SPACE in line for line in report.warnings):
         return OutputError(f"cannot be written ({_NO_SPACE})", "free disk space and run it again", path=target.parent.parent)
     cause = next(iter(report.warnings), f"ffmpeg exited with status {status}").replace("\n", " ")
@@ -281,11 +282,11 @@ def make_proxy(
     halves = chain.filter("format", "yuv420p").split()
     audio = [stream for stream in video.streams if stream.kind == "audio"][:1]
     options: dict[str, Any] = {
-        **_h264_options(_PROXY_QUALITY, _PROXY_PRESET),
+        **h264_options(_PROXY_QUALITY, _PROXY_PRESET),
         **({"c:a": _AUDIO_CODEC, "b:a": _AUDIO_BITRATE, "ac": 2} if audio else {}),
     }
     proxy = ffmpeg.output(
-        halves[0], *(source[str(stream.index)] for stream in audio), str(target.name), **options, **_muxer_options(MP4)
+        halves[0], *(source[str(stream.index)] for stream in audio), str(target.name), **options, **muxer_options(MP4)
     )
     outputs = ffmpeg.merge_outputs(proxy, _progress_output(halves[1]))
     return _run(outputs, video, target, renderer.path, limits, progress)

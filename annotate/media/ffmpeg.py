@@ -182,12 +182,14 @@ def ffmpeg_process(
     *,
     folder: Path | None = None,
     inherited: tuple[int, ...] = (),
+    takes_input: bool = False,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run ``command`` in ``folder`` during the ``with`` block, and kill it at the end of the block.
 
     The block must read the process's stdout. The process gets its own session, so that a Ctrl-C in the terminal does not
     look like the end of the video. ``read_stderr`` runs in a thread and must read stderr to its end, since a full pipe would
-    block the process; without it stderr is discarded. ``inherited`` are file descriptors for the process.
+    block the process; without it stderr is discarded. ``inherited`` are file descriptors for the process. With
+    ``takes_input``, the block writes to the process's stdin (`write_input`).
 
     Raises:
         FFmpegError: the program could not be started.
@@ -196,7 +198,7 @@ def ffmpeg_process(
         process = subprocess.Popen(  # noqa: S603
             command,
             cwd=folder,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if takes_input else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL if read_stderr is None else subprocess.PIPE,
             bufsize=0,
@@ -215,7 +217,7 @@ def ffmpeg_process(
         process.wait()
         if reader is not None:
             reader.join(_JOIN_TIMEOUT_S)
-        for pipe in (process.stdout, process.stderr):
+        for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
 
@@ -232,6 +234,23 @@ def wait_for_output(pipe: IO[bytes], name: object, stall_timeout_s: float, optio
         problem = f"the decoder hung and was stopped (no output for {stall_timeout_s:g} s)"
         remedy = "check the file and its disk" + (f", or raise {option}" if option else "")
         raise DecodingError(problem, remedy, path=name)
+
+
+def write_input(pipe: IO[bytes], content: bytes | memoryview, name: object, stall_timeout_s: float) -> None:
+    """Write all of ``content`` to a process's stdin, unbuffered.
+
+    Raises:
+        DecodingError: the process took nothing for ``stall_timeout_s``; ``name`` is the video.
+        BrokenPipeError: the process has ended.
+    """
+    rest = memoryview(content)
+    if os.name == "posix":
+        os.set_blocking(pipe.fileno(), False)
+    while rest:
+        if os.name == "posix" and not select.select([], [pipe], [], stall_timeout_s)[1]:
+            problem = f"the encoder hung and was stopped (it took nothing for {stall_timeout_s:g} s)"
+            raise DecodingError(problem, "check the file and its disk, or raise --stall-timeout", path=name)
+        rest = rest[pipe.write(rest) or 0 :]
 
 
 def clean_line(line: str, path: Path, display_path: object) -> str:

@@ -7,6 +7,7 @@ import re
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from annotate.errors import NotAVideoError, NoVideoStreamError, TooLargeError, UnreadableError
 from annotate.media.cropping import Cropping, read_cropping
@@ -27,6 +28,7 @@ from annotate.storage.local.files import check_readable
 _STREAM = re.compile(r"^\s+Stream #0:(?P<index>\d+)\S*: (?P<kind>\w+): (?P<details>.*)$")
 _SIZE = re.compile(r", (?P<width>\d+)x(?P<height>\d+)(?: \[?SAR (?P<across>\d+):(?P<down>\d+))?")
 _FRAME_RATE = re.compile(r"(?P<rate>[\d.]+)(?P<thousand>k?) fps")
+_COLORS = re.compile(r" \w+\((?:\d+ bpc, )?(?:(?:tv|pc), )?(?P<colors>[\w-]+(?:/[\w-]+/[\w-]+)?)[,)]")
 _ROTATION = re.compile(r"rotation of (?P<degrees>-?[\d.]+) degrees")
 _DURATION = re.compile(r"^\s+Duration: (?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>[\d.]+)")
 _START = re.compile(r"^\s+Duration: [^,]+, start: (?P<start>-?[\d.]+)")
@@ -36,6 +38,10 @@ _OPENED = re.compile(r"^Input #0, (?P<container>.*), from ", re.MULTILINE)
 _UNINFORMATIVE = ("At least one output file", "Error opening input", "Format not on whitelist", "file:")
 _TOO_LARGE = "exceeds specified max pixel count"
 _TAG = re.compile(r"\((?P<tag>\w+) / 0x")
+_COLOR_NAMES = frozenset(
+    "bt709 bt470m bt470bg smpte170m smpte240m fcc film bt2020 bt2020nc bt2020c bt2020-10 bt2020-12 smpte2084 arib-std-b67 "
+    "smpte428 smpte431 smpte432 iec61966-2-1 iec61966-2-4".split()
+)
 _COVER = "(attached pic)"
 _TOO_MANY = "exceeds max_streams"
 _TIMEOUT_S = 120
@@ -56,6 +62,14 @@ class Stream:
     is_usable: bool = True
 
 
+class Colors(NamedTuple):
+    """ffmpeg's names of the matrix, primaries and transfer function of a video; ``unknown`` where not stated."""
+
+    matrix: str = "unknown"
+    primaries: str = "unknown"
+    transfer: str = "unknown"
+
+
 @dataclass(frozen=True)
 class Video:
     """A video file and its first video stream that is not cover art.
@@ -64,7 +78,7 @@ class Video:
     ``frame_rate`` are as stated by the container, or None. ``container`` is ffmpeg's name of the format. ``streams`` are all
     streams of the file, ``stream`` is the index of the video stream. ``start_s`` is the container's start time;
     ``has_square_pixels`` tells whether pixels are displayed as stored. ``cropping`` is that of the upright frame, if the
-    container states any.
+    container states any. ``colors`` tell how frames are to be shown.
     """
 
     path: Path
@@ -78,6 +92,7 @@ class Video:
     start_s: float = 0.0
     has_square_pixels: bool = True
     cropping: Cropping | None = None
+    colors: Colors = field(default_factory=Colors)
     ffmpeg: FFmpeg = field(default_factory=find_ffmpeg, compare=False, repr=False)
     """The ffmpeg that decodes it; searched for if not given."""
     display_path: object = None
@@ -189,6 +204,7 @@ def parse_description(path: Path, text: str, ffmpeg: FFmpeg | None = None, displ
         start_s=start_s,
         has_square_pixels=_has_square_pixels(chosen["details"]),
         cropping=None if cropping is None else cropping.rotated(round(-degrees / 90)),
+        colors=_colors(chosen["details"]),
         ffmpeg=find_ffmpeg() if ffmpeg is None else ffmpeg,
         display_path=display_path,
     )
@@ -216,6 +232,17 @@ def _has_square_pixels(details: str) -> bool:
     size = _SIZE.search(details)
     assert size is not None
     return size["across"] == size["down"] or "0" in (size["across"], size["down"])
+
+
+def _colors(details: str) -> Colors:
+    """Return the colors that a line states: one name for all three, or three.
+
+    >>> _colors("h264 (High), yuv420p(tv, smpte170m/unknown/bt709, progressive), 640x360")
+    Colors(matrix='smpte170m', primaries='unknown', transfer='bt709')
+    """
+    match = _COLORS.search(details)
+    names = match["colors"].split("/") if match else ["unknown"]
+    return Colors(*(name if name in _COLOR_NAMES else "unknown" for name in (names * 3)[:3]))
 
 
 def _cropping(path: Path, container: str, details: str) -> Cropping | None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from annotate.analysis.annotation import Annotation
-from annotate.faces.blocks import TimedBox
+from annotate.faces.blocks import TimedBox, box_at
 from annotate.faces.box import Box
 from annotate.span import MS_PER_S, Span
 
@@ -47,14 +47,7 @@ class BoxTrajectories:
     def at(self, face_id: int, time_ms: int) -> Box | None:
         """Return the box of a face at a time, constant beyond its first and last detection; None if unknown."""
         trajectory = self._trajectories.get(face_id)
-        if not trajectory:
-            return None
-        after = bisect_right(trajectory, time_ms, key=lambda detection: detection.time_ms)
-        if after == 0 or after == len(trajectory):
-            return trajectory[max(0, after - 1)].box
-        previous, following = trajectory[after - 1], trajectory[after]
-        share = (time_ms - previous.time_ms) / (following.time_ms - previous.time_ms)
-        return previous.box.interpolate(following.box, share)
+        return box_at(trajectory, time_ms) if trajectory else None
 
     def segments(self, face_id: int, span: Span) -> Iterator[Segment]:
         """Yield the trajectory of a face during a span, in few segments that match every detection to a pixel."""

@@ -41,12 +41,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Render:
-    """A rendered video: kind, language of the labels, hash of the table it was made from, and its own hash."""
+    """A rendered video: kind, language of the labels, hash of the table it was made from, and its own hash.
+
+    ``options`` are those of the command line that it was made with, where the kind has any.
+    """
 
     kind: str
     language: str
     report: str
     hash: str
+    options: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,9 +122,12 @@ class Meta:
         return Damage(self.missing_s, sum(self.warnings.values()))
 
     def to_json(self) -> str:
-        """Return the text of the sidecar; a video of one size has no ``size_changes`` in it."""
+        """Return the text of the sidecar; a video of one size has no ``size_changes`` in it, most renders no ``options``."""
         content = asdict(self)
         del content["former_name"]
+        for render in content["renders"].values():
+            if not render["options"]:
+                del render["options"]
         if not self.size_changes:
             del content["size_changes"]
         return json.dumps(content, ensure_ascii=False, indent=2) + "\n"

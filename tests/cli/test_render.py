@@ -73,3 +73,14 @@ def test_an_output_folder_in_object_storage_is_refused(annotated: Path) -> None:
     answer = run("render", "videos", "--output-dir", "s3://archive")
     assert (answer.status, answer.output) == (2, "")
     assert "s3://archive: " in answer.errors
+
+
+def test_options_of_blurring(annotated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for options in (["--soft", "--blur"], ["--keep", "1"], ["--no-sound"], ["--soft", "--no-metadata"]):
+        assert run("render", *options, "videos").status == 2
+    answer = run("render", "--blur", "videos", "--keep", "3")
+    assert (answer.status, "videos/a.mp4: no face 3" in answer.errors) == (2, True)
+    assert not [name for name in names(annotated / "videos") if "blurred" in name]
+    monkeypatch.setenv("ANNOTATE_KEEP", "3")
+    assert run("render", "--blur", "videos").status == 0
+    assert "a.emotions.blurred.mp4" in names(annotated / "videos")

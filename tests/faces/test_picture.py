@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate.faces.box import Box
-from annotate.faces.picture import View, colour_picture
+from annotate.faces.picture import View, color_picture
 from annotate.media.decode import Frame
 from annotate.span import Span
 
@@ -30,7 +30,7 @@ def uniform(width: int, height: int, luma: int, *chroma: int) -> Frame:
 @pytest.mark.parametrize(("planes", "color"), COLORS.values(), ids=COLORS)
 def test_colors(planes: tuple[int, int, int], color: tuple[int, int, int]) -> None:
     """Chroma is converted as of full range, which makes colors paler by an eighth."""
-    pixels = colour_picture(uniform(33, 21, *planes), 21)
+    pixels = color_picture(uniform(33, 21, *planes), 21)
     assert pixels.shape == (21, 33, 3)
     assert np.ptp(pixels, axis=(0, 1)).max() == 0
     assert pixels[0, 0].tolist() == pytest.approx(color, abs=35)
@@ -38,11 +38,11 @@ def test_colors(planes: tuple[int, int, int], color: tuple[int, int, int]) -> No
 
 @pytest.mark.parametrize(("size_px", "shape"), [((64, 36), (18, 32)), ((35, 63), (32, 18)), ((6000, 10), (14, 8192))])
 def test_the_shorter_side_is_as_long_as_asked_for(size_px: tuple[int, int], shape: tuple[int, int]) -> None:
-    assert colour_picture(uniform(*size_px, 126, 128, 128), 18).shape[:2] == shape
+    assert color_picture(uniform(*size_px, 126, 128, 128), 18).shape[:2] == shape
 
 
 def test_frames_without_chroma_are_gray() -> None:
-    assert colour_picture(uniform(40, 30, 126), 30)[5, 5].tolist() == [128, 128, 128]
+    assert color_picture(uniform(40, 30, 126), 30)[5, 5].tolist() == [128, 128, 128]
 
 
 VIEWS = st.builds(

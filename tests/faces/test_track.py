@@ -83,10 +83,10 @@ def test_a_face_elsewhere_is_another_track() -> None:
 
 def test_gaps_up_to_the_timeout_are_bridged() -> None:
     empty_passes = dict.fromkeys(range(0, 100, 5), ())
-    bridged = {**empty_passes, 0: (detection(0),), 25: (detection(0),)}
-    broken = {**empty_passes, 0: (detection(0),), 30: (detection(0),)}
-    assert frames_by_track(list(link_detections(observations(bridged, 100), ONE_SECOND))) == {0: list(range(26))}
-    assert frames_by_track(list(link_detections(observations(broken, 100), ONE_SECOND))) == {0: [0], 1: [30]}
+    bridged = {**empty_passes, 0: (detection(0),), 35: (detection(0),)}
+    broken = {**empty_passes, 0: (detection(0),), 45: (detection(0),)}
+    assert frames_by_track(list(link_detections(observations(bridged, 100), Settings()))) == {0: list(range(36))}
+    assert frames_by_track(list(link_detections(observations(broken, 100), Settings()))) == {0: [0], 1: [45]}
 
 
 def test_a_low_frame_rate_does_not_split_tracks() -> None:
@@ -157,8 +157,8 @@ def test_a_detection_within_a_face_starts_no_track() -> None:
 
 def test_a_detection_within_a_face_starts_a_track_after_the_face_is_lost() -> None:
     passes = {0: (detection(0, size=200),), **{index: (detection(50, 50, size=90),) for index in range(5, 60, 5)}}
-    tracks = frames_by_track(list(link_detections(observations(passes, 60), ONE_SECOND)))
-    assert tracks == {0: [0], 1: list(range(30, 56))}
+    tracks = frames_by_track(list(link_detections(observations(passes, 60), Settings())))
+    assert tracks == {0: [0], 1: list(range(40, 56))}
 
 
 def test_tracks_are_numbered_from_left_to_right() -> None:

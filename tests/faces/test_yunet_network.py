@@ -10,7 +10,7 @@ import pytest
 
 from annotate.errors import ModelError
 from annotate.faces import yunet_network
-from annotate.faces.picture import colour_picture
+from annotate.faces.picture import color_picture
 from annotate.faces.yunet_network import MAX_IOU, YuNet, without_overlaps
 from annotate.media.decode import Frame
 
@@ -25,7 +25,7 @@ def network() -> YuNet:
 @pytest.mark.parametrize("size_px", [(626, 352), (401, 333), (64, 96), (97, 95), (1280, 704)])
 def test_finds_are_those_of_opencv(network: YuNet, portrait: Frame, size_px: tuple[int, int]) -> None:
     """Sizes need not be multiples of 32 pixels; one network is used for all."""
-    picture = cv2.resize(colour_picture(portrait, 352), size_px)
+    picture = cv2.resize(color_picture(portrait, 352), size_px)
     reference = cv2.FaceDetectorYN.create(str(yunet_network._path()), "", size_px, MIN_SCORE, MAX_IOU)
     expected = reference.detect(picture)[1][:, [0, 1, 2, 3, 14]]
     finds = network(np.asarray(picture, np.uint8), MIN_SCORE)
@@ -35,7 +35,7 @@ def test_finds_are_those_of_opencv(network: YuNet, portrait: Frame, size_px: tup
 
 
 def test_a_picture_is_not_mixed_with_one_of_the_same_size_before(network: YuNet, portrait: Frame) -> None:
-    picture = colour_picture(portrait, 352)
+    picture = color_picture(portrait, 352)
     expected = network(picture, 0.5)
     assert len(expected) == 1
     assert len(network(np.zeros_like(picture), 0.5)) == 0

@@ -111,9 +111,9 @@ def load_photographs(path: Path) -> list[Photograph]:
 def draw_sample(rng: np.random.Generator, photograph: Photograph, degraded_share: float = 0.6) -> Sample:
     """Return a random view of a photograph."""
     image, landmarks, yaw_deg, pitch_deg = photograph.image, photograph.landmarks, 0.0, 0.0
-    if rng.random() < 0.65:
-        yaw_deg = float(rng.uniform(-50, 50)) if rng.random() < 0.6 else float(rng.normal(0, 12))
-        pitch_deg = float(rng.normal(0, 13))
+    if rng.random() < 0.5:
+        yaw_deg = float(rng.uniform(-45, 45)) if rng.random() < 0.6 else float(rng.normal(0, 12))
+        pitch_deg = float(rng.normal(0, 12))
         image, head, landmarks = render_head(image, landmarks, photograph.anatomy, yaw_deg, pitch_deg)
         image = _on_ground(rng, image, head)
     if rng.random() < 0.5:
@@ -121,7 +121,7 @@ def draw_sample(rng: np.random.Generator, photograph: Photograph, degraded_share
         landmarks = np.column_stack([image.shape[1] - 1 - landmarks[:, 0], landmarks[:, 1]])[list(MIRRORED)]
         yaw_deg = -yaw_deg
     framed = frame_face(landmarks)
-    turn_deg = float(rng.uniform(-45, 45)) if rng.random() < 0.5 else float(rng.normal(0, 9))
+    turn_deg = float(rng.uniform(-32, 32)) if rng.random() < 0.5 else float(rng.normal(0, 8))
     side = framed.box.width * math.exp(rng.normal(0, 0.11))
     x, y = np.array([framed.box.x, framed.box.y]) + framed.box.width / 2 + rng.normal(0, 0.07, 2) * side
     box = Box(x - side / 2, y - side / 2, side, side)
