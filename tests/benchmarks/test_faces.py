@@ -18,21 +18,21 @@ FACE, ELSEWHERE = (226, 70, 404, 278), (20, 20, 160, 200)
 
 
 @pytest.fixture(scope="module")
-def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A face labelled rightly, one labelled wrongly, and a picture without any face or label."""
+def labeled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A face labeled rightly, one labeled wrongly, and a picture without any face or label."""
     (frame,) = sample_frames("portrait.mp4", count=1)
     face = cv2.copyMakeBorder(frame.image, 0, 280, 0, 0, cv2.BORDER_REPLICATE)
     pictures = [face, np.ascontiguousarray(face[:, ::-1]), np.full_like(face, 80)]
     files = [cv2.imencode(".jpg", picture)[1].ravel() for picture in pictures]
-    path = tmp_path_factory.mktemp("labelled") / "boxes.npz"
+    path = tmp_path_factory.mktemp("labeled") / "boxes.npz"
     boxes = np.array([FACE, ELSEWHERE]) * (LABEL_UNIT / PICTURE_PX)
     offset = np.cumsum([0, *map(len, files)])
     np.savez(path, jpeg=np.concatenate(files), offset=offset, box_xyxy=boxes, box_image=np.array([0, 1]))
     return path
 
 
-def test_labelled_faces_are_counted(labelled: Path, tmp_path: Path) -> None:
-    video, labels = crowd_video(labelled, tmp_path)
+def test_labeled_faces_are_counted(labeled: Path, tmp_path: Path) -> None:
+    video, labels = crowd_video(labeled, tmp_path)
     assert [len(each) for each in labels] == [1, 1, 0]
     assert labels[0][0] == pytest.approx(FACE)
     figures = find_crowd(video, labels, Settings())

@@ -84,6 +84,24 @@ def test_face_ids_follow_the_order_of_appearance() -> None:
     assert [(block.face_id, block.first_frame) for block in blocks] == [(1, 0), (2, 1), (3, 2)]
 
 
+def test_a_face_that_returns_keeps_its_id_and_counts_on() -> None:
+    """Its blocks do not cross the gap."""
+    events = [
+        *(tracked_face(0, index) for index in range(25)),
+        TrackEnd(0),
+        *(tracked_face(0, index) for index in range(60, 70)),
+        TrackEnd(0),
+    ]
+    report = BlockReport()
+    blocks = list(cut_blocks(events, CONTRACT, 5, report))
+    assert [(block.face_id, block.number, block.first_frame, block.frames, block.overlap) for block in blocks] == [
+        (1, 0, 0, 20, 0),
+        (1, 1, 5, 20, 15),
+        (1, 2, 60, 10, 0),
+    ]
+    assert report.faces == 1
+
+
 def test_box_score_and_detections_summarize_the_block() -> None:
     events = [tracked_face(0, index, detected=index % 5 == 0, x=index) for index in range(20)]
     (block,) = cut_blocks([*events, TrackEnd(0)], CONTRACT, 5, BlockReport())

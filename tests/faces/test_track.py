@@ -16,6 +16,7 @@ from annotate.span import Span
 
 IMAGE = np.zeros((2, 2), np.uint8)
 FRAME_MS = 40
+ONE_SECOND = Settings(track_timeout_ms=1000)
 
 
 def detection(x: float, y: float = 0, size: float = 100, score: float = 1) -> Detection:
@@ -95,6 +96,50 @@ def test_a_low_frame_rate_does_not_split_tracks() -> None:
         for index in range(6)
     ]
     assert frames_by_track(list(link_detections(slow, Settings()))) == {0: [0, 1, 2, 3, 4, 5]}
+
+
+def looking_like(person: int, x: float) -> Detection:
+    """Return a detection of one of a few people, of whom no two look alike."""
+    return replace(detection(x), features=np.eye(4, dtype=np.float32)[person])
+
+
+def people_by_track(passes: dict[int, tuple[Detection, ...]], count: int, *cuts: int) -> dict[int, set[int]]:
+    """Return the people in each track at the detections."""
+    people: dict[int, set[int]] = {}
+    for event in link_detections(observations(passes, count, (0, *cuts)), ONE_SECOND):
+        if isinstance(event, TrackedFace) and event.detected:
+            (seen,) = (each for each in passes[event.frame.index] if each.box == event.box)
+            people.setdefault(event.track, set()).add(int(seen.features.argmax()))
+    return people
+
+
+def test_two_people_who_cross_keep_their_tracks() -> None:
+    """They pass each other between two passes: boxes overlap most with those of the other."""
+    places = {0: (0, 200), 5: (40, 160), 10: (80, 120), 15: (120, 80), 20: (160, 40)}
+    passes = {frame: (looking_like(0, left), looking_like(1, right)) for frame, (left, right) in places.items()}
+    assert people_by_track(passes, 21) == {0: {0}, 1: {1}}
+
+
+def test_a_moving_face_is_expected_where_it_goes() -> None:
+    """It moves by nine tenths of its width from pass to pass, after a first step of half of it."""
+    passes = {5 * number: (detection(x),) for number, x in enumerate((0, 50, 140, 230, 320))}
+    assert frames_by_track(list(link_detections(observations(passes, 21), Settings()))) == {0: list(range(21))}
+
+
+def test_a_face_that_returns_within_the_shot_continues_its_track() -> None:
+    gone = dict.fromkeys(range(15, 60, 5), ())
+    before = {index: (looking_like(2, 0),) for index in (0, 5, 10)}
+    same, other = {60: (looking_like(2, 400),)}, {60: (looking_like(1, 400),)}
+    assert people_by_track({**before, **gone, **same}, 61) == {0: {2}}
+    assert people_by_track({**before, **gone, **other}, 61) == {0: {2}, 1: {1}}
+    assert people_by_track({**before, **gone, **same}, 61, 58) == {0: {2}, 1: {2}}
+
+
+def test_a_face_that_returns_is_not_interpolated_while_it_was_away() -> None:
+    passes = {**dict.fromkeys(range(0, 60, 5), ()), **{index: (looking_like(2, 0),) for index in (0, 5, 10, 55, 60)}}
+    events = list(link_detections(observations(passes, 61), ONE_SECOND))
+    assert frames_by_track(events) == {0: [*range(11), *range(55, 61)]}
+    assert sum(isinstance(event, TrackEnd) for event in events) == 2
 
 
 def test_a_cut_ends_all_tracks() -> None:
