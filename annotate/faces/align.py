@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from annotate.faces.box import Box, pairwise_iou
 from annotate.faces.picture import View
-from annotate.faces.pose import Pose, difference_deg, estimate_pose
+from annotate.faces.pose import Pose, estimate_pose
 
-LANDMARKS_FILE = "landmarks.dat"
+PREDICTOR_FILES = ("level.dat", "landmarks.dat")
 LANDMARK_NAMES = (
     *("right_brow_outer", "right_brow_middle", "right_brow_inner", "left_brow_inner", "left_brow_middle", "left_brow_outer"),
     *("right_eye_outer", "right_eye_inner", "left_eye_inner", "left_eye_outer"),
@@ -49,11 +49,7 @@ MIN_IOU = 0.5
 MAX_GROWTH = 1.12
 """Limit of the ratio of a frame's side to that of the detector's: in profiles the eyes say little."""
 
-SMALL_TURN_DEG, SMALL_MOVE_IOU = 10, 0.75
-"""Landmarks are looked for again, in a better view, if they turn or move the view by more."""
-
 MAX_SAMPLES = 3
-_ROUNDS = 2
 _RIGHT_EYE, _LEFT_EYE, _LOWER = (6, 7), (8, 9), (12, 13, 14, 16)
 
 
@@ -67,10 +63,10 @@ class FramedFace:
 
 
 class Aligner:
-    """Frames faces with dlib's shape predictor."""
+    """Frames faces with two of dlib's shape predictors: the first turns a face level, the second finds its landmarks."""
 
     def __init__(self) -> None:
-        self._predictor = _load()
+        self._predictors = [_load(name) for name in PREDICTOR_FILES]
         start, end = (VIEW_PX - FACE_PX) // 2, (VIEW_PX + FACE_PX) // 2 - 1
         self._face = dlib.rectangle(start, start, end, end)
 
@@ -80,14 +76,11 @@ class Aligner:
         ``image`` is gray (height, width) uint8.
         """
         framed = given = FramedFace(box, Pose(roll_deg=roll_deg))
-        for _ in range(_ROUNDS):
+        for predictor in self._predictors:
             view = View.around(framed.box, framed.pose.roll_deg, VIEW_PX / FACE_PX, VIEW_PX)
-            parts = self._predictor(view.of(image, MAX_SAMPLES), self._face).parts()
+            parts = predictor(view.of(image, MAX_SAMPLES), self._face).parts()
             landmarks = view.to_image(np.array([(part.x, part.y) for part in parts], np.float64))
-            before, framed = framed, frame_face(landmarks)
-            turn_deg = difference_deg(framed.pose.roll_deg, before.pose.roll_deg)
-            if abs(turn_deg) <= SMALL_TURN_DEG and pairwise_iou([framed.box], [before.box])[0, 0] >= SMALL_MOVE_IOU:
-                break
+            framed = frame_face(landmarks)
         if pairwise_iou([framed.box], [box])[0, 0] < MIN_IOU:
             return given
         return replace(framed, box=_resized(framed.box, box.width / MAX_GROWTH, box.width * MAX_GROWTH))
@@ -117,6 +110,6 @@ def _resized(box: Box, min_side: float, max_side: float) -> Box:
 
 
 @cache
-def _load() -> Any:
-    with resources.as_file(resources.files("annotate.faces") / LANDMARKS_FILE) as path:
+def _load(name: str) -> Any:
+    with resources.as_file(resources.files("annotate.faces") / name) as path:
         return dlib.shape_predictor(str(path))

@@ -41,7 +41,7 @@ MIN_KNOWN_IOU = 0.4
 SURE_SCORE = 0.93
 """A new face of a lower score is also looked at from other angles: it may lean."""
 
-MAX_UPRIGHT_DEG = 20
+MAX_UPRIGHT_DEG = 12
 """Known faces that lean more are looked for in an upright view."""
 
 FACE_PX = 43

@@ -118,7 +118,7 @@ def test_landmarks_elsewhere_are_not_believed(portrait: Frame, monkeypatch: pyte
     align, box = Aligner(), square(*FACE, FACE_PX)
     for shift_px, is_believed in ((2, True), (40, False)):
         points = [dlib.point(round(x) + shift_px, round(y)) for x, y in (UPRIGHT * 0.35 + VIEW_PX / 2).tolist()]
-        monkeypatch.setattr(align, "_predictor", lambda view, face: SimpleNamespace(parts=lambda: points))  # noqa: B023
+        monkeypatch.setattr(align, "_predictors", [lambda view, face: SimpleNamespace(parts=lambda: points)])  # noqa: B023
         face = align(portrait.image, box, 10)
         assert (face.landmarks is not None) is is_believed
         if not is_believed:

@@ -82,5 +82,5 @@ def _annotation(
     detected = tuple(TimedBox(time_ms, box_at(face_id, time_ms)) for time_ms in range(start_ms, end_ms, 200))
     box = box_at(face_id, (start_ms + end_ms) // 2)
     span = Span(start_ms, end_ms)
-    seen = Appearance(Pose(5.0 * number, -4.0, 3.0), sharpness=0.08, brightness=0.45, face_px=box.width)
+    seen = Appearance(Pose(5.0 * number, -4.0, 3.0), sharpness=0.008, brightness=0.45, face_px=box.width)
     return Annotation(face_id, number, 0, 19, span, box, 1.0, 20, 4, overlap, classes, probabilities, detected, seen)

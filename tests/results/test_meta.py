@@ -136,7 +136,7 @@ def test_result_settings_are_all_but_the_model() -> None:
         "look_interval_ms": 250,
         "search_interval_ms": 2000,
         "max_frame_rate": 30.0,
-        "track_timeout_ms": 1000,
+        "track_timeout_ms": 1500,
         "track_overlap": 0.3,
         "min_track_frames": 5,
         "gap_ms": 1000,

@@ -35,10 +35,10 @@ ANNOTATION = Annotation(
     overlap=0,
     class_names=EMOTIONS,
     probabilities=(0.0, 0.0, 0.0, 0.75, 0.25, 0.0, 0.0),
-    appearance=Appearance(Pose(-12.34, -0.04, 170.06), sharpness=0.0501, brightness=0.4999, face_px=81.54),
+    appearance=Appearance(Pose(-12.34, -0.04, 170.06), sharpness=0.0058, brightness=0.4999, face_px=81.54),
 )
 ROW = "1,0,3,22,0.120,0.920,10.0,20.3,80.0,81.5,1.235,20,5,0,happiness,0.7500," + (
-    "0.0000,0.0000,0.0000,0.7500,0.2500,0.0000,0.0000,-12.3,0.0,170.1,0.050,0.500,81.5,0.501,1\n"
+    "0.0000,0.0000,0.0000,0.7500,0.2500,0.0000,0.0000,-12.3,0.0,170.1,0.006,0.500,81.5,0.580,1\n"
 )
 
 CUT_LENGTHS = (0, 1, len(HEADER) - 1, len(HEADER) + 1, len(HEADER + ROW) - 1)

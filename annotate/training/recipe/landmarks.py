@@ -41,6 +41,13 @@ class LandmarkSettings:
 
     views: int = 12
     """Number of views of each photograph."""
+    turned_share: float = 0.6
+    """Share of views of heads turned in depth."""
+    max_turn_deg: float = 12
+    """``wide_share`` of the views lean evenly by up to this much, the others by a sixth of it, as a standard deviation."""
+    wide_share: float = 0.5
+    jitter: float = 0.05
+    """Standard deviation of the face's position in a view, in sides of its box; that of its size is half as much again."""
     tree_depth: int = 4
     cascades: int = 10
     trees: int = 120
@@ -48,6 +55,13 @@ class LandmarkSettings:
     """How much of each tree's correction is applied."""
     tested_splits: int = 40
     seed: int = 0
+
+
+SETTINGS = {
+    "level": LandmarkSettings(views=16, turned_share=0.1, max_turn_deg=45, wide_share=0.6, jitter=0.07, tested_splits=60),
+    "fine": LandmarkSettings(),
+}
+"""The predictor that turns a face level, and the one that then finds its landmarks."""
 
 
 @dataclass(frozen=True)
@@ -74,21 +88,23 @@ class Sample:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--posed", required=True, type=click.Path(exists=True, path_type=Path), help="Photographs with points.")
+@click.option("--stage", type=click.Choice(list(SETTINGS)), required=True, help="Which of the two predictors to train.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Predictor to write.")
 @click.option(
     "--left-out", default=0.2, show_default=True, help="Share of people left out to measure errors; 0 trains on all."
 )
-def main(posed: Path, output: Path, left_out: float) -> None:
+def main(posed: Path, stage: str, output: Path, left_out: float) -> None:
     """Train a predictor and print its errors."""
-    photographs, settings = load_photographs(posed), LandmarkSettings()
+    photographs, settings = load_photographs(posed), SETTINGS[stage]
     people = np.unique([photograph.subject for photograph in photographs])
     chosen = np.random.default_rng(settings.seed).permutation(people)[: round(left_out * len(people))]
     rng = np.random.default_rng(settings.seed)
     trained = [photograph for photograph in photographs if photograph.subject not in chosen]
-    samples = [draw_sample(rng, each) for each in tqdm(trained, disable=None) for _ in range(settings.views)]
+    samples = [draw_sample(rng, each, settings) for each in tqdm(trained, disable=None) for _ in range(settings.views)]
     train_predictor(samples, settings).save(str(output))
     tested = [photograph for photograph in photographs if photograph.subject in chosen] or trained
-    for line in describe_errors(dlib.shape_predictor(str(output)), [draw_sample(rng, each, 0.0) for each in tested * 3]):
+    tests = [draw_sample(rng, each, settings, degraded_share=0.0) for each in tested * 3]
+    for line in describe_errors(dlib.shape_predictor(str(output)), tests):
         click.echo(line)
 
 
@@ -108,11 +124,13 @@ def load_photographs(path: Path) -> list[Photograph]:
     return photographs
 
 
-def draw_sample(rng: np.random.Generator, photograph: Photograph, degraded_share: float = 0.6) -> Sample:
+def draw_sample(
+    rng: np.random.Generator, photograph: Photograph, settings: LandmarkSettings, degraded_share: float = 0.6
+) -> Sample:
     """Return a random view of a photograph."""
     image, landmarks, yaw_deg, pitch_deg = photograph.image, photograph.landmarks, 0.0, 0.0
-    if rng.random() < 0.5:
-        yaw_deg = float(rng.uniform(-45, 45)) if rng.random() < 0.6 else float(rng.normal(0, 12))
+    if rng.random() < settings.turned_share:
+        yaw_deg = float(rng.uniform(-50, 50)) if rng.random() < 0.6 else float(rng.normal(0, 12))
         pitch_deg = float(rng.normal(0, 12))
         image, head, landmarks = render_head(image, landmarks, photograph.anatomy, yaw_deg, pitch_deg)
         image = _on_ground(rng, image, head)
@@ -121,9 +139,12 @@ def draw_sample(rng: np.random.Generator, photograph: Photograph, degraded_share
         landmarks = np.column_stack([image.shape[1] - 1 - landmarks[:, 0], landmarks[:, 1]])[list(MIRRORED)]
         yaw_deg = -yaw_deg
     framed = frame_face(landmarks)
-    turn_deg = float(rng.uniform(-32, 32)) if rng.random() < 0.5 else float(rng.normal(0, 8))
-    side = framed.box.width * math.exp(rng.normal(0, 0.11))
-    x, y = np.array([framed.box.x, framed.box.y]) + framed.box.width / 2 + rng.normal(0, 0.07, 2) * side
+    widest_deg, jitter = settings.max_turn_deg, settings.jitter
+    turn_deg = float(
+        rng.uniform(-widest_deg, widest_deg) if rng.random() < settings.wide_share else rng.normal(0, widest_deg / 6)
+    )
+    side = framed.box.width * math.exp(rng.normal(0, 1.5 * jitter))
+    x, y = np.array([framed.box.x, framed.box.y]) + framed.box.width / 2 + rng.normal(0, jitter, 2) * side
     box = Box(x - side / 2, y - side / 2, side, side)
     view = View.around(box, framed.pose.roll_deg + turn_deg, VIEW_PX / FACE_PX, VIEW_PX)
     if rng.random() < degraded_share / 2:

@@ -26,6 +26,7 @@ from annotate.training.recipe.landmarks import (
 from tests.faces.frames import sample_frames
 
 SMALL = LandmarkSettings(views=4, tree_depth=2, cascades=4, trees=20, shrinkage=0.3, tested_splits=20)
+WIDE = recipe.SETTINGS["level"]
 LEFT, TOP = 194, 90
 
 
@@ -81,10 +82,10 @@ def test_mirrored_landmarks_are_those_of_the_other_side() -> None:
 
 
 def test_samples_are_reproducible_views_of_the_face(photographs: list[Photograph]) -> None:
-    first, second = ([draw_sample(np.random.default_rng(3), photographs[0]) for _ in range(2)] for _ in range(2))
+    first, second = ([draw_sample(np.random.default_rng(3), photographs[0], WIDE) for _ in range(2)] for _ in range(2))
     assert np.array_equal(first[0].view, second[0].view)
     rng = np.random.default_rng(0)
-    samples = [draw_sample(rng, photograph) for photograph in photographs * 6]
+    samples = [draw_sample(rng, photograph, WIDE) for photograph in photographs * 6]
     for sample in samples:
         framed = frame_face(sample.landmarks)
         assert (sample.view.shape, sample.view.dtype) == ((VIEW_PX, VIEW_PX), np.uint8)
@@ -99,7 +100,7 @@ def test_samples_are_reproducible_views_of_the_face(photographs: list[Photograph
 
 def test_a_predictor_trains_alike_each_time_and_learns(photographs: list[Photograph], tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    samples = [draw_sample(rng, photograph) for photograph in photographs for _ in range(SMALL.views)]
+    samples = [draw_sample(rng, photograph, WIDE) for photograph in photographs for _ in range(SMALL.views)]
     first, second = tmp_path / "first.dat", tmp_path / "second.dat"
     for path in (first, second):
         train_predictor(samples, SMALL).save(str(path))
@@ -118,9 +119,9 @@ def test_a_predictor_trains_alike_each_time_and_learns(photographs: list[Photogr
 def test_the_command_writes_the_predictor_and_prints_errors(
     posed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recipe, "LandmarkSettings", lambda: SMALL)
+    monkeypatch.setitem(recipe.SETTINGS, "fine", SMALL)
     output = tmp_path / "landmarks.dat"
-    result = CliRunner().invoke(main, ["--posed", str(posed), "-o", str(output), "--left-out", "0.4"])
+    result = CliRunner().invoke(main, ["--posed", str(posed), "--stage", "fine", "-o", str(output), "--left-out", "0.4"])
     assert result.exit_code == 0, result.output
     assert len(dlib.shape_predictor(str(output))(np.zeros((112, 112), np.uint8), face_rectangle()).parts()) == 19
     lines = [line for line in result.stdout.splitlines() if line.startswith(("yaw", "roll"))]
