@@ -26,7 +26,7 @@ from annotate.training.recipe.landmarks import (
 from tests.faces.frames import sample_frames
 
 SMALL = LandmarkSettings(views=4, tree_depth=2, cascades=4, trees=20, shrinkage=0.3, tested_splits=20)
-WIDE = recipe.SETTINGS["level"]
+WIDE, FINE = recipe.SETTINGS["level"], recipe.SETTINGS["fine"]
 LEFT, TOP = 194, 90
 
 
@@ -82,10 +82,10 @@ def test_mirrored_landmarks_are_those_of_the_other_side() -> None:
 
 
 def test_samples_are_reproducible_views_of_the_face(photographs: list[Photograph]) -> None:
-    first, second = ([draw_sample(np.random.default_rng(3), photographs[0], WIDE) for _ in range(2)] for _ in range(2))
+    first, second = ([draw_sample(np.random.default_rng(3), photographs[0], FINE) for _ in range(2)] for _ in range(2))
     assert np.array_equal(first[0].view, second[0].view)
     rng = np.random.default_rng(0)
-    samples = [draw_sample(rng, photograph, WIDE) for photograph in photographs * 6]
+    samples = [draw_sample(rng, photograph, FINE) for photograph in photographs * 6]
     for sample in samples:
         framed = frame_face(sample.landmarks)
         assert (sample.view.shape, sample.view.dtype) == ((VIEW_PX, VIEW_PX), np.uint8)
