@@ -35,7 +35,7 @@ FACE_PX = 64
 """Side of the view in which landmarks are looked for, and of the face's box in it."""
 
 NOSE_WEIGHT = 1.2
-"""Distance between the eyes over that from the eyes to nose and mouth (see `frame_face`), in faces seen from the front."""
+"""Distance between the eyes over that from the eyes to nose and mouth (see `frame_landmarks`), in faces seen from the front."""
 
 SIDE_PER_SIZE = 1.652
 """Side of a frame, in lengths of the hypotenuse of these two distances once they are weighted."""
@@ -49,7 +49,7 @@ MIN_IOU = 0.5
 MAX_GROWTH = 1.12
 """Limit of the ratio of a frame's side to that of the detector's: in profiles the eyes say little."""
 
-MAX_SAMPLES = 3
+MAX_SAMPLES = 2
 _RIGHT_EYE, _LEFT_EYE, _LOWER = (6, 7), (8, 9), (12, 13, 14, 16)
 
 
@@ -75,19 +75,20 @@ class Aligner:
 
         ``image`` is gray (height, width) uint8.
         """
-        framed = given = FramedFace(box, Pose(roll_deg=roll_deg))
+        framed_box, level_deg = box, roll_deg
         for predictor in self._predictors:
-            view = View.around(framed.box, framed.pose.roll_deg, VIEW_PX / FACE_PX, VIEW_PX)
+            view = View.around(framed_box, level_deg, VIEW_PX / FACE_PX, VIEW_PX)
             parts = predictor(view.of(image, MAX_SAMPLES), self._face).parts()
             landmarks = view.to_image(np.array([(part.x, part.y) for part in parts], np.float64))
-            framed = frame_face(landmarks)
-        if pairwise_iou([framed.box], [box])[0, 0] < MIN_IOU:
-            return given
-        return replace(framed, box=_resized(framed.box, box.width / MAX_GROWTH, box.width * MAX_GROWTH))
+            framed_box, level_deg = frame_landmarks(landmarks)
+        if pairwise_iou([framed_box], [box])[0, 0] < MIN_IOU:
+            return FramedFace(box, Pose(roll_deg=roll_deg))
+        framed_box = _resized(framed_box, box.width / MAX_GROWTH, box.width * MAX_GROWTH)
+        return FramedFace(framed_box, replace(estimate_pose(landmarks), roll_deg=level_deg), landmarks)
 
 
-def frame_face(landmarks: NDArray[np.float64]) -> FramedFace:
-    """Return the square box of a face, and its pose, from its landmarks (n, 2) in pixels.
+def frame_landmarks(landmarks: NDArray[np.float64]) -> tuple[Box, float]:
+    """Return the square box of a face, and its roll in degrees, from its landmarks (n, 2) in pixels.
 
     The side follows from the distance between the eyes and from that between the eyes and the mean of nostrils and corners
     of the mouth: as the head turns aside, the former shrinks and the latter does not. The three measures are fitted to the
@@ -99,8 +100,13 @@ def frame_face(landmarks: NDArray[np.float64]) -> FramedFace:
     side = SIDE_PER_SIZE * math.hypot(*across, *(NOSE_WEIGHT * along))
     roll = math.atan2(across[1], across[0])
     x, y = eyes + DROP_PER_SIDE * side * np.array([-math.sin(roll), math.cos(roll)])
-    box = Box(float(x - side / 2), float(y - side / 2), side, side)
-    return FramedFace(box, replace(estimate_pose(landmarks), roll_deg=math.degrees(roll)), landmarks)
+    return Box(float(x - side / 2), float(y - side / 2), side, side), math.degrees(roll)
+
+
+def frame_face(landmarks: NDArray[np.float64]) -> FramedFace:
+    """Return the face of landmarks (n, 2) in pixels, framed as by `frame_landmarks`."""
+    box, roll_deg = frame_landmarks(landmarks)
+    return FramedFace(box, replace(estimate_pose(landmarks), roll_deg=roll_deg), landmarks)
 
 
 def _resized(box: Box, min_side: float, max_side: float) -> Box:

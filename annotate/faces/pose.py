@@ -73,15 +73,16 @@ _HEAD_MM = np.array(
 They are means of neutral faces, on the head of `annotate.training.head_render`.
 """
 
+_TO_ROWS = np.linalg.pinv(_HEAD_MM - _HEAD_MM.mean(0))
+"""Times points, least squares: the transposed first two rows of the scaled rotation that turns the head."""
+
 _LANDMARKS = (6, 7, 8, 9, 10, 11, 12, 13, 14, 16)
 """The same points among `annotate.faces.align.LANDMARK_NAMES`."""
 
 
 def estimate_pose(landmarks: NDArray[np.float64]) -> Pose:
     """Return the pose of a head from its landmarks (n, 2) in pixels."""
-    points = landmarks[list(_LANDMARKS)]
-    solution = np.linalg.lstsq(_HEAD_MM - _HEAD_MM.mean(0), points - points.mean(0), rcond=None)[0].T
-    left, _, right = np.linalg.svd(solution, full_matrices=False)
+    left, _, right = np.linalg.svd((_TO_ROWS @ landmarks[list(_LANDMARKS)]).T, full_matrices=False)
     across, down = left @ right
     forward = np.cross(across, down)
     yaw, pitch = math.atan2(-forward[0], forward[2]), math.asin(np.clip(-forward[1], -1, 1))

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.faces.align import Aligner, FramedFace
+from annotate.faces.align import FACE_PX as ALIGNED_PX
+from annotate.faces.align import Aligner
 from annotate.faces.box import Box, pairwise_iou
 from annotate.faces.detection import Detection, left_to_right
 from annotate.faces.picture import View, color_picture
@@ -245,6 +246,11 @@ class _SearchedFrame:
         return _with_roll(self.upright[is_small & (scores >= MIN_LARGE_SCORE)], 0)
 
     @cached_property
+    def gray_picture(self) -> NDArray[np.uint8]:
+        """The picture without color."""
+        return np.asarray(cv2.cvtColor(self.picture, cv2.COLOR_BGR2GRAY), np.uint8)
+
+    @cached_property
     def small_picture(self) -> NDArray[np.uint8]:
         """The picture in the size in which it is searched when turned."""
         return np.asarray(cv2.resize(self.picture, None, fx=TURNED_PART, fy=TURNED_PART), np.uint8)
@@ -266,15 +272,20 @@ class _SearchedFrame:
         return None
 
     def _aligned(self, find: _Find) -> Detection:
-        """Return the detection of a find, framed by its landmarks."""
+        """Return the detection of a find, framed by its landmarks: in the picture if that is large enough."""
         x, y = find.center - find.side / 2
-        box = Box(x, y, find.side, find.side).scaled(1 / self._factor)
-        face = self.align(self.frame.image, box, find.roll_deg)
-        return Detection(face.box, find.score, face.pose, self._features(face))
+        box = Box(x, y, find.side, find.side)
+        if find.side >= ALIGNED_PX:
+            face = self.align(self.gray_picture, box, find.roll_deg)
+            box, pose = face.box, face.pose
+        else:
+            face = self.align(self.frame.image, box.scaled(1 / self._factor), find.roll_deg)
+            box, pose = face.box.scaled(self._factor), face.pose
+        return Detection(box.scaled(1 / self._factor), find.score, pose, self._features(box, pose.roll_deg))
 
-    def _features(self, face: FramedFace) -> NDArray[np.float32]:
-        """Return the features of a face (see `Detection`), with some hair around it, in color."""
-        view = View.around(face.box.scaled(self._factor), face.pose.roll_deg, _FEATURES_TIMES, _FEATURES_PX)
+    def _features(self, box: Box, roll_deg: float) -> NDArray[np.float32]:
+        """Return the features of a face (see `Detection`) in the picture, with some hair around it, in color."""
+        view = View.around(box, roll_deg, _FEATURES_TIMES, _FEATURES_PX)
         features = view.of(self.picture, 4).astype(np.float32).ravel()
         features -= features.mean()
         return features / max(float(np.linalg.norm(features)), 1.0)
