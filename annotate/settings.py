@@ -64,7 +64,7 @@ class Settings:
     detector: str = YUNET
     """Face detector, one of `DETECTORS`."""
 
-    min_face: float = 0.12
+    min_face: float = 0.15
     """Minimum height of a face, from brow to chin, as a fraction of the shorter side of the frame."""
 
     detection_interval_ms: int = 250

@@ -33,7 +33,7 @@ BATCH_BLOCKS = 8
 SMALLEST_FACE_PX = 72
 """Side of the smallest face to find in analyzed frames: it nearly fills a crop."""
 
-MIN_SHORT_SIDE_PX, MAX_SHORT_SIDE_PX, MAX_LONG_SIDE_PX = 540, 1080, 16_384
+MIN_SHORT_SIDE_PX, MAX_SHORT_SIDE_PX, MAX_LONG_SIDE_PX = 576, 1080, 16_384
 """Limits of the size of analyzed frames."""
 
 SIZE_TOLERANCE = 0.25

@@ -83,7 +83,7 @@ def test_analyzed_size(empty_clip: Path) -> None:
     video = Analysis.open(empty_clip).video
     assert analyzed_size_px(video, 0.15) == (160, 120)
     large = replace(video, width_px=3840, height_px=2160)
-    sizes = {0.02: (1920, 1080), 0.1: (1280, 720), 0.12: (1067, 600), 0.9: (960, 540)}
+    sizes = {0.02: (1920, 1080), 0.1: (1280, 720), 0.12: (1067, 600), 0.9: (1024, 576)}
     assert {min_face: analyzed_size_px(large, min_face) for min_face in sizes} == sizes
     nearly = replace(video, width_px=1280, height_px=720)
     assert analyzed_size_px(nearly, 0.12) == (1280, 720)
