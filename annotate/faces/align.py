@@ -35,7 +35,7 @@ FACE_PX = 64
 """Side of the view in which landmarks are looked for, and of the face's box in it."""
 
 NOSE_WEIGHT = 1.2
-"""Distance between the eyes over that from the eyes to nose and mouth (see `frame_landmarks`), in faces seen from the front."""
+"""Distance between the eyes over that from the eyes to nose and mouth (`frame_landmarks`), in frontal faces."""
 
 SIDE_PER_SIZE = 1.652
 """Side of a frame, in lengths of the hypotenuse of these two distances once they are weighted."""

@@ -185,7 +185,7 @@ def test_long_names_have_shortened_outputs_that_every_command_finds(tmp_path: Pa
     assert find_reports([tmp_path]).reports == [table]
     assert read_report(table).video == video.name
     assert [outcome.status for outcome in render_archive(scan_renders([tmp_path]))] == [Status.RENDERED]
-    other = annotate([tmp_path], Settings(min_face=0.2), options=OutputOptions(("csv", "textgrid")))
+    other = annotate([tmp_path], Settings(detection_interval_ms=100), options=OutputOptions(("csv", "textgrid")))
     assert [outcome.status for outcome in other] == [Status.ANNOTATED]
     assert check([tmp_path])[0].path.name.endswith(".boxes.en.mp4")
 
