@@ -19,7 +19,8 @@ from annotate.analysis.chunks import ChunkItem, ChunkMerger, chunks_align
 from annotate.analysis.pipeline import Analysis
 from annotate.errors import DecodingError
 from annotate.faces.blocks import BlockReport
-from annotate.media.decode import SEEKABLE_CONTAINERS, DecodingReport, MediaProgress
+from annotate.media.decode import SEEKABLE_CONTAINERS, MediaProgress
+from annotate.media.decoding_report import DecodingReport
 from annotate.media.probe import Video
 from annotate.settings import Settings
 

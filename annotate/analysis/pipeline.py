@@ -21,7 +21,8 @@ from annotate.faces.detectors import load_detector
 from annotate.faces.search import SearchReport, detect_faces
 from annotate.faces.shots import limit_frame_rate
 from annotate.faces.track import TrackedFace, TrackEnd, link_detections
-from annotate.media.decode import DecodingReport, Frame, MediaProgress, decode
+from annotate.media.decode import Frame, MediaProgress, decode
+from annotate.media.decoding_report import DecodingReport
 from annotate.media.probe import Video, probe
 from annotate.media.sizing import Sizing
 from annotate.settings import ALL_CORES, Limits, Settings
@@ -122,7 +123,7 @@ class Analysis:
         detector = self.tools.face_detector(settings.detector, settings.min_face)
         decoded = decode(self.video, analyzed_sizing(settings.min_face), limits=self.limits, report=report, start_s=start_s)
         try:
-            frames = (frame for frame in _report_progress(decoded, progress) if frame.span.start_s >= start_s)
+            frames = (frame for frame in report_progress(decoded, progress) if frame.span.start_s >= start_s)
             frame = next(frames, None)
             while frame is not None and frame.span.start_s < end_s:
                 chunk = Chunk(frame, frames, settings.chunk_s, settings.gap_ms)
@@ -153,7 +154,8 @@ class Analysis:
         return stated_s - self.decoding.end_s if is_short else 0.0
 
 
-def _report_progress(frames: Iterable[Frame], progress: MediaProgress | None) -> Iterator[Frame]:
+def report_progress(frames: Iterable[Frame], progress: MediaProgress | None) -> Iterator[Frame]:
+    """Yield frames, and call ``progress``, if any, with the end of each in seconds."""
     for frame in frames:
         if progress is not None:
             progress(frame.span.end_s)

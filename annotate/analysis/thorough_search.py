@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 
-from annotate.analysis.pipeline import analyzed_sizing
+from annotate.analysis.pipeline import analyzed_sizing, report_progress
 from annotate.faces.blocks import TimedBox
 from annotate.faces.coverage import FoundFaces
 from annotate.faces.search import Observation, detect_faces
@@ -31,7 +31,7 @@ def search_thoroughly(video: Video, *, limits: Limits = ONE_CORE, progress: Medi
         ModelError: the detector's network is missing.
     """
     with closing(decode(video, analyzed_sizing(THOROUGH.min_face), limits=limits)) as frames:
-        return find_faces(_report_progress(frames, progress))
+        return find_faces(report_progress(frames, progress))
 
 
 def find_faces(frames: Iterable[Frame]) -> FoundFaces:
@@ -56,10 +56,3 @@ def find_faces(frames: Iterable[Frame]) -> FoundFaces:
             box = tracked.box.scaled(1 / width, 1 / height)
             tracks.setdefault(tracked.track, []).append(TimedBox(tracked.frame.span.start_ms, box))
     return FoundFaces(tuple(map(tuple, tracks.values())), tuple(shots), frozenset(times_ms))
-
-
-def _report_progress(frames: Iterable[Frame], progress: MediaProgress | None) -> Iterator[Frame]:
-    for frame in frames:
-        if progress is not None:
-            progress(frame.span.end_s)
-        yield frame

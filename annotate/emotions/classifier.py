@@ -39,13 +39,8 @@ class Classifier:
     def __init__(self, path: Path | None = None, provider: str = CPU) -> None:
         _check_available(provider)
         name, content = _read(path)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=[PROVIDERS[provider]])
+            self._session = onnxruntime.InferenceSession(content, one_thread(), providers=[PROVIDERS[provider]])
         except Exception as error:  # onnxruntime's exceptions have no common base class
             first_line = str(error).splitlines()[0]
             problem = f"onnxruntime cannot load the model ({first_line})"
@@ -76,6 +71,16 @@ class Classifier:
             problem = f"wrong output of the model (expected probabilities that sum to 1, found {found})"
             raise ModelError(problem, _FIX_MODEL, path=self._name)
         return probabilities
+
+
+def one_thread() -> onnxruntime.SessionOptions:
+    """Return options for a network that runs in the calling thread and logs nothing."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 4
+    return options
 
 
 def load_classifier(path: Path | None = None, provider: str = CPU) -> Classifier:

@@ -83,7 +83,8 @@ class Aligner:
             framed_box, level_deg = frame_landmarks(landmarks)
         if pairwise_iou([framed_box], [box])[0, 0] < MIN_IOU:
             return FramedFace(box, Pose(roll_deg=roll_deg))
-        framed_box = _resized(framed_box, box.width / MAX_GROWTH, box.width * MAX_GROWTH)
+        side = min(max(framed_box.width, box.width / MAX_GROWTH), box.width * MAX_GROWTH)
+        framed_box = framed_box.widened(side / framed_box.width)
         return FramedFace(framed_box, replace(estimate_pose(landmarks), roll_deg=level_deg), landmarks)
 
 
@@ -107,12 +108,6 @@ def frame_face(landmarks: NDArray[np.float64]) -> FramedFace:
     """Return the face of landmarks (n, 2) in pixels, framed as by `frame_landmarks`."""
     box, roll_deg = frame_landmarks(landmarks)
     return FramedFace(box, replace(estimate_pose(landmarks), roll_deg=roll_deg), landmarks)
-
-
-def _resized(box: Box, min_side: float, max_side: float) -> Box:
-    """Return a square box with the nearest side within limits, and the same center."""
-    side = min(max(box.width, min_side), max_side)
-    return Box(box.x + (box.width - side) / 2, box.y + (box.height - side) / 2, side, side)
 
 
 @cache

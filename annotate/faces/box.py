@@ -19,6 +19,11 @@ class Box:
     width: float
     height: float
 
+    @property
+    def center(self) -> tuple[float, float]:
+        """x and y of the center."""
+        return self.x + self.width / 2, self.y + self.height / 2
+
     def scaled(self, scale_x: float, scale_y: float | None = None) -> Box:
         """Return the rectangle scaled horizontally by ``scale_x`` and vertically by ``scale_y``, by default the same.
 

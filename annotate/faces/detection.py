@@ -37,10 +37,6 @@ class Detection:
         box = self.box
         return replace(self, box=Box(box.x + x_px, box.y + y_px, box.width, box.height))
 
-    def likeness(self, other: Detection) -> float | None:
-        """Return how much the faces look alike, -1..1; None if the detector does not tell."""
-        return float(self.features @ other.features) if len(self.features) and len(other.features) else None
-
     def interpolate(self, other: Detection, fraction: float) -> Detection:
         """Return the linear interpolation between this detection (``fraction`` 0) and ``other`` (1)."""
         score = self.score + (other.score - self.score) * fraction

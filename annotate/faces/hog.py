@@ -61,17 +61,15 @@ def detection_short_side_px(min_face: float) -> int:
     return math.ceil(WINDOW_PX / min_face)
 
 
-def load_detector() -> Any:
-    """Load dlib's detector; it holds the image it searches, so only one thread at a time may use it."""
-    return dlib.get_frontal_face_detector()
-
-
 class HogDetector:
-    """Detects faces of at least ``min_face`` of an image's shorter side with dlib's ``detector``, loaded if None."""
+    """Detects faces of at least ``min_face`` of an image's shorter side with dlib's ``detector``, loaded if None.
+
+    dlib's detector holds the image it searches, so only one thread at a time may use it.
+    """
 
     def __init__(self, min_face: float, detector: Any = None) -> None:
         self._short_side_px = detection_short_side_px(min_face)
-        self._detector = load_detector() if detector is None else detector
+        self._detector = dlib.get_frontal_face_detector() if detector is None else detector
 
     def search(self, frame: Frame) -> tuple[Detection, ...]:
         """Return the detections in the whole image, from left to right."""

@@ -62,7 +62,7 @@ class View:
     def around(cls, box: Box, roll_deg: float, times: float, size_px: int) -> View:
         """Return the view of a face, ``times`` as wide as its box."""
         side_px = max(box.width, box.height) * times
-        return cls(box.x + box.width / 2, box.y + box.height / 2, side_px, roll_deg, size_px)
+        return cls(*box.center, side_px, roll_deg, size_px)
 
     def of(self, image: NDArray[np.uint8], max_samples: int = MAX_SAMPLES) -> NDArray[np.uint8]:
         """Return the view of an image (height, width) or (height, width, 3) uint8, whose edges are repeated beyond it.

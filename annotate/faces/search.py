@@ -77,7 +77,7 @@ class _Shot:
         if self._begins_interval(frame, self._settings.search_interval_ms):
             yield from self._search_whole(frame, begins_shot)
         elif self._begins_interval(frame, self._settings.detection_interval_ms):
-            self._buffered.append(Observation(frame, begins_shot, self._search_near(frame)))
+            self._buffered.append(Observation(frame, begins_shot, self._look(frame)))
         else:
             self._buffered.append(Observation(frame, begins_shot, None))
         self._last_frame_ms = frame.span.start_ms
@@ -92,7 +92,7 @@ class _Shot:
         """Return whether a frame is the shot's first in its interval of time."""
         return self._last_frame_ms is None or frame.span.start_ms // interval_ms != self._last_frame_ms // interval_ms
 
-    def _search_near(self, frame: Frame) -> tuple[Detection, ...]:
+    def _look(self, frame: Frame) -> tuple[Detection, ...]:
         """Return the detections of a fast look at the frame, and update the known faces."""
         detections = self._detector.look(frame, self._known)
         self._update_known(detections, frame)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import lap
 import numpy as np
+from numpy.typing import NDArray
 
 from annotate.faces.box import Box, pairwise_containment, pairwise_iou
 from annotate.faces.detection import Detection
@@ -18,9 +19,11 @@ from annotate.settings import Settings
 MIN_CONTAINMENT = 0.75
 """A detection with at least this fraction of its area within a tracked face starts no track."""
 
-
 LIKENESS_WEIGHT = 0.5
 """Weight of looking alike, relative to the overlap of boxes, when detections are assigned to tracks."""
+
+MIN_OVERLAP_SHARE = 0.25
+"""A face that moves fast may overlap its last box less than usual if it looks alike, down to this share of it."""
 
 MIN_LIKENESS = 0.8
 """Minimum likeness of a face that returns; of frontal photographs of different people, 1 in 100 are that much alike."""
@@ -52,10 +55,10 @@ class TrackEnd:
 
 @dataclass(eq=False)
 class _Track:
-    """A track: its last detection, in ``frame``, how it moves, and the frames since then."""
+    """A track: its last detection, at ``detected_ms``, how it moves, and the frames since then."""
 
     number: int
-    frame: Frame
+    detected_ms: int
     detection: Detection
     motion: tuple[float, float] = (0.0, 0.0)
     """Pixels per millisecond to the right and down."""
@@ -63,27 +66,29 @@ class _Track:
     missed: bool = False
     """Whether the last detection pass did not find the face."""
     frame_count: int = 1
+    features: NDArray[np.float32] = field(init=False)
+    """The sum of the features of all detections: a face that is half out of sight looks unlike itself."""
+
+    def __post_init__(self) -> None:
+        self.features = self.detection.features
 
     def has_timed_out(self, frame: Frame, timeout_ms: int) -> bool:
         """Return whether the face was missed and its last detection lies more than the timeout before ``frame``."""
-        return self.missed and frame.span.start_ms - self.frame.span.start_ms > timeout_ms
+        return self.missed and frame.span.start_ms - self.detected_ms > timeout_ms
 
     def expected_at(self, frame: Frame) -> Box:
         """Return the box in a later frame if the face goes on as it moved before."""
-        box, passed_ms = self.detection.box, frame.span.start_ms - self.frame.span.start_ms
+        box, passed_ms = self.detection.box, frame.span.start_ms - self.detected_ms
         return Box(box.x + self.motion[0] * passed_ms, box.y + self.motion[1] * passed_ms, box.width, box.height)
 
     def continued(self, frame: Frame, detection: Detection) -> None:
         """Take over a new detection."""
-        passed_ms = max(1, frame.span.start_ms - self.frame.span.start_ms)
-        before, after = self.detection.box, detection.box
-        moved = (
-            (after.x - before.x) + (after.width - before.width) / 2,
-            (after.y - before.y) + (after.height - before.height) / 2,
-        )
-        self.motion = moved[0] / passed_ms, moved[1] / passed_ms
+        passed_ms = max(1, frame.span.start_ms - self.detected_ms)
+        (x, y), (new_x, new_y) = self.detection.box.center, detection.box.center
+        self.motion = (new_x - x) / passed_ms, (new_y - y) / passed_ms
         self.frame_count += len(self.frames_since) or 1
-        self.frame, self.detection, self.frames_since, self.missed = frame, detection, [], False
+        self.features = self.features + detection.features
+        self.detected_ms, self.detection, self.frames_since, self.missed = frame.span.start_ms, detection, [], False
 
 
 def link_detections(observations: Iterable[Observation], settings: Settings) -> Iterator[TrackedFace | TrackEnd]:
@@ -110,7 +115,10 @@ def link_detections(observations: Iterable[Observation], settings: Settings) -> 
         timed_out = [track for track in tracks if track.has_timed_out(frame, settings.track_timeout_ms)]
         yield from _end(timed_out)
         tracks = [track for track in tracks if track not in timed_out]
-        lost += [track for track in timed_out if track.frame_count >= settings.min_track_frames]
+        for track in timed_out:
+            track.frames_since = []
+            if track.frame_count >= settings.min_track_frames:
+                lost.append(track)
         matches = _assign(tracks, observation.detections, frame, settings.track_overlap)
         for position, track in enumerate(tracks):
             if position in matches:
@@ -122,13 +130,13 @@ def link_detections(observations: Iterable[Observation], settings: Settings) -> 
         for detection in _drop_contained(new, [track.detection.box for track in tracks]):
             returned = _most_alike(lost, detection)
             if returned is None:
-                track = _Track(track_count, frame, detection)
+                tracks.append(_Track(track_count, frame.span.start_ms, detection))
                 track_count += 1
             else:
                 lost.remove(returned)
-                track = _Track(returned.number, frame, detection, frame_count=returned.frame_count + 1)
-            tracks.append(track)
-            yield _tracked(track.number, frame, detection)
+                returned.continued(frame, detection)
+                tracks.append(returned)
+            yield _tracked(tracks[-1].number, frame, detection)
     yield from _end(tracks)
 
 
@@ -141,22 +149,30 @@ def _assign(tracks: list[_Track], detections: tuple[Detection, ...], frame: Fram
         pairwise_iou([track.detection.box for track in tracks], boxes),
         pairwise_iou([track.expected_at(frame) for track in tracks], boxes),
     )
-    likenesses = np.array([[_likeness(track.detection, detection) for detection in detections] for track in tracks])
-    costs = np.where(overlaps >= min_overlap, 1 - overlaps + LIKENESS_WEIGHT * (1 - likenesses), _FORBIDDEN)
+    unlikeness = 1 - _likenesses(tracks, detections)
+    costs = 1 - overlaps + LIKENESS_WEIGHT * unlikeness
+    costs[overlaps < min_overlap * unlikeness.clip(MIN_OVERLAP_SHARE, 1)] = _FORBIDDEN
     _, assigned, _ = lap.lapjv(costs, extend_cost=True, cost_limit=_FORBIDDEN / 2)
     return {position: int(number) for position, number in enumerate(np.asarray(assigned)) if number >= 0}
 
 
-def _likeness(first: Detection, second: Detection) -> float:
-    likeness = first.likeness(second)
-    return 1.0 if likeness is None else likeness
+def _likenesses(tracks: Sequence[_Track], detections: Sequence[Detection]) -> NDArray[np.float64]:
+    """Return how much the face of each track looks like each detection, -1..1; 0 where the detector does not tell.
+
+    The shape is (len(tracks), len(detections)).
+    """
+    if not tracks or not len(detections[0].features):
+        return np.zeros((len(tracks), len(detections)))
+    faces = np.array([track.features for track in tracks], np.float64)
+    alike: NDArray[np.float64] = faces @ np.array([detection.features for detection in detections]).T
+    alike /= np.linalg.norm(faces, axis=1, keepdims=True).clip(1e-9)
+    return alike
 
 
 def _most_alike(tracks: list[_Track], detection: Detection) -> _Track | None:
     """Return the track whose face looks most like that of a detection, None if none looks like it."""
-    alike = [(likeness, track) for track in tracks if (likeness := track.detection.likeness(detection)) is not None]
-    likeness, track = max(alike, key=lambda pair: pair[0], default=(0.0, None))
-    return track if likeness >= MIN_LIKENESS else None
+    alike = _likenesses(tracks, [detection])[:, 0]
+    return tracks[int(alike.argmax())] if alike.max(initial=0) >= MIN_LIKENESS else None
 
 
 def _drop_contained(detections: list[Detection], tracked: list[Box]) -> list[Detection]:
@@ -172,7 +188,7 @@ def _drop_contained(detections: list[Detection], tracked: list[Box]) -> list[Det
 
 def _extend(track: _Track, frame: Frame, detection: Detection) -> Iterator[TrackedFace]:
     """Add a detection to a track; yield the interpolated faces since the last detection, and this one."""
-    start_ms, interval_ms = track.frame.span.start_ms, frame.span.start_ms - track.frame.span.start_ms
+    start_ms, interval_ms = track.detected_ms, frame.span.start_ms - track.detected_ms
     for between in track.frames_since[:-1]:
         fraction = (between.span.start_ms - start_ms) / interval_ms
         yield _tracked(track.number, between, track.detection.interpolate(detection, fraction), detected=False)

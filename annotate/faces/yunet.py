@@ -24,11 +24,9 @@ from annotate.faces.pose import difference_deg
 from annotate.faces.yunet_network import YuNet, without_overlaps
 from annotate.media.decode import Frame
 
-MIN_SCORE = 0.7
-"""Minimum score of a new face."""
-
-LARGE_PX, MIN_LARGE_SCORE = 72, 0.8
-"""Height in the searched picture from which a new face must have a higher score: faces have it, patterns do not."""
+HEIGHTS_PX, MIN_SCORES = (54, 72, 200, 330, 480), (0.7, 0.8, 0.88, 0.88, 0.7)
+"""Minimum score of a new face by its height in the searched picture, linear in between: nearly all faces reach it, and
+patterns do not. Beyond some 300 pixels YuNet's scores of faces fall."""
 
 MIN_TURNED_SCORE, MIN_LEANING_SCORE = 0.9, 0.8
 """Minimum score of a new face in a turned picture; the latter if it reaches the former at another angle."""
@@ -59,8 +57,8 @@ MIN_HEIGHT = 0.8
 """Minimum height of YuNet's rectangle, in heights of the smallest face to find: sizes are estimates, and none of that size
 must be missed."""
 
-MIN_SMALLER_HEIGHT = 0.5
-"""Minimum height of the rectangle of a face that is a little too small, in the same measure."""
+MIN_SMALLER_HEIGHT, MIN_SMALLER_SCORE = 0.5, 0.8
+"""Minimum height of the rectangle of a face that is a little too small, in the same measure, and its minimum score."""
 
 BOX_PER_FIND = 0.817
 """Side of a face's box, in heights of YuNet's rectangle, which includes the forehead."""
@@ -107,7 +105,7 @@ class YuNetDetector:
     def search(self, frame: Frame) -> tuple[Detection, ...]:
         """Return all faces, from left to right."""
         searched = self._searched(frame)
-        finds = np.concatenate([searched.finds(roll_deg, MIN_SCORE - self._leniency) for roll_deg in _TURNS])
+        finds = np.concatenate([searched.finds(roll_deg, min(MIN_SCORES) - self._leniency) for roll_deg in _TURNS])
         is_new, is_turned = self._is_new(finds), finds[:, 5] != 0
         faces = [searched.best_angle(find) for find in without_overlaps(finds[is_new])]
         candidates = without_overlaps(finds[is_new | is_turned & (finds[:, 4] >= MIN_LEANING_SCORE - self._leniency)])
@@ -123,13 +121,13 @@ class YuNetDetector:
         finds = searched.finds(0, MIN_KNOWN_SCORE)
         for find, is_new in zip(finds, self._is_new(finds), strict=True):
             rough = searched.unfitted(find)
-            if _continues(rough, found):
+            if _continued(rough, found) is not None:
                 continue
-            if _continues(rough, upright):
-                found.append(searched.framed(find, upright))
+            if (face := _continued(rough, upright)) is not None:
+                found.append(searched.framed(find, face.pose.roll_deg))
             elif is_new:
                 found.append(searched.best_angle(find))
-        missed = [face for face in upright if not _continues(face, found)]
+        missed = [face for face in upright if _continued(face, found) is None]
         return self._kept([*found, *(face for face in map(searched.again, missed) if face is not None)])
 
     def look_near(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
@@ -150,7 +148,7 @@ class YuNetDetector:
 
     def _is_new(self, finds: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which finds (n, 6) are sure enough to be a new face."""
-        minima = np.where(finds[:, 2:4].max(1, initial=0) >= LARGE_PX, MIN_LARGE_SCORE, MIN_SCORE)
+        minima = np.interp(finds[:, 2:4].max(1, initial=0), HEIGHTS_PX, MIN_SCORES)
         minima = np.where(finds[:, 5] == 0, minima, MIN_TURNED_SCORE) - self._leniency
         is_new: NDArray[np.bool_] = finds[:, 4] >= minima
         return is_new
@@ -159,7 +157,7 @@ class YuNetDetector:
         """Return the faces, each once, from left to right."""
         kept: list[Detection] = []
         for face in sorted(faces, key=lambda face: -face.score):
-            if not _continues(face, kept):
+            if _continued(face, kept) is None:
                 kept.append(face)
         return left_to_right(kept)
 
@@ -203,11 +201,8 @@ class _SearchedFrame:
             height, width = width, height
         return _with_roll(rows, roll_deg)
 
-    def framed(self, find: NDArray[np.float64], known: Sequence[Detection] = ()) -> Detection:
-        """Return the detection of a find: its roll is about that of the picture, or of the known face that it continues."""
-        ious = pairwise_iou([self.unfitted(find).box], [face.box for face in known])[0]
-        is_known = ious.max(initial=0) >= MIN_KNOWN_IOU
-        roll_deg = known[int(ious.argmax())].pose.roll_deg if is_known else float(find[5])
+    def framed(self, find: NDArray[np.float64], roll_deg: float) -> Detection:
+        """Return the detection of a find, whose roll is known roughly."""
         return self._aligned(_Find(_center(find), _side(find), float(find[4]), roll_deg))
 
     def unfitted(self, find: NDArray[np.float64]) -> Detection:
@@ -225,13 +220,13 @@ class _SearchedFrame:
         """Return the detection of a find; unless it is sure, at the angle at which its score is highest."""
         score = float(find[4])
         if score >= SURE_SCORE:
-            return self.framed(find)
+            return self.framed(find, find[5])
         angles_deg = (difference_deg(find[5] + angle_deg, 0) for angle_deg in _OTHER_ANGLES_DEG)
         (x, y), side_px = _center(find).tolist(), _side(find) * _VIEW_TIMES
         views = (View(x, y, side_px, angle_deg, _VIEW_PX) for angle_deg in angles_deg)
         others = [other for other in map(self._find_in, views) if other is not None]
         best = max(others, key=lambda other: other.score, default=None)
-        return self.framed(find) if best is None or best.score <= score + _MIN_GAIN else self._aligned(best)
+        return self.framed(find, find[5]) if best is None or best.score <= score + _MIN_GAIN else self._aligned(best)
 
     @cached_property
     def upright(self) -> NDArray[np.float64]:
@@ -243,7 +238,7 @@ class _SearchedFrame:
         """The sure finds in the upright picture that are a little too small."""
         heights, scores = self.upright[:, 3], self.upright[:, 4]
         is_small = (heights >= MIN_SMALLER_HEIGHT / MIN_HEIGHT * self.min_height_px) & (heights < self.min_height_px)
-        return _with_roll(self.upright[is_small & (scores >= MIN_LARGE_SCORE)], 0)
+        return _with_roll(self.upright[is_small & (scores >= MIN_SMALLER_SCORE)], 0)
 
     @cached_property
     def gray_picture(self) -> NDArray[np.uint8]:
@@ -307,6 +302,7 @@ def _side(find: NDArray[np.float64]) -> float:
     return BOX_PER_FIND * float(find[2] if find[5] % 180 else find[3])
 
 
-def _continues(face: Detection, others: Sequence[Detection]) -> bool:
-    """Return whether a detection may be of the same face as one of ``others``."""
-    return bool(others) and bool(pairwise_iou([face.box], [other.box for other in others]).max() >= MIN_KNOWN_IOU)
+def _continued(face: Detection, others: Sequence[Detection]) -> Detection | None:
+    """Return the one of ``others`` of which a detection may be the same face, None if there is none."""
+    ious = pairwise_iou([face.box], [other.box for other in others])[0]
+    return others[int(ious.argmax())] if ious.max(initial=0) >= MIN_KNOWN_IOU else None

@@ -18,6 +18,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from annotate.emotions.classifier import one_thread
 from annotate.errors import ModelError
 
 FILE_NAME = "face_detection_yunet_2023mar.onnx"
@@ -41,13 +42,8 @@ class YuNet:
     """
 
     def __init__(self) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 4
         self._planes: dict[tuple[int, ...], NDArray[np.float32]] = {}
-        self._session = onnxruntime.InferenceSession(_any_size(_read()), options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(_any_size(_read()), one_thread(), providers=["CPUExecutionProvider"])
 
     def __call__(self, picture: NDArray[np.uint8], min_score: float) -> NDArray[np.float64]:
         """Return finds as rows of x, y, width, height in pixels and score 0..1, the highest score first: (n, 5).
@@ -88,20 +84,9 @@ def _finds(columns: int, stride_px: int, arrays: Sequence[Any], min_score: float
 
 def without_overlaps(finds: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return finds (n, 5 or more) without those that overlap one of a higher score, the highest score first."""
-    left = finds[np.argsort(-finds[:, 4], kind="stable")]
-    kept: list[NDArray[np.float64]] = []
-    while len(left) and len(kept) < MAX_FINDS:
-        kept.append(left[0])
-        left = left[_ious(left[0], left) <= MAX_IOU]
-    return np.array(kept).reshape(-1, finds.shape[1])
-
-
-def _ious(find: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the intersection over union of a find with each of ``others``."""
-    ends = np.minimum(find[:2] + find[2:4], others[:, :2] + others[:, 2:4])
-    shared = np.clip(ends - np.maximum(find[:2], others[:, :2]), 0, None).prod(1)
-    result: NDArray[np.float64] = shared / (find[2:4].prod() + others[:, 2:4].prod(1) - shared)
-    return result
+    kept = cv2.dnn.NMSBoxes(finds[:, :4].tolist(), finds[:, 4].tolist(), 0.0, MAX_IOU)
+    chosen: NDArray[np.float64] = finds[np.asarray(kept, int)[:MAX_FINDS]]
+    return chosen
 
 
 def _any_size(content: bytes) -> bytes:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import functools
-import re
 import statistics
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import ffmpeg
@@ -17,10 +15,10 @@ from numpy.typing import NDArray
 
 from annotate.errors import DecodingError
 from annotate.media.channels import line_channel
+from annotate.media.decoding_report import DecodingReport, collect_warnings
 from annotate.media.ffmpeg import (
     LOG_LEVEL,
     build_command,
-    clean_line,
     ffmpeg_process,
     memory_options,
     restricted_input,
@@ -32,9 +30,6 @@ from annotate.media.sizing import Sizing, Stamp, read_stamps
 from annotate.settings import NO_HWACCEL, ONE_CORE, Limits
 from annotate.span import MS_PER_S, Span
 
-DISTINCT_WARNINGS = 20
-"""Number of distinct decoder warnings that are kept; further ones are only counted."""
-
 BLACK, WHITE = 16, 235
 """Luma of black and white in limited range (ITU-R BT.601, BT.709)."""
 
@@ -45,12 +40,6 @@ _PIXEL_FORMAT = "yuv420p"
 _US_PER_MS, _US_PER_S = 1000, 1_000_000
 _RAW = {"vcodec": "rawvideo", "fps_mode": "passthrough", "enc_time_base": f"1:{_US_PER_S}", "noautoscale": None}
 _STAMPS = {"format": "framecrc", "flush_packets": 1}
-_OWN_OUTPUTS = ("rawvideo", "framecrc", "null")
-"""ffmpeg components whose warnings are about the timestamps of our own outputs, not about the video."""
-
-_COMPONENT = re.compile(r"^\[([^\]@]+)")
-_STREAM_NUMBER = re.compile(r"\bstream (?:= |#?(?:0:)?)(\d+)\b", re.IGNORECASE)
-
 _WITHOUT_DURATIONS = ("mov,mp4,m4a,3gp,3g2,mj2",)
 """Containers that state the distance of packets in decoding order: only the very last one's is how long a frame is shown."""
 
@@ -106,26 +95,6 @@ class Frame:
     def scale(self) -> tuple[float, float]:
         """Width and height of a pixel of the image, in pixels of the displayed picture."""
         return self.displayed_px[0] / self.image.shape[1], self.displayed_px[1] / self.image.shape[0]
-
-
-@dataclass
-class DecodingReport:
-    """Counts and warnings of a decoding, filled in during iteration.
-
-    ``warnings`` counts lines of ffmpeg's stderr about the frames. ``packets_end_ms`` is the end of the last packet that was
-    read, of the video stream or of audio.
-    """
-
-    frames: int = 0
-    end_ms: int = 0
-    packets_end_ms: int = field(default=0, compare=False)
-    warnings: Counter[str] = field(default_factory=Counter)
-    warning_count: int = 0
-
-    @property
-    def end_s(self) -> float:
-        """The end of the last delivered frame, in seconds."""
-        return self.end_ms / MS_PER_S
 
 
 class _Picture(NamedTuple):
@@ -373,31 +342,6 @@ def _frame(report: DecodingReport, clock: _Clock, started: tuple[int, Stamp, _Pi
     span, displayed_px = Span(start_ms, end_ms), stamp.displayed_px(clock.video)
     start_us = clock.sought_ms * _US_PER_MS + stamp.start_us
     return Frame(first, first + lost, span, picture.luma, displayed_px, picture.chroma, start_us)
-
-
-def collect_warnings(pipe: IO[bytes], report: DecodingReport, video: Video, path: Path | None = None) -> None:
-    """Read stderr to its end, since a full pipe would block the decoder; keep a bounded number of distinct lines.
-
-    Only lines about frames count. ``path``, or the video's if not given, is replaced by its ``display_path`` in them.
-    """
-    for raw in pipe:
-        line = clean_line(raw.decode("utf-8", "replace"), path or video.path, video.display_path)
-        if line and is_about_frames(line, video):
-            report.warning_count += 1
-            if line in report.warnings or len(report.warnings) < DISTINCT_WARNINGS:
-                report.warnings[line] += 1
-
-
-def is_about_frames(line: str, video: Video) -> bool:
-    """Return whether a line of ffmpeg's stderr is about the video stream or the file, not about audio or our own outputs."""
-    component = _COMPONENT.match(line)
-    name = component[1].strip() if component else ""
-    own = {stream.codec for stream in video.streams if stream.index == video.stream}
-    others = {stream.codec for stream in video.streams} - own - {""}
-    if name.startswith((*_OWN_OUTPUTS, *others)):
-        return False
-    number = _STREAM_NUMBER.search(line)
-    return number is None or int(number[1]) == video.stream
 
 
 def _widen_pipe(pipe: IO[bytes]) -> None:

@@ -18,14 +18,13 @@ import ffmpeg
 from annotate.errors import DecodingError, OutputError
 from annotate.media.containers import COPY, MATROSKA, MP4, codec_option, is_kept_when_burning, subtitle_encoder
 from annotate.media.decode import (
-    DecodingReport,
     MediaProgress,
     clock_output,
-    collect_warnings,
     deinterlace,
     shift_clock,
     shown_part,
 )
+from annotate.media.decoding_report import DecodingReport, collect_warnings
 from annotate.media.ffmpeg import (
     H264_ENCODER,
     LIBASS,

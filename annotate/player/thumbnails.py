@@ -88,8 +88,9 @@ def _crop_square(video: Video, time_ms: int, box: Box) -> NDArray[np.uint8]:
     still = read_still(video.path, time_ms, height_px=height_px, limits=_LIMITS, video=video)
     scale = still.shape[0] / video.height_px
     size = min(max(1, round(side * scale)), *still.shape[:2])
-    left = _clamp(round((box.x + box.width / 2) * scale - size / 2), still.shape[1] - size)
-    top = _clamp(round((box.y + box.height / 2) * scale - size / 2), still.shape[0] - size)
+    x, y = box.center
+    left = _clamp(round(x * scale - size / 2), still.shape[1] - size)
+    top = _clamp(round(y * scale - size / 2), still.shape[0] - size)
     return still[top : top + size, left : left + size]
 
 

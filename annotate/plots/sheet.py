@@ -164,8 +164,9 @@ def crop_around(box: Box, width_px: int, height_px: int) -> Box:
     height = min(height_px, max(_CROP_SCALE * box.height, width_px / _ASPECT / 3))
     width = min(width_px, height * _ASPECT)
     height = min(height, max(width / _ASPECT, _MIN_CROP_SCALE * box.height))
-    x = min(max(box.x + box.width / 2 - width / 2, 0), width_px - width)
-    y = min(max(box.y + box.height / 2 - height / 2, 0), height_px - height)
+    center_x, center_y = box.center
+    x = min(max(center_x - width / 2, 0), width_px - width)
+    y = min(max(center_y - height / 2, 0), height_px - height)
     return Box(x, y, width, height)
 
 

@@ -15,7 +15,7 @@ from annotate.analysis.parallel import analyze, analyze_in_chunks
 from annotate.analysis.pipeline import Analysis
 from annotate.batch.processes import ProcessExecutor
 from annotate.errors import DecodingError
-from annotate.media.decode import DecodingReport
+from annotate.media.decoding_report import DecodingReport
 from annotate.settings import Settings
 from tests.clips import H264, make_face_image, make_from_images, make_pattern
 from tests.runs import annotate

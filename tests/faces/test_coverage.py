@@ -51,7 +51,7 @@ def test_the_margin_ends_with_the_shot() -> None:
     assert covered_ms(cover(track([2000, 2400]), cuts_ms=(1800, 2440))) == frames(1800, 2439)
 
 
-def test_the_region_follows_the_face_and_goes_on_where_it_leaves() -> None:
+def test_the_region_follows_the_face_also_beyond_the_frame() -> None:
     coverage = cover(track(range(2000, 3001, 100), x=0.2, speed=0.4))
     (between,) = coverage.at(2040) or [None]
     assert between is not None

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import dlib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from annotate.faces import hog
 from annotate.faces.box import Box, pairwise_iou
 from annotate.faces.detection import Detection
-from annotate.faces.hog import MAX_SIDE_PX, MIN_WEAK_IOU, MIN_WEAK_SCORE, HogDetector, load_detector
+from annotate.faces.hog import MAX_SIDE_PX, MIN_WEAK_IOU, MIN_WEAK_SCORE, HogDetector
 from annotate.media.decode import Frame, decode
 from annotate.media.probe import probe
 from annotate.span import Span
@@ -26,7 +27,7 @@ def first_image(path: Path, size_px: tuple[int, int]) -> NDArray[np.uint8]:
 @pytest.fixture(scope="module")
 def loaded() -> Any:
     """dlib's detector, which takes a third of a second to load."""
-    return load_detector()
+    return dlib.get_frontal_face_detector()
 
 
 def frame(image: NDArray[np.uint8]) -> Frame:

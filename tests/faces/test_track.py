@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import weakref
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -120,6 +123,13 @@ def test_two_people_who_cross_keep_their_tracks() -> None:
     assert people_by_track(passes, 21) == {0: {0}, 1: {1}}
 
 
+def test_a_face_that_moves_fast_continues_its_track_if_it_looks_alike() -> None:
+    """Its boxes overlap by a seventh."""
+    same, other = ({0: (looking_like(0, 0),), 5: (looking_like(person, 75),)} for person in (0, 1))
+    assert people_by_track(same, 6) == {0: {0}}
+    assert people_by_track(other, 6) == {0: {0}, 1: {1}}
+
+
 def test_a_moving_face_is_expected_where_it_goes() -> None:
     """It moves by nine tenths of its width from pass to pass, after a first step of half of it."""
     passes = {5 * number: (detection(x),) for number, x in enumerate((0, 50, 140, 230, 320))}
@@ -164,3 +174,20 @@ def test_a_detection_within_a_face_starts_a_track_after_the_face_is_lost() -> No
 def test_tracks_are_numbered_from_left_to_right() -> None:
     events = list(link_detections(observations({0: (detection(0), detection(300), detection(600))}, 1), Settings()))
     assert [event.box.x for event in events if isinstance(event, TrackedFace)] == [0, 300, 600]
+
+
+def test_a_lost_face_holds_no_frames() -> None:
+    """Those of a crowd would fill the memory before the shot ends."""
+    seen: list[weakref.ref[Frame]] = []
+
+    def watched() -> Iterator[Observation]:
+        for observation in observations({**dict.fromkeys(range(0, 100, 5), ()), 0: (looking_like(0, 0),)}, 100):
+            frame = replace(observation.frame)
+            seen.append(weakref.ref(frame))
+            yield replace(observation, frame=frame)
+
+    events = link_detections(watched(), ONE_SECOND)
+    assert isinstance(next(events), TrackedFace)
+    assert isinstance(next(events), TrackEnd)
+    gc.collect()
+    assert sum(each() is not None for each in seen) <= 2

@@ -12,7 +12,7 @@ from annotate.faces.align import Aligner
 from annotate.faces.box import Box
 from annotate.faces.detection import Detection
 from annotate.faces.pose import Pose, difference_deg
-from annotate.faces.yunet import MIN_KNOWN_SCORE, MIN_SCORE, YuNetDetector, searched_short_side_px
+from annotate.faces.yunet import MIN_KNOWN_SCORE, MIN_SCORES, YuNetDetector, searched_short_side_px
 from annotate.faces.yunet_network import YuNet
 from annotate.media.decode import Frame, decode
 from annotate.media.probe import probe
@@ -44,17 +44,15 @@ def shown_at(step: int, roll_deg: float) -> tuple[float, float]:
 
 @pytest.mark.parametrize("roll_deg", [0, 40, 180])
 def test_a_face_that_turns_is_followed_without_a_search(yunet: YuNetDetector, portrait: Frame, roll_deg: int) -> None:
-    """In steps of 15 degrees and 12 pixels; landmarks may fail once, as long as the face is not lost."""
+    """In steps of 15 degrees and 12 pixels."""
     (known,) = yunet.search(turned(portrait, FACE, roll_deg))
-    errors_deg = []
     for step in range(1, 7):
         frame = turned(portrait, (FACE[0] + 12 * step, FACE[1]), roll_deg + 15 * step)
         (looked,), (near,) = yunet.look(frame, [known]), yunet.look_near(frame, [known])
         for found in (looked, near):
-            errors_deg.append(abs(difference_deg(found.pose.roll_deg, roll_deg + 15 * step + 3)))
+            assert difference_deg(found.pose.roll_deg, roll_deg + 15 * step + 3) == pytest.approx(0, abs=10)
             assert center(found) == pytest.approx(shown_at(step, roll_deg + 15 * step), abs=0.15 * FACE_PX)
         known = looked
-    assert sorted(errors_deg)[-2] < 10
 
 
 @pytest.mark.parametrize("min_face", [0.06, 0.12, 0.3])
@@ -96,12 +94,12 @@ def test_a_known_face_continues_at_a_lower_score(portrait: Frame) -> None:
     network = Dimmed()
     detector = YuNetDetector(0.12, network, Aligner())
     (known,) = detector.search(portrait)
-    for network.loss in (known.score - MIN_SCORE + 0.05, known.score - MIN_KNOWN_SCORE - 0.05):
+    for network.loss in (known.score - min(MIN_SCORES) + 0.05, known.score - MIN_KNOWN_SCORE - 0.05):
         frame = replace(portrait)
         assert detector.search(frame) == ()
         assert detector.look(frame, []) == ()
         (looked,), (near,) = detector.look(frame, [known]), detector.look_near(frame, [known])
-        assert looked.score < MIN_SCORE
+        assert looked.score < min(MIN_SCORES)
         assert center(looked) == pytest.approx(center(known), abs=5)
         assert center(near) == pytest.approx(center(known), abs=5)
         elsewhere = known.shifted(2 * FACE_PX, 0)
@@ -143,12 +141,13 @@ PATTERNS = {
     "bars": "smptehdbars=s=640x360:d=0.08",
     "test picture": "testsrc2=s=640x360:d=0.08",
     "texture": "nullsrc=s=640x360:d=0.08,geq=128+60*sin(X/23)+60*cos(Y/17):128+50*sin(Y/31):128+50*cos(X/29)",
+    "waves": "nullsrc=s=640x360:d=0.08,geq=128+60*sin(X/23+3.3)+60*cos(Y/17-3.3):128+50*sin(Y/31):128+50*cos(X/29)",
     "discs": "nullsrc=s=640x360:d=0.08,geq=if(lt(hypot(mod(X\\,80)-40\\,mod(Y\\,90)-45)\\,30)\\,190\\,60):110:150",
 }
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-@pytest.mark.parametrize("min_face", [0.05, 0.12])
+@pytest.mark.parametrize("min_face", [0.05, 0.12, 0.15])
 def test_patterns_have_no_faces(tmp_path: Path, pattern: str, min_face: float) -> None:
     path = encode_once(
         tmp_path / "pattern.mkv", "-f", "lavfi", "-i", PATTERNS[pattern], "-c:v", "ffv1", "-pix_fmt", "yuv420p"

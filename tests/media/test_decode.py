@@ -12,7 +12,8 @@ import pytest
 
 from annotate.errors import DecodingError, MediaError, TooLargeError
 from annotate.media import sizing
-from annotate.media.decode import DecodingReport, Frame, decode
+from annotate.media.decode import Frame, decode
+from annotate.media.decoding_report import DecodingReport
 from annotate.media.encode import burn
 from annotate.media.ffmpeg import FFmpeg
 from annotate.media.probe import Video, probe

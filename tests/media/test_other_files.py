@@ -16,7 +16,8 @@ from annotate.analysis.annotation import Annotation
 from annotate.analysis.parallel import analyze, analyze_in_chunks, count_chunks
 from annotate.analysis.pipeline import Analysis
 from annotate.batch.job import Status
-from annotate.media.decode import DecodingReport, decode, is_about_frames
+from annotate.media.decode import decode
+from annotate.media.decoding_report import DecodingReport, is_about_frames
 from annotate.media.ffmpeg import FFmpeg, find_ffmpeg
 from annotate.media.probe import Stream, Video, probe
 from annotate.media.stills import read_still

@@ -142,23 +142,34 @@ class Sample:
 
 
 @contextlib.contextmanager
-def sampling(run: Run) -> Iterator[list[Sample]]:
-    """Yield a list that is filled with samples from the start of the first worker until the run or the context ends."""
-    samples: list[Sample] = []
+def polling(run: Run, interval_s: float, note: Callable[[], None]) -> Iterator[None]:
+    """Call ``note`` each ``interval_s`` in a thread, until the run or the context ends."""
     ended = threading.Event()
 
-    def watch() -> None:
-        while not ended.wait(_SAMPLE_INTERVAL_S) and not run.is_over:
-            if workers := run.workers():
-                samples.append(_sample(run, workers))
+    def poll() -> None:
+        while not ended.wait(interval_s) and not run.is_over:
+            note()
 
-    thread = threading.Thread(target=watch, daemon=True)
+    thread = threading.Thread(target=poll, daemon=True)
     thread.start()
     try:
-        yield samples
+        yield
     finally:
         ended.set()
         thread.join()
+
+
+@contextlib.contextmanager
+def sampling(run: Run) -> Iterator[list[Sample]]:
+    """Yield a list that is filled with samples from the start of the first worker until the run or the context ends."""
+    samples: list[Sample] = []
+
+    def note() -> None:
+        if workers := run.workers():
+            samples.append(_sample(run, workers))
+
+    with polling(run, _SAMPLE_INTERVAL_S, note):
+        yield samples
 
 
 def _sample(run: Run, workers: Sequence[int]) -> Sample:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import random
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +19,7 @@ from tests.clips import H264, file_url, make_face_image, run_ffmpeg
 from tests.ffprobe import FFPROBE, probe_packets
 from tests.reliability.archives import RUN_OPTIONS, TRACEBACK, count_statuses, find_temporary_files, read_log
 from tests.reliability.damage import check_log, check_tables
-from tests.reliability.processes import Run, resident_bytes, running
+from tests.reliability.processes import Run, polling, resident_bytes, running
 from tests.reliability.restructure import Change, restructure
 from tests.reliability.result import Failures, Options, PartResult, format_counts
 
@@ -31,7 +29,7 @@ _STALL_TIMEOUT_S = 20
 _HUNG = "the decoder hung"
 
 _BASE_TIME_S, _BYTES_PER_S = 15.0, 10_000
-"""A file may take the former, and one second for so many bytes, on two busy cores."""
+"""A file may take the former, and one second for every part of the latter size, on two busy cores."""
 
 _WORKER_LIMIT_BYTES, _DECODER_LIMIT_BYTES = 500e6, 1000e6
 _MEGABYTE = 1e6
@@ -81,7 +79,8 @@ def structure(options: Options) -> PartResult:
     log = folder / "log"
     failures = Failures("structure")
     arguments: list[str | Path] = [*RUN_OPTIONS, "--stall-timeout", str(_STALL_TIMEOUT_S), "--log", log, archive]
-    with running(arguments, folder) as run, _watching(run) as usage:
+    usage = _Usage()
+    with running(arguments, folder) as run, polling(run, _POLL_INTERVAL_S, lambda: usage.note(run)):
         status = run.wait(_TIMEOUT_S)
         output = run.output + run.errors
     lines = read_log(log)
@@ -159,24 +158,6 @@ class _Usage:
                     path = argument.decode().removeprefix("file:")
                     self.first_s.setdefault(path, now_s)
                     self.last_s[path] = now_s
-
-
-@contextlib.contextmanager
-def _watching(run: Run) -> Iterator[_Usage]:
-    """Yield the usage of a run, which is updated until the context ends."""
-    usage, ended = _Usage(), threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(_POLL_INTERVAL_S) and not run.is_over:
-            usage.note(run)
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield usage
-    finally:
-        ended.set()
-        thread.join()
 
 
 def _check_reasons(lines: list[dict[str, Any]], failures: Failures) -> None:

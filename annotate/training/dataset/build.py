@@ -9,12 +9,12 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from annotate.analysis.pipeline import analyzed_frames, analyzed_sizing, track_faces
+from annotate.analysis.pipeline import analyzed_frames, analyzed_sizing, report_progress, track_faces
 from annotate.emotions.contract import Contract
 from annotate.errors import MediaError
 from annotate.faces.blocks import Block, CroppedFace, crop_face, make_block
 from annotate.faces.track import TrackedFace, TrackEnd
-from annotate.media.decode import Frame, decode
+from annotate.media.decode import decode
 from annotate.media.probe import probe
 from annotate.settings import DETECTORS, Limits, Settings
 from annotate.training.dataset.footage import ClipLocation, Footage
@@ -110,7 +110,7 @@ def cut_clips(
     video = probe(path)
     contract, analysis = settings.contract, settings.analysis
     with closing(decode(video, analyzed_sizing(analysis.min_face), limits=Limits(threads=1))) as frames:
-        reported = _report_progress(frames, lambda done_s: progress(path, done_s, video.duration_s) if progress else None)
+        reported = report_progress(frames, lambda done_s: progress(path, done_s, video.duration_s) if progress else None)
         events = track_faces(analyzed_frames(reported, video, contract, analysis), analysis)
         yield from _collect_clips(events, locations, max_blocks, contract, analysis.min_track_frames)
 
@@ -243,12 +243,6 @@ def _group_by_video(
         else:
             locations.setdefault(location.path, []).append(location)
     return list(locations.items())
-
-
-def _report_progress(frames: Iterable[Frame], advance: Callable[[float], None]) -> Iterator[Frame]:
-    for frame in frames:
-        advance(frame.span.end_s)
-        yield frame
 
 
 def _build_details(settings: BuildSettings, extra: frozenset[int]) -> dict[str, object]:

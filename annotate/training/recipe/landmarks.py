@@ -109,7 +109,7 @@ def main(posed: Path, stage: str, output: Path, left_out: float) -> None:
 
 
 def load_photographs(path: Path) -> list[Photograph]:
-    """Load frontal faces with 78 points."""
+    """Load frontal faces from arrays ``jpeg``, ``offset``, ``points78`` (n, 78, 2) in pixels, and ``subject``."""
     data = np.load(path)
     photographs = []
     ends = zip(data["offset"], data["offset"][1:], data["points78"].astype(np.float64), data["subject"], strict=False)
@@ -169,13 +169,12 @@ def train_predictor(samples: Sequence[Sample], settings: LandmarkSettings) -> dl
 
 
 def describe_errors(predictor: dlib.shape_predictor, samples: Sequence[Sample]) -> Iterator[str]:
-    """Yield lines with the errors of landmarks, in distances of the eyes, and of roll, by how far the head is turned."""
-    sizes, errors, roll_errors = [], [], []
+    """Yield lines with the errors of landmarks, in distances of the eyes, and of roll, by how far it is turned."""
+    errors, roll_errors = [], []
     for sample in samples:
         parts = predictor(sample.view, face_rectangle()).parts()
         found = np.array([(part.x, part.y) for part in parts], np.float64)
         size = frame_face(sample.landmarks).box.width
-        sizes.append(size)
         errors.append(float(np.linalg.norm(found - sample.landmarks, axis=1).mean()) / size)
         roll_errors.append(abs(frame_face(found).pose.roll_deg - frame_face(sample.landmarks).pose.roll_deg))
     yaws = np.abs([sample.yaw_deg for sample in samples])

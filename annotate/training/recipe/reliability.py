@@ -36,7 +36,6 @@ _BATCH = 8
 _SIZE_JITTER, _SHIFT_JITTER = 0.06, 0.04
 """Standard deviations of the detector's boxes that are imitated, in sides of the box."""
 
-_CROP_PX = 80
 _ONE_HOT = 0.99
 
 
@@ -58,7 +57,7 @@ class Case:
     "--posed", required=True, type=click.Path(exists=True, path_type=Path), help="Photographs with points and target."
 )
 @click.option("--model", type=click.Path(exists=True, path_type=Path), help="ONNX file, by default the installed model.")
-@click.option("--every", default=2, show_default=True, help="Use every so many photographs.")
+@click.option("--every", default=2, show_default=True, help="Use one photograph in this many.")
 def main(posed: Path, model: Path | None, every: int) -> None:
     """Print a table of the effect of each change."""
     targets = np.load(posed)["target"]
@@ -105,19 +104,19 @@ def measure(
 ) -> Case:
     """Frame and classify changed photographs."""
     rng = np.random.default_rng(0)
-    crops, appearances = [], []
+    crops, appearances, contract = [], [], classifier.contract
     for photograph in photographs:
         image, landmarks = change(photograph)
         luma = np.rint(BLACK + image * ((WHITE - BLACK) / FULL_RANGE)).astype(np.uint8)
         face = aligner(luma, _jittered(rng, frame_face(landmarks).box), 0)
-        crops.append(crop(luma, face.box, classifier.contract.crop_margin, _CROP_PX, face.pose.roll_deg))
+        crops.append(crop(luma, face.box, contract.crop_margin, contract.crop_size_px, face.pose.roll_deg))
         appearances.append(Appearance(face.pose, *measure_crops(crops[-1][None]), face.box.height))
-    blocks = np.repeat(np.array(crops)[:, None], classifier.contract.block_frames, 1)
+    blocks = np.repeat(np.array(crops)[:, None], contract.block_frames, 1)
     starts = range(0, len(blocks), _BATCH)
     answers = np.concatenate([classifier(blocks[start : start + _BATCH]) for start in starts]).argmax(1)
     return Case(
         name,
-        float(balanced_accuracy(confusion_matrix(answers, labels, len(classifier.contract.class_names)))),
+        float(balanced_accuracy(confusion_matrix(answers, labels, len(contract.class_names)))),
         float(np.mean([appearance.pose.yaw_deg for appearance in appearances])),
         float(np.mean([appearance.pose.pitch_deg for appearance in appearances])),
         float(np.mean([appearance.quality for appearance in appearances])),
