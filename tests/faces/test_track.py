@@ -190,4 +190,5 @@ def test_a_lost_face_holds_no_frames() -> None:
     assert isinstance(next(events), TrackedFace)
     assert isinstance(next(events), TrackEnd)
     gc.collect()
-    assert sum(each() is not None for each in seen) <= 2
+    assert len(seen) > 25
+    assert sum(each() is not None for each in seen) < 5
