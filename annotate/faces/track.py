@@ -113,12 +113,11 @@ def link_detections(observations: Iterable[Observation], settings: Settings) -> 
         if observation.detections is None:
             continue
         timed_out = [track for track in tracks if track.has_timed_out(frame, settings.track_timeout_ms)]
-        yield from _end(timed_out)
-        tracks = [track for track in tracks if track not in timed_out]
         for track in timed_out:
             track.frames_since = []
-            if track.frame_count >= settings.min_track_frames:
-                lost.append(track)
+        yield from _end(timed_out)
+        tracks = [track for track in tracks if track not in timed_out]
+        lost += [track for track in timed_out if track.frame_count >= settings.min_track_frames]
         matches = _assign(tracks, observation.detections, frame, settings.track_overlap)
         for position, track in enumerate(tracks):
             if position in matches:
