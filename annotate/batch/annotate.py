@@ -27,7 +27,7 @@ from annotate.errors import StorageError, UnreadableError, read_error
 from annotate.media.probe import probe
 from annotate.results.boxes import collect_trajectories, format_boxes, parse_boxes
 from annotate.results.intervals import dominant_emotion
-from annotate.results.meta import Meta, SizeChange, Source, describe_source, result_settings
+from annotate.results.meta import Meta, Source, describe_source, result_settings
 from annotate.results.report import Report
 from annotate.results.table import to_table
 from annotate.storage.base import Lock, storage_for
@@ -220,7 +220,7 @@ def _make_report(
         height_px=first.height_px,
         renders={} if earlier is None else earlier.renders,
         small_faces=analysis.small_faces,
-        size_changes=tuple(SizeChange(size.start_ms, size.width_px, size.height_px) for size in later),
+        size_changes=tuple(later),
     )
     boxes = parse_boxes(format_boxes(collect_trajectories(annotations).thinned()).encode())
     table = to_table(annotations, analysis.classifier.contract.class_names)

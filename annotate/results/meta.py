@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate import version
+from annotate.analysis.chunks import PictureSize
 from annotate.errors import StorageError
 from annotate.results.damage import Damage
 from annotate.settings import DETECTORS, Settings
@@ -54,15 +55,6 @@ class Render:
 
 
 @dataclass(frozen=True)
-class SizeChange:
-    """The size of the displayed frame from a time on."""
-
-    time_ms: int
-    width_px: int
-    height_px: int
-
-
-@dataclass(frozen=True)
 class Meta:
     """The content of a sidecar.
 
@@ -92,12 +84,12 @@ class Meta:
     height_px: int = 0
     renders: Mapping[str, Render] = field(default_factory=dict)
     former_name: str = field(default="", compare=False)
-    size_changes: tuple[SizeChange, ...] = ()
+    size_changes: tuple[PictureSize, ...] = ()
     small_faces: int = 0
 
     def size_px_at(self, time_ms: int) -> tuple[int, int]:
         """Return width and height of the displayed frame at a time; boxes at that time are in its pixels."""
-        number = bisect_right(self.size_changes, time_ms, key=lambda change: change.time_ms)
+        number = bisect_right(self.size_changes, time_ms, key=lambda change: change.start_ms)
         size = self.size_changes[number - 1] if number else self
         return size.width_px, size.height_px
 
@@ -185,7 +177,7 @@ def parse_meta(text: bytes, path: PathOrUrl | None = None) -> Meta | None:
     try:
         content = json.loads(text)
         renders = {path: Render(**render) for path, render in content.get("renders", {}).items()}
-        changes = tuple(SizeChange(**change) for change in content.get("size_changes", ()))
+        changes = tuple(PictureSize(**change) for change in content.get("size_changes", ()))
         read = {"source": Source(**content["source"]), "renders": renders, "size_changes": changes, "former_name": ""}
         meta = Meta(**{**content, **read})
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -206,7 +198,7 @@ def parse_meta(text: bytes, path: PathOrUrl | None = None) -> Meta | None:
         and isinstance(meta.width_px, int)
         and isinstance(meta.height_px, int)
         and all(isinstance(value, int) and value > 0 for change in changes for value in (change.width_px, change.height_px))
-        and all(isinstance(change.time_ms, int) for change in changes)
+        and all(isinstance(change.start_ms, int) for change in changes)
         and isinstance(meta.source.name, str)
         and isinstance(meta.source.size_bytes, int)
         and isinstance(meta.source.mtime_ns, int)

@@ -17,7 +17,7 @@ from annotate.media.probe import probe
 from annotate.media.sizing import Sizing
 from annotate.media.stills import read_still
 from annotate.results.boxes import parse_boxes
-from annotate.results.meta import SizeChange, read_meta
+from annotate.results.meta import read_meta
 from annotate.settings import ONE_CORE
 from tests.clips import H264, SAMPLES, ask_ffmpeg, make_pattern, run_ffmpeg
 from tests.media.test_other_files import BUNDLED_FFMPEG, PATH_FFMPEG, TWO_FFMPEGS
@@ -75,7 +75,7 @@ def test_boxes_are_in_the_pixels_of_the_picture_then_shown(turned: Path, tmp_pat
     meta = read_meta(tmp_path / "turned.emotions.meta.json")
     assert meta is not None
     assert (meta.width_px, meta.height_px, meta.frames, meta.faces) == (640, 360, 50, 2)
-    assert meta.size_changes == (SizeChange(TURN_MS, 360, 640),)
+    assert meta.size_changes == (PictureSize(TURN_MS, 360, 640),)
     assert (meta.size_px_at(999), meta.size_px_at(1000)) == ((640, 360), (360, 640))
     first, second = (
         [item.box for face_id, item in parse_boxes((tmp_path / "turned.emotions.boxes.csv").read_bytes()) if face_id == face]

@@ -54,7 +54,7 @@ def write(report: Report, language: str) -> str:
 def _size_changes(report: Report) -> dict[str, Any]:
     """Return the later sizes of the frame, if there are any."""
     changes = [
-        {"time": change.time_ms / MS_PER_S, "width_px": change.width_px, "height_px": change.height_px}
+        {"time": change.start_ms / MS_PER_S, "width_px": change.width_px, "height_px": change.height_px}
         for change in report.meta.size_changes
     ]
     return {"changes": changes} if changes else {}
