@@ -25,6 +25,7 @@ from annotate.cli.options import EXIT_INTERRUPTED, EXIT_TERMINATED
 from annotate.cli.table_output import LISTS, TABLES
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import EXIT_FAILED, EXIT_USAGE
+from annotate.faces import quality
 from annotate.results.boxes import COLUMNS
 from annotate.results.formats.registry import FORMATS, TRACK_FORMATS
 from annotate.results.table import APPEARANCE_COLUMNS, BLOCK_COLUMNS
@@ -181,6 +182,21 @@ def test_examples_show_the_current_output(path: Path, example: Any) -> None:
 
 def test_examples_are_found() -> None:
     assert {example.command.split()[1] for _, example in SHOWN} >= {"summarize", "find"}
+
+
+def test_limits_of_quality_are_stated() -> None:
+    rows = {
+        row[0].strip("`"): row[1] for table in tables(ROOT / "annotate/results/README.md") for row in table if len(row) == 2
+    }
+    light = f"({quality.DARK:g} to {quality.BRIGHT:g} count as 1)"
+    for text in (f"({quality.GOOD_SHARPNESS:g} and more", light, f"({quality.GOOD_SIZE_PX} pixels and more"):
+        assert text in rows["quality"]
+    for text in (
+        f"`yaw` within {quality.MAX_RELIABLE_YAW_DEG} degrees",
+        f"`pitch` within {quality.MAX_RELIABLE_PITCH_DEG}",
+        f"at least {quality.MIN_RELIABLE_QUALITY:g}",
+    ):
+        assert text in rows["reliable"]
 
 
 def test_the_rows_in_the_readme_are_those_of_the_table(samples: Path) -> None:

@@ -17,6 +17,7 @@ from annotate.analysis.annotation import Annotation
 from annotate.faces.box import Box, pairwise_iou
 from annotate.faces.shots import INTERVALS_KEPT, end_before_gap, in_same_shot
 from annotate.media.decode import Frame
+from annotate.media.picture_size import PictureSize, add_size
 from annotate.span import MS_PER_S
 
 
@@ -36,15 +37,6 @@ class FrameMark:
     def is_same_frame_as(self, other: FrameMark) -> bool:
         """Return whether both marks, from two decodings, are of the same frame."""
         return (self.start_ms, self.digest) == (other.start_ms, other.digest)
-
-
-@dataclass(frozen=True)
-class PictureSize:
-    """The size of the displayed pictures from a time on."""
-
-    start_ms: int
-    width_px: int
-    height_px: int
 
 
 @dataclass(frozen=True)
@@ -132,12 +124,6 @@ class Chunk:
             sizes=tuple(self.sizes),
             small_faces=small_faces,
         )
-
-
-def add_size(sizes: list[PictureSize], size: PictureSize) -> None:
-    """Append a size if it differs from the last one."""
-    if not sizes or (sizes[-1].width_px, sizes[-1].height_px) != (size.width_px, size.height_px):
-        sizes.append(size)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from annotate.analysis.annotation import Annotation
-from annotate.analysis.chunks import Chunk, ChunkItem, ChunkMerger, ChunkStart, FrameMark, PictureSize
+from annotate.analysis.chunks import Chunk, ChunkItem, ChunkMerger, ChunkStart, FrameMark
 from annotate.analysis.tools import Tools
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import Contract
@@ -23,6 +23,7 @@ from annotate.faces.shots import limit_frame_rate
 from annotate.faces.track import TrackedFace, TrackEnd, link_detections
 from annotate.media.decode import Frame, MediaProgress, decode
 from annotate.media.decoding_report import DecodingReport
+from annotate.media.picture_size import PictureSize
 from annotate.media.probe import Video, probe
 from annotate.media.sizing import Sizing
 from annotate.settings import ALL_CORES, Limits, Settings

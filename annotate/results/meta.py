@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from annotate import version
-from annotate.analysis.chunks import PictureSize
 from annotate.errors import StorageError
+from annotate.media.picture_size import PictureSize
 from annotate.results.damage import Damage
 from annotate.settings import DETECTORS, Settings
 from annotate.storage.base import storage_for

@@ -219,7 +219,7 @@ def test_workers_end_after_their_parent_is_killed_and_the_next_run_continues(
     """Workers notice within a second; the videos are long enough not to finish before."""
     for number in (2, 3):
         (archive / f"{number}.mp4").unlink()
-    make_from_images(archive / "0.mp4", [(face_image, 16)], size=(640, 480))
+    make_from_images(archive / "0.mp4", [(face_image, 40)], size=(640, 480))
     shutil.copy2(archive / "0.mp4", archive / "1.mp4")
     process = start(archive)
     family = descendants(process.pid)

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotate.analysis.chunks import ChunkEnd, ChunkMerger, PictureSize
+from annotate.analysis.chunks import ChunkEnd, ChunkMerger
 from annotate.analysis.pipeline import Analysis
 from annotate.archive.stored_report import read_report
 from annotate.batch.rendering import choose_boxes_rendering
 from annotate.media.decode import Frame, decode
 from annotate.media.ffmpeg import FFmpeg
+from annotate.media.picture_size import PictureSize
 from annotate.media.probe import probe
 from annotate.media.sizing import Sizing
 from annotate.media.stills import read_still
