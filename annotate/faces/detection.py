@@ -51,10 +51,10 @@ class Detector(Protocol):
         """Return all faces in the frame; slow, called every few seconds and at both ends of a shot."""
 
     def look(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
-        """Return at least the faces that continue ``known``, those of the pass before; fast, called in between."""
+        """Return at least the faces that continue ``known``, those of the pass before; fast, called between searches."""
 
     def look_near(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
-        """Return the faces around ``known``, of which there is at least one."""
+        """Return the faces around ``known``, of which there is at least one; called between looks."""
 
     def smaller(self, frame: Frame) -> tuple[Detection, ...]:
         """Return faces in a frame just searched that are a little too small to be found, if the detector can see them."""

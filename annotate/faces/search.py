@@ -1,8 +1,8 @@
 """Schedule detection passes: choose the frames and regions in which faces are searched for.
 
 Searching a whole image thoroughly is expensive, and a face seldom moves far in a quarter of a second. So that is done only
-every few seconds; in between, the detector takes a faster look that continues the known faces. When a search finds a new
-face, its surroundings are also searched in the frames before, back to where it appeared.
+every few seconds; in between, the detector takes a faster look, at the whole image or at the surroundings of the known faces
+in turn. When a new face is found, its surroundings are also searched in the frames before, back to where it appeared.
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ from annotate.settings import Settings
 
 MIN_SAME_FACE_IOU = 0.3
 """Minimum intersection over union of two boxes of one face in consecutive detection passes."""
+
+PASSES_PER_WHOLE_LOOK = 2
+"""Of so many detection passes, one looks at the whole image."""
+
+MAX_FACES_NEARBY = 3
+"""Maximum number of known faces of which only the surroundings are looked at: for more, the whole image takes less time."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,9 @@ def detect_faces(
     """Yield an observation of every frame, and fill in the ``report``, if any.
 
     There is a detection pass in the first frame of every detection interval and in the first and last frame of every shot.
-    The whole image is searched in the first frame of every (longer) search interval and at both ends of a shot; frames are
-    buffered from one such search to the next. Detections in a shot do not depend on the frames before it.
+    Every other pass only looks at the surroundings of known faces, unless they are many. The whole image is searched in the
+    first frame of every (longer) search interval and at both ends of a shot; frames are buffered from one such search to
+    the next. Detections in a shot do not depend on the frames before it.
     """
     shot: _Shot | None = None
     for frame, begins_shot in mark_shots(frames, settings.gap_ms):
@@ -94,7 +101,13 @@ class _Shot:
 
     def _look(self, frame: Frame) -> tuple[Detection, ...]:
         """Return the detections of a fast look at the frame, and update the known faces."""
-        detections = self._detector.look(frame, self._known)
+        interval_ms = self._settings.detection_interval_ms * PASSES_PER_WHOLE_LOOK
+        if self._begins_interval(frame, interval_ms) or len(self._known) > MAX_FACES_NEARBY:
+            detections = self._detector.look(frame, self._known)
+            for face in _unmatched(detections, self._known):
+                self._search_backwards(face)
+        else:
+            detections = self._detector.look_near(frame, self._known) if self._known else ()
         self._update_known(detections, frame)
         return detections
 

@@ -119,16 +119,29 @@ def test_a_moving_face_is_found_forwards_and_backwards() -> None:
     assert boxes(observations) == {time_ms: moving(time_ms) for time_ms in range(0, 2001, 200)}
 
 
-def test_a_new_face_that_a_look_finds_is_known_from_then_on() -> None:
-    """A fast detector may find more than the known faces in a look; one pass is no reason to search backwards."""
+class Quick(Oracle):
+    """A detector that finds all faces in a look at the whole image, and records the times of such looks."""
 
-    class Quick(Oracle):
-        def look(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
-            return (*super().look(frame, known), *(self._detections(frame) if frame.span.start_ms == 400 else ()))
+    def __init__(self, truth: Truth) -> None:
+        super().__init__(truth)
+        self.whole_looks: list[int] = []
 
+    def look(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
+        self.whole_looks.append(frame.span.start_ms)
+        return self._detections(frame)
+
+
+def test_a_new_face_that_a_look_finds_is_searched_backwards_and_known_from_then_on() -> None:
     quick = Quick(lambda time_ms: [RIGHT] if 100 <= time_ms < 900 else [])
     found = boxes(detect_faces(frames_at(range(0, 1001, 40)), quick, SETTINGS))
-    assert found == {0: [], 200: [], 400: [RIGHT], 600: [RIGHT], 800: [RIGHT], 1000: []}
+    assert found == {0: [], 200: [RIGHT], 400: [RIGHT], 600: [RIGHT], 800: [RIGHT], 1000: []}
+
+
+def test_every_second_look_is_at_the_surroundings_of_known_faces_unless_they_are_many() -> None:
+    one, many = Quick(lambda time_ms: [LEFT]), Quick(lambda time_ms: [Box(20 * x, 10, 10, 10) for x in range(4)])
+    for quick, whole_looks in ((one, [400, 800, 1200, 1600]), (many, [200, 400, 600, 800, 1200, 1400, 1600, 1800])):
+        list(detect_faces(frames_at(range(0, 2001, 40)), quick, SETTINGS))
+        assert quick.whole_looks == whole_looks
 
 
 def test_a_face_that_is_hidden_for_a_moment_is_found_again() -> None:
