@@ -271,6 +271,11 @@ def analysis_options(command: Command) -> Command:
     return stacked(detector_option, min_face_option, model_option(), baseline, collecting)(command)
 
 
+relative_option = click.option(
+    "--relative", is_flag=True, help="Emotions relative to each face's own baseline (annotate --baseline)."
+)
+
+
 def face_filter_options(command: Command) -> Command:
     """Declare the options of ``faces``."""
     options = stacked(
