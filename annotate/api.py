@@ -13,6 +13,7 @@ from annotate.analysis.annotation import Annotation
 from annotate.analysis.parallel import analyze
 from annotate.analysis.pipeline import Analysis
 from annotate.analysis.tools import Tools
+from annotate.results.baseline import add_baseline, check_baseline
 from annotate.results.table import to_table
 from annotate.settings import Limits, Settings, available_cores
 
@@ -30,9 +31,13 @@ def annotate_video(
         MediaError: the file is not a usable video.
         ModelError: the model of the settings is invalid.
         FFmpegError: ffmpeg is missing or too old.
+        SettingsError: the settings have a baseline, and no class of the model is neutral.
     """
     analysis = Analysis.open(Path(path), settings, tools=tools)
-    return to_table(analyze(analysis, threading.Semaphore(available_cores() - 1)), analysis.classifier.contract.class_names)
+    class_names, baseline = analysis.classifier.contract.class_names, analysis.settings.baseline
+    check_baseline(baseline, class_names)
+    annotations = analyze(analysis, threading.Semaphore(available_cores() - 1))
+    return add_baseline(to_table(annotations, class_names), baseline)
 
 
 def iterate_annotations(
@@ -41,6 +46,7 @@ def iterate_annotations(
     """Yield the annotations of one video as blocks are completed, in order for each face but not across faces.
 
     The decoder stops when the iterator is closed or deleted. It uses one thread, so that a damaged video gives the same
-    result every time. Parameters and errors are those of `annotate_video`; errors of opening are raised by the call.
+    result every time. The settings' baseline, which needs all blocks of a face, adds nothing here. Parameters and errors are
+    those of `annotate_video`; errors of opening are raised by the call.
     """
     return iter(Analysis.open(Path(path), settings, limits=Limits(threads=1), tools=tools))

@@ -20,6 +20,10 @@ YUNET, HOG = "yunet", "dlib"
 DETECTORS = {YUNET: "YuNet 2023mar", HOG: "dlib HOG"}
 """Name and version of the face detector for each value of --detector."""
 
+NO_BASELINE, FIRST_SECONDS, MEDIAN = "none", "first-seconds", "median"
+BASELINES = (NO_BASELINE, FIRST_SECONDS, MEDIAN)
+"""Values of --baseline: the part of a face track that its baseline is taken from."""
+
 AUTOMATIC_THREADS = 0
 """One decoding thread per core."""
 
@@ -96,9 +100,15 @@ class Settings:
     model: Path | None = None
     """ONNX file that follows the model contract; None for the installed model."""
 
+    baseline: str = NO_BASELINE
+    """Baseline of each face that the table's additional columns are relative to, one of `BASELINES`
+    (see `annotate.results.baseline`); the other columns do not depend on it."""
+
     def __post_init__(self) -> None:
         if self.detector not in DETECTORS:
             raise SettingsError(f"detector must be one of {', '.join(DETECTORS)}, not {self.detector}")
+        if self.baseline not in BASELINES:
+            raise SettingsError(f"baseline must be one of {', '.join(BASELINES)}, not {self.baseline}")
         if not MIN_MIN_FACE <= self.min_face <= MAX_MIN_FACE:
             raise SettingsError(f"min_face must be between {MIN_MIN_FACE} and {MAX_MIN_FACE}, not {self.min_face}")
         for name in (

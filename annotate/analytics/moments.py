@@ -106,6 +106,7 @@ def find_moments(
     min_confidence: float = 0.0,
     min_s: float = 0.0,
     *,
+    relative: bool = False,
     max_yaw_deg: float | None = None,
     min_face_px: float | None = None,
     min_quality: float | None = None,
@@ -117,6 +118,7 @@ def find_moments(
         emotions: names or common synonyms ("happy") in any case; without any, moments of all emotions are found.
         min_confidence: minimum confidence of every block, 0..1.
         min_s: minimum length of a moment in seconds.
+        relative: emotions relative to each face's own baseline, as for `annotate.summarize`.
         max_yaw_deg, min_face_px, min_quality: limits as for `annotate.summarize`.
 
     Returns:
@@ -130,7 +132,7 @@ def find_moments(
     query = MomentQuery((emotions,) if isinstance(emotions, str) else emotions, min_confidence, min_s)
     known: set[str] = set()
     found: list[Moment] = []
-    for batch in read_with_warnings(paths, FaceFilter(max_yaw_deg, min_face_px, min_quality)):
+    for batch in read_with_warnings(paths, FaceFilter(max_yaw_deg, min_face_px, min_quality), relative):
         known.update(class_names_in(batch))
         found += moments_in(batch, query)
     check_emotions(query.emotions, known)

@@ -22,7 +22,7 @@ from annotate.archive.layout import outputs_of_report
 from annotate.archive.stored_report import ANNOTATE_AGAIN, MAX_DURATION_S, check_content, check_value_ranges, video_beside
 from annotate.errors import ReportError
 from annotate.results.meta import Meta, json_safe_text
-from annotate.results.table import APPEARANCE_COLUMNS, class_columns, parse_table
+from annotate.results.table import APPEARANCE_COLUMNS, RELATIVE_PREFIX, class_columns, has_relative, parse_table
 from annotate.span import MS_PER_S
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
@@ -43,6 +43,11 @@ _DTYPES: dict[str, Any] = {
 }
 """Columns to read, with their types."""
 
+_RATED = ("emotion", "confidence")
+"""Columns that tables with baselines have twice."""
+
+_NA_VALUES = {f"{RELATIVE_PREFIX}confidence": [""]}
+
 
 @dataclass(frozen=True)
 class ReportSummary:
@@ -59,6 +64,9 @@ class ReportSummary:
 
     has_appearance: bool = True
     """Whether its table has the columns that a `FaceFilter` compares; those of analysis versions before 6 lack them."""
+
+    has_relative: bool = False
+    """Whether its table has the columns relative to the baselines of faces (`annotate.results.baseline`)."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +90,13 @@ class _RawReport:
     rows: bytes
 
 
-def read_reports(paths: Iterable[PathOrUrl], faces: FaceFilter = NO_FILTER) -> Iterator[ReportBatch | SkippedPath]:
+def read_reports(
+    paths: Iterable[PathOrUrl], faces: FaceFilter = NO_FILTER, *, relative: bool = False
+) -> Iterator[ReportBatch | SkippedPath]:
     """Yield intact reports of this or an older analysis version in batches of bounded size, else a `SkippedPath`.
 
-    ``paths`` is consumed lazily. Only the blocks that pass the filter ``faces`` are read.
+    ``paths`` is consumed lazily. Only the blocks that pass the filter ``faces`` are read. With ``relative``, emotion and
+    confidence are those relative to the face's baseline; tables without baselines are skipped, and blocks without left out.
     """
     pending: list[_RawReport] = []
     size_bytes = 0
@@ -96,12 +107,15 @@ def read_reports(paths: Iterable[PathOrUrl], faces: FaceFilter = NO_FILTER) -> I
             logger.info("skipped %s", path, exc_info=True)
             yield SkippedPath(path, error.problem, error.remedy)
             continue
+        if relative and not raw.report.has_relative:
+            yield SkippedPath(path, "it has no columns relative to a baseline", "annotate its video with --baseline")
+            continue
         pending.append(raw)
         size_bytes += len(raw.rows)
         if size_bytes > _BATCH_BYTES:
-            yield from _parse(pending, faces)
+            yield from _parse(pending, faces, relative)
             pending, size_bytes = [], 0
-    yield from _parse(pending, faces)
+    yield from _parse(pending, faces, relative)
 
 
 def _read_files(paths: Iterable[PathOrUrl]) -> Iterator[tuple[PathOrUrl, bytes | OSError, bytes | OSError]]:
@@ -154,11 +168,12 @@ def _unpack(number: int, path: PathOrUrl, meta: Meta, content: bytes) -> _RawRep
         class_names=class_columns(columns),
         is_older=meta.is_older,
         has_appearance=set(APPEARANCE_COLUMNS).issubset(columns),
+        has_relative=has_relative(columns),
     )
     return _RawReport(number, summary, header, rows)
 
 
-def _parse(raw_reports: Sequence[_RawReport], faces: FaceFilter) -> Iterator[ReportBatch | SkippedPath]:
+def _parse(raw_reports: Sequence[_RawReport], faces: FaceFilter, relative: bool) -> Iterator[ReportBatch | SkippedPath]:
     """Parse reports with the same header together; if that fails, one by one, to find the damaged ones."""
     by_header: dict[bytes, list[_RawReport]] = {}
     for raw in raw_reports:
@@ -166,13 +181,14 @@ def _parse(raw_reports: Sequence[_RawReport], faces: FaceFilter) -> Iterator[Rep
     reports, tables = {}, []
     for group in by_header.values():
         try:
-            tables.append(_parse_together(group, faces))
+            tables.append(_parse_together(group, faces, relative))
             reports.update({raw.number: raw.report for raw in group})
         except (ValueError, OverflowError):
             for raw in group:
                 try:
                     table = parse_table(raw.header + b"\n" + raw.rows, is_older=raw.report.is_older)
-                    tables.append(faces.select(check_value_ranges(table.assign(report=raw.number))))
+                    table = _choose_columns(table.assign(report=raw.number), relative)
+                    tables.append(faces.select(check_value_ranges(table)))
                     reports[raw.number] = raw.report
                 except ValueError as error:
                     logger.info("skipped %s", raw.report.path, exc_info=True)
@@ -181,16 +197,26 @@ def _parse(raw_reports: Sequence[_RawReport], faces: FaceFilter) -> Iterator[Rep
         yield ReportBatch(dict(sorted(reports.items())), _clip_overlaps(pd.concat(tables, ignore_index=True)))
 
 
-def _parse_together(raw_reports: Sequence[_RawReport], faces: FaceFilter) -> pd.DataFrame:
+def _parse_together(raw_reports: Sequence[_RawReport], faces: FaceFilter, relative: bool) -> pd.DataFrame:
     dtypes = _DTYPES | (dict.fromkeys(faces.columns, float) if raw_reports[0].report.has_appearance else {})
+    if relative:
+        dtypes |= {f"{RELATIVE_PREFIX}{name}": _DTYPES[name] for name in _RATED}
     text = b"".join([raw_reports[0].header, b"\n", *(raw.rows for raw in raw_reports)])
-    table = pd.read_csv(io.BytesIO(text), usecols=list(dtypes), dtype=dtypes, keep_default_na=False)
+    table = pd.read_csv(io.BytesIO(text), usecols=list(dtypes), dtype=dtypes, keep_default_na=False, na_values=_NA_VALUES)
     counts = [raw.rows.count(b"\n") for raw in raw_reports]
     if len(table) != sum(counts):
         raise ValueError("the number of rows is not the number of lines")
     table = table.assign(report=np.repeat([raw.number for raw in raw_reports], counts))
     lacking = dict.fromkeys(set(faces.columns) - dtypes.keys(), np.nan)
-    return faces.select(check_value_ranges(table.assign(**lacking)))
+    return faces.select(check_value_ranges(_choose_columns(table.assign(**lacking), relative)))
+
+
+def _choose_columns(table: pd.DataFrame, relative: bool) -> pd.DataFrame:
+    """Return a table, with ``relative`` with the relative values in place of the others and the rows that have them."""
+    if not relative:
+        return table
+    values = {name: table[f"{RELATIVE_PREFIX}{name}"] for name in _RATED}
+    return table.assign(**values)[values["confidence"].notna()].astype({"emotion": str})
 
 
 def _clip_overlaps(table: pd.DataFrame) -> pd.DataFrame:

@@ -63,6 +63,7 @@ def summarize(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     by: str = "video",
     *,
+    relative: bool = False,
     max_yaw_deg: float | None = None,
     min_face_px: float | None = None,
     min_quality: float | None = None,
@@ -72,6 +73,7 @@ def summarize(
     Args:
         paths: one or more tables, videos (for their tables) or directories.
         by: group rows by ``"video"``, ``"folder"``, ``"face"`` (face track) or ``"minute"``.
+        relative: emotions relative to each face's own baseline, of tables that were made with one; others are skipped.
         max_yaw_deg, min_face_px, min_quality: limits of a `FaceFilter`; blocks that exceed one do not count.
 
     Returns:
@@ -85,19 +87,19 @@ def summarize(
     if by not in KEY_COLUMNS:
         raise SettingsError(f"by={by!r} is not a grouping", f"choose from {', '.join(KEY_COLUMNS)}")
     tally = Tally(by)
-    for batch in read_with_warnings(paths, FaceFilter(max_yaw_deg, min_face_px, min_quality)):
+    for batch in read_with_warnings(paths, FaceFilter(max_yaw_deg, min_face_px, min_quality), relative):
         tally.add(batch)
     return tally.summary().rows
 
 
 def read_with_warnings(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], faces: FaceFilter = NO_FILTER
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], faces: FaceFilter = NO_FILTER, relative: bool = False
 ) -> Iterable[ReportBatch]:
     """Yield the batches of `read_reports`; issue a `UserWarning` for each skipped path, and one for `count_lacking`."""
     given = [paths] if isinstance(paths, str | os.PathLike) else paths
     found = find_reports([Path(path) for path in given])
     lacking = 0
-    for read in itertools.chain(found.skipped, read_reports(found.reports, faces)):
+    for read in itertools.chain(found.skipped, read_reports(found.reports, faces, relative=relative)):
         if isinstance(read, SkippedPath):
             warnings.warn(f"skipped: {read}", stacklevel=3)
         else:

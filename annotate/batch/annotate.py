@@ -25,6 +25,7 @@ from annotate.batch.write import (
 )
 from annotate.errors import StorageError, UnreadableError, read_error
 from annotate.media.probe import probe
+from annotate.results.baseline import add_baseline
 from annotate.results.boxes import collect_trajectories, format_boxes, parse_boxes
 from annotate.results.intervals import dominant_emotion
 from annotate.results.meta import Meta, Source, describe_source, result_settings
@@ -223,5 +224,5 @@ def _make_report(
         size_changes=tuple(later),
     )
     boxes = parse_boxes(format_boxes(collect_trajectories(annotations).thinned()).encode())
-    table = to_table(annotations, analysis.classifier.contract.class_names)
+    table = add_baseline(to_table(annotations, analysis.classifier.contract.class_names), job.settings.baseline)
     return Report(table, meta, boxes, storage_for(job.path).relative(job.path, job.outputs.base.parent))

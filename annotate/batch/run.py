@@ -18,6 +18,7 @@ from annotate.batch.plan import Action
 from annotate.emotions.classifier import load_classifier
 from annotate.errors import read_error
 from annotate.media.ffmpeg import find_ffmpeg
+from annotate.results.baseline import check_baseline
 from annotate.results.formats.registry import check_libraries
 from annotate.settings import AUTOMATIC_THREADS, ONE_CORE, Limits, Settings
 from annotate.storage.base import storage_for
@@ -48,15 +49,18 @@ class Plan:
 
         Raises:
             ModelError: the model does not follow the model contract.
-            SettingsError: a library that a format needs is missing.
+            SettingsError: a library that a format needs is missing, or the model has no class for the baseline.
         """
         check_libraries(self.options.formats)
-        model_hash = load_classifier(self.settings.model, self.limits.provider).model_hash
+        classifier = load_classifier(self.settings.model, self.limits.provider)
+        check_baseline(self.settings.baseline, classifier.contract.class_names)
         for item in items:
             if isinstance(item, SkippedPath):
                 yield item
             else:
-                yield AnnotateJob(item, self.settings, self.options, model_hash, self.limits, scratch=self.scratch)
+                yield AnnotateJob(
+                    item, self.settings, self.options, classifier.model_hash, self.limits, scratch=self.scratch
+                )
 
 
 def annotate_archive(
@@ -71,7 +75,7 @@ def annotate_archive(
     Raises:
         ModelError: the model does not follow the model contract.
         FFmpegError: no usable ffmpeg was found.
-        SettingsError: a library that a format needs is missing.
+        SettingsError: a library that a format needs is missing, or the model has no class for the baseline.
     """
     plan, executor = plan or Plan(), executor or InlineExecutor()
     find_ffmpeg()
@@ -97,7 +101,7 @@ def plan_archive(items: Iterable[ArchiveItem | SkippedPath], plan: Plan | None =
 
     Raises:
         ModelError: the model does not follow the model contract.
-        SettingsError: a library that a format needs is missing.
+        SettingsError: a library that a format needs is missing, or the model has no class for the baseline.
     """
     for job in (plan or Plan()).jobs(items):
         if isinstance(job, SkippedPath):

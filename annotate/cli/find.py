@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from annotate.cli import console
-from annotate.cli.options import face_filter_options, handle_errors, paths_argument, verbosity_options
+from annotate.cli.options import face_filter_options, handle_errors, paths_argument, relative_option, verbosity_options
 from annotate.cli.table_output import LISTS, TABLES, output_file, read_batches
 from annotate.cli.tables import format_columns, terminal_width
 from annotate.emotions.labels import EMOTIONS
@@ -67,6 +67,7 @@ def _complete_emotion(ctx: click.Context, parameter: click.Parameter, incomplete
     show_default=True,
     help="Minimum length of a moment.",
 )
+@relative_option
 @face_filter_options
 @click.option(
     "--rate",
@@ -84,6 +85,7 @@ def find(
     emotions: tuple[str, ...],
     min_confidence: float,
     min_seconds: float,
+    relative: bool,
     faces: FaceFilter,
     rate: float | None,
     output: Path | None,
@@ -101,7 +103,7 @@ def find(
     known, skipped = set[str](), list[SkippedPath]()
     if output is not None:
         prepare_output(output)
-    for batch in read_batches(paths, faces, skipped, quiet=quiet):
+    for batch in read_batches(paths, faces, skipped, quiet=quiet, relative=relative):
         known |= class_names_in(batch)
         moments += moments_in(batch, query)
     check_emotions(emotions, known)

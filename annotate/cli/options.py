@@ -19,7 +19,7 @@ from annotate.archive.layout import candidate_outputs
 from annotate.cli import console
 from annotate.emotions.labels import EMOTION_WORDS
 from annotate.errors import AnnotateError, SettingsError
-from annotate.settings import DETECTORS, MAX_MIN_FACE, MIN_MIN_FACE, Settings
+from annotate.settings import BASELINES, DETECTORS, MAX_MIN_FACE, MIN_MIN_FACE, Settings
 from annotate.storage.base import in_same_storage, parse_path, require_local
 from annotate.storage.values import PathOrUrl, SkippedPath
 from annotate.text import counted, suggest
@@ -260,8 +260,20 @@ def jobs_option(default: str = "one per core", task: str = "processed") -> Decor
 
 def analysis_options(command: Command) -> Command:
     """Declare the options of ``settings``."""
-    collecting = collect("settings", Settings, "detector", "min_face", "model")
-    return stacked(detector_option, min_face_option, model_option(), collecting)(command)
+    baseline = click.option(
+        "--baseline",
+        type=click.Choice(BASELINES),
+        default=Settings.baseline,
+        show_default=True,
+        help="Add columns relative to each face's own baseline: its first 3 s, or the median of all.",
+    )
+    collecting = collect("settings", Settings, "detector", "min_face", "model", "baseline")
+    return stacked(detector_option, min_face_option, model_option(), baseline, collecting)(command)
+
+
+relative_option = click.option(
+    "--relative", is_flag=True, help="Emotions relative to each face's own baseline (annotate --baseline)."
+)
 
 
 def face_filter_options(command: Command) -> Command:

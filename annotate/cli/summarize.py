@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from annotate.cli import console
-from annotate.cli.options import face_filter_options, handle_errors, paths_argument, verbosity_options
+from annotate.cli.options import face_filter_options, handle_errors, paths_argument, relative_option, verbosity_options
 from annotate.cli.table_output import TABLES, output_file, read_batches
 from annotate.cli.tables import format_columns, terminal_width
 from annotate.errors import EXIT_FAILED
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 )
 @click.option("--sort", metavar="COLUMN", help="Sort by a column: numbers descending, text ascending.")
 @click.option("--top", metavar="N", type=click.IntRange(1), help="Show the first N rows only; totals include all.")
+@relative_option
 @face_filter_options
 @output_file(TABLES, f"Also write the table to a file ({', '.join(TABLES)}).")
 @verbosity_options
@@ -40,6 +41,7 @@ def summarize(
     by: str,
     sort: str | None,
     top: int | None,
+    relative: bool,
     faces: FaceFilter,
     output: Path | None,
     quiet: bool,
@@ -55,7 +57,7 @@ def summarize(
     tally, skipped = Tally(by), list[SkippedPath]()
     if output is not None:
         prepare_output(output)
-    for batch in read_batches(paths, faces, skipped, quiet=quiet):
+    for batch in read_batches(paths, faces, skipped, quiet=quiet, relative=relative):
         tally.add(batch)
     summary = tally.summary()
     rows = sort_rows(summary.rows, column_name(sort, list(summary.rows.columns)), top)

@@ -50,12 +50,13 @@ def output_file(endings: Mapping[str, str], help_text: str) -> Decorator:
 
 
 def read_batches(
-    paths: Sequence[PathOrUrl], faces: FaceFilter, skipped: list[SkippedPath], *, quiet: bool
+    paths: Sequence[PathOrUrl], faces: FaceFilter, skipped: list[SkippedPath], *, quiet: bool, relative: bool = False
 ) -> Iterator[ReportBatch]:
     """Yield the results below paths, with a progress bar; print what is skipped, and append it to ``skipped``.
 
-    Blocks that do not pass the filter ``faces`` are left out. The tables of older analysis versions are counted in one line
-    at the end, and those that the filter leaves out for lack of columns in another.
+    Blocks that do not pass the filter ``faces`` are left out; with ``relative``, emotions are relative to baselines. The
+    tables of older analysis versions are counted in one line at the end, and those that the filter leaves out for lack of
+    columns in another.
     """
     from annotate.analytics.read import read_reports
     from annotate.analytics.summary import count_lacking
@@ -65,7 +66,7 @@ def read_batches(
     for path in found.empty:
         say_no_reports([path], quiet=quiet)
     older = lacking = 0
-    reading = read_reports(console.progress(found.reports, "reports", quiet=quiet), faces)
+    reading = read_reports(console.progress(found.reports, "reports", quiet=quiet), faces, relative=relative)
     for read in itertools.chain(found.skipped, reading):
         if isinstance(read, SkippedPath):
             skipped.append(read)

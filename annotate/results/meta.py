@@ -16,7 +16,7 @@ from annotate import version
 from annotate.errors import StorageError
 from annotate.media.picture_size import PictureSize
 from annotate.results.damage import Damage
-from annotate.settings import DETECTORS, Settings
+from annotate.settings import DETECTORS, NO_BASELINE, Settings
 from annotate.storage.base import storage_for
 from annotate.storage.values import FileStat, PathOrUrl
 
@@ -215,9 +215,11 @@ _SIDECAR_KEYS = {"detection_interval_ms": "look_interval_ms", "chunk_s": "part_s
 def result_settings(settings: Settings) -> dict[str, Any]:
     """Return the settings as recorded in a sidecar: the detector by its name and version, and without the model.
 
-    The sidecar has the hash of the model.
+    The sidecar has the hash of the model. A baseline is recorded only if there is one, so that sidecars of before are those
+    of tables without it.
     """
-    names = {item.name: _SIDECAR_KEYS.get(item.name, item.name) for item in fields(settings) if item.name != "model"}
+    left_out = {"model"} | ({"baseline"} if settings.baseline == NO_BASELINE else set())
+    names = {item.name: _SIDECAR_KEYS.get(item.name, item.name) for item in fields(settings) if item.name not in left_out}
     return {key: getattr(settings, name) for name, key in names.items()} | {"detector": DETECTORS[settings.detector]}
 
 

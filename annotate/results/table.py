@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,11 @@ BLOCK_COLUMNS = (
 
 APPEARANCE_COLUMNS = ("yaw", "pitch", "roll", "sharpness", "brightness", "face_px", "quality", "reliable")
 """The columns after the class probabilities (`annotate.faces.quality.Appearance`); analysis versions before 6 lack them."""
+
+RELATIVE_PREFIX = "relative_"
+"""Prefix of the columns after those, which only a table with baselines has; see `relative_columns`."""
+
+_FIRST_RELATIVE = f"{RELATIVE_PREFIX}emotion"
 
 _REQUIRED_COLUMNS = ("face_id", "block", "start_time", "end_time", "emotion", "confidence")
 """Columns that even a table of an older analysis version has."""
@@ -82,10 +88,17 @@ def to_table(annotations: Sequence[Annotation], class_names: Sequence[str]) -> p
 
 
 def format_table(table: pd.DataFrame) -> str:
-    """Return a table from `to_table` as CSV text, with a fixed number of decimals per column."""
+    """Return a table from `to_table` as CSV text, with a fixed number of decimals per column.
+
+    It may have `relative_columns` at its end, whose missing values are empty.
+    """
     text = table.copy()
-    for name, decimals in _decimals(class_names_of(table)).items():
+    names = class_names_of(table)
+    for name, decimals in _decimals(names).items():
         text[name] = [f"{value:.{decimals}f}" for value in table[name]]
+    if has_relative(table.columns):
+        for name in relative_columns(names)[1:]:
+            text[name] = ["" if value != value else f"{value:.{_PROBABILITY_DECIMALS}f}" for value in table[name]]
     return text.to_csv(index=False, lineterminator="\n")
 
 
@@ -100,21 +113,38 @@ def parse_table(content: bytes, *, is_older: bool = False) -> pd.DataFrame:
     table = pd.read_csv(io.BytesIO(content), keep_default_na=False)
     missing = [name for name in (*BLOCK_COLUMNS, *APPEARANCE_COLUMNS) if name not in table.columns]
     refused = [name for name in missing if not is_older or name in _REQUIRED_COLUMNS]
+    class_names = class_columns(table.columns)
+    relative = relative_columns(class_names) if has_relative(table.columns) else ()
+    refused += [name for name in relative if name not in table.columns]
     if refused:
         raise ValueError(f"the column {refused[0]} is missing")
-    numbers = [name for name in table.columns if name != "emotion"]
+    numbers = [name for name in table.columns if name not in ("emotion", *relative)]
     try:
         table = table.astype({name: (int if name in _INTEGER_COLUMNS else float) for name in numbers} | {"emotion": str})
+        table = _parse_relative(table, relative)
     except (ValueError, OverflowError):
         raise ValueError("a number is missing or too large") from None
     if not np.isfinite(table[numbers].to_numpy(float)).all():
         raise ValueError("a number is missing")
-    return table.reindex(columns=_columns(class_columns(table.columns))) if missing else table
+    if relative and (table[relative[0]].eq("").to_numpy() != table[list(relative[1:])].isna().to_numpy().T).any():
+        raise ValueError("a relative number is missing")
+    return table.reindex(columns=[*_columns(class_names), *relative]) if missing else table
 
 
 def class_columns(columns: Iterable[str]) -> tuple[str, ...]:
     """Return the columns with class probabilities of a table, which may be an older one that lacks others."""
-    return tuple(name for name in columns if name not in BLOCK_COLUMNS and name not in APPEARANCE_COLUMNS)
+    first = takewhile(lambda name: name != _FIRST_RELATIVE, columns)
+    return tuple(name for name in first if name not in BLOCK_COLUMNS and name not in APPEARANCE_COLUMNS)
+
+
+def relative_columns(class_names: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that `annotate.results.baseline` adds: those of emotion, confidence and classes, with a prefix."""
+    return tuple(f"{RELATIVE_PREFIX}{name}" for name in ("emotion", "confidence", *class_names))
+
+
+def has_relative(columns: Iterable[str]) -> bool:
+    """Return whether a table has `relative_columns`."""
+    return _FIRST_RELATIVE in columns
 
 
 def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:
@@ -124,6 +154,12 @@ def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:
 
 def _columns(class_names: Iterable[str]) -> list[str]:
     return [*BLOCK_COLUMNS, *class_names, *APPEARANCE_COLUMNS]
+
+
+def _parse_relative(table: pd.DataFrame, relative: Sequence[str]) -> pd.DataFrame:
+    """Return a table with the types of its `relative_columns`; empty cells become "" and NaN."""
+    numbers = {name: table[name].astype(str).replace("", "nan").astype(float) for name in relative[1:]}
+    return table.assign(**numbers).astype(dict.fromkeys(relative[:1], str))
 
 
 def _appearance(seen: Appearance) -> tuple[float, ...]:

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from annotate.emotions.classifier import load_classifier
 from annotate.errors import SettingsError, write_error
 from annotate.media.ffmpeg import find_ffmpeg
+from annotate.results.baseline import check_baseline
 from annotate.server.catalog import AnnotationState, Catalog, CatalogVideo, Snapshot
 from annotate.server.data_dir import DataDir, is_id, new_upload_id
 from annotate.server.derived import DerivedVideos
@@ -41,14 +42,16 @@ class Service:
 
     Raises:
         OutputError: the data folder cannot be used.
-        SettingsError: another server uses the data folder.
+        SettingsError: another server uses the data folder, or the model has no class for the baseline.
         ModelError: the model file is invalid.
         FFmpegError: ffmpeg is missing or too old.
     """
 
     def __init__(self, settings: ServeSettings, describe: Callable[[Service, CatalogVideo], Event]) -> None:
         find_ffmpeg()
-        model_hash = load_classifier(settings.analysis.model, CPU).model_hash
+        classifier = load_classifier(settings.analysis.model, CPU)
+        check_baseline(settings.analysis.baseline, classifier.contract.class_names)
+        model_hash = classifier.model_hash
         self.settings = settings
         self._describe = describe
         self.data_dir = DataDir(settings.data)

@@ -10,8 +10,10 @@ from pathlib import Path
 from annotate.analysis.annotation import Annotation
 from annotate.emotions.labels import EMOTIONS
 from annotate.faces.box import Box
+from annotate.results.baseline import add_baseline
 from annotate.results.meta import Meta, Source, hash_content, json_safe_name
 from annotate.results.table import format_table, to_table
+from annotate.settings import NO_BASELINE
 from annotate.span import Span
 from annotate.version import ANALYSIS_VERSION
 
@@ -60,12 +62,13 @@ def report(
     frames: int = 250,
     classes: Sequence[str] = EMOTIONS,
     version: int = ANALYSIS_VERSION,
+    baseline: str = NO_BASELINE,
 ) -> Path:
     """Write a report and its sidecar; return the path of the table."""
     folder.mkdir(parents=True, exist_ok=True)
     base = base or Path(video).stem
     path = folder / f"{base}.emotions.csv"
-    text = format_table(to_table(blocks, classes))
+    text = format_table(add_baseline(to_table(blocks, classes), baseline))
     path.write_text(text)
     meta = replace(
         META,

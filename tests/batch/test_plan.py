@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from annotate.archive.layout import OutputOptions, Outputs
 from annotate.batch.plan import Action
 from annotate.results.meta import Meta, describe_source, hash_content, result_settings
-from annotate.settings import HOG, Settings
+from annotate.settings import HOG, MEDIAN, Settings
 from annotate.version import ANALYSIS_VERSION
 from tests.runs import decide_now, name_all
 
@@ -240,6 +240,7 @@ def test_unknown_subtitles_do_not_count_as_output(movie: tuple[Path, Outputs]) -
         (Settings(min_face=0.2), MODEL_HASH),
         (Settings(detection_interval_ms=100), MODEL_HASH),
         (Settings(detector=HOG), MODEL_HASH),
+        (Settings(baseline=MEDIAN), MODEL_HASH),
         (SETTINGS, "another"),
     ],
 )

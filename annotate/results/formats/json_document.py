@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from annotate.emotions.palette import color
 from annotate.results.report import Report
-from annotate.results.table import APPEARANCE_COLUMNS, class_names_of
+from annotate.results.table import APPEARANCE_COLUMNS, RELATIVE_PREFIX, class_names_of, has_relative
 from annotate.span import MS_PER_S, Span
 
 VERSION = 1
@@ -33,7 +34,8 @@ _PROVENANCE = (
 def write(report: Report, language: str) -> str:
     """Return a report as a JSON document, one annotation per line, with the times of the table; never None.
 
-    Values that a table of an older analysis version lacks are null.
+    Values that a table of an older analysis version lacks are null, and so is ``relative`` of a face without a baseline;
+    without ``--baseline`` there is no ``relative``.
     """
     meta = report.meta
     classes = class_names_of(report.table)
@@ -62,6 +64,7 @@ def _size_changes(report: Report) -> dict[str, Any]:
 
 def _annotations(report: Report, classes: tuple[str, ...]) -> list[dict[str, Any]]:
     ends: dict[int, int] = {}
+    is_relative = has_relative(report.table.columns)
     result = []
     for cells in report.table.to_dict("records"):
         row: dict[Any, Any] = {name: None if cell != cell else cell for name, cell in cells.items()}
@@ -78,9 +81,20 @@ def _annotations(report: Report, classes: tuple[str, ...]) -> list[dict[str, Any
                 "probabilities": {name: row[name] for name in classes},
                 **{name: row[name] for name in APPEARANCE_COLUMNS},
                 "reliable": None if row["reliable"] is None else bool(row["reliable"]),
+                **({"relative": _relative(row, classes)} if is_relative else {}),
             }
         )
     return result
+
+
+def _relative(row: Mapping[Any, Any], classes: Iterable[str]) -> dict[str, Any] | None:
+    """Return the values relative to the face's baseline; None if it has none."""
+    if not row[f"{RELATIVE_PREFIX}emotion"]:
+        return None
+    return {
+        **{name: row[f"{RELATIVE_PREFIX}{name}"] for name in ("emotion", "confidence")},
+        "probabilities": {name: row[f"{RELATIVE_PREFIX}{name}"] for name in classes},
+    }
 
 
 def _line(annotation: dict[str, Any]) -> str:

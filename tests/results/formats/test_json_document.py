@@ -33,11 +33,11 @@ def document(**options: Any) -> Any:
     return content
 
 
-def test_the_schema_is_valid_and_requires_every_property() -> None:
+def test_the_schema_is_valid_and_requires_every_property_of_every_document() -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
     assert set(schema()["required"]) == set(schema()["properties"])
     annotation = schema()["$defs"]["annotation"]
-    assert set(annotation["required"]) == set(annotation["properties"])
+    assert {*annotation["required"], "relative"} == set(annotation["properties"])
 
 
 @pytest.mark.parametrize(
