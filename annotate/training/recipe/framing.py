@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,13 +28,16 @@ close to the face, which the detector then misses."""
 MIN_FACE = 0.25
 """Smallest face that is looked for, as a fraction of the shorter side of the picture with its border."""
 
+LENIENCY = 0.2
+"""How much less a face may score than in a video: every picture shows one, and turned faces are often labeled disgust."""
+
 _LIMITED = np.rint(np.arange(256) * ((WHITE - BLACK) / FULL_RANGE) + BLACK).astype(np.uint8)
 """Luma as it is decoded, in limited range, for each value in full range."""
 
 
 def frame_faces(pictures: Iterable[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Return the faces (N, CANVAS_PX, CANVAS_PX) found in gray pictures, and which pictures they are of (pictures,)."""
-    detector = YuNetDetector(MIN_FACE)
+    detector = YuNetDetector(MIN_FACE, leniency=LENIENCY)
     faces = [_frame_face(picture, detector) for picture in pictures]
     found = [face for face in faces if face is not None]
     pixels = np.stack(found) if found else np.empty((0, CANVAS_PX, CANVAS_PX), np.uint8)
@@ -46,7 +48,7 @@ def keep(folder: Path | None, name: str, inputs: Sequence[Path], make: Callable[
     """Return what ``make`` returns; keep it in ``folder``, if given, while ``inputs`` are the same."""
     if folder is None:
         return make()
-    digest = hashlib.sha256(f"{ANALYSIS_VERSION} {CANVAS_PX} {BORDER} {MIN_FACE} {CROP_MARGIN}".encode())
+    digest = hashlib.sha256(f"{ANALYSIS_VERSION} {CANVAS_PX} {BORDER} {MIN_FACE} {LENIENCY} {CROP_MARGIN}".encode())
     for path in inputs:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     ensure_dir(folder)
@@ -61,8 +63,8 @@ def keep(folder: Path | None, name: str, inputs: Sequence[Path], make: Callable[
 
 def _frame_face(picture: NDArray[np.uint8], detector: YuNetDetector) -> NDArray[np.uint8] | None:
     border_px = round(BORDER * max(picture.shape))
-    image = cv2.copyMakeBorder(_LIMITED[picture], *[border_px] * 4, cv2.BORDER_REPLICATE)
-    faces = detector.search(Frame(0, 0, Span(0, 1), np.asarray(image, np.uint8)))
+    image: NDArray[np.uint8] = np.pad(_LIMITED[picture], border_px, "edge")
+    faces = detector.search(Frame(0, 0, Span(0, 1), image))
     if not faces:
         return None
     face = max(faces, key=lambda face: _prominence(face, image.shape))
