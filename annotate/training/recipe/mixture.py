@@ -27,9 +27,16 @@ from annotate.training.recipe.sources import (
     load_source,
 )
 from annotate.training.recipe.still_faces import Stills, resize_faces
+from annotate.training.recipe.talking import make_talking
 
-SHARES = {FERPLUS: 0.34, WEB: 0.30, POSED: 0.16, SMALL: 0.08, NEWS: 0.07, SCANS: 0.05}
-"""Share of each source in a batch."""
+TALKING = "talking"
+"""Name of the faces that are made to talk (`annotate.training.recipe.talking`) of stills of other sources."""
+
+SHARES = {FERPLUS: 0.34, WEB: 0.30, POSED: 0.16, SMALL: 0.08, NEWS: 0.07, SCANS: 0.05, TALKING: 0.12}
+"""Relative share of each source in a batch."""
+
+TALKING_COUNTS = {FERPLUS: 4000, POSED: 6000, NEWS: 3000}
+"""Number of talking faces made of the stills of each source."""
 
 STILL_PX = 60
 """Side to which training stills are resized: slightly larger than the network's input, and fast to augment."""
@@ -73,6 +80,7 @@ def load_mixture(
     """
     training: dict[str, tuple[Stills, float]] = {}
     validation, left_out = {}, {}
+    talking: list[Stills] = []
     total = sum(share for name, share in shares.items() if name != leave_out)
     for name in NAMES:
         if name == leave_out:
@@ -84,6 +92,10 @@ def load_mixture(
         if shares[name] > 0:
             stills = _to_train_on(name, source, folder, use_all, teaching or Teaching(), cache)
             training[name] = stills, shares[name] / total
+            if shares[TALKING] > 0 and name in TALKING_COUNTS:
+                talking.append(_talking(name, source, folder, use_all, cache))
+    if talking:
+        training[TALKING] = sum(talking[1:], talking[0]), shares[TALKING] / total
     return Mixture(training, validation, left_out)
 
 
@@ -99,6 +111,18 @@ def _to_train_on(name: str, source: Source, folder: Path, use_all: bool, teachin
         targets = (1 - teaching.weight) * stills.targets + teaching.weight * predicted.astype(np.float32)
         stills = replace(stills, targets=targets.astype(np.float32))
     return replace(stills, pixels=resize_faces(stills.pixels, STILL_PX))
+
+
+def _talking(name: str, source: Source, folder: Path, use_all: bool, cache: Path | None) -> Stills:
+    """Return talking faces made of a source's stills to train on."""
+
+    def make() -> Arrays:
+        stills = source.whole if use_all else source.training
+        made = make_talking(stills, TALKING_COUNTS[name], np.random.default_rng(0))
+        return {"pixels": resize_faces(made.pixels, STILL_PX), "targets": made.targets}
+
+    kept = keep(cache, f"talking-{name}-{'all' if use_all else 'training'}", [folder / FILES[name]], make)
+    return Stills(kept["pixels"].astype(np.uint8, copy=False), kept["targets"].astype(np.float32, copy=False))
 
 
 def predict_mean(models: Sequence[Path], pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -235,7 +235,7 @@ def _setting(name: str, text: str) -> Callable[[Command], Command]:
 @click.option(
     "--share",
     "shares",
-    type=(click.Choice(NAMES), float),
+    type=(click.Choice(tuple(SHARES)), float),
     metavar="NAME X",
     multiple=True,
     help="Relative share of a source in a batch.  "
