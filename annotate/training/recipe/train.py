@@ -113,7 +113,7 @@ def train(mixture: Mixture, folder: Path, settings: TrainingSettings, initial: P
         TrainingError: ``initial`` contains another network, or the checkpoint in ``folder`` cannot be read.
         OutputError: ``folder`` cannot be written.
     """
-    task = _StillTask(mixture, settings)
+    task = StillTask(mixture, settings)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         network = FrameNetwork(width=settings.width) if initial is None else restore(initial, task.sample())
@@ -139,7 +139,7 @@ def _to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(pixels)[:, None].float() / 255
 
 
-class _StillTask:
+class StillTask:
     """Draw class-balanced batches from several sets, and validate on others; implements `TrainingTask`."""
 
     identity = ""
