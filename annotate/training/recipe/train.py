@@ -226,8 +226,8 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 def _setting(name: str, text: str) -> Callable[[Command], Command]:
     """Return the option of a field of `TrainingSettings`."""
-    default = getattr(TrainingSettings, name)
-    return click.option(f"--{name.replace('_', '-')}", type=type(default), default=default, show_default=True, help=text)
+    default = getattr(TrainingSettings, name.removeprefix("--").replace("-", "_"))
+    return click.option(name, type=type(default), default=default, show_default=True, help=text)
 
 
 @click.command()
@@ -235,7 +235,7 @@ def _setting(name: str, text: str) -> Callable[[Command], Command]:
 @click.option(
     "--share",
     "shares",
-    type=(click.Choice(NAMES), float),
+    type=(click.Choice(NAMES), click.FloatRange(0)),
     metavar="NAME X",
     multiple=True,
     help="Relative share of a source in a batch.  "
@@ -260,15 +260,15 @@ def _setting(name: str, text: str) -> Callable[[Command], Command]:
 )
 @click.option("--initial", type=_FILE, help="Exported model to start from.")
 @click.option("--cache", type=_FOLDER, help="Folder to keep framed faces in.  [default: that of the run]")
-@_setting("steps", "Number of batches.")
-@_setting("round_steps", "Batches between validations.")
-@_setting("learning_rate", "Peak rate.")
-@_setting("balance", "Class balancing, 0 to 1.")
-@_setting("augmentation", "Strength, 0 to 1.")
-@_setting("small_share", "Share of steps with small crops.")
-@_setting("mixup", "Share of faces blended with another.")
-@_setting("width", "Factor on the channels of the network.")
-@_setting("seed", "Seed of the run.")
+@_setting("--steps", "Number of batches.")
+@_setting("--round-steps", "Batches between validations.")
+@_setting("--learning-rate", "Peak rate.")
+@_setting("--balance", "Class balancing, 0 to 1.")
+@_setting("--augmentation", "Strength, 0 to 1.")
+@_setting("--small-share", "Share of steps with small crops.")
+@_setting("--mixup", "Share of faces blended with another.")
+@_setting("--width", "Factor on the channels of the network.")
+@_setting("--seed", "Seed of the run.")
 @click.option("-o", "--output", "folder", type=_FOLDER, required=True, help="Folder of the run.")
 def main(
     data: Path,

@@ -41,7 +41,7 @@ def framed_box(picture: NDArray[np.uint8]) -> tuple[int, int, int]:
     return round(detection.box.x), round(detection.box.y), round(detection.box.width)
 
 
-def test_faces_are_framed_alike_whatever_surrounds_them(face: NDArray[np.uint8]) -> None:
+def test_surroundings_do_not_change_the_framing(face: NDArray[np.uint8]) -> None:
     wide = np.pad(face, ((30, 60), (10, 90)), "edge")
     turned = np.asarray(Image.fromarray(face).rotate(20, Image.Resampling.BICUBIC, expand=True, fillcolor=90))
     pixels, found = frame_faces([face, flat(1, 100)[0], wide, turned])
