@@ -164,7 +164,7 @@ class StillTask:
         seed = self._settings.seed * 1000 + epoch - 1
         sampler, random = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
         orders = [
-            sampler.choice(len(weights), count * self._settings.round_steps, p=weights)
+            sampler.choice(len(weights), count * len(steps), p=weights)
             for weights, count in zip(self._weights, self._counts, strict=True)
         ]
         for number, step in enumerate(steps):
