@@ -1,4 +1,4 @@
-"""Fit a model's temperature and offsets on validation stills: ``python -m annotate.training.recipe.calibrate FILE --data DIR``.
+"""Fit a temperature and offsets on validation stills: ``python -m annotate.training.recipe.calibrate FILE --data DIR``.
 
 Temperature: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. Offsets: Menon et al., "Long-tail learning
 via logit adjustment", ICLR 2021.

@@ -82,7 +82,7 @@ def load_source(name: str, folder: Path, *, label_share: float = LABEL_SHARE, ca
     if name == WEB:
         training, held_back = (_load_web(path, part, cache) for part in (TRAIN, VALIDATION))
         return Source(training, held_back, held_back)
-    stills, subjects = load_small(path) if name == SMALL else load_framed(path, cache)
+    stills, subjects = load_small(path) if name == SMALL else load_framed(path, cache, is_masked=name == SCANS)
     is_held_back = np.array([_is_held_back(subject) for subject in subjects])
     held_back = stills.take(is_held_back)
     return Source(stills.take(~is_held_back), held_back, certain(held_back))
@@ -93,10 +93,10 @@ def certain(stills: Stills) -> Stills:
     return stills.take(stills.targets.max(1) > _CERTAIN)
 
 
-def load_framed(path: Path, cache: Path | None = None) -> tuple[Stills, list[str]]:
-    """Return the faces found in photographs, framed as in a video, and their subjects.
+def load_framed(path: Path, cache: Path | None = None, *, is_masked: bool = False) -> tuple[Stills, list[str]]:
+    """Return the faces found in pictures, framed as in a video, and their subjects.
 
-    Photographs without a face are left out. Black backgrounds, which renders of scans have, are filled.
+    Pictures in which no face is found are left out. The black background of pictures that are masked is filled.
     """
 
     def frame() -> Arrays:
@@ -108,13 +108,10 @@ def load_framed(path: Path, cache: Path | None = None) -> tuple[Stills, list[str
     pixels, found = framed["pixels"].astype(np.uint8, copy=False), framed["found"].astype(bool)
     with np.load(path) as archive:
         subjects = [str(subject) for subject in archive["subject"][found]]
-        if "target" in archive:
-            stills = Stills(pixels, archive["target"][found])
-        else:
-            stills = one_hot(pixels, archive["label"][found])
-        if "source" in archive:
-            stills = Stills(fill_background(stills.pixels), stills.targets)
-    return stills, subjects
+        labels = archive["target" if "target" in archive else "label"][found]
+    if is_masked:
+        pixels = fill_background(pixels)
+    return Stills(pixels, labels) if labels.ndim == 2 else one_hot(pixels, labels), subjects
 
 
 def load_small(path: Path) -> tuple[Stills, list[str]]:

@@ -113,7 +113,7 @@ def train(mixture: Mixture, folder: Path, settings: TrainingSettings, initial: P
         TrainingError: ``initial`` contains another network, or the checkpoint in ``folder`` cannot be read.
         OutputError: ``folder`` cannot be written.
     """
-    task = _StillTask(mixture, settings)
+    task = StillTask(mixture, settings)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         network = FrameNetwork(width=settings.width) if initial is None else restore(initial, task.sample())
@@ -139,7 +139,7 @@ def _to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(pixels)[:, None].float() / 255
 
 
-class _StillTask:
+class StillTask:
     """Draw class-balanced batches from several sets, and validate on others; implements `TrainingTask`."""
 
     identity = ""
@@ -164,7 +164,7 @@ class _StillTask:
         seed = self._settings.seed * 1000 + epoch - 1
         sampler, random = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
         orders = [
-            sampler.choice(len(weights), count * self._settings.round_steps, p=weights)
+            sampler.choice(len(weights), count * len(steps), p=weights)
             for weights, count in zip(self._weights, self._counts, strict=True)
         ]
         for number, step in enumerate(steps):
@@ -226,8 +226,8 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 def _setting(name: str, text: str) -> Callable[[Command], Command]:
     """Return the option of a field of `TrainingSettings`."""
-    default = getattr(TrainingSettings, name)
-    return click.option(f"--{name.replace('_', '-')}", type=type(default), default=default, show_default=True, help=text)
+    default = getattr(TrainingSettings, name.removeprefix("--").replace("-", "_"))
+    return click.option(name, type=type(default), default=default, show_default=True, help=text)
 
 
 @click.command()
@@ -235,7 +235,7 @@ def _setting(name: str, text: str) -> Callable[[Command], Command]:
 @click.option(
     "--share",
     "shares",
-    type=(click.Choice(tuple(SHARES)), float),
+    type=(click.Choice(tuple(SHARES)), click.FloatRange(0)),
     metavar="NAME X",
     multiple=True,
     help="Relative share of a source in a batch.  "
@@ -260,15 +260,15 @@ def _setting(name: str, text: str) -> Callable[[Command], Command]:
 )
 @click.option("--initial", type=_FILE, help="Exported model to start from.")
 @click.option("--cache", type=_FOLDER, help="Folder to keep framed faces in.  [default: that of the run]")
-@_setting("steps", "Number of batches.")
-@_setting("round_steps", "Batches between validations.")
-@_setting("learning_rate", "Peak rate.")
-@_setting("balance", "Class balancing, 0 to 1.")
-@_setting("augmentation", "Strength, 0 to 1.")
-@_setting("small_share", "Share of steps with small crops.")
-@_setting("mixup", "Share of faces blended with another.")
-@_setting("width", "Factor on the channels of the network.")
-@_setting("seed", "Seed of the run.")
+@_setting("--steps", "Number of batches.")
+@_setting("--round-steps", "Batches between validations.")
+@_setting("--learning-rate", "Peak rate.")
+@_setting("--balance", "Class balancing, 0 to 1.")
+@_setting("--augmentation", "Strength, 0 to 1.")
+@_setting("--small-share", "Share of steps with small crops.")
+@_setting("--mixup", "Share of faces blended with another.")
+@_setting("--width", "Factor on the channels of the network.")
+@_setting("--seed", "Seed of the run.")
 @click.option("-o", "--output", "folder", type=_FOLDER, required=True, help="Folder of the run.")
 def main(
     data: Path,
