@@ -63,9 +63,10 @@ def make_talking(stills: Stills, count: int, random: np.random.Generator) -> Sti
     align, side_px = Aligner(), stills.pixels.shape[1]
     margin_px = side_px * CROP_MARGIN / (1 + 2 * CROP_MARGIN)
     box = Box(margin_px, margin_px, side_px - 2 * margin_px, side_px - 2 * margin_px)
-    landmarks = {index: align(stills.pixels[index], box, 0.0).landmarks for index in np.unique(drawn).tolist()}
-    kept = [index for index in drawn.tolist() if landmarks[index] is not None]
-    talking = [talk(stills.pixels[index], _known(landmarks[index]), Mouth.draw(random)) for index in kept]
+    framed = {index: align(stills.pixels[index], box, 0.0).landmarks for index in np.unique(drawn).tolist()}
+    landmarks = {index: points for index, points in framed.items() if points is not None}
+    kept = [index for index in drawn.tolist() if index in landmarks]
+    talking = [talk(stills.pixels[index], landmarks[index], Mouth.draw(random)) for index in kept]
     return Stills(np.stack(talking), stills.targets[kept])
 
 
@@ -125,8 +126,3 @@ def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
     clipped = np.clip(values, 0, 1)
     step: NDArray[np.float64] = clipped**2 * (3 - 2 * clipped)
     return step
-
-
-def _known(landmarks: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    assert landmarks is not None
-    return landmarks
