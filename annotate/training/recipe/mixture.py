@@ -32,7 +32,7 @@ from annotate.training.recipe.talking import make_talking
 TALKING = "talking"
 """Name of the faces that are made to talk (`annotate.training.recipe.talking`) of stills of other sources."""
 
-SHARES = {FERPLUS: 0.34, WEB: 0.30, POSED: 0.16, SMALL: 0.08, NEWS: 0.07, SCANS: 0.05, TALKING: 0.12}
+SHARES = {FERPLUS: 0.38, WEB: 0.30, POSED: 0.16, SMALL: 0.08, NEWS: 0.07, SCANS: 0.05, TALKING: 0.14}
 """Relative share of each source in a batch."""
 
 TALKING_COUNTS = {FERPLUS: 4000, POSED: 6000, NEWS: 3000}
@@ -47,7 +47,7 @@ class Teaching:
     """Models whose mean predictions are blended by ``weight`` (0..1) into the targets of the sources ``on``."""
 
     teachers: tuple[Path, ...] = ()
-    weight: float = 0.4
+    weight: float = 0.3
     on: tuple[str, ...] = (WEB,)
 
 

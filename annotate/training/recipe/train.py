@@ -39,20 +39,20 @@ Command = Callable[..., Any]
 class TrainingSettings:
     """Settings of a training run; the defaults are those of the installed model (see its card)."""
 
-    steps: int = 12_000
+    steps: int = 6_000
     """Total steps; learning rate, crop size and augmentation depend on the share of steps done."""
     batch_size: int = 128
-    round_steps: int = 500
+    round_steps: int = 300
     """Steps per round, after which the network is validated and a checkpoint written."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 1.5e-3
     weight_decay: float = 0.03
-    balance: float = 0.5
+    balance: float = 0.7
     """0 to 1: a class is drawn in proportion to its frequency to the power of 1 - balance."""
     average_decay: float = 0.998
     """Decay of the moving average of the weights, which is the result (Polyak averaging)."""
     warmup_share: float = 0.03
     small_size_px: int = 36
-    small_share: float = 0.5
+    small_share: float = 0.3
     """Share of the steps, at the start, with crops of ``small_size_px``, which are faster, not INPUT_SIZE_PX."""
     augmentation: float = 0.5
     """Strength of low resolution, occlusion, noise and lighting; geometric transforms always have full strength."""
