@@ -35,6 +35,11 @@ def data(tmp_path_factory: pytest.TempPathFactory, face: NDArray[np.uint8]) -> P
     return folder
 
 
+@pytest.fixture(autouse=True)
+def few_talking_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mixture, "TALKING_COUNTS", {"posed": 5, "news": 3})
+
+
 def framed_box(picture: NDArray[np.uint8]) -> tuple[int, int, int]:
     """Return where a face is in a picture, and its side, in pixels."""
     detection = framing.YuNetDetector(0.1).search(framing.Frame(0, 0, framing.Span(0, 1), picture))[0]
@@ -98,7 +103,8 @@ def test_framed_faces_are_kept(data: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_source_left_out_is_only_reported(data: Path) -> None:
     shares = SHARES | {"scans": 0}
     loaded = load_mixture(data, shares, leave_out="ferplus", cache=data / "cache")
-    assert list(loaded.training) == ["web", "posed", "small", "news"]
+    assert list(loaded.training) == ["web", "posed", "small", "news", "talking"]
+    assert len(loaded.training["talking"][0]) == 8
     assert sum(share for _, share in loaded.training.values()) == pytest.approx(1)
     assert loaded.training["posed"][1] / loaded.training["web"][1] == pytest.approx(SHARES["posed"] / SHARES["web"])
     assert list(loaded.validation) == ["web", "posed", "small", "news", "scans"]
