@@ -81,7 +81,7 @@ class Analysis:
             self.decode_all(reason)
 
     def decode_all(self, reason: str) -> None:
-        """Decode all frames, whatever the settings were, for one of the reasons in `annotate.media.skipping`."""
+        """Decode all frames, in spite of the settings, for one of the reasons in `annotate.media.skipping`."""
         self.settings = replace(self.settings, decode=ALL_FRAMES)
         self._why_whole = reason
 

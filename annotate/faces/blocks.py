@@ -89,8 +89,8 @@ class CroppedFace:
     pose: Pose
     patch: Patch
     scale: tuple[float, float]
-    picture: int
-    """Index of the decoded frame that ``patch`` is from."""
+    picture_us: int
+    """Start of the decoded frame that ``patch`` is from."""
 
 
 @dataclass
@@ -166,17 +166,17 @@ def _track_blocks(
 def crop_face(face: TrackedFace, contract: Contract, previous: CroppedFace | None = None) -> CroppedFace:
     """Return a tracked face with the patch that the contract's crop needs.
 
-    In a frame that has the image of the ``previous`` one, the face is where it was then, and so is its patch.
+    A frame that was not decoded and has the image of the ``previous`` one also has its patch: the face is where it was then.
     """
     frame = face.frame
-    picture = frame.index if frame.repeated is None else frame.repeated
-    if previous is not None and previous.picture == picture:
+    if previous is not None and previous.picture_us == frame.shown_us:
         patch = previous.patch
     else:
         roll_deg = face.pose.roll_deg if contract.framing == LEVEL else 0.0
         patch = extract_patch(frame.image, face.box, roll_deg, contract.crop_margin, contract.crop_size_px)
     seen = face.box, face.score, face.detected, face.pose
-    return CroppedFace(frame.index, frame.last_index, frame.span, *seen, patch, frame.scale, picture)
+    picture_us = frame.start_us if frame.shown_us is None else frame.shown_us
+    return CroppedFace(frame.index, frame.last_index, frame.span, *seen, patch, frame.scale, picture_us)
 
 
 def _last_block(pending: _Pending, contract: Contract, min_track_frames: int) -> list[Block]:

@@ -30,7 +30,7 @@ def join_repeats(frames: Iterable[Frame], sizes: list[PictureSize]) -> Iterator[
     key: Frame | None = None
     for frame in frames:
         add_size(sizes, PictureSize(frame.span.start_ms, *frame.displayed_px))
-        if frame.repeated is None:
+        if frame.shown_us is None:
             if key is not None:
                 yield key
             key = replace(frame, span=_limited(frame, frame.span.end_ms))

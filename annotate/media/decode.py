@@ -75,8 +75,8 @@ class Frame:
     this one, or ``index`` itself. ``image`` is (height, width) uint8 luma in limited range, 16..235. ``span`` ends where the
     next frame begins. ``picture_px`` is (width, height) of the displayed picture, None if the image has its size. ``chroma``
     are the blue and red differences, (2, height / 2, width / 2) rounded up, or none of a gray picture. ``start_us`` is where
-    ``span`` starts on ffmpeg's clock, to the microsecond. ``repeated`` is None, or, for a frame that was not decoded, the
-    index of the one whose image it has (-1 if that comes later).
+    ``span`` starts on ffmpeg's clock, to the microsecond. ``shown_us`` is None, or, for a frame that was not decoded, where
+    the one starts whose image it has.
     """
 
     index: int
@@ -86,7 +86,7 @@ class Frame:
     picture_px: tuple[int, int] | None = None
     chroma: NDArray[np.uint8] = field(default_factory=_no_chroma)
     start_us: int = 0
-    repeated: int | None = None
+    shown_us: int | None = None
 
     @property
     def displayed_px(self) -> tuple[int, int]:
@@ -324,14 +324,12 @@ def _with_spans(
     """
     previous: tuple[int, Stamp, _Picture] | None = None
     intervals_ms: deque[int] = deque(maxlen=_LAST_INTERVALS)
-    shown = -1
     for stamp, picture in pictures:
         start_ms = clock.ms(stamp.start_us)
         if previous is not None:
             start_ms = max(start_ms, previous[0] + 1)
             intervals_ms.append(start_ms - previous[0])
-            shown = shown if previous[1].is_repeat else report.frames
-            yield _frame(report, clock, previous, start_ms, stamp.lost, shown)
+            yield _frame(report, clock, previous, start_ms, stamp.lost)
         else:
             report.frames += stamp.lost
         previous = start_ms, stamp, picture
@@ -343,21 +341,20 @@ def _with_spans(
         is_stated = own_us > 0 and (clock.has_durations or packets.last_start_us == stamp.start_us)
         if intervals_ms and not is_stated:
             last_ms = statistics.median_low(intervals_ms)
-        yield _frame(report, clock, previous, previous_ms + last_ms, 0, shown)
+        yield _frame(report, clock, previous, previous_ms + last_ms, 0)
 
 
-def _frame(
-    report: DecodingReport, clock: _Clock, started: tuple[int, Stamp, _Picture], end_ms: int, lost: int, shown: int
-) -> Frame:
-    """Return a frame that ends at a time, also for the ``lost`` frames after it; ``shown`` is the last decoded one."""
+def _frame(report: DecodingReport, clock: _Clock, started: tuple[int, Stamp, _Picture], end_ms: int, lost: int) -> Frame:
+    """Return a frame that ends at a time, also for the ``lost`` frames after it."""
     start_ms, stamp, picture = started
     first = report.frames
     report.frames += 1 + lost
     report.end_ms = end_ms
     span, displayed_px = Span(start_ms, end_ms), stamp.displayed_px(clock.video)
-    start_us = clock.sought_ms * _US_PER_MS + stamp.start_us
-    repeated = shown if stamp.is_repeat else None
-    return Frame(first, first + lost, span, picture.luma, displayed_px, picture.chroma, start_us, repeated)
+    sought_us = clock.sought_ms * _US_PER_MS
+    shown_us = None if stamp.shown_us is None else sought_us + stamp.shown_us
+    start_us = sought_us + stamp.start_us
+    return Frame(first, first + lost, span, picture.luma, displayed_px, picture.chroma, start_us, shown_us)
 
 
 def _widen_pipe(pipe: IO[bytes]) -> None:

@@ -48,7 +48,7 @@ class Sizing:
 class Stamp:
     """Time and duration of a picture in microseconds, its size, and the number of frames lost before it.
 
-    ``is_repeat`` tells that it shows the picture of another frame (see `annotate.media.skipping`).
+    ``shown_us`` is the start of the frame whose picture it shows if that is another one (see `annotate.media.skipping`).
     """
 
     start_us: int
@@ -56,7 +56,7 @@ class Stamp:
     width_px: int
     height_px: int
     lost: int = 0
-    is_repeat: bool = False
+    shown_us: int | None = None
 
     def displayed_px(self, video: Video) -> tuple[int, int]:
         """Return the displayed size.
