@@ -136,7 +136,7 @@ def fill_in(
 
 def _repeat(shown: tuple[Stamp, Picture], packet: PacketTime) -> tuple[Stamp, Picture]:
     stamp, picture = shown
-    return replace(stamp, start_us=packet.start_us, duration_us=0, lost=0, shown_us=stamp.start_us), picture
+    return replace(stamp, start_us=packet.start_us, lost=0, shown_us=stamp.start_us), picture
 
 
 def _read_lines(pipe: IO[bytes], video: Video, stall_timeout_s: float) -> Iterator[str]:
