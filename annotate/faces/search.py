@@ -77,17 +77,25 @@ class _Shot:
         self._known: list[Detection] = []
         self._last_detected_ms: dict[Detection, int] = {}
         self._last_frame_ms: int | None = None
+        self._last_image: NDArray[np.uint8] | None = None
 
     def add(self, frame: Frame) -> Iterator[Observation]:
-        """Add a frame, and yield the observations that are final."""
+        """Add a frame, and yield the observations that are final.
+
+        A frame that was not decoded and has the image of the one before has no detection pass: the interval begins with the
+        next image, so that boxes are those of the time when it is shown.
+        """
         begins_shot = self._last_frame_ms is None
+        if frame.shown_us is not None and frame.image is self._last_image:
+            self._buffered.append(Observation(frame, begins_shot, None))
+            return
         if self._begins_interval(frame, self._settings.search_interval_ms):
             yield from self._search_whole(frame, begins_shot)
         elif self._begins_interval(frame, self._settings.detection_interval_ms):
             self._buffered.append(Observation(frame, begins_shot, self._look(frame)))
         else:
             self._buffered.append(Observation(frame, begins_shot, None))
-        self._last_frame_ms = frame.span.start_ms
+        self._last_frame_ms, self._last_image = frame.span.start_ms, frame.image
 
     def end(self) -> Iterator[Observation]:
         """Search the whole image of the last frame, and yield the observations that are left."""

@@ -20,6 +20,9 @@ from tests.benchmarks.decode_modes import Agreement, compare
 from tests.clips import SAMPLES, encode_once, make_from_images
 from tests.media.test_skipping import B_FRAMES
 
+FRAME_MS = 40
+"""Interval of the frames of all clips but the phone's, whose is 40.08 ms."""
+
 MAX_CHANGE = 0.2
 """Maximum difference of a probability: with it, only emotions that were nearly equal change."""
 
@@ -43,14 +46,22 @@ def test_reference_frames_give_blocks_at_the_same_times(talking: Path, name: str
     assert analysis.left_out > 0.3 * analysis.decoding.frames
     assert (analysis.decoding, analysis.sizes, analysis.decoded_whole) == (whole_analysis.decoding, whole_analysis.sizes, "")
     assert [place(each) for each in annotations] == [place(each) for each in whole]
+    assert (
+        np.abs(np.array([times(each) for each in annotations]) - np.array([times(each) for each in whole])).max() <= FRAME_MS
+    )
     assert compare(whole, annotations).share >= 0.95
     changes = np.array([each.probabilities for each in annotations]) - np.array([each.probabilities for each in whole])
     assert np.abs(changes).max() < MAX_CHANGE
 
 
 def place(annotation: Annotation) -> tuple[object, ...]:
-    frames = annotation.first_frame, annotation.last_frame, annotation.frames, annotation.overlap
-    return (annotation.face_id, annotation.block, annotation.span, *frames)
+    return annotation.face_id, annotation.block, annotation.frames
+
+
+def times(annotation: Annotation) -> tuple[int, ...]:
+    """Return start and end, and those of the frames' numbers, in milliseconds."""
+    frames = annotation.first_frame, annotation.last_frame
+    return annotation.span.start_ms, annotation.span.end_ms, *(FRAME_MS * frame for frame in frames)
 
 
 def test_without_b_frames_nothing_changes_but_the_remark(face_clip: Path) -> None:
