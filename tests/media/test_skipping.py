@@ -82,6 +82,20 @@ def test_frames_before_the_first_decoded_one_count(tmp_path: Path, b_frames: Pat
     assert mode == REFERENCE or [(frame.index, frame.span.start_ms) for frame in decoded] == [(13, 520), (38, 1520)]
 
 
+@pytest.mark.parametrize("name", ["late.ts", "late.mkv", "late.mp4"])
+def test_frames_that_start_after_the_audio_keep_their_times(tmp_path: Path, b_frames: Path, name: str) -> None:
+    audio = ("-f", "lavfi", "-i", "sine=duration=3.5")
+    timing = ("-output_ts_offset", "100") if name == "late.ts" else ()
+    path = tmp_path / name
+    run_ffmpeg("-itsoffset", "0.4", "-i", b_frames, *audio, "-c:v", "copy", "-c:a", "mp2", *timing, path)
+    whole = decode_in(ALL_FRAMES, path)
+    assert 400 <= whole[0].span.start_ms < 420
+    for mode, count in ((KEY, 3), (REFERENCE, 40)):
+        frames = decode_in(mode, path)
+        assert shown(frames) == shown(whole)
+        assert abs(sum(frame.shown_us is None for frame in frames) - count) <= count // 3
+
+
 def test_frames_of_a_variable_rate_keep_their_times(tmp_path: Path) -> None:
     times_ms = [0, 41, 82, 123, 400, 1000, 1001, 1500, 2999]
     path = make_frames_at(tmp_path / "variable.mkv", times_ms, options=B_FRAMES)
