@@ -162,8 +162,8 @@ def unmatched(faces: Sequence[Detection], others: Sequence[Detection]) -> list[D
     """Return the detections whose boxes match none of the others."""
     if not faces or not others:
         return list(faces)
-    unmatched = _ious(faces, others).max(1) < MIN_SAME_FACE_IOU
-    return [face for face, isunmatched in zip(faces, unmatched, strict=True) if isunmatched]
+    overlaps = _ious(faces, others).max(1)
+    return [face for face, overlap in zip(faces, overlaps, strict=True) if overlap < MIN_SAME_FACE_IOU]
 
 
 def _matches(detections: Sequence[Detection], face: Detection) -> list[Detection]:
