@@ -17,7 +17,7 @@ from annotate.training.dataset.storage import BlockOrigin, Dataset, Split, open_
 
 _NEED_TORCH = (
     *("models", "test_plots.py", "test_still_motion.py", "test_trainer.py", "test_block_training.py"),
-    *("recipe/test_stability.py", "recipe/test_still_faces.py", "recipe/test_train.py"),
+    *(f"recipe/test_{name}.py" for name in ("blend", "sources", "stability", "still_faces", "talking", "train")),
 )
 
 if not all(find_spec(name) for name in ("torch", "PIL", "matplotlib")):

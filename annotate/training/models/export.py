@@ -89,8 +89,9 @@ def load_frames(path: Path) -> FrameNetwork:
     """
     if path.suffix == ".onnx":
         return restore(path, torch.rand(8, 1, INPUT_SIZE_PX, INPUT_SIZE_PX))
-    frames = FrameNetwork()
-    frames.load_state_dict(torch.load(path, weights_only=True))
+    weights = torch.load(path, weights_only=True)
+    frames = FrameNetwork.of_stem(len(next(iter(weights.values()))))
+    frames.load_state_dict(weights)
     return frames
 
 

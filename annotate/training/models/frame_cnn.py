@@ -26,6 +26,9 @@ STEM_CHANNELS = 32
 STAGES = ((32, 1), (80, 2), (192, 2))
 """Channels and residual blocks per stage; each stage but the first halves the side."""
 
+WIDTH_STEPS = 8
+"""A network's width is a multiple of one eighth, so that it follows from the channels of its first layer."""
+
 MIN_SPREAD = 0.05
 """Added in quadrature to a crop's standard deviation before dividing by it, to avoid amplifying noise of flat crops."""
 
@@ -70,27 +73,35 @@ class _Residual(nn.Module):
 class FrameNetwork(nn.Module):
     """Map crops (N, 1, 80, 80) in 0..1 to logits (N, 7); 1.4 M parameters, 81 M multiply-adds per crop.
 
-    Crops of another size are not resized: training passes crops that are already downscaled.
+    Crops of another size are not resized: training passes crops that are already downscaled. ``width`` multiplies the
+    channels of every layer; it is rounded to a multiple of one eighth.
     """
 
     shrink: Tensor
 
-    def __init__(self, dropout: float = 0.2) -> None:
+    def __init__(self, dropout: float = 0.2, width: float = 1.0) -> None:
         super().__init__()
+        steps = max(1, round(width * WIDTH_STEPS))
+        stem = inputs = STEM_CHANNELS * steps // WIDTH_STEPS
         stages: list[nn.Module] = []
-        inputs = STEM_CHANNELS
         for number, (channels, blocks) in enumerate(STAGES):
             for block in range(blocks):
-                stages.append(_Residual(inputs, channels, stride=2 if number and not block else 1))
-                inputs = channels
+                outputs = channels * steps // WIDTH_STEPS
+                stages.append(_Residual(inputs, outputs, stride=2 if number and not block else 1))
+                inputs = outputs
         self.register_buffer("shrink", view_matrix(1.0), persistent=False)
         self.features = nn.Sequential(
-            nn.Conv2d(1, STEM_CHANNELS, 5, 2, 2, bias=False),
-            nn.BatchNorm2d(STEM_CHANNELS),
+            nn.Conv2d(1, stem, 5, 2, 2, bias=False),
+            nn.BatchNorm2d(stem),
             nn.ReLU(),
             *stages,
         )
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(inputs, len(EMOTIONS)))
+
+    @classmethod
+    def of_stem(cls, channels: int) -> FrameNetwork:
+        """Return the network whose first layer has this many channels."""
+        return cls(width=channels / STEM_CHANNELS)
 
     def forward(self, crops: Tensor) -> Tensor:
         if crops.shape[-1] == CROP_SIZE_PX:

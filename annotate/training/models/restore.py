@@ -30,11 +30,12 @@ def restore(path: Path, crops: Tensor) -> FrameNetwork:
         graph = onnx.load(path).graph
     except Exception as error:
         raise TrainingError(f"not an ONNX model ({error})", "use an exported model", path=path) from error
-    network = FrameNetwork().eval()
     values = {stored.name: onnx.numpy_helper.to_array(stored) for stored in graph.initializer}
     values |= {node.output[0]: values[node.input[0]] for node in graph.node if node.op_type == "Cast"}
-    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     stored = [node.input[1:3] for node in graph.node if node.op_type in ("Conv", "Gemm")]
+    stem = values.get(stored[0][0]) if stored else None
+    network = (FrameNetwork() if stem is None else FrameNetwork.of_stem(len(stem))).eval()
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     normalizations = _normalizations(network)
     with torch.no_grad():
         try:

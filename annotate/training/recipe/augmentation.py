@@ -33,7 +33,7 @@ def augment(faces: Tensor, random: torch.Generator, strength: float = 1.0, size_
 
 def resize_to_crop(faces: Tensor) -> Tensor:
     """Return faces (N, 1, h, w) resized to crops (N, 1, CROP_SIZE_PX, CROP_SIZE_PX), not augmented."""
-    return functional.interpolate(faces, (CROP_SIZE_PX, CROP_SIZE_PX), mode="bilinear", antialias=True)
+    return functional.interpolate(faces, (CROP_SIZE_PX, CROP_SIZE_PX), mode="bicubic", antialias=True).clamp(0, 1)
 
 
 def _uniform(faces: Tensor, random: torch.Generator, low: float, high: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Fit a model's temperature and offsets on validation stills: ``python -m annotate.training.recipe.calibrate best.pt``.
+"""Fit a temperature and offsets on validation stills: ``python -m annotate.training.recipe.calibrate FILE --data DIR``.
 
 Temperature: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. Offsets: Menon et al., "Long-tail learning
 via logit adjustment", ICLR 2021.
@@ -21,14 +21,11 @@ from annotate.emotions.labels import EMOTIONS
 from annotate.training.metrics import Counts, accuracy, balanced_accuracy, calibration_error, count
 from annotate.training.models.export import load_frames
 from annotate.training.models.frame_cnn import BlockNetwork, FrameNetwork
-from annotate.training.recipe.still_faces import (
-    VALIDATION,
-    Stills,
-    load_ferplus_majority,
-    load_ferplus_most_frequent,
-    load_webfaces,
-    resize_faces,
-)
+from annotate.training.recipe.sources import NAMES, load_source
+from annotate.training.recipe.still_faces import Stills, resize_faces
+
+Labeled = tuple[NDArray[np.float32], NDArray[np.int64]]
+"""Logits (N, 7) and labels (N,) of a set of stills."""
 
 TEMPERATURES = np.round(np.arange(0.4, 2.01, 0.05), 2)
 OFFSET_STRENGTH = 0.5
@@ -61,17 +58,17 @@ def expected_calibration_error(logits: NDArray[np.float32], labels: NDArray[np.i
     return float(calibration_error(_count(logits, labels, temperature).bins[0]))
 
 
-def choose_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Return the temperature that minimizes the negative log-likelihood of labels (N,) under logits (N, 7)."""
+def choose_temperature(sets: Sequence[Labeled]) -> float:
+    """Return the temperature that minimizes the negative log-likelihood; sets have equal weight."""
     temperatures: list[float] = TEMPERATURES.tolist()
-    return min(temperatures, key=lambda temperature: negative_log_likelihood(logits, labels, temperature))
+    return min(temperatures, key=lambda value: sum(negative_log_likelihood(*labeled, value) for labeled in sets))
 
 
-def choose_offsets(sets: Sequence[tuple[NDArray[np.float32], NDArray[np.int64]]]) -> tuple[float, ...]:
+def choose_offsets(sets: Sequence[Labeled]) -> tuple[float, ...]:
     """Return offsets (7,) to add to logits, to correct for rare classes; the offset of neutral is 0.
 
-    ``sets`` are pairs of logits (N, 7) and labels (N,); sets have equal weight, and so do the classes of a set. The offsets
-    minimize the negative log-likelihood, jointly with a temperature, and are scaled by ``OFFSET_STRENGTH``.
+    Sets have equal weight, and so do the classes of a set. The offsets minimize the negative log-likelihood, jointly with a
+    temperature, and are scaled by ``OFFSET_STRENGTH``.
     """
     offsets = torch.zeros(len(EMOTIONS), requires_grad=True)
     log_sharpness = torch.zeros((), requires_grad=True)
@@ -101,34 +98,34 @@ def _count(logits: NDArray[np.float32], labels: NDArray[np.int64], temperature: 
 
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command()
 @click.argument("weights", type=_FILE)
-@click.option(
-    "--ferplus", type=_FILE, required=True, help="FER+ faces; fits on the strict majority labels of the public test split."
-)
-@click.option("--webfaces", type=_FILE, help="Web faces; their validation part is used for the offsets too.")
-def main(weights: Path, ferplus: Path, webfaces: Path | None) -> None:
-    """Print the temperature and offsets for the export of WEIGHTS."""
+@click.option("--data", type=_FOLDER, required=True, help="Folder of the sources' files.")
+@click.option("--leave-out", type=click.Choice(NAMES), multiple=True, help="Source not to fit on, only to report.")
+@click.option("--cache", type=_FOLDER, help="Folder to keep framed faces in.")
+def main(weights: Path, data: Path, leave_out: tuple[str, ...], cache: Path | None) -> None:
+    """Print the temperature and offsets for the export of WEIGHTS, fitted on the validation parts of the sources."""
     frames = load_frames(weights)
-    strict = load_ferplus_majority(ferplus, VALIDATION)
-    fitted_on = {"FER+ validation, strict majority": strict}
-    if webfaces is not None:
-        fitted_on["web faces, validation part"] = load_webfaces(webfaces, VALIDATION)
-    sets = fitted_on | {"FER+ validation, most frequent vote": load_ferplus_most_frequent(ferplus, VALIDATION)}
-    logits = {name: block_logits(frames, stills) for name, stills in sets.items()}
-    temperature = choose_temperature(logits["FER+ validation, strict majority"], strict.labels)
-    offsets = choose_offsets([(logits[name] / np.float32(temperature), stills.labels) for name, stills in fitted_on.items()])
+    sets = {name: _labeled(frames, load_source(name, data, cache=cache).validation) for name in NAMES}
+    fitted = [labeled for name, labeled in sets.items() if name not in leave_out]
+    temperature = choose_temperature(fitted)
+    offsets = choose_offsets([(logits / np.float32(temperature), labels) for logits, labels in fitted])
     rows = []
-    for name, stills in sets.items():
-        scaled = logits[name] / np.float32(temperature)
+    for name, (logits, labels) in sets.items():
+        scaled = logits / np.float32(temperature)
         for variant, values in (("without offsets", scaled), ("with offsets", scaled + np.array(offsets, np.float32))):
-            counts = _count(values, stills.labels, 1.0)
+            counts = _count(values, labels, 1.0)
             metrics = (accuracy(counts.confusion), balanced_accuracy(counts.confusion), calibration_error(counts.bins))
             rows.append((name, variant, *(float(metric[0]) for metric in metrics)))
     click.echo(tabulate(rows, ("stills", "logits", "accuracy", "balanced accuracy", "calibration error"), floatfmt=".3f"))
     click.echo(f"--temperature {temperature} --offsets {','.join(map(str, offsets))}")
+
+
+def _labeled(frames: FrameNetwork, stills: Stills) -> Labeled:
+    return block_logits(frames, stills), stills.labels
 
 
 if __name__ == "__main__":

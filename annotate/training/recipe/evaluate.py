@@ -1,7 +1,8 @@
-"""Evaluate a model file on labeled stills: ``python -m annotate.training.recipe.evaluate --ferplus ferplus48.npz``."""
+"""Evaluate a model file on labeled stills: ``python -m annotate.training.recipe.evaluate --data DIR``."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -12,17 +13,17 @@ from tabulate import tabulate
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.labels import EMOTIONS
 from annotate.training import metrics
+from annotate.training.recipe.sources import FERPLUS, FILES, NAMES, certain, load_source
 from annotate.training.recipe.still_faces import (
     TEST,
-    VALIDATION,
     Stills,
     load_ckplus,
     load_ferplus_majority,
     load_ferplus_most_frequent,
-    load_webfaces,
     resize_faces,
 )
 
+CKPLUS, CKPLUS_FILE = "ckplus", "ckplus48.npz"
 BATCH_STILLS = 64
 
 
@@ -62,37 +63,51 @@ def _share_text(share: float) -> str:
     return "-" if np.isnan(share) else f"{share:.3f}"
 
 
-def _evaluate(name: str, classifier: Classifier, stills: Stills) -> None:
-    click.echo(f"\n{name}: {len(stills)} images")
-    click.echo(report(classify_stills(classifier, stills.pixels), stills.labels))
+def _load_sets(name: str, data: Path, whole: bool, cache: Path | None) -> Iterator[tuple[str, Stills]]:
+    """Yield the sets of stills of a source, each with its description."""
+    if name == FERPLUS:
+        path = data / FILES[FERPLUS]
+        yield "FER+ private test, strict majority label, duplicates removed", load_ferplus_majority(path, TEST)
+        yield "FER+ private test, most frequent vote, duplicates removed", load_ferplus_most_frequent(path, TEST)
+    elif name == CKPLUS:
+        yield "CK+, six classes", load_ckplus(data / CKPLUS_FILE)
+    else:
+        source = load_source(name, data, cache=cache)
+        yield (f"{name}, all", certain(source.whole)) if whole else (f"{name}, validation part", source.validation)
+
+
+def _among_present(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return probabilities (N, 7) given that the class is one of those in labels (N,)."""
+    present = probabilities * np.isin(np.arange(len(EMOTIONS)), labels)
+    among: NDArray[np.float32] = present / present.sum(1, keepdims=True)
+    return among
 
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command()
 @click.option("--model", type=_FILE, help="Model to evaluate.  [default: the installed one]")
-@click.option("--ferplus", type=_FILE, help="FER2013 faces with FER+ votes; evaluates on the private test split.")
-@click.option("--webfaces", type=_FILE, help="Web faces; evaluates on the validation part.")
-@click.option("--ckplus", type=_FILE, help="CK+ faces, never used in training; evaluates on its six classes that are ours.")
-def main(model: Path | None, ferplus: Path | None, webfaces: Path | None, ckplus: Path | None) -> None:
-    """Print a model's metrics on labeled stills. See annotate.training.recipe.still_faces for the files."""
+@click.option("--data", type=_FOLDER, required=True, help="Folder of the sources' files.")
+@click.option(
+    "--only",
+    type=click.Choice((*NAMES, CKPLUS)),
+    multiple=True,
+    default=NAMES,
+    help=f"Source to evaluate on.  [default: all but {CKPLUS}, which never trains or tunes]",
+)
+@click.option("--whole", is_flag=True, help="Evaluate on all of each source rather than its validation part.")
+@click.option("--cache", type=_FOLDER, help="Folder to keep framed faces in.")
+def main(model: Path | None, data: Path, only: tuple[str, ...], whole: bool, cache: Path | None) -> None:
+    """Print a model's metrics on labeled stills. See annotate.training.recipe.sources for the files."""
     classifier = Classifier(model)
-    if ferplus is not None:
-        _evaluate(
-            "FER+ private test, strict majority label, duplicates removed", classifier, load_ferplus_majority(ferplus, TEST)
-        )
-        _evaluate(
-            "FER+ private test, most frequent vote, duplicates removed",
-            classifier,
-            load_ferplus_most_frequent(ferplus, TEST),
-        )
-    if webfaces is not None:
-        _evaluate("web faces, validation part", classifier, load_webfaces(webfaces, VALIDATION))
-    if ckplus is not None:
-        _evaluate("CK+, six classes", classifier, load_ckplus(ckplus))
-    if ferplus is webfaces is ckplus is None:
-        raise click.UsageError("give at least one of --ferplus, --webfaces and --ckplus")
+    for name in only:
+        for title, stills in _load_sets(name, data, whole, cache):
+            probabilities, labels = classify_stills(classifier, stills.pixels), stills.labels
+            click.echo(f"\n{title}: {len(stills)} images\n{report(probabilities, labels)}")
+            if len(np.unique(labels)) < len(EMOTIONS):
+                click.echo(f"\n{title}, among its classes\n{report(_among_present(probabilities, labels), labels)}")
 
 
 if __name__ == "__main__":

@@ -67,7 +67,8 @@ def measure_video(path: Path, classifier: Classifier, settings: Settings | None 
     tracks: dict[int, list[NDArray[np.uint8]]] = {}
     for face in _tracked_faces(path, settings or Settings(), contract):
         views = [face.box, *(_shifted(face.box, contract.crop_margin, contract.crop_size_px))]
-        crops = [crop(face.frame.image, box, contract.crop_margin, contract.crop_size_px) for box in views]
+        roll_deg = face.pose.roll_deg
+        crops = [crop(face.frame.image, box, contract.crop_margin, contract.crop_size_px, roll_deg) for box in views]
         tracks.setdefault(face.track, []).append(np.stack(crops))
     total = Stability()
     for crops in tracks.values():

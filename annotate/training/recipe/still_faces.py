@@ -1,7 +1,7 @@
 """Load, clean and split labeled still faces.
 
-A still is a square gray face crop of ``CANVAS_PX`` pixels: dlib's box plus the crop margin, as when annotating. Two kinds of
-``.npz`` files are read, made from research datasets that are not part of this project:
+A still is a square gray face crop: dlib's box plus the crop margin, as when annotating, or close to it. Two kinds of
+``.npz`` files are read here, made from research datasets that are not part of this project (`sources` reads others):
 
 * FER2013 pixels with FER+ votes: ``pixels`` (N, 48, 48) uint8, ``split`` (0 train, 1 public test, 2 private test),
   ``votes`` (N, V) by the raters, ``vote_names`` (V,), ``fer2013_label`` (N,) in our class order, -1 unknown.
@@ -44,15 +44,10 @@ _FLOOD_STEPS = 32
 
 @dataclass(frozen=True)
 class Stills:
-    """N faces with target distributions.
-
-    ``pixels`` (N, CANVAS_PX, CANVAS_PX) uint8; ``targets`` (N, 7) float32, rows sum to 1; ``masked`` (N,) bool, true
-    if a black background was filled.
-    """
+    """N faces with target distributions: ``pixels`` (N, h, w) uint8; ``targets`` (N, 7) float32, rows sum to 1."""
 
     pixels: NDArray[np.uint8]
     targets: NDArray[np.float32]
-    masked: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -64,15 +59,11 @@ class Stills:
         return labels
 
     def __add__(self, other: Stills) -> Stills:
-        return Stills(
-            np.concatenate([self.pixels, other.pixels]),
-            np.concatenate([self.targets, other.targets]),
-            np.concatenate([self.masked, other.masked]),
-        )
+        return Stills(np.concatenate([self.pixels, other.pixels]), np.concatenate([self.targets, other.targets]))
 
     def take(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> Stills:
         """Return the stills at ``index``."""
-        return Stills(self.pixels[index], self.targets[index], self.masked[index])
+        return Stills(self.pixels[index], self.targets[index])
 
 
 def load_ferplus(path: Path, split: int, *, original_label_weight: float = 0.0, keep_copies: bool = False) -> Stills:
@@ -98,7 +89,7 @@ def load_ferplus(path: Path, split: int, *, original_label_weight: float = 0.0, 
     blend = targets[known] * (1 - original_label_weight)
     blend[np.arange(len(blend)), original[usable][known]] += original_label_weight
     targets[known] = blend
-    return Stills(resize_faces(pixels[usable]), targets, np.zeros(int(usable.sum()), bool))
+    return Stills(pixels[usable], targets)
 
 
 def load_ferplus_majority(path: Path, split: int) -> Stills:
@@ -123,7 +114,7 @@ def _load_ferplus_hard(path: Path, split: int, *, strict: bool) -> Stills:
     earlier = {_digest(face) for face in pixels[splits < split]}
     usable = (splits == split) & (ours.max(1) > needed) & _first_occurrences(pixels, splits == split)
     usable &= np.array([_digest(face) not in earlier for face in pixels])
-    return _one_hot(resize_faces(pixels[usable]), ours[usable].argmax(1))
+    return one_hot(pixels[usable], ours[usable].argmax(1))
 
 
 def load_ckplus(path: Path) -> Stills:
@@ -131,7 +122,7 @@ def load_ckplus(path: Path) -> Stills:
     with np.load(path) as archive:
         pixels, labels = archive["pixels"], archive["label"]
     ours = labels < len(EMOTIONS)
-    return _one_hot(resize_faces(pixels[ours]), labels[ours])
+    return one_hot(pixels[ours], labels[ours])
 
 
 def load_webfaces(path: Path, part: int, *, label_smoothing: float = 0.1, seed: int = 0) -> Stills:
@@ -148,13 +139,18 @@ def load_webfaces(path: Path, part: int, *, label_smoothing: float = 0.1, seed: 
     classes = len(EMOTIONS)
     targets = np.full((len(pixels), classes), label_smoothing / classes, np.float32)
     targets[np.arange(len(pixels)), labels[chosen]] += 1 - label_smoothing
-    return Stills(fill_background(pixels, seed=seed), targets, np.ones(len(pixels), bool))
+    return Stills(fill_background(pixels, seed=seed), targets)
 
 
-def resize_faces(faces: NDArray[np.uint8], size_px: int = CANVAS_PX) -> NDArray[np.uint8]:
-    """Return faces (N, h, w) uint8 resized to (N, size_px, size_px) uint8, bilinearly."""
+def one_hot(pixels: NDArray[np.uint8], labels: NDArray[np.integer]) -> Stills:
+    """Return stills of one class each."""
+    return Stills(pixels, np.eye(len(EMOTIONS), dtype=np.float32)[labels])
+
+
+def resize_faces(faces: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    """Return faces (N, h, w) uint8 resized to (N, size_px, size_px) uint8, bicubically, antialiased."""
     parts = [
-        functional.interpolate(torch.from_numpy(part)[:, None].float(), (size_px, size_px), mode="bilinear")
+        functional.interpolate(torch.from_numpy(part)[:, None].float(), (size_px, size_px), mode="bicubic", antialias=True)
         for part in np.array_split(faces, max(1, len(faces) // 1024))
     ]
     return torch.cat(parts)[:, 0].round().clamp(0, 255).to(torch.uint8).numpy()
@@ -186,11 +182,6 @@ def fill_background(faces: NDArray[np.uint8], *, seed: int = 0, black_share: flo
 def _blur(faces: torch.Tensor) -> torch.Tensor:
     coarse = functional.avg_pool2d(faces, 16)
     return functional.interpolate(coarse, faces.shape[2:], mode="bilinear")
-
-
-def _one_hot(pixels: NDArray[np.uint8], labels: NDArray[np.integer]) -> Stills:
-    targets = np.eye(len(EMOTIONS), dtype=np.float32)[labels]
-    return Stills(pixels, targets, np.zeros(len(pixels), bool))
 
 
 def _on_canvas(face: Image.Image) -> NDArray[np.uint8]:

@@ -1,10 +1,10 @@
-"""Train the frame network on stills: ``python -m annotate.training.recipe.train --ferplus F --webfaces F -o DIR``."""
+"""Train the frame network on stills: ``python -m annotate.training.recipe.train --data DIR -o FOLDER``."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,59 +13,55 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 from tqdm import tqdm
 
-from annotate.emotions.classifier import Classifier
 from annotate.emotions.labels import EMOTIONS
-from annotate.training.metrics import accuracy, balanced_accuracy, confusion_matrix
+from annotate.training.metrics import accuracy, balanced_accuracy, confusion_matrix, recall
 from annotate.training.models.frame_cnn import INPUT_SIZE_PX, FrameNetwork
 from annotate.training.models.restore import restore
 from annotate.training.recipe.augmentation import augment, resize_to_crop
-from annotate.training.recipe.evaluate import classify_stills
-from annotate.training.recipe.still_faces import (
-    TRAIN,
-    VALIDATION,
-    Stills,
-    load_ferplus,
-    load_ferplus_majority,
-    load_webfaces,
-)
+from annotate.training.recipe.mixture import SHARES, Mixture, Teaching, load_mixture
+from annotate.training.recipe.sources import LABEL_SHARE, NAMES
 from annotate.training.trainer import Batch, EpochSummary, LogRow, Trainer, TrainingPlan
 
 FINAL_NAME = "final.pt"
 
-STILL_PX = 60
-"""Side to which training stills are downscaled: slightly larger than the network's input, and fast to augment."""
-
 _SAMPLED_BATCHES = 8
 _AVERAGED_LOSSES = 100
 """Number of losses averaged in the progress bar."""
+
+_MIXUP_BETA = 0.4
+
+Command = Callable[..., Any]
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
     """Settings of a training run; the defaults are those of the installed model (see its card)."""
 
-    steps: int = 12_000
+    steps: int = 6_000
     """Total steps; learning rate, crop size and augmentation depend on the share of steps done."""
     batch_size: int = 128
-    round_steps: int = 500
+    round_steps: int = 300
     """Steps per round, after which the network is validated and a checkpoint written."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 1.5e-3
     weight_decay: float = 0.03
-    balance: float = 0.5
+    balance: float = 0.7
     """0 to 1: a class is drawn in proportion to its frequency to the power of 1 - balance."""
     average_decay: float = 0.998
     """Decay of the moving average of the weights, which is the result (Polyak averaging)."""
     warmup_share: float = 0.03
     small_size_px: int = 36
-    small_share: float = 0.5
+    small_share: float = 0.3
     """Share of the steps, at the start, with crops of ``small_size_px``, which are faster, not INPUT_SIZE_PX."""
     augmentation: float = 0.5
     """Strength of low resolution, occlusion, noise and lighting; geometric transforms always have full strength."""
     mild_share: float = 0.25
     """Share of the steps, at the end, with half the augmentation."""
+    mixup: float = 0.0
+    """Share of the faces that are blended with another of the batch (Zhang et al., "mixup", ICLR 2018)."""
+    width: float = 1.0
+    """Factor on the channels of the network, a multiple of one eighth."""
     seed: int = 0
 
     def size_px(self, progress: float) -> int:
@@ -99,26 +95,28 @@ def predict(network: FrameNetwork, pixels: NDArray[np.uint8], batch_size: int = 
     return logits
 
 
-def train(
-    training: dict[str, tuple[Stills, float]],
-    validation: dict[str, Stills],
-    folder: Path,
-    settings: TrainingSettings,
-    initial: Path | None = None,
-) -> FrameNetwork:
-    """Return the network of the best round; write checkpoint, weights and log to ``folder``; resume the run there.
+@dataclass(frozen=True)
+class TrainingRun:
+    """A finished run: the network of its best round, and that round's row of the log."""
 
-    ``training`` maps each set's name to its stills and their share of a batch. The best round has the highest mean accuracy
-    and balanced accuracy over the validation sets. Training starts from the exported model ``initial``, if given.
+    network: FrameNetwork
+    row: LogRow
+
+
+def train(mixture: Mixture, folder: Path, settings: TrainingSettings, initial: Path | None = None) -> TrainingRun:
+    """Return the best round; write checkpoint, weights and log to ``folder``; resume the run there.
+
+    The best round has the highest mean accuracy and balanced accuracy over the validation sets, or is the last one if there
+    are none. Training starts from the exported model ``initial``, if given, whose width then counts.
 
     Raises:
         TrainingError: ``initial`` contains another network, or the checkpoint in ``folder`` cannot be read.
         OutputError: ``folder`` cannot be written.
     """
-    task = _StillTask(training, validation, settings)
+    task = StillTask(mixture, settings)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        network = FrameNetwork() if initial is None else restore(initial, task.sample())
+        network = FrameNetwork(width=settings.width) if initial is None else restore(initial, task.sample())
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(_parameter_groups(network, settings.weight_decay), lr=settings.learning_rate)
     trainer = Trainer(network, optimizer, task, settings.plan(), folder)
@@ -134,44 +132,27 @@ def train(
         for _ in trainer.epochs(advance):
             pass
     trainer.save(FINAL_NAME)
-    return trainer.load_best()
-
-
-def mix_in_teacher(stills: Stills, teacher: Classifier, weight: float) -> Stills:
-    """Return the stills with their noisy targets blended with the teacher's predictions by ``weight`` (0..1)."""
-    predicted = classify_stills(teacher, stills.pixels).astype(np.float32)
-    return replace(stills, targets=(1 - weight) * stills.targets + weight * predicted)
-
-
-def shrink(stills: Stills, size_px: int = STILL_PX) -> Stills:
-    """Return the stills downscaled to ``size_px``, antialiased."""
-    parts = [
-        functional.interpolate(_to_tensor(part), (size_px, size_px), mode="bilinear", antialias=True)
-        for part in np.array_split(stills.pixels, max(1, len(stills) // 1024))
-    ]
-    pixels = (torch.cat(parts)[:, 0] * 255).round().to(torch.uint8).numpy()
-    return replace(stills, pixels=pixels)
+    return TrainingRun(trainer.load_best(), trainer.best_row)
 
 
 def _to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(pixels)[:, None].float() / 255
 
 
-class _StillTask:
+class StillTask:
     """Draw class-balanced batches from several sets, and validate on others; implements `TrainingTask`."""
 
     identity = ""
     """Empty, so that any checkpoint is resumed: a longer run continues a shorter one."""
 
-    def __init__(
-        self, training: dict[str, tuple[Stills, float]], validation: dict[str, Stills], settings: TrainingSettings
-    ) -> None:
+    def __init__(self, mixture: Mixture, settings: TrainingSettings) -> None:
         self._settings = settings
-        self._validation = validation
-        self._pixels = [stills.pixels for stills, _ in training.values()]
-        self._targets = [stills.targets for stills, _ in training.values()]
-        self._weights = [_sampling_weights(stills.labels, settings.balance) for stills, _ in training.values()]
-        self._counts = [round(share * settings.batch_size) for _, share in training.values()]
+        self._mixture = mixture
+        training = mixture.training.values()
+        self._pixels = [stills.pixels for stills, _ in training]
+        self._targets = [stills.targets for stills, _ in training]
+        self._weights = [_sampling_weights(stills.labels, settings.balance) for stills, _ in training]
+        self._counts = [max(1, round(share * settings.batch_size)) for _, share in training]
 
     def sample(self) -> Tensor:
         """Return crops (N, 1, h, w) like those at the end of training, for batch statistics."""
@@ -183,7 +164,7 @@ class _StillTask:
         seed = self._settings.seed * 1000 + epoch - 1
         sampler, random = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
         orders = [
-            sampler.choice(len(weights), count * self._settings.round_steps, p=weights)
+            sampler.choice(len(weights), count * len(steps), p=weights)
             for weights, count in zip(self._weights, self._counts, strict=True)
         ]
         for number, step in enumerate(steps):
@@ -194,20 +175,34 @@ class _StillTask:
             targets = np.concatenate([part[index] for part, index in zip(self._targets, indexes, strict=True)])
             progress = step / self._settings.steps
             faces = augment(_to_tensor(pixels), random, self._settings.strength(progress), self._settings.size_px(progress))
-            yield faces.contiguous(memory_format=torch.channels_last), torch.from_numpy(targets)
+            mixed, blended = _mix(faces, torch.from_numpy(targets), sampler, self._settings.mixup)
+            yield mixed.contiguous(memory_format=torch.channels_last), blended
 
     def validate(self, network: FrameNetwork, summary: EpochSummary) -> LogRow:
         row: LogRow = {"round": summary.number, "steps": summary.steps, "loss": summary.loss}
-        for name, stills in self._validation.items():
+        for name, stills in (self._mixture.validation | self._mixture.left_out).items():
             predicted = predict(network, stills.pixels).argmax(1).astype(np.int64)
             confusion = confusion_matrix(predicted, stills.labels, len(EMOTIONS))
             row[f"{name}_accuracy"] = float(accuracy(confusion))
             row[f"{name}_balanced"] = float(balanced_accuracy(confusion))
+            row[f"{name}_worst"] = float(np.nanmin(recall(confusion)))
         return row
 
     def score(self, row: LogRow) -> tuple[float, ...]:
-        scores = [row[f"{name}_{metric}"] for name in self._validation for metric in ("accuracy", "balanced")]
-        return (float(np.mean(scores)),)
+        names = self._mixture.validation
+        if not names:
+            return (row["round"],)
+        return (float(np.mean([row[f"{name}_{metric}"] for name in names for metric in ("accuracy", "balanced")])),)
+
+
+def _mix(faces: Tensor, targets: Tensor, sampler: np.random.Generator, share: float) -> Batch:
+    """Return faces (B, 1, h, w) and targets (B, 7) of which a share is blended with those of another face."""
+    if share == 0:
+        return faces, targets
+    weights = sampler.beta(_MIXUP_BETA, _MIXUP_BETA, len(faces)) * (sampler.random(len(faces)) < share)
+    weight = torch.from_numpy(weights.astype(np.float32))
+    other = torch.from_numpy(sampler.permutation(len(faces)))
+    return torch.lerp(faces, faces[other], weight.view(-1, 1, 1, 1)), torch.lerp(targets, targets[other], weight[:, None])
 
 
 def _sampling_weights(labels: NDArray[np.int64], balance: float) -> NDArray[np.float64]:
@@ -226,53 +221,84 @@ def _parameter_groups(network: FrameNetwork, weight_decay: float) -> list[dict[s
 
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+def _setting(name: str, text: str) -> Callable[[Command], Command]:
+    """Return the option of a field of `TrainingSettings`."""
+    default = getattr(TrainingSettings, name.removeprefix("--").replace("-", "_"))
+    return click.option(name, type=type(default), default=default, show_default=True, help=text)
 
 
 @click.command()
-@click.option("--ferplus", type=_FILE, required=True, help="FER2013 faces with FER+ votes (.npz).")
-@click.option("--webfaces", type=_FILE, required=True, help="Web faces (.npz).")
-@click.option("--web-share", type=float, default=0.38, show_default=True, help="Share of web faces in a batch.")
-@click.option("--teacher", type=_FILE, help="Model whose predictions are blended into the web faces' noisy labels.")
-@click.option("--teacher-weight", type=float, default=0.4, show_default=True, help="Weight of the teacher's predictions.")
-@click.option("--initial", type=_FILE, help="Exported model to start from.")
-@click.option("--steps", type=int, default=TrainingSettings.steps, show_default=True, help="Number of batches.")
-@click.option("--learning-rate", type=float, default=TrainingSettings.learning_rate, show_default=True, help="Peak rate.")
-@click.option("--balance", type=float, default=TrainingSettings.balance, show_default=True, help="Class balancing, 0 to 1.")
+@click.option("--data", type=_FOLDER, required=True, help="Folder of the sources' files.")
 @click.option(
-    "--augmentation", type=float, default=TrainingSettings.augmentation, show_default=True, help="Strength, 0 to 1."
+    "--share",
+    "shares",
+    type=(click.Choice(tuple(SHARES)), click.FloatRange(0)),
+    metavar="NAME X",
+    multiple=True,
+    help="Relative share of a source in a batch.  "
+    f"[default: {', '.join(f'{name} {share}' for name, share in SHARES.items())}]",
+)
+@click.option("--leave-out", type=click.Choice(NAMES), help="Source not to train on; all of it is reported.")
+@click.option("--all", "use_all", is_flag=True, help="Train on the validation parts too, and keep the last round.")
+@click.option(
+    "--label-share", type=float, default=LABEL_SHARE, show_default=True, help="Weight of FER2013 labels beside FER+ votes."
 )
 @click.option(
-    "--small-share",
-    type=float,
-    default=TrainingSettings.small_share,
+    "--teacher", "teachers", type=_FILE, multiple=True, help="Model whose predictions, or their mean, go into the targets."
+)
+@click.option("--teacher-weight", type=float, default=Teaching.weight, show_default=True, help="Weight of the teachers.")
+@click.option(
+    "--teacher-on",
+    type=click.Choice(NAMES),
+    multiple=True,
+    default=Teaching.on,
     show_default=True,
-    help="Share of steps with small crops.",
+    help="Sources taught by the teachers.",
 )
-@click.option(
-    "-o", "--output", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the run."
-)
+@click.option("--initial", type=_FILE, help="Exported model to start from.")
+@click.option("--cache", type=_FOLDER, help="Folder to keep framed faces in.  [default: that of the run]")
+@_setting("--steps", "Number of batches.")
+@_setting("--round-steps", "Batches between validations.")
+@_setting("--learning-rate", "Peak rate.")
+@_setting("--balance", "Class balancing, 0 to 1.")
+@_setting("--augmentation", "Strength, 0 to 1.")
+@_setting("--small-share", "Share of steps with small crops.")
+@_setting("--mixup", "Share of faces blended with another.")
+@_setting("--width", "Factor on the channels of the network.")
+@_setting("--seed", "Seed of the run.")
+@click.option("-o", "--output", "folder", type=_FOLDER, required=True, help="Folder of the run.")
 def main(
-    ferplus: Path,
-    webfaces: Path,
-    web_share: float,
-    teacher: Path | None,
+    data: Path,
+    shares: tuple[tuple[str, float], ...],
+    leave_out: str | None,
+    use_all: bool,
+    label_share: float,
+    teachers: tuple[Path, ...],
     teacher_weight: float,
+    teacher_on: tuple[str, ...],
     initial: Path | None,
+    cache: Path | None,
     folder: Path,
     **settings: Any,
-) -> None:
+) -> LogRow:
     """Train the network of the installed model; export it with ``python -m annotate.training.models.export``."""
-    web = load_webfaces(webfaces, TRAIN)
-    if teacher is not None:
-        web = mix_in_teacher(web, Classifier(teacher), teacher_weight)
-    sets = {
-        "ferplus": (shrink(load_ferplus(ferplus, TRAIN)), 1 - web_share),
-        "webfaces": (shrink(web), web_share),
-    }
-    validation = {"ferplus": load_ferplus_majority(ferplus, VALIDATION), "webfaces": load_webfaces(webfaces, VALIDATION)}
-    click.echo(", ".join(f"{len(stills)} {name} stills" for name, (stills, _) in sets.items()) + " for training")
-    click.echo(", ".join(f"{len(stills)} {name} stills" for name, stills in validation.items()) + " for validation")
-    train(sets, validation, folder, TrainingSettings(**settings), initial)
+    mixture = load_mixture(
+        data,
+        SHARES | dict(shares),
+        leave_out=leave_out,
+        use_all=use_all,
+        label_share=label_share,
+        teaching=Teaching(teachers, teacher_weight, teacher_on),
+        cache=cache or folder,
+    )
+    for name, (stills, share) in mixture.training.items():
+        click.echo(f"{len(stills)} {name} stills for training, {share:.0%} of a batch")
+    for name, stills in (mixture.validation | mixture.left_out).items():
+        click.echo(f"{len(stills)} {name} stills {'left out' if name == leave_out else 'for validation'}")
+    return train(mixture, folder, TrainingSettings(**settings), initial).row
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def test_temperature_softens_overconfident_logits() -> None:
     """Logits of near certainty are right three times in four."""
     logits = np.tile(np.array([8, 0, 0, 0, 0, 0, 0], np.float32), (8, 1))
     labels = np.array([0, 0, 0, 1] * 2)
-    temperature = choose_temperature(logits, labels)
+    temperature = choose_temperature([(logits, labels)])
     assert temperature == 2.0
     assert expected_calibration_error(logits, labels, temperature) < expected_calibration_error(logits, labels, 1.0)
 

@@ -64,7 +64,7 @@ def test_soft_targets_exclude_duplicates_of_test_images(ferplus: Path) -> None:
 def test_strict_majority_excludes_duplicates_of_training_images(ferplus: Path) -> None:
     stills = load_ferplus_majority(ferplus, TEST)
     assert stills.labels.tolist() == [2]
-    assert stills.pixels.shape == (1, CANVAS_PX, CANVAS_PX)
+    assert stills.pixels.shape == (1, 48, 48)
 
 
 def test_black_background_is_filled_and_the_face_unchanged() -> None:

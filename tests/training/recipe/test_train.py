@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import torch
 
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import Contract
-from annotate.training.models.export import TOLERANCE, export
+from annotate.training.models.export import TOLERANCE, export, load_frames
 from annotate.training.models.frame_cnn import VIEWS, BlockNetwork, FrameNetwork, view_matrix
 from annotate.training.recipe.augmentation import augment
 from annotate.training.recipe.evaluate import classify_stills, report
+from annotate.training.recipe.mixture import Mixture
 from annotate.training.recipe.still_faces import CANVAS_PX, Stills
-from annotate.training.recipe.train import TrainingSettings, train
+from annotate.training.recipe.train import FINAL_NAME, StillTask, TrainingSettings, train
 
 
 def two_classes(count: int, seed: int = 0) -> Stills:
@@ -25,7 +27,7 @@ def two_classes(count: int, seed: int = 0) -> Stills:
     for number, label in enumerate(labels):
         half = slice(0, CANVAS_PX // 2) if label else slice(CANVAS_PX // 2, CANVAS_PX)
         pixels[number, half] += 100
-    return Stills(pixels, np.eye(7, dtype=np.float32)[labels], np.zeros(count, bool))
+    return Stills(pixels, np.eye(7, dtype=np.float32)[labels])
 
 
 def test_augmented_crops_are_valid_and_reproducible() -> None:
@@ -40,14 +42,21 @@ def test_augmented_crops_are_valid_and_reproducible() -> None:
 
 def test_a_network_trains_resumes_and_exports(tmp_path: Path) -> None:
     training, validation = two_classes(512), two_classes(64, seed=1)
-    settings = TrainingSettings(steps=40, round_steps=16, batch_size=32, average_decay=0.9)
+    settings = TrainingSettings(steps=40, round_steps=16, batch_size=32, average_decay=0.9, mixup=0.2, width=0.75)
     sets = {"more": (training, 0.75), "less": (two_classes(64, seed=2), 0.25)}
-    train(sets, {"own": validation}, tmp_path / "run", replace(settings, steps=16))
-    network = train(sets, {"own": validation}, tmp_path / "run", settings)
-    log = (tmp_path / "run" / "log.csv").read_text().splitlines()
-    assert [line.split(",")[:2] for line in log] == [["round", "steps"], ["1", "16"], ["2", "32"], ["3", "40"]]
+    wrong = replace(validation, targets=np.roll(validation.targets, 1, 1))
+    mixture = Mixture(sets, {"own": validation}, {"other": wrong})
+    train(mixture, tmp_path / "run", replace(settings, steps=16))
+    run = train(mixture, tmp_path / "run", settings)
+    with (tmp_path / "run" / "log.csv").open() as file:
+        log = list(csv.DictReader(file))
+    assert [(row["round"], row["steps"]) for row in log] == [("1", "16"), ("2", "32"), ("3", "40")]
+    assert run.row["own_accuracy"] == max(float(row["own_accuracy"]) for row in log) > 0.95
+    assert run.row["own_worst"] > 0.9
+    assert run.row["other_accuracy"] < 0.05
     path = tmp_path / "model.onnx"
-    assert export(BlockNetwork(network), path) < TOLERANCE
+    assert export(BlockNetwork(run.network), path) < TOLERANCE
+    assert load_frames(tmp_path / "run" / FINAL_NAME).head[1].in_features == 144
     classifier = Classifier(path)
     assert classifier.contract == Contract(frame_stride=4)
     probabilities = classify_stills(classifier, validation.pixels)
@@ -55,6 +64,14 @@ def test_a_network_trains_resumes_and_exports(tmp_path: Path) -> None:
     text = report(probabilities, validation.labels)
     assert "balanced accuracy" in text
     assert "happiness" in text
+
+
+def test_the_round_is_chosen_by_what_validates() -> None:
+    stills, settings = two_classes(8), TrainingSettings()
+    row = {"round": 2, "own_accuracy": 0.5, "own_balanced": 0.7, "other_accuracy": 1.0, "other_balanced": 1.0}
+    training = {"own": (stills, 1.0)}
+    assert StillTask(Mixture(training, {"own": stills}, {"other": stills}), settings).score(row) == pytest.approx((0.6,))
+    assert StillTask(Mixture(training, {}, {"other": stills}), settings).score(row) == (2,)
 
 
 def test_block_prediction_is_the_softmax_of_the_mean_frame_logits() -> None:

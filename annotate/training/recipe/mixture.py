@@ -1,0 +1,131 @@
+"""The stills of a training run: shares of the sources in a batch, the source left out, and the teachers' predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.emotions.classifier import Classifier
+from annotate.training.recipe.evaluate import classify_stills
+from annotate.training.recipe.framing import Arrays, keep
+from annotate.training.recipe.sources import (
+    FERPLUS,
+    FILES,
+    LABEL_SHARE,
+    NAMES,
+    NEWS,
+    POSED,
+    SCANS,
+    SMALL,
+    WEB,
+    Source,
+    certain,
+    load_source,
+)
+from annotate.training.recipe.still_faces import Stills, resize_faces
+from annotate.training.recipe.talking import make_talking
+
+TALKING = "talking"
+"""Name of the faces that are made to talk (`annotate.training.recipe.talking`) of stills of other sources."""
+
+SHARES = {FERPLUS: 0.38, WEB: 0.30, POSED: 0.16, SMALL: 0.08, NEWS: 0.07, SCANS: 0.05, TALKING: 0.14}
+"""Relative share of each source in a batch."""
+
+TALKING_COUNTS = {FERPLUS: 4000, POSED: 6000, NEWS: 3000}
+"""Number of talking faces made of the stills of each source."""
+
+STILL_PX = 60
+"""Side to which training stills are resized: slightly larger than the network's input, and fast to augment."""
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """Models whose mean predictions are blended by ``weight`` (0..1) into the targets of the sources ``on``."""
+
+    teachers: tuple[Path, ...] = ()
+    weight: float = 0.3
+    on: tuple[str, ...] = (WEB,)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The stills of a run by source: those to train on with their share of a batch, and those to validate on.
+
+    The stills of ``left_out`` are reported, never used for choosing the best round.
+    """
+
+    training: dict[str, tuple[Stills, float]]
+    validation: dict[str, Stills]
+    left_out: dict[str, Stills]
+
+
+def load_mixture(
+    folder: Path,
+    shares: Mapping[str, float] = SHARES,
+    *,
+    leave_out: str | None = None,
+    use_all: bool = False,
+    label_share: float = LABEL_SHARE,
+    teaching: Teaching | None = None,
+    cache: Path | None = None,
+) -> Mixture:
+    """Return the mixture of the sources in ``folder``, those with a share of 0 only to validate on.
+
+    The whole source ``leave_out`` is left out of training. With ``use_all``, the stills held back to validate are trained on
+    too, and none validate. ``cache`` keeps what takes long to compute.
+    """
+    training: dict[str, tuple[Stills, float]] = {}
+    validation, left_out = {}, {}
+    talking: list[Stills] = []
+    total = sum(share for name, share in shares.items() if name != leave_out)
+    for name in NAMES:
+        if name == leave_out:
+            left_out[name] = certain(load_source(name, folder, label_share=0, cache=cache).whole)
+            continue
+        source = load_source(name, folder, label_share=label_share, cache=cache)
+        if not use_all:
+            validation[name] = source.validation
+        if shares[name] > 0:
+            stills = _to_train_on(name, source, folder, use_all, teaching or Teaching(), cache)
+            training[name] = stills, shares[name] / total
+            if shares[TALKING] > 0 and name in TALKING_COUNTS:
+                talking.append(_talking(name, source, folder, use_all, cache))
+    if talking:
+        training[TALKING] = sum(talking[1:], talking[0]), shares[TALKING] / total
+    return Mixture(training, validation, left_out)
+
+
+def _to_train_on(name: str, source: Source, folder: Path, use_all: bool, teaching: Teaching, cache: Path | None) -> Stills:
+    stills = source.whole if use_all else source.training
+    if teaching.teachers and name in teaching.on:
+
+        def teach() -> Arrays:
+            return {"predicted": predict_mean(teaching.teachers, stills.pixels)}
+
+        inputs = [folder / FILES[name], *sorted(teaching.teachers)]
+        predicted = keep(cache, f"taught-{name}-{'all' if use_all else 'training'}", inputs, teach)["predicted"]
+        targets = (1 - teaching.weight) * stills.targets + teaching.weight * predicted.astype(np.float32)
+        stills = replace(stills, targets=targets.astype(np.float32))
+    return replace(stills, pixels=resize_faces(stills.pixels, STILL_PX))
+
+
+def _talking(name: str, source: Source, folder: Path, use_all: bool, cache: Path | None) -> Stills:
+    """Return talking faces made of a source's stills to train on."""
+
+    def make() -> Arrays:
+        stills = source.whole if use_all else source.training
+        made = make_talking(stills, TALKING_COUNTS[name], np.random.default_rng(0))
+        return {"pixels": resize_faces(made.pixels, STILL_PX), "targets": made.targets}
+
+    kept = keep(cache, f"talking-{name}-{'all' if use_all else 'training'}", [folder / FILES[name]], make)
+    return Stills(kept["pixels"].astype(np.uint8, copy=False), kept["targets"].astype(np.float32, copy=False))
+
+
+def predict_mean(models: Sequence[Path], pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the mean of the models' probabilities (N, 7) for stills (N, h, w) uint8."""
+    mean: NDArray[np.float32] = np.mean([classify_stills(Classifier(model), pixels) for model in models], 0, np.float32)
+    return mean

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from numpy.typing import NDArray
+from PIL import Image
+
+from annotate.emotions.classifier import Classifier
+from annotate.training.recipe import calibrate, evaluate, framing, leave_out, mixture, sources, train
+from annotate.training.recipe.framing import frame_faces
+from annotate.training.recipe.mixture import SHARES, Teaching, load_mixture
+from annotate.training.recipe.sources import NAMES, load_small, load_source
+from annotate.training.recipe.still_faces import CANVAS_PX
+from tests.training.recipe.source_files import flat, write_sources
+
+
+@pytest.fixture(scope="module")
+def face(face_image: Path) -> NDArray[np.uint8]:
+    """A picture cut close to a face."""
+    picture = np.asarray(Image.open(face_image).convert("L"))
+    x, y, side = framed_box(picture)
+    return picture[max(0, y - side // 4) : y + side + side // 8, max(0, x - side // 8) : x + side + side // 8]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, face: NDArray[np.uint8]) -> Path:
+    """A folder with the files of all sources, and a cache of their framed faces."""
+    folder = write_sources(tmp_path_factory.mktemp("sources"), face)
+    for name in NAMES:
+        load_source(name, folder, cache=folder / "cache")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def few_talking_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mixture, "TALKING_COUNTS", {"posed": 5, "news": 3})
+
+
+def framed_box(picture: NDArray[np.uint8]) -> tuple[int, int, int]:
+    """Return where a face is in a picture, and its side, in pixels."""
+    detection = framing.YuNetDetector(0.1).search(framing.Frame(0, 0, framing.Span(0, 1), picture))[0]
+    return round(detection.box.x), round(detection.box.y), round(detection.box.width)
+
+
+def test_surroundings_do_not_change_the_framing(face: NDArray[np.uint8]) -> None:
+    wide = np.pad(face, ((30, 60), (10, 90)), "edge")
+    turned = np.asarray(Image.fromarray(face).rotate(20, Image.Resampling.BICUBIC, expand=True, fillcolor=90))
+    pixels, found = frame_faces([face, flat(1, 100)[0], wide, turned])
+    assert found.tolist() == [True, False, True, True]
+    assert pixels.shape == (3, CANVAS_PX, CANVAS_PX)
+    middle = pixels[:, 24:72, 24:72].astype(float)
+    assert np.abs(middle[1] - middle[0]).mean() < 6
+    assert np.abs(middle[2] - middle[0]).mean() < 12
+
+
+def test_small_crops_get_blurred_surroundings(data: Path) -> None:
+    stills, subjects = load_small(data / "small32.npz")
+    inner_px = round(CANVAS_PX / sources.SMALL_TO_CROP)
+    assert stills.pixels.shape == (15, CANVAS_PX, CANVAS_PX)
+    assert len(set(subjects)) == 5
+    assert (stills.pixels[3] == 63).all()
+    checks = np.kron(np.indices((4, 4)).sum(0) % 2 * 255, np.ones((8, 8))).astype(np.uint8)
+    canvas = sources._with_surroundings(checks)
+    inside = slice((CANVAS_PX - inner_px) // 2, (CANVAS_PX - inner_px) // 2 + inner_px)
+    assert (canvas[inside, inside] == cv2.resize(checks, (inner_px, inner_px), interpolation=cv2.INTER_CUBIC)).all()
+    assert canvas[0].std() < canvas[inside.start].std()
+
+
+def test_parts_share_no_subject(data: Path) -> None:
+    small = load_source("small", data)
+    numbers = [set((part.pixels[:, 0, 0] - 60) // 3) for part in (small.training, small.held_back)]
+    assert numbers[0].isdisjoint(numbers[1])
+    assert sorted(numbers[0] | numbers[1]) == list(range(5))
+    for name in NAMES:
+        source = load_source(name, data, cache=data / "cache")
+        assert min(len(source.training), len(source.held_back), len(source.validation)) > 0
+        assert len(source.whole) == len(source.training) + len(source.held_back)
+
+
+def test_only_pictures_with_a_face_and_one_class_validate(data: Path) -> None:
+    posed = load_source("posed", data, cache=data / "cache")
+    assert len(posed.whole) == 14
+    assert (posed.whole.targets.max(1) == 0.5).sum() == 7
+    assert (posed.validation.targets.max(1) == 1).all()
+
+
+def test_framed_faces_are_kept(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_source("news", data, cache=data / "cache")
+    monkeypatch.setattr(sources, "frame_faces", None)
+    assert (load_source("news", data, cache=data / "cache").whole.pixels == before.whole.pixels).all()
+    with np.load(data / "news96.npz") as archive:
+        np.savez(data / "changed.npz", **{**archive, "label": archive["label"][::-1]})
+    (data / "changed").mkdir()
+    (data / "changed.npz").rename(data / "changed" / "news96.npz")
+    with pytest.raises(TypeError):
+        load_source("news", data / "changed", cache=data / "cache")
+
+
+def test_a_source_left_out_is_only_reported(data: Path) -> None:
+    shares = SHARES | {"scans": 0}
+    loaded = load_mixture(data, shares, leave_out="ferplus", cache=data / "cache")
+    assert list(loaded.training) == ["web", "posed", "small", "news", "talking"]
+    assert len(loaded.training["talking"][0]) == 8
+    assert sum(share for _, share in loaded.training.values()) == pytest.approx(1)
+    assert loaded.training["posed"][1] / loaded.training["web"][1] == pytest.approx(SHARES["posed"] / SHARES["web"])
+    assert list(loaded.validation) == ["web", "posed", "small", "news", "scans"]
+    assert loaded.left_out["ferplus"].labels.tolist() == [*range(7), *range(7)]
+
+
+def test_all_stills_are_trained_on_if_wanted(data: Path) -> None:
+    parts, everything = (load_mixture(data, use_all=use_all, cache=data / "cache") for use_all in (False, True))
+    assert everything.validation == {}
+    for name in NAMES:
+        more = len(load_source(name, data, cache=data / "cache").held_back)
+        assert len(everything.training[name][0]) == len(parts.training[name][0]) + more
+
+
+def test_teachers_change_the_targets_of_their_sources(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tmp_path / "teacher.onnx"
+    model.write_bytes(b"")
+    predicted = np.full(7, 1 / 7, np.float32)
+    monkeypatch.setattr(mixture, "predict_mean", lambda _, pixels: np.tile(predicted, (len(pixels), 1)))
+    plain = load_mixture(data, cache=data / "cache").training
+    taught = load_mixture(data, teaching=Teaching((model,), 0.25), cache=data / "cache").training
+    assert taught["web"][0].targets == pytest.approx(0.75 * plain["web"][0].targets + 0.25 / 7)
+    assert (taught["posed"][0].targets == plain["posed"][0].targets).all()
+
+
+def test_the_mean_of_teachers_is_that_of_their_predictions(data: Path) -> None:
+    installed = Path(str(evaluate.__file__)).parents[2] / "emotions" / "model.onnx"
+    pixels = load_source("posed", data, cache=data / "cache").training.pixels[:2]
+    mean = mixture.predict_mean([installed, installed], pixels)
+    assert mean == pytest.approx(evaluate.classify_stills(Classifier(), pixels))
+
+
+def test_commands_run_on_a_folder(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train without each of two sources (training itself is replaced), calibrate and evaluate."""
+    runs = []
+
+    def fake(mixture: mixture.Mixture, folder: Path, settings: train.TrainingSettings, initial: None) -> train.TrainingRun:
+        runs.append((folder.name, list(mixture.left_out), settings.steps, initial))
+        network = train.FrameNetwork(width=0.25)
+        values = {f"{name}_{metric}": 0.25 * len(runs) for name in NAMES for metric in leave_out.METRICS}
+        return train.TrainingRun(network, values)
+
+    monkeypatch.setattr(train, "train", fake)
+    arguments = ["--data", str(data), "--only", "small", "--only", "posed", "-o", str(tmp_path)]
+    result = CliRunner().invoke(leave_out.main, [*arguments, "--steps", "7", "--cache", str(data / "cache")])
+    assert result.exit_code == 0, result.output
+    assert runs == [("small", ["small"], 7, None), ("posed", ["posed"], 7, None)]
+    table = [line.split() for line in (tmp_path / leave_out.TABLE_NAME).read_text().splitlines()]
+    assert table[-3:] == [
+        [name, *[value] * 3] for name, value in (("small", "0.250"), ("posed", "0.500"), ("mean", "0.375"))
+    ]
+
+    weights = tmp_path / "weights.pt"
+    calibrate.torch.save(train.FrameNetwork(width=0.25).state_dict(), weights)
+    fitted = CliRunner().invoke(calibrate.main, [str(weights), "--data", str(data), "--cache", str(data / "cache")])
+    assert fitted.exit_code == 0, fitted.output
+    assert all(name in fitted.output for name in (*NAMES, "--temperature", "--offsets"))
+
+    only = ["--only", "posed", "--only", "ferplus"]
+    judged = CliRunner().invoke(evaluate.main, ["--data", str(data), *only, "--whole", "--cache", str(data / "cache")])
+    assert judged.exit_code == 0, judged.output
+    assert "posed, all: 7 images" in judged.output
+    assert judged.output.count("14 images") == 2
