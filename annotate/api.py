@@ -15,7 +15,7 @@ from annotate.analysis.pipeline import Analysis
 from annotate.analysis.tools import Tools
 from annotate.results.baseline import add_baseline, check_baseline
 from annotate.results.table import to_table
-from annotate.settings import Limits, Settings, available_cores
+from annotate.settings import ALL_FRAMES, Limits, Settings, available_cores
 
 
 def annotate_video(
@@ -46,7 +46,9 @@ def iterate_annotations(
     """Yield the annotations of one video as blocks are completed, in order for each face but not across faces.
 
     The decoder stops when the iterator is closed or deleted. It uses one thread, so that a damaged video gives the same
-    result every time. The settings' baseline, which needs all blocks of a face, adds nothing here. Parameters and errors are
-    those of `annotate_video`; errors of opening are raised by the call.
+    result every time. The settings' baseline, which needs all blocks of a face, adds nothing here. If the settings leave
+    frames out, the whole video is analyzed by the call. Parameters and errors are those of `annotate_video`; errors of
+    opening are raised by the call.
     """
-    return iter(Analysis.open(Path(path), settings, limits=Limits(threads=1), tools=tools))
+    analysis = Analysis.open(Path(path), settings, limits=Limits(threads=1), tools=tools)
+    return iter(analysis) if analysis.settings.decode == ALL_FRAMES else iter(analyze(analysis))

@@ -24,6 +24,10 @@ NO_BASELINE, FIRST_SECONDS, MEDIAN = "none", "first-seconds", "median"
 BASELINES = (NO_BASELINE, FIRST_SECONDS, MEDIAN)
 """Values of --baseline: the part of a face track that its baseline is taken from."""
 
+ALL_FRAMES, REFERENCE, KEY = "all", "reference", "key"
+DECODE_MODES = (ALL_FRAMES, REFERENCE, KEY)
+"""Values of --decode: all frames, those that others are predicted from, or only those that are coded alone."""
+
 AUTOMATIC_THREADS = 0
 """One decoding thread per core."""
 
@@ -104,11 +108,16 @@ class Settings:
     """Baseline of each face that the table's additional columns are relative to, one of `BASELINES`
     (see `annotate.results.baseline`); the other columns do not depend on it."""
 
+    decode: str = ALL_FRAMES
+    """Frames that are decoded, one of `DECODE_MODES` (see `annotate.media.skipping`)."""
+
     def __post_init__(self) -> None:
         if self.detector not in DETECTORS:
             raise SettingsError(f"detector must be one of {', '.join(DETECTORS)}, not {self.detector}")
         if self.baseline not in BASELINES:
             raise SettingsError(f"baseline must be one of {', '.join(BASELINES)}, not {self.baseline}")
+        if self.decode not in DECODE_MODES:
+            raise SettingsError(f"decode must be one of {', '.join(DECODE_MODES)}, not {self.decode}")
         if not MIN_MIN_FACE <= self.min_face <= MAX_MIN_FACE:
             raise SettingsError(f"min_face must be between {MIN_MIN_FACE} and {MAX_MIN_FACE}, not {self.min_face}")
         for name in (

@@ -53,6 +53,7 @@ class ChunkEnd:
     ``last_analyzed_ms`` is the start of the last analyzed frame, ``next_frame`` the first frame after the boundary (None at
     the end of the video), ``shot_continues`` whether the shot continues across the boundary. ``sizes`` are those of its
     pictures, the first one and every other than before. ``small_faces`` is as in `annotate.faces.search.SearchReport`.
+    ``left_out`` is the number of frames that were not decoded.
     """
 
     frames: int
@@ -64,6 +65,7 @@ class ChunkEnd:
     shot_continues: bool
     sizes: tuple[PictureSize, ...] = ()
     small_faces: int = 0
+    left_out: int = 0
 
 
 ChunkItem = ChunkStart | Annotation | ChunkEnd
@@ -73,7 +75,8 @@ ChunkItem = ChunkStart | Annotation | ChunkEnd
 class Chunk:
     """Iterates, once, over the frames of one chunk: ``first`` and those of ``rest`` before the next boundary.
 
-    When it is exhausted, ``frames``, ``end_ms``, ``sizes`` and ``next_frame`` (the first frame after the boundary) are set.
+    When it is exhausted, ``frames``, ``end_ms``, ``left_out``, ``sizes`` and ``next_frame`` (the first frame after the
+    boundary) are set.
     """
 
     def __init__(self, first: Frame, rest: Iterator[Frame], chunk_s: int, gap_ms: int) -> None:
@@ -85,6 +88,7 @@ class Chunk:
         self.next_frame: Frame | None = None
         self.frames = 0
         self.end_ms = 0
+        self.left_out = 0
         self.sizes: list[PictureSize] = []
 
     def __iter__(self) -> Iterator[Frame]:
@@ -97,6 +101,7 @@ class Chunk:
                 intervals_ms.append(interval_ms)
             self.frames += 1 + frame.last_index - frame.index
             self.end_ms = frame.span.end_ms
+            self.left_out += frame.shown_us is not None
             add_size(self.sizes, PictureSize(frame.span.start_ms, *frame.displayed_px))
             yield frame
             if next_frame is None or next_frame.span.start_ms >= self._end_ms:
@@ -123,6 +128,7 @@ class Chunk:
             shot_continues=next_frame is not None and in_same_shot(self._last_analyzed, next_frame, self._gap_ms),
             sizes=tuple(self.sizes),
             small_faces=small_faces,
+            left_out=self.left_out,
         )
 
 
@@ -140,6 +146,7 @@ class ChunkMerger:
     dropped_tracks: int = 0
     sizes: list[PictureSize] = field(default_factory=list)
     small_faces: int = 0
+    left_out: int = 0
     _first: FrameMark | None = None
     _merged_ids: dict[int, int] = field(default_factory=dict)
     _block_counts: dict[int, int] = field(default_factory=dict)
@@ -194,6 +201,7 @@ class ChunkMerger:
         self.end_ms = end.end_ms
         self.dropped_tracks += end.dropped_tracks
         self.small_faces += end.small_faces
+        self.left_out += end.left_out
         for size in end.sizes:
             add_size(self.sizes, size)
         at_end = {

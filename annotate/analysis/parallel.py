@@ -22,7 +22,8 @@ from annotate.faces.blocks import BlockReport
 from annotate.media.decode import SEEKABLE_CONTAINERS, MediaProgress
 from annotate.media.decoding_report import DecodingReport
 from annotate.media.probe import Video
-from annotate.settings import Settings
+from annotate.media.skipping import DAMAGED, TIMES, UnmatchedTimesError
+from annotate.settings import ALL_FRAMES, KEY, Settings
 
 _MIN_BYTES_PER_S = 200
 """Minimum mean size of a second of video; a header that states more seconds than fit into the file is not believed."""
@@ -50,15 +51,26 @@ def analyze(analysis: Analysis, cores: Cores | None = None) -> list[Annotation]:
     """Return all annotations of a video, ordered by start, then face; chunks of a long video use free ``cores``.
 
     If decoding with several threads or in chunks gave warnings, the video is decoded again with one thread, since damaged
-    frames otherwise differ between runs. Raises the errors of iterating an `Analysis`.
+    frames otherwise differ between runs. If frames were left out and there were warnings, or it cannot be told which they
+    were, all are decoded. Raises the errors of iterating an `Analysis`, but for that.
     """
-    annotations = None if cores is None else analyze_in_chunks(analysis, cores)
-    if annotations is None:
-        annotations = list(analysis)
+    reason = ""
+    try:
+        annotations = _analyze_once(analysis, cores)
+    except UnmatchedTimesError:
+        annotations, reason = [], TIMES
+    if analysis.settings.decode != ALL_FRAMES and (reason or analysis.decoding.warning_count):
+        analysis.decode_all(reason or DAMAGED)
+        annotations = _analyze_once(analysis, cores)
     if analysis.decoding.warning_count and analysis.limits.threads != 1:
         analysis.limits = replace(analysis.limits, threads=1)
         annotations = list(analysis)
     return sort_annotations(annotations)
+
+
+def _analyze_once(analysis: Analysis, cores: Cores | None) -> list[Annotation]:
+    annotations = None if cores is None else analyze_in_chunks(analysis, cores)
+    return list(analysis) if annotations is None else annotations
 
 
 def sort_annotations(annotations: Iterable[Annotation]) -> list[Annotation]:
@@ -78,11 +90,11 @@ def analyze_in_chunks(analysis: Analysis, cores: Cores) -> list[Annotation] | No
 
 
 def count_chunks(video: Video, settings: Settings) -> int:
-    """Return the number of chunks of a video: 1 if it is short or its container is not seekable.
+    """Return the number of chunks of a video: 1 if it is short, its container is not seekable, or only key frames count.
 
     The number is bounded by the size of the file, since a header may state any length; the last chunk has no end.
     """
-    if video.container not in SEEKABLE_CONTAINERS:
+    if video.container not in SEEKABLE_CONTAINERS or settings.decode == KEY:
         return 1
     try:
         max_count = video.path.stat().st_size // (_MIN_BYTES_PER_S * settings.chunk_s)
@@ -92,7 +104,9 @@ def count_chunks(video: Video, settings: Settings) -> int:
 
 
 def analyze_chunk(analysis: Analysis, number: int, count: int, progress: MediaProgress) -> list[ChunkItem] | None:
-    """Decode and analyze chunk ``number`` (from 0) of ``count`` and return its items; None if the decoder warned.
+    """Decode and analyze chunk ``number`` (from 0) of ``count`` and return its items.
+
+    Return None if the decoder warned, or if frames were left out and it cannot be told which.
 
     Threads can share an `Analysis`; a cluster worker opens its own. ``progress`` is called with the seconds of the chunk
     done so far.
@@ -109,6 +123,8 @@ def analyze_chunk(analysis: Analysis, number: int, count: int, progress: MediaPr
             number + 1 if number + 1 < count else None,
             lambda time_s: progress(max(0.0, time_s - start_s)),
         )
+    except UnmatchedTimesError:
+        return None
     except DecodingError:
         if not number:
             raise
@@ -130,6 +146,7 @@ def merge_chunks(analysis: Analysis, chunks: Sequence[list[ChunkItem] | None] | 
     analysis.blocks = BlockReport(merger.faces, merger.dropped_tracks)
     analysis.sizes = merger.sizes
     analysis.small_faces = merger.small_faces
+    analysis.left_out = merger.left_out
     return annotations
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from annotate.emotions.contract import Contract
 from annotate.faces.blocks import Block, BlockReport, cut_blocks
 from annotate.faces.detection import Detector
 from annotate.faces.detectors import load_detector
+from annotate.faces.key_frames import join_repeats, key_blocks, link_key_frames, search_key_frames
 from annotate.faces.search import SearchReport, detect_faces
 from annotate.faces.shots import limit_frame_rate
 from annotate.faces.track import TrackedFace, TrackEnd, link_detections
@@ -26,7 +28,8 @@ from annotate.media.decoding_report import DecodingReport
 from annotate.media.picture_size import PictureSize
 from annotate.media.probe import Video, probe
 from annotate.media.sizing import Sizing
-from annotate.settings import ALL_CORES, Limits, Settings
+from annotate.media.skipping import NOTHING, why_whole
+from annotate.settings import ALL_CORES, ALL_FRAMES, KEY, REFERENCE, Limits, Settings
 from annotate.span import MS_PER_S
 
 BATCH_BLOCKS = 8
@@ -55,7 +58,8 @@ _MIN_MISSING_SHARE = 0.02
 class Analysis:
     """The analysis of one video: iterate over it for annotations, then read the other results.
 
-    The other results are ``decoding``, ``blocks``, ``sizes`` and ``small_faces`` (see `annotate.faces.search.SearchReport`).
+    The other results are ``decoding``, ``blocks``, ``sizes``, ``small_faces`` (see `annotate.faces.search.SearchReport`) and
+    ``left_out``, the number of frames that were not decoded. ``settings`` are those in effect (`decode_all`).
     Annotations are yielded as blocks are completed; those of one face are in order. Each iteration decodes the video anew.
     """
 
@@ -68,7 +72,23 @@ class Analysis:
     blocks: BlockReport = field(default_factory=BlockReport)
     sizes: list[PictureSize] = field(default_factory=list)
     small_faces: int = 0
+    left_out: int = 0
     tools: Tools = field(default_factory=Tools)
+    _why_whole: str = ""
+
+    def __post_init__(self) -> None:
+        if reason := why_whole(self.video, self.settings.decode):
+            self.decode_all(reason)
+
+    def decode_all(self, reason: str) -> None:
+        """Decode all frames, in spite of the settings, for one of the reasons in `annotate.media.skipping`."""
+        self.settings = replace(self.settings, decode=ALL_FRAMES)
+        self._why_whole = reason
+
+    @property
+    def decoded_whole(self) -> str:
+        """Why all frames were decoded although some were to be left out; empty if that is not so. Read it afterwards."""
+        return self._why_whole or (NOTHING if self.settings.decode == REFERENCE and not self.left_out else "")
 
     @classmethod
     def open(
@@ -101,13 +121,34 @@ class Analysis:
 
         Raises:
             DecodingError: no frame could be decoded, or the decoder hung.
+            UnmatchedTimesError: frames were left out, and it cannot be told which.
         """
         self.decoding = DecodingReport()
+        if self.settings.decode == KEY:
+            yield from self._key_annotations()
+            return
         merger = ChunkMerger(self.settings.track_overlap)
         yield from merger.merge(self.chunk_items(self.decoding, progress=self.progress))
         self.blocks = BlockReport(merger.faces, merger.dropped_tracks)
         self.sizes = merger.sizes
         self.small_faces = merger.small_faces
+        self.left_out = merger.left_out
+
+    def _key_annotations(self) -> Iterator[Annotation]:
+        """Yield an annotation of every face in every key frame; the video is one piece, without chunks."""
+        settings, contract = self.settings, self.classifier.contract
+        detector = self.tools.face_detector(settings.detector, settings.min_face)
+        self.blocks, self.sizes = BlockReport(), []
+        searches = SearchReport()
+        with closing(self._decode(self.decoding)) as decoded:
+            frames = join_repeats(report_progress(decoded, self.progress), self.sizes)
+            faces = link_key_frames(search_key_frames(frames, detector, searches), settings.track_overlap)
+            yield from _classify(key_blocks(faces, contract, self.blocks), self.classifier)
+        self.small_faces = searches.small_faces
+
+    def _decode(self, report: DecodingReport, start_s: int = 0) -> Generator[Frame, None, None]:
+        size, mode = analyzed_sizing(self.settings.min_face), self.settings.decode
+        return decode(self.video, size, limits=self.limits, report=report, start_s=start_s, mode=mode)
 
     def chunk_items(
         self, report: DecodingReport, first: int = 0, end: int | None = None, progress: MediaProgress | None = None
@@ -122,7 +163,7 @@ class Analysis:
         settings, contract = self.settings, self.classifier.contract
         start_s, end_s = first * settings.chunk_s, math.inf if end is None else end * settings.chunk_s
         detector = self.tools.face_detector(settings.detector, settings.min_face)
-        decoded = decode(self.video, analyzed_sizing(settings.min_face), limits=self.limits, report=report, start_s=start_s)
+        decoded = self._decode(report, start_s)
         try:
             frames = (frame for frame in report_progress(decoded, progress) if frame.span.start_s >= start_s)
             frame = next(frames, None)

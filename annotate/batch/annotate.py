@@ -102,8 +102,16 @@ def _annotate_locked(job: AnnotateJob, context: WorkContext, lock: Lock, chunks:
     remarks = "; ".join(filter(None, (meta.damage.statement(), *writer.kept)))
     status = Status.ANNOTATED if meta.faces else Status.NO_FACES
     emotion = dominant_emotion(report.blocks)
-    small = meta.has_small_faces
-    return Outcome(job.path, status, meta.duration_s, meta.faces, emotion, remarks, has_small_faces=small)
+    return Outcome(
+        job.path,
+        status,
+        meta.duration_s,
+        meta.faces,
+        emotion,
+        remarks,
+        has_small_faces=meta.has_small_faces,
+        decoded_whole=bool(meta.decoded_whole),
+    )
 
 
 def _plan_chunks(job: AnnotateJob, context: WorkContext) -> ChunkPlan | None:
@@ -222,6 +230,7 @@ def _make_report(
         renders={} if earlier is None else earlier.renders,
         small_faces=analysis.small_faces,
         size_changes=tuple(later),
+        decoded_whole=analysis.decoded_whole,
     )
     boxes = parse_boxes(format_boxes(collect_trajectories(annotations).thinned()).encode())
     table = add_baseline(to_table(annotations, analysis.classifier.contract.class_names), job.settings.baseline)

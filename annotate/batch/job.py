@@ -57,7 +57,7 @@ class Outcome:
 
     ``problem`` and ``remedy`` describe the failure, or hold remarks on a success; ``about`` is the affected file if it is
     not the video; ``host`` is the machine of a failure if it is another one; ``trace`` is the traceback of a failure;
-    ``has_small_faces`` is that of the sidecar.
+    ``has_small_faces`` is that of the sidecar; ``decoded_whole`` tells whether that has a reason for it.
     """
 
     path: PathOrUrl
@@ -71,6 +71,7 @@ class Outcome:
     host: str = ""
     trace: str = ""
     has_small_faces: bool = False
+    decoded_whole: bool = False
 
     @classmethod
     def failed(cls, path: PathOrUrl, error: AnnotateError) -> Outcome:

@@ -260,6 +260,11 @@ def closing_table(outcomes: Sequence[Outcome], width: int | None = None) -> str:
     small = sum(outcome.has_small_faces for outcome in shown)
     if small:
         remarks.append(f"{counted(small, 'video')} had faces a little smaller than --min-face, which were left out")
+    whole = sum(outcome.decoded_whole for outcome in shown)
+    if whole:
+        remarks.append(
+            f"{counted(whole, 'video')} decoded whole in spite of --decode (decoded_whole in the sidecar says why)"
+        )
     counts = Counter(outcome.status for outcome in outcomes)
     totals = ", ".join(f"{counts[status]} {text}" for status, text in _COUNTED if counts[status])
     parts = [format_columns(columns, width)] if shown else []

@@ -50,7 +50,7 @@ COMMANDS = {
 OPTIONS = {
     "Which videos": ("include", "exclude", "follow-links"),
     "What is written": ("format", "lang", "output-dir", "force", "dry-run", "log"),
-    "Analysis": ("detector", "min-face", "model", "baseline"),
+    "Analysis": ("detector", "min-face", "model", "baseline", "decode"),
     "Resources": ("jobs", "scratch", "cluster", "hwaccel", "provider", "stall-timeout", "max-pixels"),
     "General": ("config", "quiet", "verbose", "version", "help"),
 }

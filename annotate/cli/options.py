@@ -19,7 +19,7 @@ from annotate.archive.layout import candidate_outputs
 from annotate.cli import console
 from annotate.emotions.labels import EMOTION_WORDS
 from annotate.errors import AnnotateError, SettingsError
-from annotate.settings import BASELINES, DETECTORS, MAX_MIN_FACE, MIN_MIN_FACE, Settings
+from annotate.settings import BASELINES, DECODE_MODES, DETECTORS, MAX_MIN_FACE, MIN_MIN_FACE, Settings
 from annotate.storage.base import in_same_storage, parse_path, require_local
 from annotate.storage.values import PathOrUrl, SkippedPath
 from annotate.text import counted, suggest
@@ -267,8 +267,15 @@ def analysis_options(command: Command) -> Command:
         show_default=True,
         help="Add columns relative to each face's own baseline: its first 3 s, or the median of all.",
     )
-    collecting = collect("settings", Settings, "detector", "min_face", "model", "baseline")
-    return stacked(detector_option, min_face_option, model_option(), baseline, collecting)(command)
+    decode = click.option(
+        "--decode",
+        type=click.Choice(DECODE_MODES),
+        default=Settings.decode,
+        show_default=True,
+        help="Frames to decode: leaving out B-frames that no other needs, or all but key frames, is faster and less exact.",
+    )
+    collecting = collect("settings", Settings, "detector", "min_face", "model", "baseline", "decode")
+    return stacked(detector_option, min_face_option, model_option(), baseline, decode, collecting)(command)
 
 
 relative_option = click.option(

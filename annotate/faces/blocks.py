@@ -89,6 +89,8 @@ class CroppedFace:
     pose: Pose
     patch: Patch
     scale: tuple[float, float]
+    picture_us: int
+    """Start of the decoded frame that ``patch`` is from."""
 
 
 @dataclass
@@ -152,7 +154,7 @@ def _track_blocks(
         if event.track not in tracks:
             tracks[event.track] = _Pending(earlier_blocks=block_counts.get(event.track, 0))
         pending = tracks[event.track]
-        pending.frames.append(crop_face(event, contract))
+        pending.frames.append(crop_face(event, contract, pending.frames[-1] if pending.frames else None))
         new_frames = len(pending.frames) - (size if pending.blocks else 0)
         if new_frames == size:
             del pending.frames[:-size]
@@ -161,13 +163,20 @@ def _track_blocks(
             yield event.track, [block], False
 
 
-def crop_face(face: TrackedFace, contract: Contract) -> CroppedFace:
-    """Return a tracked face with the patch that the contract's crop needs."""
+def crop_face(face: TrackedFace, contract: Contract, previous: CroppedFace | None = None) -> CroppedFace:
+    """Return a tracked face with the patch that the contract's crop needs.
+
+    A frame that was not decoded and has the image of the ``previous`` one also has its patch: the face is where it was then.
+    """
     frame = face.frame
-    roll_deg = face.pose.roll_deg if contract.framing == LEVEL else 0.0
-    patch = extract_patch(frame.image, face.box, roll_deg, contract.crop_margin, contract.crop_size_px)
+    if previous is not None and previous.picture_us == frame.shown_us:
+        patch = previous.patch
+    else:
+        roll_deg = face.pose.roll_deg if contract.framing == LEVEL else 0.0
+        patch = extract_patch(frame.image, face.box, roll_deg, contract.crop_margin, contract.crop_size_px)
     seen = face.box, face.score, face.detected, face.pose
-    return CroppedFace(frame.index, frame.last_index, frame.span, *seen, patch, frame.scale)
+    picture_us = frame.start_us if frame.shown_us is None else frame.shown_us
+    return CroppedFace(frame.index, frame.last_index, frame.span, *seen, patch, frame.scale, picture_us)
 
 
 def _last_block(pending: _Pending, contract: Contract, min_track_frames: int) -> list[Block]:

@@ -77,17 +77,25 @@ class _Shot:
         self._known: list[Detection] = []
         self._last_detected_ms: dict[Detection, int] = {}
         self._last_frame_ms: int | None = None
+        self._last_image: NDArray[np.uint8] | None = None
 
     def add(self, frame: Frame) -> Iterator[Observation]:
-        """Add a frame, and yield the observations that are final."""
+        """Add a frame, and yield the observations that are final.
+
+        A frame that was not decoded and has the image of the one before has no detection pass: the interval begins with the
+        next image, so that boxes are those of the time when it is shown.
+        """
         begins_shot = self._last_frame_ms is None
+        if frame.shown_us is not None and frame.image is self._last_image:
+            self._buffered.append(Observation(frame, begins_shot, None))
+            return
         if self._begins_interval(frame, self._settings.search_interval_ms):
             yield from self._search_whole(frame, begins_shot)
         elif self._begins_interval(frame, self._settings.detection_interval_ms):
             self._buffered.append(Observation(frame, begins_shot, self._look(frame)))
         else:
             self._buffered.append(Observation(frame, begins_shot, None))
-        self._last_frame_ms = frame.span.start_ms
+        self._last_frame_ms, self._last_image = frame.span.start_ms, frame.image
 
     def end(self) -> Iterator[Observation]:
         """Search the whole image of the last frame, and yield the observations that are left."""
@@ -104,7 +112,7 @@ class _Shot:
         interval_ms = self._settings.detection_interval_ms * PASSES_PER_WHOLE_LOOK
         if self._begins_interval(frame, interval_ms) or len(self._known) > MAX_FACES_NEARBY:
             detections = self._detector.look(frame, self._known)
-            for face in _unmatched(detections, self._known):
+            for face in unmatched(detections, self._known):
                 self._search_backwards(face)
         else:
             detections = self._detector.look_near(frame, self._known) if self._known else ()
@@ -115,7 +123,7 @@ class _Shot:
         """Make ``detections`` the known faces; a face that was missed stays known until its track times out."""
         now_ms = frame.span.start_ms
         oldest_ms = now_ms - self._settings.track_timeout_ms
-        missed = [face for face in _unmatched(self._known, detections) if self._last_detected_ms[face] >= oldest_ms]
+        missed = [face for face in unmatched(self._known, detections) if self._last_detected_ms[face] >= oldest_ms]
         self._last_detected_ms = {
             **{face: self._last_detected_ms[face] for face in missed},
             **dict.fromkeys(detections, now_ms),
@@ -125,12 +133,12 @@ class _Shot:
     def _search_whole(self, frame: Frame, begins_shot: bool) -> Iterator[Observation]:
         """Search the whole image; yield the buffered observations, which are final then, and that of this frame."""
         detections = self._detector.search(frame)
-        if missed := _unmatched(self._known, detections):
+        if missed := unmatched(self._known, detections):
             nearby = self._detector.look_near(frame, missed)
-            detections = left_to_right((*detections, *_unmatched(nearby, detections)))
-        if self._report is not None and _unmatched(self._detector.smaller(frame), detections):
+            detections = left_to_right((*detections, *unmatched(nearby, detections)))
+        if self._report is not None and unmatched(self._detector.smaller(frame), detections):
             self._report.small_faces += 1
-        for face in _unmatched(detections, self._known):
+        for face in unmatched(detections, self._known):
             self._search_backwards(face)
         yield from self._buffered
         yield Observation(frame, begins_shot, detections)
@@ -150,12 +158,12 @@ class _Shot:
             self._buffered[number] = replace(observation, detections=left_to_right((*observation.detections, face)))
 
 
-def _unmatched(faces: Sequence[Detection], others: Sequence[Detection]) -> list[Detection]:
+def unmatched(faces: Sequence[Detection], others: Sequence[Detection]) -> list[Detection]:
     """Return the detections whose boxes match none of the others."""
     if not faces or not others:
         return list(faces)
-    unmatched = _ious(faces, others).max(1) < MIN_SAME_FACE_IOU
-    return [face for face, is_unmatched in zip(faces, unmatched, strict=True) if is_unmatched]
+    overlaps = _ious(faces, others).max(1)
+    return [face for face, overlap in zip(faces, overlaps, strict=True) if overlap < MIN_SAME_FACE_IOU]
 
 
 def _matches(detections: Sequence[Detection], face: Detection) -> list[Detection]:

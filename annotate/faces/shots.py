@@ -54,13 +54,17 @@ def limit_frame_rate(frames: Iterable[Frame], frame_rate: float | None, max_fram
 
 
 def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bool]]:
-    """Yield each frame and whether it begins a shot: at the start, at a cut, after a gap in time, or in another size."""
+    """Yield each frame and whether it begins a shot: at the start, at a cut, after a gap in time, or in another size.
+
+    A frame with the very image of the one before is no cut, and does not count for the mean distance.
+    """
     distances: deque[float] = deque(maxlen=_DISTANCES_KEPT)
     intervals: deque[int] = deque(maxlen=INTERVALS_KEPT)
-    last_start_ms, last_thumbnail, last_size_px = 0, None, None
+    last_start_ms, last_image, last_thumbnail, last_size_px = 0, None, None, None
     for frame in frames:
-        thumbnail = _Thumbnail.of(frame.image)
-        if last_thumbnail is None:
+        is_repeated = frame.image is last_image
+        thumbnail = last_thumbnail if is_repeated else _Thumbnail.of(frame.image)
+        if last_thumbnail is None or thumbnail is None:
             begins = True
         elif frame.displayed_px != last_size_px:
             begins = True
@@ -69,15 +73,16 @@ def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bo
             interval_ms = frame.span.start_ms - last_start_ms
             distance = last_thumbnail.distance(thumbnail)
             mean_distance = sum(distances) / len(distances) if distances else 0.0
-            is_cut = distance >= max(CUT_DISTANCE, CUT_RATIO * mean_distance)
+            is_cut = not is_repeated and distance >= max(CUT_DISTANCE, CUT_RATIO * mean_distance)
             begins = is_cut or is_gap(interval_ms, intervals, gap_ms)
             intervals.append(interval_ms)
             if begins:
                 distances.clear()
-            else:
+            elif not is_repeated:
                 distances.append(distance)
         yield frame, begins
-        last_start_ms, last_thumbnail, last_size_px = frame.span.start_ms, thumbnail, frame.displayed_px
+        last_start_ms, last_image = frame.span.start_ms, frame.image
+        last_thumbnail, last_size_px = thumbnail, frame.displayed_px
 
 
 def is_gap(interval_ms: int, earlier_ms: Collection[int], gap_ms: int) -> bool:

@@ -126,7 +126,7 @@ def link_detections(observations: Iterable[Observation], settings: Settings) -> 
                 track.missed = True
         matched = set(matches.values())
         new = [detection for number, detection in enumerate(observation.detections) if number not in matched]
-        for detection in _drop_contained(new, [track.detection.box for track in tracks]):
+        for detection in drop_contained(new, [track.detection.box for track in tracks]):
             returned = _most_alike(lost, detection)
             if returned is None:
                 tracks.append(_Track(track_count, frame.span.start_ms, detection))
@@ -140,7 +140,7 @@ def link_detections(observations: Iterable[Observation], settings: Settings) -> 
 
 
 def _assign(tracks: list[_Track], detections: tuple[Detection, ...], frame: Frame, min_overlap: float) -> dict[int, int]:
-    """Return index of a track -> index of the detection that continues it (Jonker & Volgenant, 1987)."""
+    """Return index of a track -> index of the detection that continues it."""
     if not tracks or not detections:
         return {}
     boxes = [detection.box for detection in detections]
@@ -150,9 +150,7 @@ def _assign(tracks: list[_Track], detections: tuple[Detection, ...], frame: Fram
     )
     unlikeness = 1 - _likenesses(tracks, detections)
     costs = 1 - overlaps + LIKENESS_WEIGHT * unlikeness
-    costs[overlaps < min_overlap * unlikeness.clip(MIN_OVERLAP_SHARE, 1)] = _FORBIDDEN
-    _, assigned, _ = lap.lapjv(costs, extend_cost=True, cost_limit=_FORBIDDEN / 2)
-    return {position: int(number) for position, number in enumerate(np.asarray(assigned)) if number >= 0}
+    return assign(costs, ~(overlaps < min_overlap * unlikeness.clip(MIN_OVERLAP_SHARE, 1)))
 
 
 def _likenesses(tracks: Sequence[_Track], detections: Sequence[Detection]) -> NDArray[np.float64]:
@@ -160,12 +158,23 @@ def _likenesses(tracks: Sequence[_Track], detections: Sequence[Detection]) -> ND
 
     The shape is (len(tracks), len(detections)).
     """
-    if not tracks or not len(detections[0].features):
-        return np.zeros((len(tracks), len(detections)))
-    faces = np.array([track.features for track in tracks], np.float64)
+    return likenesses([track.features for track in tracks], detections)
+
+
+def likenesses(features: Sequence[NDArray[np.float32]], detections: Sequence[Detection]) -> NDArray[np.float64]:
+    """Return how much faces with ``features`` look like each detection, of which there is one at least."""
+    if not features or not len(detections[0].features):
+        return np.zeros((len(features), len(detections)))
+    faces = np.array(features, np.float64)
     alike: NDArray[np.float64] = faces @ np.array([detection.features for detection in detections]).T
     alike /= np.linalg.norm(faces, axis=1, keepdims=True).clip(1e-9)
     return alike
+
+
+def assign(costs: NDArray[np.float64], is_possible: NDArray[np.bool_]) -> dict[int, int]:
+    """Return row -> column of the possible assignment with the least cost (Jonker & Volgenant, 1987)."""
+    _, assigned, _ = lap.lapjv(np.where(is_possible, costs, _FORBIDDEN), extend_cost=True, cost_limit=_FORBIDDEN / 2)
+    return {row: int(column) for row, column in enumerate(np.asarray(assigned)) if column >= 0}
 
 
 def _most_alike(tracks: list[_Track], detection: Detection) -> _Track | None:
@@ -174,7 +183,7 @@ def _most_alike(tracks: list[_Track], detection: Detection) -> _Track | None:
     return tracks[int(alike.argmax())] if alike.max(initial=0) >= MIN_LIKENESS else None
 
 
-def _drop_contained(detections: list[Detection], tracked: list[Box]) -> list[Detection]:
+def drop_contained(detections: list[Detection], tracked: list[Box]) -> list[Detection]:
     """Return detections without those within a tracked face or a larger detection, such as a mouth in a face."""
     if not detections:
         return []

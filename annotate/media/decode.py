@@ -27,7 +27,8 @@ from annotate.media.ffmpeg import (
 from annotate.media.packets import Packets
 from annotate.media.probe import Video
 from annotate.media.sizing import Sizing, Stamp, read_stamps
-from annotate.settings import NO_HWACCEL, ONE_CORE, Limits
+from annotate.media.skipping import SKIPPED_FRAMES, leaves_out, repeat_pictures
+from annotate.settings import ALL_FRAMES, KEY, NO_HWACCEL, ONE_CORE, Limits
 from annotate.span import MS_PER_S, Span
 
 BLACK, WHITE = 16, 235
@@ -74,7 +75,8 @@ class Frame:
     this one, or ``index`` itself. ``image`` is (height, width) uint8 luma in limited range, 16..235. ``span`` ends where the
     next frame begins. ``picture_px`` is (width, height) of the displayed picture, None if the image has its size. ``chroma``
     are the blue and red differences, (2, height / 2, width / 2) rounded up, or none of a gray picture. ``start_us`` is where
-    ``span`` starts on ffmpeg's clock, to the microsecond.
+    ``span`` starts on ffmpeg's clock, to the microsecond. ``shown_us`` is None, or, for a frame that was not decoded, where
+    the one starts whose image it has.
     """
 
     index: int
@@ -84,6 +86,7 @@ class Frame:
     picture_px: tuple[int, int] | None = None
     chroma: NDArray[np.uint8] = field(default_factory=_no_chroma)
     start_us: int = 0
+    shown_us: int | None = None
 
     @property
     def displayed_px(self) -> tuple[int, int]:
@@ -120,6 +123,7 @@ def decode(
     limits: Limits = ONE_CORE,
     report: DecodingReport | None = None,
     start_s: int = 0,
+    mode: str = ALL_FRAMES,
 ) -> Generator[Frame, None, None]:
     """Yield every frame of ``video`` upright, deinterlaced where needed.
 
@@ -130,10 +134,12 @@ def decode(
     One process is read: raw images, lines with the times and sizes of frames, and one line per packet as stored in the file.
     Only the video stream can fail a video: audio that ffmpeg cannot handle is left aside. No frame is
     duplicated or dropped to make a constant rate. Closing the generator ends the process. Errors and warnings name the
-    video's ``display_path``.
+    video's ``display_path``. In a ``mode`` that leaves frames out (`annotate.media.skipping.leaves_out`), these are yielded
+    too, with the image of the last one that was decoded.
 
     Raises:
         DecodingError: no frame could be decoded, or the decoder hung. ``report`` records lesser damage.
+        UnmatchedTimesError: the ``mode`` leaves frames out, and it cannot be told which.
         FFmpegError: ffmpeg could not be started.
     """
     report = DecodingReport() if report is None else report
@@ -141,7 +147,7 @@ def decode(
     for copied in dict.fromkeys(((video.stream, *(stream.index for stream in video.audio)), (video.stream,), ())):
         report.warnings.clear()
         report.warning_count = 0
-        status = yield from _decode(video, size, limits, report, sought_s, copied)
+        status = yield from _decode(video, size, limits, report, sought_s, copied, mode)
         if report.frames:
             return
         if not status:  # there is none to decode, such as beyond the end
@@ -158,6 +164,7 @@ def _decode(
     report: DecodingReport,
     sought_s: int,
     copied: Sequence[int],
+    mode: str,
 ) -> Generator[Frame, None, int]:
     """Yield the frames of one decoding, during which the packets of the streams ``copied`` are read; return its status."""
     size = size if isinstance(size, tuple) or video.has_square_pixels else size.size_px(video.width_px, video.height_px)
@@ -165,7 +172,7 @@ def _decode(
     packets = Packets(clock.has_durations)
     with line_channel() as decoded, line_channel() as delivered, line_channel() as stored:
         channels = (decoded, delivered, stored)
-        command = _command(video, size, limits, [channel.target for channel in channels], copied, sought_s)
+        command = _command(video, size, limits, [channel.target for channel in channels], copied, sought_s, mode)
         read_stderr = functools.partial(collect_warnings, report=report, video=video)
         inherited = tuple(descriptor for channel in channels for descriptor in channel.inherited)
         with ffmpeg_process(command, read_stderr, inherited=inherited) as process:
@@ -174,7 +181,8 @@ def _decode(
             assert process.stdout is not None
             _widen_pipe(process.stdout)
             pictures = _read_pictures(process.stdout, stamps, report, video, size, limits.stall_timeout_s)
-            yield from _with_spans(pictures, report, clock, packets, wait_for_packets)
+            with repeat_pictures(pictures, video, copied, sought_s, mode, limits.stall_timeout_s) as shown:
+                yield from _with_spans(shown, report, clock, packets, wait_for_packets)
             process.wait()
             wait_for_packets()
     report.packets_end_ms = max(report.packets_end_ms, packets.end_us // _US_PER_MS + sought_s * MS_PER_S)
@@ -201,6 +209,7 @@ def _command(
     targets: Sequence[str],
     copied: Sequence[int] = (),
     sought_s: int = 0,
+    mode: str = ALL_FRAMES,
 ) -> list[str]:
     """Return a command with one filter chain and up to four outputs: two of stamps, images and packets.
 
@@ -214,7 +223,9 @@ def _command(
     options: dict[str, str | int] = {} if limits.hwaccel == NO_HWACCEL else {"hwaccel": limits.hwaccel}
     if sought_s:
         options["ss"] = sought_s
-    source = restricted_input(threads=limits.threads, max_pixels=limits.max_pixels, **options)
+    if leaves_out(video, mode):
+        options["skip_frame"] = SKIPPED_FRAMES[mode]
+    source = restricted_input(threads=limits.threads if mode != KEY else 1, max_pixels=limits.max_pixels, **options)
     as_decoded = shown_part(source, video).split()
     frames = deinterlace(as_decoded[1], video).split()
     sides = size if isinstance(size, tuple) else size.expressions
@@ -340,8 +351,10 @@ def _frame(report: DecodingReport, clock: _Clock, started: tuple[int, Stamp, _Pi
     report.frames += 1 + lost
     report.end_ms = end_ms
     span, displayed_px = Span(start_ms, end_ms), stamp.displayed_px(clock.video)
-    start_us = clock.sought_ms * _US_PER_MS + stamp.start_us
-    return Frame(first, first + lost, span, picture.luma, displayed_px, picture.chroma, start_us)
+    sought_us = clock.sought_ms * _US_PER_MS
+    shown_us = None if stamp.shown_us is None else sought_us + stamp.shown_us
+    start_us = sought_us + stamp.start_us
+    return Frame(first, first + lost, span, picture.luma, displayed_px, picture.chroma, start_us, shown_us)
 
 
 def _widen_pipe(pipe: IO[bytes]) -> None:

@@ -28,6 +28,7 @@ from annotate.storage.local.files import check_readable
 _STREAM = re.compile(r"^\s+Stream #0:(?P<index>\d+)\S*: (?P<kind>\w+): (?P<details>.*)$")
 _SIZE = re.compile(r", (?P<width>\d+)x(?P<height>\d+)(?: \[?SAR (?P<across>\d+):(?P<down>\d+))?")
 _FRAME_RATE = re.compile(r"(?P<rate>[\d.]+)(?P<thousand>k?) fps")
+_INTERLACED = re.compile(r"\b(?:top|bottom)(?: coded)? first\b")
 _COLORS = re.compile(r" \w+\((?:\d+ bpc, )?(?:(?:tv|pc), )?(?P<colors>[\w-]+(?:/[\w-]+/[\w-]+)?)[,)]")
 _ROTATION = re.compile(r"rotation of (?P<degrees>-?[\d.]+) degrees")
 _DURATION = re.compile(r"^\s+Duration: (?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>[\d.]+)")
@@ -78,7 +79,8 @@ class Video:
     ``frame_rate`` are as stated by the container, or None. ``container`` is ffmpeg's name of the format. ``streams`` are all
     streams of the file, ``stream`` is the index of the video stream. ``start_s`` is the container's start time;
     ``has_square_pixels`` tells whether pixels are displayed as stored. ``cropping`` is that of the upright frame, if the
-    container states any. ``colors`` tell how frames are to be shown.
+    container states any. ``colors`` tell how frames are to be shown. ``is_interlaced`` tells whether frames are stated to
+    consist of two fields.
     """
 
     path: Path
@@ -93,6 +95,7 @@ class Video:
     has_square_pixels: bool = True
     cropping: Cropping | None = None
     colors: Colors = field(default_factory=Colors)
+    is_interlaced: bool = False
     ffmpeg: FFmpeg = field(default_factory=find_ffmpeg, compare=False, repr=False)
     """The ffmpeg that decodes it; searched for if not given."""
     display_path: object = None
@@ -114,6 +117,11 @@ class Video:
         Priming samples of audio may precede it: ffmpeg 5.1 counts from them, newer versions do not.
         """
         return max(0.0, -self.start_s)
+
+    @property
+    def codec(self) -> str:
+        """ffmpeg's name of the codec of the video stream; empty if unknown."""
+        return next((stream.codec for stream in self.streams if stream.index == self.stream), "")
 
     @property
     def audio(self) -> tuple[Stream, ...]:
@@ -205,6 +213,7 @@ def parse_description(path: Path, text: str, ffmpeg: FFmpeg | None = None, displ
         has_square_pixels=_has_square_pixels(chosen["details"]),
         cropping=None if cropping is None else cropping.rotated(round(-degrees / 90)),
         colors=_colors(chosen["details"]),
+        is_interlaced=_INTERLACED.search(chosen["details"]) is not None,
         ffmpeg=find_ffmpeg() if ffmpeg is None else ffmpeg,
         display_path=display_path,
     )

@@ -46,13 +46,17 @@ class Sizing:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Time and duration of a picture in microseconds, its size, and the number of frames lost before it."""
+    """Time and duration of a picture in microseconds, its size, and the number of frames lost before it.
+
+    ``shown_us`` is the start of the frame whose picture it shows if that is another one (see `annotate.media.skipping`).
+    """
 
     start_us: int
     duration_us: int
     width_px: int
     height_px: int
     lost: int = 0
+    shown_us: int | None = None
 
     def displayed_px(self, video: Video) -> tuple[int, int]:
         """Return the displayed size.

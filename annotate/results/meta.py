@@ -16,7 +16,7 @@ from annotate import version
 from annotate.errors import StorageError
 from annotate.media.picture_size import PictureSize
 from annotate.results.damage import Damage
-from annotate.settings import DETECTORS, NO_BASELINE, Settings
+from annotate.settings import ALL_FRAMES, DETECTORS, NO_BASELINE, Settings
 from annotate.storage.base import storage_for
 from annotate.storage.values import FileStat, PathOrUrl
 
@@ -64,7 +64,8 @@ class Meta:
     ``renders`` are relative paths from the folder of the sidecar to rendered videos, with slashes and escaped by
     `json_safe_text`. ``former_name`` is the name of the video in the sidecar if both were renamed since (`renamed`), else
     empty; it is not written. ``small_faces`` is the number of searches of the video that saw a face a little smaller than
-    the smallest to find.
+    the smallest to find. ``decoded_whole`` is why all frames were decoded although the settings leave some out
+    (see `annotate.media.skipping`), else empty; it is not written then.
     """
 
     analysis_version: int
@@ -86,6 +87,7 @@ class Meta:
     former_name: str = field(default="", compare=False)
     size_changes: tuple[PictureSize, ...] = ()
     small_faces: int = 0
+    decoded_whole: str = ""
 
     def size_px_at(self, time_ms: int) -> tuple[int, int]:
         """Return width and height of the displayed frame at a time; boxes at that time are in its pixels."""
@@ -114,14 +116,15 @@ class Meta:
         return Damage(self.missing_s, sum(self.warnings.values()))
 
     def to_json(self) -> str:
-        """Return the text of the sidecar; a video of one size has no ``size_changes`` in it, most renders no ``options``."""
+        """Return the text of the sidecar; most have no ``size_changes`` and no ``decoded_whole`` in it."""
         content = asdict(self)
         del content["former_name"]
         for render in content["renders"].values():
             if not render["options"]:
                 del render["options"]
-        if not self.size_changes:
-            del content["size_changes"]
+        for name in ("size_changes", "decoded_whole"):
+            if not content[name]:
+                del content[name]
         return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
     def renamed(self, sidecar: PathOrUrl) -> Meta:
@@ -195,6 +198,7 @@ def parse_meta(text: bytes, path: PathOrUrl | None = None) -> Meta | None:
         and math.isfinite(meta.duration_s)
         and isinstance(meta.faces, int)
         and isinstance(meta.small_faces, int)
+        and isinstance(meta.decoded_whole, str)
         and isinstance(meta.width_px, int)
         and isinstance(meta.height_px, int)
         and all(isinstance(value, int) and value > 0 for change in changes for value in (change.width_px, change.height_px))
@@ -215,10 +219,11 @@ _SIDECAR_KEYS = {"detection_interval_ms": "look_interval_ms", "chunk_s": "part_s
 def result_settings(settings: Settings) -> dict[str, Any]:
     """Return the settings as recorded in a sidecar: the detector by its name and version, and without the model.
 
-    The sidecar has the hash of the model. A baseline is recorded only if there is one, so that sidecars of before are those
-    of tables without it.
+    The sidecar has the hash of the model. A baseline is recorded only if there is one, and which frames are decoded only if
+    not all, so that sidecars of before are those of tables without these.
     """
-    left_out = {"model"} | ({"baseline"} if settings.baseline == NO_BASELINE else set())
+    usual = {"baseline": NO_BASELINE, "decode": ALL_FRAMES}
+    left_out = {"model"} | {name for name, value in usual.items() if getattr(settings, name) == value}
     names = {item.name: _SIDECAR_KEYS.get(item.name, item.name) for item in fields(settings) if item.name not in left_out}
     return {key: getattr(settings, name) for name, key in names.items()} | {"detector": DETECTORS[settings.detector]}
 

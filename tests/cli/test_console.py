@@ -131,6 +131,12 @@ def test_closing_table_counts_videos_with_small_faces_in_one_remark() -> None:
     assert "--min-face" not in closing_table(ALL)
 
 
+def test_closing_table_counts_videos_that_were_decoded_whole() -> None:
+    remark = closing_table([replace(ANNOTATED, decoded_whole=True)]).split("\n\n")[1].splitlines()[-1]
+    assert re.match(r" +1 video .*--decode", remark)
+    assert "--decode" not in closing_table(ALL)
+
+
 def test_closing_table_has_no_empty_lists() -> None:
     assert closing_table([ANNOTATED]).split("\n\n")[1:] == ["1 video: 1 annotated."]
 

@@ -119,6 +119,7 @@ def test_invalid_content_is_none(tmp_path: Path, content: bytes) -> None:
         ("height_px", None),
         ("source", {"name": 5, "size_bytes": 1, "mtime_ns": 1, "hash": ""}),
         ("small_faces", "many"),
+        ("decoded_whole", None),
         ("unknown", 1),
     ],
 )
