@@ -17,6 +17,7 @@ from annotate.training.dataset.storage import BlockOrigin, Dataset, Split, open_
 
 _NEED_TORCH = (
     *("models", "test_plots.py", "test_still_motion.py", "test_trainer.py", "test_block_training.py"),
+    "recipe/source_files.py",
     *(f"recipe/test_{name}.py" for name in ("blend", "sources", "stability", "still_faces", "talking", "train")),
 )
 
