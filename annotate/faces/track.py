@@ -162,7 +162,10 @@ def _likenesses(tracks: Sequence[_Track], detections: Sequence[Detection]) -> ND
 
 
 def likenesses(features: Sequence[NDArray[np.float32]], detections: Sequence[Detection]) -> NDArray[np.float64]:
-    """Return how much faces with ``features`` look like each detection, of which there is one at least."""
+    """Return how much faces with ``features`` (n,) look like each detection, of which there is one at least.
+
+    The shape is (len(features), len(detections)); 1 is most alike, and all are 0 if the detector gives no features.
+    """
     if not features or not len(detections[0].features):
         return np.zeros((len(features), len(detections)))
     faces = np.array(features, np.float64)
@@ -172,7 +175,10 @@ def likenesses(features: Sequence[NDArray[np.float32]], detections: Sequence[Det
 
 
 def assign(costs: NDArray[np.float64], is_possible: NDArray[np.bool_]) -> dict[int, int]:
-    """Return row -> column of the possible assignment with the least cost (Jonker & Volgenant, 1987)."""
+    """Return row -> column of the possible assignment with the least cost (Jonker & Volgenant, 1987).
+
+    ``costs`` and ``is_possible`` are (rows, columns); rows without a possible column are left out.
+    """
     _, assigned, _ = lap.lapjv(np.where(is_possible, costs, _FORBIDDEN), extend_cost=True, cost_limit=_FORBIDDEN / 2)
     return {row: int(column) for row, column in enumerate(np.asarray(assigned)) if column >= 0}
 

@@ -22,7 +22,6 @@ from annotate.training.recipe.sources import (
     SCANS,
     SMALL,
     WEB,
-    Source,
     certain,
     load_source,
 )
@@ -46,7 +45,7 @@ STILL_PX = 60
 class Teaching:
     """Models whose mean predictions are blended by ``weight`` (0..1) into the targets of the sources ``on``."""
 
-    teachers: tuple[Path, ...] = ()
+    teachers: tuple[Path, ...]
     weight: float = 0.3
     on: tuple[str, ...] = (WEB,)
 
@@ -89,39 +88,40 @@ def load_mixture(
         source = load_source(name, folder, label_share=label_share, cache=cache)
         if not use_all:
             validation[name] = source.validation
-        if shares[name] > 0:
-            stills = _to_train_on(name, source, folder, use_all, teaching or Teaching(), cache)
-            training[name] = stills, shares[name] / total
-            if shares[TALKING] > 0 and name in TALKING_COUNTS:
-                talking.append(_talking(name, source, folder, use_all, cache))
+        if shares[name] == 0:
+            continue
+        part, stills = ("all", source.whole) if use_all else ("training", source.training)
+        path = folder / FILES[name]
+        taught = (
+            _teach(stills, f"taught-{name}-{part}", path, teaching, cache) if teaching and name in teaching.on else stills
+        )
+        training[name] = replace(taught, pixels=resize_faces(taught.pixels, STILL_PX)), shares[name] / total
+        if shares[TALKING] > 0 and name in TALKING_COUNTS:
+            count = TALKING_COUNTS[name]
+            talking.append(_talking(stills, count, f"talking-{name}-{count}-{part}-{label_share:g}", path, cache))
     if talking:
         training[TALKING] = sum(talking[1:], talking[0]), shares[TALKING] / total
     return Mixture(training, validation, left_out)
 
 
-def _to_train_on(name: str, source: Source, folder: Path, use_all: bool, teaching: Teaching, cache: Path | None) -> Stills:
-    stills = source.whole if use_all else source.training
-    if teaching.teachers and name in teaching.on:
+def _teach(stills: Stills, kept_name: str, path: Path, teaching: Teaching, cache: Path | None) -> Stills:
+    """Return stills of the source at ``path`` with the teachers' predictions in their targets."""
 
-        def teach() -> Arrays:
-            return {"predicted": predict_mean(teaching.teachers, stills.pixels)}
+    def predict() -> Arrays:
+        return {"predicted": predict_mean(teaching.teachers, stills.pixels)}
 
-        inputs = [folder / FILES[name], *sorted(teaching.teachers)]
-        predicted = keep(cache, f"taught-{name}-{'all' if use_all else 'training'}", inputs, teach)["predicted"]
-        targets = (1 - teaching.weight) * stills.targets + teaching.weight * predicted.astype(np.float32)
-        stills = replace(stills, targets=targets.astype(np.float32))
-    return replace(stills, pixels=resize_faces(stills.pixels, STILL_PX))
+    predicted = keep(cache, kept_name, [path, *sorted(teaching.teachers)], predict)["predicted"].astype(np.float32)
+    return replace(stills, targets=(1 - teaching.weight) * stills.targets + np.float32(teaching.weight) * predicted)
 
 
-def _talking(name: str, source: Source, folder: Path, use_all: bool, cache: Path | None) -> Stills:
-    """Return talking faces made of a source's stills to train on."""
+def _talking(stills: Stills, count: int, kept_name: str, path: Path, cache: Path | None) -> Stills:
+    """Return talking faces made of stills of the source at ``path``."""
 
     def make() -> Arrays:
-        stills = source.whole if use_all else source.training
-        made = make_talking(stills, TALKING_COUNTS[name], np.random.default_rng(0))
+        made = make_talking(stills, count, np.random.default_rng(0))
         return {"pixels": resize_faces(made.pixels, STILL_PX), "targets": made.targets}
 
-    kept = keep(cache, f"talking-{name}-{'all' if use_all else 'training'}", [folder / FILES[name]], make)
+    kept = keep(cache, kept_name, [path], make)
     return Stills(kept["pixels"].astype(np.uint8, copy=False), kept["targets"].astype(np.float32, copy=False))
 
 

@@ -291,7 +291,7 @@ def main(
         leave_out=leave_out,
         use_all=use_all,
         label_share=label_share,
-        teaching=Teaching(teachers, teacher_weight, teacher_on),
+        teaching=Teaching(teachers, teacher_weight, teacher_on) if teachers else None,
         cache=cache or folder,
     )
     for name, (stills, share) in mixture.training.items():

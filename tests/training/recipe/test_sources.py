@@ -111,6 +111,16 @@ def test_a_source_left_out_is_only_reported(data: Path) -> None:
     assert loaded.left_out["ferplus"].labels.tolist() == [*range(7), *range(7)]
 
 
+def test_talking_faces_have_the_targets_of_their_run(data: Path) -> None:
+    counts = {"ferplus": 4}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mixture, "TALKING_COUNTS", counts)
+        patch.setattr(mixture, "make_talking", lambda stills, count, _: stills.take(np.arange(count)))
+        shares = [load_mixture(data, label_share=share, cache=data / "cache").training["talking"][0] for share in (0.0, 0.5)]
+    assert (shares[0].targets.max(1) == 1).all()
+    assert shares[1].targets.max(1) == pytest.approx(0.5)
+
+
 def test_all_stills_are_trained_on_if_wanted(data: Path) -> None:
     parts, everything = (load_mixture(data, use_all=use_all, cache=data / "cache") for use_all in (False, True))
     assert everything.validation == {}
