@@ -56,6 +56,8 @@ class TrainingPlan:
     """Share of the steps used for warm-up."""
     seed: int
     label_smoothing: float = 0.0
+    is_mixed_precision: bool = False
+    """Whether the network computes in bfloat16, as is fast on a GPU."""
     average_decay: float | None = None
     """Decay of the moving average of the weights (Polyak averaging), which is validated and saved; None disables it."""
     patience: int | None = None
@@ -191,7 +193,9 @@ class Trainer(Generic[Network]):
     def _train_step(self, inputs: Tensor, targets: Tensor, rate: float) -> float:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        loss = functional.cross_entropy(self.network(inputs), targets, label_smoothing=self._plan.label_smoothing)
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self._plan.is_mixed_precision):
+            predicted = self.network(inputs)
+        loss = functional.cross_entropy(predicted.float(), targets, label_smoothing=self._plan.label_smoothing)
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP_NORM)

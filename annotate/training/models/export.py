@@ -89,8 +89,9 @@ def load_frames(path: Path) -> FrameNetwork:
     """
     if path.suffix == ".onnx":
         return restore(path, torch.rand(8, 1, INPUT_SIZE_PX, INPUT_SIZE_PX))
-    weights = torch.load(path, weights_only=True)
-    frames = FrameNetwork.of_stem(len(next(iter(weights.values()))))
+    weights = torch.load(path, weights_only=True, map_location="cpu")
+    input_px = len(weights["shrink"]) if "shrink" in weights else INPUT_SIZE_PX
+    frames = FrameNetwork.of_stem(len(weights["features.0.weight"]), input_px)
     frames.load_state_dict(weights)
     return frames
 

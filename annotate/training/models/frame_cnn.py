@@ -74,12 +74,12 @@ class FrameNetwork(nn.Module):
     """Map crops (N, 1, 80, 80) in 0..1 to logits (N, 7); 1.4 M parameters, 81 M multiply-adds per crop.
 
     Crops of another size are not resized: training passes crops that are already downscaled. ``width`` multiplies the
-    channels of every layer; it is rounded to a multiple of one eighth.
+    channels of every layer; it is rounded to a multiple of one eighth. ``input_px`` is the side of the downscaled crops.
     """
 
     shrink: Tensor
 
-    def __init__(self, dropout: float = 0.2, width: float = 1.0) -> None:
+    def __init__(self, dropout: float = 0.2, width: float = 1.0, input_px: int = INPUT_SIZE_PX) -> None:
         super().__init__()
         steps = max(1, round(width * WIDTH_STEPS))
         stem = inputs = STEM_CHANNELS * steps // WIDTH_STEPS
@@ -89,7 +89,7 @@ class FrameNetwork(nn.Module):
                 outputs = channels * steps // WIDTH_STEPS
                 stages.append(_Residual(inputs, outputs, stride=2 if number and not block else 1))
                 inputs = outputs
-        self.register_buffer("shrink", view_matrix(1.0), persistent=False)
+        self.register_buffer("shrink", view_matrix(1.0, size_px=input_px), persistent=input_px != INPUT_SIZE_PX)
         self.features = nn.Sequential(
             nn.Conv2d(1, stem, 5, 2, 2, bias=False),
             nn.BatchNorm2d(stem),
@@ -99,9 +99,14 @@ class FrameNetwork(nn.Module):
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(inputs, len(EMOTIONS)))
 
     @classmethod
-    def of_stem(cls, channels: int) -> FrameNetwork:
+    def of_stem(cls, channels: int, input_px: int = INPUT_SIZE_PX) -> FrameNetwork:
         """Return the network whose first layer has this many channels."""
-        return cls(width=channels / STEM_CHANNELS)
+        return cls(width=channels / STEM_CHANNELS, input_px=input_px)
+
+    @property
+    def input_px(self) -> int:
+        """Side of the crops that the network computes on."""
+        return len(self.shrink)
 
     def forward(self, crops: Tensor) -> Tensor:
         if crops.shape[-1] == CROP_SIZE_PX:

@@ -17,7 +17,7 @@ MIN_SCALE, MAX_SCALE = 0.82, 1.18
 
 
 def augment(faces: Tensor, random: torch.Generator, strength: float = 1.0, size_px: int = CROP_SIZE_PX) -> Tensor:
-    """Return augmented crops (N, 1, size_px, size_px) in 0..1 of faces (N, 1, h, w) in 0..1.
+    """Return augmented crops (N, 1, size_px, size_px) in 0..1 of faces (N, 1, h, w) in 0..1; ``random`` is on their device.
 
     Apply mirroring, rotation, shift, scale and stretch; lighting; to some, low resolution, a masked background (like the
     masked training faces), occlusion; and noise. ``strength`` (0..1) scales all but the geometric transforms.
@@ -27,8 +27,20 @@ def augment(faces: Tensor, random: torch.Generator, strength: float = 1.0, size_
     faces = _lower_resolution(faces, random, share=0.35 * strength)
     faces = _mask_background(faces, random, share=0.08 * strength)
     faces = _occlude(faces, random, share=0.3 * strength)
-    noise = torch.randn(faces.shape, generator=random) * 0.04 * strength * _uniform(faces, random, 0, 1) ** 2
+    noise = (
+        torch.randn(faces.shape, generator=random, device=faces.device)
+        * 0.04
+        * strength
+        * _uniform(faces, random, 0, 1) ** 2
+    )
     return (faces + noise).clamp(0, 1)
+
+
+def resize(faces: Tensor, size_px: int) -> Tensor:
+    """Return faces (N, 1, size, size) downscaled to (N, 1, size_px, size_px); those of that size as they are."""
+    if faces.shape[-1] == size_px:
+        return faces
+    return functional.interpolate(faces, (size_px, size_px), mode="bilinear", antialias=True)
 
 
 def resize_to_crop(faces: Tensor) -> Tensor:
@@ -37,7 +49,7 @@ def resize_to_crop(faces: Tensor) -> Tensor:
 
 
 def _uniform(faces: Tensor, random: torch.Generator, low: float, high: float) -> Tensor:
-    return torch.rand((len(faces), 1, 1, 1), generator=random) * (high - low) + low
+    return torch.rand((len(faces), 1, 1, 1), generator=random, device=faces.device) * (high - low) + low
 
 
 def _move(faces: Tensor, random: torch.Generator, size_px: int) -> Tensor:
@@ -63,17 +75,17 @@ def _adjust_light(faces: Tensor, random: torch.Generator, strength: float) -> Te
         + mean
         + _uniform(faces, random, -0.15, 0.15) * strength
     )
-    ramp = torch.linspace(-0.5, 0.5, faces.shape[-1])
+    ramp = torch.linspace(-0.5, 0.5, faces.shape[-1], device=faces.device)
     horizontal, vertical = (_uniform(faces, random, -0.25, 0.25) * strength for _ in range(2))
     faces = faces + ramp * horizontal + ramp[:, None] * vertical
     return faces.clamp(0, 1)
 
 
 def _lower_resolution(faces: Tensor, random: torch.Generator, share: float) -> Tensor:
-    selected = torch.rand(len(faces), generator=random) < share
+    selected = torch.rand(len(faces), generator=random, device=faces.device) < share
     if not selected.any():
         return faces
-    scale = float(torch.rand(1, generator=random)) * 0.55 + 0.25
+    scale = float(torch.rand(1, generator=random, device=faces.device)) * 0.55 + 0.25
     side = round(scale * faces.shape[-1])
     small = functional.interpolate(faces[selected], (side, side), mode="bilinear", antialias=True)
     faces = faces.clone()
@@ -83,7 +95,7 @@ def _lower_resolution(faces: Tensor, random: torch.Generator, share: float) -> T
 
 def _occlude(faces: Tensor, random: torch.Generator, share: float) -> Tensor:
     side = faces.shape[-1]
-    axis = torch.arange(side).float()
+    axis = torch.arange(side, device=faces.device).float()
     center_x, center_y = (_uniform(faces, random, 0, side) for _ in range(2))
     half_width, half_height = (_uniform(faces, random, side * 0.05, side * 0.22) for _ in range(2))
     inside = ((axis - center_x).abs() < half_width) & ((axis[:, None] - center_y).abs() < half_height)
@@ -93,7 +105,7 @@ def _occlude(faces: Tensor, random: torch.Generator, share: float) -> Tensor:
 
 def _mask_background(faces: Tensor, random: torch.Generator, share: float) -> Tensor:
     side = faces.shape[-1]
-    axis = (torch.arange(side) - side / 2 + 0.5) / (side / 2)
+    axis = (torch.arange(side, device=faces.device) - side / 2 + 0.5) / (side / 2)
     radius = _uniform(faces, random, 0.75, 0.95)
     outside = (axis / radius) ** 2 + (axis[:, None] / radius / 1.1) ** 2 > 1
     outside = outside & (_uniform(faces, random, 0, 1) < share)

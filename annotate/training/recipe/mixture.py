@@ -1,16 +1,13 @@
-"""The stills of a training run: shares of the sources in a batch, the source left out, and the teachers' predictions."""
+"""The stills of a training run: shares of the sources in a batch, and the source left out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from annotate.emotions.classifier import Classifier
-from annotate.training.recipe.evaluate import classify_stills
 from annotate.training.recipe.framing import Arrays, keep
 from annotate.training.recipe.sources import (
     FERPLUS,
@@ -42,15 +39,6 @@ STILL_PX = 60
 
 
 @dataclass(frozen=True)
-class Teaching:
-    """Models whose mean predictions are blended by ``weight`` (0..1) into the targets of the sources ``on``."""
-
-    teachers: tuple[Path, ...]
-    weight: float = 0.3
-    on: tuple[str, ...] = (WEB,)
-
-
-@dataclass(frozen=True)
 class Mixture:
     """The stills of a run by source: those to train on with their share of a batch, and those to validate on.
 
@@ -69,13 +57,13 @@ def load_mixture(
     leave_out: str | None = None,
     use_all: bool = False,
     label_share: float = LABEL_SHARE,
-    teaching: Teaching | None = None,
+    still_px: int = STILL_PX,
     cache: Path | None = None,
 ) -> Mixture:
     """Return the mixture of the sources in ``folder``, those with a share of 0 only to validate on.
 
     The whole source ``leave_out`` is left out of training. With ``use_all``, the stills held back to validate are trained on
-    too, and none validate. ``cache`` keeps what takes long to compute.
+    too, and none validate. Stills to train on get a side of ``still_px``. ``cache`` keeps what takes long to compute.
     """
     training: dict[str, tuple[Stills, float]] = {}
     validation, left_out = {}, {}
@@ -92,26 +80,14 @@ def load_mixture(
             continue
         part, stills = ("all", source.whole) if use_all else ("training", source.training)
         path = folder / FILES[name]
-        taught = (
-            _teach(stills, f"taught-{name}-{part}", path, teaching, cache) if teaching and name in teaching.on else stills
-        )
-        training[name] = replace(taught, pixels=resize_faces(taught.pixels, STILL_PX)), shares[name] / total
+        training[name] = replace(stills, pixels=resize_faces(stills.pixels, still_px)), shares[name] / total
         if shares[TALKING] > 0 and name in TALKING_COUNTS:
             count = TALKING_COUNTS[name]
             talking.append(_talking(stills, count, f"talking-{name}-{count}-{part}-{label_share:g}", path, cache))
     if talking:
-        training[TALKING] = sum(talking[1:], talking[0]), shares[TALKING] / total
+        stills = sum(talking[1:], talking[0])
+        training[TALKING] = replace(stills, pixels=resize_faces(stills.pixels, still_px)), shares[TALKING] / total
     return Mixture(training, validation, left_out)
-
-
-def _teach(stills: Stills, kept_name: str, path: Path, teaching: Teaching, cache: Path | None) -> Stills:
-    """Return stills of the source at ``path`` with the teachers' predictions in their targets."""
-
-    def predict() -> Arrays:
-        return {"predicted": predict_mean(teaching.teachers, stills.pixels)}
-
-    predicted = keep(cache, kept_name, [path, *sorted(teaching.teachers)], predict)["predicted"].astype(np.float32)
-    return replace(stills, targets=(1 - teaching.weight) * stills.targets + np.float32(teaching.weight) * predicted)
 
 
 def _talking(stills: Stills, count: int, kept_name: str, path: Path, cache: Path | None) -> Stills:
@@ -123,9 +99,3 @@ def _talking(stills: Stills, count: int, kept_name: str, path: Path, cache: Path
 
     kept = keep(cache, kept_name, [path], make)
     return Stills(kept["pixels"].astype(np.uint8, copy=False), kept["targets"].astype(np.float32, copy=False))
-
-
-def predict_mean(models: Sequence[Path], pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the mean of the models' probabilities (N, 7) for stills (N, h, w) uint8."""
-    mean: NDArray[np.float32] = np.mean([classify_stills(Classifier(model), pixels) for model in models], 0, np.float32)
-    return mean

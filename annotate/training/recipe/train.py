@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from tqdm import tqdm
 
 from annotate.emotions.labels import EMOTIONS
 from annotate.training.metrics import accuracy, balanced_accuracy, confusion_matrix, recall
+from annotate.training.models.export import load_frames
 from annotate.training.models.frame_cnn import INPUT_SIZE_PX, FrameNetwork
 from annotate.training.models.restore import restore
-from annotate.training.recipe.augmentation import augment, resize_to_crop
-from annotate.training.recipe.mixture import SHARES, Mixture, Teaching, load_mixture
+from annotate.training.recipe.augmentation import augment, resize, resize_to_crop
+from annotate.training.recipe.mixture import SHARES, STILL_PX, Mixture, load_mixture
 from annotate.training.recipe.sources import LABEL_SHARE, NAMES
 from annotate.training.trainer import Batch, EpochSummary, LogRow, Trainer, TrainingPlan
 
@@ -33,6 +34,16 @@ _AVERAGED_LOSSES = 100
 _MIXUP_BETA = 0.4
 
 Command = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """Networks whose mean predictions are blended by ``weight`` (0..1) into the targets of the sources ``on``."""
+
+    teachers: tuple[Path, ...]
+    """Weights of training runs or exported models."""
+    weight: float = 0.7
+    on: tuple[str, ...] = tuple(SHARES)
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,7 @@ class TrainingSettings:
     warmup_share: float = 0.03
     small_size_px: int = 36
     small_share: float = 0.3
-    """Share of the steps, at the start, with crops of ``small_size_px``, which are faster, not INPUT_SIZE_PX."""
+    """Share of the steps, at the start, with crops of ``small_size_px``, which are faster, not ``input_px``."""
     augmentation: float = 0.5
     """Strength of low resolution, occlusion, noise and lighting; geometric transforms always have full strength."""
     mild_share: float = 0.25
@@ -62,11 +73,15 @@ class TrainingSettings:
     """Share of the faces that are blended with another of the batch (Zhang et al., "mixup", ICLR 2018)."""
     width: float = 1.0
     """Factor on the channels of the network, a multiple of one eighth."""
+    input_px: int = INPUT_SIZE_PX
+    """Side to which the network downscales crops; that of the installed model has INPUT_SIZE_PX."""
+    device: str = "cpu"
+    """Where to train, as torch names it: on ``cuda``, the network computes in bfloat16."""
     seed: int = 0
 
     def size_px(self, progress: float) -> int:
         """Return the side of the crops in pixels at ``progress`` (0..1), the share of steps done."""
-        return self.small_size_px if progress < self.small_share else INPUT_SIZE_PX
+        return self.small_size_px if progress < self.small_share else self.input_px
 
     def strength(self, progress: float) -> float:
         """Return the strength of the augmentation at ``progress`` (0..1), the share of steps done."""
@@ -81,17 +96,20 @@ class TrainingSettings:
             warmup_share=self.warmup_share,
             seed=self.seed,
             average_decay=self.average_decay,
+            is_mixed_precision=torch.device(self.device).type == "cuda",
         )
 
 
 def predict(network: FrameNetwork, pixels: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
     """Return logits (N, 7) float32 of stills (N, h, w) uint8, not augmented."""
     network.eval()
+    device = next(network.parameters()).device
     outputs = []
     with torch.inference_mode():
         for start in range(0, len(pixels), batch_size):
-            outputs.append(network(resize_to_crop(_to_tensor(pixels[start : start + batch_size]))))
-    logits: NDArray[np.float32] = torch.cat(outputs).numpy()
+            stills = torch.from_numpy(pixels[start : start + batch_size]).to(device)
+            outputs.append(network(resize_to_crop(_to_faces(stills))))
+    logits: NDArray[np.float32] = torch.cat(outputs).cpu().numpy()
     return logits
 
 
@@ -103,7 +121,13 @@ class TrainingRun:
     row: LogRow
 
 
-def train(mixture: Mixture, folder: Path, settings: TrainingSettings, initial: Path | None = None) -> TrainingRun:
+def train(
+    mixture: Mixture,
+    folder: Path,
+    settings: TrainingSettings,
+    initial: Path | None = None,
+    teaching: Teaching | None = None,
+) -> TrainingRun:
     """Return the best round; write checkpoint, weights and log to ``folder``; resume the run there.
 
     The best round has the highest mean accuracy and balanced accuracy over the validation sets, or is the last one if there
@@ -113,11 +137,15 @@ def train(mixture: Mixture, folder: Path, settings: TrainingSettings, initial: P
         TrainingError: ``initial`` contains another network, or the checkpoint in ``folder`` cannot be read.
         OutputError: ``folder`` cannot be written.
     """
-    task = StillTask(mixture, settings)
+    task = StillTask(mixture, settings, teaching)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        network = FrameNetwork(width=settings.width) if initial is None else restore(initial, task.sample())
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = (
+            FrameNetwork(width=settings.width, input_px=settings.input_px)
+            if initial is None
+            else restore(initial, task.sample().cpu())
+        )
+    network.to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(_parameter_groups(network, settings.weight_decay), lr=settings.learning_rate)
     trainer = Trainer(network, optimizer, task, settings.plan(), folder)
     losses: deque[float] = deque(maxlen=_AVERAGED_LOSSES)
@@ -135,8 +163,9 @@ def train(mixture: Mixture, folder: Path, settings: TrainingSettings, initial: P
     return TrainingRun(trainer.load_best(), trainer.best_row)
 
 
-def _to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(pixels)[:, None].float() / 255
+def _to_faces(pixels: Tensor) -> Tensor:
+    """Return faces (N, 1, h, w) in 0..1 of stills (N, h, w) uint8."""
+    return pixels[:, None].float() / 255
 
 
 class StillTask:
@@ -145,14 +174,16 @@ class StillTask:
     identity = ""
     """Empty, so that any checkpoint is resumed: a longer run continues a shorter one."""
 
-    def __init__(self, mixture: Mixture, settings: TrainingSettings) -> None:
+    def __init__(self, mixture: Mixture, settings: TrainingSettings, teaching: Teaching | None = None) -> None:
         self._settings = settings
         self._mixture = mixture
+        self._device = torch.device(settings.device)
         training = mixture.training.values()
-        self._pixels = [stills.pixels for stills, _ in training]
-        self._targets = [stills.targets for stills, _ in training]
+        self._pixels = [torch.from_numpy(stills.pixels).to(self._device) for stills, _ in training]
+        self._targets = [torch.from_numpy(stills.targets).to(self._device) for stills, _ in training]
         self._weights = [_sampling_weights(stills.labels, settings.balance) for stills, _ in training]
         self._counts = [max(1, round(share * settings.batch_size)) for _, share in training]
+        self._teach = None if teaching is None else _Teachers(teaching, list(mixture.training), self._counts, self._device)
 
     def sample(self) -> Tensor:
         """Return crops (N, 1, h, w) like those at the end of training, for batch statistics."""
@@ -162,7 +193,7 @@ class StillTask:
     def batches(self, epoch: int, steps: range) -> Iterator[Batch]:
         """Yield crops (B, 1, h, w) in 0..1 and target distributions (B, 7)."""
         seed = self._settings.seed * 1000 + epoch - 1
-        sampler, random = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+        sampler, random = np.random.default_rng(seed), torch.Generator(self._device).manual_seed(seed)
         orders = [
             sampler.choice(len(weights), count * len(steps), p=weights)
             for weights, count in zip(self._weights, self._counts, strict=True)
@@ -171,12 +202,16 @@ class StillTask:
             indexes = [
                 order[number * count : (number + 1) * count] for order, count in zip(orders, self._counts, strict=True)
             ]
-            pixels = np.concatenate([part[index] for part, index in zip(self._pixels, indexes, strict=True)])
-            targets = np.concatenate([part[index] for part, index in zip(self._targets, indexes, strict=True)])
+            pixels = torch.cat([part[index] for part, index in zip(self._pixels, indexes, strict=True)])
+            targets = torch.cat([part[index] for part, index in zip(self._targets, indexes, strict=True)])
             progress = step / self._settings.steps
-            faces = augment(_to_tensor(pixels), random, self._settings.strength(progress), self._settings.size_px(progress))
-            mixed, blended = _mix(faces, torch.from_numpy(targets), sampler, self._settings.mixup)
-            yield mixed.contiguous(memory_format=torch.channels_last), blended
+            size_px = self._settings.size_px(progress)
+            seen_px = size_px if self._teach is None else max(size_px, self._teach.input_px)
+            faces = augment(_to_faces(pixels), random, self._settings.strength(progress), seen_px)
+            faces, targets = _mix(faces, targets, sampler, self._settings.mixup)
+            if self._teach is not None:
+                targets = self._teach(faces, targets)
+            yield resize(faces, size_px).contiguous(memory_format=torch.channels_last), targets
 
     def validate(self, network: FrameNetwork, summary: EpochSummary) -> LogRow:
         row: LogRow = {"round": summary.number, "steps": summary.steps, "loss": summary.loss}
@@ -200,9 +235,40 @@ def _mix(faces: Tensor, targets: Tensor, sampler: np.random.Generator, share: fl
     if share == 0:
         return faces, targets
     weights = sampler.beta(_MIXUP_BETA, _MIXUP_BETA, len(faces)) * (sampler.random(len(faces)) < share)
-    weight = torch.from_numpy(weights.astype(np.float32))
-    other = torch.from_numpy(sampler.permutation(len(faces)))
+    weight = torch.from_numpy(weights.astype(np.float32)).to(faces.device)
+    other = torch.from_numpy(sampler.permutation(len(faces))).to(faces.device)
     return torch.lerp(faces, faces[other], weight.view(-1, 1, 1, 1)), torch.lerp(targets, targets[other], weight[:, None])
+
+
+class _Teachers:
+    """The networks that teach: their mean prediction for the very faces that the network sees goes into the targets.
+
+    See Beyer et al., "Knowledge distillation: a good teacher is patient and consistent", CVPR 2022.
+    """
+
+    def __init__(self, teaching: Teaching, sources: Sequence[str], counts: Sequence[int], device: torch.device) -> None:
+        self._networks = [
+            load_frames(path).eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            for path in teaching.teachers
+        ]
+        shares = [teaching.weight if source in teaching.on else 0.0 for source in sources]
+        self._weights = torch.tensor(shares, device=device).repeat_interleave(torch.tensor(counts, device=device))[:, None]
+
+    @property
+    def input_px(self) -> int:
+        """Side of the crops that the teacher with the largest ones computes on."""
+        sides: list[int] = [network.input_px for network in self._networks]
+        return max(sides)
+
+    def __call__(self, faces: Tensor, targets: Tensor) -> Tensor:
+        """Return the targets (N, 7) of faces (N, 1, h, w) with the teachers' predictions in them."""
+        with torch.no_grad(), torch.autocast(faces.device.type, torch.bfloat16, enabled=faces.is_cuda):
+            logits = [
+                network(resize(faces, network.input_px).contiguous(memory_format=torch.channels_last))
+                for network in self._networks
+            ]
+        predicted = torch.stack([part.float().softmax(1) for part in logits]).mean(0)
+        return torch.lerp(targets, predicted, self._weights)
 
 
 def _sampling_weights(labels: NDArray[np.int64], balance: float) -> NDArray[np.float64]:
@@ -246,17 +312,14 @@ def _setting(name: str, text: str) -> Callable[[Command], Command]:
 @click.option(
     "--label-share", type=float, default=LABEL_SHARE, show_default=True, help="Weight of FER2013 labels beside FER+ votes."
 )
-@click.option(
-    "--teacher", "teachers", type=_FILE, multiple=True, help="Model whose predictions, or their mean, go into the targets."
-)
+@click.option("--teacher", "teachers", type=_FILE, multiple=True, help="Trained weights or model that teaches.")
 @click.option("--teacher-weight", type=float, default=Teaching.weight, show_default=True, help="Weight of the teachers.")
 @click.option(
     "--teacher-on",
-    type=click.Choice(NAMES),
+    type=click.Choice(tuple(SHARES)),
     multiple=True,
     default=Teaching.on,
-    show_default=True,
-    help="Sources taught by the teachers.",
+    help="Source whose targets the teachers change.  [default: each]",
 )
 @click.option("--initial", type=_FILE, help="Exported model to start from.")
 @click.option("--cache", type=_FOLDER, help="Folder to keep framed faces in.  [default: that of the run]")
@@ -267,7 +330,11 @@ def _setting(name: str, text: str) -> Callable[[Command], Command]:
 @_setting("--augmentation", "Strength, 0 to 1.")
 @_setting("--small-share", "Share of steps with small crops.")
 @_setting("--mixup", "Share of faces blended with another.")
+@_setting("--batch-size", "Faces in a batch.")
+@_setting("--weight-decay", "Decay of the weights.")
 @_setting("--width", "Factor on the channels of the network.")
+@_setting("--input-px", "Side of the crops that the network computes on.")
+@_setting("--device", "Where to train, as torch names it.")
 @_setting("--seed", "Seed of the run.")
 @click.option("-o", "--output", "folder", type=_FOLDER, required=True, help="Folder of the run.")
 def main(
@@ -291,14 +358,15 @@ def main(
         leave_out=leave_out,
         use_all=use_all,
         label_share=label_share,
-        teaching=Teaching(teachers, teacher_weight, teacher_on) if teachers else None,
+        still_px=round(settings["input_px"] * STILL_PX / INPUT_SIZE_PX),
         cache=cache or folder,
     )
     for name, (stills, share) in mixture.training.items():
         click.echo(f"{len(stills)} {name} stills for training, {share:.0%} of a batch")
     for name, stills in (mixture.validation | mixture.left_out).items():
         click.echo(f"{len(stills)} {name} stills {'left out' if name == leave_out else 'for validation'}")
-    return train(mixture, folder, TrainingSettings(**settings), initial).row
+    teaching = Teaching(teachers, teacher_weight, teacher_on) if teachers else None
+    return train(mixture, folder, TrainingSettings(**settings), initial, teaching).row
 
 
 if __name__ == "__main__":

@@ -9,10 +9,9 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 
-from annotate.emotions.classifier import Classifier
 from annotate.training.recipe import calibrate, evaluate, framing, leave_out, mixture, sources, train
 from annotate.training.recipe.framing import frame_faces
-from annotate.training.recipe.mixture import SHARES, Teaching, load_mixture
+from annotate.training.recipe.mixture import SHARES, load_mixture
 from annotate.training.recipe.sources import NAMES, load_small, load_source
 from annotate.training.recipe.still_faces import CANVAS_PX
 from tests.training.recipe.source_files import flat, write_sources
@@ -129,29 +128,19 @@ def test_all_stills_are_trained_on_if_wanted(data: Path) -> None:
         assert len(everything.training[name][0]) == len(parts.training[name][0]) + more
 
 
-def test_teachers_change_the_targets_of_their_sources(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = tmp_path / "teacher.onnx"
-    model.write_bytes(b"")
-    predicted = np.full(7, 1 / 7, np.float32)
-    monkeypatch.setattr(mixture, "predict_mean", lambda _, pixels: np.tile(predicted, (len(pixels), 1)))
-    plain = load_mixture(data, cache=data / "cache").training
-    taught = load_mixture(data, teaching=Teaching((model,), 0.25), cache=data / "cache").training
-    assert taught["web"][0].targets == pytest.approx(0.75 * plain["web"][0].targets + 0.25 / 7)
-    assert (taught["posed"][0].targets == plain["posed"][0].targets).all()
-
-
-def test_the_mean_of_teachers_is_that_of_their_predictions(data: Path) -> None:
-    installed = Path(str(evaluate.__file__)).parents[2] / "emotions" / "model.onnx"
-    pixels = load_source("posed", data, cache=data / "cache").training.pixels[:2]
-    mean = mixture.predict_mean([installed, installed], pixels)
-    assert mean == pytest.approx(evaluate.classify_stills(Classifier(), pixels))
+def test_stills_get_the_side_that_a_network_needs(data: Path) -> None:
+    made = load_mixture(data, still_px=80, cache=data / "cache").training
+    assert {stills.pixels.shape[1:] for stills, _ in made.values()} == {(80, 80)}
+    assert made["talking"]
 
 
 def test_commands_run_on_a_folder(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Train without each of two sources (training itself is replaced), calibrate and evaluate."""
     runs = []
 
-    def fake(mixture: mixture.Mixture, folder: Path, settings: train.TrainingSettings, initial: None) -> train.TrainingRun:
+    def fake(
+        mixture: mixture.Mixture, folder: Path, settings: train.TrainingSettings, initial: None, teaching: None
+    ) -> train.TrainingRun:
         runs.append((folder.name, list(mixture.left_out), settings.steps, initial))
         network = train.FrameNetwork(width=0.25)
         values = {f"{name}_{metric}": 0.25 * len(runs) for name in NAMES for metric in leave_out.METRICS}

@@ -16,7 +16,7 @@ from annotate.training.recipe.augmentation import augment
 from annotate.training.recipe.evaluate import classify_stills, report
 from annotate.training.recipe.mixture import Mixture
 from annotate.training.recipe.still_faces import CANVAS_PX, Stills
-from annotate.training.recipe.train import FINAL_NAME, StillTask, TrainingSettings, train
+from annotate.training.recipe.train import FINAL_NAME, StillTask, Teaching, TrainingSettings, train
 
 
 def two_classes(count: int, seed: int = 0) -> Stills:
@@ -72,6 +72,35 @@ def test_the_round_is_chosen_by_what_validates() -> None:
     training = {"own": (stills, 1.0)}
     assert StillTask(Mixture(training, {"own": stills}, {"other": stills}), settings).score(row) == pytest.approx((0.6,))
     assert StillTask(Mixture(training, {}, {"other": stills}), settings).score(row) == (2,)
+
+
+def certain_of(label: int, path: Path) -> Path:
+    """Write the weights of a network with larger crops that always predicts one class."""
+    network = FrameNetwork(width=0.25, input_px=64)
+    with torch.no_grad():
+        network.head[1].weight.zero_()
+        network.head[1].bias.copy_(torch.eye(7)[label] * 50)
+    torch.save(network.state_dict(), path)
+    return path
+
+
+def test_the_mean_of_the_teachers_goes_into_the_targets_of_their_sources(tmp_path: Path) -> None:
+    teachers = tuple(certain_of(label, tmp_path / f"{label}.pt") for label in (1, 2))
+    training = {"taught": (two_classes(8), 0.75), "other": (two_classes(8, seed=1), 0.25)}
+    settings = TrainingSettings(batch_size=8, small_share=0.5, steps=2)
+    task = StillTask(Mixture(training, {}, {}), settings, Teaching(teachers, 0.5, ("taught",)))
+    (faces, targets), (larger_faces, _) = task.batches(1, range(2))
+    assert faces.shape == (8, 1, settings.small_size_px, settings.small_size_px)
+    assert larger_faces.shape == (8, 1, settings.input_px, settings.input_px)
+    assert targets[:6, 1:3] == pytest.approx(0.25)
+    assert targets[:6].max(1).values == pytest.approx(0.5)
+    assert targets[6:].max(1).values == pytest.approx(1)
+
+
+def test_weights_say_how_large_their_crops_are(tmp_path: Path) -> None:
+    teacher = load_frames(certain_of(3, tmp_path / "teacher.pt"))
+    assert teacher.input_px == 64
+    assert teacher.eval()(torch.rand(1, 1, 80, 80)).argmax() == 3
 
 
 def test_block_prediction_is_the_softmax_of_the_mean_frame_logits() -> None:
