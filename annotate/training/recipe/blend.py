@@ -18,7 +18,7 @@ from annotate.training.models.restore import restore
 from annotate.training.recipe.mixture import load_mixture
 from annotate.training.recipe.train import StillTask, TrainingSettings
 
-SHARE = 0.6
+SHARE = 0.8
 """Share of the trained network in the blend, as for the installed model."""
 
 _BATCH = 128

@@ -49,7 +49,7 @@ FILES = {
     SCANS: "scans.npz",
 }
 
-LABEL_SHARE = 0.4
+LABEL_SHARE = 0.6
 """Weight of the FER2013 labels in the targets of FER+: raters call much of subtle anger, disgust and fear neutral."""
 
 SMALL_TO_CROP = 1.42

@@ -48,7 +48,7 @@ class Teaching:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Settings of a training run; the defaults are those of the installed model (see its card)."""
+    """Settings of a training run; those of the installed model stand in its card."""
 
     steps: int = 6_000
     """Total steps; learning rate, crop size and augmentation depend on the share of steps done."""
@@ -57,7 +57,7 @@ class TrainingSettings:
     """Steps per round, after which the network is validated and a checkpoint written."""
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.03
-    balance: float = 0.7
+    balance: float = 0.95
     """0 to 1: a class is drawn in proportion to its frequency to the power of 1 - balance."""
     average_decay: float = 0.998
     """Decay of the moving average of the weights, which is the result (Polyak averaging)."""
