@@ -20,7 +20,8 @@ from annotate.analysis.pipeline import Analysis
 from annotate.archive.layout import OutputOptions
 from annotate.archive.stored_report import read_report
 from annotate.batch.job import Outcome, Status
-from annotate.emotions.classifier import DEFAULT_MODEL, Classifier, load_classifier
+from annotate.emotions.classifier import Classifier, load_classifier
+from annotate.emotions.model_file import DEFAULT_MODEL
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import ModelError
 from annotate.results.intervals import clip_overlaps, dominant_emotion
