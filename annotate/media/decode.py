@@ -6,7 +6,7 @@ import functools
 import statistics
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, Any, NamedTuple
 
 import ffmpeg
@@ -88,6 +88,10 @@ class Frame:
     start_us: int = 0
     shown_us: int | None = None
 
+    def without_color(self) -> Frame:
+        """Return the frame without chroma, whose memory is then free."""
+        return replace(self, chroma=_no_chroma())
+
     @property
     def displayed_px(self) -> tuple[int, int]:
         """Width and height of the displayed picture."""
@@ -101,19 +105,15 @@ class Frame:
 
 
 class _Picture(NamedTuple):
-    """A decoded picture: all its bytes, and the planes in them as in `Frame`."""
+    """The planes of a decoded picture as in `Frame`, each in memory of its own, since luma is kept for longer."""
 
-    content: NDArray[np.uint8]
     luma: NDArray[np.uint8]
     chroma: NDArray[np.uint8]
 
     @classmethod
     def empty(cls, width: int, height: int) -> _Picture:
         """Return a picture that is to be filled."""
-        rows, columns = -(-height // 2), -(-width // 2)
-        content = np.empty(height * width + 2 * rows * columns, np.uint8)
-        luma, chroma = content[: height * width], content[height * width :]
-        return cls(content, luma.reshape(height, width), chroma.reshape(2, rows, columns))
+        return cls(np.empty((height, width), np.uint8), np.empty((2, -(-height // 2), -(-width // 2)), np.uint8))
 
 
 def decode(
@@ -278,14 +278,15 @@ def _read_pictures(
             return
         width, height = size if isinstance(size, tuple) else size.size_px(stamp.width_px, stamp.height_px)
         picture = _Picture.empty(width, height)
-        buffer = memoryview(picture.content.data)
-        filled = 0
-        while filled < len(buffer):
-            wait_for_output(pipe, video.display_path, stall_timeout_s)
-            count = pipe.readinto(buffer[filled:])  # type: ignore[attr-defined]
-            if not count:
-                return
-            filled += count
+        for plane in picture:
+            buffer = memoryview(plane.reshape(-1).data)
+            filled = 0
+            while filled < len(buffer):
+                wait_for_output(pipe, video.display_path, stall_timeout_s)
+                count = pipe.readinto(buffer[filled:])  # type: ignore[attr-defined]
+                if not count:
+                    return
+                filled += count
         yield stamp, picture
 
 
