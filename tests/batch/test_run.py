@@ -21,8 +21,8 @@ from annotate.archive.layout import OutputOptions
 from annotate.archive.stored_report import read_report
 from annotate.batch.job import Outcome, Status
 from annotate.emotions.classifier import Classifier, load_classifier
-from annotate.emotions.model_file import DEFAULT_MODEL
 from annotate.emotions.labels import EMOTIONS
+from annotate.emotions.model_file import DEFAULT_MODEL
 from annotate.errors import ModelError
 from annotate.results.intervals import clip_overlaps, dominant_emotion
 from annotate.results.meta import describe_source, hash_content, read_meta, result_settings
