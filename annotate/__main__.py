@@ -11,6 +11,7 @@ EXIT_INTERRUPTED = 130
 def run() -> None:
     """Run the command line, without a traceback on Ctrl-C during imports."""
     _open_closed_streams()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for workers too: numpy's threads only wait, and busily
     try:
         from annotate.cli.main import main
 

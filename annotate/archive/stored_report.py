@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import PurePosixPath
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from annotate.archive.layout import REPORT_ENDING, outputs_of_report
 from annotate.archive.scan import ArchiveItem
@@ -17,6 +16,9 @@ from annotate.results.report import Report
 from annotate.results.table import class_names_of, parse_table
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_DURATION_S = 10_000_000
 """Longer durations are refused, before memory is allocated for their minutes."""

@@ -15,12 +15,11 @@ from annotate.archive.scan import ArchiveItem
 from annotate.batch.executor import Executor, InlineExecutor
 from annotate.batch.job import AnnotateJob, AnyJob, Job, Outcome, Status, Task, WorkContext
 from annotate.batch.plan import Action
-from annotate.emotions.classifier import load_classifier
+from annotate.emotions.model_file import hash_model, read_model
 from annotate.errors import read_error
 from annotate.media.ffmpeg import find_ffmpeg
-from annotate.results.baseline import check_baseline
 from annotate.results.formats.registry import check_libraries
-from annotate.settings import AUTOMATIC_THREADS, ONE_CORE, Limits, Settings
+from annotate.settings import AUTOMATIC_THREADS, CPU, NO_BASELINE, ONE_CORE, Limits, Settings
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
 
@@ -52,15 +51,12 @@ class Plan:
             SettingsError: a library that a format needs is missing, or the model has no class for the baseline.
         """
         check_libraries(self.options.formats)
-        classifier = load_classifier(self.settings.model, self.limits.provider)
-        check_baseline(self.settings.baseline, classifier.contract.class_names)
+        model_hash = _check_model(self.settings, self.limits.provider)
         for item in items:
             if isinstance(item, SkippedPath):
                 yield item
             else:
-                yield AnnotateJob(
-                    item, self.settings, self.options, classifier.model_hash, self.limits, scratch=self.scratch
-                )
+                yield AnnotateJob(item, self.settings, self.options, model_hash, self.limits, scratch=self.scratch)
 
 
 def annotate_archive(
@@ -200,6 +196,23 @@ def annotate_task(job: AnnotateJob, context: WorkContext) -> Outcome:
     from annotate.batch.annotate import annotate_video  # half a second that the submitting process saves
 
     return annotate_video(job, context)
+
+
+def _check_model(settings: Settings, provider: str) -> str:
+    """Return the hash of the model; load it, which takes half a second with pandas, only where that may fail.
+
+    Raises:
+        ModelError: the model does not follow the model contract.
+        SettingsError: the provider is not available, or the model has no class for the baseline.
+    """
+    if settings.model is None and provider == CPU and settings.baseline == NO_BASELINE:
+        return hash_model(read_model(None)[1])
+    from annotate.emotions.classifier import load_classifier
+    from annotate.results.baseline import check_baseline
+
+    classifier = load_classifier(settings.model, provider)
+    check_baseline(settings.baseline, classifier.contract.class_names)
+    return classifier.model_hash
 
 
 def _window(executor: Executor) -> int:

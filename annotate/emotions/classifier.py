@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +11,11 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from annotate.emotions.contract import INPUT_NAME, OUTPUT_NAME, Contract
+from annotate.emotions.model_file import hash_model, read_model
 from annotate.errors import ModelError, SettingsError
 from annotate.settings import CPU, PROVIDERS
 
-DEFAULT_MODEL = "model.onnx"
 _WHITE = np.float32(255)
-_HASH_DIGITS = 16
 _SUM_TOLERANCE = 1e-3
 _FIX_MODEL = "export it as the model contract requires"
 
@@ -38,7 +35,7 @@ class Classifier:
 
     def __init__(self, path: Path | None = None, provider: str = CPU) -> None:
         _check_available(provider)
-        name, content = _read(path)
+        name, content = read_model(path)
         try:
             self._session = onnxruntime.InferenceSession(content, one_thread(), providers=[PROVIDERS[provider]])
         except Exception as error:  # onnxruntime's exceptions have no common base class
@@ -50,7 +47,7 @@ class Classifier:
             problem = f"--provider {provider} cannot be used on this machine (onnxruntime chose {used})"
             raise SettingsError(problem, "use --provider cpu")
         self.contract = _read_contract(name, self._session)
-        self.model_hash = hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
+        self.model_hash = hash_model(content)
         self._name = name
         logger.info("model %s, %s, on %s", name, self.model_hash, used)
 
@@ -79,6 +76,7 @@ def one_thread() -> onnxruntime.SessionOptions:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_cpu_mem_arena = False  # it keeps twice the memory, and is no faster
     options.log_severity_level = 4
     return options
 
@@ -95,16 +93,6 @@ def _check_available(provider: str) -> None:
             f"--provider {provider} is not available (onnxruntime provides {', '.join(available)})",
             "replace onnxruntime by onnxruntime-gpu, or use --provider cpu",
         )
-
-
-def _read(path: Path | None) -> tuple[object, bytes]:
-    """Return the name of a model for messages, and the content of its file."""
-    if path is None:
-        return "the installed model", (resources.files("annotate.emotions") / DEFAULT_MODEL).read_bytes()
-    try:
-        return path, path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"the model cannot be read ({error.strerror})", "check --model", path=path) from None
 
 
 def _read_contract(name: object, session: onnxruntime.InferenceSession) -> Contract:

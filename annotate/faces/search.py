@@ -86,6 +86,7 @@ class _Shot:
         next image, so that boxes are those of the time when it is shown.
         """
         begins_shot = self._last_frame_ms is None
+        self._release_color()
         if frame.shown_us is not None and frame.image is self._last_image:
             self._buffered.append(Observation(frame, begins_shot, None))
             return
@@ -102,6 +103,11 @@ class _Shot:
         if self._buffered:
             last = self._buffered.pop()
             yield from self._search_whole(last.frame, last.begins_shot)
+
+    def _release_color(self) -> None:
+        """Release the color of the last buffered frame, which is not the shot's last, unless it had a detection pass."""
+        if self._buffered and (last := self._buffered[-1]).detections is None:
+            self._buffered[-1] = replace(last, frame=last.frame.without_color())
 
     def _begins_interval(self, frame: Frame, interval_ms: int) -> bool:
         """Return whether a frame is the shot's first in its interval of time."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 _JOIN_TIMEOUT_S = 5
+_WAIT_S = 0.1
 
 
 class LineChannel:
@@ -29,11 +30,14 @@ class LineChannel:
         """Call ``add`` with every line, in a thread; return a function that waits for the last one."""
         return self._read(self._open_lines(process), add, lambda: None)
 
-    def queued(self, process: subprocess.Popen[bytes]) -> Iterator[str]:
-        """Return an iterator of lines; they are read in a thread, so that the program never waits for the caller."""
+    def queued(self, process: subprocess.Popen[bytes], while_waiting: Callable[[float], None]) -> Iterator[str]:
+        """Return an iterator of lines; they are read in a thread, so that the program never waits for the caller.
+
+        While there is no line, ``while_waiting`` is called again and again with the seconds waited so far.
+        """
         pending: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._read(self._open_lines(process), pending.put, lambda: pending.put(None))
-        return iter(pending.get, None)
+        return iter(lambda: _get(pending, while_waiting), None)
 
     def join(self) -> None:
         """Wait for the threads; call it when the program has ended."""
@@ -50,6 +54,16 @@ class LineChannel:
         self._threads.append(thread)
         thread.start()
         return lambda: thread.join(_JOIN_TIMEOUT_S)
+
+
+def _get(pending: queue.SimpleQueue[str | None], while_waiting: Callable[[float], None]) -> str | None:
+    waited_s = 0.0
+    while True:
+        try:
+            return pending.get(timeout=_WAIT_S)
+        except queue.Empty:
+            waited_s += _WAIT_S
+            while_waiting(waited_s)
 
 
 @contextlib.contextmanager

@@ -6,8 +6,8 @@ import functools
 import statistics
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import IO, Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import ffmpeg
 import numpy as np
@@ -22,9 +22,9 @@ from annotate.media.ffmpeg import (
     ffmpeg_process,
     memory_options,
     restricted_input,
-    wait_for_output,
 )
 from annotate.media.packets import Packets
+from annotate.media.picture_pipe import PicturePipe
 from annotate.media.probe import Video
 from annotate.media.sizing import Sizing, Stamp, read_stamps
 from annotate.media.skipping import SKIPPED_FRAMES, leaves_out, repeat_pictures
@@ -54,7 +54,6 @@ Whole seconds are exact in every time base."""
 _MIN_DEINTERLACED_PX = 16
 """Smaller frames are not deinterlaced, since the filter does not support them."""
 
-_PIPE_BYTES = 1 << 20
 _FALLBACK_FRAME_MS = 40
 _LAST_INTERVALS = 25
 """Number of intervals whose median is the duration of a last frame that has none of its own."""
@@ -88,6 +87,10 @@ class Frame:
     start_us: int = 0
     shown_us: int | None = None
 
+    def without_color(self) -> Frame:
+        """Return the frame without chroma, whose memory is then free."""
+        return replace(self, chroma=_no_chroma())
+
     @property
     def displayed_px(self) -> tuple[int, int]:
         """Width and height of the displayed picture."""
@@ -101,19 +104,15 @@ class Frame:
 
 
 class _Picture(NamedTuple):
-    """A decoded picture: all its bytes, and the planes in them as in `Frame`."""
+    """The planes of a decoded picture as in `Frame`, each in memory of its own, since luma is kept for longer."""
 
-    content: NDArray[np.uint8]
     luma: NDArray[np.uint8]
     chroma: NDArray[np.uint8]
 
     @classmethod
     def empty(cls, width: int, height: int) -> _Picture:
         """Return a picture that is to be filled."""
-        rows, columns = -(-height // 2), -(-width // 2)
-        content = np.empty(height * width + 2 * rows * columns, np.uint8)
-        luma, chroma = content[: height * width], content[height * width :]
-        return cls(content, luma.reshape(height, width), chroma.reshape(2, rows, columns))
+        return cls(np.empty((height, width), np.uint8), np.empty((2, -(-height // 2), -(-width // 2)), np.uint8))
 
 
 def decode(
@@ -177,10 +176,10 @@ def _decode(
         inherited = tuple(descriptor for channel in channels for descriptor in channel.inherited)
         with ffmpeg_process(command, read_stderr, inherited=inherited) as process:
             wait_for_packets = stored.pass_to(packets.add, process)
-            stamps = read_stamps(decoded.queued(process), delivered.queued(process))
             assert process.stdout is not None
-            _widen_pipe(process.stdout)
-            pictures = _read_pictures(process.stdout, stamps, report, video, size, limits.stall_timeout_s)
+            pipe = PicturePipe(process.stdout, video.display_path, limits.stall_timeout_s)
+            stamps = read_stamps(*(channel.queued(process, pipe.read_early) for channel in (decoded, delivered)))
+            pictures = _read_pictures(pipe, stamps, report, video, size)
             with repeat_pictures(pictures, video, copied, sought_s, mode, limits.stall_timeout_s) as shown:
                 yield from _with_spans(shown, report, clock, packets, wait_for_packets)
             process.wait()
@@ -260,32 +259,21 @@ def clock_output(source: Any, video: Video) -> Any:
 
 
 def _read_pictures(
-    pipe: IO[bytes],
-    stamps: Iterator[Stamp],
-    report: DecodingReport,
-    video: Video,
-    size: Sizing | tuple[int, int],
-    stall_timeout_s: float,
+    pipe: PicturePipe, stamps: Iterator[Stamp], report: DecodingReport, video: Video, size: Sizing | tuple[int, int]
 ) -> Iterator[tuple[Stamp, _Picture]]:
     """Yield pictures from the pipe; an incomplete one at the end, from a killed decoder, is discarded."""
     while True:
-        wait_for_output(pipe, video.display_path, stall_timeout_s)
+        pipe.wait()
         stamp = next(stamps, None)
         if stamp is None:
-            if pipe.read(1):
+            if pipe.has_more():
                 report.warnings["frames without a timestamp at the end were skipped"] += 1
                 report.warning_count += 1
             return
         width, height = size if isinstance(size, tuple) else size.size_px(stamp.width_px, stamp.height_px)
         picture = _Picture.empty(width, height)
-        buffer = memoryview(picture.content.data)
-        filled = 0
-        while filled < len(buffer):
-            wait_for_output(pipe, video.display_path, stall_timeout_s)
-            count = pipe.readinto(buffer[filled:])  # type: ignore[attr-defined]
-            if not count:
-                return
-            filled += count
+        if not all(map(pipe.fill, picture)):
+            return
         yield stamp, picture
 
 
@@ -355,13 +343,3 @@ def _frame(report: DecodingReport, clock: _Clock, started: tuple[int, Stamp, _Pi
     shown_us = None if stamp.shown_us is None else sought_us + stamp.shown_us
     start_us = sought_us + stamp.start_us
     return Frame(first, first + lost, span, picture.luma, displayed_px, picture.chroma, start_us, shown_us)
-
-
-def _widen_pipe(pipe: IO[bytes]) -> None:
-    """Enlarge the pipe's buffer, so that it holds a whole frame, where the system supports it (Linux)."""
-    try:
-        import fcntl
-
-        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-    except (ImportError, AttributeError, OSError):
-        return

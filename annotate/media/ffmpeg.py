@@ -231,9 +231,14 @@ def wait_for_output(pipe: IO[bytes], name: object, stall_timeout_s: float, optio
         DecodingError: there was no data for ``stall_timeout_s``.
     """
     if os.name == "posix" and not select.select([pipe], [], [], stall_timeout_s)[0]:
-        problem = f"the decoder hung and was stopped (no output for {stall_timeout_s:g} s)"
-        remedy = "check the file and its disk" + (f", or raise {option}" if option else "")
-        raise DecodingError(problem, remedy, path=name)
+        raise stalled_error(name, stall_timeout_s, option)
+
+
+def stalled_error(name: object, stall_timeout_s: float, option: str = "--stall-timeout") -> DecodingError:
+    """Return the error of a decoder that hung; the parameters are those of `wait_for_output`."""
+    problem = f"the decoder hung and was stopped (no output for {stall_timeout_s:g} s)"
+    remedy = "check the file and its disk" + (f", or raise {option}" if option else "")
+    return DecodingError(problem, remedy, path=name)
 
 
 def write_input(pipe: IO[bytes], content: bytes | memoryview, name: object, stall_timeout_s: float) -> None:

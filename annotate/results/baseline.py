@@ -13,15 +13,18 @@ network's scores of one face changes nothing, as long as no probability is below
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from annotate.emotions.labels import resolve_emotion
 from annotate.errors import SettingsError
 from annotate.results.table import class_names_of, relative_columns
 from annotate.settings import FIRST_SECONDS, MEDIAN, NO_BASELINE
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FIRST_S = 3.0
 """The baseline ``first-seconds`` is taken from the blocks that start within this time from the start of the face track."""

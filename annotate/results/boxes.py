@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from annotate.analysis.annotation import Annotation
 from annotate.faces.blocks import TimedBox, box_at
@@ -110,6 +109,8 @@ def parse_boxes(content: bytes) -> BoxTrajectories:
     Raises:
         ValueError: the bytes are not a complete boxes file.
     """
+    import pandas as pd
+
     if not content.endswith(b"\n"):
         raise ValueError("its last line is cut off")
     table = pd.read_csv(io.BytesIO(content), keep_default_na=False)

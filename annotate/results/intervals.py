@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from annotate.emotions.labels import EMOTIONS
 from annotate.results.table import class_names_of
 from annotate.span import MS_PER_S, Span
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TIE_MS = 20
 """Times that differ by no more are a tie: rounding and the duration of the last frame, which decoders tell differently."""

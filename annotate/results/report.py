@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-import pandas as pd
 
 from annotate.results.boxes import BoxTrajectories
 from annotate.results.cues import Cue, make_block_cues
@@ -14,6 +13,9 @@ from annotate.results.intervals import ClippedBlock, clip_overlaps
 from annotate.results.meta import Meta
 from annotate.results.smoothing import make_cues, make_face_cues
 from annotate.span import MS_PER_S
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from annotate.analysis.annotation import Annotation
 from annotate.faces.quality import Appearance
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BLOCK_COLUMNS = (
     "face_id",
@@ -81,6 +84,8 @@ def to_table(annotations: Sequence[Annotation], class_names: Sequence[str]) -> p
         )
         for annotation in annotations
     ]
+    import pandas as pd  # takes a fifth of a second, during which a worker decodes
+
     table = pd.DataFrame(rows, columns=pd.Index(_columns(class_names)))
     for name, decimals in _decimals(class_names).items():
         table[name] = table[name].astype(float).round(decimals) + 0.0  # no -0.0
@@ -110,6 +115,8 @@ def parse_table(content: bytes, *, is_older: bool = False) -> pd.DataFrame:
     """
     if not content.endswith(b"\n"):
         raise ValueError("its last line is cut off")
+    import pandas as pd
+
     table = pd.read_csv(io.BytesIO(content), keep_default_na=False)
     missing = [name for name in (*BLOCK_COLUMNS, *APPEARANCE_COLUMNS) if name not in table.columns]
     refused = [name for name in missing if not is_older or name in _REQUIRED_COLUMNS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -20,8 +21,9 @@ from annotate.analysis.pipeline import Analysis
 from annotate.archive.layout import OutputOptions
 from annotate.archive.stored_report import read_report
 from annotate.batch.job import Outcome, Status
-from annotate.emotions.classifier import DEFAULT_MODEL, Classifier, load_classifier
+from annotate.emotions.classifier import Classifier, load_classifier
 from annotate.emotions.labels import EMOTIONS
+from annotate.emotions.model_file import DEFAULT_MODEL
 from annotate.errors import ModelError
 from annotate.results.intervals import clip_overlaps, dominant_emotion
 from annotate.results.meta import describe_source, hash_content, read_meta, result_settings
@@ -72,6 +74,16 @@ def done(archive: tuple[Path, list[Outcome]], tmp_path: Path) -> Path:
 def no_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail the test if a video is opened."""
     monkeypatch.setattr(Analysis, "open", lambda *arguments: pytest.fail("a video was opened"))
+
+
+def test_a_run_starts_without_slow_libraries() -> None:
+    code = (
+        "import sys\nfrom annotate.batch.run import Plan\nlist(Plan().jobs([]))\n"
+        "slow = {'pandas', 'numpy', 'dlib', 'onnxruntime', 'cv2'}\nprint(sorted(slow & set(sys.modules)))\n"
+        "import annotate.batch.annotate\nprint('pandas' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert answer.stdout == "[]\nFalse\n"
 
 
 def test_a_failure_does_not_stop_the_run(archive: tuple[Path, list[Outcome]]) -> None:

@@ -29,12 +29,18 @@ class Clip:
 
 
 CLIPS = (
+    Clip("360p, one face", ("portrait.mp4",), 640, 360, 2),
     Clip("540p, one face", ("portrait.mp4",), 960, 540, 3),
     Clip("720p, one face", ("portrait.mp4",), 1280, 720, 5),
     Clip("1080p, three faces", ("portrait.mp4", "portrait.mp4", "portrait.mp4"), 1920, 1080, 8),
     Clip("720p, no face", ("no_face.mp4",), 1280, 720, 5),
     Clip("720p HEVC, one face", ("portrait.mp4",), 1280, 720, 5, "libx265"),
+    Clip("1080p HEVC, one face", ("portrait.mp4",), 1920, 1080, 5, "libx265"),
+    Clip("1080p AV1, one face", ("portrait.mp4",), 1920, 1080, 4, "libsvtav1"),
 )
+
+_PRESETS = {"libsvtav1": "8"}
+"""Presets of encoders that do not call theirs ``medium``."""
 
 
 def make_clip(clip: Clip, folder: Path, duration_s: float) -> Path:
@@ -53,6 +59,15 @@ def make_clip(clip: Clip, folder: Path, duration_s: float) -> Path:
     joined = "".join(f"[p{number}]" for number in range(len(clip.samples)))
     stacked = f"{joined}hstack=inputs={len(clip.samples)}[s]" if len(clip.samples) > 1 else f"{joined}null[s]"
     graph = ";".join([*filters, stacked, f"[s]{_GRAIN},format=yuv420p[out]"])
-    options = ("-c:v", clip.codec, "-preset", "medium", "-b:v", f"{clip.megabits_per_s}M", "-t", str(duration_s))
+    options = (
+        "-c:v",
+        clip.codec,
+        "-preset",
+        _PRESETS.get(clip.codec, "medium"),
+        "-b:v",
+        f"{clip.megabits_per_s}M",
+        "-t",
+        str(duration_s),
+    )
     run_ffmpeg(*inputs, "-filter_complex", graph, "-map", "[out]", *options, file_url(path), timeout_s=1800)
     return path

@@ -109,9 +109,9 @@ def _measure(clip: Clip, folder: Path, runs: int, duration_s: int, videos: int, 
         os.link(path, other)
     measured = ClipMeasurements(clip, duration_s, videos)
     for _ in range(runs):
-        measured.take("decode archive", lambda: _decode(paths, 1, at_once=CORES))
+        measured.take("decode archive", lambda: decode_videos(paths, 1, at_once=CORES))
         measured.take("annotate archive", lambda: _annotate(["--jobs", str(CORES), archive], folder, measured))
-        measured.take("decode one", lambda: _decode([path], CORES))
+        measured.take("decode one", lambda: decode_videos([path], CORES))
         measured.take("annotate one", lambda: _annotate([path], folder, measured))
         measured.take("annotate one, one core", lambda: _annotate(["--jobs", "1", path], folder, measured, cores={0}))
         measured.take("annotate archive, one core", lambda: _annotate(["--jobs", "1", archive], folder, measured, cores={0}))
@@ -120,7 +120,9 @@ def _measure(clip: Clip, folder: Path, runs: int, duration_s: int, videos: int, 
     return measured
 
 
-def _decode(paths: Sequence[Path], threads: int, at_once: int = 1) -> None:
+def decode_videos(paths: Sequence[Path], threads: int, at_once: int = 1) -> None:
+    """Decode videos with ffmpeg alone, each with a number of threads."""
+
     def decode(path: Path) -> None:
         command = [find_ffmpeg().path, "-nostdin", "-v", "error", "-threads", str(threads), "-i", str(path)]
         subprocess.run([*command, "-map", "0:v:0", "-f", "null", "-"], check=True, stdin=subprocess.DEVNULL)
@@ -199,12 +201,12 @@ def _speeds(measured: Sequence[ClipMeasurements]) -> str:
 
 
 def _stages(measured: Sequence[ClipMeasurements]) -> str:
-    names = [name for name in measured[0].stages[0] if name != "first frame"]
+    names = list(dict.fromkeys(name for part in measured for name in part.stages[0] if name != "first frame"))
     rows = []
     for part in measured:
         medians = {name: statistics.median(figures[name] for figures in part.stages) for name in part.stages[0]}
         first_s = medians.pop("first frame")
-        rows.append((part.clip.name, *(f"{1000 * medians[name] / RATE:.2f}" for name in names), f"{first_s:.2f} s"))
+        rows.append((part.clip.name, *(f"{1000 * medians.get(name, 0.0) / RATE:.2f}" for name in names), f"{first_s:.2f} s"))
     headers = ("CPU ms per frame", *names, "to the first frame")
     return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
 
