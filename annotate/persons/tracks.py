@@ -1,0 +1,144 @@
+"""Describe face tracks: each by its sharpest and most frontal crops, which are decoded one by one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from annotate.errors import DecodingError
+from annotate.faces.box import Box
+from annotate.faces.quality import GOOD_SHARPNESS
+from annotate.media.ffmpeg import FFmpeg
+from annotate.media.probe import probe
+from annotate.media.stills import read_still
+from annotate.persons.descriptor import DIMENSIONS, Describer, Vectors
+from annotate.results.report import Report
+from annotate.settings import ONE_CORE, Limits
+from annotate.span import MS_PER_S
+
+MAX_CROPS = 5
+"""Maximum number of crops of a face track."""
+
+_SHARP = 8 * GOOD_SHARPNESS
+"""Sharpness from which more makes no better crop."""
+
+_SMALL_PX = 80
+"""Size of a face below which a crop loses details that tell persons apart."""
+
+logger = logging.getLogger(__name__)
+
+StillReader = Callable[[int], NDArray[np.uint8]]
+"""Returns the frame at a time in milliseconds, RGB (height, width, 3) uint8; raises DecodingError."""
+
+
+@dataclass(frozen=True, order=True)
+class CropPosition:
+    """Time and box of a crop of a face track, in pixels of the frame at the beginning of the video."""
+
+    time_ms: int
+    face_id: int
+    box: Box
+
+
+@dataclass(frozen=True)
+class TrackVectors:
+    """The mean descriptors of the crops of face tracks of a video, (n, `DIMENSIONS`), and their numbers of crops (n,)."""
+
+    face_ids: tuple[int, ...]
+    vectors: Vectors
+    crops: NDArray[np.int64]
+
+
+def choose_crops(report: Report) -> list[CropPosition]:
+    """Return the positions of at most `MAX_CROPS` crops of each face track, in order of time.
+
+    They are in the middle of the blocks with the sharpest, most frontal and largest faces; those of tables of older analysis
+    versions, which do not say, have the highest face scores.
+    """
+    table = report.table.drop_duplicates(["face_id", "start_time"])
+    ordered = table.assign(worth=_worth(table)).sort_values(["face_id", "worth", "start_time"], ascending=[True, False, True])
+    positions = []
+    for row in ordered.groupby("face_id").head(MAX_CROPS).to_dict("records"):
+        time_ms = round((row["start_time"] + row["end_time"]) / 2 * MS_PER_S)
+        box = report.placed_boxes.at(row["face_id"], time_ms)
+        if box is not None:
+            positions.append(CropPosition(time_ms, row["face_id"], box))
+    return sorted(positions, key=lambda position: (position.time_ms, position.face_id))
+
+
+def describe_tracks(
+    path: Path,
+    report: Report,
+    describer: Describer,
+    *,
+    limits: Limits = ONE_CORE,
+    ffmpeg: FFmpeg | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> TrackVectors:
+    """Return the descriptors of the face tracks of a video; only the frames of crops are decoded, with one seek each.
+
+    Tracks of which no frame can be decoded have a vector of zeros. ``progress`` is called with the time in the video, in seconds.
+
+    Raises:
+        MediaError: the video cannot be used.
+    """
+    positions = choose_crops(report)
+    video = probe(path, limits.max_pixels, ffmpeg=ffmpeg) if positions else None
+    crops, face_ids = [], []
+    for image, at_once in _stills(positions, lambda time_ms: read_still(path, time_ms, limits=limits, video=video)):
+        for position in at_once:
+            height, width = image.shape[:2]
+            meta = report.meta
+            box = position.box.scaled(width / (meta.width_px or width), height / (meta.height_px or height))
+            crops.append(describer.crop(image, box))
+            face_ids.append(position.face_id)
+        if progress is not None:
+            progress(at_once[0].time_ms / MS_PER_S)
+    return _means(describer(crops), face_ids, tuple(sorted(report.blocks_by_face)))
+
+
+def _worth(table: pd.DataFrame) -> pd.Series[float]:
+    """Return how well each block's face serves to tell persons apart, 0..1; the face score where that is unknown."""
+    frontal = np.cos(np.radians(table["yaw"])) * np.cos(np.radians(table["pitch"]))
+    sharp = (table["sharpness"] / _SHARP).clip(0, 1)
+    worth = frontal * sharp * (table["face_px"] / _SMALL_PX).clip(0, 1) * table["quality"]
+    return worth.where(worth.notna(), table["face_score"])
+
+
+def _stills(
+    positions: Sequence[CropPosition], read: StillReader
+) -> Iterator[tuple[NDArray[np.uint8], list[CropPosition]]]:
+    """Yield the frames of positions, with the positions in each; frames that cannot be decoded are left out."""
+    by_time: dict[int, list[CropPosition]] = {}
+    for position in positions:
+        by_time.setdefault(position.time_ms, []).append(position)
+    for time_ms, at_once in by_time.items():
+        try:
+            yield read(time_ms), at_once
+        except DecodingError:
+            logger.info("no crop at %d ms", time_ms, exc_info=True)
+
+
+def _means(vectors: Vectors, face_ids: Sequence[int], tracks: tuple[int, ...]) -> TrackVectors:
+    sums, counts = np.zeros((len(tracks), DIMENSIONS), np.float64), np.zeros(len(tracks), np.int64)
+    rows = np.searchsorted(tracks, face_ids)
+    np.add.at(sums, rows, vectors)
+    np.add.at(counts, rows, 1)
+    return TrackVectors(tracks, (sums / np.maximum(counts, 1)[:, None]).astype(np.float32), counts)
+
+
+def on_screen_together(report: Report) -> set[tuple[int, int]]:
+    """Return the pairs of face tracks of a video that are on screen at one time: they are two persons."""
+    spans = sorted((blocks[0].span.start_ms, blocks[-1].span.end_ms, face) for face, blocks in report.blocks_by_face.items())
+    pairs, current = set(), list[tuple[int, int]]()
+    for start_ms, end_ms, face in spans:
+        current = [(other, other_end) for other, other_end in current if other_end > start_ms]
+        pairs |= {(min(face, other), max(face, other)) for other, _ in current}
+        current.append((face, end_ms))
+    return pairs
