@@ -111,6 +111,9 @@ class Settings:
     decode: str = ALL_FRAMES
     """Frames that are decoded, one of `DECODE_MODES` (see `annotate.media.skipping`)."""
 
+    persons: bool = False
+    """Whether face tracks of one person get one number, in the last column of the table."""
+
     def __post_init__(self) -> None:
         if self.detector not in DETECTORS:
             raise SettingsError(f"detector must be one of {', '.join(DETECTORS)}, not {self.detector}")

@@ -9,8 +9,8 @@ import csv
 import io
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,19 @@ import pandas as pd
 
 from annotate.analytics.face_filter import NO_FILTER, FaceFilter
 from annotate.archive.layout import outputs_of_report
+from annotate.archive.persons import PersonFiles
 from annotate.archive.stored_report import ANNOTATE_AGAIN, MAX_DURATION_S, check_content, check_value_ranges, video_beside
 from annotate.errors import ReportError
 from annotate.results.meta import Meta, json_safe_text
-from annotate.results.table import APPEARANCE_COLUMNS, RELATIVE_PREFIX, class_columns, has_relative, parse_table
+from annotate.results.persons import Person, persons_in
+from annotate.results.table import (
+    APPEARANCE_COLUMNS,
+    PERSON,
+    RELATIVE_PREFIX,
+    class_columns,
+    has_relative,
+    parse_table,
+)
 from annotate.span import MS_PER_S
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
@@ -68,6 +77,17 @@ class ReportSummary:
     has_relative: bool = False
     """Whether its table has the columns relative to the baselines of faces (`annotate.results.baseline`)."""
 
+    persons: Mapping[int, Person] = field(default_factory=dict)
+    """The known persons of its face tracks, by ``face_id``."""
+
+    persons_file: str = ""
+    """The file of an archive that numbers them, empty if they are numbered in this video alone."""
+
+    @property
+    def people(self) -> int:
+        """The number of persons among its face tracks."""
+        return len({person.number for person in self.persons.values()})
+
 
 @dataclass(frozen=True)
 class ReportBatch:
@@ -88,6 +108,7 @@ class _RawReport:
     report: ReportSummary
     header: bytes
     rows: bytes
+    meta: Meta
 
 
 def read_reports(
@@ -100,6 +121,7 @@ def read_reports(
     """
     pending: list[_RawReport] = []
     size_bytes = 0
+    files = PersonFiles()
     for number, (path, meta, report) in enumerate(_read_files(paths)):
         try:
             raw = _unpack(number, path, *check_content(path, meta, report))
@@ -113,9 +135,9 @@ def read_reports(
         pending.append(raw)
         size_bytes += len(raw.rows)
         if size_bytes > _BATCH_BYTES:
-            yield from _parse(pending, faces, relative)
+            yield from _parse(pending, faces, relative, files)
             pending, size_bytes = [], 0
-    yield from _parse(pending, faces, relative)
+    yield from _parse(pending, faces, relative, files)
 
 
 def _read_files(paths: Iterable[PathOrUrl]) -> Iterator[tuple[PathOrUrl, bytes | OSError, bytes | OSError]]:
@@ -170,11 +192,23 @@ def _unpack(number: int, path: PathOrUrl, meta: Meta, content: bytes) -> _RawRep
         has_appearance=set(APPEARANCE_COLUMNS).issubset(columns),
         has_relative=has_relative(columns),
     )
-    return _RawReport(number, summary, header, rows)
+    return _RawReport(number, summary, header, rows, meta)
 
 
-def _parse(raw_reports: Sequence[_RawReport], faces: FaceFilter, relative: bool) -> Iterator[ReportBatch | SkippedPath]:
-    """Parse reports with the same header together; if that fails, one by one, to find the damaged ones."""
+def _parse(
+    raw_reports: Sequence[_RawReport], faces: FaceFilter, relative: bool, files: PersonFiles
+) -> Iterator[ReportBatch | SkippedPath]:
+    """Parse reports with the same header together; if that fails, one by one, to find the damaged ones.
+
+    Reports with persons are parsed once more, for these.
+    """
+    kept = []
+    for raw in raw_reports:
+        try:
+            kept.append(_with_persons(raw, files))
+        except ReportError as error:
+            yield SkippedPath(raw.report.path, error.reason)
+    raw_reports = kept
     by_header: dict[bytes, list[_RawReport]] = {}
     for raw in raw_reports:
         by_header.setdefault(raw.header, []).append(raw)
@@ -195,6 +229,25 @@ def _parse(raw_reports: Sequence[_RawReport], faces: FaceFilter, relative: bool)
                     yield SkippedPath(raw.report.path, f"not a table of annotate ({error})", ANNOTATE_AGAIN)
     if reports:
         yield ReportBatch(dict(sorted(reports.items())), _clip_overlaps(pd.concat(tables, ignore_index=True)))
+
+
+def _with_persons(raw: _RawReport, files: PersonFiles) -> _RawReport:
+    """Return a report with the persons of its face tracks.
+
+    Raises:
+        ReportError: a file of persons is damaged.
+    """
+    if not raw.meta.persons and not raw.header.endswith(f",{PERSON}".encode()):
+        return raw
+    try:
+        table = parse_table(raw.header + b"\n" + raw.rows, is_older=raw.report.is_older)
+    except ValueError:
+        return raw  # which is reported when it is parsed
+    path = raw.report.path
+    rows = files.rows(path, raw.meta)
+    persons = persons_in(files.apply(table, path, raw.meta))
+    shared = str(files.file_of(path, raw.meta)) if rows and rows[0].video else ""
+    return replace(raw, report=replace(raw.report, persons=persons, persons_file=shared))
 
 
 def _parse_together(raw_reports: Sequence[_RawReport], faces: FaceFilter, relative: bool) -> pd.DataFrame:

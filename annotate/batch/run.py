@@ -52,6 +52,10 @@ class Plan:
             SettingsError: a library that a format needs is missing, or the model has no class for the baseline.
         """
         check_libraries(self.options.formats)
+        if self.settings.persons:
+            from annotate.persons.descriptor import check_descriptor  # loads dlib
+
+            check_descriptor()
         classifier = load_classifier(self.settings.model, self.limits.provider)
         check_baseline(self.settings.baseline, classifier.contract.class_names)
         for item in items:

@@ -27,6 +27,9 @@ COMMANDS = {
         "find": "List moments at which a face keeps an emotion",
         "plot": "Draw timelines or a sheet of moments as images",
     },
+    "Persons": {
+        "persons": "Tell persons apart in annotated videos, and name them",
+    },
     "Share": {
         "report": "Make an HTML report: charts, table, videos with timelines",
         "render": "Write videos with boxes drawn in, subtitles or blurred faces",
@@ -50,7 +53,7 @@ COMMANDS = {
 OPTIONS = {
     "Which videos": ("include", "exclude", "follow-links"),
     "What is written": ("format", "lang", "output-dir", "force", "dry-run", "log"),
-    "Analysis": ("detector", "min-face", "model", "baseline", "decode"),
+    "Analysis": ("detector", "min-face", "model", "baseline", "decode", "persons"),
     "Resources": ("jobs", "scratch", "cluster", "hwaccel", "provider", "stall-timeout", "max-pixels"),
     "General": ("config", "quiet", "verbose", "version", "help"),
 }

@@ -34,24 +34,22 @@ def cluster(
     weights: Sequence[int] | Integers | None = None,
     *,
     apart: Iterable[tuple[int, int]] = (),
-    together: Iterable[Sequence[int]] = (),
+    decided: Sequence[int] | None = None,
     min_cosine: float = MIN_COSINE,
 ) -> Integers:
     """Return the number of the cluster of each vector, from 0 in the order of the vectors.
 
     Args:
-        vectors: the mean descriptor of the crops of each track; one of length 0 is unknown, and alone unless in ``together``.
+        vectors: the mean descriptor of the crops of each track; one of length 0 is alone.
         weights: the number of crops of each track, by default 1.
         apart: pairs of vectors that are never joined.
-        together: groups of vectors that are joined in any case, whatever ``apart`` says of pairs within them.
+        decided: the person of each vector, 0 if undecided; clusters with vectors of two persons are never joined.
         min_cosine: minimum mean cosine of clusters that are joined, greater than 0.
     """
-    clusters = _Clusters(vectors, np.ones(len(vectors)) if weights is None else np.asarray(weights, float), min_cosine)
+    counts = np.ones(len(vectors)) if weights is None else np.asarray(weights, float)
+    clusters = _Clusters(vectors, counts, np.array(decided or [0] * len(vectors)), min_cosine)
     for first, second in apart:
         clusters.separate(first, second)
-    for group in together:
-        for other in group[1:]:
-            clusters.join(group[0], other)
     for start in range(len(vectors)):
         chain = [start] if clusters.is_active(start) else []
         while chain:
@@ -72,10 +70,11 @@ def cluster(
 class _Clusters:
     """Clusters by the number of one of their vectors, their root."""
 
-    def __init__(self, vectors: Vectors, weights: NDArray[np.float64], min_cosine: float) -> None:
+    def __init__(self, vectors: Vectors, weights: NDArray[np.float64], decided: Integers, min_cosine: float) -> None:
         self.roots = np.arange(len(vectors))
         """The root of each vector."""
         self._means, self._weights = np.array(vectors, np.float64), np.maximum(weights, 1)
+        self._decided = decided
         self._min_cosine = min_cosine
         self._active = np.ones(len(vectors), bool)
         self._members = {number: [number] for number in range(len(vectors))}
@@ -92,10 +91,12 @@ class _Clusters:
         self._apart.setdefault(second, set()).add(first)
 
     def nearest(self, number: int, preferred: int | None) -> int | None:
-        """Return the active cluster with the highest mean cosine to one, ``preferred`` among equals; None if none is near."""
+        """Return the active cluster nearest to one, ``preferred`` among equals; None if none is near enough."""
         roots = np.unique(self.roots[self._near[number]])
         refused = [number, *self._apart.get(number, ())]
         roots = roots[self._active[roots] & ~np.isin(roots, refused)]
+        if self._decided[number]:
+            roots = roots[np.isin(self._decided[roots], [0, self._decided[number]])]
         if not len(roots):
             return None
         cosines = self._means[roots] @ self._means[number]
@@ -119,6 +120,7 @@ class _Clusters:
         self.roots[members] = first
         self._members[first] += members
         self._active[second] = False
+        self._decided[first] = self._decided[first] or self._decided[second]
         for partner in self._apart.pop(second, set()):
             self._apart[partner].discard(second)
             if partner != first:

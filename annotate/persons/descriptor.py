@@ -58,7 +58,7 @@ class Describer:
         self._network = dlib.face_recognition_model_v1(str(_find(NETWORK)))
 
     def crop(self, image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-        """Return the face in ``box`` of an RGB image, (`CROP_PX`, `CROP_PX`, 3) uint8, turned upright by its eyes and nose."""
+        """Return the upright face in ``box`` of an RGB image, (`CROP_PX`, `CROP_PX`, 3) uint8."""
         left, top = round(box.x), round(box.y)
         rectangle = dlib.rectangle(left, top, left + round(box.width) - 1, top + round(box.height) - 1)
         points = self._predictor(image, rectangle)

@@ -17,6 +17,7 @@ from annotate.faces.quality import GOOD_SHARPNESS
 from annotate.media.ffmpeg import FFmpeg
 from annotate.media.probe import probe
 from annotate.media.stills import read_still
+from annotate.persons.clusters import cluster
 from annotate.persons.descriptor import DIMENSIONS, Describer, Vectors
 from annotate.results.report import Report
 from annotate.settings import ONE_CORE, Limits
@@ -62,7 +63,9 @@ def choose_crops(report: Report) -> list[CropPosition]:
     versions, which do not say, have the highest face scores.
     """
     table = report.table.drop_duplicates(["face_id", "start_time"])
-    ordered = table.assign(worth=_worth(table)).sort_values(["face_id", "worth", "start_time"], ascending=[True, False, True])
+    ordered = table.assign(worth=_worth(table)).sort_values(
+        ["face_id", "worth", "start_time"], ascending=[True, False, True]
+    )
     positions = []
     for row in ordered.groupby("face_id").head(MAX_CROPS).to_dict("records"):
         time_ms = round((row["start_time"] + row["end_time"]) / 2 * MS_PER_S)
@@ -83,7 +86,8 @@ def describe_tracks(
 ) -> TrackVectors:
     """Return the descriptors of the face tracks of a video; only the frames of crops are decoded, with one seek each.
 
-    Tracks of which no frame can be decoded have a vector of zeros. ``progress`` is called with the time in the video, in seconds.
+    Tracks of which no frame can be decoded have a vector of zeros. ``progress`` is called with the
+    time in the video, in seconds.
 
     Raises:
         MediaError: the video cannot be used.
@@ -108,12 +112,11 @@ def _worth(table: pd.DataFrame) -> pd.Series[float]:
     frontal = np.cos(np.radians(table["yaw"])) * np.cos(np.radians(table["pitch"]))
     sharp = (table["sharpness"] / _SHARP).clip(0, 1)
     worth = frontal * sharp * (table["face_px"] / _SMALL_PX).clip(0, 1) * table["quality"]
-    return worth.where(worth.notna(), table["face_score"])
+    known: pd.Series[float] = worth.where(worth.notna(), table["face_score"])
+    return known
 
 
-def _stills(
-    positions: Sequence[CropPosition], read: StillReader
-) -> Iterator[tuple[NDArray[np.uint8], list[CropPosition]]]:
+def _stills(positions: Sequence[CropPosition], read: StillReader) -> Iterator[tuple[NDArray[np.uint8], list[CropPosition]]]:
     """Yield the frames of positions, with the positions in each; frames that cannot be decoded are left out."""
     by_time: dict[int, list[CropPosition]] = {}
     for position in positions:
@@ -131,6 +134,14 @@ def _means(vectors: Vectors, face_ids: Sequence[int], tracks: tuple[int, ...]) -
     np.add.at(sums, rows, vectors)
     np.add.at(counts, rows, 1)
     return TrackVectors(tracks, (sums / np.maximum(counts, 1)[:, None]).astype(np.float32), counts)
+
+
+def number_persons(report: Report, tracks: TrackVectors) -> dict[int, int]:
+    """Return the number of the person of each face track of a video, from 1 in order of appearance."""
+    rows = {face_id: row for row, face_id in enumerate(tracks.face_ids)}
+    apart = [(rows[first], rows[second]) for first, second in on_screen_together(report)]
+    clusters = cluster(tracks.vectors, tracks.crops, apart=apart)
+    return {face_id: int(number) + 1 for face_id, number in zip(tracks.face_ids, clusters, strict=True)}
 
 
 def on_screen_together(report: Report) -> set[tuple[int, int]]:

@@ -40,6 +40,10 @@ RELATIVE_PREFIX = "relative_"
 
 _FIRST_RELATIVE = f"{RELATIVE_PREFIX}emotion"
 
+PERSON, NAME = "person", "name"
+"""Columns at the very end: the number of the face's person, 0 if unknown, only with --persons; and the person's name, which
+is never in the file, but in the table as it is read (`annotate.results.persons`)."""
+
 _REQUIRED_COLUMNS = ("face_id", "block", "start_time", "end_time", "emotion", "confidence")
 """Columns that even a table of an older analysis version has."""
 
@@ -90,9 +94,9 @@ def to_table(annotations: Sequence[Annotation], class_names: Sequence[str]) -> p
 def format_table(table: pd.DataFrame) -> str:
     """Return a table from `to_table` as CSV text, with a fixed number of decimals per column.
 
-    It may have `relative_columns` at its end, whose missing values are empty.
+    It may have `relative_columns` at its end, whose missing values are empty, and `PERSON`.
     """
-    text = table.copy()
+    text = table.drop(columns=NAME, errors="ignore")
     names = class_names_of(table)
     for name, decimals in _decimals(names).items():
         text[name] = [f"{value:.{decimals}f}" for value in table[name]]
@@ -119,8 +123,9 @@ def parse_table(content: bytes, *, is_older: bool = False) -> pd.DataFrame:
     if refused:
         raise ValueError(f"the column {refused[0]} is missing")
     numbers = [name for name in table.columns if name not in ("emotion", *relative)]
+    integers = (*_INTEGER_COLUMNS, PERSON)
     try:
-        table = table.astype({name: (int if name in _INTEGER_COLUMNS else float) for name in numbers} | {"emotion": str})
+        table = table.astype({name: (int if name in integers else float) for name in numbers} | {"emotion": str})
         table = _parse_relative(table, relative)
     except (ValueError, OverflowError):
         raise ValueError("a number is missing or too large") from None
@@ -128,13 +133,15 @@ def parse_table(content: bytes, *, is_older: bool = False) -> pd.DataFrame:
         raise ValueError("a number is missing")
     if relative and (table[relative[0]].eq("").to_numpy() != table[list(relative[1:])].isna().to_numpy().T).any():
         raise ValueError("a relative number is missing")
-    return table.reindex(columns=[*_columns(class_names), *relative]) if missing else table
+    last = [PERSON] if PERSON in table.columns else []
+    return table.reindex(columns=[*_columns(class_names), *relative, *last]) if missing else table
 
 
 def class_columns(columns: Iterable[str]) -> tuple[str, ...]:
     """Return the columns with class probabilities of a table, which may be an older one that lacks others."""
     first = takewhile(lambda name: name != _FIRST_RELATIVE, columns)
-    return tuple(name for name in first if name not in BLOCK_COLUMNS and name not in APPEARANCE_COLUMNS)
+    others = {*BLOCK_COLUMNS, *APPEARANCE_COLUMNS, PERSON, NAME}
+    return tuple(name for name in first if name not in others)
 
 
 def relative_columns(class_names: Sequence[str]) -> tuple[str, ...]:

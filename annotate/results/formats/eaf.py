@@ -1,4 +1,4 @@
-"""ELAN annotation format: one tier per face, a controlled vocabulary and a linked video, written with pympi.
+"""ELAN annotation format: one tier per face or person, a controlled vocabulary and a linked video, written with pympi.
 
 Schema: EAF 2.8, Max Planck Institute for Psycholinguistics (2014).
 """
@@ -27,8 +27,8 @@ _UNKNOWN_VIDEO_TYPE = "video/*"
 
 def write(report: Report, language: str) -> str | None:
     """Return a report as EAF text, None without faces. The date is that of the video, for reproducible output."""
-    faces = report.blocks_by_face
-    if not faces:
+    lanes = report.blocks_by_lane
+    if not lanes:
         return None
     eaf = Elan.Eaf(author=report.meta.program)
     eaf.adocument["DATE"] = _date(report.meta.source.mtime_ns)
@@ -43,8 +43,8 @@ def write(report: Report, language: str) -> str | None:
         eaf.add_cv_entry(_VOCABULARY, entry, [(name, _LANGUAGE, None)])
     properties = {"LINGUISTIC_TYPE_ID": _TYPE, "TIME_ALIGNABLE": "true", "GRAPHIC_REFERENCES": "false"}
     eaf.add_linguistic_type(_TYPE, param_dict=properties | {"CONTROLLED_VOCABULARY_REF": _VOCABULARY})
-    for face_id, blocks in faces.items():
-        tier = f"face {face_id}"
+    for lane, blocks in lanes.items():
+        tier = _xml_safe(lane)
         eaf.add_tier(tier, ling=_TYPE)
         for block in blocks:
             eaf.add_annotation(tier, block.span.start_ms, block.span.end_ms, block.emotion)

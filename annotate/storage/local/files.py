@@ -13,8 +13,8 @@ from annotate.storage.names import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 _MODE = 0o666
 
 
-def write_atomic(path: Path, content: str | bytes, scratch: Path | None = None) -> None:
-    """Write ``content``, text as UTF-8, to a temporary file and rename it to ``path``.
+def write_atomic(path: Path, content: str | bytes, scratch: Path | None = None, *, private: bool = False) -> None:
+    """Write ``content``, text as UTF-8, to a temporary file and rename it to ``path``; only the user may read a private one.
 
     The temporary file is created in ``scratch``, a folder on the same disk, or else beside ``path``. An existing file or
     symbolic link is replaced; the link's target is not written to.
@@ -29,7 +29,8 @@ def write_atomic(path: Path, content: str | bytes, scratch: Path | None = None) 
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        apply_default_mode(temporary)
+        if not private:
+            apply_default_mode(temporary)
         os.replace(temporary, path)
     except OSError as error:
         raise write_error(path, error) from error
