@@ -13,6 +13,7 @@ from annotate.analytics.face_filter import FaceFilter
 from annotate.analytics.read import ReportBatch, ReportSummary, number_runs
 from annotate.analytics.summary import read_with_warnings
 from annotate.emotions.labels import resolve_emotion, unknown_emotion_error
+from annotate.results.persons import Person
 from annotate.span import MS_PER_S, Span
 
 
@@ -21,12 +22,14 @@ class MomentQuery:
     """Filter for moments.
 
     ``emotions`` are names or common synonyms ("happy") in any case; without any, moments of all emotions match. Every block
-    has at least ``min_confidence`` (0..1), and the moment lasts at least ``min_s`` seconds.
+    has at least ``min_confidence`` (0..1), and the moment lasts at least ``min_s`` seconds. ``persons`` are names in any
+    case, or numbers; without any, moments of all faces match.
     """
 
     emotions: Collection[str] = ()
     min_confidence: float = 0.0
     min_s: float = 0.0
+    persons: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,11 @@ class Moment:
     emotion: str
     confidence: float
 
+    @property
+    def person(self) -> Person:
+        """The person of the face; its number is 0 if unknown."""
+        return self.report.persons.get(self.face_id, Person(0))
+
 
 def moments_in(batch: ReportBatch, query: MomentQuery) -> Iterator[Moment]:
     """Yield the moments in a batch of reports, ordered by report, start and face.
@@ -50,6 +58,8 @@ def moments_in(batch: ReportBatch, query: MomentQuery) -> Iterator[Moment]:
     matches = blocks["confidence"] >= query.min_confidence
     if query.emotions:
         matches &= _has_emotion(batch, query.emotions)
+    if query.persons:
+        matches &= _has_person(batch, query.persons)
     keys = (blocks["report"], blocks["face_id"], blocks["emotion"].cat.codes, matches)
     matching = blocks.assign(run=number_runs(*(key.to_numpy() for key in keys)))[matches]
     matching["time_ms"] = matching["end_ms"] - matching["start_ms"]
@@ -83,10 +93,26 @@ def _has_emotion(batch: ReportBatch, emotions: Collection[str]) -> pd.Series[boo
     return result
 
 
+def _has_person(batch: ReportBatch, persons: Collection[str]) -> pd.Series[bool]:
+    """Return for each block whether its face is of one of the persons, given by name or number."""
+    wanted = {name.casefold() for name in persons}
+    faces = [
+        (number, face_id)
+        for number, report in batch.reports.items()
+        for face_id, person in report.persons.items()
+        if {person.name.casefold(), str(person.number)} & wanted
+    ]
+    index = pd.MultiIndex.from_frame(batch.blocks[["report", "face_id"]])
+    return pd.Series(index.isin(faces) if faces else False, index=batch.blocks.index)
+
+
 def to_table(moments: Sequence[Moment]) -> pd.DataFrame:
-    """Return a table with one row per moment and times in seconds."""
+    """Return a table with one row per moment and times in seconds.
+
+    If persons were told apart, it has the columns ``person``, 0 if unknown, and ``name`` at its end.
+    """
     spans = [moment.span for moment in moments]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "video": pd.Series([moment.report.video for moment in moments], dtype=str),
             "face_id": np.array([moment.face_id for moment in moments], dtype=np.int64),
@@ -98,6 +124,10 @@ def to_table(moments: Sequence[Moment]) -> pd.DataFrame:
             "older": np.array([moment.report.is_older for moment in moments], dtype=bool),
         }
     )
+    if any(moment.report.persons for moment in moments):
+        table["person"] = np.array([moment.person.number for moment in moments], dtype=np.int64)
+        table["name"] = pd.Series([moment.person.name for moment in moments], dtype=str)
+    return table
 
 
 def find_moments(
@@ -106,6 +136,7 @@ def find_moments(
     min_confidence: float = 0.0,
     min_s: float = 0.0,
     *,
+    persons: str | Collection[str] = (),
     relative: bool = False,
     max_yaw_deg: float | None = None,
     min_face_px: float | None = None,
@@ -118,18 +149,21 @@ def find_moments(
         emotions: names or common synonyms ("happy") in any case; without any, moments of all emotions are found.
         min_confidence: minimum confidence of every block, 0..1.
         min_s: minimum length of a moment in seconds.
+        persons: names or numbers of persons, of tables whose persons were told apart; without any, all faces count.
         relative: emotions relative to each face's own baseline, as for `annotate.summarize`.
         max_yaw_deg, min_face_px, min_quality: limits as for `annotate.summarize`.
 
     Returns:
         A table with the columns ``video``, ``face_id``, ``start_time``, ``end_time``, ``duration_s`` (in seconds),
-        ``emotion``, ``confidence`` and ``older`` (whether an older analysis version made the table). Tables are skipped as
+        ``emotion``, ``confidence`` and ``older`` (whether an older analysis version made the table), and ``person`` and
+        ``name`` if persons were told apart. Tables are skipped as
         by `annotate.summarize`, each with a `UserWarning`.
 
     Raises:
         SettingsError: none of the models used has such an emotion, or a limit is out of range.
     """
-    query = MomentQuery((emotions,) if isinstance(emotions, str) else emotions, min_confidence, min_s)
+    names = (persons,) if isinstance(persons, str) else persons
+    query = MomentQuery((emotions,) if isinstance(emotions, str) else emotions, min_confidence, min_s, names)
     known: set[str] = set()
     found: list[Moment] = []
     for batch in read_with_warnings(paths, FaceFilter(max_yaw_deg, min_face_px, min_quality), relative):

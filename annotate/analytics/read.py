@@ -88,6 +88,13 @@ class ReportSummary:
         """The number of persons among its face tracks."""
         return len({person.number for person in self.persons.values()})
 
+    def label(self, face_id: int) -> str:
+        """Return the name of a face's person, else its number, else that of the face track, in English."""
+        person = self.persons.get(face_id)
+        if person is None:
+            return f"face {face_id}"
+        return person.name or f"person {person.number}"
+
 
 @dataclass(frozen=True)
 class ReportBatch:

@@ -1,4 +1,4 @@
-"""Summarize an archive: one row per video, folder, face track or minute.
+"""Summarize an archive: one row per video, folder, face track, minute or person.
 
 Sums are of integers (milliseconds, or confidence in ten-thousandths times milliseconds), so that they are exact and do
 not depend on the order of reports. Shares, confidence and changes are weighted by face time: two faces for 1 s count
@@ -11,13 +11,14 @@ import itertools
 import os
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from annotate.analytics.face_filter import NO_FILTER, FaceFilter, remark_on_lacking
+from annotate.analytics.persons import PersonKeys
 from annotate.analytics.read import Integers, ReportBatch, ReportSummary, clip_starts, number_runs, read_reports
 from annotate.archive.find_reports import find_reports
 from annotate.emotions.labels import EMOTIONS
@@ -31,25 +32,34 @@ KEY_COLUMNS = {
     "folder": ("folder", "videos", "older"),
     "face": ("video", "face_id", "start_time", "end_time", "older"),
     "minute": ("video", "minute", "older"),
+    "person": ("name", "person", "video", "videos", "older"),
 }
 """Grouping of rows -> columns that say what a row is, and whether a table of an older analysis version is in it."""
 
 STAT_COLUMNS = ("duration_s", "face_s", "face_time_s", "faces", "dominant", "confidence", "changes_per_minute")
-"""Columns of statistics; those of the emotion shares follow."""
+"""Columns of statistics; those of the emotion shares follow.
+
+Before them stands ``people``, the number of persons, where persons were told apart and a row is not part of a video.
+"""
 
 _MINUTE_MS = 60 * MS_PER_S
 _CONFIDENCE_SCALE = 10_000
 """Tables have probabilities with four decimals."""
 
-_GROUP_KEYS = {"video": ["report"], "face": ["report", "face_id"], "minute": ["report", "minute"]}
+_GROUP_KEYS = {
+    "video": ["report"],
+    "face": ["report", "face_id"],
+    "minute": ["report", "minute"],
+    "person": ["person", "report"],
+}
 _SUM_COLUMNS = ("duration_ms", "face_ms", "face_time_ms", "faces", "confidence", "changes")
 _TRACK_ENDS = ("start_ms", "end_ms")
-_TEXT_COLUMNS = ("video", "folder", "dominant")
+_TEXT_COLUMNS = ("video", "folder", "name", "dominant")
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A table with one row per video, folder, face track or minute, and a table with one row of totals.
+    """A table with one row per video, folder, face track, minute or person, and a table with one row of totals.
 
     The totals are those of all videos, however rows are grouped; their columns are ``videos``, `STAT_COLUMNS` and the
     emotions.
@@ -72,7 +82,8 @@ def summarize(
 
     Args:
         paths: one or more tables, videos (for their tables) or directories.
-        by: group rows by ``"video"``, ``"folder"``, ``"face"`` (face track) or ``"minute"``.
+        by: group rows by ``"video"``, ``"folder"``, ``"face"`` (face track), ``"minute"`` or
+            ``"person"``, of tables whose persons were told apart (``annotate persons``).
         relative: emotions relative to each face's own baseline, of tables that were made with one; others are skipped.
         max_yaw_deg, min_face_px, min_quality: limits of a `FaceFilter`; blocks that exceed one do not count.
 
@@ -135,6 +146,8 @@ class Tally:
         self._reports: dict[int, ReportSummary] = {}
         self._videos: list[pd.DataFrame] = []
         self._groups: list[pd.DataFrame] = []
+        self._persons = PersonKeys()
+        self._seen: list[pd.DataFrame] = []
 
     @property
     def count(self) -> int:
@@ -145,6 +158,11 @@ class Tally:
         """Add a batch."""
         self._reports.update(batch.reports)
         self._videos.append(_aggregate(batch, "video"))
+        if any(report.persons for report in batch.reports.values()):
+            blocks = self._persons.assign(batch)
+            self._seen.append(blocks[["person", "report"]].drop_duplicates())
+            if self._by == "person":
+                self._groups.append(_aggregate(replace(batch, blocks=blocks), self._by))
         if self._by in ("face", "minute"):
             self._groups.append(_aggregate(batch, self._by))
 
@@ -157,10 +175,18 @@ class Tally:
         videos["video"] = [self._reports[number].video for number in videos["report"]]
         videos["older"] = np.array([self._reports[number].is_older for number in videos["report"]], dtype=bool)
         totals = videos[sums].sum().to_frame().T.assign(videos=len(videos))
-        rows = videos
+        rows, seen = videos, pd.concat(self._seen) if self._seen else None
+        if seen is not None:
+            totals["people"] = seen["person"].nunique()
+            videos["people"] = videos["report"].map(seen.groupby("report")["person"].nunique()).fillna(0).astype(int)
         if self._by == "folder":
             grouped = videos.groupby(videos["video"].map(_folder).rename("folder"))
             rows = grouped[sums].sum().assign(videos=grouped.size(), older=grouped["older"].any()).reset_index()
+            if seen is not None:
+                folders = seen["report"].map(videos.set_index("report")["video"].map(_folder))
+                rows["people"] = rows["folder"].map(seen.groupby(folders)["person"].nunique()).fillna(0).astype(int)
+        elif self._by == "person":
+            rows = self._persons.table(_concat_sums(self._groups, _GROUP_KEYS["person"], sums), videos, sums)
         elif self._by in ("face", "minute"):
             of_video = videos[["report", "video", "older"]]
             rows = _concat_sums(self._groups, _GROUP_KEYS[self._by], sums).merge(of_video, on="report")
@@ -196,6 +222,8 @@ def _aggregate(batch: ReportBatch, by: str) -> pd.DataFrame:
     if by == "face":
         sums["start_ms"], sums["end_ms"] = grouped["start_ms"].min(), grouped["end_ms"].max()
         return sums.assign(duration_ms=sums["end_ms"] - sums["start_ms"])
+    if by == "person":
+        return sums.assign(duration_ms=0)  # which is that of its videos
     durations_ms = _durations_ms(batch, by)
     return sums.reindex(durations_ms.index, fill_value=0).assign(duration_ms=durations_ms)
 
@@ -252,7 +280,8 @@ def _statistics(sums: pd.DataFrame, key_columns: tuple[str, ...], emotions: list
     dominant = dominant_of_rows(by_emotion.to_numpy(np.int64), emotions)
     if "start_time" in key_columns:
         sums = sums.assign(start_time=sums["start_ms"] / MS_PER_S, end_time=sums["end_ms"] / MS_PER_S)
-    columns: dict[str, object] = {name: sums[name] for name in key_columns}
+    counted = ("people",) if "people" in sums.columns else ()
+    columns: dict[str, object] = {name: sums[name] for name in (*key_columns, *counted)}
     columns |= {
         "duration_s": sums["duration_ms"] / MS_PER_S,
         "face_s": sums["face_ms"] / MS_PER_S,

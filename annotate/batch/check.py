@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from annotate.archive.layout import ARCHIVE_PERSONS, META_ENDING, REPORT_ENDING, is_output, outputs_of_report
-from annotate.archive.persons import read_person_rows
 from annotate.archive.scan import ArchiveItem, Scan
 from annotate.errors import ReportError, read_error
 from annotate.results.meta import Meta, hash_file, is_unchanged, json_safe_name, read_meta
@@ -192,6 +191,8 @@ class _Check:
 
 def _check_persons(path: PathOrUrl) -> Iterator[Finding]:
     """Yield the problem with a file of persons, which people may change, if it cannot be applied."""
+    from annotate.archive.persons import read_person_rows  # loads pandas
+
     try:
         read_person_rows(path)
     except ReportError as error:

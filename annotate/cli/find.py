@@ -67,6 +67,13 @@ def _complete_emotion(ctx: click.Context, parameter: click.Parameter, incomplete
     show_default=True,
     help="Minimum length of a moment.",
 )
+@click.option(
+    "--person",
+    "persons",
+    metavar="NAME|N",
+    multiple=True,
+    help="Moments of this person only; repeatable.",
+)
 @relative_option
 @face_filter_options
 @click.option(
@@ -85,6 +92,7 @@ def find(
     emotions: tuple[str, ...],
     min_confidence: float,
     min_seconds: float,
+    persons: tuple[str, ...],
     relative: bool,
     faces: FaceFilter,
     rate: float | None,
@@ -98,7 +106,7 @@ def find(
     from annotate.analytics.moments import MomentQuery, check_emotions, class_names_in, moments_in
     from annotate.cli.summary_tables import moment_columns
 
-    query = MomentQuery(emotions, min_confidence, min_seconds)
+    query = MomentQuery(emotions, min_confidence, min_seconds, persons)
     moments: list[Moment] = []
     known, skipped = set[str](), list[SkippedPath]()
     if output is not None:

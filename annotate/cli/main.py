@@ -23,7 +23,7 @@ COMMANDS = {
         "convert": "Write further formats from existing results, without decoding",
     },
     "Look": {
-        "summarize": "Total an archive: per video, folder, face track or minute",
+        "summarize": "Total an archive: per video, folder, face track, minute or person",
         "find": "List moments at which a face keeps an emotion",
         "plot": "Draw timelines or a sheet of moments as images",
     },

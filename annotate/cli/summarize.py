@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 @paths_argument()
 @click.option(
     "--by",
-    type=click.Choice(("video", "folder", "face", "minute")),
+    type=click.Choice(("video", "folder", "face", "minute", "person")),
     default="video",
     show_default=True,
-    help="Group rows by video, folder, face track or minute.",
+    help="Group rows by video, folder, face track, minute or person (annotate persons).",
 )
 @click.option("--sort", metavar="COLUMN", help="Sort by a column: numbers descending, text ascending.")
 @click.option("--top", metavar="N", type=click.IntRange(1), help="Show the first N rows only; totals include all.")

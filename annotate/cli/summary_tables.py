@@ -48,7 +48,9 @@ def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
         shown = cells(name, show)
         return Column(heading, shown, (short, shown), to_right=True, rank=rank)
 
-    columns = [_names(places[0], rows[places[0]].tolist(), TOTAL, older=set(rows[places[0]][rows["older"]]))]
+    names = _person_names(rows) if "person" in places else rows[places[0]].tolist()
+    heading = "person" if "person" in places else places[0]
+    columns = [_names(heading, names, TOTAL, older={name for name, old in zip(names, rows["older"], strict=True) if old})]
     if "videos" in places:
         columns.append(number("videos", "videos", "vids", _whole, 0))
     if "face_id" in places:
@@ -64,6 +66,8 @@ def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
     ]
     if "face_id" in places:
         del columns[-2:]
+    elif "people" in places:
+        columns.append(number("people", "people", "people", _whole, 55))
     columns += [
         Column("mostly", dominant, ("most", cells("dominant", lambda name: printable(words.get(name, name))))),
         number("confidence", "confidence", "conf", "{:.2f}".format, 70),
@@ -98,6 +102,7 @@ def moment_columns(moments: Sequence[Moment]) -> list[Column]:
     return [
         _names("video", [moment.report.video for moment in moments], older=older),
         Column("face", [str(moment.face_id) for moment in moments], to_right=True),
+        *([Column("person", list(map(_person, moments)))] if any(moment.report.persons for moment in moments) else []),
         Column("start", [clock(span.start_s, 1) for span in spans], to_right=True),
         Column("end", [clock(span.end_s, 1) for span in spans], to_right=True, rank=1),
         Column("seconds", [f"{span.duration_s:.1f}" for span in spans], to_right=True, rank=2),
@@ -123,6 +128,17 @@ def _names(heading: str, paths: Sequence[str], *further: str, older: Collection[
     below = {path: printable(os.path.relpath(path, common)) + marks[path] for path in names}
     short = (heading, [*(below[path] for path in paths), *further])
     return Column(heading, full, short, f"in {printable(common)}:", name=True)
+
+
+def _person_names(rows: pd.DataFrame) -> list[str]:
+    """Return names of persons, or else their numbers, with the video if they are numbered in it alone."""
+    named = zip(rows["name"], rows["person"], rows["video"], strict=True)
+    return [name or f"person {number}" + (f" of {video}" if video else "") for name, number, video in named]
+
+
+def _person(moment: Moment) -> str:
+    person = moment.person
+    return printable(person.name) or (str(person.number) if person.number else "")
 
 
 def _whole(value: float) -> str:
