@@ -11,6 +11,7 @@ from annotate.archive.scan import ArchiveItem
 from annotate.archive.stored_report import read_item_report
 from annotate.archive.validity import current_meta
 from annotate.batch.job import Outcome, Status
+from annotate.batch.persons import without_labels
 from annotate.batch.write import OutputWriter, refresh_tracks, write_sidecar
 from annotate.errors import OutputError, ReportError, read_error
 from annotate.results.meta import Meta, hash_content, json_safe_name
@@ -23,7 +24,8 @@ from annotate.storage.values import PathOrUrl
 def forget_archive(items: Sequence[ArchiveItem], files: Sequence[PathOrUrl]) -> Iterator[Outcome]:
     """Forget the persons of videos, and delete the ``files`` of archives; yield an outcome for each changed video.
 
-    Formats that were edited stay as they are, which the outcome says. Rendered videos count as made from an earlier report.
+    Formats that were edited stay as they are, which the outcome says. Rendered videos with labels count as made from an
+    earlier report.
     """
     for item in items:
         try:
@@ -55,7 +57,7 @@ def _forget(item: ArchiveItem, lock: Lock) -> Outcome | None:
     table = without_column(content)
     settings = {name: value for name, value in meta.settings.items() if name != "persons"}
     name = json_safe_name(outputs.csv)
-    renders = {path: replace(render, report="") for path, render in meta.renders.items()}
+    renders = without_labels(meta.renders)
     changed = replace(meta, settings=settings, persons=(), renders=renders)
     changed = replace(changed, outputs={**meta.outputs, name: hash_content(table)})
     writer = OutputWriter(outputs, meta, lock)

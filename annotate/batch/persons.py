@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from annotate.persons.archive import ArchiveTracks
 from annotate.persons.descriptor import Describer, check_descriptor
 from annotate.persons.storage import format_descriptors, parse_descriptors
 from annotate.persons.tracks import TrackVectors, describe_tracks, on_screen_together
-from annotate.results.meta import Meta, json_safe_name, json_safe_text
+from annotate.results.meta import PERSONS_ENDING, Meta, Render, json_safe_name, json_safe_text
 from annotate.results.persons import PersonRow, format_persons, match_tracks, persons_in, split_track, tracks_of
 from annotate.results.report import Report
 from annotate.settings import ONE_CORE, Limits
@@ -111,15 +112,20 @@ def read_descriptors(outputs: Outputs, meta: Meta) -> TrackVectors | None:
     return parse_descriptors(content, _table_hash(outputs, meta))
 
 
-def number_persons(file: PathOrUrl, items: Iterable[ArchiveItem]) -> int:
-    """Write the file of persons of an archive, or of one video, from stored descriptors; return the number of persons.
+def number_persons(file: PathOrUrl, items: Iterable[ArchiveItem]) -> set[str]:
+    """Write the file of persons of an archive, or of one video, from stored descriptors; return the videos that changed.
 
     Videos without current descriptors are left out; their rows stay as they are.
 
     Raises:
         ReportError: the file is damaged.
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, or another run is working on it.
     """
+    with _locked(file):
+        return _number_persons(file, items)
+
+
+def _number_persons(file: PathOrUrl, items: Iterable[ArchiveItem]) -> set[str]:
     before = read_person_rows(file)
     files, tracks, numbered = PersonFiles(), ArchiveTracks(), set[str]()
     for item in items:
@@ -135,13 +141,14 @@ def number_persons(file: PathOrUrl, items: Iterable[ArchiveItem]) -> int:
         tracks.add(key, hash_, tracks_of(report.table), described, on_screen_together(report), earlier, own)
     rows = tracks.number([row for row in before if row.video not in numbered])
     _write_rows(file, rows)
-    return len({row.person for row in rows})
+    return _changed(before, rows)
 
 
-def show_persons(file: PathOrUrl, items: Iterable[ArchiveItem]) -> Iterator[Outcome]:
+def show_persons(file: PathOrUrl, items: Iterable[ArchiveItem], changed: Collection[str] = ()) -> Iterator[Outcome]:
     """Name a file of persons in the sidecars of videos, and write their unedited formats again; yield one outcome for each.
 
-    Videos that are not annotated, or of which the file has nothing, are left out.
+    Rendered videos with labels, of the videos whose persons ``changed``, then count as made from an earlier report. Videos
+    that are not annotated, or of which the file has nothing, are left out.
     """
     files = PersonFiles()
     for item in items:
@@ -152,10 +159,13 @@ def show_persons(file: PathOrUrl, items: Iterable[ArchiveItem]) -> Iterator[Outc
                     continue
                 current = item.reread()
                 meta = current_meta(current)
-                if not files.rows_in(file, item.outputs.csv, meta):
+                rows = files.rows_in(file, item.outputs.csv, meta)
+                if not rows:
                     continue
                 relative_path = json_safe_text(storage_for(file).relative(file, item.outputs.base.parent))
                 shown = replace(meta, persons=with_file(meta.persons, relative_path))
+                if rows[0].video in changed:
+                    shown = replace(shown, renders=without_labels(meta.renders))
                 writer = OutputWriter(item.outputs, meta, lock)
                 written = refresh_tracks(read_item_report(current, shown), writer)
                 lock.confirm()
@@ -178,14 +188,26 @@ def delete_descriptors(items: Iterable[ArchiveItem]) -> None:
         storage_for(item.outputs.base).delete(item.outputs.descriptors)
 
 
-def edit_persons(file: PathOrUrl, edits: Sequence[Edit], item: ArchiveItem | None = None) -> None:
+def without_labels(renders: Mapping[str, Render]) -> dict[str, Render]:
+    """Return rendered videos as they stand in a sidecar, those with labels as made from an earlier report."""
+    return {path: replace(render, report="") if render.language else render for path, render in renders.items()}
+
+
+def edit_persons(file: PathOrUrl, edits: Sequence[Edit], item: ArchiveItem | None = None) -> set[str]:
     """Apply changes that people made to the file of an archive, or to that of the video ``item``, which may not exist yet.
+
+    Return the videos that changed.
 
     Raises:
         ReportError: there are no persons yet, or the file is damaged.
         ValueError: an edit names a person or a track that does not exist.
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written, or another run is working on it.
     """
+    with _locked(file):
+        return _edit_persons(file, edits, item)
+
+
+def _edit_persons(file: PathOrUrl, edits: Sequence[Edit], item: ArchiveItem | None) -> set[str]:
     rows = read_person_rows(file)
     own = [row for row in rows if not row.video] if item is not None else [row for row in rows if row.video]
     others = [row for row in rows if row not in own]
@@ -196,6 +218,7 @@ def edit_persons(file: PathOrUrl, edits: Sequence[Edit], item: ArchiveItem | Non
     for edit in edits:
         own = edit(own)
     _write_rows(file, [*others, *own])
+    return _changed(rows, [*others, *own])
 
 
 def is_numbered(file: PathOrUrl, items: Iterable[ArchiveItem]) -> bool:
@@ -271,6 +294,25 @@ def _rows_of_column(item: ArchiveItem) -> list[PersonRow]:
     persons = persons_in(report.table)
     tracks = {track.face_id: track for track in tracks_of(report.table)}
     return [PersonRow(tracks[face_id], person.number, person.name) for face_id, person in persons.items()]
+
+
+@contextlib.contextmanager
+def _locked(file: PathOrUrl) -> Iterator[None]:
+    """Hold the lock on a file of persons.
+
+    Raises:
+        OutputError: another run holds it.
+    """
+    with storage_for(file).lock(file.with_name(file.name.removesuffix(PERSONS_ENDING))) as lock:
+        if lock is None:
+            raise OutputError("another run is working on it", "rerun when it has finished", path=file)
+        yield
+
+
+def _changed(before: Sequence[PersonRow], after: Sequence[PersonRow]) -> set[str]:
+    """Return the videos whose tracks have other persons or names in one list of rows than in another."""
+    shown = [{(row.video, row.track, row.person, row.name) for row in rows} for rows in (before, after)]
+    return {video for video, *_ in shown[0] ^ shown[1]}
 
 
 def _write_rows(file: PathOrUrl, rows: Sequence[PersonRow]) -> None:

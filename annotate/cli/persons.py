@@ -160,17 +160,18 @@ def persons(
 
         return _finish(forget_archive(items, [place.file for place in places]), quiet=run.quiet)
     status = 0
+    changed: list[set[str]]
     if functions := edits.functions():
         if len(places) > 1:
             raise click.UsageError("Numbers belong to one directory or video. Give one PATH.")
-        for place in places:
-            place.edit(functions)
+        changed = [place.edit(functions) for place in places]
     else:
         status = _describe(entries, places, run, limits, workplace)
         if status in (EXIT_INTERRUPTED, EXIT_TERMINATED):
             return status
-    for place in places:
-        status = max(status, place.show(quiet=run.quiet))
+        changed = [place.number() for place in places]
+    for place, videos in zip(places, changed, strict=True):
+        status = max(status, place.show(videos, quiet=run.quiet))
         if not keep_embeddings and not functions:
             place.delete_descriptors()
     return status
@@ -184,21 +185,27 @@ class _Place:
     items: Sequence[ArchiveItem]
     item: ArchiveItem | None = None
 
-    def edit(self, functions: Sequence[Edit]) -> None:
-        """Apply what people say."""
+    def number(self) -> set[str]:
+        """Number persons if there are tracks without; return the videos that changed."""
+        from annotate.batch.persons import is_numbered, number_persons
+
+        return set() if is_numbered(self.file, self.items) else number_persons(self.file, self.items)
+
+    def edit(self, functions: Sequence[Edit]) -> set[str]:
+        """Apply what people say; return the videos that changed."""
         from annotate.batch.persons import edit_persons
 
         try:
-            edit_persons(self.file, functions, self.item)
+            return edit_persons(self.file, functions, self.item)
         except ValueError as error:
             raise SettingsError(str(error), "run `annotate persons` on it to see numbers", path=self.file) from None
 
-    def show(self, *, quiet: bool) -> int:
+    def show(self, changed: set[str], *, quiet: bool) -> int:
         """Write outputs again, and print the persons; return the exit status."""
         from annotate.archive.persons import read_person_rows
         from annotate.batch.persons import show_persons
 
-        status = _finish(show_persons(self.file, self.items), quiet=True)
+        status = _finish(show_persons(self.file, self.items, changed), quiet=True)
         rows = [row for row in read_person_rows(self.file) if bool(row.video) == (self.item is None)]
         if not quiet and rows:
             console.print_text(format_columns(_columns(rows), terminal_width()))
@@ -233,8 +240,8 @@ def _describe(
     limits: Limits,
     workplace: Workplace,
 ) -> int:
-    """Describe the face tracks of videos, and number persons where that is done; return the exit status."""
-    from annotate.batch.persons import describe_archive, is_numbered, number_persons
+    """Describe the face tracks of videos where some have no number; return the exit status."""
+    from annotate.batch.persons import describe_archive, is_numbered
     from annotate.persons.descriptor import check_descriptor
 
     check_descriptor()
@@ -244,13 +251,9 @@ def _describe(
     if not todo:
         return 0
     make_executor = None if workplace.cluster is None else ClusterMaker(workplace.cluster, run.jobs, limits)
-    status = show_run(
+    return show_run(
         sizes_of(todo), lambda executor: describe_archive(todo, executor, limits, workplace.scratch), run, make_executor
     )
-    if status not in (EXIT_INTERRUPTED, EXIT_TERMINATED):
-        for place in pending:
-            number_persons(place.file, place.items)
-    return status
 
 
 def _finish(outcomes: object, *, quiet: bool) -> int:

@@ -91,7 +91,9 @@ def draw_timeline(report: Report, title: str, language: str = "en", max_lanes: i
             axes.grid(visible=False)
             continue
         face_id = shown[number]
-        axes.set_ylabel(f"{texts['face']} {face_id}", rotation=0, ha="right", va="center", labelpad=4)
+        axes.set_ylabel(
+            report.names.get(face_id) or f"{texts['face']} {face_id}", rotation=0, ha="right", va="center", labelpad=4
+        )
         _draw_lane(axes, lanes[face_id], report.end_ms, language)
     figure.axes[-1].set_xlabel(texts["time"], labelpad=2)
     if shown:

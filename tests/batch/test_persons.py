@@ -27,13 +27,14 @@ from annotate.batch.persons import (
     show_persons,
     split_off,
 )
-from annotate.errors import ReportError
+from annotate.errors import OutputError, ReportError
 from annotate.persons.descriptor import DIMENSIONS
 from annotate.persons.storage import format_descriptors
 from annotate.persons.tracks import TrackVectors
-from annotate.results.meta import hash_content, parse_meta, read_meta
+from annotate.results.meta import Render, hash_content, parse_meta, read_meta
 from annotate.results.persons import merge_persons, name_person
 from annotate.results.table import PERSON
+from annotate.storage.base import storage_for
 from annotate.storage.local.files import write_atomic
 from tests.analytics.samples import block, report
 from tests.runs import check
@@ -152,6 +153,29 @@ def test_formats_are_written_again_and_edited_ones_stay(archive: Path) -> None:
     assert edited.read_text() == "mine"
     assert "one.emotions.TextGrid" in remarks["one.mp4"]
     assert [finding.path for finding in check([archive])] == [edited]
+
+
+def test_rendered_videos_with_other_labels_are_outdated(archive: Path) -> None:
+    file = number(archive)
+    for name in VIDEOS:
+        sidecar = outputs_of_report((archive / name).with_suffix(".emotions.csv")).meta
+        meta = read_meta(sidecar)
+        assert meta is not None
+        renders = {kind: Render(kind, language, "ab", "cd") for kind, language in (("boxes", "en"), ("blurred", ""))}
+        sidecar.write_text(replace(meta, renders=renders).to_json())
+    changed = edit_persons(file, [lambda rows: name_person(rows, 3, "Ann")])
+    list(show_persons(file, items_of(archive), changed))
+    reports = {
+        item.video.name: [render.report for render in item.meta.renders.values()] for item in items_of(archive) if item.meta
+    }
+    assert changed == {"three.mp4"}
+    assert reports == {"one.mp4": ["ab", "ab"], "two.mp4": ["ab", "ab"], "three.mp4": ["", "ab"]}
+
+
+def test_a_file_that_another_run_works_on_is_left(archive: Path) -> None:
+    file = number(archive)
+    with storage_for(file).lock(archive / "archive"), pytest.raises(OutputError):
+        edit_persons(file, [lambda rows: name_person(rows, 1, "Ann")])
 
 
 def test_everything_is_forgotten(archive: Path) -> None:
