@@ -158,6 +158,8 @@ def show_persons(file: PathOrUrl, items: Iterable[ArchiveItem], changed: Collect
                     yield Outcome.locked(item.video)
                     continue
                 current = item.reread()
+                if current.meta is None:
+                    continue
                 meta = current_meta(current)
                 rows = files.rows_in(file, item.outputs.csv, meta)
                 if not rows:
