@@ -13,11 +13,14 @@ from annotate.version import VERSION as __version__
 if TYPE_CHECKING:
     from annotate.analysis.annotation import Annotation
     from annotate.analysis.tools import Tools
+    from annotate.analytics.agreement.agree import agree
+    from annotate.analytics.agreement.result import Agreement
     from annotate.analytics.moments import find_moments
     from annotate.analytics.summary import summarize
     from annotate.api import annotate_video, iterate_annotations
     from annotate.errors import (
         AnnotateError,
+        CodingError,
         DatasetError,
         DecodingError,
         FFmpegError,
@@ -37,9 +40,11 @@ if TYPE_CHECKING:
     from annotate.span import Span
 
 __all__ = [
+    "Agreement",
     "AnnotateError",
     "Annotation",
     "Box",
+    "CodingError",
     "DatasetError",
     "DecodingError",
     "FFmpegError",
@@ -57,6 +62,7 @@ __all__ = [
     "TrainingError",
     "UnreadableError",
     "__version__",
+    "agree",
     "annotate_video",
     "find_moments",
     "iterate_annotations",
@@ -64,11 +70,13 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Agreement": "annotate.analytics.agreement.result",
     "Annotation": "annotate.analysis.annotation",
     "Box": "annotate.faces.box",
     "Settings": "annotate.settings",
     "Span": "annotate.span",
     "Tools": "annotate.analysis.tools",
+    "agree": "annotate.analytics.agreement.agree",
     "annotate_video": "annotate.api",
     "find_moments": "annotate.analytics.moments",
     "iterate_annotations": "annotate.api",

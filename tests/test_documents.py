@@ -181,7 +181,7 @@ def test_examples_show_the_current_output(path: Path, example: Any) -> None:
 
 
 def test_examples_are_found() -> None:
-    assert {example.command.split()[1] for _, example in SHOWN} >= {"summarize", "find"}
+    assert {example.command.split()[1] for _, example in SHOWN} >= {"agree", "summarize", "find"}
 
 
 def test_limits_of_quality_are_stated() -> None:
@@ -223,6 +223,16 @@ def test_the_python_example_runs(samples: Path) -> None:
     assert set(names["moments"]["emotion"]) == {"happiness"}
     assert names["annotation"].emotion in EMOTIONS
     assert all(name in annotate.__all__ for name in re.findall(r"annotate\.(\w+)", code))
+
+
+def test_the_python_example_of_agreement_runs(samples: Path) -> None:
+    (code,) = code_blocks(read("annotate/analytics/README.md"), "python")
+    names: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert 0.5 < names["found"].kappa < 1
+    assert len(names["worst"])
+    described = set(re.findall(r"`(\w+)`", read("annotate/analytics/README.md")))
+    assert {*names["found"].document(), *names["found"].by_emotion} <= described | {"trial"}
 
 
 def test_every_video_extension_is_listed() -> None:

@@ -43,6 +43,9 @@ _DTYPES: dict[str, Any] = {
 }
 """Columns to read, with their types."""
 
+_TEXTS = ("person", "name")
+"""Further columns that are text; others are numbers."""
+
 _RATED = ("emotion", "confidence")
 """Columns that tables with baselines have twice."""
 
@@ -75,7 +78,8 @@ class ReportBatch:
 
     ``blocks`` has one row per block, without the time that the previous block of the face covers
     (`annotate.results.intervals`): ``report``, ``face_id``, ``start_ms``, ``end_ms``, ``emotion``, ``confidence``. Rows are
-    ordered by report, face and time; blocks that are covered completely, or do not pass the filter, are left out.
+    ordered by report, face and time; blocks that are covered completely, or do not pass the filter, are left out. Further
+    columns follow if `read_reports` is asked for them.
     """
 
     reports: dict[int, ReportSummary]
@@ -91,12 +95,13 @@ class _RawReport:
 
 
 def read_reports(
-    paths: Iterable[PathOrUrl], faces: FaceFilter = NO_FILTER, *, relative: bool = False
+    paths: Iterable[PathOrUrl], faces: FaceFilter = NO_FILTER, *, relative: bool = False, further: Sequence[str] = ()
 ) -> Iterator[ReportBatch | SkippedPath]:
     """Yield intact reports of this or an older analysis version in batches of bounded size, else a `SkippedPath`.
 
     ``paths`` is consumed lazily. Only the blocks that pass the filter ``faces`` are read. With ``relative``, emotion and
     confidence are those relative to the face's baseline; tables without baselines are skipped, and blocks without left out.
+    ``further`` are more columns to read; where a table lacks one, its numbers are NaN and its texts empty.
     """
     pending: list[_RawReport] = []
     size_bytes = 0
@@ -113,9 +118,9 @@ def read_reports(
         pending.append(raw)
         size_bytes += len(raw.rows)
         if size_bytes > _BATCH_BYTES:
-            yield from _parse(pending, faces, relative)
+            yield from _parse(pending, faces, relative, further)
             pending, size_bytes = [], 0
-    yield from _parse(pending, faces, relative)
+    yield from _parse(pending, faces, relative, further)
 
 
 def _read_files(paths: Iterable[PathOrUrl]) -> Iterator[tuple[PathOrUrl, bytes | OSError, bytes | OSError]]:
@@ -173,7 +178,9 @@ def _unpack(number: int, path: PathOrUrl, meta: Meta, content: bytes) -> _RawRep
     return _RawReport(number, summary, header, rows)
 
 
-def _parse(raw_reports: Sequence[_RawReport], faces: FaceFilter, relative: bool) -> Iterator[ReportBatch | SkippedPath]:
+def _parse(
+    raw_reports: Sequence[_RawReport], faces: FaceFilter, relative: bool, further: Sequence[str]
+) -> Iterator[ReportBatch | SkippedPath]:
     """Parse reports with the same header together; if that fails, one by one, to find the damaged ones."""
     by_header: dict[bytes, list[_RawReport]] = {}
     for raw in raw_reports:
@@ -181,26 +188,30 @@ def _parse(raw_reports: Sequence[_RawReport], faces: FaceFilter, relative: bool)
     reports, tables = {}, []
     for group in by_header.values():
         try:
-            tables.append(_parse_together(group, faces, relative))
+            tables.append(_parse_together(group, faces, relative, further))
             reports.update({raw.number: raw.report for raw in group})
         except (ValueError, OverflowError):
             for raw in group:
                 try:
                     table = parse_table(raw.header + b"\n" + raw.rows, is_older=raw.report.is_older)
-                    table = _choose_columns(table.assign(report=raw.number), relative)
+                    table = _choose_columns(_with_columns(table.assign(report=raw.number), further), relative)
                     tables.append(faces.select(check_value_ranges(table)))
                     reports[raw.number] = raw.report
                 except ValueError as error:
                     logger.info("skipped %s", raw.report.path, exc_info=True)
                     yield SkippedPath(raw.report.path, f"not a table of annotate ({error})", ANNOTATE_AGAIN)
     if reports:
-        yield ReportBatch(dict(sorted(reports.items())), _clip_overlaps(pd.concat(tables, ignore_index=True)))
+        yield ReportBatch(dict(sorted(reports.items())), _clip_overlaps(pd.concat(tables, ignore_index=True), further))
 
 
-def _parse_together(raw_reports: Sequence[_RawReport], faces: FaceFilter, relative: bool) -> pd.DataFrame:
+def _parse_together(
+    raw_reports: Sequence[_RawReport], faces: FaceFilter, relative: bool, further: Sequence[str]
+) -> pd.DataFrame:
+    columns = next(csv.reader([raw_reports[0].header.decode()]))
     dtypes = _DTYPES | (dict.fromkeys(faces.columns, float) if raw_reports[0].report.has_appearance else {})
     if relative:
         dtypes |= {f"{RELATIVE_PREFIX}{name}": _DTYPES[name] for name in _RATED}
+    dtypes |= {name: str if name in _TEXTS else float for name in further if name in columns and name not in dtypes}
     text = b"".join([raw_reports[0].header, b"\n", *(raw.rows for raw in raw_reports)])
     table = pd.read_csv(io.BytesIO(text), usecols=list(dtypes), dtype=dtypes, keep_default_na=False, na_values=_NA_VALUES)
     counts = [raw.rows.count(b"\n") for raw in raw_reports]
@@ -208,7 +219,13 @@ def _parse_together(raw_reports: Sequence[_RawReport], faces: FaceFilter, relati
         raise ValueError("the number of rows is not the number of lines")
     table = table.assign(report=np.repeat([raw.number for raw in raw_reports], counts))
     lacking = dict.fromkeys(set(faces.columns) - dtypes.keys(), np.nan)
-    return faces.select(check_value_ranges(_choose_columns(table.assign(**lacking), relative)))
+    table = _with_columns(table.assign(**lacking), further)
+    return faces.select(check_value_ranges(_choose_columns(table, relative)))
+
+
+def _with_columns(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return a table that has all of the columns: numbers that it lacks are NaN, texts are empty."""
+    return table.assign(**{name: "" if name in _TEXTS else np.nan for name in names if name not in table})
 
 
 def _choose_columns(table: pd.DataFrame, relative: bool) -> pd.DataFrame:
@@ -219,13 +236,13 @@ def _choose_columns(table: pd.DataFrame, relative: bool) -> pd.DataFrame:
     return table.assign(**values)[values["confidence"].notna()].astype({"emotion": str})
 
 
-def _clip_overlaps(table: pd.DataFrame) -> pd.DataFrame:
+def _clip_overlaps(table: pd.DataFrame, further: Sequence[str] = ()) -> pd.DataFrame:
     """Return `ReportBatch.blocks` from parsed tables."""
     ordered = table.sort_values(["report", "face_id", "start_time", "block"])
     end_ms = (ordered["end_time"] * MS_PER_S).round().to_numpy(np.int64)
     unclipped_ms = (ordered["start_time"] * MS_PER_S).round().to_numpy(np.int64)
     faces = number_runs(ordered["report"].to_numpy(), ordered["face_id"].to_numpy())
     start_ms = clip_starts(faces, unclipped_ms, end_ms)
-    columns = ["report", "face_id", "start_ms", "end_ms", "emotion", "confidence"]
+    columns = ["report", "face_id", "start_ms", "end_ms", "emotion", "confidence", *further]
     blocks = ordered.assign(start_ms=start_ms, end_ms=end_ms)[columns].astype({"emotion": "category"})
     return blocks[start_ms < end_ms].reset_index(drop=True)
