@@ -11,7 +11,8 @@ import pandas as pd
 
 from annotate.analytics.face_filter import FaceFilter
 from annotate.analytics.read import ReportBatch, ReportSummary, number_runs
-from annotate.analytics.summary import read_with_warnings
+from annotate.analytics.summary import find_with_trials, read_with_warnings
+from annotate.analytics.trials import GROUPS, MatchedTrials, Trial, Trials, trial_numbers
 from annotate.emotions.labels import resolve_emotion, unknown_emotion_error
 from annotate.span import MS_PER_S, Span
 
@@ -38,10 +39,11 @@ class Moment:
     span: Span
     emotion: str
     confidence: float
+    trial: Trial | None = None
 
 
-def moments_in(batch: ReportBatch, query: MomentQuery) -> Iterator[Moment]:
-    """Yield the moments in a batch of reports, ordered by report, start and face.
+def moments_in(batch: ReportBatch, query: MomentQuery, trials: MatchedTrials | None = None) -> Iterator[Moment]:
+    """Yield the moments in a batch of reports, ordered by report, start and face; they end with the ``trials`` they are in.
 
     A block with another emotion, or below the minimum confidence, ends a moment; a gap without blocks of the face does not.
     Where two blocks overlap, the shared time belongs to the first.
@@ -50,8 +52,9 @@ def moments_in(batch: ReportBatch, query: MomentQuery) -> Iterator[Moment]:
     matches = blocks["confidence"] >= query.min_confidence
     if query.emotions:
         matches &= _has_emotion(batch, query.emotions)
+    trial = trial_numbers(blocks)
     keys = (blocks["report"], blocks["face_id"], blocks["emotion"].cat.codes, matches)
-    matching = blocks.assign(run=number_runs(*(key.to_numpy() for key in keys)))[matches]
+    matching = blocks.assign(trial=trial, run=number_runs(trial, *(key.to_numpy() for key in keys)))[matches]
     matching["time_ms"] = matching["end_ms"] - matching["start_ms"]
     matching["weighted"] = matching["confidence"] * matching["time_ms"]
     runs = matching.groupby("run").agg(
@@ -62,13 +65,15 @@ def moments_in(batch: ReportBatch, query: MomentQuery) -> Iterator[Moment]:
         emotion=("emotion", "first"),
         time_ms=("time_ms", "sum"),
         weighted=("weighted", "sum"),
+        trial=("trial", "first"),
     )
     runs = runs[runs["end_ms"] - runs["start_ms"] >= round(query.min_s * MS_PER_S)]
     runs = runs.sort_values(["report", "start_ms", "face_id"])
     confidences = (runs["weighted"] / runs["time_ms"]).round(4)
-    columns = [runs[name].tolist() for name in ("report", "face_id", "start_ms", "end_ms", "emotion")]
-    for number, face_id, start_ms, end_ms, emotion, confidence in zip(*columns, confidences.tolist(), strict=True):
-        yield Moment(batch.reports[number], face_id, Span(start_ms, end_ms), emotion, confidence)
+    by_number = {own.number: own for own in trials.found} if trials is not None else {}
+    columns = [runs[name].tolist() for name in ("report", "face_id", "start_ms", "end_ms", "emotion", "trial")]
+    for number, face_id, start_ms, end_ms, emotion, own, confidence in zip(*columns, confidences.tolist(), strict=True):
+        yield Moment(batch.reports[number], face_id, Span(start_ms, end_ms), emotion, confidence, by_number.get(own))
 
 
 def _has_emotion(batch: ReportBatch, emotions: Collection[str]) -> pd.Series[bool]:
@@ -83,10 +88,10 @@ def _has_emotion(batch: ReportBatch, emotions: Collection[str]) -> pd.Series[boo
     return result
 
 
-def to_table(moments: Sequence[Moment]) -> pd.DataFrame:
-    """Return a table with one row per moment and times in seconds."""
+def to_table(moments: Sequence[Moment], trials: Trials | None = None) -> pd.DataFrame:
+    """Return a table with one row per moment and times in seconds; with ``trials``, their columns follow."""
     spans = [moment.span for moment in moments]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "video": pd.Series([moment.report.video for moment in moments], dtype=str),
             "face_id": np.array([moment.face_id for moment in moments], dtype=np.int64),
@@ -98,6 +103,14 @@ def to_table(moments: Sequence[Moment]) -> pd.DataFrame:
             "older": np.array([moment.report.is_older for moment in moments], dtype=bool),
         }
     )
+    if trials is not None:
+        own = [moment.trial for moment in moments if moment.trial is not None]
+        for name in GROUPS:
+            table[name] = pd.Series([trial.group(name) for trial in own], dtype=str)
+        for name in trials.further:
+            texts = pd.Series([trial.further[name] for trial in own], dtype=str)
+            table[name if name not in table else f"trial_{name}"] = texts
+    return table
 
 
 def find_moments(
@@ -110,6 +123,8 @@ def find_moments(
     max_yaw_deg: float | None = None,
     min_face_px: float | None = None,
     min_quality: float | None = None,
+    trials: str | os.PathLike[str] | None = None,
+    baseline_trial: str | None = None,
 ) -> pd.DataFrame:
     """Find moments in annotated videos: runs of blocks in which a face keeps one emotion.
 
@@ -120,6 +135,7 @@ def find_moments(
         min_s: minimum length of a moment in seconds.
         relative: emotions relative to each face's own baseline, as for `annotate.summarize`.
         max_yaw_deg, min_face_px, min_quality: limits as for `annotate.summarize`.
+        trials, baseline_trial: trials as for `annotate.summarize`; moments end with the trial, whose columns follow.
 
     Returns:
         A table with the columns ``video``, ``face_id``, ``start_time``, ``end_time``, ``duration_s`` (in seconds),
@@ -132,11 +148,14 @@ def find_moments(
     query = MomentQuery((emotions,) if isinstance(emotions, str) else emotions, min_confidence, min_s)
     known: set[str] = set()
     found: list[Moment] = []
-    for batch in read_with_warnings(paths, FaceFilter(max_yaw_deg, min_face_px, min_quality), relative):
+    faces = FaceFilter(max_yaw_deg, min_face_px, min_quality)
+    reports, selection = find_with_trials(paths, faces, trials, baseline_trial, relative=relative)
+    matched = selection.matched if selection is not None else None
+    for batch in read_with_warnings(reports, faces, relative, selection):
         known.update(class_names_in(batch))
-        found += moments_in(batch, query)
+        found += moments_in(batch, query, matched)
     check_emotions(query.emotions, known)
-    return to_table(found)
+    return to_table(found, matched.trials if matched is not None else None)
 
 
 def class_names_in(batch: ReportBatch) -> set[str]:

@@ -87,6 +87,16 @@ class ReportBatch:
 
 
 @dataclass(frozen=True)
+class _Wanted:
+    """Which blocks and columns are read; see `read_reports`."""
+
+    faces: FaceFilter
+    relative: bool
+    further: tuple[str, ...]
+    probabilities: bool
+
+
+@dataclass(frozen=True)
 class _RawReport:
     number: int
     report: ReportSummary
@@ -95,14 +105,21 @@ class _RawReport:
 
 
 def read_reports(
-    paths: Iterable[PathOrUrl], faces: FaceFilter = NO_FILTER, *, relative: bool = False, further: Sequence[str] = ()
+    paths: Iterable[PathOrUrl],
+    faces: FaceFilter = NO_FILTER,
+    *,
+    relative: bool = False,
+    further: Sequence[str] = (),
+    probabilities: bool = False,
 ) -> Iterator[ReportBatch | SkippedPath]:
     """Yield intact reports of this or an older analysis version in batches of bounded size, else a `SkippedPath`.
 
     ``paths`` is consumed lazily. Only the blocks that pass the filter ``faces`` are read. With ``relative``, emotion and
     confidence are those relative to the face's baseline; tables without baselines are skipped, and blocks without left out.
-    ``further`` are more columns to read; where a table lacks one, its numbers are NaN and its texts empty.
+    ``further`` are more columns to read; where a table lacks one, its numbers are NaN and its texts empty. With
+    ``probabilities``, those of the classes are read too, as `probability_column`; NaN where a model lacks a class.
     """
+    wanted = _Wanted(faces, relative, tuple(further), probabilities)
     pending: list[_RawReport] = []
     size_bytes = 0
     for number, (path, meta, report) in enumerate(_read_files(paths)):
@@ -118,9 +135,9 @@ def read_reports(
         pending.append(raw)
         size_bytes += len(raw.rows)
         if size_bytes > _BATCH_BYTES:
-            yield from _parse(pending, faces, relative, further)
+            yield from _parse(pending, wanted)
             pending, size_bytes = [], 0
-    yield from _parse(pending, faces, relative, further)
+    yield from _parse(pending, wanted)
 
 
 def _read_files(paths: Iterable[PathOrUrl]) -> Iterator[tuple[PathOrUrl, bytes | OSError, bytes | OSError]]:
@@ -178,9 +195,7 @@ def _unpack(number: int, path: PathOrUrl, meta: Meta, content: bytes) -> _RawRep
     return _RawReport(number, summary, header, rows)
 
 
-def _parse(
-    raw_reports: Sequence[_RawReport], faces: FaceFilter, relative: bool, further: Sequence[str]
-) -> Iterator[ReportBatch | SkippedPath]:
+def _parse(raw_reports: Sequence[_RawReport], wanted: _Wanted) -> Iterator[ReportBatch | SkippedPath]:
     """Parse reports with the same header together; if that fails, one by one, to find the damaged ones."""
     by_header: dict[bytes, list[_RawReport]] = {}
     for raw in raw_reports:
@@ -188,44 +203,50 @@ def _parse(
     reports, tables = {}, []
     for group in by_header.values():
         try:
-            tables.append(_parse_together(group, faces, relative, further))
+            tables.append(_parse_together(group, wanted))
             reports.update({raw.number: raw.report for raw in group})
         except (ValueError, OverflowError):
             for raw in group:
                 try:
                     table = parse_table(raw.header + b"\n" + raw.rows, is_older=raw.report.is_older)
-                    table = _choose_columns(_with_columns(table.assign(report=raw.number), further), relative)
-                    tables.append(faces.select(check_value_ranges(table)))
+                    tables.append(_select(table.assign(report=raw.number), raw.report, wanted))
                     reports[raw.number] = raw.report
                 except ValueError as error:
                     logger.info("skipped %s", raw.report.path, exc_info=True)
                     yield SkippedPath(raw.report.path, f"not a table of annotate ({error})", ANNOTATE_AGAIN)
     if reports:
-        yield ReportBatch(dict(sorted(reports.items())), _clip_overlaps(pd.concat(tables, ignore_index=True), further))
+        yield ReportBatch(dict(sorted(reports.items())), _clip_overlaps(pd.concat(tables, ignore_index=True), wanted))
 
 
-def _parse_together(
-    raw_reports: Sequence[_RawReport], faces: FaceFilter, relative: bool, further: Sequence[str]
-) -> pd.DataFrame:
+def _parse_together(raw_reports: Sequence[_RawReport], wanted: _Wanted) -> pd.DataFrame:
+    report = raw_reports[0].report
     columns = next(csv.reader([raw_reports[0].header.decode()]))
-    dtypes = _DTYPES | (dict.fromkeys(faces.columns, float) if raw_reports[0].report.has_appearance else {})
-    if relative:
+    dtypes = _DTYPES | (dict.fromkeys(wanted.faces.columns, float) if report.has_appearance else {})
+    if wanted.relative:
         dtypes |= {f"{RELATIVE_PREFIX}{name}": _DTYPES[name] for name in _RATED}
-    dtypes |= {name: str if name in _TEXTS else float for name in further if name in columns and name not in dtypes}
+    more = [*wanted.further, *(report.class_names if wanted.probabilities else ())]
+    dtypes |= {name: str if name in _TEXTS else float for name in more if name in columns and name not in dtypes}
     text = b"".join([raw_reports[0].header, b"\n", *(raw.rows for raw in raw_reports)])
     table = pd.read_csv(io.BytesIO(text), usecols=list(dtypes), dtype=dtypes, keep_default_na=False, na_values=_NA_VALUES)
     counts = [raw.rows.count(b"\n") for raw in raw_reports]
     if len(table) != sum(counts):
         raise ValueError("the number of rows is not the number of lines")
     table = table.assign(report=np.repeat([raw.number for raw in raw_reports], counts))
-    lacking = dict.fromkeys(set(faces.columns) - dtypes.keys(), np.nan)
-    table = _with_columns(table.assign(**lacking), further)
-    return faces.select(check_value_ranges(_choose_columns(table, relative)))
+    return _select(table, report, wanted)
 
 
-def _with_columns(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """Return a table that has all of the columns: numbers that it lacks are NaN, texts are empty."""
-    return table.assign(**{name: "" if name in _TEXTS else np.nan for name in names if name not in table})
+def probability_column(name: str) -> str:
+    """Return the column of blocks with the probability of a class; prefixed, since a class may be called "report"."""
+    return f"p:{name}"
+
+
+def _select(table: pd.DataFrame, report: ReportSummary, wanted: _Wanted) -> pd.DataFrame:
+    """Return the rows that are wanted, with all wanted columns, after checking the values."""
+    names = (*wanted.faces.columns, *wanted.further)
+    lacking: dict[str, Any] = {name: "" if name in _TEXTS else np.nan for name in names if name not in table}
+    if wanted.probabilities:
+        lacking |= {probability_column(name): table[name].to_numpy() for name in report.class_names}
+    return wanted.faces.select(check_value_ranges(_choose_columns(table.assign(**lacking), wanted.relative)))
 
 
 def _choose_columns(table: pd.DataFrame, relative: bool) -> pd.DataFrame:
@@ -236,13 +257,16 @@ def _choose_columns(table: pd.DataFrame, relative: bool) -> pd.DataFrame:
     return table.assign(**values)[values["confidence"].notna()].astype({"emotion": str})
 
 
-def _clip_overlaps(table: pd.DataFrame, further: Sequence[str] = ()) -> pd.DataFrame:
+def _clip_overlaps(table: pd.DataFrame, wanted: _Wanted) -> pd.DataFrame:
     """Return `ReportBatch.blocks` from parsed tables."""
     ordered = table.sort_values(["report", "face_id", "start_time", "block"])
     end_ms = (ordered["end_time"] * MS_PER_S).round().to_numpy(np.int64)
     unclipped_ms = (ordered["start_time"] * MS_PER_S).round().to_numpy(np.int64)
     faces = number_runs(ordered["report"].to_numpy(), ordered["face_id"].to_numpy())
     start_ms = clip_starts(faces, unclipped_ms, end_ms)
-    columns = ["report", "face_id", "start_ms", "end_ms", "emotion", "confidence", *further]
+    columns = ["report", "face_id", "start_ms", "end_ms", "emotion", "confidence", *wanted.further]
+    columns += [
+        name for name in map(str, ordered.columns) if wanted.probabilities and name.startswith(probability_column(""))
+    ]
     blocks = ordered.assign(start_ms=start_ms, end_ms=end_ms)[columns].astype({"emotion": "category"})
     return blocks[start_ms < end_ms].reset_index(drop=True)

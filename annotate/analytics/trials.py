@@ -49,11 +49,14 @@ class Trial:
         return {"trial": self.name, "condition": self.condition, "participant": self.participant}[by]
 
     @property
-    def cells(self) -> dict[str, str]:
-        """Columns that say which trial it is, with the further ones."""
-        return {name: self.group(name) for name in GROUPS} | {
-            (name if name not in GROUPS else f"{name}_"): text for name, text in self.further.items()
-        }
+    def title(self) -> str:
+        """The trial with its condition and participant as text.
+
+        >>> Trial(1, "7", "a.mp4", Span(0, 40), "film", "P1").title
+        'trial 7 (film, P1)'
+        """
+        groups = ", ".join(filter(None, (self.condition, self.participant)))
+        return f"trial {self.name}" + (f" ({groups})" if groups else "")
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,6 @@ def match_trials(trials: Trials, reports: Sequence[PathOrUrl]) -> MatchedTrials:
     return matched
 
 
-def numbers_of(blocks: pd.DataFrame) -> Integers:
+def trial_numbers(blocks: pd.DataFrame) -> Integers:
     """Return the number of the trial of each block, 0 where blocks are not of trials."""
     return blocks["trial"].to_numpy(np.int64) if "trial" in blocks else np.zeros(len(blocks), np.int64)

@@ -22,7 +22,7 @@ from annotate.cli.options import (
     stacked,
     verbosity_options,
 )
-from annotate.cli.table_output import find_tables, find_trials, output_file, read_tables, trials_option
+from annotate.cli.table_output import TrialOptions, find_tables, find_trials, output_file, read_tables, trial_options
 from annotate.cli.tables import format_columns, terminal_width
 from annotate.errors import EXIT_FAILED
 from annotate.settings import FACE_RULES
@@ -143,7 +143,7 @@ def output_options(command: Command) -> Command:
     help="Coding by people: .eaf, .TextGrid, .csv (start,end,emotion), or a folder of them; repeatable.",
 )
 @comparison_options
-@trials_option
+@trial_options
 @relative_option
 @face_filter_options
 @output_options
@@ -152,7 +152,7 @@ def agree(
     paths: Sequence[PathOrUrl],
     codings: Sequence[PathOrUrl],
     options: AgreementOptions,
-    trials: PathOrUrl | None,
+    trials: TrialOptions,
     relative: bool,
     faces: FaceFilter,
     outputs: _Outputs,
@@ -175,9 +175,9 @@ def agree(
     read = read_codings(codings, options.tier_choice)
     skipped += read.skipped
     reports = find_tables(paths, skipped, quiet=quiet)
-    matched = find_trials(trials, reports, skipped, quiet=quiet)
+    selection = find_trials(trials, reports, skipped, faces=faces, relative=relative, quiet=quiet)
     tally = AgreementTally(read, options)
-    chosen, unmatched = tally.match(reports, matched)
+    chosen, unmatched = tally.match(reports, None if selection is None else selection.matched)
     remarks = remarks_on_codings(read, unmatched)
     if not chosen:
         raise nothing_to_compare(read, remarks)
@@ -186,7 +186,9 @@ def agree(
     for remark in remarks:
         if not quiet or read.skipped:
             console.say(remark)
-    for batch in read_tables(chosen, faces, skipped, quiet=quiet, relative=relative, further=FURTHER_COLUMNS):
+    for batch in read_tables(
+        chosen, faces, skipped, quiet=quiet, relative=relative, further=FURTHER_COLUMNS, trials=selection
+    ):
         tally.add(batch)
     agreement = tally.result()
     _write(agreement, outputs)

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from annotate.analytics.face_filter import NO_FILTER, FaceFilter
 from annotate.cli import console
-from annotate.cli.options import Command, Decorator, PathOrUrlType, full_stop, say_lacking, say_no_reports, say_older
+from annotate.cli.options import (
+    Command,
+    Decorator,
+    PathOrUrlType,
+    collect,
+    full_stop,
+    say_lacking,
+    say_no_reports,
+    say_older,
+    stacked,
+)
 from annotate.errors import SettingsError
 from annotate.extras import check_extra
 from annotate.storage.values import PathOrUrl, SkippedPath
 from annotate.text import suggest
 
 if TYPE_CHECKING:
-    from annotate.analytics.face_filter import FaceFilter
     from annotate.analytics.read import ReportBatch
-    from annotate.analytics.trials import MatchedTrials
+    from annotate.analytics.trial_baseline import TrialSelection
 
 TABLES = {".csv": "", ".json": "", ".xlsx": "openpyxl", ".parquet": "pyarrow"}
 LISTS = {".edl": "", ".otio": "opentimelineio", ".m3u": ""}
@@ -52,10 +63,32 @@ def output_file(endings: Mapping[str, str], help_text: str, *names: str) -> Deco
     return click.option(*(names or ("-o", "--output")), metavar="FILE", type=kind, callback=check, help=help_text)
 
 
-def trials_option(command: Command) -> Command:
-    """Declare ``trials``, a table of trials."""
-    help_text = "Only time in the trials of this table (video,start,end,condition,participant)."
-    return click.option("--trials", metavar="FILE.csv", type=PathOrUrlType(dir_okay=False), help=help_text)(command)
+@dataclass(frozen=True)
+class TrialOptions:
+    """A table of trials, and the condition or trial that emotions are relative to."""
+
+    path: PathOrUrl | None = None
+    baseline: str | None = None
+
+
+def trial_options(command: Command) -> Command:
+    """Declare the options of ``trials``."""
+    return stacked(
+        click.option(
+            "--trials",
+            "path",
+            metavar="FILE.csv",
+            type=PathOrUrlType(dir_okay=False),
+            help="Only time in the trials of this table (video,start,end,condition,participant).",
+        ),
+        click.option(
+            "--baseline-trial",
+            "baseline",
+            metavar="NAME",
+            help="Emotions relative to each participant's own baseline in this condition or trial.",
+        ),
+        collect("trials", TrialOptions, "path", "baseline"),
+    )(command)
 
 
 def find_tables(paths: Sequence[PathOrUrl], skipped: list[SkippedPath], *, quiet: bool) -> list[PathOrUrl]:
@@ -72,30 +105,30 @@ def find_tables(paths: Sequence[PathOrUrl], skipped: list[SkippedPath], *, quiet
 
 
 def find_trials(
-    trials: PathOrUrl | None, reports: Sequence[PathOrUrl], skipped: list[SkippedPath], *, quiet: bool
-) -> MatchedTrials | None:
+    trials: TrialOptions,
+    reports: Sequence[PathOrUrl],
+    skipped: list[SkippedPath],
+    *,
+    faces: FaceFilter = NO_FILTER,
+    relative: bool = False,
+    quiet: bool,
+) -> TrialSelection | None:
     """Return the trials of a table, if one is given; print which are missing or overlap.
 
     A table with trials that are missing is appended to ``skipped``.
     """
-    from annotate.analytics.trials import match_trials, read_trials
+    from annotate.analytics.trial_baseline import check_baseline_trial, select_trials
 
-    if trials is None:
+    check_baseline_trial(trials.baseline, has_trials=trials.path is not None, relative=relative)
+    if trials.path is None:
         return None
-    matched = match_trials(read_trials(trials), reports)
-    if matched.missing:
-        skipped.append(SkippedPath(trials, "trials left out"))
-    for remark in matched.remarks:
-        if not quiet or matched.missing:
+    selection = select_trials(trials.path, trials.baseline, reports, faces)
+    if selection.matched.missing:
+        skipped.append(SkippedPath(trials.path, "trials left out"))
+    for remark in selection.matched.remarks:
+        if not quiet or selection.matched.missing:
             console.say(remark)
-    return matched
-
-
-def read_batches(
-    paths: Sequence[PathOrUrl], faces: FaceFilter, skipped: list[SkippedPath], *, quiet: bool, relative: bool = False
-) -> Iterator[ReportBatch]:
-    """Yield the results below paths as `read_tables` does; print what is skipped, and append it to ``skipped``."""
-    yield from read_tables(find_tables(paths, skipped, quiet=quiet), faces, skipped, quiet=quiet, relative=relative)
+    return selection
 
 
 def read_tables(
@@ -106,25 +139,32 @@ def read_tables(
     quiet: bool,
     relative: bool = False,
     further: Sequence[str] = (),
+    trials: TrialSelection | None = None,
 ) -> Iterator[ReportBatch]:
     """Yield the results of tables, with a progress bar; print what is skipped, and append it to ``skipped``.
 
     Blocks that do not pass the filter ``faces`` are left out; with ``relative``, emotions are relative to baselines, and
-    ``further`` are more columns. The tables of older analysis versions are counted in one line at the end, and those that
-    the filter leaves out for lack of columns in another.
+    ``further`` are more columns. With ``trials``, blocks are restricted to them. The tables of older analysis versions are
+    counted in one line at the end, and those that the filter leaves out for lack of columns in another.
     """
     from annotate.analytics.read import read_reports
     from annotate.analytics.summary import count_lacking
+    from annotate.analytics.trial_baseline import needs_probabilities
 
     older = lacking = 0
-    shown = console.progress(reports, "reports", quiet=quiet)
-    for read in read_reports(shown, faces, relative=relative, further=further):
+    chosen = reports if trials is None else trials.choose(reports)
+    shown = console.progress(chosen, "reports", quiet=quiet)
+    probabilities = needs_probabilities(trials)
+    for read in read_reports(shown, faces, relative=relative, further=further, probabilities=probabilities):
         if isinstance(read, SkippedPath):
             skipped.append(read)
             console.say(f"skipped: {read}")
         else:
             older += sum(report.is_older for report in read.reports.values())
             lacking += count_lacking(read.reports.values(), faces)
-            yield read
+            if trials is not None and not quiet:
+                for remark in trials.matched.late(read):
+                    console.say(remark)
+            yield read if trials is None else trials.apply(read)
     say_older(older, quiet=quiet)
     say_lacking(lacking, quiet=quiet)

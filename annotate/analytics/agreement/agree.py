@@ -6,16 +6,16 @@ import itertools
 import os
 import warnings
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from annotate.analytics.agreement.codings import Coding, Codings, read_codings
 from annotate.analytics.agreement.options import AgreementOptions
 from annotate.analytics.agreement.result import Agreement
 from annotate.analytics.agreement.sampling import FURTHER_COLUMNS
 from annotate.analytics.agreement.tally import AgreementTally
+from annotate.analytics.face_filter import NO_FILTER
 from annotate.analytics.read import read_reports
-from annotate.analytics.trials import match_trials, read_trials
-from annotate.archive.find_reports import find_reports
+from annotate.analytics.summary import find_with_trials
+from annotate.analytics.trial_baseline import needs_probabilities
 from annotate.errors import CodingError
 from annotate.storage.base import parse_path
 from annotate.storage.values import SkippedPath
@@ -36,6 +36,7 @@ def agree(
     labels: Mapping[str, str] | None = None,
     tiers: Iterable[str] = (),
     trials: AnyPath | None = None,
+    baseline_trial: str | None = None,
     relative: bool = False,
 ) -> Agreement:
     """Compare the results of annotated videos with codings by people.
@@ -48,6 +49,7 @@ def agree(
         labels: labels of the coders -> emotions, beside names and common synonyms.
         tiers: names or shell patterns of the tiers that are codings.
         trials: a CSV table of trials; only time in trials counts, and there are figures by trial, condition and participant.
+        baseline_trial: a condition or trial; emotions are relative to each participant's own baseline in it.
         relative: emotions relative to each face's own baseline, as for `annotate.summarize`.
 
     Returns:
@@ -59,31 +61,31 @@ def agree(
         SettingsError: a value is out of range.
     """
     options = AgreementOptions(step_s, face, labels or {}, tuple(tiers))
-    found = find_reports([Path(path) for path in _listed(paths)])
+    found, selection = find_with_trials(paths, NO_FILTER, trials, baseline_trial, relative=relative)
     read = read_codings([parse_path(os.fspath(path)) for path in _listed(codings)], options.tier_choice)
     tally = AgreementTally(read, options)
-    matched = None if trials is None else match_trials(read_trials(parse_path(os.fspath(trials))), found.reports)
-    chosen, unmatched = tally.match(found.reports, matched)
-    remarks = [*remarks_on_codings(read, unmatched), *(matched.remarks if matched is not None else [])]
+    chosen, unmatched = tally.match(found.reports, selection.matched if selection is not None else None)
+    remarks = remarks_on_codings(read, unmatched)
     if not chosen:
         raise nothing_to_compare(read, remarks)
-    for batch in itertools.chain(found.skipped, read_reports(chosen, relative=relative, further=FURTHER_COLUMNS)):
+    reading = read_reports(chosen, relative=relative, further=FURTHER_COLUMNS, probabilities=needs_probabilities(selection))
+    for batch in itertools.chain(found.skipped, reading):
         if isinstance(batch, SkippedPath):
             remarks.append(f"skipped: {batch}")
         else:
-            tally.add(batch)
+            tally.add(batch if selection is None else selection.apply(batch))
     for remark in remarks:
         warnings.warn(remark, stacklevel=2)
     return tally.result()
 
 
 def remarks_on_codings(codings: Codings, unmatched: Iterable[Coding]) -> list[str]:
-    """Return sentences on codings that were skipped, and on those of videos without a table."""
+    """Return sentences on codings that were skipped, and on those of videos that are not compared."""
     remarks = [f"skipped: {entry}" for entry in codings.skipped]
     videos = dict.fromkeys(coding.video for coding in unmatched)
     if videos:
         shown = ", ".join(list(videos)[:_NAMED]) + (" ..." if len(videos) > _NAMED else "")
-        remarks.append(f"codings of {counted(len(videos), 'video')} without a table left out ({shown})")
+        remarks.append(f"codings of {counted(len(videos), 'video')} left out ({shown}): no table, or no trial in it")
     return remarks
 
 

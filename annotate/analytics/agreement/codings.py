@@ -238,6 +238,7 @@ def _ordered(codes: Sequence[Code]) -> tuple[Code, ...]:
 def _video_of(path: PathOrUrl) -> str:
     """Return the path of the video that a file of codes is named after, without extension.
 
+    >>> from pathlib import Path
     >>> _video_of(Path("codings/party.eaf")), _video_of(Path("party.emotions.TextGrid"))
     ('codings/party', 'party')
     """

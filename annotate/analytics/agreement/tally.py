@@ -25,7 +25,7 @@ from annotate.analytics.agreement.sampling import (
     targets,
 )
 from annotate.analytics.read import Integers, ReportBatch, ReportSummary
-from annotate.analytics.trials import GROUPS, MatchedTrials, Trial
+from annotate.analytics.trials import GROUPS, MatchedTrials, Trial, trial_numbers
 from annotate.analytics.video_names import VideoNames
 from annotate.emotions.confusion import (
     Values,
@@ -106,14 +106,15 @@ class AgreementTally:
         return chosen, unmatched
 
     def add(self, batch: ReportBatch) -> None:
-        """Add a batch of the tables that `match` returned."""
+        """Add a batch of the tables that `match` returned, restricted to the trials if there are any."""
         rows = batch.blocks.groupby("report").indices
         for number, report in batch.reports.items():
             self._add_video(number, report, batch.blocks.iloc[rows.get(number, [])])
 
     def _add_video(self, number: int, report: ReportSummary, blocks: pd.DataFrame) -> None:
         codes = self._codes[report.path]
-        end_ms = max([report.duration_ms, *blocks["end_ms"].tolist()])
+        end_ms = max(report.duration_ms, int(blocks["end_ms"].max()) if len(blocks) else 0)
+        numbers = trial_numbers(blocks)
         trials = [None] if self._trials is None else self._trials.by_report[report.path]
         has_persons = bool((blocks["person"] != "").any())
         class_of = self._class_of(report.class_names)
@@ -122,8 +123,8 @@ class AgreementTally:
         for trial in trials:
             span = Span(0, end_ms) if trial is None else trial.span & Span(0, end_ms)
             steps = Steps.of(span, self._step_ms)
-            video = VideoSteps.of(blocks, steps, of_model)
             key = (number, trial.number if trial is not None else 0)
+            video = VideoSteps.of(blocks[numbers == key[1]], steps, of_model)
             coded: dict[Target, dict[int, Integers]] = {}
             for coder, own_targets in by_coder.items():
                 for target, own in own_targets.items():

@@ -152,7 +152,7 @@ def test_the_interval_is_a_bootstrap_over_videos(tmp_path: Path) -> None:
     assert found.figures.videos == 6
     assert found.percent_agreement == pytest.approx(100 * (5 * 1.2 + 1) / (5 * 1.2 + 2))
     assert found.figures.kappa.low < found.kappa < found.figures.kappa.high == 1
-    with pytest.warns(UserWarning, match="5 videos without a table"):
+    with pytest.warns(UserWarning, match="5 videos left out"):
         single = annotate.agree(tmp_path / "v0.emotions.csv", coding)
     assert single.figures.cells["kappa_low"] is None
 
@@ -196,7 +196,7 @@ def test_what_cannot_be_compared_gets_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(CodingError, match="no table has a coding"):
         annotate.agree(tmp_path / "films", coding)
     both = write(tmp_path / "both.csv", "film,0,1,happy", "x,0,1,happy", columns="video,start,end,emotion")
-    with pytest.warns(UserWarning, match=r"without a table left out \(x\)"):
+    with pytest.warns(UserWarning, match=r"1 video left out \(x\)"):
         annotate.agree(tmp_path / "films", both)
     for options in ({"step_s": 0}, {"face": "smallest"}):
         with pytest.raises(SettingsError):
