@@ -28,7 +28,7 @@ from annotate.errors import EXIT_FAILED, EXIT_USAGE
 from annotate.faces import quality
 from annotate.results.boxes import COLUMNS
 from annotate.results.formats.registry import FORMATS, TRACK_FORMATS
-from annotate.results.table import APPEARANCE_COLUMNS, BLOCK_COLUMNS
+from annotate.results.table import APPEARANCE_COLUMNS, BLOCK_COLUMNS, OWN_COLUMNS
 from tests.documents import (
     ROOT,
     anchors,
@@ -262,7 +262,7 @@ def test_every_export_extension_is_explained(endings: dict[str, str]) -> None:
 
 def test_every_column_is_explained() -> None:
     described = set(re.findall(r"`(\w+)`", read("annotate/results/README.md")))
-    assert {*BLOCK_COLUMNS, *APPEARANCE_COLUMNS, *COLUMNS} <= described
+    assert {*BLOCK_COLUMNS, *APPEARANCE_COLUMNS, *OWN_COLUMNS, *COLUMNS} <= described
     assert {EMOTIONS[0], EMOTIONS[-1]} <= described
 
 

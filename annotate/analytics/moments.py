@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from annotate.analytics.face_filter import FaceFilter
-from annotate.analytics.read import ReportBatch, ReportSummary, number_runs
+from annotate.analytics.read import ReportBatch, ReportSummary
 from annotate.analytics.summary import find_with_trials, read_with_warnings
 from annotate.analytics.trials import GROUPS, MatchedTrials, Trial, Trials, trial_numbers
 from annotate.emotions.labels import resolve_emotion, unknown_emotion_error
+from annotate.results.table import number_runs
 from annotate.span import MS_PER_S, Span
 
 

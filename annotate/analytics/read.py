@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from annotate.analytics.face_filter import NO_FILTER, FaceFilter
@@ -22,14 +21,20 @@ from annotate.archive.layout import outputs_of_report
 from annotate.archive.stored_report import ANNOTATE_AGAIN, MAX_DURATION_S, check_content, check_value_ranges, video_beside
 from annotate.errors import ReportError
 from annotate.results.meta import Meta, json_safe_text
-from annotate.results.table import APPEARANCE_COLUMNS, RELATIVE_PREFIX, class_columns, has_relative, parse_table
+from annotate.results.table import (
+    APPEARANCE_COLUMNS,
+    RELATIVE_PREFIX,
+    class_columns,
+    clip_starts,
+    has_relative,
+    number_runs,
+    parse_table,
+)
 from annotate.span import MS_PER_S
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
 
 logger = logging.getLogger(__name__)
-
-Integers = npt.NDArray[np.int64]
 
 _BATCH_BYTES = 16 << 20
 _REPORTS_PER_READ = 128
@@ -149,27 +154,6 @@ def _read_files(paths: Iterable[PathOrUrl]) -> Iterator[tuple[PathOrUrl, bytes |
         contents = storage.read_many([file for path in some for file in (outputs_of_report(path).meta, path)])
         for path in some:
             yield path, next(contents), next(contents)
-
-
-def clip_starts(groups: Integers, start_ms: Integers, end_ms: Integers) -> Integers:
-    """Return interval starts, moved to where earlier intervals of the group end; empty intervals are fully covered ones.
-
-    The arrays have the same length and are ordered by group (ascending numbers), then by start.
-    """
-    if not len(groups):
-        return start_ms
-    offsets_ms = groups * (int(end_ms.max()) + 1)  # groups one after another, so that one running maximum serves all
-    latest_ends = np.maximum.accumulate(offsets_ms + end_ms)
-    previous_ends = np.concatenate([[0], latest_ends[:-1]]) - offsets_ms
-    return np.maximum(start_ms, previous_ends)
-
-
-def number_runs(*keys: npt.NDArray[Any]) -> Integers:
-    """Return the number of the run, from 0, to which each row belongs; a run is adjacent rows with equal keys."""
-    is_start = np.zeros(len(keys[0]), dtype=bool)
-    for key in keys:
-        is_start[1:] |= key[1:] != key[:-1]
-    return is_start.cumsum()
 
 
 def _unpack(number: int, path: PathOrUrl, meta: Meta, content: bytes) -> _RawReport:

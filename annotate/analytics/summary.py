@@ -18,13 +18,14 @@ import numpy as np
 import pandas as pd
 
 from annotate.analytics.face_filter import NO_FILTER, FaceFilter, remark_on_lacking
-from annotate.analytics.read import Integers, ReportBatch, ReportSummary, clip_starts, number_runs, read_reports
+from annotate.analytics.read import ReportBatch, ReportSummary, read_reports
 from annotate.analytics.trial_baseline import TrialSelection, check_baseline_trial, needs_probabilities, select_trials
 from annotate.analytics.trials import GROUPS, MatchedTrials, trial_numbers
 from annotate.archive.find_reports import FoundReports, find_reports
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import SettingsError
 from annotate.results.intervals import dominant_of_rows
+from annotate.results.table import Integers, clip_starts, number_runs
 from annotate.span import MS_PER_S, Span
 from annotate.storage.base import parse_path
 from annotate.storage.values import SkippedPath

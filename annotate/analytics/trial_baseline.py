@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from annotate.analytics.face_filter import NO_FILTER, FaceFilter
-from annotate.analytics.read import Integers, ReportBatch, probability_column, read_reports
+from annotate.analytics.read import ReportBatch, probability_column, read_reports
 from annotate.analytics.trials import MatchedTrials, Trial, match_trials, read_trials
 from annotate.archive.discover import without_extension
 from annotate.emotions.labels import resolve_emotion
 from annotate.errors import SettingsError
 from annotate.results.baseline import MIN_BASELINE_BLOCKS, Floats, log_ratios, reference
+from annotate.results.table import Integers
 from annotate.storage.values import PathOrUrl
 from annotate.text import counted
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from annotate.analytics.csv_rows import read_rows
-from annotate.analytics.read import Integers, ReportBatch
+from annotate.analytics.read import ReportBatch
 from annotate.analytics.video_names import VideoNames
 from annotate.errors import CodingError, read_error
+from annotate.results.table import Integers
 from annotate.span import Span
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl

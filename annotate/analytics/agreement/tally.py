@@ -24,7 +24,7 @@ from annotate.analytics.agreement.sampling import (
     disagreements,
     targets,
 )
-from annotate.analytics.read import Integers, ReportBatch, ReportSummary
+from annotate.analytics.read import ReportBatch, ReportSummary
 from annotate.analytics.trials import GROUPS, MatchedTrials, Trial, trial_numbers
 from annotate.analytics.video_names import VideoNames
 from annotate.emotions.confusion import (
@@ -41,6 +41,7 @@ from annotate.emotions.confusion import (
 from annotate.emotions.labels import EMOTIONS, resolve_emotion, unknown_emotion_error
 from annotate.errors import CodingError
 from annotate.results.intervals import class_order
+from annotate.results.table import Integers
 from annotate.span import Span
 from annotate.storage.values import PathOrUrl
 
