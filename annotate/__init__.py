@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from annotate.analysis.tools import Tools
     from annotate.analytics.agreement.agree import agree
     from annotate.analytics.agreement.result import Agreement
+    from annotate.analytics.export_archive import ExportedTable, export
     from annotate.analytics.moments import find_moments
     from annotate.analytics.summary import summarize
     from annotate.api import annotate_video, iterate_annotations
@@ -47,6 +48,7 @@ __all__ = [
     "CodingError",
     "DatasetError",
     "DecodingError",
+    "ExportedTable",
     "FFmpegError",
     "MediaError",
     "ModelError",
@@ -64,6 +66,7 @@ __all__ = [
     "__version__",
     "agree",
     "annotate_video",
+    "export",
     "find_moments",
     "iterate_annotations",
     "summarize",
@@ -73,11 +76,13 @@ _MODULES = {
     "Agreement": "annotate.analytics.agreement.result",
     "Annotation": "annotate.analysis.annotation",
     "Box": "annotate.faces.box",
+    "ExportedTable": "annotate.analytics.export_archive",
     "Settings": "annotate.settings",
     "Span": "annotate.span",
     "Tools": "annotate.analysis.tools",
     "agree": "annotate.analytics.agreement.agree",
     "annotate_video": "annotate.api",
+    "export": "annotate.analytics.export_archive",
     "find_moments": "annotate.analytics.moments",
     "iterate_annotations": "annotate.api",
     "summarize": "annotate.analytics.summary",

@@ -20,6 +20,7 @@ from annotate.archive.discover import VIDEO_EXTENSIONS
 from annotate.archive.layout import BOXES_ENDING, META_ENDING, REPORT_ENDING
 from annotate.batch.check import FindingKind
 from annotate.batch.job import Status
+from annotate.cli.export import FILES
 from annotate.cli.main import main
 from annotate.cli.options import EXIT_INTERRUPTED, EXIT_TERMINATED
 from annotate.cli.table_output import LISTS, TABLES
@@ -226,9 +227,12 @@ def test_the_python_example_runs(samples: Path) -> None:
 
 
 def test_the_python_example_of_agreement_runs(samples: Path) -> None:
-    (code,) = code_blocks(read("annotate/analytics/README.md"), "python")
+    code, recipe = code_blocks(read("annotate/analytics/README.md"), "python")
     names: dict[str, Any] = {}
     exec(compile(code, "README.md", "exec"), names)
+    annotate.export("sample_videos", "archive.csv")
+    exec(compile(recipe, "README.md", "exec"), names)
+    assert names["seconds"].sum() == pytest.approx(annotate.summarize("sample_videos")["face_time_s"].sum())
     assert 0.5 < names["found"].kappa < 1
     assert len(names["worst"])
     described = set(re.findall(r"`(\w+)`", read("annotate/analytics/README.md")))
@@ -254,7 +258,7 @@ def test_every_column_of_summaries_and_moments_is_explained() -> None:
     assert {*STAT_COLUMNS, *itertools.chain(*KEY_COLUMNS.values()), *to_table([]).columns} <= described
 
 
-@pytest.mark.parametrize("endings", [TABLES, LISTS])
+@pytest.mark.parametrize("endings", [TABLES, LISTS, FILES])
 def test_every_export_extension_is_explained(endings: dict[str, str]) -> None:
     text = read("annotate/analytics/README.md")
     assert [ending for ending in endings if f"`{ending}`" not in text] == []

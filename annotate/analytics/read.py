@@ -24,6 +24,7 @@ from annotate.results.meta import Meta, json_safe_text
 from annotate.results.table import (
     APPEARANCE_COLUMNS,
     RELATIVE_PREFIX,
+    TEXT_COLUMNS,
     class_columns,
     clip_starts,
     has_relative,
@@ -48,13 +49,11 @@ _DTYPES: dict[str, Any] = {
 }
 """Columns to read, with their types."""
 
-_TEXTS = ("person", "name")
+_TEXTS = ("person", "name", *TEXT_COLUMNS)
 """Further columns that are text; others are numbers."""
 
 _RATED = ("emotion", "confidence")
 """Columns that tables with baselines have twice."""
-
-_NA_VALUES = {f"{RELATIVE_PREFIX}confidence": [""]}
 
 
 @dataclass(frozen=True)
@@ -211,7 +210,8 @@ def _parse_together(raw_reports: Sequence[_RawReport], wanted: _Wanted) -> pd.Da
     more = [*wanted.further, *(report.class_names if wanted.probabilities else ())]
     dtypes |= {name: str if name in _TEXTS else float for name in more if name in columns and name not in dtypes}
     text = b"".join([raw_reports[0].header, b"\n", *(raw.rows for raw in raw_reports)])
-    table = pd.read_csv(io.BytesIO(text), usecols=list(dtypes), dtype=dtypes, keep_default_na=False, na_values=_NA_VALUES)
+    empty = {name: [""] for name in dtypes if name.startswith(RELATIVE_PREFIX) and name not in _TEXTS}
+    table = pd.read_csv(io.BytesIO(text), usecols=list(dtypes), dtype=dtypes, keep_default_na=False, na_values=empty)
     counts = [raw.rows.count(b"\n") for raw in raw_reports]
     if len(table) != sum(counts):
         raise ValueError("the number of rows is not the number of lines")

@@ -141,7 +141,7 @@ def _encode_moments(moments: Sequence[Moment], output: Path, rate: float | None,
 
     ending = output.suffix.lower()
     if ending in TABLES:
-        return encode_table(to_table(moments, None if trials is None else trials.trials), ending)
+        return encode_table(to_table(moments, None if trials is None else trials.trials), ending, ["confidence"])
     videos = {moment.report.video_path: moment.report for moment in moments}
     gone = sum(not storage_for(path).exists(path) for path in videos)
     if gone:

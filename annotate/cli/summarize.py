@@ -52,7 +52,7 @@ def summarize(
     are trials, conditions or participants.
     """
     from annotate.analytics.export import encode_table
-    from annotate.analytics.summary import Tally, choose_grouping, sort_rows
+    from annotate.analytics.summary import STAT_COLUMNS, Tally, choose_grouping, sort_rows
     from annotate.cli.summary_tables import column_name, summary_columns
 
     grouping, skipped = choose_grouping(by, has_trials=trials.path is not None), list[SkippedPath]()
@@ -65,9 +65,10 @@ def summarize(
         tally.add(batch)
     summary = tally.summary()
     rows = sort_rows(summary.rows, column_name(sort, list(summary.rows.columns)), top)
+    percent = ["confidence", *summary.totals.columns[1 + len(STAT_COLUMNS) :]]
     if tally.count:
         if output is not None:
-            storage_for(output).write_atomic(output, encode_table(rows, output.suffix.lower()))
+            storage_for(output).write_atomic(output, encode_table(rows, output.suffix.lower(), percent))
         if not (quiet and output is not None):
             console.print_text(format_columns(summary_columns(rows, summary.totals), terminal_width()))
     return EXIT_FAILED if skipped else 0

@@ -35,10 +35,10 @@ TABLES = {".csv": "", ".json": "", ".xlsx": "openpyxl", ".parquet": "pyarrow"}
 LISTS = {".edl": "", ".otio": "opentimelineio", ".m3u": ""}
 """Endings of files -> the extra package that writing them needs."""
 
-_EXTRAS = {"openpyxl": "tables", "pyarrow": "tables", "opentimelineio": "otio", "matplotlib": "plot"}
+_EXTRAS = {"openpyxl": "tables", "pyarrow": "tables", "opentimelineio": "otio", "matplotlib": "plot", "duckdb": "duckdb"}
 
 
-def output_file(endings: Mapping[str, str], help_text: str, *names: str) -> Decorator:
+def output_file(endings: Mapping[str, str], help_text: str, *names: str, is_required: bool = False) -> Decorator:
     """Declare ``-o``, a file whose ending gives the format; missing packages are reported before work begins.
 
     ``names`` are those of another option, instead of ``-o``.
@@ -60,7 +60,8 @@ def output_file(endings: Mapping[str, str], help_text: str, *names: str) -> Deco
         return path
 
     kind = PathOrUrlType(remote=False, dir_okay=False)
-    return click.option(*(names or ("-o", "--output")), metavar="FILE", type=kind, callback=check, help=help_text)
+    given = names or ("-o", "--output")
+    return click.option(*given, metavar="FILE", type=kind, required=is_required, callback=check, help=help_text)
 
 
 @dataclass(frozen=True)
@@ -71,23 +72,25 @@ class TrialOptions:
     baseline: str | None = None
 
 
+trials_option = click.option(
+    "--trials",
+    metavar="FILE.csv",
+    type=PathOrUrlType(dir_okay=False),
+    help="Only time in the trials of this table (video,start,end,condition,participant).",
+)
+
+
 def trial_options(command: Command) -> Command:
     """Declare the options of ``trials``."""
     return stacked(
-        click.option(
-            "--trials",
-            "path",
-            metavar="FILE.csv",
-            type=PathOrUrlType(dir_okay=False),
-            help="Only time in the trials of this table (video,start,end,condition,participant).",
-        ),
+        trials_option,
         click.option(
             "--baseline-trial",
             "baseline",
             metavar="NAME",
             help="Emotions relative to each participant's own baseline in this condition or trial.",
         ),
-        collect("trials", TrialOptions, "path", "baseline"),
+        collect("trials", lambda trials, baseline: TrialOptions(trials, baseline), "trials", "baseline"),
     )(command)
 
 

@@ -57,7 +57,9 @@ _DECIMALS = {
     **dict.fromkeys(("start_time", "end_time", *OWN_COLUMNS, "face_score", "sharpness", "brightness", "quality"), 3),
 }
 _PROBABILITY_DECIMALS = 4
-_INTEGER_COLUMNS = ("face_id", "block", "start_frame", "end_frame", "frames", "detections", "overlap", "reliable")
+INTEGER_COLUMNS = ("face_id", "block", "start_frame", "end_frame", "frames", "detections", "overlap", "reliable")
+TEXT_COLUMNS = ("emotion", f"{RELATIVE_PREFIX}emotion")
+"""Columns that are not numbers with decimals."""
 
 
 def to_table(annotations: Sequence[Annotation], class_names: Sequence[str]) -> pd.DataFrame:
@@ -95,7 +97,7 @@ def to_table(annotations: Sequence[Annotation], class_names: Sequence[str]) -> p
     table = table.assign(**own_times(table.astype({"face_id": int, "block": int, "start_time": float, "end_time": float})))
     for name, decimals in _decimals(class_names).items():
         table[name] = table[name].astype(float).round(decimals) + 0.0  # no -0.0
-    return table.astype(dict.fromkeys(_INTEGER_COLUMNS, int) | {"emotion": str})
+    return table.astype(dict.fromkeys(INTEGER_COLUMNS, int) | {"emotion": str})
 
 
 def own_times(table: pd.DataFrame) -> dict[str, Floats]:
@@ -170,7 +172,7 @@ def parse_table(content: bytes, *, is_older: bool = False) -> pd.DataFrame:
         raise ValueError(f"the column {refused[0]} is missing")
     numbers = [name for name in table.columns if name not in ("emotion", *relative)]
     try:
-        table = table.astype({name: (int if name in _INTEGER_COLUMNS else float) for name in numbers} | {"emotion": str})
+        table = table.astype({name: (int if name in INTEGER_COLUMNS else float) for name in numbers} | {"emotion": str})
         table = _parse_relative(table, relative)
     except (ValueError, OverflowError):
         raise ValueError("a number is missing or too large") from None
