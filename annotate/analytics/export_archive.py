@@ -17,9 +17,13 @@ from annotate.analytics.summary import find_with_trials
 from annotate.analytics.table_writers import WRITERS, open_writer
 from annotate.analytics.trials import MatchedTrials
 from annotate.errors import OutputError, SettingsError
+from annotate.extras import check_extra
 from annotate.results.table import class_columns
 from annotate.storage.local.files import unfinished, write_atomic
 from annotate.storage.values import SkippedPath
+
+_NEEDED = {".parquet": [("tables", "pyarrow")], ".xlsx": [("tables", "openpyxl")], ".duckdb": [("duckdb", "duckdb")]}
+"""Extra and package that a format needs, by ending."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +90,15 @@ def export(
         What was written. Tables are skipped as by `annotate.summarize`, each with a `UserWarning`.
 
     Raises:
-        SettingsError: the ending is another one, or there is no table.
+        SettingsError: the ending is another one, a package for it is missing, or there is no table.
         CodingError: the table of trials cannot be used.
         OutputError: a file cannot be written.
     """
     target = Path(output)
     if target.suffix.lower() not in WRITERS:
         raise SettingsError(f"unknown format {target.suffix!r}", f"choose from {', '.join(WRITERS)}", path=target)
+    for extra, package in _NEEDED.get(target.suffix.lower(), ()):
+        check_extra(f"{target}: {target.suffix}", extra, {package: package})
     faces = FaceFilter(max_yaw_deg, min_face_px, min_quality)
     found, selection = find_with_trials(paths, faces, trials, None)
     matched = selection.matched if selection is not None else None

@@ -47,8 +47,11 @@ def tables(agreement: Agreement) -> Iterator[list[Column]]:
 def closing_lines(agreement: Agreement) -> Iterator[str]:
     """Yield lines with the figures for all, and with what was left out."""
     figures = agreement.figures
-    yield f"kappa {kappa_text(figures)}, agreement {figures.percent_agreement:.1f} %."
-    if len(agreement.coders) > 1:
+    if not figures.compared_s:
+        yield "Nothing to compare: no time has both a code and a face."
+    else:
+        yield f"kappa {kappa_text(figures)}, agreement {figures.percent_agreement:.1f} %."
+    if len(agreement.coders) > 1 and figures.compared_s:
         fleiss, alpha = _score(agreement.fleiss_kappa), _score(agreement.krippendorff_alpha)
         yield f"{len(agreement.coders)} coders: Fleiss' kappa {fleiss}, Krippendorff's alpha {alpha}."
     left = f"{_seconds(agreement.without_row_s)} s without a face, {_seconds(agreement.without_code_s)} s without a code"

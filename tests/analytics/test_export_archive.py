@@ -133,6 +133,12 @@ def test_what_cannot_be_written_gets_a_sentence(archive: Path, tmp_path: Path, n
     assert str(caught.value.path).startswith(str(tmp_path / "none"))
 
 
+def test_a_missing_package_is_named_with_its_extra(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annotate.extras.find_spec", lambda name: None)
+    with pytest.raises(SettingsError, match="duckdb"):
+        annotate.export(archive, tmp_path / "out.duckdb")
+
+
 def test_a_sheet_has_a_limit_of_rows(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("annotate.analytics.export._MAX_SHEET_ROWS", 7)
     (tmp_path / "out.xlsx").write_bytes(b"before")

@@ -36,6 +36,16 @@ def test_figures_tables_and_what_is_left_out(tmp_path: Path, coding: Path) -> No
     assert "meh" not in mapped
 
 
+def test_nothing_in_common_and_a_damaged_table(tmp_path: Path, coding: Path) -> None:
+    late = write(tmp_path / "late/film.csv", "2.6,2.9,happy", "2.9,3,meh")
+    status, output, _ = run("agree", tmp_path / "films", "--with", late, "-o", tmp_path / "late.json")
+    assert (status, "Nothing to compare" in output, "0.3 s without a face" in output) == (0, True, True)
+    assert json.loads((tmp_path / "late.json").read_text())["kappa"] is None
+    (tmp_path / "films/film.emotions.csv").write_text("damaged")
+    status, output, errors = run("agree", tmp_path / "films", "--with", coding)
+    assert (status, "Nothing to compare" in output, "skipped" in errors) == (1, True, True)
+
+
 def test_files_of_figures_and_matrix(tmp_path: Path, coding: Path) -> None:
     names = {name: tmp_path / "out" / name for name in ("a.json", "a.csv", "c.csv", "c.png", "c.svg")}
     for figures, matrix in (("a.json", "c.csv"), ("a.csv", "c.png"), ("a.json", "c.svg")):

@@ -125,6 +125,15 @@ def test_other_files_get_a_sentence(tmp_path: Path, name: str) -> None:
     assert caught.value.path == path
 
 
+def test_entities_are_not_expanded_without_limit(tmp_path: Path) -> None:
+    """Ten entities, each ten times the one before, would be 50 GB."""
+    entities = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 10))
+    text = f'<!DOCTYPE x [<!ENTITY e0 "{"a" * 50}">{entities}]><ANNOTATION_DOCUMENT>&e9;</ANNOTATION_DOCUMENT>'
+    (tmp_path / "film.eaf").write_text(text)
+    with pytest.raises(CodingError, match="amplification"):
+        only(tmp_path / "film.eaf")
+
+
 def test_files_of_a_folder(tmp_path: Path) -> None:
     """What annotate wrote is no coding; what cannot be used is skipped."""
     write(tmp_path / "anna/film.csv", "0,1,happy")
