@@ -37,7 +37,7 @@ def tables(agreement: Agreement) -> Iterator[list[Column]]:
         ),
     ]
     if len(agreement.coders) > 1:
-        pairs = {f"{pair.first} and {pair.second}": pair.figures for pair in agreement.pairs}
+        pairs = {f"{pair.first} and {pair.second}": pair.figures for pair in agreement.pairs if pair.figures.videos}
         model = {f"{name} and model": figures for name, figures in agreement.coders.items()}
         yield _figure_columns("who", model | pairs)
     for by, groups in agreement.groups.items():

@@ -93,7 +93,7 @@ def read_codings(paths: Sequence[PathOrUrl], tiers: TierChoice) -> Codings:
     """Return the codings in files, and in folders all ``.eaf``, ``.TextGrid`` and ``.csv`` that annotate did not write.
 
     Files in folders that cannot be used are skipped. If several paths are given, a coder without a name has that of the
-    path, without its ending.
+    folder, or of a table of several videos.
 
     Raises:
         CodingError: a file that was named cannot be used, or there is none.
@@ -101,7 +101,6 @@ def read_codings(paths: Sequence[PathOrUrl], tiers: TierChoice) -> Codings:
     """
     found = Codings()
     for path in paths:
-        name = path.stem if len(paths) > 1 else ""
         for file in _files(path):
             if isinstance(file, SkippedPath):
                 found.skipped.append(file)
@@ -115,10 +114,19 @@ def read_codings(paths: Sequence[PathOrUrl], tiers: TierChoice) -> Codings:
             else:
                 folder = "" if file == path else storage_for(file).subpath(file, path).parts[0]
                 folder = "" if folder == file.name else folder
-                found.codings += [replace(each, coder=each.coder or name, folder=folder) for each in codings]
+                for each in codings:
+                    coder = each.coder or (_coder_of(path, each) if len(paths) > 1 else "")
+                    found.codings.append(replace(each, coder=coder, folder=folder))
     if not found.codings and not found.skipped:
         raise CodingError("no codings", f"give files or a folder with {', '.join(_READERS)}", path=paths[0])
     return found
+
+
+def _coder_of(path: PathOrUrl, coding: Coding) -> str:
+    """Return the name of the coder that a path stands for: a folder, its files named after videos, or a table."""
+    if coding.path != path:
+        return path.name
+    return path.parent.name if coding.video == _video_of(path) else path.stem
 
 
 def _files(path: PathOrUrl) -> Iterator[PathOrUrl | SkippedPath]:

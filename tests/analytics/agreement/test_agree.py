@@ -11,8 +11,10 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import annotate
+from annotate.archive.stored_report import read_report
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import CodingError, SettingsError
+from annotate.results.formats.registry import TRACK_FORMATS, format_track
 from tests.analytics.agreement.samples import FILM, film, sized, write
 from tests.analytics.samples import block, report
 
@@ -135,6 +137,8 @@ def test_coders_by_file_and_by_folder(tmp_path: Path) -> None:
     found = annotate.agree(tmp_path / "films", [tmp_path / "codings"])
     assert list(found.coders) == ["anna", "ben"]
     assert list(annotate.agree(tmp_path / "films", tmp_path / "more").coders) == ["cleo"]
+    by_path = [tmp_path / "codings/ben/film.csv", tmp_path / "codings/anna"]
+    assert list(annotate.agree(tmp_path / "films", by_path).coders) == ["anna", "ben"]
     write(tmp_path / "codings/anna/other/film.csv", "0,1,happy")
     with pytest.raises(CodingError, match="second coding"):
         annotate.agree(tmp_path / "films", tmp_path / "codings")
@@ -217,3 +221,15 @@ def test_the_order_of_videos_does_not_matter(tmp_path: Path) -> None:
     assert_frame_equal(one.confusion, other.confusion)
     assert seconds(one) == pytest.approx({("happiness", "happiness"): 1.0})
     assert FILM[0].emotion in one.confusion
+
+
+def test_what_annotate_wrote_for_elan_and_praat_agrees_with_itself(annotated_samples: Path, tmp_path: Path) -> None:
+    """A coder who corrects nothing agrees on every face and sample."""
+    for name in ("eaf", "textgrid"):
+        ending = TRACK_FORMATS[name].ending
+        text = format_track(name, read_report(annotated_samples / "two_faces.emotions.csv"), "en") or ""
+        coding = tmp_path / f"two_faces.emotions{ending}"
+        coding.write_text(text, encoding="utf-8")
+        found = annotate.agree(annotated_samples, coding)
+        assert (found.percent_agreement, found.kappa, found.left_out_s) == (100, 1, 0)
+        assert found.compared_s > 11
