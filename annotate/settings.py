@@ -24,6 +24,11 @@ NO_BASELINE, FIRST_SECONDS, MEDIAN = "none", "first-seconds", "median"
 BASELINES = (NO_BASELINE, FIRST_SECONDS, MEDIAN)
 """Values of --baseline: the part of a face track that its baseline is taken from."""
 
+LARGEST_FACE, FIRST_FACE, ANY_FACE = "largest", "first", "any"
+FACE_RULES = (LARGEST_FACE, FIRST_FACE, ANY_FACE)
+"""Values of agree --face: the face that counts at each moment, if several are visible and the coding names none: the
+largest, the one whose track appeared first, or any that has the coded emotion (the largest if none has)."""
+
 ALL_FRAMES, REFERENCE, KEY = "all", "reference", "key"
 DECODE_MODES = (ALL_FRAMES, REFERENCE, KEY)
 """Values of --decode: all frames, those that others are predicted from, or only those that are coded alone."""

@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from annotate.analytics.face_filter import FaceFilter
-from annotate.analytics.read import ReportBatch, ReportSummary, number_runs
-from annotate.analytics.summary import read_with_warnings
+from annotate.analytics.read import ReportBatch, ReportSummary
+from annotate.analytics.summary import find_with_trials, read_with_warnings
+from annotate.analytics.trials import GROUPS, MatchedTrials, Trial, Trials, trial_numbers
 from annotate.emotions.labels import resolve_emotion, unknown_emotion_error
 from annotate.results.persons import Person
+from annotate.results.table import number_runs
 from annotate.span import MS_PER_S, Span
 
 
@@ -41,6 +43,7 @@ class Moment:
     span: Span
     emotion: str
     confidence: float
+    trial: Trial | None = None
 
     @property
     def person(self) -> Person:
@@ -48,8 +51,8 @@ class Moment:
         return self.report.persons.get(self.face_id, Person(0))
 
 
-def moments_in(batch: ReportBatch, query: MomentQuery) -> Iterator[Moment]:
-    """Yield the moments in a batch of reports, ordered by report, start and face.
+def moments_in(batch: ReportBatch, query: MomentQuery, trials: MatchedTrials | None = None) -> Iterator[Moment]:
+    """Yield the moments in a batch of reports, ordered by report, start and face; they end with the ``trials`` they are in.
 
     A block with another emotion, or below the minimum confidence, ends a moment; a gap without blocks of the face does not.
     Where two blocks overlap, the shared time belongs to the first.
@@ -60,8 +63,9 @@ def moments_in(batch: ReportBatch, query: MomentQuery) -> Iterator[Moment]:
         matches &= _has_emotion(batch, query.emotions)
     if query.persons:
         matches &= _has_person(batch, query.persons)
+    trial = trial_numbers(blocks)
     keys = (blocks["report"], blocks["face_id"], blocks["emotion"].cat.codes, matches)
-    matching = blocks.assign(run=number_runs(*(key.to_numpy() for key in keys)))[matches]
+    matching = blocks.assign(trial=trial, run=number_runs(trial, *(key.to_numpy() for key in keys)))[matches]
     matching["time_ms"] = matching["end_ms"] - matching["start_ms"]
     matching["weighted"] = matching["confidence"] * matching["time_ms"]
     runs = matching.groupby("run").agg(
@@ -72,13 +76,15 @@ def moments_in(batch: ReportBatch, query: MomentQuery) -> Iterator[Moment]:
         emotion=("emotion", "first"),
         time_ms=("time_ms", "sum"),
         weighted=("weighted", "sum"),
+        trial=("trial", "first"),
     )
     runs = runs[runs["end_ms"] - runs["start_ms"] >= round(query.min_s * MS_PER_S)]
     runs = runs.sort_values(["report", "start_ms", "face_id"])
     confidences = (runs["weighted"] / runs["time_ms"]).round(4)
-    columns = [runs[name].tolist() for name in ("report", "face_id", "start_ms", "end_ms", "emotion")]
-    for number, face_id, start_ms, end_ms, emotion, confidence in zip(*columns, confidences.tolist(), strict=True):
-        yield Moment(batch.reports[number], face_id, Span(start_ms, end_ms), emotion, confidence)
+    by_number = {own.number: own for own in trials.found} if trials is not None else {}
+    columns = [runs[name].tolist() for name in ("report", "face_id", "start_ms", "end_ms", "emotion", "trial")]
+    for number, face_id, start_ms, end_ms, emotion, own, confidence in zip(*columns, confidences.tolist(), strict=True):
+        yield Moment(batch.reports[number], face_id, Span(start_ms, end_ms), emotion, confidence, by_number.get(own))
 
 
 def _has_emotion(batch: ReportBatch, emotions: Collection[str]) -> pd.Series[bool]:
@@ -106,10 +112,10 @@ def _has_person(batch: ReportBatch, persons: Collection[str]) -> pd.Series[bool]
     return pd.Series(index.isin(faces) if faces else False, index=batch.blocks.index)
 
 
-def to_table(moments: Sequence[Moment]) -> pd.DataFrame:
+def to_table(moments: Sequence[Moment], trials: Trials | None = None) -> pd.DataFrame:
     """Return a table with one row per moment and times in seconds.
 
-    If persons were told apart, it has the columns ``person``, 0 if unknown, and ``name`` at its end.
+    If persons were told apart, the columns ``person``, 0 if unknown, and ``name`` follow; with ``trials``, then theirs.
     """
     spans = [moment.span for moment in moments]
     table = pd.DataFrame(
@@ -127,6 +133,13 @@ def to_table(moments: Sequence[Moment]) -> pd.DataFrame:
     if any(moment.report.persons for moment in moments):
         table["person"] = np.array([moment.person.number for moment in moments], dtype=np.int64)
         table["name"] = pd.Series([moment.person.name for moment in moments], dtype=str)
+    if trials is not None:
+        own = [moment.trial for moment in moments if moment.trial is not None]
+        for name in GROUPS:
+            table[name] = pd.Series([trial.group(name) for trial in own], dtype=str)
+        for name in trials.further:
+            texts = pd.Series([trial.further[name] for trial in own], dtype=str)
+            table[name if name not in table else f"trial_{name}"] = texts
     return table
 
 
@@ -141,6 +154,8 @@ def find_moments(
     max_yaw_deg: float | None = None,
     min_face_px: float | None = None,
     min_quality: float | None = None,
+    trials: str | os.PathLike[str] | None = None,
+    baseline_trial: str | None = None,
 ) -> pd.DataFrame:
     """Find moments in annotated videos: runs of blocks in which a face keeps one emotion.
 
@@ -152,6 +167,7 @@ def find_moments(
         persons: names or numbers of persons, of tables whose persons were told apart; without any, all faces count.
         relative: emotions relative to each face's own baseline, as for `annotate.summarize`.
         max_yaw_deg, min_face_px, min_quality: limits as for `annotate.summarize`.
+        trials, baseline_trial: trials as for `annotate.summarize`; moments end with the trial, whose columns follow.
 
     Returns:
         A table with the columns ``video``, ``face_id``, ``start_time``, ``end_time``, ``duration_s`` (in seconds),
@@ -166,11 +182,14 @@ def find_moments(
     query = MomentQuery((emotions,) if isinstance(emotions, str) else emotions, min_confidence, min_s, names)
     known: set[str] = set()
     found: list[Moment] = []
-    for batch in read_with_warnings(paths, FaceFilter(max_yaw_deg, min_face_px, min_quality), relative):
+    faces = FaceFilter(max_yaw_deg, min_face_px, min_quality)
+    reports, selection = find_with_trials(paths, faces, trials, baseline_trial, relative=relative)
+    matched = selection.matched if selection is not None else None
+    for batch in read_with_warnings(reports, faces, relative, selection):
         known.update(class_names_in(batch))
-        found += moments_in(batch, query)
+        found += moments_in(batch, query, matched)
     check_emotions(query.emotions, known)
-    return to_table(found)
+    return to_table(found, matched.trials if matched is not None else None)
 
 
 def class_names_in(batch: ReportBatch) -> set[str]:

@@ -25,6 +25,8 @@ COMMANDS = {
     "Look": {
         "summarize": "Total an archive: per video, folder, face track, minute or person",
         "find": "List moments at which a face keeps an emotion",
+        "export": "Write one table of an archive, with a codebook",
+        "agree": "Compare results with codings by people",
         "plot": "Draw timelines or a sheet of moments as images",
     },
     "Persons": {

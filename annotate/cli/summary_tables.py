@@ -51,8 +51,13 @@ def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
     names = _person_names(rows) if "person" in places else rows[places[0]].tolist()
     heading = "person" if "person" in places else places[0]
     columns = [_names(heading, names, TOTAL, older={name for name, old in zip(names, rows["older"], strict=True) if old})]
-    if "videos" in places:
-        columns.append(number("videos", "videos", "vids", _whole, 0))
+    for name in ("condition", "participant", "video"):
+        if name in places[1:]:
+            texts = [*(printable(text) for text in rows[name]), ""]
+            columns.append(Column(name, texts, name=True, rank=95 if name == "video" else 0))
+    for name, narrow in (("videos", "vids"), ("trials", "trials")):
+        if name in places:
+            columns.append(number(name, name, narrow, _whole, 0))
     if "face_id" in places:
         columns.append(number("face_id", "face", "face", _whole, 0))
         columns.append(number("start_time", "start", "start", clock, 0))
@@ -99,8 +104,10 @@ def moment_columns(moments: Sequence[Moment]) -> list[Column]:
     spans = [moment.span for moment in moments]
     older = {moment.report.video for moment in moments if moment.report.is_older}
     words = {emotion: printable(emotion) for emotion in {moment.emotion for moment in moments}}
+    trials = [moment.trial.name for moment in moments if moment.trial is not None]
     return [
         _names("video", [moment.report.video for moment in moments], older=older),
+        *([Column("trial", [printable(name) for name in trials], name=True)] if len(trials) == len(moments) > 0 else []),
         Column("face", [str(moment.face_id) for moment in moments], to_right=True),
         *([Column("person", list(map(_person, moments)))] if any(moment.report.persons for moment in moments) else []),
         Column("start", [clock(span.start_s, 1) for span in spans], to_right=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from urllib.parse import quote
 
@@ -14,7 +14,7 @@ from annotate.results.intervals import ClippedBlock, clip_overlaps, disjoint
 from annotate.results.meta import Meta
 from annotate.results.persons import Person, persons_in
 from annotate.results.smoothing import make_cues, make_face_cues
-from annotate.span import MS_PER_S
+from annotate.span import MS_PER_S, Span
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,12 @@ class Report:
     def end_ms(self) -> int:
         """End of the video, or of its last block if that is later."""
         return max([round(self.meta.duration_s * MS_PER_S), *(block.span.end_ms for block in self.blocks)])
+
+    def during(self, span: Span) -> Report:
+        """Return the report with the blocks during a span only, clipped to it; numbers of frames stay as they are."""
+        start_s, end_s = (self.table[name].clip(span.start_s, span.end_s) for name in ("start_time", "end_time"))
+        clipped = self.table.assign(start_time=start_s, end_time=end_s)[start_s < end_s]
+        return replace(self, table=clipped.reset_index(drop=True))
 
     @property
     def cues(self) -> list[Cue]:

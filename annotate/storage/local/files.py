@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from annotate.errors import UnreadableError, read_error, write_error
@@ -38,6 +39,25 @@ def write_atomic(path: Path, content: str | bytes, scratch: Path | None = None, 
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """Yield the path of a new file in a temporary folder beside ``path``, to which it is renamed on exit.
+
+    For files that are written in parts, with files that a library keeps beside them.
+
+    Raises:
+        OutputError: writing failed; an existing file is unchanged.
+    """
+    try:
+        with tempfile.TemporaryDirectory(TEMPORARY_SUFFIX, TEMPORARY_PREFIX, path.parent) as folder:
+            temporary = Path(folder) / path.name
+            yield temporary
+            apply_default_mode(str(temporary))
+            os.replace(temporary, path)
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def check_writable(path: Path) -> None:
