@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ MAX_CROPS = 5
 
 _SHARP = 8 * GOOD_SHARPNESS
 """Sharpness from which more makes no better crop."""
+
+_SHARED_WORTH = 0.8
+"""Minimum worth of a block whose frame is shared with another track, relative to the worst that would be chosen without."""
 
 _SMALL_PX = 80
 """Size of a face below which a crop loses details that tell persons apart."""
@@ -59,20 +63,40 @@ class TrackVectors:
 def choose_crops(report: Report) -> list[CropPosition]:
     """Return the positions of at most `MAX_CROPS` crops of each face track, in order of time.
 
-    They are in the middle of the blocks with the sharpest, most frontal and largest faces; those of tables of older analysis
-    versions, which do not say, have the highest face scores.
+    They are in blocks with the sharpest, most frontal and largest faces; those of tables of older analysis versions, which
+    do not say, have the highest face scores. Where it costs little worth, tracks share frames, since each takes a seek.
     """
     table = report.table.drop_duplicates(["face_id", "start_time"])
-    ordered = table.assign(worth=_worth(table)).sort_values(
-        ["face_id", "worth", "start_time"], ascending=[True, False, True]
-    )
-    positions = []
-    for row in ordered.groupby("face_id").head(MAX_CROPS).to_dict("records"):
-        time_ms = round((row["start_time"] + row["end_time"]) / 2 * MS_PER_S)
-        box = report.placed_boxes.at(row["face_id"], time_ms)
-        if box is not None:
-            positions.append(CropPosition(time_ms, row["face_id"], box))
+    table = table.assign(worth=_worth(table))
+    ordered = table.sort_values(["face_id", "worth", "start_time"], ascending=[True, False, True])
+    positions, times_ms = list[CropPosition](), list[int]()
+    for face_id in ordered["face_id"].unique().tolist():
+        rows = ordered[ordered["face_id"] == face_id]
+        columns = (rows["start_time"] * MS_PER_S, rows["end_time"] * MS_PER_S, rows["worth"])
+        blocks = list(zip(*(column.tolist() for column in columns), strict=True))
+        chosen = _choose_times(blocks, times_ms)
+        times_ms = sorted({*times_ms, *chosen})
+        boxes = ((time_ms, report.placed_boxes.at(face_id, time_ms)) for time_ms in chosen)
+        positions += [CropPosition(time_ms, face_id, box) for time_ms, box in boxes if box is not None]
     return sorted(positions, key=lambda position: (position.time_ms, position.face_id))
+
+
+def _choose_times(blocks: Sequence[tuple[float, float, float]], times_ms: Sequence[int]) -> list[int]:
+    """Return the times of the crops of a face track: one each in its best blocks.
+
+    ``blocks`` are start and end in milliseconds and worth, the best first; ``times_ms`` those of other tracks, in order.
+    """
+    best = blocks[:MAX_CROPS]
+    chosen = list[int]()
+    for start_ms, end_ms, worth in blocks:
+        place = bisect_left(times_ms, start_ms)
+        is_shared = place < len(times_ms) and times_ms[place] < end_ms and times_ms[place] not in chosen
+        if is_shared and worth >= _SHARED_WORTH * best[-1][2] and len(chosen) < len(best):
+            chosen.append(times_ms[place])
+    for start_ms, end_ms, _ in best:
+        if len(chosen) < len(best) and not any(start_ms <= time_ms < end_ms for time_ms in chosen):
+            chosen.append(round((start_ms + end_ms) / 2))
+    return chosen
 
 
 def describe_tracks(

@@ -103,7 +103,7 @@ def measure(posed: Path) -> list[tuple[str, str]]:
     lines = [("photographs with a face found", f"{len(vectors)} of {count}")]
     singles = join_photographs(vectors[is_tuned], subjects[is_tuned], 1)
     scores = [b_cubed(find_clusters(singles, value), singles[1])[2] for value in THRESHOLDS]
-    best = float(THRESHOLDS[int(np.argmax(scores))])
+    best = round(float(THRESHOLDS[int(np.argmax(scores))]), 3)
     lines.append(("threshold chosen on half of the subjects, its B-cubed F there", f"{best:.3f}, {max(scores):.3f}"))
     for size in TRACK_SIZES:
         tracks = join_photographs(vectors[~is_tuned], subjects[~is_tuned], size)

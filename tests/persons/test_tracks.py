@@ -50,6 +50,16 @@ def test_a_table_without_appearance_has_crops_by_face_score() -> None:
     assert blocks_of(report) == [4, 5, 6, 7, 8]
 
 
+def test_tracks_on_screen_together_share_frames() -> None:
+    blocks = (*MANY, *((2, number, 800 * number + 300, 800 * number + 1100, "fear", 0) for number in range(9)))
+    report = make_report(faces=2, blocks=blocks)
+    sharpness = [0.1 if row.face_id == 1 else 0.1 - 0.001 * row.block for row in report.table.itertuples()]
+    usual = {"yaw": 0.0, "pitch": 0.0, "face_px": 100.0, "quality": 1.0, "sharpness": sharpness}
+    positions = choose_crops(replace(report, table=report.table.assign(**usual)))
+    assert len(positions) == 2 * MAX_CROPS
+    assert len({position.time_ms for position in positions}) <= MAX_CROPS + 1
+
+
 def test_crops_follow_the_face() -> None:
     positions = choose_crops(make_report())
     assert len([position for position in positions if position.face_id == 1]) <= MAX_CROPS
