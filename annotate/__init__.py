@@ -13,11 +13,15 @@ from annotate.version import VERSION as __version__
 if TYPE_CHECKING:
     from annotate.analysis.annotation import Annotation
     from annotate.analysis.tools import Tools
+    from annotate.analytics.agreement.agree import agree
+    from annotate.analytics.agreement.result import Agreement
+    from annotate.analytics.export_archive import ExportedTable, export
     from annotate.analytics.moments import find_moments
     from annotate.analytics.summary import summarize
     from annotate.api import annotate_video, iterate_annotations
     from annotate.errors import (
         AnnotateError,
+        CodingError,
         DatasetError,
         DecodingError,
         FFmpegError,
@@ -37,11 +41,14 @@ if TYPE_CHECKING:
     from annotate.span import Span
 
 __all__ = [
+    "Agreement",
     "AnnotateError",
     "Annotation",
     "Box",
+    "CodingError",
     "DatasetError",
     "DecodingError",
+    "ExportedTable",
     "FFmpegError",
     "MediaError",
     "ModelError",
@@ -57,19 +64,25 @@ __all__ = [
     "TrainingError",
     "UnreadableError",
     "__version__",
+    "agree",
     "annotate_video",
+    "export",
     "find_moments",
     "iterate_annotations",
     "summarize",
 ]
 
 _MODULES = {
+    "Agreement": "annotate.analytics.agreement.result",
     "Annotation": "annotate.analysis.annotation",
     "Box": "annotate.faces.box",
+    "ExportedTable": "annotate.analytics.export_archive",
     "Settings": "annotate.settings",
     "Span": "annotate.span",
     "Tools": "annotate.analysis.tools",
+    "agree": "annotate.analytics.agreement.agree",
     "annotate_video": "annotate.api",
+    "export": "annotate.analytics.export_archive",
     "find_moments": "annotate.analytics.moments",
     "iterate_annotations": "annotate.api",
     "summarize": "annotate.analytics.summary",

@@ -16,6 +16,7 @@
     ├── OutputError               an output cannot be written
     ├── StorageError              object storage refuses a request or does not answer
     ├── ReportError               a table is missing, damaged or outdated
+    ├── CodingError               a coding by people, or a table of trials, cannot be used
     ├── DatasetError              labels, still images or a dataset of blocks cannot be used
     └── TrainingError             a model cannot be trained, or its training cannot be plotted
 
@@ -145,6 +146,10 @@ class StorageError(AnnotateError, OSError):
 
 class ReportError(AnnotateError):
     """A table is missing, damaged or outdated."""
+
+
+class CodingError(AnnotateError):
+    """A coding by people, or a table of trials, cannot be used."""
 
 
 class DatasetError(AnnotateError):

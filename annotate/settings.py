@@ -24,6 +24,11 @@ NO_BASELINE, FIRST_SECONDS, MEDIAN = "none", "first-seconds", "median"
 BASELINES = (NO_BASELINE, FIRST_SECONDS, MEDIAN)
 """Values of --baseline: the part of a face track that its baseline is taken from."""
 
+LARGEST_FACE, FIRST_FACE, ANY_FACE = "largest", "first", "any"
+FACE_RULES = (LARGEST_FACE, FIRST_FACE, ANY_FACE)
+"""Values of agree --face: the face that counts at each moment, if several are visible and the coding names none: the
+largest, the one whose track appeared first, or any that has the coded emotion (the largest if none has)."""
+
 ALL_FRAMES, REFERENCE, KEY = "all", "reference", "key"
 DECODE_MODES = (ALL_FRAMES, REFERENCE, KEY)
 """Values of --decode: all frames, those that others are predicted from, or only those that are coded alone."""
@@ -110,6 +115,9 @@ class Settings:
 
     decode: str = ALL_FRAMES
     """Frames that are decoded, one of `DECODE_MODES` (see `annotate.media.skipping`)."""
+
+    persons: bool = False
+    """Whether face tracks of one person get one number, in the last column of the table."""
 
     def __post_init__(self) -> None:
         if self.detector not in DETECTORS:

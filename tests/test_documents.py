@@ -20,6 +20,7 @@ from annotate.archive.discover import VIDEO_EXTENSIONS
 from annotate.archive.layout import BOXES_ENDING, META_ENDING, REPORT_ENDING
 from annotate.batch.check import FindingKind
 from annotate.batch.job import Status
+from annotate.cli.export import FILES
 from annotate.cli.main import main
 from annotate.cli.options import EXIT_INTERRUPTED, EXIT_TERMINATED
 from annotate.cli.table_output import LISTS, TABLES
@@ -28,7 +29,7 @@ from annotate.errors import EXIT_FAILED, EXIT_USAGE
 from annotate.faces import quality
 from annotate.results.boxes import COLUMNS
 from annotate.results.formats.registry import FORMATS, TRACK_FORMATS
-from annotate.results.table import APPEARANCE_COLUMNS, BLOCK_COLUMNS
+from annotate.results.table import APPEARANCE_COLUMNS, BLOCK_COLUMNS, OWN_COLUMNS
 from tests.documents import (
     ROOT,
     anchors,
@@ -181,7 +182,7 @@ def test_examples_show_the_current_output(path: Path, example: Any) -> None:
 
 
 def test_examples_are_found() -> None:
-    assert {example.command.split()[1] for _, example in SHOWN} >= {"summarize", "find"}
+    assert {example.command.split()[1] for _, example in SHOWN} >= {"agree", "summarize", "find"}
 
 
 def test_limits_of_quality_are_stated() -> None:
@@ -225,6 +226,19 @@ def test_the_python_example_runs(samples: Path) -> None:
     assert all(name in annotate.__all__ for name in re.findall(r"annotate\.(\w+)", code))
 
 
+def test_the_python_example_of_agreement_runs(samples: Path) -> None:
+    code, recipe = code_blocks(read("annotate/analytics/README.md"), "python")
+    names: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    annotate.export("sample_videos", "archive.csv")
+    exec(compile(recipe, "README.md", "exec"), names)
+    assert names["seconds"].sum() == pytest.approx(annotate.summarize("sample_videos")["face_time_s"].sum())
+    assert 0.5 < names["found"].kappa < 1
+    assert len(names["worst"])
+    described = set(re.findall(r"`(\w+)`", read("annotate/analytics/README.md")))
+    assert {*names["found"].document(), *names["found"].by_emotion} <= described | {"trial"}
+
+
 def test_every_video_extension_is_listed() -> None:
     match = re.search(r"by their extensions?: (.*?), in any\s+case", read("annotate/cli/README.md"), re.DOTALL)
     assert match is not None
@@ -244,7 +258,7 @@ def test_every_column_of_summaries_and_moments_is_explained() -> None:
     assert {*STAT_COLUMNS, *itertools.chain(*KEY_COLUMNS.values()), *to_table([]).columns} <= described
 
 
-@pytest.mark.parametrize("endings", [TABLES, LISTS])
+@pytest.mark.parametrize("endings", [TABLES, LISTS, FILES])
 def test_every_export_extension_is_explained(endings: dict[str, str]) -> None:
     text = read("annotate/analytics/README.md")
     assert [ending for ending in endings if f"`{ending}`" not in text] == []
@@ -252,7 +266,7 @@ def test_every_export_extension_is_explained(endings: dict[str, str]) -> None:
 
 def test_every_column_is_explained() -> None:
     described = set(re.findall(r"`(\w+)`", read("annotate/results/README.md")))
-    assert {*BLOCK_COLUMNS, *APPEARANCE_COLUMNS, *COLUMNS} <= described
+    assert {*BLOCK_COLUMNS, *APPEARANCE_COLUMNS, *OWN_COLUMNS, *COLUMNS} <= described
     assert {EMOTIONS[0], EMOTIONS[-1]} <= described
 
 

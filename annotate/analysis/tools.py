@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
 from annotate.emotions.classifier import Classifier, load_classifier
 from annotate.faces.detection import Detector
@@ -13,6 +14,8 @@ from annotate.media.ffmpeg import FFmpeg, Renderer, find_ffmpeg
 from annotate.media.hwaccel import choose_hwaccel
 from annotate.settings import CPU
 
+Tool = TypeVar("Tool")
+
 
 class Tools:
     """Finds or loads each tool on first use and keeps it; create one per process or run."""
@@ -20,6 +23,7 @@ class Tools:
     def __init__(self) -> None:
         self._classifiers: dict[tuple[Path | None, str], Classifier] = {}
         self._hwaccels: dict[str, str] = {}
+        self._kept: dict[type[Any], Any] = {}
         self._thread_local = threading.local()
 
     @cached_property
@@ -57,6 +61,13 @@ class Tools:
         if key not in self._classifiers:
             self._classifiers[key] = load_classifier(model, provider)
         return self._classifiers[key]
+
+    def keep(self, kind: type[Tool]) -> Tool:
+        """Return the tool of a class of the packages above, made on first use."""
+        if kind not in self._kept:
+            self._kept[kind] = kind()
+        tool: Tool = self._kept[kind]
+        return tool
 
     def face_detector(self, name: str, min_face: float) -> Detector:
         """Return this thread's detector (see `annotate.faces.detectors.load_detector`).

@@ -142,7 +142,7 @@ def _timecode(frame: int, rate: float) -> str:
 
 def _label(moment: Moment) -> str:
     older = ", older" if moment.report.is_older else ""
-    return f"{moment.emotion}, face {moment.face_id}, confidence {moment.confidence:.2f}{older}"
+    return f"{moment.emotion}, {moment.report.label(moment.face_id)}, confidence {moment.confidence:.2f}{older}"
 
 
 def _one_line(text: str) -> str:

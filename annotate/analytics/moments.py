@@ -10,9 +10,12 @@ import numpy as np
 import pandas as pd
 
 from annotate.analytics.face_filter import FaceFilter
-from annotate.analytics.read import ReportBatch, ReportSummary, number_runs
-from annotate.analytics.summary import read_with_warnings
+from annotate.analytics.read import ReportBatch, ReportSummary
+from annotate.analytics.summary import find_with_trials, read_with_warnings
+from annotate.analytics.trials import GROUPS, MatchedTrials, Trial, Trials, trial_numbers
 from annotate.emotions.labels import resolve_emotion, unknown_emotion_error
+from annotate.results.persons import Person
+from annotate.results.table import number_runs
 from annotate.span import MS_PER_S, Span
 
 
@@ -21,12 +24,14 @@ class MomentQuery:
     """Filter for moments.
 
     ``emotions`` are names or common synonyms ("happy") in any case; without any, moments of all emotions match. Every block
-    has at least ``min_confidence`` (0..1), and the moment lasts at least ``min_s`` seconds.
+    has at least ``min_confidence`` (0..1), and the moment lasts at least ``min_s`` seconds. ``persons`` are names in any
+    case, or numbers; without any, moments of all faces match.
     """
 
     emotions: Collection[str] = ()
     min_confidence: float = 0.0
     min_s: float = 0.0
+    persons: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +43,16 @@ class Moment:
     span: Span
     emotion: str
     confidence: float
+    trial: Trial | None = None
+
+    @property
+    def person(self) -> Person:
+        """The person of the face; its number is 0 if unknown."""
+        return self.report.persons.get(self.face_id, Person(0))
 
 
-def moments_in(batch: ReportBatch, query: MomentQuery) -> Iterator[Moment]:
-    """Yield the moments in a batch of reports, ordered by report, start and face.
+def moments_in(batch: ReportBatch, query: MomentQuery, trials: MatchedTrials | None = None) -> Iterator[Moment]:
+    """Yield the moments in a batch of reports, ordered by report, start and face; they end with the ``trials`` they are in.
 
     A block with another emotion, or below the minimum confidence, ends a moment; a gap without blocks of the face does not.
     Where two blocks overlap, the shared time belongs to the first.
@@ -50,8 +61,11 @@ def moments_in(batch: ReportBatch, query: MomentQuery) -> Iterator[Moment]:
     matches = blocks["confidence"] >= query.min_confidence
     if query.emotions:
         matches &= _has_emotion(batch, query.emotions)
+    if query.persons:
+        matches &= _has_person(batch, query.persons)
+    trial = trial_numbers(blocks)
     keys = (blocks["report"], blocks["face_id"], blocks["emotion"].cat.codes, matches)
-    matching = blocks.assign(run=number_runs(*(key.to_numpy() for key in keys)))[matches]
+    matching = blocks.assign(trial=trial, run=number_runs(trial, *(key.to_numpy() for key in keys)))[matches]
     matching["time_ms"] = matching["end_ms"] - matching["start_ms"]
     matching["weighted"] = matching["confidence"] * matching["time_ms"]
     runs = matching.groupby("run").agg(
@@ -62,13 +76,15 @@ def moments_in(batch: ReportBatch, query: MomentQuery) -> Iterator[Moment]:
         emotion=("emotion", "first"),
         time_ms=("time_ms", "sum"),
         weighted=("weighted", "sum"),
+        trial=("trial", "first"),
     )
     runs = runs[runs["end_ms"] - runs["start_ms"] >= round(query.min_s * MS_PER_S)]
     runs = runs.sort_values(["report", "start_ms", "face_id"])
     confidences = (runs["weighted"] / runs["time_ms"]).round(4)
-    columns = [runs[name].tolist() for name in ("report", "face_id", "start_ms", "end_ms", "emotion")]
-    for number, face_id, start_ms, end_ms, emotion, confidence in zip(*columns, confidences.tolist(), strict=True):
-        yield Moment(batch.reports[number], face_id, Span(start_ms, end_ms), emotion, confidence)
+    by_number = {own.number: own for own in trials.found} if trials is not None else {}
+    columns = [runs[name].tolist() for name in ("report", "face_id", "start_ms", "end_ms", "emotion", "trial")]
+    for number, face_id, start_ms, end_ms, emotion, own, confidence in zip(*columns, confidences.tolist(), strict=True):
+        yield Moment(batch.reports[number], face_id, Span(start_ms, end_ms), emotion, confidence, by_number.get(own))
 
 
 def _has_emotion(batch: ReportBatch, emotions: Collection[str]) -> pd.Series[bool]:
@@ -83,10 +99,26 @@ def _has_emotion(batch: ReportBatch, emotions: Collection[str]) -> pd.Series[boo
     return result
 
 
-def to_table(moments: Sequence[Moment]) -> pd.DataFrame:
-    """Return a table with one row per moment and times in seconds."""
+def _has_person(batch: ReportBatch, persons: Collection[str]) -> pd.Series[bool]:
+    """Return for each block whether its face is of one of the persons, given by name or number."""
+    wanted = {name.casefold() for name in persons}
+    faces = [
+        (number, face_id)
+        for number, report in batch.reports.items()
+        for face_id, person in report.persons.items()
+        if {person.name.casefold(), str(person.number)} & wanted
+    ]
+    index = pd.MultiIndex.from_frame(batch.blocks[["report", "face_id"]])
+    return pd.Series(index.isin(faces) if faces else False, index=batch.blocks.index)
+
+
+def to_table(moments: Sequence[Moment], trials: Trials | None = None) -> pd.DataFrame:
+    """Return a table with one row per moment and times in seconds.
+
+    If persons were told apart, the columns ``person``, 0 if unknown, and ``name`` follow; with ``trials``, then theirs.
+    """
     spans = [moment.span for moment in moments]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "video": pd.Series([moment.report.video for moment in moments], dtype=str),
             "face_id": np.array([moment.face_id for moment in moments], dtype=np.int64),
@@ -98,6 +130,17 @@ def to_table(moments: Sequence[Moment]) -> pd.DataFrame:
             "older": np.array([moment.report.is_older for moment in moments], dtype=bool),
         }
     )
+    if any(moment.report.persons for moment in moments):
+        table["person"] = np.array([moment.person.number for moment in moments], dtype=np.int64)
+        table["name"] = pd.Series([moment.person.name for moment in moments], dtype=str)
+    if trials is not None:
+        own = [moment.trial for moment in moments if moment.trial is not None]
+        for name in GROUPS:
+            table[name] = pd.Series([trial.group(name) for trial in own], dtype=str)
+        for name in trials.further:
+            texts = pd.Series([trial.further[name] for trial in own], dtype=str)
+            table[name if name not in table else f"trial_{name}"] = texts
+    return table
 
 
 def find_moments(
@@ -106,10 +149,13 @@ def find_moments(
     min_confidence: float = 0.0,
     min_s: float = 0.0,
     *,
+    persons: str | Collection[str] = (),
     relative: bool = False,
     max_yaw_deg: float | None = None,
     min_face_px: float | None = None,
     min_quality: float | None = None,
+    trials: str | os.PathLike[str] | None = None,
+    baseline_trial: str | None = None,
 ) -> pd.DataFrame:
     """Find moments in annotated videos: runs of blocks in which a face keeps one emotion.
 
@@ -118,25 +164,32 @@ def find_moments(
         emotions: names or common synonyms ("happy") in any case; without any, moments of all emotions are found.
         min_confidence: minimum confidence of every block, 0..1.
         min_s: minimum length of a moment in seconds.
+        persons: names or numbers of persons, of tables whose persons were told apart; without any, all faces count.
         relative: emotions relative to each face's own baseline, as for `annotate.summarize`.
         max_yaw_deg, min_face_px, min_quality: limits as for `annotate.summarize`.
+        trials, baseline_trial: trials as for `annotate.summarize`; moments end with the trial, whose columns follow.
 
     Returns:
         A table with the columns ``video``, ``face_id``, ``start_time``, ``end_time``, ``duration_s`` (in seconds),
-        ``emotion``, ``confidence`` and ``older`` (whether an older analysis version made the table). Tables are skipped as
+        ``emotion``, ``confidence`` and ``older`` (whether an older analysis version made the table), and ``person`` and
+        ``name`` if persons were told apart. Tables are skipped as
         by `annotate.summarize`, each with a `UserWarning`.
 
     Raises:
         SettingsError: none of the models used has such an emotion, or a limit is out of range.
     """
-    query = MomentQuery((emotions,) if isinstance(emotions, str) else emotions, min_confidence, min_s)
+    names = (persons,) if isinstance(persons, str) else persons
+    query = MomentQuery((emotions,) if isinstance(emotions, str) else emotions, min_confidence, min_s, names)
     known: set[str] = set()
     found: list[Moment] = []
-    for batch in read_with_warnings(paths, FaceFilter(max_yaw_deg, min_face_px, min_quality), relative):
+    faces = FaceFilter(max_yaw_deg, min_face_px, min_quality)
+    reports, selection = find_with_trials(paths, faces, trials, baseline_trial, relative=relative)
+    matched = selection.matched if selection is not None else None
+    for batch in read_with_warnings(reports, faces, relative, selection):
         known.update(class_names_in(batch))
-        found += moments_in(batch, query)
+        found += moments_in(batch, query, matched)
     check_emotions(query.emotions, known)
-    return to_table(found)
+    return to_table(found, matched.trials if matched is not None else None)
 
 
 def class_names_in(batch: ReportBatch) -> set[str]:

@@ -9,27 +9,36 @@ import csv
 import io
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from annotate.analytics.face_filter import NO_FILTER, FaceFilter
 from annotate.archive.layout import outputs_of_report
+from annotate.archive.persons import PersonFiles
 from annotate.archive.stored_report import ANNOTATE_AGAIN, MAX_DURATION_S, check_content, check_value_ranges, video_beside
 from annotate.errors import ReportError
 from annotate.results.meta import Meta, json_safe_text
-from annotate.results.table import APPEARANCE_COLUMNS, RELATIVE_PREFIX, class_columns, has_relative, parse_table
+from annotate.results.persons import Person, persons_in
+from annotate.results.table import (
+    APPEARANCE_COLUMNS,
+    PERSON,
+    RELATIVE_PREFIX,
+    TEXT_COLUMNS,
+    class_columns,
+    clip_starts,
+    has_relative,
+    number_runs,
+    parse_table,
+)
 from annotate.span import MS_PER_S
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
 
 logger = logging.getLogger(__name__)
-
-Integers = npt.NDArray[np.int64]
 
 _BATCH_BYTES = 16 << 20
 _REPORTS_PER_READ = 128
@@ -43,10 +52,11 @@ _DTYPES: dict[str, Any] = {
 }
 """Columns to read, with their types."""
 
+_TEXTS = ("person", "name", *TEXT_COLUMNS)
+"""Further columns that are text; others are numbers."""
+
 _RATED = ("emotion", "confidence")
 """Columns that tables with baselines have twice."""
-
-_NA_VALUES = {f"{RELATIVE_PREFIX}confidence": [""]}
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,24 @@ class ReportSummary:
     has_relative: bool = False
     """Whether its table has the columns relative to the baselines of faces (`annotate.results.baseline`)."""
 
+    persons: Mapping[int, Person] = field(default_factory=dict)
+    """The known persons of its face tracks, by ``face_id``."""
+
+    persons_file: str = ""
+    """The file of an archive that numbers them, empty if they are numbered in this video alone."""
+
+    @property
+    def people(self) -> int:
+        """The number of persons among its face tracks."""
+        return len({person.number for person in self.persons.values()})
+
+    def label(self, face_id: int) -> str:
+        """Return the name of a face's person, else its number, else that of the face track, in English."""
+        person = self.persons.get(face_id)
+        if person is None:
+            return f"face {face_id}"
+        return person.name or f"person {person.number}"
+
 
 @dataclass(frozen=True)
 class ReportBatch:
@@ -75,11 +103,22 @@ class ReportBatch:
 
     ``blocks`` has one row per block, without the time that the previous block of the face covers
     (`annotate.results.intervals`): ``report``, ``face_id``, ``start_ms``, ``end_ms``, ``emotion``, ``confidence``. Rows are
-    ordered by report, face and time; blocks that are covered completely, or do not pass the filter, are left out.
+    ordered by report, face and time; blocks that are covered completely, or do not pass the filter, are left out. Further
+    columns follow if `read_reports` is asked for them.
     """
 
     reports: dict[int, ReportSummary]
     blocks: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Which blocks and columns are read; see `read_reports`."""
+
+    faces: FaceFilter
+    relative: bool
+    further: tuple[str, ...]
+    probabilities: bool
 
 
 @dataclass(frozen=True)
@@ -88,18 +127,28 @@ class _RawReport:
     report: ReportSummary
     header: bytes
     rows: bytes
+    meta: Meta
 
 
 def read_reports(
-    paths: Iterable[PathOrUrl], faces: FaceFilter = NO_FILTER, *, relative: bool = False
+    paths: Iterable[PathOrUrl],
+    faces: FaceFilter = NO_FILTER,
+    *,
+    relative: bool = False,
+    further: Sequence[str] = (),
+    probabilities: bool = False,
 ) -> Iterator[ReportBatch | SkippedPath]:
     """Yield intact reports of this or an older analysis version in batches of bounded size, else a `SkippedPath`.
 
     ``paths`` is consumed lazily. Only the blocks that pass the filter ``faces`` are read. With ``relative``, emotion and
     confidence are those relative to the face's baseline; tables without baselines are skipped, and blocks without left out.
+    ``further`` are more columns to read; where a table lacks one, its numbers are NaN and its texts empty. With
+    ``probabilities``, those of the classes are read too, as `probability_column`; NaN where a model lacks a class.
     """
+    wanted = _Wanted(faces, relative, tuple(further), probabilities)
     pending: list[_RawReport] = []
     size_bytes = 0
+    files = PersonFiles()
     for number, (path, meta, report) in enumerate(_read_files(paths)):
         try:
             raw = _unpack(number, path, *check_content(path, meta, report))
@@ -113,9 +162,9 @@ def read_reports(
         pending.append(raw)
         size_bytes += len(raw.rows)
         if size_bytes > _BATCH_BYTES:
-            yield from _parse(pending, faces, relative)
+            yield from _parse(pending, wanted, files)
             pending, size_bytes = [], 0
-    yield from _parse(pending, faces, relative)
+    yield from _parse(pending, wanted, files)
 
 
 def _read_files(paths: Iterable[PathOrUrl]) -> Iterator[tuple[PathOrUrl, bytes | OSError, bytes | OSError]]:
@@ -127,27 +176,6 @@ def _read_files(paths: Iterable[PathOrUrl]) -> Iterator[tuple[PathOrUrl, bytes |
         contents = storage.read_many([file for path in some for file in (outputs_of_report(path).meta, path)])
         for path in some:
             yield path, next(contents), next(contents)
-
-
-def clip_starts(groups: Integers, start_ms: Integers, end_ms: Integers) -> Integers:
-    """Return interval starts, moved to where earlier intervals of the group end; empty intervals are fully covered ones.
-
-    The arrays have the same length and are ordered by group (ascending numbers), then by start.
-    """
-    if not len(groups):
-        return start_ms
-    offsets_ms = groups * (int(end_ms.max()) + 1)  # groups one after another, so that one running maximum serves all
-    latest_ends = np.maximum.accumulate(offsets_ms + end_ms)
-    previous_ends = np.concatenate([[0], latest_ends[:-1]]) - offsets_ms
-    return np.maximum(start_ms, previous_ends)
-
-
-def number_runs(*keys: npt.NDArray[Any]) -> Integers:
-    """Return the number of the run, from 0, to which each row belongs; a run is adjacent rows with equal keys."""
-    is_start = np.zeros(len(keys[0]), dtype=bool)
-    for key in keys:
-        is_start[1:] |= key[1:] != key[:-1]
-    return is_start.cumsum()
 
 
 def _unpack(number: int, path: PathOrUrl, meta: Meta, content: bytes) -> _RawReport:
@@ -170,45 +198,91 @@ def _unpack(number: int, path: PathOrUrl, meta: Meta, content: bytes) -> _RawRep
         has_appearance=set(APPEARANCE_COLUMNS).issubset(columns),
         has_relative=has_relative(columns),
     )
-    return _RawReport(number, summary, header, rows)
+    return _RawReport(number, summary, header, rows, meta)
 
 
-def _parse(raw_reports: Sequence[_RawReport], faces: FaceFilter, relative: bool) -> Iterator[ReportBatch | SkippedPath]:
-    """Parse reports with the same header together; if that fails, one by one, to find the damaged ones."""
+def _parse(raw_reports: Sequence[_RawReport], wanted: _Wanted, files: PersonFiles) -> Iterator[ReportBatch | SkippedPath]:
+    """Parse reports with the same header together; if that fails, one by one, to find the damaged ones.
+
+    Reports with persons are parsed once more, for these.
+    """
+    kept = []
+    for raw in raw_reports:
+        try:
+            kept.append(_with_persons(raw, files))
+        except ReportError as error:
+            yield SkippedPath(raw.report.path, error.reason)
+    raw_reports = kept
     by_header: dict[bytes, list[_RawReport]] = {}
     for raw in raw_reports:
         by_header.setdefault(raw.header, []).append(raw)
     reports, tables = {}, []
     for group in by_header.values():
         try:
-            tables.append(_parse_together(group, faces, relative))
+            tables.append(_parse_together(group, wanted))
             reports.update({raw.number: raw.report for raw in group})
         except (ValueError, OverflowError):
             for raw in group:
                 try:
                     table = parse_table(raw.header + b"\n" + raw.rows, is_older=raw.report.is_older)
-                    table = _choose_columns(table.assign(report=raw.number), relative)
-                    tables.append(faces.select(check_value_ranges(table)))
+                    tables.append(_select(table.assign(report=raw.number), raw.report, wanted))
                     reports[raw.number] = raw.report
                 except ValueError as error:
                     logger.info("skipped %s", raw.report.path, exc_info=True)
                     yield SkippedPath(raw.report.path, f"not a table of annotate ({error})", ANNOTATE_AGAIN)
     if reports:
-        yield ReportBatch(dict(sorted(reports.items())), _clip_overlaps(pd.concat(tables, ignore_index=True)))
+        yield ReportBatch(dict(sorted(reports.items())), _clip_overlaps(pd.concat(tables, ignore_index=True), wanted))
 
 
-def _parse_together(raw_reports: Sequence[_RawReport], faces: FaceFilter, relative: bool) -> pd.DataFrame:
-    dtypes = _DTYPES | (dict.fromkeys(faces.columns, float) if raw_reports[0].report.has_appearance else {})
-    if relative:
+def _with_persons(raw: _RawReport, files: PersonFiles) -> _RawReport:
+    """Return a report with the persons of its face tracks.
+
+    Raises:
+        ReportError: a file of persons is damaged.
+    """
+    if not raw.meta.persons and not raw.header.endswith(f",{PERSON}".encode()):
+        return raw
+    try:
+        table = parse_table(raw.header + b"\n" + raw.rows, is_older=raw.report.is_older)
+    except ValueError:
+        return raw  # which is reported when it is parsed
+    path = raw.report.path
+    rows = files.rows(path, raw.meta)
+    persons = persons_in(files.apply(table, path, raw.meta))
+    shared = str(files.file_of(path, raw.meta)) if rows and rows[0].video else ""
+    return replace(raw, report=replace(raw.report, persons=persons, persons_file=shared))
+
+
+def _parse_together(raw_reports: Sequence[_RawReport], wanted: _Wanted) -> pd.DataFrame:
+    report = raw_reports[0].report
+    columns = next(csv.reader([raw_reports[0].header.decode()]))
+    dtypes = _DTYPES | (dict.fromkeys(wanted.faces.columns, float) if report.has_appearance else {})
+    if wanted.relative:
         dtypes |= {f"{RELATIVE_PREFIX}{name}": _DTYPES[name] for name in _RATED}
+    more = [*wanted.further, *(report.class_names if wanted.probabilities else ())]
+    dtypes |= {name: str if name in _TEXTS else float for name in more if name in columns and name not in dtypes}
     text = b"".join([raw_reports[0].header, b"\n", *(raw.rows for raw in raw_reports)])
-    table = pd.read_csv(io.BytesIO(text), usecols=list(dtypes), dtype=dtypes, keep_default_na=False, na_values=_NA_VALUES)
+    empty = {name: [""] for name in dtypes if name.startswith(RELATIVE_PREFIX) and name not in _TEXTS}
+    table = pd.read_csv(io.BytesIO(text), usecols=list(dtypes), dtype=dtypes, keep_default_na=False, na_values=empty)
     counts = [raw.rows.count(b"\n") for raw in raw_reports]
     if len(table) != sum(counts):
         raise ValueError("the number of rows is not the number of lines")
     table = table.assign(report=np.repeat([raw.number for raw in raw_reports], counts))
-    lacking = dict.fromkeys(set(faces.columns) - dtypes.keys(), np.nan)
-    return faces.select(check_value_ranges(_choose_columns(table.assign(**lacking), relative)))
+    return _select(table, report, wanted)
+
+
+def probability_column(name: str) -> str:
+    """Return the column of blocks with the probability of a class; prefixed, since a class may be called "report"."""
+    return f"p:{name}"
+
+
+def _select(table: pd.DataFrame, report: ReportSummary, wanted: _Wanted) -> pd.DataFrame:
+    """Return the rows that are wanted, with all wanted columns, after checking the values."""
+    names = (*wanted.faces.columns, *wanted.further)
+    lacking: dict[str, Any] = {name: "" if name in _TEXTS else np.nan for name in names if name not in table}
+    if wanted.probabilities:
+        lacking |= {probability_column(name): table[name].to_numpy() for name in report.class_names}
+    return wanted.faces.select(check_value_ranges(_choose_columns(table.assign(**lacking), wanted.relative)))
 
 
 def _choose_columns(table: pd.DataFrame, relative: bool) -> pd.DataFrame:
@@ -219,13 +293,16 @@ def _choose_columns(table: pd.DataFrame, relative: bool) -> pd.DataFrame:
     return table.assign(**values)[values["confidence"].notna()].astype({"emotion": str})
 
 
-def _clip_overlaps(table: pd.DataFrame) -> pd.DataFrame:
+def _clip_overlaps(table: pd.DataFrame, wanted: _Wanted) -> pd.DataFrame:
     """Return `ReportBatch.blocks` from parsed tables."""
     ordered = table.sort_values(["report", "face_id", "start_time", "block"])
     end_ms = (ordered["end_time"] * MS_PER_S).round().to_numpy(np.int64)
     unclipped_ms = (ordered["start_time"] * MS_PER_S).round().to_numpy(np.int64)
     faces = number_runs(ordered["report"].to_numpy(), ordered["face_id"].to_numpy())
     start_ms = clip_starts(faces, unclipped_ms, end_ms)
-    columns = ["report", "face_id", "start_ms", "end_ms", "emotion", "confidence"]
+    columns = ["report", "face_id", "start_ms", "end_ms", "emotion", "confidence", *wanted.further]
+    columns += [
+        name for name in map(str, ordered.columns) if wanted.probabilities and name.startswith(probability_column(""))
+    ]
     blocks = ordered.assign(start_ms=start_ms, end_ms=end_ms)[columns].astype({"emotion": "category"})
     return blocks[start_ms < end_ms].reset_index(drop=True)

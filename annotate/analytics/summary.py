@@ -1,4 +1,4 @@
-"""Summarize an archive: one row per video, folder, face track or minute.
+"""Summarize an archive: one row per video, folder, face track, minute or person.
 
 Sums are of integers (milliseconds, or confidence in ten-thousandths times milliseconds), so that they are exact and do
 not depend on the order of reports. Shares, confidence and changes are weighted by face time: two faces for 1 s count
@@ -11,19 +11,24 @@ import itertools
 import os
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from annotate.analytics.face_filter import NO_FILTER, FaceFilter, remark_on_lacking
-from annotate.analytics.read import Integers, ReportBatch, ReportSummary, clip_starts, number_runs, read_reports
-from annotate.archive.find_reports import find_reports
+from annotate.analytics.persons import PersonKeys
+from annotate.analytics.read import ReportBatch, ReportSummary, read_reports
+from annotate.analytics.trial_baseline import TrialSelection, check_baseline_trial, needs_probabilities, select_trials
+from annotate.analytics.trials import GROUPS, MatchedTrials, trial_numbers
+from annotate.archive.find_reports import FoundReports, find_reports
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import SettingsError
 from annotate.results.intervals import dominant_of_rows
-from annotate.span import MS_PER_S
+from annotate.results.table import Integers, clip_starts, number_runs
+from annotate.span import MS_PER_S, Span
+from annotate.storage.base import parse_path
 from annotate.storage.values import SkippedPath
 
 KEY_COLUMNS = {
@@ -31,28 +36,45 @@ KEY_COLUMNS = {
     "folder": ("folder", "videos", "older"),
     "face": ("video", "face_id", "start_time", "end_time", "older"),
     "minute": ("video", "minute", "older"),
+    "person": ("name", "person", "video", "videos", "older"),
 }
 """Grouping of rows -> columns that say what a row is, and whether a table of an older analysis version is in it."""
 
+TRIAL_KEYS = {
+    "trial": ("trial", "condition", "participant", "video", "older"),
+    "condition": ("condition", "trials", "older"),
+    "participant": ("participant", "trials", "older"),
+}
+"""The same for groups of trials."""
+
 STAT_COLUMNS = ("duration_s", "face_s", "face_time_s", "faces", "dominant", "confidence", "changes_per_minute")
-"""Columns of statistics; those of the emotion shares follow."""
+"""Columns of statistics; those of the emotion shares follow.
+
+Before them stands ``people``, the number of persons, where persons were told apart and a row is not part of a video.
+"""
 
 _MINUTE_MS = 60 * MS_PER_S
 _CONFIDENCE_SCALE = 10_000
 """Tables have probabilities with four decimals."""
 
-_GROUP_KEYS = {"video": ["report"], "face": ["report", "face_id"], "minute": ["report", "minute"]}
+_GROUP_KEYS = {
+    "video": ["report"],
+    "face": ["report", "face_id"],
+    "minute": ["report", "minute"],
+    "person": ["person", "report"],
+    "trial": ["trial"],
+}
 _SUM_COLUMNS = ("duration_ms", "face_ms", "face_time_ms", "faces", "confidence", "changes")
 _TRACK_ENDS = ("start_ms", "end_ms")
-_TEXT_COLUMNS = ("video", "folder", "dominant")
+_TEXT_COLUMNS = ("video", "folder", "name", "trial", "condition", "participant", "dominant")
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A table with one row per video, folder, face track or minute, and a table with one row of totals.
+    """A table with a row per video, folder, face track, minute, person or group of trials, and a table with a row of totals.
 
-    The totals are those of all videos, however rows are grouped; their columns are ``videos``, `STAT_COLUMNS` and the
-    emotions.
+    The totals are those of all videos, or trials, however rows are grouped; their columns are ``videos`` or ``trials``,
+    `STAT_COLUMNS` and the emotions.
     """
 
     rows: pd.DataFrame
@@ -61,50 +83,104 @@ class Summary:
 
 def summarize(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-    by: str = "video",
+    by: str | None = None,
     *,
     relative: bool = False,
     max_yaw_deg: float | None = None,
     min_face_px: float | None = None,
     min_quality: float | None = None,
+    trials: str | os.PathLike[str] | None = None,
+    baseline_trial: str | None = None,
 ) -> pd.DataFrame:
     """Summarize the results of annotated videos.
 
     Args:
         paths: one or more tables, videos (for their tables) or directories.
-        by: group rows by ``"video"``, ``"folder"``, ``"face"`` (face track) or ``"minute"``.
+        by: group rows by ``"video"`` (the default), ``"folder"``, ``"face"`` (face track), ``"minute"`` or
+            ``"person"``, of tables whose persons were told apart (``annotate persons``); with trials by
+            ``"trial"`` (the default), ``"condition"`` or ``"participant"``.
         relative: emotions relative to each face's own baseline, of tables that were made with one; others are skipped.
         max_yaw_deg, min_face_px, min_quality: limits of a `FaceFilter`; blocks that exceed one do not count.
+        trials: a CSV table of trials; only time in trials counts.
+        baseline_trial: a condition or trial; emotions are relative to each participant's own baseline in it.
 
     Returns:
         A table without totals; its columns are those of ``annotate summarize``. Tables that are damaged, have no sidecar or
         were made by a later analysis version are skipped, each with a `UserWarning`; so are, with one for all, the blocks of
-        tables that lack what a limit is about.
+        tables that lack what a limit is about, and remarks on trials that are missing or overlap.
 
     Raises:
         SettingsError: ``by`` has another value, or a limit is out of range.
+        CodingError: the table of trials cannot be used.
     """
-    if by not in KEY_COLUMNS:
-        raise SettingsError(f"by={by!r} is not a grouping", f"choose from {', '.join(KEY_COLUMNS)}")
-    tally = Tally(by)
-    for batch in read_with_warnings(paths, FaceFilter(max_yaw_deg, min_face_px, min_quality), relative):
+    faces = FaceFilter(max_yaw_deg, min_face_px, min_quality)
+    grouping = choose_grouping(by, has_trials=trials is not None)
+    found, selection = find_with_trials(paths, faces, trials, baseline_trial, relative=relative)
+    tally = Tally(grouping, selection.matched if selection is not None else None)
+    for batch in read_with_warnings(found, faces, relative, selection):
         tally.add(batch)
     return tally.summary().rows
 
 
-def read_with_warnings(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], faces: FaceFilter = NO_FILTER, relative: bool = False
-) -> Iterable[ReportBatch]:
-    """Yield the batches of `read_reports`; issue a `UserWarning` for each skipped path, and one for `count_lacking`."""
+def choose_grouping(by: str | None, *, has_trials: bool) -> str:
+    """Return the grouping ``by``, or the default one.
+
+    Raises:
+        SettingsError: there is no such grouping, or it does not fit: with trials, rows are groups of trials.
+    """
+    known = tuple(TRIAL_KEYS if has_trials else KEY_COLUMNS)
+    if by is None:
+        return known[0]
+    if by not in (*KEY_COLUMNS, *TRIAL_KEYS):
+        raise SettingsError(f"by={by!r} is not a grouping", f"choose from {', '.join(known)}")
+    if by not in known:
+        needs = "is not for trials" if has_trials else "needs a table of trials (--trials)"
+        raise SettingsError(f"the grouping {by!r} {needs}", f"choose from {', '.join(known)}")
+    return by
+
+
+def find_with_trials(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    faces: FaceFilter,
+    trials: str | os.PathLike[str] | None,
+    baseline_trial: str | None,
+    *,
+    relative: bool = False,
+) -> tuple[FoundReports, TrialSelection | None]:
+    """Return the tables below paths, and the trials to which they are restricted; issue a `UserWarning` for each remark.
+
+    Raises:
+        SettingsError: there is a ``baseline_trial``, but no trials, or another baseline too.
+        CodingError: the table of trials cannot be used.
+    """
     given = [paths] if isinstance(paths, str | os.PathLike) else paths
     found = find_reports([Path(path) for path in given])
+    check_baseline_trial(baseline_trial, has_trials=trials is not None, relative=relative)
+    if trials is None:
+        return found, None
+    selection = select_trials(parse_path(os.fspath(trials)), baseline_trial, found.reports, faces)
+    for remark in selection.matched.remarks:
+        warnings.warn(remark, stacklevel=3)
+    return replace(found, reports=selection.choose(found.reports)), selection
+
+
+def read_with_warnings(
+    found: FoundReports, faces: FaceFilter = NO_FILTER, relative: bool = False, trials: TrialSelection | None = None
+) -> Iterable[ReportBatch]:
+    """Yield the batches of `read_reports`, restricted to ``trials`` if there are any.
+
+    Issue a `UserWarning` for each skipped path, and one for `count_lacking`.
+    """
     lacking = 0
-    for read in itertools.chain(found.skipped, read_reports(found.reports, faces, relative=relative)):
+    reading = read_reports(found.reports, faces, relative=relative, probabilities=needs_probabilities(trials))
+    for read in itertools.chain(found.skipped, reading):
         if isinstance(read, SkippedPath):
             warnings.warn(f"skipped: {read}", stacklevel=3)
         else:
             lacking += count_lacking(read.reports.values(), faces)
-            yield read
+            for remark in trials.matched.late(read) if trials is not None else ():
+                warnings.warn(remark, stacklevel=3)
+            yield read if trials is None else trials.apply(read)
     if lacking:
         warnings.warn(remark_on_lacking(lacking), stacklevel=3)
 
@@ -128,13 +204,19 @@ def sort_rows(rows: pd.DataFrame, column: str | None, top: int | None) -> pd.Dat
 
 
 class Tally:
-    """Adds up batches of reports for a `Summary`; ``by`` is one of `KEY_COLUMNS`."""
+    """Adds up batches of reports for a `Summary`; ``by`` is one of `KEY_COLUMNS` or `TRIAL_KEYS`.
 
-    def __init__(self, by: str) -> None:
+    Groups of trials need ``trials``, and batches that are restricted to them.
+    """
+
+    def __init__(self, by: str, trials: MatchedTrials | None = None) -> None:
         self._by = by
+        self._trials = trials
         self._reports: dict[int, ReportSummary] = {}
         self._videos: list[pd.DataFrame] = []
         self._groups: list[pd.DataFrame] = []
+        self._persons = PersonKeys()
+        self._seen: list[pd.DataFrame] = []
 
     @property
     def count(self) -> int:
@@ -144,7 +226,15 @@ class Tally:
     def add(self, batch: ReportBatch) -> None:
         """Add a batch."""
         self._reports.update(batch.reports)
+        if self._trials is not None:
+            self._groups.append(_aggregate(batch, "trial", self._trials))
+            return
         self._videos.append(_aggregate(batch, "video"))
+        if any(report.persons for report in batch.reports.values()):
+            blocks = self._persons.assign(batch)
+            self._seen.append(blocks[["person", "report"]].drop_duplicates())
+            if self._by == "person":
+                self._groups.append(_aggregate(replace(batch, blocks=blocks), self._by))
         if self._by in ("face", "minute"):
             self._groups.append(_aggregate(batch, self._by))
 
@@ -153,18 +243,53 @@ class Tally:
         known = {name for report in self._reports.values() for name in report.class_names} or set(EMOTIONS)
         emotions = [*(name for name in EMOTIONS if name in known), *sorted(known - set(EMOTIONS))]
         sums = [*_SUM_COLUMNS, *map(_ms_column, emotions)]
+        if self._trials is not None:
+            return self._trial_summary(self._trials, emotions, sums)
         videos = _concat_sums(self._videos, ["report"], sums)
         videos["video"] = [self._reports[number].video for number in videos["report"]]
         videos["older"] = np.array([self._reports[number].is_older for number in videos["report"]], dtype=bool)
         totals = videos[sums].sum().to_frame().T.assign(videos=len(videos))
-        rows = videos
+        rows, seen = videos, pd.concat(self._seen) if self._seen else None
+        if seen is not None:
+            totals["people"] = seen["person"].nunique()
+            videos["people"] = videos["report"].map(seen.groupby("report")["person"].nunique()).fillna(0).astype(int)
         if self._by == "folder":
             grouped = videos.groupby(videos["video"].map(_folder).rename("folder"))
             rows = grouped[sums].sum().assign(videos=grouped.size(), older=grouped["older"].any()).reset_index()
+            if seen is not None:
+                folders = seen["report"].map(videos.set_index("report")["video"].map(_folder))
+                rows["people"] = rows["folder"].map(seen.groupby(folders)["person"].nunique()).fillna(0).astype(int)
+        elif self._by == "person":
+            rows = self._persons.table(_concat_sums(self._groups, _GROUP_KEYS["person"], sums), videos, sums)
         elif self._by in ("face", "minute"):
             of_video = videos[["report", "video", "older"]]
             rows = _concat_sums(self._groups, _GROUP_KEYS[self._by], sums).merge(of_video, on="report")
         return Summary(_statistics(rows, KEY_COLUMNS[self._by], emotions), _statistics(totals, ("videos",), emotions))
+
+    def _trial_summary(self, trials: MatchedTrials, emotions: list[str], sums: list[str]) -> Summary:
+        rows = _concat_sums(self._groups, ["trial"], sums)
+        by_number = {trial.number: trial for trial in trials.found}
+        reports = {report.path: report for report in self._reports.values()}
+        of_trial = {
+            trial.number: reports[path] for path, own in trials.by_report.items() for trial in own if path in reports
+        }
+        own = [by_number[number] for number in rows["trial"]]
+        for name in GROUPS:
+            rows[name] = pd.Series([trial.group(name) for trial in own], dtype=str)
+        further = {name: [trial.further[name] for trial in own] for name in trials.trials.further}
+        rows["video"] = pd.Series([of_trial[trial.number].video for trial in own], dtype=str)
+        rows["older"] = np.array([of_trial[trial.number].is_older for trial in own], dtype=bool)
+        totals = rows[sums].sum().to_frame().T.assign(trials=len(rows))
+        if self._by != "trial":
+            grouped = rows.groupby(self._by, sort=False)
+            rows = grouped[sums].sum().assign(trials=grouped.size(), older=grouped["older"].any()).reset_index()
+            further = {}
+        statistics = _statistics(rows, TRIAL_KEYS[self._by], emotions)
+        place = len(TRIAL_KEYS[self._by])
+        for name, texts in further.items():
+            statistics.insert(place, name if name not in statistics else f"trial_{name}", pd.Series(texts, dtype=str))
+            place += 1
+        return Summary(statistics, _statistics(totals, ("trials",), emotions))
 
 
 def _ms_column(emotion: str) -> str:
@@ -176,7 +301,7 @@ def _folder(video: str) -> str:
     return os.path.dirname(video) or os.curdir
 
 
-def _aggregate(batch: ReportBatch, by: str) -> pd.DataFrame:
+def _aggregate(batch: ReportBatch, by: str, trials: MatchedTrials | None = None) -> pd.DataFrame:
     """Return sums over the blocks of a batch: one row per group, including videos and minutes without faces."""
     keys = _GROUP_KEYS[by]
     blocks = batch.blocks.assign(changes=_emotion_changes(batch.blocks))
@@ -196,13 +321,15 @@ def _aggregate(batch: ReportBatch, by: str) -> pd.DataFrame:
     if by == "face":
         sums["start_ms"], sums["end_ms"] = grouped["start_ms"].min(), grouped["end_ms"].max()
         return sums.assign(duration_ms=sums["end_ms"] - sums["start_ms"])
-    durations_ms = _durations_ms(batch, by)
+    if by == "person":
+        return sums.assign(duration_ms=0)  # which is that of its videos
+    durations_ms = _durations_ms(batch, by) if trials is None else _trial_lengths_ms(batch, trials)
     return sums.reindex(durations_ms.index, fill_value=0).assign(duration_ms=durations_ms)
 
 
 def _emotion_changes(blocks: pd.DataFrame) -> Integers:
     """Return 1 for each block with another emotion than the previous block of its face, else 0."""
-    faces = number_runs(blocks["report"].to_numpy(), blocks["face_id"].to_numpy())
+    faces = number_runs(blocks["report"].to_numpy(), trial_numbers(blocks), blocks["face_id"].to_numpy())
     emotions = blocks["emotion"].cat.codes.to_numpy()
     changes = np.zeros(len(blocks), dtype=np.int64)
     changes[1:] = (faces[1:] == faces[:-1]) & (emotions[1:] != emotions[:-1])
@@ -237,6 +364,16 @@ def _durations_ms(batch: ReportBatch, by: str) -> pd.Series[int]:
     return minutes.set_index("minute", append=True)["left_ms"].clip(0, _MINUTE_MS)
 
 
+def _trial_lengths_ms(batch: ReportBatch, trials: MatchedTrials) -> pd.Series[int]:
+    """Return the length of each trial, as far as its video goes."""
+    lengths = {
+        trial.number: (trial.span & Span(0, report.duration_ms)).duration_ms
+        for report in batch.reports.values()
+        for trial in trials.by_report.get(report.path, ())
+    }
+    return pd.Series(lengths, dtype=np.int64).rename_axis("trial")
+
+
 def _concat_sums(tables: list[pd.DataFrame], keys: list[str], sums: list[str]) -> pd.DataFrame:
     """Return the sums of all batches as one table, ordered by keys; 0 for emotions that a batch does not have."""
     columns = [*sums, *_TRACK_ENDS] if "face_id" in keys else sums
@@ -252,7 +389,8 @@ def _statistics(sums: pd.DataFrame, key_columns: tuple[str, ...], emotions: list
     dominant = dominant_of_rows(by_emotion.to_numpy(np.int64), emotions)
     if "start_time" in key_columns:
         sums = sums.assign(start_time=sums["start_ms"] / MS_PER_S, end_time=sums["end_ms"] / MS_PER_S)
-    columns: dict[str, object] = {name: sums[name] for name in key_columns}
+    counted = ("people",) if "people" in sums.columns else ()
+    columns: dict[str, object] = {name: sums[name] for name in (*key_columns, *counted)}
     columns |= {
         "duration_s": sums["duration_ms"] / MS_PER_S,
         "face_s": sums["face_ms"] / MS_PER_S,

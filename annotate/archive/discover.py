@@ -8,7 +8,7 @@ import os
 import posixpath
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import PurePath
+from pathlib import PurePath, PurePosixPath
 
 from annotate.archive.layout import is_output
 from annotate.storage.base import storage_for
@@ -132,3 +132,9 @@ def _forms(pattern: str) -> tuple[str, ...]:
     plain = pattern.casefold()
     plain = posixpath.normpath(plain) if plain and "://" not in plain else plain
     return tuple(dict.fromkeys((plain, plain.replace("**/", ""))))
+
+
+def without_extension(name: str) -> str:
+    """Return a file name without a video extension: ``a.b`` for both ``a.b.mp4`` and ``a.b``."""
+    path = PurePosixPath(name)
+    return str(path.with_suffix("")) if path.suffix[1:].lower() in VIDEO_EXTENSIONS else str(path)

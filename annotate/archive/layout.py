@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from annotate.results.formats.registry import DEFAULT_FORMATS, TRACK_FORMATS
-from annotate.results.meta import SIDECAR_ENDING, Meta, has_same_name, json_safe_name, normal_form
+from annotate.results.meta import PERSONS_ENDING, SIDECAR_ENDING, Meta, has_same_name, json_safe_name, normal_form
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, sort_key
 
@@ -21,8 +21,12 @@ OUTPUT_MARK = ".emotions"
 
 REPORT_ENDING, META_ENDING = f"{OUTPUT_MARK}.csv", SIDECAR_ENDING
 BOXES_ENDING = f"{OUTPUT_MARK}.boxes.csv"
+DESCRIPTORS_ENDING = f"{OUTPUT_MARK}.descriptors.npz"
 
-_PARTS = r"(\.(meta|(boxes|soft)(\.[a-z]{2,3})?|blurred|labels|[a-z]{2,3}))?"
+ARCHIVE_PERSONS = f"archive{PERSONS_ENDING}"
+"""Name of the file with the persons of an archive, in its root."""
+
+_PARTS = r"(\.(meta|(boxes|soft)(\.[a-z]{2,3})?|blurred|labels|persons|descriptors|[a-z]{2,3}))?"
 _OUTPUT_NAME = re.compile(re.escape(OUTPUT_MARK) + _PARTS + r"\.[^.]+$")
 
 _KEPT_NAME = re.compile(r"\.bak-\d+$")
@@ -66,6 +70,16 @@ class Outputs:
     def boxes(self) -> PathOrUrl:
         """The boxes file: face boxes over time."""
         return self._named(BOXES_ENDING)
+
+    @property
+    def persons(self) -> PathOrUrl:
+        """The persons of its face tracks, as people decided."""
+        return self._named(PERSONS_ENDING)
+
+    @property
+    def descriptors(self) -> PathOrUrl:
+        """The descriptors of its face tracks."""
+        return self._named(DESCRIPTORS_ENDING)
 
     def track(self, format_name: str, language: str) -> PathOrUrl:
         """Return the path of an output in a format derived from the table."""

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from annotate.archive.layout import REPORT_ENDING, outputs_of_report
+from annotate.archive.persons import PersonFiles
 from annotate.archive.scan import ArchiveItem
 from annotate.archive.validity import LATER_VERSION, UPDATE, current_meta
 from annotate.errors import ReportError, StorageError, remedy_for
@@ -44,14 +45,17 @@ def read_item_report(item: ArchiveItem, meta: Meta) -> Report:
     return _read(item.outputs.csv, meta, storage_for(item.video).relative(item.video, folder), with_boxes=True)
 
 
-def read_report(path: PathOrUrl, *, with_boxes: bool = True) -> Report:
+def read_report(path: PathOrUrl, *, with_boxes: bool = True, persons: PersonFiles | None = None) -> Report:
     """Return the report with the table ``path``, which is beside the video.
 
+    Pass the same ``persons`` to several calls to read the file of an archive only once.
+
     Raises:
-        ReportError: the table, or the boxes file if ``with_boxes``, is damaged, or it is of a later analysis version.
+        ReportError: the table, or the boxes file if ``with_boxes``, is damaged, or it is of a later analysis version; or a
+            file of persons that applies to it is damaged.
     """
     meta = _check_meta(path, *storage_for(path).read_many([outputs_of_report(path).meta]))
-    return _read(path, meta, video_beside(path, meta).name, with_boxes=with_boxes)
+    return _read(path, meta, video_beside(path, meta).name, with_boxes=with_boxes, persons=persons)
 
 
 def check_content(path: PathOrUrl, meta: bytes | OSError, report: bytes | OSError) -> tuple[Meta, bytes]:
@@ -101,7 +105,7 @@ def check_value_ranges(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _read(path: PathOrUrl, meta: Meta, video: str, *, with_boxes: bool) -> Report:
+def _read(path: PathOrUrl, meta: Meta, video: str, *, with_boxes: bool, persons: PersonFiles | None = None) -> Report:
     storage, boxes_path = storage_for(path), outputs_of_report(path).boxes
     boxes_hash = meta.outputs.get(json_safe_name(boxes_path)) if with_boxes else None
     report, *boxes = storage.read_many([path, boxes_path] if boxes_hash is not None else [path])
@@ -111,6 +115,7 @@ def _read(path: PathOrUrl, meta: Meta, video: str, *, with_boxes: bool) -> Repor
         _check_classes(table)
     except ValueError as error:
         raise ReportError(f"not a table of annotate ({error})", ANNOTATE_AGAIN, path=path) from None
+    table = (persons or PersonFiles()).apply(table, path, meta)
     trajectories = BoxTrajectories(()) if boxes_hash is None else _check_boxes(boxes_path, boxes[0], boxes_hash)
     return Report(table, meta, trajectories, video)
 

@@ -11,6 +11,7 @@ from annotate.analysis.annotation import Annotation
 from annotate.analysis.chunks import ChunkItem
 from annotate.analysis.parallel import analyze, count_chunks, merge_chunks, sort_annotations
 from annotate.analysis.pipeline import Analysis
+from annotate.archive.persons import PersonFiles
 from annotate.archive.stored_report import read_item_report
 from annotate.batch.job import AnnotateJob, Outcome, Status, WorkContext, remarks_on
 from annotate.batch.plan import Action, Decision
@@ -25,12 +26,14 @@ from annotate.batch.write import (
 )
 from annotate.errors import StorageError, UnreadableError, read_error
 from annotate.media.probe import probe
+from annotate.persons.descriptor import Describer
+from annotate.persons.tracks import describe_tracks, number_persons
 from annotate.results.baseline import add_baseline
 from annotate.results.boxes import collect_trajectories, format_boxes, parse_boxes
 from annotate.results.intervals import dominant_emotion
 from annotate.results.meta import Meta, Source, describe_source, result_settings
 from annotate.results.report import Report
-from annotate.results.table import to_table
+from annotate.results.table import PERSON, to_table
 from annotate.storage.base import Lock, storage_for
 from annotate.version import ANALYSIS_VERSION, VERSION
 
@@ -90,12 +93,15 @@ def _annotate_locked(job: AnnotateJob, context: WorkContext, lock: Lock, chunks:
     with _local_video(job, context, chunks) as (video, source):
         analysis = _open(job, context, video)
         annotations = _analyze(analysis, context, chunks)
-    report = _make_report(job, analysis, annotations, source, item.meta)
+        report = _make_report(job, analysis, annotations, source, item.meta)
+        if job.settings.persons:
+            report = _with_persons(report, video, job, context)
     lock.confirm()
     storage_for(outputs.meta).delete(outputs.meta)
     writer = OutputWriter(outputs, item.meta, lock)
     meta = write_report(report, writer)
-    meta = write_tracks(replace(report, meta=meta), tuple(outputs.tracks(options)), options.language, writer)
+    shown = replace(report, meta=meta, table=PersonFiles().apply(report.table, outputs.csv, meta))
+    meta = write_tracks(shown, tuple(outputs.tracks(options)), options.language, writer)
     lock.confirm()
     write_sidecar(meta, outputs, lock)
     writer.delete_outdated(meta)
@@ -207,7 +213,7 @@ def _analyze(analysis: Analysis, context: WorkContext, chunks: AnalyzedChunks | 
 def _make_report(
     job: AnnotateJob, analysis: Analysis, annotations: Sequence[Annotation], source: Source, earlier: Meta | None
 ) -> Report:
-    """Return the report of a video; it keeps the rendered videos recorded in the ``earlier`` sidecar.
+    """Return the report of a video; it keeps the rendered videos and files of persons that the ``earlier`` sidecar names.
 
     Boxes are rounded as in the boxes file, so that tracks derived now equal those converted later.
     """
@@ -228,6 +234,7 @@ def _make_report(
         width_px=first.width_px,
         height_px=first.height_px,
         renders={} if earlier is None else earlier.renders,
+        persons=() if earlier is None else earlier.persons,
         small_faces=analysis.small_faces,
         size_changes=tuple(later),
         decoded_whole=analysis.decoded_whole,
@@ -235,3 +242,11 @@ def _make_report(
     boxes = parse_boxes(format_boxes(collect_trajectories(annotations).thinned()).encode())
     table = add_baseline(to_table(annotations, analysis.classifier.contract.class_names), job.settings.baseline)
     return Report(table, meta, boxes, storage_for(job.path).relative(job.path, job.outputs.base.parent))
+
+
+def _with_persons(report: Report, video: Path, job: AnnotateJob, context: WorkContext) -> Report:
+    """Return a report with the column of persons in its table."""
+    describer = context.tools.keep(Describer)
+    tracks = describe_tracks(video, report, describer, limits=job.limits, ffmpeg=context.tools.ffmpeg)
+    numbers = report.table["face_id"].map(number_persons(report, tracks)).astype(int)
+    return replace(report, table=report.table.assign(**{PERSON: numbers}))

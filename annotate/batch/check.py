@@ -6,9 +6,9 @@ import enum
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from annotate.archive.layout import META_ENDING, REPORT_ENDING, is_output
+from annotate.archive.layout import ARCHIVE_PERSONS, META_ENDING, REPORT_ENDING, is_output, outputs_of_report
 from annotate.archive.scan import ArchiveItem, Scan
-from annotate.errors import read_error
+from annotate.errors import ReportError, read_error
 from annotate.results.meta import Meta, hash_file, is_unchanged, json_safe_name, read_meta
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
@@ -110,7 +110,10 @@ class _Check:
             elif any(video in self._videos for video in videos):
                 yield Finding(path, FindingKind.STALE, f"{meta.source.name} has outputs of another name now", ours)
         for path in orphans:
-            if path not in self._accounted:
+            if path.name == ARCHIVE_PERSONS:
+                self._accounted.add(path)
+                yield from _check_persons(path)
+            elif path not in self._accounted:
                 yield Finding(path, FindingKind.UNKNOWN, "named like an output, but not listed in any sidecar")
         for path in storage_for(folder).find_abandoned(folder):
             yield Finding(path, FindingKind.UNFINISHED, "left by a killed run")
@@ -130,6 +133,13 @@ class _Check:
         entries = self._entries(sidecar.parent)
         intact, findings = self._compare_renders(sidecar, meta)
         self._accounted.add(sidecar)
+        outputs = outputs_of_report(sidecar)
+        if outputs.persons in entries.values():
+            self._accounted.add(outputs.persons)
+            findings += _check_persons(outputs.persons)
+        if outputs.descriptors in entries.values():
+            self._accounted.add(outputs.descriptors)
+            intact.append(outputs.descriptors)
         for name, expected_hash in meta.outputs.items():
             path = entries.get(name)
             if path is None:
@@ -177,6 +187,16 @@ class _Check:
             except OSError as error:
                 findings.append(_unreadable(path, error))
         return intact, findings
+
+
+def _check_persons(path: PathOrUrl) -> Iterator[Finding]:
+    """Yield the problem with a file of persons, which people may change, if it cannot be applied."""
+    from annotate.archive.persons import read_person_rows  # loads pandas
+
+    try:
+        read_person_rows(path)
+    except ReportError as error:
+        yield Finding(path, FindingKind.DAMAGED, error.reason)
 
 
 def _unreadable(path: PathOrUrl, error: OSError) -> Finding:

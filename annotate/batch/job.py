@@ -37,6 +37,7 @@ class Status(enum.Enum):
     NO_FACES = "no_faces"
     CONVERTED = "converted"
     RENDERED = "rendered"
+    DESCRIBED = "described"
     UP_TO_DATE = "up_to_date"
     LOCKED = "locked"
     FAILED = "failed"

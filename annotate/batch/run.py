@@ -51,6 +51,10 @@ class Plan:
             SettingsError: a library that a format needs is missing, or the model has no class for the baseline.
         """
         check_libraries(self.options.formats)
+        if self.settings.persons:
+            from annotate.persons.descriptor import check_descriptor  # loads dlib
+
+            check_descriptor()
         model_hash = _check_model(self.settings, self.limits.provider)
         for item in items:
             if isinstance(item, SkippedPath):

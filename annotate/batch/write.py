@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from annotate.archive.layout import OutputOptions, Outputs, is_output, kept_path
 from annotate.archive.validity import misnamed_tracks
+from annotate.emotions.labels import EMOTION_WORDS
 from annotate.errors import OutputError
 from annotate.results.boxes import format_boxes
-from annotate.results.formats.registry import format_track
+from annotate.results.formats.registry import TRACK_FORMATS, format_track, is_available
 from annotate.results.meta import Meta, hash_content, hash_file, json_safe_name
 from annotate.results.report import Report
 from annotate.results.table import format_table
@@ -142,6 +144,30 @@ def rename_in_tracks(report: Report, writer: OutputWriter) -> Meta:
             texts[path] = text
         else:
             writer.kept.append(f"{json_safe_name(path)} was edited and still names {report.meta.former_name}")
+    return writer.write(texts, report.meta)
+
+
+def refresh_tracks(report: Report, writer: OutputWriter) -> Meta:
+    """Write the existing tracks of a report again, but for edited ones; return a sidecar that lists them, not written yet.
+
+    Call this when the persons of a report changed.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    recorded, texts = report.meta.outputs, dict[PathOrUrl, str | None]()
+    for name, language in itertools.product(TRACK_FORMATS, EMOTION_WORDS):
+        path = writer.outputs.track(name, language)
+        known = recorded.get(json_safe_name(path))
+        if known is None or path in texts or not storage_for(path).is_file(path) or not is_available(name):
+            continue
+        text = format_track(name, report, language)
+        if text is not None and hash_content(text.encode()) == known:
+            continue
+        if storage_for(path).is_link(path) or hash_file(path) != known:
+            writer.kept.append(f"{json_safe_name(path)} was edited and is left as it is")
+        else:
+            texts[path] = text
     return writer.write(texts, report.meta)
 
 

@@ -119,7 +119,7 @@ def annotate_command(
     usable = replace(limits, hwaccel=choose_hwaccel(limits.hwaccel))
     make_executor = None
     if workplace.cluster is not None:
-        make_executor = _ClusterMaker(workplace.cluster, run.jobs, limits)
+        make_executor = ClusterMaker(workplace.cluster, run.jobs, limits)
         usable = replace(usable, hwaccel=NO_HWACCEL, provider=CPU)
     elif usable.hwaccel == NO_HWACCEL != limits.hwaccel:
         console.say(f"--hwaccel {limits.hwaccel}: no such device on this machine. Decoding in software.")
@@ -133,7 +133,7 @@ def annotate_command(
 
 
 @dataclass(frozen=True)
-class _ClusterMaker:
+class ClusterMaker:
     """Connects to a cluster whose workers use ``limits``."""
 
     address: str

@@ -38,6 +38,7 @@ _COUNTED = (
     (Status.NO_FACES, "without faces"),
     (Status.CONVERTED, "converted"),
     (Status.RENDERED, "rendered"),
+    (Status.DESCRIBED, "described"),
     (Status.UP_TO_DATE, "up to date"),
     (Status.LOCKED, "locked"),
     (Status.FAILED, "failed"),
@@ -121,7 +122,7 @@ class Display:
             self._bytes_done += self._sizes.get(outcome.path, 0)
             if outcome.status in (Status.UP_TO_DATE, Status.LOCKED):
                 self._bytes_skipped += self._sizes.get(outcome.path, 0)
-            if outcome.status in (Status.ANNOTATED, Status.NO_FACES, Status.RENDERED):
+            if outcome.status in (Status.ANNOTATED, Status.NO_FACES, Status.RENDERED, Status.DESCRIBED):
                 self._analyzed_s += outcome.duration_s
             if outcome.status is Status.FAILED:
                 say(f"failed: {outcome.message}")

@@ -10,7 +10,16 @@ import click
 
 from annotate.cli import console
 from annotate.cli.options import face_filter_options, handle_errors, paths_argument, relative_option, verbosity_options
-from annotate.cli.table_output import LISTS, TABLES, output_file, read_batches
+from annotate.cli.table_output import (
+    LISTS,
+    TABLES,
+    TrialOptions,
+    find_tables,
+    find_trials,
+    output_file,
+    read_tables,
+    trial_options,
+)
 from annotate.cli.tables import format_columns, terminal_width
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import EXIT_FAILED, OutputError
@@ -21,6 +30,7 @@ from annotate.text import clock, counted
 if TYPE_CHECKING:
     from annotate.analytics.face_filter import FaceFilter
     from annotate.analytics.moments import Moment
+    from annotate.analytics.trials import MatchedTrials
 
 _RATE_TOLERANCE = 0.01
 
@@ -67,6 +77,14 @@ def _complete_emotion(ctx: click.Context, parameter: click.Parameter, incomplete
     show_default=True,
     help="Minimum length of a moment.",
 )
+@click.option(
+    "--person",
+    "persons",
+    metavar="NAME|N",
+    multiple=True,
+    help="Moments of this person only; repeatable.",
+)
+@trial_options
 @relative_option
 @face_filter_options
 @click.option(
@@ -85,6 +103,8 @@ def find(
     emotions: tuple[str, ...],
     min_confidence: float,
     min_seconds: float,
+    persons: tuple[str, ...],
+    trials: TrialOptions,
     relative: bool,
     faces: FaceFilter,
     rate: float | None,
@@ -98,18 +118,21 @@ def find(
     from annotate.analytics.moments import MomentQuery, check_emotions, class_names_in, moments_in
     from annotate.cli.summary_tables import moment_columns
 
-    query = MomentQuery(emotions, min_confidence, min_seconds)
+    query = MomentQuery(emotions, min_confidence, min_seconds, persons)
     moments: list[Moment] = []
     known, skipped = set[str](), list[SkippedPath]()
     if output is not None:
         prepare_output(output)
-    for batch in read_batches(paths, faces, skipped, quiet=quiet, relative=relative):
+    reports = find_tables(paths, skipped, quiet=quiet)
+    selection = find_trials(trials, reports, skipped, faces=faces, relative=relative, quiet=quiet)
+    matched = None if selection is None else selection.matched
+    for batch in read_tables(reports, faces, skipped, quiet=quiet, relative=relative, trials=selection):
         known |= class_names_in(batch)
-        moments += moments_in(batch, query)
+        moments += moments_in(batch, query, matched)
     check_emotions(emotions, known)
     if known:
         if output is not None:
-            storage_for(output).write_atomic(output, _encode_moments(moments, output, rate))
+            storage_for(output).write_atomic(output, _encode_moments(moments, output, rate, matched))
         if moments and not (quiet and output is not None):
             console.print_text(format_columns(moment_columns(moments), terminal_width()) + ("" if quiet else "\n"))
         if not quiet:
@@ -118,7 +141,7 @@ def find(
     return EXIT_FAILED if skipped else 0
 
 
-def _encode_moments(moments: Sequence[Moment], output: Path, rate: float | None) -> bytes:
+def _encode_moments(moments: Sequence[Moment], output: Path, rate: float | None, trials: MatchedTrials | None) -> bytes:
     """Return moments in the format of the file's ending; print what a list cannot hold."""
     from annotate.analytics import edit_lists
     from annotate.analytics.export import encode_table
@@ -126,7 +149,7 @@ def _encode_moments(moments: Sequence[Moment], output: Path, rate: float | None)
 
     ending = output.suffix.lower()
     if ending in TABLES:
-        return encode_table(to_table(moments), ending)
+        return encode_table(to_table(moments, None if trials is None else trials.trials), ending, ["confidence"])
     videos = {moment.report.video_path: moment.report for moment in moments}
     gone = sum(not storage_for(path).exists(path) for path in videos)
     if gone:

@@ -23,9 +23,14 @@ COMMANDS = {
         "convert": "Write further formats from existing results, without decoding",
     },
     "Look": {
-        "summarize": "Total an archive: per video, folder, face track or minute",
+        "summarize": "Total an archive: per video, folder, face track, minute or person",
         "find": "List moments at which a face keeps an emotion",
+        "export": "Write one table of an archive, with a codebook",
+        "agree": "Compare results with codings by people",
         "plot": "Draw timelines or a sheet of moments as images",
+    },
+    "Persons": {
+        "persons": "Tell persons apart in annotated videos, and name them",
     },
     "Share": {
         "report": "Make an HTML report: charts, table, videos with timelines",
@@ -50,7 +55,7 @@ COMMANDS = {
 OPTIONS = {
     "Which videos": ("include", "exclude", "follow-links"),
     "What is written": ("format", "lang", "output-dir", "force", "dry-run", "log"),
-    "Analysis": ("detector", "min-face", "model", "baseline", "decode"),
+    "Analysis": ("detector", "min-face", "model", "baseline", "decode", "persons"),
     "Resources": ("jobs", "scratch", "cluster", "hwaccel", "provider", "stall-timeout", "max-pixels"),
     "General": ("config", "quiet", "verbose", "version", "help"),
 }

@@ -274,8 +274,14 @@ def analysis_options(command: Command) -> Command:
         show_default=True,
         help="Frames to decode: leaving out B-frames that no other needs, or all but key frames, is faster and less exact.",
     )
-    collecting = collect("settings", Settings, "detector", "min_face", "model", "baseline", "decode")
-    return stacked(detector_option, min_face_option, model_option(), baseline, decode, collecting)(command)
+    persons = click.option(
+        "--persons",
+        is_flag=True,
+        help="Number persons, over cuts and absences, in a last column. This is biometric processing: in the EU it needs a "
+        "legal ground, and emotion recognition is forbidden at work and in education.",
+    )
+    collecting = collect("settings", Settings, "detector", "min_face", "model", "baseline", "decode", "persons")
+    return stacked(detector_option, min_face_option, model_option(), baseline, decode, persons, collecting)(command)
 
 
 relative_option = click.option(

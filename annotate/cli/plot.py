@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,8 +24,13 @@ from annotate.errors import EXIT_FAILED, AnnotateError, SettingsError
 from annotate.extras import check_extra
 from annotate.plots.figures import ENDINGS
 from annotate.storage.base import prepare_output, require_local, storage_for
+from annotate.storage.values import PathOrUrl, SkippedPath
 from annotate.text import printable
 
+if TYPE_CHECKING:
+    from annotate.analytics.trials import Trial
+
+_TRIAL_LETTERS = 60
 _KINDS = {False: "timeline", True: "frames"}
 
 
@@ -42,6 +48,12 @@ _KINDS = {False: "timeline", True: "frames"}
     help="Maximum number of face tracks in a timeline (longest first), or of highlights on a sheet.",
 )
 @language_option
+@click.option(
+    "--trials",
+    metavar="FILE.csv",
+    type=PathOrUrlType(dir_okay=False),
+    help="One image per trial of this table (video,start,end,condition,participant).",
+)
 @videos_option("VIDEO")
 @click.option(
     "-o",
@@ -57,22 +69,30 @@ def plot(
     is_svg: bool,
     most: int,
     language: str,
+    trials: PathOrUrl | None,
     videos: Path | None,
     output: Path | None,
     quiet: bool,
 ) -> int:
-    """Draw the timeline of each annotated video as an image.
+    """Draw the timeline of each annotated video, or trial, as an image.
 
     VIDEO is a video, its table, or a directory. Only --frames needs the videos themselves.
     """
     from annotate.archive.find_reports import check_videos_folder, find_reports
+    from annotate.cli.table_output import TrialOptions, find_trials
 
     check_extra("plotting", "plot", {"matplotlib": "matplotlib"})
     found = find_reports(paths)
     file = _file_of(output)
     check_videos_folder(paths, videos)
-    if file is not None and len(found.reports) > 1:
-        problem = f"one file for {len(found.reports)} videos"
+    skipped_trials = list[SkippedPath]()
+    selection = find_trials(TrialOptions(trials), found.reports, skipped_trials, quiet=quiet)
+    by_report: dict[PathOrUrl, list[Trial | None]] = {report: [None] for report in found.reports}
+    if selection is not None:
+        by_report = {report: [*selection.matched.by_report[report]] for report in selection.choose(found.reports)}
+    if file is not None and sum(map(len, by_report.values())) > 1:
+        what = "videos" if selection is None else "trials"
+        problem = f"one file for {sum(map(len, by_report.values()))} {what}"
         raise SettingsError(problem, "give a directory", path=f"-o {file}")
     folder = output if output is not None and file is None else Path()
     if file is not None:
@@ -83,19 +103,21 @@ def plot(
         say_no_reports([path], quiet=quiet)
     for skipped in found.skipped:
         console.say(f"skipped: {skipped}")
-    failed = bool(found.skipped)
+    failed = bool(found.skipped or skipped_trials)
     taken: set[str] = set()
     older = 0
-    for report in console.progress([require_local(path) for path in found.reports], "reports", quiet=quiet):
-        target = file or _free_name(folder, report, f"{_KINDS[frames]}{'.svg' if is_svg else '.png'}", taken)
+    images = [(require_local(path), trial) for path, own in by_report.items() for trial in own]
+    for report, trial in console.progress(images, "images", quiet=quiet):
+        ending = f"{_KINDS[frames]}{'.svg' if is_svg else '.png'}"
+        target = file or _free_name(folder, report, ending if trial is None else f"{_name_of(trial)}.{ending}", taken)
         try:
             folder_of_video = report.parent if videos is None else videos / report.parent.relative_to(paths[0])
-            is_older = _plot(report, folder_of_video if frames else None, target, most=most, language=language)
+            is_older = _plot(report, folder_of_video if frames else None, target, trial, most=most, language=language)
         except AnnotateError as error:
             console.say(f"skipped: {error}")
             failed = True
         else:
-            older += is_older
+            older += is_older and trial in (None, by_report[report][0])
             if not quiet:
                 console.print_text(f"{printable(target)}{' (older)' if is_older else ''}")
     say_older(older, quiet=quiet)
@@ -117,8 +139,15 @@ def _file_of(output: Path | None) -> Path | None:
     return output
 
 
-def _plot(path: Path, folder: Path | None, target: Path, *, most: int, language: str) -> bool:
+def _name_of(trial: Trial) -> str:
+    """Return the name of a trial as a part of file names."""
+    return "".join(char if char.isalnum() or char in "-_" else "_" for char in trial.name)[:_TRIAL_LETTERS]
+
+
+def _plot(path: Path, folder: Path | None, target: Path, trial: Trial | None, *, most: int, language: str) -> bool:
     """Draw one image of a report and write it: a sheet with frames of the video in ``folder``, else the timeline.
+
+    With a trial, it is about this only.
 
     Returns whether the report is of an older analysis version.
     """
@@ -129,10 +158,12 @@ def _plot(path: Path, folder: Path | None, target: Path, *, most: int, language:
 
     report = read_report(path, with_boxes=folder is not None)
     with plot_style():
+        span = None if trial is None else trial.span
         if folder is not None:
-            figure = draw_sheet(report, folder / report.video, language, most)
+            figure = draw_sheet(report if span is None else report.during(span), folder / report.video, language, most)
         else:
-            figure = draw_timeline(report, report.meta.source.name, language, most)
+            title = report.meta.source.name if trial is None else f"{report.meta.source.name}, {trial.title}"
+            figure = draw_timeline(report, title, language, most, span)
         write_image(target, encode_figure(figure, target.suffix.lower()))
     return report.meta.is_older
 

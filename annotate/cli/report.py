@@ -21,6 +21,7 @@ from annotate.cli.options import (
     verbosity_options,
     videos_option,
 )
+from annotate.cli.table_output import TrialOptions, trial_options
 from annotate.errors import EXIT_FAILED
 from annotate.settings import available_cores
 from annotate.storage.base import prepare_output
@@ -53,6 +54,7 @@ def _page_name(ctx: click.Context, parameter: click.Parameter, path: Path) -> Pa
     help="HTML file to write.",
 )
 @videos_option("PATH")
+@trial_options
 @face_filter_options
 @click.option("--no-thumbnails", is_flag=True, help="Leave out thumbnails of faces; the videos are then not opened.")
 @jobs_option(task="opened for thumbnails")
@@ -61,6 +63,7 @@ def report(
     paths: Sequence[PathOrUrl],
     output: Path,
     videos: Path | None,
+    trials: TrialOptions,
     faces: FaceFilter,
     no_thumbnails: bool,
     jobs: int | None,
@@ -77,12 +80,21 @@ def report(
     def progress(reports: Sequence[PathOrUrl]) -> Iterable[PathOrUrl]:
         return console.progress(reports, "videos", quiet=quiet)
 
-    options = PageOptions(videos, not no_thumbnails, jobs or available_cores(), faces=faces)
+    options = PageOptions(
+        videos,
+        not no_thumbnails,
+        jobs or available_cores(),
+        faces=faces,
+        trials=trials.path,
+        baseline_trial=trials.baseline,
+    )
     prepare_output(output)
     written = write_page(paths, output, options, progress)
     contents = written.contents
     for path in contents.empty:
         say_no_reports([path], quiet=quiet)
+    for remark in contents.trial_remarks if not quiet or contents.trials_missing else ():
+        console.say(remark)
     for skipped in contents.skipped:
         console.say(f"skipped: {skipped}")
     say_older(sum(report.is_older for report in contents.reports), quiet=quiet)
@@ -98,7 +110,7 @@ def report(
                 f"{output}: {count} videos are not beside their tables, so the page cannot play them. Give --videos DIR."
             )
         console.print_text(printable(f"{output}: {_totals(len(contents.reports), len(written.problems))}"))
-    return EXIT_FAILED if failed else 0
+    return EXIT_FAILED if failed or contents.trials_missing else 0
 
 
 def _totals(reports: int, problems: int) -> str:

@@ -10,7 +10,7 @@ import click
 
 from annotate.cli import console
 from annotate.cli.options import face_filter_options, handle_errors, paths_argument, relative_option, verbosity_options
-from annotate.cli.table_output import TABLES, output_file, read_batches
+from annotate.cli.table_output import TABLES, TrialOptions, find_tables, find_trials, output_file, read_tables, trial_options
 from annotate.cli.tables import format_columns, terminal_width
 from annotate.errors import EXIT_FAILED
 from annotate.storage.base import prepare_output, storage_for
@@ -25,22 +25,23 @@ if TYPE_CHECKING:
 @paths_argument()
 @click.option(
     "--by",
-    type=click.Choice(("video", "folder", "face", "minute")),
-    default="video",
-    show_default=True,
-    help="Group rows by video, folder, face track or minute.",
+    type=click.Choice(("video", "folder", "face", "minute", "person", "trial", "condition", "participant")),
+    help="Group rows by video, folder, face track, minute or person (annotate persons), or with --trials by these.  "
+    "[default: video, or trial]",
 )
 @click.option("--sort", metavar="COLUMN", help="Sort by a column: numbers descending, text ascending.")
 @click.option("--top", metavar="N", type=click.IntRange(1), help="Show the first N rows only; totals include all.")
+@trial_options
 @relative_option
 @face_filter_options
 @output_file(TABLES, f"Also write the table to a file ({', '.join(TABLES)}).")
 @verbosity_options
 def summarize(
     paths: Sequence[PathOrUrl],
-    by: str,
+    by: str | None,
     sort: str | None,
     top: int | None,
+    trials: TrialOptions,
     relative: bool,
     faces: FaceFilter,
     output: Path | None,
@@ -48,22 +49,27 @@ def summarize(
 ) -> int:
     """Total the results of annotated videos: one row per video, then totals.
 
-    Reads existing results only. Shares are of face time: two faces for a second count as two seconds.
+    Reads existing results only. Shares are of face time: two faces for a second count as two seconds. With --trials, rows
+    are trials, conditions or participants.
     """
     from annotate.analytics.export import encode_table
-    from annotate.analytics.summary import Tally, sort_rows
+    from annotate.analytics.summary import STAT_COLUMNS, Tally, choose_grouping, sort_rows
     from annotate.cli.summary_tables import column_name, summary_columns
 
-    tally, skipped = Tally(by), list[SkippedPath]()
+    grouping, skipped = choose_grouping(by, has_trials=trials.path is not None), list[SkippedPath]()
     if output is not None:
         prepare_output(output)
-    for batch in read_batches(paths, faces, skipped, quiet=quiet, relative=relative):
+    reports = find_tables(paths, skipped, quiet=quiet)
+    selection = find_trials(trials, reports, skipped, faces=faces, relative=relative, quiet=quiet)
+    tally = Tally(grouping, None if selection is None else selection.matched)
+    for batch in read_tables(reports, faces, skipped, quiet=quiet, relative=relative, trials=selection):
         tally.add(batch)
     summary = tally.summary()
     rows = sort_rows(summary.rows, column_name(sort, list(summary.rows.columns)), top)
+    percent = ["confidence", *summary.totals.columns[1 + len(STAT_COLUMNS) :]]
     if tally.count:
         if output is not None:
-            storage_for(output).write_atomic(output, encode_table(rows, output.suffix.lower()))
+            storage_for(output).write_atomic(output, encode_table(rows, output.suffix.lower(), percent))
         if not (quiet and output is not None):
             console.print_text(format_columns(summary_columns(rows, summary.totals), terminal_width()))
     return EXIT_FAILED if skipped else 0

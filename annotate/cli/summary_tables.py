@@ -48,9 +48,16 @@ def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
         shown = cells(name, show)
         return Column(heading, shown, (short, shown), to_right=True, rank=rank)
 
-    columns = [_names(places[0], rows[places[0]].tolist(), TOTAL, older=set(rows[places[0]][rows["older"]]))]
-    if "videos" in places:
-        columns.append(number("videos", "videos", "vids", _whole, 0))
+    names = _person_names(rows) if "person" in places else rows[places[0]].tolist()
+    heading = "person" if "person" in places else places[0]
+    columns = [_names(heading, names, TOTAL, older={name for name, old in zip(names, rows["older"], strict=True) if old})]
+    for name in ("condition", "participant", "video"):
+        if name in places[1:]:
+            texts = [*(printable(text) for text in rows[name]), ""]
+            columns.append(Column(name, texts, name=True, rank=95 if name == "video" else 0))
+    for name, narrow in (("videos", "vids"), ("trials", "trials")):
+        if name in places:
+            columns.append(number(name, name, narrow, _whole, 0))
     if "face_id" in places:
         columns.append(number("face_id", "face", "face", _whole, 0))
         columns.append(number("start_time", "start", "start", clock, 0))
@@ -64,6 +71,8 @@ def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
     ]
     if "face_id" in places:
         del columns[-2:]
+    elif "people" in places:
+        columns.append(number("people", "people", "people", _whole, 55))
     columns += [
         Column("mostly", dominant, ("most", cells("dominant", lambda name: printable(words.get(name, name))))),
         number("confidence", "confidence", "conf", "{:.2f}".format, 70),
@@ -95,9 +104,12 @@ def moment_columns(moments: Sequence[Moment]) -> list[Column]:
     spans = [moment.span for moment in moments]
     older = {moment.report.video for moment in moments if moment.report.is_older}
     words = {emotion: printable(emotion) for emotion in {moment.emotion for moment in moments}}
+    trials = [moment.trial.name for moment in moments if moment.trial is not None]
     return [
         _names("video", [moment.report.video for moment in moments], older=older),
+        *([Column("trial", [printable(name) for name in trials], name=True)] if len(trials) == len(moments) > 0 else []),
         Column("face", [str(moment.face_id) for moment in moments], to_right=True),
+        *([Column("person", list(map(_person, moments)))] if any(moment.report.persons for moment in moments) else []),
         Column("start", [clock(span.start_s, 1) for span in spans], to_right=True),
         Column("end", [clock(span.end_s, 1) for span in spans], to_right=True, rank=1),
         Column("seconds", [f"{span.duration_s:.1f}" for span in spans], to_right=True, rank=2),
@@ -123,6 +135,17 @@ def _names(heading: str, paths: Sequence[str], *further: str, older: Collection[
     below = {path: printable(os.path.relpath(path, common)) + marks[path] for path in names}
     short = (heading, [*(below[path] for path in paths), *further])
     return Column(heading, full, short, f"in {printable(common)}:", name=True)
+
+
+def _person_names(rows: pd.DataFrame) -> list[str]:
+    """Return names of persons, or else their numbers, with the video if they are numbered in it alone."""
+    named = zip(rows["name"], rows["person"], rows["video"], strict=True)
+    return [name or f"person {number}" + (f" of {video}" if video else "") for name, number, video in named]
+
+
+def _person(moment: Moment) -> str:
+    person = moment.person
+    return printable(person.name) or (str(person.number) if person.number else "")
 
 
 def _whole(value: float) -> str:

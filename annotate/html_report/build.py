@@ -19,11 +19,12 @@ from annotate.html_report.contents import Contents, Problem, ProgressWrapper, co
 from annotate.html_report.details import read_details
 from annotate.html_report.files import PartsFolder, to_json
 from annotate.html_report.rows import NOTABLE_SHARE, Row, make_rows
+from annotate.html_report.trial_tables import TrialTable, make_trial_tables
 from annotate.player.player import player_script, player_style, read_asset
 from annotate.settings import available_cores
 from annotate.storage.local.files import check_writable, write_atomic
 from annotate.storage.values import PathOrUrl
-from annotate.text import clock
+from annotate.text import clock, printable
 from annotate.version import VERSION
 
 MAX_INLINE = 200
@@ -38,8 +39,8 @@ _PACKAGES = {"jinja2": "jinja2", "plotly": "plotly", "PIL": "pillow"}
 class PageOptions:
     """Options of a page.
 
-    ``videos`` and ``faces`` are as for `collect`; ``jobs`` is the number of videos read at a time; a page with more than
-    ``max_inline`` videos has their data in separate files.
+    ``videos``, ``faces``, ``trials`` and ``baseline_trial`` are as for `collect`; ``jobs`` is the number of videos read at a
+    time; a page with more than ``max_inline`` videos has their data in separate files.
     """
 
     videos: PathOrUrl | None = None
@@ -47,6 +48,8 @@ class PageOptions:
     jobs: int = field(default_factory=available_cores)
     max_inline: int = MAX_INLINE
     faces: FaceFilter = NO_FILTER
+    trials: PathOrUrl | None = None
+    baseline_trial: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def write_page(
     options = options or PageOptions()
     check_extra("an HTML report", "report", _PACKAGES)
     check_writable(output)
-    contents = collect(paths, progress, options.videos, options.faces)
+    contents = collect(paths, progress, options.videos, options.faces, options.trials, options.baseline_trial)
     problems = [*contents.skipped_problems, *contents.missing]
     if not contents.reports:
         return WrittenPage(contents, sorted(problems))
@@ -116,6 +119,8 @@ def write_page(
         part_urls=part_urls,
         notes=notes,
         filtered=_filtered(contents, options.faces),
+        trials=make_trial_tables(contents),
+        baseline_trial=options.baseline_trial or "",
         plotly="" if is_large else plotly,
         plotly_url=parts.add(plotly) if is_large and plotly else "",
     )
@@ -134,6 +139,8 @@ def _render(
     part_urls: dict[str, str],
     notes: dict[str, list[str]],
     filtered: Sequence[str],
+    trials: Sequence[TrialTable],
+    baseline_trial: str,
     plotly: str,
     plotly_url: str,
 ) -> str:
@@ -158,6 +165,9 @@ def _render(
         figures=[{"key": chart.key, "figure": chart.figure} for chart in charts],
         rows=rows,
         filtered=filtered,
+        trials=trials,
+        trial_remarks=[printable(remark) for remark in contents.trial_remarks],
+        baseline_trial=printable(baseline_trial),
         older=sum(row.is_older for row in rows),
         notable=f"An emotion is found where it is the main one or has at least {NOTABLE_SHARE:.0%} of the face time.",
         with_data=with_data,

@@ -12,6 +12,8 @@ import pandas as pd
 from annotate.analytics.face_filter import NO_FILTER, FaceFilter
 from annotate.analytics.read import ReportBatch, ReportSummary, read_reports
 from annotate.analytics.summary import Summary, Tally
+from annotate.analytics.trial_baseline import check_baseline_trial, needs_probabilities, select_trials
+from annotate.analytics.trials import GROUPS
 from annotate.archive.find_reports import check_videos_folder, find_reports
 from annotate.archive.scan import ArchiveItem, scan
 from annotate.archive.stored_report import ANNOTATE_AGAIN
@@ -71,6 +73,14 @@ class Contents:
     missing: list[Problem]
     empty: list[PathOrUrl]
     root: PathOrUrl
+    trials: dict[str, Summary] = field(default_factory=dict)
+    """Summaries by trial, condition and participant, if trials were given."""
+
+    trial_remarks: list[str] = field(default_factory=list)
+    """Sentences on trials that are missing, overlap, or end after their video."""
+
+    trials_missing: bool = False
+    """Whether there are trials of videos without a table."""
 
     @property
     def names(self) -> list[str]:
@@ -89,13 +99,17 @@ def collect(
     progress: ProgressWrapper = iter,
     videos: PathOrUrl | None = None,
     faces: FaceFilter = NO_FILTER,
+    trials: PathOrUrl | None = None,
+    baseline_trial: str | None = None,
 ) -> Contents:
     """Read the reports below ``paths``; the result does not depend on their order.
 
     Blocks that do not pass the filter ``faces`` are left out. ``videos`` is the folder of the videos, if ``paths`` is the
-    one folder to which their outputs were written.
+    one folder to which their outputs were written. ``trials`` is a table of trials, to which only ``Contents.trials`` is
+    restricted, with emotions relative to ``baseline_trial`` if it is given.
 
     Raises:
+        CodingError: the table of trials cannot be used.
         SettingsError: ``videos`` is given, but ``paths`` is not a single directory, or ``videos`` is not a directory.
     """
     given = sorted(paths, key=sort_key)
@@ -105,13 +119,23 @@ def collect(
     by_video, by_folder, confidence = Tally("video"), Tally("folder"), _ConfidenceHistogram()
     reports: dict[int, ReportSummary] = {}
     skipped = list(found.skipped)
-    for batch in read_reports(progress(ordered), faces):
+    check_baseline_trial(baseline_trial, has_trials=trials is not None, relative=False)
+    selection = None if trials is None else select_trials(trials, baseline_trial, ordered, faces)
+    matched = None if selection is None else selection.matched
+    by_trial = {} if matched is None else {by: Tally(by, matched) for by in GROUPS}
+    remarks = [] if matched is None else list(matched.remarks)
+    for batch in read_reports(progress(ordered), faces, probabilities=needs_probabilities(selection)):
         if isinstance(batch, SkippedPath):
             skipped.append(batch)
             continue
         reports.update(batch.reports)
         for tally in (by_video, by_folder, confidence):
             tally.add(batch)
+        if selection is not None:
+            remarks += selection.matched.late(batch)
+            restricted = selection.apply(batch)
+            for trial_tally in by_trial.values():
+                trial_tally.add(restricted)
     if videos is not None:
         reports = {number: _with_video_in(report, given[0], videos) for number, report in reports.items()}
     missing = _find_missing(given, videos, ordered, skipped)
@@ -127,7 +151,14 @@ def collect(
         missing=_problems(missing, NO_TABLE_KIND, root),
         empty=found.empty,
         root=root,
+        trials={by: summary for by, tally in by_trial.items() if _has_names(summary := tally.summary(), by)},
+        trial_remarks=remarks,
+        trials_missing=bool(matched is not None and matched.missing),
     )
+
+
+def _has_names(summary: Summary, by: str) -> bool:
+    return bool((summary.rows[by] != "").any())
 
 
 def display_path(path: PathOrUrl, root: PathOrUrl) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from annotate.analytics.face_filter import NO_FILTER, FaceFilter
 from annotate.analytics.read import ReportSummary
+from annotate.archive.persons import PersonFiles
 from annotate.archive.stored_report import ANNOTATE_AGAIN, read_report
 from annotate.errors import ReportError, format_error, remedy_for
 from annotate.html_report.contents import DAMAGED_KIND, SKIPPED_KIND, Problem, ProgressWrapper, display_path
@@ -52,10 +53,10 @@ def read_details(
 
     Problems have paths relative to ``root``. Close the generator to stop early.
     """
-    executor, stopped = ThreadPoolExecutor(jobs), threading.Event()
+    executor, stopped, persons = ThreadPoolExecutor(jobs), threading.Event(), PersonFiles()
     take_thumbnails = functools.partial(thumbnail_urls, should_stop=stopped.is_set) if thumbnails else None
     try:
-        details = executor.map(lambda report: _read_one(report, root, take_thumbnails, faces), reports)
+        details = executor.map(lambda report: _read_one(report, root, take_thumbnails, faces, persons), reports)
         for _ in progress([report.path for report in reports]):
             yield next(details)
     finally:
@@ -68,10 +69,11 @@ def _read_one(
     root: PathOrUrl,
     take_thumbnails: Callable[[Path, Report], dict[int, str]] | None,
     faces: FaceFilter,
+    persons: PersonFiles,
 ) -> VideoDetails:
     problems: list[tuple[str, str]] = []
     try:
-        full_report = _read(report.path, problems)
+        full_report = _read(report.path, problems, persons)
     except ReportError as error:
         full_report, problems = None, [(SKIPPED_KIND, error.reason)]
     storage = storage_for(report.video_path)
@@ -91,13 +93,13 @@ def _read_one(
     return VideoDetails(data, tuple(Problem(name, kind, printable(reason)) for kind, reason in problems), is_playable)
 
 
-def _read(path: PathOrUrl, problems: list[tuple[str, str]]) -> Report:
+def _read(path: PathOrUrl, problems: list[tuple[str, str]], persons: PersonFiles) -> Report:
     """Return a report with its face boxes; if those are damaged, add that to ``problems`` and leave them out."""
     try:
-        return read_report(path)
+        return read_report(path, persons=persons)
     except ReportError as error:
         logger.info("%s", path, exc_info=True)
-        report = read_report(path, with_boxes=False)
+        report = read_report(path, with_boxes=False, persons=persons)
         problems.append(("incomplete", f"subtitles are not placed at the faces: {error.reason}"))
         return report
 

@@ -38,7 +38,8 @@ const AnnotatePlayer = (() => {
     for (const [startMs, endMs, face, emotion, line, right] of data.cues) {
       const { name } = data.emotions[emotion];
       const word = words.emotions[name] || name;
-      const text = data.numbered ? `${face}: ${word}` : word;
+      const label = (data.labels || {})[face] || face;
+      const text = data.numbered || (data.named || []).includes(face) ? `${label}: ${word}` : word;
       const cue = new VTTCue(startMs / 1000, endMs / 1000, `<c.${cueClass(data.emotions[emotion])}>${escape(text)}</c>`);
       if (line !== null) {
         cue.snapToLines = false;
@@ -64,8 +65,8 @@ const AnnotatePlayer = (() => {
   /* Builds a table of all blocks, page by page, starting when it is opened. */
   function buildTable(data, words, seek) {
     const details = make("details", { class: "ap-details" }, make("summary", { text: words.table }));
-    const blocks = data.lanes.flatMap((lane) => lane.spans.map((span) => [lane.face, span]));
-    blocks.sort((one, other) => one[1][0] - other[1][0] || one[0] - other[0]);
+    const blocks = data.lanes.flatMap((lane) => lane.spans.map((span) => [lane.name || lane.person || lane.face, span]));
+    blocks.sort((one, other) => one[1][0] - other[1][0] || String(one[0]).localeCompare(String(other[0]), undefined, { numeric: true }));
     const names = data.emotions.map((emotion) => words.emotions[emotion.name] || emotion.name);
     const heads = [words.faceColumn, words.start, words.end, words.emotion, words.confidence, ...names];
     const body = make("tbody");

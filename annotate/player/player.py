@@ -52,18 +52,24 @@ def player_data(report: Report, thumbnails: Mapping[int, str] = MappingProxyType
 
     - ``end_ms``; ``width_px`` and ``height_px`` of the displayed frame.
     - ``emotions``: ``name``, ``colour`` and ``ink`` (the color of text on it) of each class.
-    - ``lanes``: ``face``, ``thumbnail`` (or null) and ``spans`` of each face track. A span is ``[start_ms, end_ms, emotion,
+    - ``lanes``: ``face``, ``thumbnail`` (or null) and ``spans`` of each face track, or of all tracks of one person, with its
+      number as ``person`` and its ``name``, if persons were told apart. A span is ``[start_ms, end_ms, emotion,
       *scores]`` with the index of the emotion, and all scores in ten-thousandths. Spans of a face do not overlap.
     - ``cues``: ``[start_ms, end_ms, face, emotion, line, right]``. ``line`` and ``right`` are the top and right edge of the
       cue as shares of the frame's height and width, or null if the box of the face is unknown.
+    - ``labels`` and ``named``, if persons were told apart: what cues show instead of the number of their face, by that
+      number, and the numbers of faces of which it is a name, which cues show in any case.
     - ``numbered``: whether cues must show the number of their face; ``letter``: width of a letter as a share of the frame's.
     """
     classes = class_names_of(report.table)
     class_index = {name: index for index, name in enumerate(classes)}
+    faces: dict[str, list[int]] = {}
+    for face_id in report.blocks_by_face:
+        faces.setdefault(report.lane(face_id), []).append(face_id)
     lanes = [
         {
-            "face": face_id,
-            "thumbnail": thumbnails.get(face_id),
+            "face": faces[lane][0],
+            "thumbnail": next((thumbnails[face_id] for face_id in faces[lane] if face_id in thumbnails), None),
             "spans": [
                 [
                     piece.span.start_ms,
@@ -73,8 +79,9 @@ def player_data(report: Report, thumbnails: Mapping[int, str] = MappingProxyType
                 ]
                 for piece in pieces
             ],
+            **_person(report, faces[lane][0]),
         }
-        for face_id, pieces in report.blocks_by_face.items()
+        for lane, pieces in report.blocks_by_lane.items()
     ]
     region = CueRegion(report.meta.width_px, report.meta.height_px)
     return {
@@ -86,7 +93,18 @@ def player_data(report: Report, thumbnails: Mapping[int, str] = MappingProxyType
         "cues": sorted(_cues(report, region, class_index), key=lambda cue: cue[:3]),
         "numbered": any_overlap(report.block_cues),
         "letter": round(region.letter_share, _DECIMALS),
+        **(_labels(report) if report.persons else {}),
     }
+
+
+def _person(report: Report, face_id: int) -> dict[str, Any]:
+    person = report.persons.get(face_id)
+    return {} if person is None else {"person": person.number, "name": person.name}
+
+
+def _labels(report: Report) -> dict[str, Any]:
+    """Return the labels of cues by the number of their face, and the faces whose labels are names."""
+    return {"labels": {face_id: report.label(face_id) for face_id in report.persons}, "named": sorted(report.names)}
 
 
 def _cues(report: Report, region: CueRegion, class_index: Mapping[str, int]) -> Iterator[list[Any]]:

@@ -53,7 +53,7 @@ const AnnotateTimeline = (() => {
       this.width = 1;
       this.rows = [{ name: words.allFaces, lanes: data.lanes }];
       for (const lane of data.lanes) {
-        this.rows.push({ name: fill(words.face, { number: lane.face }), lanes: [lane], thumbnail: lane.thumbnail });
+        this.rows.push({ name: this.nameOf(lane), lanes: [lane], thumbnail: lane.thumbnail });
       }
       for (const row of this.rows) {
         const times = row.lanes.flatMap((lane) => changesOf(lane.spans));
@@ -64,6 +64,11 @@ const AnnotateTimeline = (() => {
       this.observer.observe(this.scroller);
       this.rows.forEach((row) => this.updateAria(row));
       this.show(0);
+    }
+
+    nameOf(lane) {
+      if (lane.name) return lane.name;
+      return lane.person ? fill(this.words.person, { number: lane.person }) : fill(this.words.face, { number: lane.face });
     }
 
     word(emotion) {
@@ -272,7 +277,7 @@ const AnnotateTimeline = (() => {
     updateAria(row) {
       const parts = row.lanes.flatMap((lane) => {
         const span = spanAt(lane.spans, this.nowMs);
-        const name = row.lanes.length > 1 ? `${fill(this.words.face, { number: lane.face })}: ` : "";
+        const name = row.lanes.length > 1 ? `${this.nameOf(lane)}: ` : "";
         return span ? [`${name}${this.word(span[2])} ${score(span[3 + span[2]])}`] : [];
       });
       row.track.setAttribute("aria-valuenow", (this.nowMs / 1000).toFixed(3));
@@ -325,7 +330,7 @@ const AnnotateTimeline = (() => {
       for (const lane of this.data.lanes) {
         const span = spanAt(lane.spans, ms);
         if (span && lines.length <= MAX_FACES_IN_TIP) {
-          lines.push(this.scoreLine(fill(this.words.face, { number: lane.face }), span[2], span[3 + span[2]], this.word(span[2])));
+          lines.push(this.scoreLine(this.nameOf(lane), span[2], span[3 + span[2]], this.word(span[2])));
         }
       }
       if (lines.length === 1) lines.push(make("span", { text: this.words.noFace }));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from annotate.plots.figures import SMALL_PT, TEXT_PT, TITLE_PT, WIDTH_IN, new_fi
 from annotate.plots.highlights import emotion_runs
 from annotate.results.intervals import ClippedBlock
 from annotate.results.report import Report
-from annotate.span import MS_PER_S
+from annotate.span import MS_PER_S, Span
 from annotate.text import clock
 
 if TYPE_CHECKING:
@@ -60,21 +61,27 @@ _MAX_TICKS = 9
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000)
 
 
-def draw_timeline(report: Report, title: str, language: str = "en", max_lanes: int = MAX_LANES) -> Figure:
+def draw_timeline(
+    report: Report, title: str, language: str = "en", max_lanes: int = MAX_LANES, shown: Span | None = None
+) -> Figure:
     """Return the timeline as a figure; draw and encode it within one `annotate.plots.figures.plot_style` context.
+
+    It shows the whole video, or the span ``shown``.
 
     A column is a block, or in a long video the mean over several. At most ``max_lanes`` face tracks are drawn, the longest;
     a note below counts the others.
     """
     texts = _TEXTS[language]
+    time = Span(0, report.end_ms) if shown is None else shown
+    report = report if shown is None else report.during(shown)
     lanes = report.blocks_by_face
     longest = list(report.durations_ms)
-    shown, hidden = sorted(longest[:max_lanes]), longest[max_lanes:]
+    drawn, hidden = sorted(longest[:max_lanes]), longest[max_lanes:]
     classes = list(report.blocks[0].probabilities) if report.blocks else []
     rows = _legend_rows([emotion_word(name, language) for name in classes])
     top_in = _TITLE_IN + len(rows) * _LEGEND_ROW_IN + 0.08
     bottom_in = _BOTTOM_IN + (_NOTE_IN if hidden else 0)
-    count = max(1, len(shown))
+    count = max(1, len(drawn))
     height_in = top_in + count * _LANE_IN + (count - 1) * _GAP_IN + bottom_in
     figure = new_figure(height_in)
     name = shorten_to_width(title, WIDTH_IN - _LEFT_IN - _RIGHT_IN, TITLE_PT)
@@ -84,17 +91,19 @@ def draw_timeline(report: Report, title: str, language: str = "en", max_lanes: i
     for number in range(count):
         y_in = height_in - top_in - (number + 1) * _LANE_IN - number * _GAP_IN
         axes = figure.add_axes((_LEFT_IN / WIDTH_IN, y_in / height_in, lane_width, _LANE_IN / height_in))
-        _set_up_axes(axes, report.end_ms, is_last=number == count - 1)
-        if not shown:
+        _set_up_axes(axes, time, is_last=number == count - 1)
+        if not drawn:
             axes.text(0.5, 0.5, texts["none"], transform=axes.transAxes, ha="center", va="center", color="#666666")
             axes.set_yticks([])
             axes.grid(visible=False)
             continue
-        face_id = shown[number]
-        axes.set_ylabel(f"{texts['face']} {face_id}", rotation=0, ha="right", va="center", labelpad=4)
-        _draw_lane(axes, lanes[face_id], report.end_ms, language)
+        face_id = drawn[number]
+        axes.set_ylabel(
+            report.names.get(face_id) or f"{texts['face']} {face_id}", rotation=0, ha="right", va="center", labelpad=4
+        )
+        _draw_lane(axes, lanes[face_id], time, language)
     figure.axes[-1].set_xlabel(texts["time"], labelpad=2)
-    if shown:
+    if drawn:
         place = ((_LEFT_IN - 0.08) / WIDTH_IN, 1 - (top_in - 0.07) / height_in)
         figure.text(*place, texts["probability"], size=SMALL_PT, color="#555555", ha="right", va="bottom")
     if hidden:
@@ -103,13 +112,14 @@ def draw_timeline(report: Report, title: str, language: str = "en", max_lanes: i
     return figure
 
 
-def _set_up_axes(axes: Axes, end_ms: int, *, is_last: bool) -> None:
+def _set_up_axes(axes: Axes, time: Span, *, is_last: bool) -> None:
     """Set up the axes: time as M:SS, probability from 0 to 1."""
-    end_s = max(end_ms, 1) / MS_PER_S
-    axes.set_xlim(0, end_s)
+    end_s = max(time.end_ms, time.start_ms + 1) / MS_PER_S
+    axes.set_xlim(time.start_s, end_s)
     axes.set_ylim(0, 1)
-    step_s = next((step_s for step_s in _STEPS_S if end_s / step_s <= _MAX_TICKS), _STEPS_S[-1])
-    ticks_s = np.arange(0, end_s + step_s * 1e-6, step_s)
+    length_s = end_s - time.start_s
+    step_s = next((step_s for step_s in _STEPS_S if length_s / step_s <= _MAX_TICKS), _STEPS_S[-1])
+    ticks_s = np.arange(math.ceil(time.start_s / step_s) * step_s, end_s + step_s * 1e-6, step_s)
     axes.set_xticks(ticks_s, [clock(tick_s) if is_last else "" for tick_s in ticks_s])
     axes.set_yticks([0, 0.5, 1], ["0", "", "1"], size=SMALL_PT)
     axes.set_axisbelow(True)
@@ -122,11 +132,11 @@ def _set_up_axes(axes: Axes, end_ms: int, *, is_last: bool) -> None:
         axes.tick_params(axis="x", length=0)
 
 
-def _draw_lane(axes: Axes, blocks: Sequence[ClippedBlock], end_ms: int, language: str) -> None:
+def _draw_lane(axes: Axes, blocks: Sequence[ClippedBlock], time: Span, language: str) -> None:
     from matplotlib.collections import PolyCollection
 
     classes = list(blocks[0].probabilities)
-    starts_s, ends_s, probabilities = _columns(blocks, classes, end_ms)
+    starts_s, ends_s, probabilities = _columns(blocks, classes, time)
     order = np.argsort(-probabilities, axis=1, kind="stable")
     heights = np.take_along_axis(probabilities, order, axis=1)
     tops = np.cumsum(heights, axis=1)
@@ -150,7 +160,7 @@ def _draw_lane(axes: Axes, blocks: Sequence[ClippedBlock], end_ms: int, language
         ),
         autolim=False,
     )
-    in_per_s = (WIDTH_IN - _LEFT_IN - _RIGHT_IN) / (max(end_ms, 1) / MS_PER_S)
+    in_per_s = (WIDTH_IN - _LEFT_IN - _RIGHT_IN) / (max(time.duration_ms, 1) / MS_PER_S)
     for run in emotion_runs(blocks):
         text = emotion_word(run.emotion, language)
         wide_enough = run.span.duration_s * in_per_s > text_width_in(text, TEXT_PT)
@@ -160,14 +170,14 @@ def _draw_lane(axes: Axes, blocks: Sequence[ClippedBlock], end_ms: int, language
 
 
 def _columns(
-    blocks: Sequence[ClippedBlock], classes: Sequence[str], end_ms: int
+    blocks: Sequence[ClippedBlock], classes: Sequence[str], time: Span
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return the columns (blocks or means): starts (n,) and ends (n,) in seconds, probabilities (n, classes)."""
     starts_ms = np.array([block.span.start_ms for block in blocks], float)
     ends_ms = np.array([block.span.end_ms for block in blocks], float)
     probabilities = np.array([[block.probabilities[name] for name in classes] for block in blocks])
     if len(blocks) > _MAX_COLUMNS:
-        edges_ms = np.linspace(0, end_ms, _MAX_COLUMNS + 1)
+        edges_ms = np.linspace(time.start_ms, time.end_ms, _MAX_COLUMNS + 1)
         sums, weights_ms = np.zeros((_MAX_COLUMNS, len(classes))), np.zeros(_MAX_COLUMNS)
         for start_ms, end, row in zip(starts_ms, ends_ms, probabilities, strict=True):
             first, last = np.searchsorted(edges_ms, start_ms, "right") - 1, np.searchsorted(edges_ms, end, "left")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +42,16 @@ def clip_overlaps(table: pd.DataFrame) -> list[ClippedBlock]:
         if span:
             ends[face_id] = span.end_ms
             result.append(ClippedBlock(face_id, span, emotion, dict(zip(names, probabilities, strict=True))))
+    return result
+
+
+def disjoint(blocks: Iterable[ClippedBlock]) -> list[ClippedBlock]:
+    """Return blocks of several faces in order of time, each without the time that those before it cover."""
+    end_ms, result = 0, []
+    for block in sorted(blocks, key=lambda block: (block.span, block.face_id)):
+        if span := block.span.from_start(end_ms):
+            end_ms = span.end_ms
+            result.append(replace(block, span=span))
     return result
 
 

@@ -22,6 +22,7 @@ from annotate.storage.values import FileStat, PathOrUrl
 
 SIDECAR_ENDING = ".emotions.meta.json"
 _TABLE_ENDING = ".emotions.csv"
+PERSONS_ENDING = ".emotions.persons.csv"
 
 HASHED_PART_BYTES = 1 << 20
 _HASH_DIGITS = 32
@@ -65,7 +66,9 @@ class Meta:
     `json_safe_text`. ``former_name`` is the name of the video in the sidecar if both were renamed since (`renamed`), else
     empty; it is not written. ``small_faces`` is the number of searches of the video that saw a face a little smaller than
     the smallest to find. ``decoded_whole`` is why all frames were decoded although the settings leave some out
-    (see `annotate.media.skipping`), else empty; it is not written then.
+    (see `annotate.media.skipping`), else empty; it is not written then. ``persons`` are the relative paths from the folder
+    of the sidecar to the files that say which face tracks are of which person (`annotate.results.persons`), of which the
+    first that knows the video counts; without any it is not written.
     """
 
     analysis_version: int
@@ -88,6 +91,7 @@ class Meta:
     size_changes: tuple[PictureSize, ...] = ()
     small_faces: int = 0
     decoded_whole: str = ""
+    persons: tuple[str, ...] = ()
 
     def size_px_at(self, time_ms: int) -> tuple[int, int]:
         """Return width and height of the displayed frame at a time; boxes at that time are in its pixels."""
@@ -116,13 +120,13 @@ class Meta:
         return Damage(self.missing_s, sum(self.warnings.values()))
 
     def to_json(self) -> str:
-        """Return the text of the sidecar; most have no ``size_changes`` and no ``decoded_whole`` in it."""
+        """Return the text of the sidecar; most have no ``size_changes``, ``decoded_whole`` and ``persons`` in it."""
         content = asdict(self)
         del content["former_name"]
         for render in content["renders"].values():
             if not render["options"]:
                 del render["options"]
-        for name in ("size_changes", "decoded_whole"):
+        for name in ("size_changes", "decoded_whole", "persons"):
             if not content[name]:
                 del content[name]
         return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
@@ -146,7 +150,8 @@ class Meta:
         renders = {follow(name): render for name, render in self.renders.items()}
         source = replace(self.source, name=follow(self.source.name))
         former_name = "" if normal_form(source.name) == normal_form(self.source.name) else self.source.name
-        return replace(self, source=source, outputs=outputs, renders=renders, former_name=former_name)
+        persons = tuple(map(follow, self.persons))
+        return replace(self, source=source, outputs=outputs, renders=renders, former_name=former_name, persons=persons)
 
 
 def read_meta(path: PathOrUrl) -> Meta | None:
@@ -182,6 +187,7 @@ def parse_meta(text: bytes, path: PathOrUrl | None = None) -> Meta | None:
         renders = {path: Render(**render) for path, render in content.get("renders", {}).items()}
         changes = tuple(PictureSize(**change) for change in content.get("size_changes", ()))
         read = {"source": Source(**content["source"]), "renders": renders, "size_changes": changes, "former_name": ""}
+        read["persons"] = tuple(content.get("persons", ()))
         meta = Meta(**{**content, **read})
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
@@ -199,6 +205,7 @@ def parse_meta(text: bytes, path: PathOrUrl | None = None) -> Meta | None:
         and isinstance(meta.faces, int)
         and isinstance(meta.small_faces, int)
         and isinstance(meta.decoded_whole, str)
+        and all(isinstance(path, str) and path.endswith(PERSONS_ENDING) and "\0" not in path for path in meta.persons)
         and isinstance(meta.width_px, int)
         and isinstance(meta.height_px, int)
         and all(isinstance(value, int) and value > 0 for change in changes for value in (change.width_px, change.height_px))
@@ -219,10 +226,10 @@ _SIDECAR_KEYS = {"detection_interval_ms": "look_interval_ms", "chunk_s": "part_s
 def result_settings(settings: Settings) -> dict[str, Any]:
     """Return the settings as recorded in a sidecar: the detector by its name and version, and without the model.
 
-    The sidecar has the hash of the model. A baseline is recorded only if there is one, and which frames are decoded only if
-    not all, so that sidecars of before are those of tables without these.
+    The sidecar has the hash of the model. A baseline is recorded only if there is one, which frames are decoded only if
+    not all, and persons only if they are told apart, so that sidecars of before are those of tables without these.
     """
-    usual = {"baseline": NO_BASELINE, "decode": ALL_FRAMES}
+    usual = {"baseline": NO_BASELINE, "decode": ALL_FRAMES, "persons": False}
     left_out = {"model"} | {name for name, value in usual.items() if getattr(settings, name) == value}
     names = {item.name: _SIDECAR_KEYS.get(item.name, item.name) for item in fields(settings) if item.name not in left_out}
     return {key: getattr(settings, name) for name, key in names.items()} | {"detector": DETECTORS[settings.detector]}

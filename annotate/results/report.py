@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from annotate.results.boxes import BoxTrajectories
 from annotate.results.cues import Cue, make_block_cues
-from annotate.results.intervals import ClippedBlock, clip_overlaps
+from annotate.results.intervals import ClippedBlock, clip_overlaps, disjoint
 from annotate.results.meta import Meta
+from annotate.results.persons import Person, persons_in
 from annotate.results.smoothing import make_cues, make_face_cues
-from annotate.span import MS_PER_S
+from annotate.span import MS_PER_S, Span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +44,12 @@ class Report:
         """End of the video, or of its last block if that is later."""
         return max([round(self.meta.duration_s * MS_PER_S), *(block.span.end_ms for block in self.blocks)])
 
+    def during(self, span: Span) -> Report:
+        """Return the report with the blocks during a span only, clipped to it; numbers of frames stay as they are."""
+        start_s, end_s = (self.table[name].clip(span.start_s, span.end_s) for name in ("start_time", "end_time"))
+        clipped = self.table.assign(start_time=start_s, end_time=end_s)[start_s < end_s]
+        return replace(self, table=clipped.reset_index(drop=True))
+
     @property
     def cues(self) -> list[Cue]:
         """Smoothed cues with the lines of all visible faces, for subtitles below the frame."""
@@ -57,6 +64,41 @@ class Report:
     def block_cues(self) -> list[Cue]:
         """Cues of one face each that say at any time what the table says, for boxes and labels in the frame."""
         return make_block_cues(self.blocks)
+
+    @cached_property
+    def persons(self) -> dict[int, Person]:
+        """The known persons of face tracks, by ``face_id``; empty if persons were not told apart."""
+        return persons_in(self.table)
+
+    @cached_property
+    def people(self) -> int:
+        """The number of persons among the face tracks."""
+        return len({person.number for person in self.persons.values()})
+
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """The names of face tracks whose persons have one, by ``face_id``."""
+        return {face_id: person.name for face_id, person in self.persons.items() if person.name}
+
+    def label(self, face_id: int) -> str:
+        """Return what tells a face from others: the name or number of its person, or else the number of its track."""
+        person = self.persons.get(face_id)
+        return str(face_id) if person is None else person.name or str(person.number)
+
+    def lane(self, face_id: int) -> str:
+        """Return the name of the lane of a face in English: that of its person, or else of its track."""
+        person = self.persons.get(face_id)
+        if person is None:
+            return f"face {face_id}"
+        return person.name or f"person {person.number}"
+
+    @property
+    def blocks_by_lane(self) -> dict[str, list[ClippedBlock]]:
+        """The blocks of each lane, disjoint and in order of time: those of all face tracks of one person."""
+        lanes: dict[str, list[ClippedBlock]] = {}
+        for face_id, blocks in self.blocks_by_face.items():
+            lanes.setdefault(self.lane(face_id), []).extend(blocks)
+        return {lane: disjoint(blocks) for lane, blocks in lanes.items()} if self.persons else lanes
 
     @property
     def blocks_by_face(self) -> dict[int, list[ClippedBlock]]:

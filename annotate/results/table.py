@@ -5,12 +5,17 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from annotate.analysis.annotation import Annotation
 from annotate.faces.quality import Appearance
+from annotate.span import MS_PER_S
+
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,28 +43,37 @@ BLOCK_COLUMNS = (
 APPEARANCE_COLUMNS = ("yaw", "pitch", "roll", "sharpness", "brightness", "face_px", "quality", "reliable")
 """The columns after the class probabilities (`annotate.faces.quality.Appearance`); analysis versions before 6 lack them."""
 
+OWN_COLUMNS = ("own_start_time", "own_end_time")
+"""The columns after those: the block's time without what earlier blocks of its face cover; see `own_times`."""
+
 RELATIVE_PREFIX = "relative_"
 """Prefix of the columns after those, which only a table with baselines has; see `relative_columns`."""
 
 _FIRST_RELATIVE = f"{RELATIVE_PREFIX}emotion"
+
+PERSON, NAME = "person", "name"
+"""Columns at the very end: the number of the face's person, 0 if unknown, only with --persons; and the person's name, which
+is never in the file, but in the table as it is read (`annotate.results.persons`)."""
 
 _REQUIRED_COLUMNS = ("face_id", "block", "start_time", "end_time", "emotion", "confidence")
 """Columns that even a table of an older analysis version has."""
 
 _DECIMALS = {
     **dict.fromkeys(("x", "y", "width", "height", "yaw", "pitch", "roll", "face_px"), 1),
-    **dict.fromkeys(("start_time", "end_time", "face_score", "sharpness", "brightness", "quality"), 3),
+    **dict.fromkeys(("start_time", "end_time", *OWN_COLUMNS, "face_score", "sharpness", "brightness", "quality"), 3),
 }
 _PROBABILITY_DECIMALS = 4
-_INTEGER_COLUMNS = ("face_id", "block", "start_frame", "end_frame", "frames", "detections", "overlap", "reliable")
+INTEGER_COLUMNS = ("face_id", "block", "start_frame", "end_frame", "frames", "detections", "overlap", "reliable")
+TEXT_COLUMNS = ("emotion", f"{RELATIVE_PREFIX}emotion")
+"""Columns that are not numbers with decimals."""
 
 
 def to_table(annotations: Sequence[Annotation], class_names: Sequence[str]) -> pd.DataFrame:
     """Return annotations as a table, one row each, in the given order.
 
-    The columns are `BLOCK_COLUMNS`, then one per class with its probability, then `APPEARANCE_COLUMNS`. Times are in
-    seconds, boxes and ``face_px`` in pixels of the displayed frame, ``overlap`` in frames shared with the previous block,
-    angles in degrees; ``reliable`` is 0 or 1. All numbers are rounded as in the file.
+    The columns are `BLOCK_COLUMNS`, then one per class with its probability, then `APPEARANCE_COLUMNS` and `OWN_COLUMNS`.
+    Times are in seconds, boxes and ``face_px`` in pixels of the displayed frame, ``overlap`` in frames shared with the
+    previous block, angles in degrees; ``reliable`` is 0 or 1. All numbers are rounded as in the file.
     """
     rows = [
         (
@@ -86,18 +100,57 @@ def to_table(annotations: Sequence[Annotation], class_names: Sequence[str]) -> p
     ]
     import pandas as pd  # takes a fifth of a second, during which a worker decodes
 
-    table = pd.DataFrame(rows, columns=pd.Index(_columns(class_names)))
+    columns = [name for name in _columns(class_names) if name not in OWN_COLUMNS]
+    table = pd.DataFrame(rows, columns=pd.Index(columns))
+    table = table.assign(**own_times(table.astype({"face_id": int, "block": int, "start_time": float, "end_time": float})))
     for name, decimals in _decimals(class_names).items():
         table[name] = table[name].astype(float).round(decimals) + 0.0  # no -0.0
-    return table.astype(dict.fromkeys(_INTEGER_COLUMNS, int) | {"emotion": str})
+    return table.astype(dict.fromkeys(INTEGER_COLUMNS, int) | {"emotion": str})
+
+
+def own_times(table: pd.DataFrame) -> dict[str, Floats]:
+    """Return `OWN_COLUMNS` in seconds for the rows of a table, so that times of a face add up to the time it is visible.
+
+    Of two blocks of a face that overlap, the shared time is that of the earlier one; a block that earlier ones cover
+    completely has none.
+    """
+    order = np.lexsort([table[name].to_numpy() for name in ("block", "start_time", "face_id")])
+    start_ms, end_ms = (
+        (table[name].to_numpy(float)[order] * MS_PER_S).round().astype(np.int64) for name in ("start_time", "end_time")
+    )
+    faces = number_runs(table["face_id"].to_numpy()[order])
+    own_start_s = np.empty(len(table))
+    own_start_s[order] = np.minimum(clip_starts(faces, start_ms, end_ms), end_ms) / MS_PER_S
+    return {OWN_COLUMNS[0]: own_start_s, OWN_COLUMNS[1]: table["end_time"].to_numpy(float)}
+
+
+def clip_starts(groups: Integers, start_ms: Integers, end_ms: Integers) -> Integers:
+    """Return interval starts, moved to where earlier intervals of the group end; empty intervals are fully covered ones.
+
+    The arrays have the same length and are ordered by group (ascending numbers), then by start.
+    """
+    if not len(groups):
+        return start_ms
+    offsets_ms = groups * (int(end_ms.max()) + 1)  # groups one after another, so that one running maximum serves all
+    latest_ends = np.maximum.accumulate(offsets_ms + end_ms)
+    previous_ends = np.concatenate([[0], latest_ends[:-1]]) - offsets_ms
+    return np.maximum(start_ms, previous_ends)
+
+
+def number_runs(*keys: npt.NDArray[Any]) -> Integers:
+    """Return the number of the run, from 0, to which each row belongs; a run is adjacent rows with equal keys."""
+    is_start = np.zeros(len(keys[0]), dtype=bool)
+    for key in keys:
+        is_start[1:] |= key[1:] != key[:-1]
+    return is_start.cumsum()
 
 
 def format_table(table: pd.DataFrame) -> str:
     """Return a table from `to_table` as CSV text, with a fixed number of decimals per column.
 
-    It may have `relative_columns` at its end, whose missing values are empty.
+    It may have `relative_columns` at its end, whose missing values are empty, and `PERSON`.
     """
-    text = table.copy()
+    text = table.drop(columns=NAME, errors="ignore")
     names = class_names_of(table)
     for name, decimals in _decimals(names).items():
         text[name] = [f"{value:.{decimals}f}" for value in table[name]]
@@ -109,6 +162,8 @@ def format_table(table: pd.DataFrame) -> str:
 
 def parse_table(content: bytes, *, is_older: bool = False) -> pd.DataFrame:
     """Parse the bytes of a table; columns that a table of an older analysis version lacks are empty (NaN).
+
+    `OWN_COLUMNS` are computed where a table lacks them, as those of earlier programs do.
 
     Raises:
         ValueError: the bytes are not a complete table.
@@ -126,8 +181,9 @@ def parse_table(content: bytes, *, is_older: bool = False) -> pd.DataFrame:
     if refused:
         raise ValueError(f"the column {refused[0]} is missing")
     numbers = [name for name in table.columns if name not in ("emotion", *relative)]
+    integers = (*INTEGER_COLUMNS, PERSON)
     try:
-        table = table.astype({name: (int if name in _INTEGER_COLUMNS else float) for name in numbers} | {"emotion": str})
+        table = table.astype({name: (int if name in integers else float) for name in numbers} | {"emotion": str})
         table = _parse_relative(table, relative)
     except (ValueError, OverflowError):
         raise ValueError("a number is missing or too large") from None
@@ -135,13 +191,23 @@ def parse_table(content: bytes, *, is_older: bool = False) -> pd.DataFrame:
         raise ValueError("a number is missing")
     if relative and (table[relative[0]].eq("").to_numpy() != table[list(relative[1:])].isna().to_numpy().T).any():
         raise ValueError("a relative number is missing")
-    return table.reindex(columns=[*_columns(class_names), *relative]) if missing else table
+    if not has_own(table.columns):
+        table = table.assign(**own_times(table))
+        missing.append(OWN_COLUMNS[0])
+    last = [PERSON] if PERSON in table.columns else []
+    return table.reindex(columns=[*_columns(class_names), *relative, *last]) if missing else table
 
 
 def class_columns(columns: Iterable[str]) -> tuple[str, ...]:
     """Return the columns with class probabilities of a table, which may be an older one that lacks others."""
     first = takewhile(lambda name: name != _FIRST_RELATIVE, columns)
-    return tuple(name for name in first if name not in BLOCK_COLUMNS and name not in APPEARANCE_COLUMNS)
+    others = {*BLOCK_COLUMNS, *APPEARANCE_COLUMNS, *OWN_COLUMNS, PERSON, NAME}
+    return tuple(name for name in first if name not in others)
+
+
+def has_own(columns: Iterable[str]) -> bool:
+    """Return whether a table has `OWN_COLUMNS`."""
+    return set(OWN_COLUMNS).issubset(columns)
 
 
 def relative_columns(class_names: Sequence[str]) -> tuple[str, ...]:
@@ -160,7 +226,7 @@ def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _columns(class_names: Iterable[str]) -> list[str]:
-    return [*BLOCK_COLUMNS, *class_names, *APPEARANCE_COLUMNS]
+    return [*BLOCK_COLUMNS, *class_names, *APPEARANCE_COLUMNS, *OWN_COLUMNS]
 
 
 def _parse_relative(table: pd.DataFrame, relative: Sequence[str]) -> pd.DataFrame:

@@ -83,10 +83,11 @@ class Storage(Protocol[P]):
     def open_range(self, path: P) -> IO[bytes]:
         """Open a file for reading; seeking downloads only the ranges that are read."""
 
-    def write_atomic(self, path: P, content: str | bytes, scratch: Path | None = None) -> None:
+    def write_atomic(self, path: P, content: str | bytes, scratch: Path | None = None, *, private: bool = False) -> None:
         """Write a file atomically, text as UTF-8, replacing an existing file.
 
-        ``scratch`` is a folder on the same disk for the unfinished file, such as `Lock.scratch`.
+        ``scratch`` is a folder on the same disk for the unfinished file, such as `Lock.scratch`. Only the user may read a
+        ``private`` file; in object storage that depends on the bucket.
 
         Raises:
             OutputError: writing failed; an existing file is unchanged.

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from annotate.emotions.confusion import accuracy, balanced_accuracy, confusion_matrix
 from annotate.emotions.contract import Contract
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import DatasetError, write_error
 from annotate.training.dataset.storage import ORIGINS_NAME, TRAIN, VALIDATION, Dataset
-from annotate.training.metrics import accuracy, balanced_accuracy, confusion_matrix
 from annotate.training.models.architectures import ARCHITECTURES, Architecture, fit_temperature
 from annotate.training.models.export import export
 from annotate.training.models.frame_cnn import BlockNetwork

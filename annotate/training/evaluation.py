@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from annotate.emotions import confusion
 from annotate.emotions.classifier import Classifier
+from annotate.emotions.confusion import Interval, Values
 from annotate.errors import DatasetError
 from annotate.training import metrics
 from annotate.training.dataset.storage import Dataset
-from annotate.training.metrics import Counts, Interval, Values
+from annotate.training.metrics import Counts
 
 BATCH_BLOCKS = 8
 
@@ -81,7 +83,7 @@ def evaluate(
     total, resampled = by_video.total(), by_video.resampled(seed)
     values, resampled_values = _class_metrics(total), _class_metrics(resampled)
     by_class = {
-        emotion: {name: metrics.interval(values[name][..., label], resampled_values[name][..., label]) for name in values}
+        emotion: {name: confusion.interval(values[name][..., label], resampled_values[name][..., label]) for name in values}
         for label, emotion in enumerate(class_names)
     }
     return Evaluation(
@@ -120,17 +122,17 @@ def _count_by_video(probabilities: NDArray[np.float32], truth: NDArray[np.int64]
 
 def _overall_metrics(counts: Counts) -> dict[str, Values]:
     return {
-        "accuracy": metrics.accuracy(counts.confusion),
-        "balanced accuracy": metrics.balanced_accuracy(counts.confusion),
+        "accuracy": confusion.accuracy(counts.confusion),
+        "balanced accuracy": confusion.balanced_accuracy(counts.confusion),
         "expected calibration error": metrics.calibration_error(counts.bins),
     }
 
 
 def _class_metrics(counts: Counts) -> dict[str, Values]:
     return {
-        "precision": metrics.precision(counts.confusion),
-        "recall": metrics.recall(counts.confusion),
-        "F1": metrics.f1(counts.confusion),
+        "precision": confusion.precision(counts.confusion),
+        "recall": confusion.recall(counts.confusion),
+        "F1": confusion.f1(counts.confusion),
     }
 
 
@@ -140,7 +142,7 @@ def _metric_differences(first: Counts, second: Counts) -> dict[str, Values]:
 
 
 def _intervals(values: dict[str, Values], resampled: dict[str, Values]) -> dict[str, Interval]:
-    return {name: metrics.interval(value, resampled[name]) for name, value in values.items()}
+    return {name: confusion.interval(value, resampled[name]) for name, value in values.items()}
 
 
 def _contract_differences(classifier: Classifier, dataset: Dataset) -> Iterator[str]:

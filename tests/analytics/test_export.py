@@ -71,3 +71,13 @@ def test_too_many_rows_for_xlsx_are_refused() -> None:
         encode_table(pd.DataFrame({"faces": range(1_048_576)}), ".xlsx")
     assert "1048576" in raised.value.problem
     assert all(ending in raised.value.remedy for ending in (".csv", ".parquet"))
+
+
+def test_sheets_have_filters_widths_and_percent() -> None:
+    table = pd.DataFrame({"video": ["a" * 30, "b"], "share": [0.25, None], "seconds": [1.5, 2.0]})
+    sheet = openpyxl.load_workbook(io.BytesIO(encode_table(table, ".xlsx", ["share"]))).active
+    assert (sheet.auto_filter.ref, sheet.freeze_panes) == ("A1:C3", "A2")
+    assert 30 < sheet.column_dimensions["A"].width < 40
+    assert [(cell.value, cell.number_format) for cell in sheet["B"][1:]] == [(0.25, "0%"), (None, "0%")]
+    assert sheet["C2"].number_format == "General"
+    assert openpyxl.load_workbook(io.BytesIO(encode_table(table.iloc[:0], ".xlsx"))).active["A1"].value == "video"

@@ -9,14 +9,22 @@ import tempfile
 from collections import namedtuple
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from annotate.analysis.annotation import Annotation
 from annotate.analysis.parallel import analyze
 from annotate.analysis.pipeline import Analysis
-from annotate.archive.layout import OutputOptions
+from annotate.archive.layout import ARCHIVE_PERSONS, OutputOptions
+from annotate.archive.scan import ArchiveItem, scan
+from annotate.batch.forget import forget_archive
 from annotate.batch.job import Outcome, Status
+from annotate.batch.persons import edit_persons, number_persons, show_persons
+from annotate.persons.descriptor import DIMENSIONS
+from annotate.persons.storage import format_descriptors
+from annotate.persons.tracks import TrackVectors
 from annotate.results.meta import describe_source, hash_content, hash_file
+from annotate.results.persons import name_person
 from annotate.storage.base import parse_path, storage_for
 from annotate.storage.local.storage import LocalStorage
 from tests.object_store import Bucket
@@ -250,3 +258,22 @@ def test_edited_objects_are_kept_under_another_key(filled: Bucket, empty_clip: P
     assert outcomes["face.mp4"].status is Status.NO_FACES
     assert "face.emotions.en.srt.bak-1" in outcomes["face.mp4"].problem
     assert storage_for(kept := parse_path(f"{filled.url}/films/face.emotions.en.srt.bak-1")).read(kept) == b"mine"
+
+
+def test_persons_of_a_bucket_are_numbered_named_and_forgotten(filled: Bucket) -> None:
+    run(filled.url)
+    before = {key: filled.get(key) for key in filled.keys}
+    root = parse_path(f"{filled.url}/films")
+    items = [item for item in scan([root]) if isinstance(item, ArchiveItem)]
+    (item,) = [item for item in items if item.video.name == "face.mp4"]
+    assert item.meta is not None
+    tracks = TrackVectors((1,), np.eye(1, DIMENSIONS, dtype=np.float32), np.ones(1, np.int64))
+    content = format_descriptors(tracks, item.meta.outputs["face.emotions.csv"] or "")
+    storage_for(root).write_atomic(item.outputs.descriptors, content, private=True)
+    file = root / ARCHIVE_PERSONS
+    number_persons(file, items)
+    edit_persons(file, [lambda rows: name_person(rows, 1, "Ann")])
+    assert [outcome.status for outcome in show_persons(file, items)] == [Status.CONVERTED]
+    assert b"Ann: " in filled.get("films/face.emotions.en.srt")
+    list(forget_archive(items, [file]))
+    assert {key: filled.get(key) for key in filled.keys} == before

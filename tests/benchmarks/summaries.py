@@ -1,6 +1,6 @@
 """Measure summaries of a large archive: ``python -m tests.benchmarks.summaries``.
 
-Create tables with sidecars in a temporary folder, run ``annotate summarize`` and ``annotate find`` on them as separate
+Create tables with sidecars in a temporary folder, run ``annotate summarize``, ``find`` and ``export`` on them as separate
 processes, and print wall-clock time, CPU time (more reliable on a busy machine) and peak memory of all processes
 together.
 """
@@ -36,6 +36,7 @@ _FOLDERS = 100
 _BLOCKS_PER_FACE = 12
 _SAMPLE_INTERVAL_S = 0.1
 _TIMEOUT_S = 600.0
+_ARCHIVE_FORMATS = (".parquet", ".csv", ".sqlite", ".duckdb")
 _FORMATS = (".csv", ".json", ".xlsx", ".parquet")
 
 
@@ -52,6 +53,7 @@ def main(reports: int, rows: int) -> None:
         runs += [("summarize", archive, "--by", by) for by in ("folder", "face", "minute")]
         runs += [("summarize", archive, "-o", folder / f"summary{ending}") for ending in _FORMATS]
         runs.append(("find", archive, "--emotion", "fear", "--min-seconds", "2", "-o", folder / "moments.edl"))
+        runs += [("export", archive, "-o", folder / f"archive{ending}") for ending in _ARCHIVE_FORMATS]
         measured = [measure(arguments, folder) for arguments in runs]
     print(f"{reports} tables with {reports * rows} rows, {len(os.sched_getaffinity(0))} cores\n")
     headers = ("command", "time", "CPU time", "peak memory")

@@ -295,7 +295,7 @@ def test_statuses_of_the_log_are_single_words(tmp_path: Path) -> None:
         for status in Status:
             write(Outcome(Path("a.mp4"), status))
     found = [json.loads(line)["status"] for line in (tmp_path / "run.jsonl").read_text().splitlines()]
-    assert found == ["annotated", "no_faces", "converted", "rendered", "up_to_date", "locked", "failed"]
+    assert found == ["annotated", "no_faces", "converted", "rendered", "described", "up_to_date", "locked", "failed"]
 
 
 def test_the_file_concerned_is_shown_if_it_is_not_the_video(capsys: pytest.CaptureFixture[str]) -> None:

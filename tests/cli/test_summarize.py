@@ -398,3 +398,25 @@ def test_a_list_has_the_given_rate(tmp_path: Path, rate: str, codes: str) -> Non
     report(tmp_path, "a.mp4", [block(1, 0, 2500, 4000, "fear")], frames=600)
     run("find", tmp_path, "-q", "-o", tmp_path / "moments.edl", "--rate", rate)
     assert codes in (tmp_path / "moments.edl").read_text()
+
+
+def test_trials_on_the_command_line(archive: Path, tmp_path: Path) -> None:
+    """Groups of trials, their moments, what is missing, and options that do not fit."""
+    trials = tmp_path / "trials.csv"
+    rows = ("a.mp4,0,1.6,film,P1", "a.mp4,1.6,2.3,rest,P1", "none.mp4,0,1,film,P2")
+    trials.write_text("\n".join(["video,start,end,condition,participant", *rows]))
+    status, output, errors = run("summarize", archive, "--trials", trials)
+    lines = [line.split() for line in output.splitlines()]
+    assert status == 1
+    assert "1 trial of videos without a table" in errors
+    assert lines[2][:6] == ["1", "film", "P1", str(archive / "new/a.mp4"), "0:02", "0:02"]
+    assert lines[-1][:2] == ["total", "0:02"]
+    by_condition = run("summarize", archive, "--trials", trials, "--by", "condition", "-o", tmp_path / "c.csv")[1]
+    assert [line.split()[:2] for line in by_condition.splitlines()][2:] == [["film", "1"], ["rest", "1"], ["total", "2"]]
+    assert pd.read_csv(tmp_path / "c.csv")["condition"].tolist() == ["film", "rest"]
+    moments = run("find", archive, "--trials", trials, "--emotion", "happy", "-o", tmp_path / "m.csv")[1]
+    assert [line.split()[1] for line in moments.splitlines()[2:4]] == ["1", "2"]
+    assert pd.read_csv(tmp_path / "m.csv")["participant"].tolist() == ["P1", "P1"]
+    for options in (("--by", "condition"), ("--baseline-trial", "rest"), ("--trials", trials, "--by", "face")):
+        assert run("summarize", archive, *options)[0] == 2
+    assert run("find", archive, "--trials", trials, "--baseline-trial", "rset")[0] == 2

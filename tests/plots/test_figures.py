@@ -22,6 +22,7 @@ from annotate.emotions.palette import COLORS
 from annotate.errors import OutputError
 from annotate.plots.figures import encode_figure, plot_style, text_width_in, write_image
 from annotate.plots.timeline import draw_timeline
+from tests.analytics.samples import CLIP, report
 from tests.results.reports import make_report
 from tests.runs import annotate
 
@@ -244,3 +245,20 @@ def test_a_damaged_table_is_reported(done: Path) -> None:
     result = run(done / "face.mp4")
     assert result.exit_code == 1
     assert re.search(r"face\.emotions\.csv: .*damaged", result.stderr)
+
+
+def test_one_timeline_per_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The axis is the time of the trial; its only face shows sadness from 1 s, half of the first trial."""
+    monkeypatch.chdir(tmp_path)
+    report(tmp_path / "in", "b.mp4", CLIP, duration_s=5.0)
+    rows = ("1/a,b.mp4,0,2,film", "2,b.mp4,4,5,rest", "3,none,0,1,rest")
+    Path("trials.csv").write_text("\n".join(["trial,video,start,end,condition", *rows]))
+    result = run("in", "--trials", "trials.csv")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == ["b.1_a.timeline.png", "b.2.timeline.png"]
+    assert "1 trial of videos without a table" in result.stderr
+    sad = has_color(to_pixels(Path("b.1_a.timeline.png").read_bytes()), "sadness")
+    columns = np.flatnonzero(sad[sad.shape[0] // 2 :].any(axis=0))
+    assert 0.4 < (columns[-1] - columns[0]) / sad.shape[1] / ((7.2 - 0.78 - 0.2) / 7.2) < 0.6
+    assert run("in", "--trials", "trials.csv", "-o", "one.png").exit_code == 2
+    assert run("in", "--trials", "trials.csv", "--frames", "-q").stderr.count("skipped") == 2

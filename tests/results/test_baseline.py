@@ -123,7 +123,7 @@ def test_a_face_with_too_few_blocks_has_empty_columns() -> None:
     assert table["relative_emotion"].ne("").tolist() == [True] * 5 + [False] * few
     assert table["relative_anger"].notna().tolist() == [True] * 5 + [False] * few
     text = format_table(table)
-    assert text.splitlines()[-1].endswith(",1" + "," * (2 + len(EMOTIONS)))
+    assert text.splitlines()[-1].endswith(",1,4.800,5.600" + "," * (2 + len(EMOTIONS)))
     assert_frame_equal(parse_table(text.encode()), table)
     alone = parse_table(format_table(add_baseline(table_of(softmax(scores_of_a_face(3, few)), [1] * few), MEDIAN)).encode())
     assert (alone["relative_emotion"].tolist(), alone["relative_fear"].isna().all()) == ([""] * few, True)

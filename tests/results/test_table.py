@@ -14,13 +14,21 @@ from annotate.emotions.labels import EMOTIONS
 from annotate.faces.box import Box
 from annotate.faces.pose import Pose
 from annotate.faces.quality import MAX_RELIABLE_YAW_DEG, Appearance
-from annotate.results.table import APPEARANCE_COLUMNS, BLOCK_COLUMNS, class_names_of, format_table, parse_table, to_table
+from annotate.results.table import (
+    APPEARANCE_COLUMNS,
+    BLOCK_COLUMNS,
+    OWN_COLUMNS,
+    class_names_of,
+    format_table,
+    parse_table,
+    to_table,
+)
 from annotate.span import Span
 
 HEADER = (
     "face_id,block,start_frame,end_frame,start_time,end_time,x,y,width,height,face_score,frames,detections,overlap,"
     "emotion,confidence,anger,disgust,fear,happiness,neutral,sadness,surprise,"
-    "yaw,pitch,roll,sharpness,brightness,face_px,quality,reliable\n"
+    "yaw,pitch,roll,sharpness,brightness,face_px,quality,reliable,own_start_time,own_end_time\n"
 )
 ANNOTATION = Annotation(
     face_id=1,
@@ -38,7 +46,7 @@ ANNOTATION = Annotation(
     appearance=Appearance(Pose(-12.34, -0.04, 170.06), sharpness=0.0058, brightness=0.4999, face_px=81.54),
 )
 ROW = "1,0,3,22,0.120,0.920,10.0,20.3,80.0,81.5,1.235,20,5,0,happiness,0.7500," + (
-    "0.0000,0.0000,0.0000,0.7500,0.2500,0.0000,0.0000,-12.3,0.0,170.1,0.006,0.500,81.5,0.580,1\n"
+    "0.0000,0.0000,0.0000,0.7500,0.2500,0.0000,0.0000,-12.3,0.0,170.1,0.006,0.500,81.5,0.580,1,0.120,0.920\n"
 )
 
 CUT_LENGTHS = (0, 1, len(HEADER) - 1, len(HEADER) + 1, len(HEADER + ROW) - 1)
@@ -59,7 +67,7 @@ DAMAGED = (
     (HEADER + ROW.rsplit(",", 2)[0] + "\n", "a number is missing or too large"),
     (HEADER + ROW + ROW.rsplit(",", 2)[0] + "\n", "a number is missing or too large"),
     (HEADER + ROW.replace("\n", ",0.1\n"), "a number is missing or too large"),
-    (HEADER + ROW + ROW.replace("\n", ",0.1\n"), "Expected 31 fields"),
+    (HEADER + ROW + ROW.replace("\n", ",0.1\n"), "Expected 33 fields"),
 )
 """Invalid texts with a complete last line, and the reason."""
 
@@ -99,6 +107,22 @@ def test_turned_faces_are_not_reliable() -> None:
     assert to_table(turned, EMOTIONS)["reliable"].tolist() == [1, 1, 0, 0]
 
 
+def test_own_times_of_a_face_add_up() -> None:
+    """The third block of face 1 overlaps the second by 0.4 s, the last is covered; also where a table lacks the columns."""
+    spans = [(1, 0, 0, 800), (2, 0, 500, 1300), (1, 1, 800, 1600), (1, 2, 1200, 2000), (1, 3, 1500, 1900)]
+    annotations = [
+        replace(ANNOTATION, face_id=face, block=number, span=Span(start, end)) for face, number, start, end in spans
+    ]
+    table = to_table(annotations, EMOTIONS)
+    assert table["own_start_time"].tolist() == [0, 0.5, 0.8, 1.6, 1.9]
+    assert table["own_end_time"].tolist() == table["end_time"].tolist()
+    shuffled = to_table(annotations[::-1], EMOTIONS)
+    assert shuffled["own_start_time"].tolist() == [1.9, 1.6, 0.8, 0.5, 0]
+    lacking = table.drop(columns=list(OWN_COLUMNS)).to_csv(index=False)
+    assert_frame_equal(parse_table(lacking.encode()), table)
+    assert (table["own_end_time"] - table["own_start_time"]).groupby(table["face_id"]).sum().tolist() == [2.0, 0.8]
+
+
 def test_rows_keep_the_order_given() -> None:
     table = to_table([replace(ANNOTATION, face_id=face_id) for face_id in (2, 1, 3)], EMOTIONS)
     assert table["face_id"].tolist() == [2, 1, 3]
@@ -115,7 +139,7 @@ def test_classes_of_another_model_become_columns() -> None:
     table = to_table([replace(ANNOTATION, class_names=names, probabilities=(0.6, 0.4))], names)
     read_back = parse_table(format_table(table).encode())
     assert class_names_of(read_back) == names
-    assert tuple(read_back.columns) == (*BLOCK_COLUMNS, *names, *APPEARANCE_COLUMNS)
+    assert tuple(read_back.columns) == (*BLOCK_COLUMNS, *names, *APPEARANCE_COLUMNS, *OWN_COLUMNS)
     assert read_back["emotion"].tolist() == ["NA"]
 
 

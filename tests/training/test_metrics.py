@@ -3,36 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from annotate.training.metrics import (
-    RESAMPLES,
-    accuracy,
-    balanced_accuracy,
-    calibration_error,
-    confusion_matrix,
-    count,
-    f1,
-    interval,
-    precision,
-    recall,
-)
+from annotate.emotions.confusion import RESAMPLES, accuracy, confusion_matrix, interval
+from annotate.training.metrics import calibration_error, count
 
 TRUTH = np.array([0] * 8 + [1] * 2)
 PREDICTED = np.array([0] * 8 + [1, 0])
-
-
-def test_accuracy_and_balanced_accuracy() -> None:
-    confusion = confusion_matrix(PREDICTED, TRUTH, 2)
-    assert confusion.tolist() == [[8, 0], [1, 1]]
-    assert accuracy(confusion) == 0.9
-    assert balanced_accuracy(confusion) == 0.75
-    assert balanced_accuracy(confusion_matrix(PREDICTED, TRUTH, 7)) == 0.75
-
-
-def test_class_metrics() -> None:
-    confusion = confusion_matrix(PREDICTED, TRUTH, 3)
-    assert precision(confusion) == pytest.approx([8 / 9, 1, np.nan], nan_ok=True)
-    assert recall(confusion) == pytest.approx([1, 0.5, np.nan], nan_ok=True)
-    assert f1(confusion) == pytest.approx([16 / 17, 2 / 3, np.nan], nan_ok=True)
 
 
 def test_bootstrap_interval_contains_the_metric_and_is_reproducible() -> None:

@@ -117,7 +117,7 @@ def draw(report: Report, language: str, *, font: str = FONT, with_bars: bool = F
         file.styles[_BACKGROUND_STYLE] = _square_style(BLACK, _HALF, font)
     for cue in cues:
         (line,) = cue.lines
-        text = label(line, language, numbered=numbered)
+        text = label(line, language, report, numbered=numbered)
         for segment in report.placed_boxes.segments(line.face_id, cue.span):
             if segment.span.end_ms <= MAX_REPRESENTABLE_TIME:
                 file.events += _draw(canvas, segment, line.emotion, text)

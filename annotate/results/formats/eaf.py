@@ -1,4 +1,4 @@
-"""ELAN annotation format: one tier per face, a controlled vocabulary and a linked video, written with pympi.
+"""ELAN annotation format: one tier per face or person, a controlled vocabulary and a linked video, written with pympi.
 
 Schema: EAF 2.8, Max Planck Institute for Psycholinguistics (2014).
 """
@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import datetime
 import mimetypes
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
 from pympi import Elan
 
+from annotate.results.meta import Meta
 from annotate.results.report import Report
 from annotate.results.table import class_names_of
+from annotate.span import Span
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _TYPE, _VOCABULARY, _LANGUAGE = "emotion of a face", "emotions", "eng"
 _LANGUAGE_DEFINITION = ("http://cdb.iso.org/lg/CDB-00138502-001", "English (eng)")
+_TEXT_TYPE = "text"
 _NS_PER_S = 1_000_000_000
 _LAST_TIME_S = 253_402_300_799
 """The last second of the year 9999."""
@@ -27,14 +31,10 @@ _UNKNOWN_VIDEO_TYPE = "video/*"
 
 def write(report: Report, language: str) -> str | None:
     """Return a report as EAF text, None without faces. The date is that of the video, for reproducible output."""
-    faces = report.blocks_by_face
-    if not faces:
+    lanes = report.blocks_by_lane
+    if not lanes:
         return None
-    eaf = Elan.Eaf(author=report.meta.program)
-    eaf.adocument["DATE"] = _date(report.meta.source.mtime_ns)
-    eaf.header |= {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"}
-    path = _xml_safe(f"./{report.video}")
-    eaf.add_linked_file(path, relpath=path, mimetype=_media_type(report.video))
+    eaf = _new_document(report.meta, f"./{report.video}")
     eaf.add_language(_LANGUAGE, *_LANGUAGE_DEFINITION)
     eaf.add_controlled_vocabulary(_VOCABULARY)
     eaf.add_cv_description(_VOCABULARY, _LANGUAGE, "what people who are shown such a face tend to call it")
@@ -43,18 +43,52 @@ def write(report: Report, language: str) -> str | None:
         eaf.add_cv_entry(_VOCABULARY, entry, [(name, _LANGUAGE, None)])
     properties = {"LINGUISTIC_TYPE_ID": _TYPE, "TIME_ALIGNABLE": "true", "GRAPHIC_REFERENCES": "false"}
     eaf.add_linguistic_type(_TYPE, param_dict=properties | {"CONTROLLED_VOCABULARY_REF": _VOCABULARY})
-    for face_id, blocks in faces.items():
-        tier = f"face {face_id}"
+    for lane, blocks in lanes.items():
+        tier = _xml_safe(lane)
         eaf.add_tier(tier, ling=_TYPE)
         for block in blocks:
             eaf.add_annotation(tier, block.span.start_ms, block.span.end_ms, block.emotion)
-    eaf.remove_tier("default")
-    eaf.remove_linguistic_type("default-lt")
-    document = Elan.to_adocument(eaf)
-    for order in document.iter("TIME_ORDER"):
-        order[:] = sorted(order, key=lambda slot: int(slot.get("TIME_VALUE", "0")))
+    document = _finish(eaf)
     for annotation in document.iter("ALIGNABLE_ANNOTATION"):
         annotation.set("CVE_REF", entries[annotation.findtext("ANNOTATION_VALUE", "")])
+    return _to_text(document)
+
+
+def write_tiers(meta: Meta, video: str, tiers: Mapping[str, Iterable[tuple[Span, str]]]) -> str:
+    """Return EAF text with other tiers of a video, with the sidecar ``meta``: spans and texts by the name of the tier.
+
+    ``video`` is its path from the folder of the file, or absolute.
+    """
+    eaf = _new_document(meta, video)
+    eaf.add_linguistic_type(_TEXT_TYPE, param_dict={"LINGUISTIC_TYPE_ID": _TEXT_TYPE, "TIME_ALIGNABLE": "true"})
+    for tier, entries in tiers.items():
+        name = _xml_safe(tier)
+        eaf.add_tier(name, ling=_TEXT_TYPE)
+        for span, text in entries:
+            eaf.add_annotation(name, span.start_ms, span.end_ms, _xml_safe(text))
+    return _to_text(_finish(eaf))
+
+
+def _new_document(meta: Meta, video: str) -> Elan.Eaf:
+    eaf = Elan.Eaf(author=meta.program)
+    eaf.adocument["DATE"] = _date(meta.source.mtime_ns)
+    eaf.header |= {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"}
+    path = _xml_safe(video)
+    eaf.add_linked_file(path, relpath=path, mimetype=_media_type(video))
+    return eaf
+
+
+def _finish(eaf: Elan.Eaf) -> ElementTree.Element:
+    """Return the document without the tier that pympi adds, and with slots in the order of time."""
+    eaf.remove_tier("default")
+    eaf.remove_linguistic_type("default-lt")
+    document: ElementTree.Element = Elan.to_adocument(eaf)
+    for order in document.iter("TIME_ORDER"):
+        order[:] = sorted(order, key=lambda slot: int(slot.get("TIME_VALUE", "0")))
+    return document
+
+
+def _to_text(document: ElementTree.Element) -> str:
     return f"{_DECLARATION}{ElementTree.tostring(document, encoding='unicode')}\n"
 
 

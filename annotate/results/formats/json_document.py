@@ -35,7 +35,7 @@ def write(report: Report, language: str) -> str:
     """Return a report as a JSON document, one annotation per line, with the times of the table; never None.
 
     Values that a table of an older analysis version lacks are null, and so is ``relative`` of a face without a baseline;
-    without ``--baseline`` there is no ``relative``.
+    without ``--baseline`` there is no ``relative``, and ``person`` and ``name`` are there if persons were told apart.
     """
     meta = report.meta
     classes = class_names_of(report.table)
@@ -82,6 +82,7 @@ def _annotations(report: Report, classes: tuple[str, ...]) -> list[dict[str, Any
                 **{name: row[name] for name in APPEARANCE_COLUMNS},
                 "reliable": None if row["reliable"] is None else bool(row["reliable"]),
                 **({"relative": _relative(row, classes)} if is_relative else {}),
+                **(_person(report, row["face_id"]) if report.persons else {}),
             }
         )
     return result
@@ -95,6 +96,12 @@ def _relative(row: Mapping[Any, Any], classes: Iterable[str]) -> dict[str, Any] 
         **{name: row[f"{RELATIVE_PREFIX}{name}"] for name in ("emotion", "confidence")},
         "probabilities": {name: row[f"{RELATIVE_PREFIX}{name}"] for name in classes},
     }
+
+
+def _person(report: Report, face_id: int) -> dict[str, Any]:
+    """Return number and name of a face's person; null if unknown."""
+    person = report.persons.get(face_id)
+    return {"person": None if person is None else person.number, "name": None if person is None else person.name or None}
 
 
 def _line(annotation: dict[str, Any]) -> str:

@@ -37,12 +37,14 @@ def write(report: Report, language: str) -> str | None:
     clip = otio.schema.Clip(report.meta.source.name, media, source_range=whole)
     for cue in cues:
         (line,) = cue.lines
-        marker = otio.schema.Marker(f"face {line.face_id}: {line.emotion}", _range(cue.span))
+        marker = otio.schema.Marker(f"{report.lane(line.face_id)}: {line.emotion}", _range(cue.span))
         marker.color = MARKER_COLORS.get(line.emotion, _OTHER_COLOR)
+        person = report.persons.get(line.face_id)
         marker.metadata["annotate"] = {
             "face_id": line.face_id,
             "emotion": line.emotion,
             "colour": color(line.emotion),
+            **({} if person is None else {"person": person.number, "name": person.name}),
         }
         clip.markers.append(marker)
     track = otio.schema.Track("faces", kind=otio.schema.TrackKind.Video)

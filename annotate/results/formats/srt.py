@@ -27,28 +27,32 @@ class _LongSubrip(SubripFormat):
 def write(report: Report, language: str) -> str | None:
     """Return a report as SubRip text, None without cues."""
     cues = report.cues
-    return to_srt(cues, language) if cues else None
+    return to_srt(cues, language, report) if cues else None
 
 
-def label(line: Line, language: str, *, numbered: bool) -> str:
-    """Return the label of a face: its emotion in a language, after its number if ``numbered``.
+def label(line: Line, language: str, report: Report | None = None, *, numbered: bool) -> str:
+    """Return the label of a face: its emotion in a language, after the name of its person, if any, or its number.
+
+    Numbers are left out unless ``numbered``; they are those of persons if the ``report`` has them.
 
     >>> label(Line(2, "fear"), "en", numbered=True), label(Line(2, "fear"), "ru", numbered=False)
     ('2: fear', 'страх')
     """
     text = emotion_word(line.emotion, language)
-    return f"{line.face_id}: {text}" if numbered else text
+    if report is None:
+        return f"{line.face_id}: {text}" if numbered else text
+    return f"{report.label(line.face_id)}: {text}" if numbered or line.face_id in report.names else text
 
 
-def to_srt(cues: Sequence[Cue], language: str) -> str:
+def to_srt(cues: Sequence[Cue], language: str, report: Report | None = None) -> str:
     """Return cues as SubRip text in ``language`` (a key of `annotate.emotions.labels.WORDS`).
 
-    Labels have face numbers if two faces are on screen together anywhere in the video.
+    Labels have face numbers if two faces are on screen together anywhere in the video, and names if the ``report`` has some.
     """
     numbered = any_overlap(cues)
     events = []
     for cue in cues:
-        labels = [label(line, language, numbered=numbered) for line in cue.lines]
+        labels = [label(line, language, report, numbered=numbered) for line in cue.lines]
         events.append(pysubs2.SSAEvent(start=cue.span.start_ms, end=cue.span.end_ms, text=r"\N".join(labels)))
     file = pysubs2.SSAFile()
     file.events = events

@@ -1,4 +1,4 @@
-"""TextGrid for Praat: one interval tier per face, written with praatio."""
+"""TextGrid for Praat: one interval tier per face or person, written with praatio."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def write(report: Report, language: str) -> str | None:
     tiers = [
         {
             "class": "IntervalTier",
-            "name": f"face {face_id}",
+            "name": lane.replace('"', "'"),
             **bounds,
             "entries": [(block.span.start_s, block.span.end_s, block.emotion) for block in blocks],
         }
-        for face_id, blocks in report.blocks_by_face.items()
+        for lane, blocks in report.blocks_by_lane.items()
     ]
     if not tiers:
         return None

@@ -68,7 +68,7 @@ def write(report: Report, language: str) -> str | None:
     parts = []
     for cue in cues:
         (line,) = cue.lines
-        text = label(line, language, numbered=numbered)
+        text = label(line, language, report, numbered=numbered)
         tagged = f"<c.{css_class(line.emotion)}>{escape(text, quote=False)}</c>"
         placed = split_at_movement(cue, report.placed_boxes)
         parts += [(span, line.face_id, tagged, region.settings(box, text)) for span, box in placed]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from annotate.errors import UnreadableError, read_error, write_error
@@ -13,8 +14,8 @@ from annotate.storage.names import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 _MODE = 0o666
 
 
-def write_atomic(path: Path, content: str | bytes, scratch: Path | None = None) -> None:
-    """Write ``content``, text as UTF-8, to a temporary file and rename it to ``path``.
+def write_atomic(path: Path, content: str | bytes, scratch: Path | None = None, *, private: bool = False) -> None:
+    """Write ``content``, text as UTF-8, to a temporary file and rename it to ``path``; only the user may read a private one.
 
     The temporary file is created in ``scratch``, a folder on the same disk, or else beside ``path``. An existing file or
     symbolic link is replaced; the link's target is not written to.
@@ -29,7 +30,8 @@ def write_atomic(path: Path, content: str | bytes, scratch: Path | None = None) 
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        apply_default_mode(temporary)
+        if not private:
+            apply_default_mode(temporary)
         os.replace(temporary, path)
     except OSError as error:
         raise write_error(path, error) from error
@@ -37,6 +39,25 @@ def write_atomic(path: Path, content: str | bytes, scratch: Path | None = None) 
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """Yield the path of a new file in a temporary folder beside ``path``, to which it is renamed on exit.
+
+    For files that are written in parts, with files that a library keeps beside them.
+
+    Raises:
+        OutputError: writing failed; an existing file is unchanged.
+    """
+    try:
+        with tempfile.TemporaryDirectory(TEMPORARY_SUFFIX, TEMPORARY_PREFIX, path.parent) as folder:
+            temporary = Path(folder) / path.name
+            yield temporary
+            apply_default_mode(str(temporary))
+            os.replace(temporary, path)
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def check_writable(path: Path) -> None:

@@ -88,8 +88,8 @@ class LocalStorage:
     def open_range(self, path: Path) -> IO[bytes]:
         return path.open("rb")
 
-    def write_atomic(self, path: Path, content: str | bytes, scratch: Path | None = None) -> None:
-        files.write_atomic(path, content, scratch)
+    def write_atomic(self, path: Path, content: str | bytes, scratch: Path | None = None, *, private: bool = False) -> None:
+        files.write_atomic(path, content, scratch, private=private)
 
     def delete(self, path: Path) -> None:
         files.delete(path)

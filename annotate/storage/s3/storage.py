@@ -93,7 +93,9 @@ class S3Storage:
     def open_range(self, path: S3Address) -> IO[bytes]:
         return self.client.open_range(path)
 
-    def write_atomic(self, path: S3Address, content: str | bytes, scratch: Path | None = None) -> None:
+    def write_atomic(
+        self, path: S3Address, content: str | bytes, scratch: Path | None = None, *, private: bool = False
+    ) -> None:
         try:
             self.client.put(path, content.encode() if isinstance(content, str) else content)
         except StorageError as error:

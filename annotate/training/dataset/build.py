@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from annotate.analysis.pipeline import analyzed_frames, analyzed_sizing, report_progress, track_faces
+from annotate.archive.discover import without_extension
 from annotate.emotions.contract import Contract
 from annotate.errors import MediaError
 from annotate.faces.blocks import Block, CroppedFace, crop_face, make_block
@@ -18,7 +19,7 @@ from annotate.media.decode import decode
 from annotate.media.probe import probe
 from annotate.settings import DETECTORS, Limits, Settings
 from annotate.training.dataset.footage import ClipLocation, Footage
-from annotate.training.dataset.labels import LabeledClip, LabelTable, Omission, OmissionKind, rare_classes, without_extension
+from annotate.training.dataset.labels import LabeledClip, LabelTable, Omission, OmissionKind, rare_classes
 from annotate.training.dataset.storage import BlockOrigin, DatasetWriter, Split, write_dataset
 
 STEP_FRAMES = 10

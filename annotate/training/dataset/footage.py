@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotate.archive.discover import walk
+from annotate.archive.discover import walk, without_extension
 from annotate.errors import DatasetError
 from annotate.span import Span
 from annotate.storage.base import require_local
 from annotate.storage.values import SkippedPath
-from annotate.training.dataset.labels import LabeledClip, Omission, OmissionKind, without_extension
+from annotate.training.dataset.labels import LabeledClip, Omission, OmissionKind
 
 
 @dataclass(frozen=True)

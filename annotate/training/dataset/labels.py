@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pandas as pd
 
-from annotate.archive.discover import VIDEO_EXTENSIONS
+from annotate.archive.discover import without_extension
 from annotate.emotions.labels import EMOTIONS, resolve_emotion
 from annotate.errors import DatasetError, read_error
 from annotate.span import MS_PER_S, Span
@@ -143,12 +143,6 @@ def parse_emotion(text: str) -> int:
             f"unknown emotion {text!r} (expected {', '.join(EMOTIONS)} or a number from 0 to {len(EMOTIONS) - 1})"
         )
     return int(number)
-
-
-def without_extension(name: str) -> str:
-    """Return a file name without a video extension: ``a.b`` for both ``a.b.mp4`` and ``a.b``."""
-    path = PurePosixPath(name)
-    return str(path.with_suffix("")) if path.suffix[1:].lower() in VIDEO_EXTENSIONS else str(path)
 
 
 def rare_classes(clips: Sequence[LabeledClip]) -> frozenset[int]:

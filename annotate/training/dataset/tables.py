@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import pandas as pd
 from tabulate import tabulate
 
+from annotate.emotions.confusion import Interval
 from annotate.text import counted
 from annotate.training.dataset.build import BuildReport, count_by_kind
 from annotate.training.dataset.storage import PARTS, BlockOrigin, Dataset
 from annotate.training.evaluation import Comparison, Evaluation
-from annotate.training.metrics import Interval
 
 
 def class_table(origins: pd.DataFrame, class_names: Sequence[str]) -> str:

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 from torch.nn import functional
 
+from annotate.emotions.confusion import accuracy, balanced_accuracy
 from annotate.emotions.contract import BLOCK_FRAMES, CROP_SIZE_PX
 from annotate.emotions.labels import EMOTIONS
-from annotate.training.metrics import Counts, accuracy, balanced_accuracy, calibration_error, count
+from annotate.training.metrics import Counts, calibration_error, count
 from annotate.training.models.export import load_frames
 from annotate.training.models.frame_cnn import BlockNetwork, FrameNetwork
 from annotate.training.recipe.sources import NAMES, load_source

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
+from annotate.emotions import confusion
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.labels import EMOTIONS
 from annotate.training import metrics
@@ -42,11 +43,11 @@ def report(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> str:
     by_image = metrics.count(probabilities, truth)
     total, resampled = by_image.total(), by_image.resampled(seed=0)
     overall = [
-        (name, _interval_text(metrics.interval(metric(total.confusion), metric(resampled.confusion))))
-        for name, metric in (("accuracy", metrics.accuracy), ("balanced accuracy", metrics.balanced_accuracy))
+        (name, _interval_text(confusion.interval(metric(total.confusion), metric(resampled.confusion))))
+        for name, metric in (("accuracy", confusion.accuracy), ("balanced accuracy", confusion.balanced_accuracy))
     ]
     overall.append(("expected calibration error", f"{float(metrics.calibration_error(total.bins)[0]):.3f}"))
-    recall, precision = metrics.recall(total.confusion)[0], metrics.precision(total.confusion)[0]
+    recall, precision = confusion.recall(total.confusion)[0], confusion.precision(total.confusion)[0]
     rows = [
         (emotion, _share_text(recall[label]), _share_text(precision[label]), predicted.sum(), *predicted)
         for label, (emotion, predicted) in enumerate(zip(EMOTIONS, total.confusion[0].astype(int), strict=True))
@@ -55,7 +56,7 @@ def report(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> str:
     return f"{tabulate(overall)}\n{tabulate(rows, headers, disable_numparse=True)}"
 
 
-def _interval_text(interval: metrics.Interval) -> str:
+def _interval_text(interval: confusion.Interval) -> str:
     return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 

@@ -19,13 +19,13 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from annotate.emotions.classifier import Classifier, load_classifier
+from annotate.emotions.confusion import balanced_accuracy, confusion_matrix
 from annotate.faces.align import Aligner, frame_face
 from annotate.faces.box import Box
 from annotate.faces.crop import crop
 from annotate.faces.quality import Appearance, measure_crops
 from annotate.media.decode import BLACK, FULL_RANGE, WHITE
 from annotate.training.head_render import render_head
-from annotate.training.metrics import balanced_accuracy, confusion_matrix
 from annotate.training.recipe.landmarks import Photograph, load_photographs
 
 Change = Callable[[Photograph], tuple[NDArray[np.uint8], NDArray[np.float64]]]

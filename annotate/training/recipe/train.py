@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from annotate.emotions.confusion import accuracy, balanced_accuracy, confusion_matrix, recall
 from annotate.emotions.labels import EMOTIONS
-from annotate.training.metrics import accuracy, balanced_accuracy, confusion_matrix, recall
 from annotate.training.models.export import load_frames
 from annotate.training.models.frame_cnn import INPUT_SIZE_PX, FrameNetwork
 from annotate.training.models.restore import restore

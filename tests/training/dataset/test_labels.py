@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotate.archive.discover import without_extension
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import DatasetError, UnreadableError
 from annotate.span import Span
@@ -16,7 +17,6 @@ from annotate.training.dataset.labels import (
     parse_emotion,
     rare_classes,
     read_labels,
-    without_extension,
 )
 
 

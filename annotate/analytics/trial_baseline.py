@@ -1,0 +1,175 @@
+"""Emotions in trials relative to the participant's own baseline, taken from trials such as a neutral film.
+
+The method is that of `annotate.results.baseline`, with another baseline: the mean of the log ratios over all blocks in the
+participant's baseline trials, of whichever face track and video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from annotate.analytics.face_filter import NO_FILTER, FaceFilter
+from annotate.analytics.read import ReportBatch, probability_column, read_reports
+from annotate.analytics.trials import MatchedTrials, Trial, match_trials, read_trials
+from annotate.archive.discover import without_extension
+from annotate.emotions.labels import resolve_emotion
+from annotate.errors import SettingsError
+from annotate.results.baseline import MIN_BASELINE_BLOCKS, Floats, log_ratios, reference
+from annotate.results.table import Integers
+from annotate.storage.values import PathOrUrl
+from annotate.text import counted
+
+_DECIMALS = 4
+_Key = tuple[str, tuple[str, ...]]
+"""Participant, or video if none is given, and classes of the model."""
+
+
+@dataclass
+class TrialBaselines:
+    """Baselines of participants from their trials called ``name``, by condition or trial.
+
+    Add all batches, read with probabilities, before `apply`.
+
+    Raises:
+        SettingsError: there is no such trial.
+    """
+
+    matched: MatchedTrials
+    name: str
+    _sums: dict[_Key, tuple[Floats, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = {text for trial in self.matched.trials.trials for text in (trial.condition, trial.name) if text}
+        if self.name not in known:
+            shown = ", ".join(sorted({trial.condition for trial in self.matched.trials.trials if trial.condition}))
+            raise SettingsError(
+                f"no trial or condition {self.name!r}", f"choose a condition ({shown or 'none given'}) or a trial"
+            )
+
+    def add(self, batch: ReportBatch) -> None:
+        """Add the blocks of baseline trials in a batch."""
+        restricted = self.matched.restrict(batch)
+        trials = {trial.number: trial for trial in self.matched.found if self._is_baseline(trial)}
+        for number, rows in _rows_by_trial(restricted).items():
+            if number in trials:
+                names, ratios = _log_ratios(restricted, rows)
+                key = self._key(trials[number], names)
+                total, count = self._sums.get(key, (np.zeros(len(names)), 0))
+                self._sums[key] = (total + ratios.sum(axis=0), count + len(ratios))
+
+    def apply(self, batch: ReportBatch) -> ReportBatch:
+        """Return a batch of `MatchedTrials.restrict` with relative emotion and confidence.
+
+        Participants without a baseline are left out.
+        """
+        trials = {trial.number: trial for trial in self.matched.found}
+        blocks = batch.blocks.assign(emotion=batch.blocks["emotion"].astype(str))
+        has_baseline = np.zeros(len(blocks), dtype=bool)
+        emotions, confidence = blocks["emotion"].to_numpy(object), blocks["confidence"].to_numpy(float).copy()
+        for number, rows in _rows_by_trial(batch).items():
+            names, ratios = _log_ratios(batch, rows)
+            total, count = self._sums.get(self._key(trials[number], names), (np.zeros(0), 0))
+            if count >= MIN_BASELINE_BLOCKS and resolve_emotion("neutral", names) is not None:
+                scores = np.exp(ratios - total / count + np.log(reference(names)))
+                relative = scores / scores.sum(axis=1, keepdims=True)
+                emotions[rows] = np.array(names, object)[relative.argmax(axis=1)]
+                confidence[rows] = relative.max(axis=1).round(_DECIMALS)
+                has_baseline[rows] = True
+        rated = blocks.assign(emotion=emotions, confidence=confidence).astype({"emotion": "category"})
+        return ReportBatch(batch.reports, rated[has_baseline].reset_index(drop=True))
+
+    def remarks(self) -> list[str]:
+        """Return a sentence on the participants that have too few blocks in baseline trials, if there are any."""
+        counts = {_participant(trial): 0 for trial in self.matched.found}
+        for (participant, _), (_, count) in self._sums.items():
+            counts[participant] = max(counts[participant], count)
+        lacking = [participant for participant, count in counts.items() if count < MIN_BASELINE_BLOCKS]
+        if not lacking:
+            return []
+        who = counted(len(lacking), "participant")
+        shown = ", ".join(lacking[:3]) + (" ..." if len(lacking) > 3 else "")
+        reason = f"fewer than {MIN_BASELINE_BLOCKS} blocks in trials called {self.name!r}"
+        return [f"{self.matched.trials.path}: {who} left out ({shown}): {reason}"]
+
+    def _is_baseline(self, trial: Trial) -> bool:
+        return self.name in (trial.condition, trial.name)
+
+    @staticmethod
+    def _key(trial: Trial, class_names: tuple[str, ...]) -> _Key:
+        return _participant(trial), class_names
+
+
+def _participant(trial: Trial) -> str:
+    """Return the participant of a trial, or else its video."""
+    return trial.participant or without_extension(trial.video).casefold()
+
+
+def _rows_by_trial(batch: ReportBatch) -> dict[int, Integers]:
+    """Return the positions of the blocks of each trial."""
+    numbers = batch.blocks["trial"].to_numpy(np.int64)
+    return {int(number): np.flatnonzero(numbers == number) for number in np.unique(numbers)}
+
+
+def _log_ratios(batch: ReportBatch, rows: Integers) -> tuple[tuple[str, ...], Floats]:
+    """Return the classes of a report, and the log ratios of some of its blocks."""
+    names = batch.reports[int(batch.blocks["report"].iloc[rows[0]])].class_names
+    columns = [probability_column(name) for name in names]
+    return names, log_ratios(batch.blocks[columns].iloc[rows].to_numpy(float))
+
+
+def select_trials(
+    path: PathOrUrl, baseline: str | None, reports: Sequence[PathOrUrl], faces: FaceFilter = NO_FILTER
+) -> TrialSelection:
+    """Return the trials of a table for ``reports``; read these for baselines if a ``baseline`` trial or condition is named.
+
+    Raises:
+        CodingError: the table cannot be used.
+        SettingsError: there is no such trial or condition.
+    """
+    matched = match_trials(read_trials(path), reports)
+    if baseline is None:
+        return TrialSelection(matched)
+    baselines = TrialBaselines(matched, baseline)
+    chosen = [report for report in reports if report in matched.by_report]
+    for batch in read_reports(chosen, faces, probabilities=True):
+        if isinstance(batch, ReportBatch):
+            baselines.add(batch)
+    matched.remarks += baselines.remarks()
+    return TrialSelection(matched, baselines)
+
+
+@dataclass(frozen=True)
+class TrialSelection:
+    """Trials to which results are restricted, with the baselines that they are relative to, if any."""
+
+    matched: MatchedTrials
+    baselines: TrialBaselines | None = None
+
+    def choose(self, reports: Sequence[PathOrUrl]) -> list[PathOrUrl]:
+        """Return the reports that have a trial."""
+        return [report for report in reports if report in self.matched.by_report]
+
+    def apply(self, batch: ReportBatch) -> ReportBatch:
+        """Return the blocks in trials, with the column ``trial``; read with probabilities if there are baselines."""
+        restricted = self.matched.restrict(batch)
+        return restricted if self.baselines is None else self.baselines.apply(restricted)
+
+
+def check_baseline_trial(baseline: str | None, *, has_trials: bool, relative: bool) -> None:
+    """Check that a baseline trial fits the other options.
+
+    Raises:
+        SettingsError: it is given without trials, or with the baselines of faces.
+    """
+    if baseline is not None and not has_trials:
+        raise SettingsError("a baseline trial without trials", "give the table of trials too (--trials)")
+    if baseline is not None and relative:
+        raise SettingsError("two baselines, of trials and of faces", "leave out --relative or --baseline-trial")
+
+
+def needs_probabilities(trials: TrialSelection | None) -> bool:
+    """Return whether reports must be read with probabilities."""
+    return trials is not None and trials.baselines is not None

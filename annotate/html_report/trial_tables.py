@@ -1,0 +1,50 @@
+"""Tables of trials, conditions and participants in the HTML report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from annotate.html_report.charts import emotion_columns
+from annotate.html_report.contents import Contents
+from annotate.text import clock, printable
+
+
+@dataclass(frozen=True)
+class TrialTable:
+    """A table as text: the grouping, headings and rows."""
+
+    by: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def make_trial_tables(contents: Contents) -> list[TrialTable]:
+    """Return one table per grouping: condition, participant, then trial."""
+    tables = []
+    for by in reversed(contents.trials):
+        rows = contents.trials[by].rows
+        emotions = emotion_columns(rows)
+        further = list(rows.columns[1 : rows.columns.get_loc("older")])
+        heads = [by, *further, "length", "with face", "mostly", "confidence", "changes/min", *emotions.values()]
+        cells = [_cells(row, [by, *further], list(emotions)) for row in rows.to_dict("records")]
+        tables.append(TrialTable(by, [printable(head) for head in heads], cells))
+    return sorted(tables, key=lambda table: table.by == "trial")
+
+
+def _cells(row: dict[Any, Any], keys: Sequence[str], emotions: Sequence[str]) -> list[str]:
+    return [
+        *(printable(PurePath(row[name]).name if name == "video" else row[name]) for name in keys),
+        clock(row["duration_s"]),
+        clock(row["face_s"]),
+        printable(row["dominant"]),
+        _text(row["confidence"], "{:.0%}"),
+        _text(row["changes_per_minute"], "{:.1f}"),
+        *(_text(row[name], "{:.0%}") for name in emotions),
+    ]
+
+
+def _text(value: float, form: str) -> str:
+    return "" if value != value else form.format(value)
