@@ -136,7 +136,7 @@ def test_subtitles_cover_the_whole_track(archive: tuple[Path, list[Outcome]]) ->
 
 def test_a_table_without_faces_is_its_header(archive: tuple[Path, list[Outcome]]) -> None:
     text = (archive[0] / "empty.emotions.csv").read_text()
-    assert (text.count("\n"), text[:14], text[-9:]) == (1, "face_id,block,", "reliable\n")
+    assert (text.count("\n"), text[:14], text[-13:]) == (1, "face_id,block,", "own_end_time\n")
 
 
 def test_the_sidecar_records_provenance(archive: tuple[Path, list[Outcome]]) -> None:
