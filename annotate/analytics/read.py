@@ -94,8 +94,16 @@ class ReportSummary:
     """Milliseconds of face time that people corrected or confirmed, by the machine's label and theirs, as
     `annotate.results.corrected.Corrected` has it; none if corrections are not applied."""
 
+    excluded: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    """Milliseconds at which times begin that people excluded, in order, by ``face_id``."""
+
     problems: tuple[str, ...] = ()
     """Sentences on corrections that do not fit."""
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether corrections were applied to its table."""
+        return bool(self.reviewed)
 
     @property
     def people(self) -> int:
@@ -287,7 +295,7 @@ def _as_people_say(raw: _RawReport, files: _Files) -> _RawReport:
         shared = str(files.persons.file_of(path, raw.meta)) if rows and rows[0].video else ""
         report = replace(report, persons=persons_in(table), persons_file=shared)
     corrected = files.corrections.apply(table, path)
-    report = replace(report, reviewed=corrected.reviewed, problems=corrected.problems)
+    report = replace(report, reviewed=corrected.reviewed, excluded=corrected.excluded, problems=corrected.problems)
     return replace(raw, report=report, table=corrected.table if SOURCE in corrected.table else None)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pandas as pd
 
 from annotate.archive.layout import outputs_of_report
 from annotate.errors import ReportError, StorageError, remedy_for
 from annotate.results.corrected import Corrected, apply_corrections
-from annotate.results.corrections import CorrectionRows, parse_corrections
+from annotate.results.corrections import CorrectionRows, parse_corrections, shorten
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl
 
@@ -30,8 +33,7 @@ class CorrectionFiles:
         file = outputs_of_report(path).corrections
         rows = read_corrections(file)
         corrected = apply_corrections(table, rows.corrections)
-        problems = [f"{file.name}: {problem}" for problem in (*rows.problems, *corrected.problems)]
-        return Corrected(corrected.table, tuple(problems), corrected.reviewed)
+        return replace(corrected, problems=(*rows.problems, *corrected.problems))
 
     def exists(self, path: PathOrUrl) -> bool:
         """Return whether there are corrections of the table ``path``; folders of object storage are listed once."""
@@ -44,6 +46,11 @@ class CorrectionFiles:
         if file.parent not in self._folders:
             self._folders[file.parent] = frozenset(entry.name for entry in storage.list_dir(file.parent))
         return file.name in self._folders[file.parent]
+
+
+def remark_on_problems(path: PathOrUrl, problems: Sequence[str]) -> str:
+    """Return a remark on the corrections of the table ``path`` that do not fit; empty if all do."""
+    return f"{outputs_of_report(path).corrections}: {shorten(problems)}. The rest applies" if problems else ""
 
 
 def read_corrections(file: PathOrUrl) -> CorrectionRows:

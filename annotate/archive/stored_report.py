@@ -149,7 +149,8 @@ def _check_report(path: PathOrUrl, meta: Meta, content: bytes | OSError) -> byte
     if isinstance(content, OSError):
         raise _unreadable(path, content)
     if meta.outputs.get(json_safe_name(path)) != hash_content(content):
-        raise ReportError("damaged or cut off (its hash differs from the one in its sidecar)", ANNOTATE_AGAIN, path=path)
+        problem = "edited, damaged or cut off (its hash differs from the one in its sidecar)"
+        raise ReportError(problem, "run `annotate correct` on its video, which keeps what was edited", path=path)
     return content
 
 

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from annotate.cli import console
-from annotate.cli.options import face_filter_options, handle_errors, paths_argument, relative_option, verbosity_options
+from annotate.cli.options import (
+    corrections_option,
+    face_filter_options,
+    handle_errors,
+    paths_argument,
+    relative_option,
+    verbosity_options,
+)
 from annotate.cli.table_output import TABLES, TrialOptions, find_tables, find_trials, output_file, read_tables, trial_options
 from annotate.cli.tables import format_columns, terminal_width
 from annotate.errors import EXIT_FAILED
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--top", metavar="N", type=click.IntRange(1), help="Show the first N rows only; totals include all.")
 @trial_options
 @relative_option
+@corrections_option
 @face_filter_options
 @output_file(TABLES, f"Also write the table to a file ({', '.join(TABLES)}).")
 @verbosity_options
@@ -43,6 +51,7 @@ def summarize(
     top: int | None,
     trials: TrialOptions,
     relative: bool,
+    is_corrected: bool,
     faces: FaceFilter,
     output: Path | None,
     quiet: bool,
@@ -60,9 +69,11 @@ def summarize(
     if output is not None:
         prepare_output(output)
     reports = find_tables(paths, skipped, quiet=quiet)
-    selection = find_trials(trials, reports, skipped, faces=faces, relative=relative, quiet=quiet)
+    selection = find_trials(trials, reports, skipped, faces=faces, relative=relative, is_corrected=is_corrected, quiet=quiet)
     tally = Tally(grouping, None if selection is None else selection.matched)
-    for batch in read_tables(reports, faces, skipped, quiet=quiet, relative=relative, trials=selection):
+    for batch in read_tables(
+        reports, faces, skipped, quiet=quiet, relative=relative, trials=selection, is_corrected=is_corrected
+    ):
         tally.add(batch)
     summary = tally.summary()
     rows = sort_rows(summary.rows, column_name(sort, list(summary.rows.columns)), top)

@@ -38,12 +38,14 @@ Texts = npt.NDArray[Any]
 class Corrected:
     """A table to which corrections were applied, and sentences on those that do not fit it.
 
-    ``reviewed`` has milliseconds of face time by the machine's label and the author's, which may be `EXCLUDE`.
+    ``reviewed`` has milliseconds of face time by the machine's label and the author's, which may be `EXCLUDE`; ``excluded``
+    when excluded times begin, in milliseconds, by ``face_id``.
     """
 
     table: pd.DataFrame
     problems: tuple[str, ...] = ()
     reviewed: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    excluded: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
 
 def apply_corrections(table: pd.DataFrame, corrections: Sequence[Correction]) -> Corrected:
@@ -57,7 +59,7 @@ def apply_corrections(table: pd.DataFrame, corrections: Sequence[Correction]) ->
     faces, names = _Faces(table), class_names_of(table)
     for correction in corrections:
         try:
-            emotion = _resolve(correction.emotion, names)
+            emotion = resolve_label(correction.emotion, names)
             for face_id in faces.of(correction):
                 by_face.setdefault(face_id, []).append(replace(correction, emotion=emotion))
         except ValueError as error:
@@ -66,7 +68,13 @@ def apply_corrections(table: pd.DataFrame, corrections: Sequence[Correction]) ->
     parts = [part for face_id, own in spans.items() for part in faces.divide(face_id, own)]
     if not parts:
         return Corrected(table, tuple(problems))
-    return _rebuild(table, parts, spans, names, problems)
+    excluded = {
+        face_id: [span.start_ms for span, correction in own if correction.emotion == EXCLUDE]
+        for face_id, own in spans.items()
+    }
+    return replace(
+        _rebuild(table, parts, names, problems), excluded={face: starts for face, starts in excluded.items() if starts}
+    )
 
 
 class _Faces:
@@ -192,7 +200,6 @@ def _spans(corrections: Sequence[Correction], problems: list[str]) -> list[tuple
 def _rebuild(
     table: pd.DataFrame,
     parts: Sequence[_Part],
-    spans: Mapping[int, Sequence[tuple[Span, Correction]]],
     names: Sequence[str],
     problems: list[str],
 ) -> Corrected:
@@ -231,7 +238,7 @@ def _set_labels(table: pd.DataFrame, labels: Texts, names: Sequence[str], prefix
         table[f"{prefix}{name}"] = np.where(is_set, (labels == name).astype(float), table[f"{prefix}{name}"])
 
 
-def _resolve(text: str, names: Sequence[str]) -> str:
+def resolve_label(text: str, names: Sequence[str]) -> str:
     """Return the class of a table that a word stands for, or `EXCLUDE`.
 
     Raises:

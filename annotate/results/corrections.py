@@ -252,10 +252,10 @@ def quoted(text: str) -> str:
     return ascii(text[:_MAX_PROBLEM_CHARS]) if not text.isprintable() else repr(text[:_MAX_PROBLEM_CHARS])
 
 
-def remark(problems: Sequence[str], most: int = 3) -> str:
+def shorten(problems: Sequence[str], most: int = 3) -> str:
     """Return sentences in one, with no more than ``most`` of them.
 
-    >>> remark(["line 2: a", "line 3: b"], 1)
+    >>> shorten(["line 2: a", "line 3: b"], 1)
     'line 2: a; and 1 more line'
     """
     more = len(problems) - most
