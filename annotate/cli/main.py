@@ -30,6 +30,7 @@ COMMANDS = {
         "plot": "Draw timelines or a sheet of moments as images",
     },
     "Correct": {
+        "review": "List the segments most worth a look",
         "correct": "Put right what the machine got wrong in a video",
     },
     "Persons": {

@@ -38,6 +38,12 @@ if TYPE_CHECKING:
 )
 @click.option("--sort", metavar="COLUMN", help="Sort by a column: numbers descending, text ascending.")
 @click.option("--top", metavar="N", type=click.IntRange(1), help="Show the first N rows only; totals include all.")
+@click.option(
+    "--corrections",
+    "is_review",
+    is_flag=True,
+    help="Instead: how much of what people reviewed they kept, and the confusion.",
+)
 @trial_options
 @relative_option
 @corrections_option
@@ -49,6 +55,7 @@ def summarize(
     by: str | None,
     sort: str | None,
     top: int | None,
+    is_review: bool,
     trials: TrialOptions,
     relative: bool,
     is_corrected: bool,
@@ -65,6 +72,10 @@ def summarize(
     from annotate.analytics.summary import STAT_COLUMNS, Tally, choose_grouping, sort_rows
     from annotate.cli.summary_tables import column_name, summary_columns
 
+    if is_review:
+        if by or sort or top or trials.path or relative or not is_corrected:
+            raise click.UsageError("--corrections stands alone: it is about all that was reviewed.")
+        return _summarize_reviews(paths, output, quiet=quiet)
     grouping, skipped = choose_grouping(by, has_trials=trials.path is not None), list[SkippedPath]()
     if output is not None:
         prepare_output(output)
@@ -83,4 +94,25 @@ def summarize(
             storage_for(output).write_atomic(output, encode_table(rows, output.suffix.lower(), percent))
         if not (quiet and output is not None):
             console.print_text(format_columns(summary_columns(rows, summary.totals), terminal_width()))
+    return EXIT_FAILED if skipped else 0
+
+
+def _summarize_reviews(paths: Sequence[PathOrUrl], output: Path | None, *, quiet: bool) -> int:
+    """Print how good the machine was where people looked; return the exit status."""
+    from annotate.analytics.export import encode_table
+    from annotate.analytics.face_filter import NO_FILTER
+    from annotate.analytics.reviews import Reviews
+    from annotate.cli.review_tables import review_line, review_tables
+
+    reviews, skipped = Reviews(), list[SkippedPath]()
+    if output is not None:
+        prepare_output(output)
+    for batch in read_tables(find_tables(paths, skipped, quiet=quiet), NO_FILTER, skipped, quiet=quiet):
+        reviews.add(batch)
+    if output is not None:
+        storage_for(output).write_atomic(output, encode_table(reviews.pairs(), output.suffix.lower()))
+    if not (quiet and output is not None):
+        for columns in review_tables(reviews) if reviews.reviewed_s else ():
+            console.print_text(format_columns(columns, terminal_width()) + "\n")
+        console.print_text(review_line(reviews))
     return EXIT_FAILED if skipped else 0

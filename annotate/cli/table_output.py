@@ -145,6 +145,7 @@ def read_tables(
     further: Sequence[str] = (),
     trials: TrialSelection | None = None,
     is_corrected: bool = True,
+    probabilities: bool = False,
 ) -> Iterator[ReportBatch]:
     """Yield the results of tables, with a progress bar; print what is skipped, and append it to ``skipped``.
 
@@ -161,7 +162,7 @@ def read_tables(
     older = lacking = 0
     chosen = reports if trials is None else trials.choose(reports)
     shown = console.progress(chosen, "reports", quiet=quiet)
-    probabilities = needs_probabilities(trials)
+    probabilities = probabilities or needs_probabilities(trials)
     reading = read_reports(
         shown, faces, relative=relative, further=further, probabilities=probabilities, is_corrected=is_corrected
     )
