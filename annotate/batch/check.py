@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from annotate.archive.layout import ARCHIVE_PERSONS, META_ENDING, REPORT_ENDING, is_output, outputs_of_report
 from annotate.archive.scan import ArchiveItem, Scan
 from annotate.errors import ReportError, read_error
-from annotate.results.corrections import shorten
 from annotate.results.meta import Meta, hash_file, is_unchanged, json_safe_name, read_meta
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
@@ -210,6 +209,7 @@ def _check_persons(path: PathOrUrl) -> Iterator[Finding]:
 def _check_corrections(path: PathOrUrl) -> Iterator[Finding]:
     """Yield the problem with a file of corrections, which people may change, if lines of it are none."""
     from annotate.archive.corrections import read_corrections  # loads pandas
+    from annotate.results.corrections import shorten
 
     try:
         problems = read_corrections(path).problems

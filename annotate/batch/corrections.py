@@ -47,7 +47,7 @@ class Edited:
 def edit_corrections(item: ArchiveItem, edit: Edit) -> Edited:
     """Change the corrections of a video, write its unedited formats again, and mark rendered labels as outdated.
 
-    The file is written first and whole, so that what was confirmed is there whatever happens afterwards. A table that
+    The file is written first and whole, so that what was confirmed is there even if the program is killed. A table that
     somebody edited is restored before, and what was changed in it becomes corrections.
 
     Raises:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from annotate.analytics.moments import MomentQuery, moments_in, to_table
 from annotate.analytics.read import ReportBatch, read_reports
+from annotate.archive.corrections import read_corrections
 from annotate.archive.layout import OutputOptions, outputs_of_report
 from annotate.archive.scan import ArchiveItem, scan
 from annotate.archive.stored_report import read_report
@@ -30,6 +33,7 @@ from annotate.results.meta import Render, hash_content, read_meta
 from annotate.results.table import CORRECTION_COLUMNS
 from annotate.span import Span
 from annotate.storage.base import storage_for
+from annotate.storage.names import TEMPORARY_SUFFIX
 from tests.analytics.samples import MOVIE, block, report
 from tests.runs import check
 
@@ -246,3 +250,32 @@ def test_another_run_keeps_people_out(table: Path) -> None:
         assert lock is not None
         with pytest.raises(OutputError):
             edit_corrections(item, adding(lambda _: [ANN]))
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from annotate.archive.scan import scan
+from annotate.batch.corrections import adding, edit_corrections
+from annotate.results.corrections import Correction
+from annotate.span import Span
+(item,) = scan([Path(sys.argv[1])])
+for number in range(1000):
+    edit_corrections(item, adding(lambda _: [Correction(Span(0, 100 + number), "fear", 1, note=str(number))]))
+    print(number, flush=True)
+"""
+
+
+def test_a_killed_program_loses_nothing_that_was_confirmed(table: Path) -> None:
+    list(convert_archive(scan_reports([table.parent]), OutputOptions(("srt",))))
+    with subprocess.Popen([sys.executable, "-c", KILLED, table.parent], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for _ in range(5):
+            process.stdout.readline()
+        process.kill()
+        confirmed_count = 5 + len(process.stdout.read().splitlines())
+    notes = [correction.note for correction in read_corrections(outputs_of_report(table).corrections).corrections]
+    assert notes == [str(number) for number in range(len(notes))]
+    assert confirmed_count <= len(notes) <= confirmed_count + 1
+    assert edit_corrections(item_of(table), undo).before == len(notes)
+    assert [path for path in table.parent.iterdir() if path.name.endswith(TEMPORARY_SUFFIX)] == []
