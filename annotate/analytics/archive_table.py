@@ -14,13 +14,13 @@ from annotate.analytics.read import ReportBatch
 from annotate.analytics.trials import GROUPS, MatchedTrials, trial_numbers
 from annotate.archive.corrections import CorrectionFiles
 from annotate.results.codebook import ColumnEntry, describe
-from annotate.results.corrected import MACHINE
 from annotate.results.intervals import class_order
 from annotate.results.table import (
     APPEARANCE_COLUMNS,
     BLOCK_COLUMNS,
     CORRECTION_COLUMNS,
     INTEGER_COLUMNS,
+    MACHINE,
     MACHINE_EMOTION,
     OWN_COLUMNS,
     SOURCE,

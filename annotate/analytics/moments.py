@@ -14,9 +14,8 @@ from annotate.analytics.read import ReportBatch, ReportSummary
 from annotate.analytics.summary import find_with_trials, read_with_warnings
 from annotate.analytics.trials import GROUPS, MatchedTrials, Trial, Trials, trial_numbers
 from annotate.emotions.labels import resolve_emotion, unknown_emotion_error
-from annotate.results.corrected import AUTHOR, MACHINE
 from annotate.results.persons import Person
-from annotate.results.table import MACHINE_EMOTION, SOURCE, number_runs
+from annotate.results.table import AUTHOR, MACHINE, MACHINE_EMOTION, SOURCE, number_runs
 from annotate.span import MS_PER_S, Span
 
 

@@ -22,12 +22,13 @@ from annotate.archive.layout import outputs_of_report
 from annotate.archive.persons import PersonFiles
 from annotate.archive.stored_report import ANNOTATE_AGAIN, MAX_DURATION_S, check_content, check_value_ranges, video_beside
 from annotate.errors import ReportError
-from annotate.results.corrected import AUTHOR, MACHINE
 from annotate.results.meta import Meta, json_safe_text
 from annotate.results.persons import Person, persons_in
 from annotate.results.table import (
     APPEARANCE_COLUMNS,
+    AUTHOR,
     CORRECTION_COLUMNS,
+    MACHINE,
     MACHINE_CONFIDENCE,
     MACHINE_EMOTION,
     PERSON,

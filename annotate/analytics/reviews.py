@@ -11,10 +11,9 @@ import pandas as pd
 
 from annotate.analytics.moments import Moment, to_table
 from annotate.analytics.read import ReportBatch, ReportSummary, probability_column
-from annotate.results.corrected import AUTHOR
 from annotate.results.corrections import EXCLUDE
 from annotate.results.intervals import class_order
-from annotate.results.table import SOURCE, number_runs
+from annotate.results.table import AUTHOR, SOURCE, number_runs
 from annotate.span import MS_PER_S, Span
 
 Floats = npt.NDArray[np.float64]

@@ -19,8 +19,7 @@ from annotate.archive.discover import without_extension
 from annotate.emotions.labels import resolve_emotion
 from annotate.errors import SettingsError
 from annotate.results.baseline import MIN_BASELINE_BLOCKS, Floats, log_ratios, reference
-from annotate.results.corrected import AUTHOR, MACHINE
-from annotate.results.table import SOURCE, Integers
+from annotate.results.table import AUTHOR, MACHINE, SOURCE, Integers
 from annotate.storage.values import PathOrUrl
 from annotate.text import counted
 

@@ -12,7 +12,7 @@ from annotate.analytics.moments import Moment
 from annotate.analytics.summary import STAT_COLUMNS
 from annotate.cli.tables import Column, shortest_words
 from annotate.errors import SettingsError
-from annotate.results.corrected import MACHINE
+from annotate.results.table import MACHINE
 from annotate.text import clock, printable, suggest
 
 TOTAL = "total"

@@ -16,6 +16,8 @@ from annotate.faces.box import Box, pairwise_iou
 from annotate.results.corrections import BOX_COLUMNS, EXCLUDE, Correction, quoted
 from annotate.results.persons import MIN_BOX_IOU, persons_in
 from annotate.results.table import (
+    AUTHOR,
+    MACHINE,
     MACHINE_CONFIDENCE,
     MACHINE_EMOTION,
     RELATIVE_PREFIX,
@@ -27,9 +29,6 @@ from annotate.results.table import (
 )
 from annotate.span import MS_PER_S, Span
 from annotate.text import suggest
-
-MACHINE, AUTHOR = "machine", "author"
-"""Values of `SOURCE`."""
 
 Texts = npt.NDArray[Any]
 

@@ -54,6 +54,9 @@ PERSON, NAME = "person", "name"
 is never in the file, but in the table as it is read (`annotate.results.persons`)."""
 
 SOURCE, MACHINE_EMOTION, MACHINE_CONFIDENCE = "source", "machine_emotion", "machine_confidence"
+MACHINE, AUTHOR = "machine", "author"
+"""Values of `SOURCE`."""
+
 CORRECTION_COLUMNS = (SOURCE, MACHINE_EMOTION, MACHINE_CONFIDENCE)
 """Columns after those, also never in the file: who says what the row says, machine or author, and what the machine said
 (`annotate.results.corrections`); only where people corrected something."""

@@ -13,9 +13,8 @@ from annotate.archive.stored_report import read_item_report
 from annotate.archive.validity import current_meta
 from annotate.errors import ReportError
 from annotate.faces.box import Box
-from annotate.results.corrected import AUTHOR
 from annotate.results.report import Report
-from annotate.results.table import OWN_COLUMNS, SOURCE
+from annotate.results.table import AUTHOR, OWN_COLUMNS, SOURCE
 from annotate.span import MS_PER_S, Span
 from annotate.storage.base import storage_for
 from annotate.training.dataset.labels import LabeledClip, LabelTable, Omission, OmissionKind, parse_emotion
