@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,13 +12,18 @@ import pandas as pd
 
 from annotate.analytics.read import ReportBatch
 from annotate.analytics.trials import GROUPS, MatchedTrials, trial_numbers
+from annotate.archive.corrections import CorrectionFiles
 from annotate.results.codebook import ColumnEntry, describe
 from annotate.results.intervals import class_order
 from annotate.results.table import (
     APPEARANCE_COLUMNS,
     BLOCK_COLUMNS,
+    CORRECTION_COLUMNS,
     INTEGER_COLUMNS,
+    MACHINE,
+    MACHINE_EMOTION,
     OWN_COLUMNS,
+    SOURCE,
     TEXT_COLUMNS,
     class_columns,
     has_relative,
@@ -47,7 +52,7 @@ class ArchiveColumns:
     @property
     def further(self) -> tuple[str, ...]:
         """Columns to read beside the usual ones of blocks."""
-        usual = ("face_id", "emotion", "confidence", *OWN_COLUMNS)
+        usual = ("face_id", "emotion", "confidence", *OWN_COLUMNS, *CORRECTION_COLUMNS)
         return tuple(name for name in self.blocks if name not in usual)
 
     def codebook(self) -> list[ColumnEntry]:
@@ -55,8 +60,13 @@ class ArchiveColumns:
         return list(describe(self.names, [name for column, name in self.trials.items() if column not in GROUPS]))
 
 
-def find_columns(reports: Iterable[PathOrUrl], trials: MatchedTrials | None = None) -> ArchiveColumns:
-    """Return the columns that any of the tables has; only their first lines are read. What cannot be read is left out."""
+def find_columns(
+    reports: Sequence[PathOrUrl], trials: MatchedTrials | None = None, *, is_corrected: bool = True
+) -> ArchiveColumns:
+    """Return the columns that any of the tables has; only their first lines are read. What cannot be read is left out.
+
+    There are `CORRECTION_COLUMNS` if corrections by people are applied and any table has some.
+    """
     classes: dict[str, None] = {}
     is_relative = False
     for header in {line for line in map(_first_line, reports) if line}:
@@ -65,7 +75,9 @@ def find_columns(reports: Iterable[PathOrUrl], trials: MatchedTrials | None = No
         is_relative |= has_relative(columns)
     names = sorted(classes, key=class_order)
     relative = relative_columns(names) if is_relative else ()
-    blocks = (*BLOCK_COLUMNS, *names, *APPEARANCE_COLUMNS, *OWN_COLUMNS, *relative)
+    files = CorrectionFiles(is_applied=is_corrected)
+    corrections = CORRECTION_COLUMNS if any(map(files.exists, reports)) else ()
+    blocks = (*BLOCK_COLUMNS, *names, *APPEARANCE_COLUMNS, *OWN_COLUMNS, *relative, *corrections)
     own = {} if trials is None else {name: name for name in GROUPS}
     for name in () if trials is None else trials.trials.further:
         own[name] = name if name not in (*blocks, "video", "older") else f"trial_{name}"
@@ -89,12 +101,14 @@ def to_rows(batch: ReportBatch, columns: ArchiveColumns, trials: MatchedTrials |
         for column, name in columns.trials.items():
             texts = {key: trial.group(column) if column in GROUPS else trial.further[column] for key, trial in found.items()}
             values[name] = _texts(texts, trial_numbers(blocks))
+    if SOURCE in columns.blocks and SOURCE not in blocks:  # none of this batch was corrected
+        blocks = blocks.assign(source=MACHINE, machine_emotion=blocks["emotion"], machine_confidence=blocks["confidence"])
     for name in columns.blocks:
         if name in OWN_COLUMNS:
             values[name] = blocks["start_ms" if name == OWN_COLUMNS[0] else "end_ms"].to_numpy() / MS_PER_S
         elif name in INTEGER_COLUMNS:
             values[name] = blocks[name].astype("Int64").array
-        elif name in TEXT_COLUMNS:
+        elif name in (*TEXT_COLUMNS, SOURCE, MACHINE_EMOTION):
             values[name] = blocks[name].astype("string").array
         else:
             values[name] = blocks[name].to_numpy(float)

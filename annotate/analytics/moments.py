@@ -15,7 +15,7 @@ from annotate.analytics.summary import find_with_trials, read_with_warnings
 from annotate.analytics.trials import GROUPS, MatchedTrials, Trial, Trials, trial_numbers
 from annotate.emotions.labels import resolve_emotion, unknown_emotion_error
 from annotate.results.persons import Person
-from annotate.results.table import number_runs
+from annotate.results.table import AUTHOR, MACHINE, MACHINE_EMOTION, SOURCE, number_runs
 from annotate.span import MS_PER_S, Span
 
 
@@ -44,6 +44,9 @@ class Moment:
     emotion: str
     confidence: float
     trial: Trial | None = None
+    source: str = MACHINE
+    """Who says so: the machine, or the author of a correction, with what the machine says most of the time beside it."""
+    machine_emotion: str = ""
 
     @property
     def person(self) -> Person:
@@ -64,7 +67,7 @@ def moments_in(batch: ReportBatch, query: MomentQuery, trials: MatchedTrials | N
     if query.persons:
         matches &= _has_person(batch, query.persons)
     trial = trial_numbers(blocks)
-    keys = (blocks["report"], blocks["face_id"], blocks["emotion"].cat.codes, matches)
+    keys = (blocks["report"], blocks["face_id"], blocks["emotion"].cat.codes, matches, _excluded_before(batch))
     matching = blocks.assign(trial=trial, run=number_runs(trial, *(key.to_numpy() for key in keys)))[matches]
     matching["time_ms"] = matching["end_ms"] - matching["start_ms"]
     matching["weighted"] = matching["confidence"] * matching["time_ms"]
@@ -83,8 +86,33 @@ def moments_in(batch: ReportBatch, query: MomentQuery, trials: MatchedTrials | N
     confidences = (runs["weighted"] / runs["time_ms"]).round(4)
     by_number = {own.number: own for own in trials.found} if trials is not None else {}
     columns = [runs[name].tolist() for name in ("report", "face_id", "start_ms", "end_ms", "emotion", "trial")]
-    for number, face_id, start_ms, end_ms, emotion, own, confidence in zip(*columns, confidences.tolist(), strict=True):
-        yield Moment(batch.reports[number], face_id, Span(start_ms, end_ms), emotion, confidence, by_number.get(own))
+    said = _said_by(matching).reindex(runs.index)
+    rows = zip(*columns, confidences.tolist(), *(said[name].tolist() for name in said), strict=True)
+    for number, face_id, start_ms, end_ms, emotion, own, confidence, source, machine in rows:
+        span = Span(start_ms, end_ms)
+        yield Moment(batch.reports[number], face_id, span, emotion, confidence, by_number.get(own), source, machine)
+
+
+def _said_by(matching: pd.DataFrame) -> pd.DataFrame:
+    """Return for each run whether a person said any of it, and what the machine says for most of its time."""
+    if SOURCE not in matching:
+        first = matching.drop_duplicates("run").set_index("run")
+        return pd.DataFrame({SOURCE: MACHINE, MACHINE_EMOTION: first["emotion"].astype(str)})
+    times_ms = matching.groupby(["run", MACHINE_EMOTION])["time_ms"].sum().sort_values(kind="stable").reset_index()
+    machine = times_ms.drop_duplicates("run", keep="last").set_index("run")[MACHINE_EMOTION]
+    sources = matching.groupby("run")[SOURCE].agg(lambda own: AUTHOR if (own == AUTHOR).any() else MACHINE)
+    return pd.DataFrame({SOURCE: sources, MACHINE_EMOTION: machine})
+
+
+def _excluded_before(batch: ReportBatch) -> pd.Series[int]:
+    """Return for each block how many times of its face before it people excluded: a moment ends there."""
+    blocks = batch.blocks
+    counts = pd.Series(0, index=blocks.index)
+    for number, report in batch.reports.items():
+        for face_id, starts_ms in report.excluded.items():
+            own = (blocks["report"] == number) & (blocks["face_id"] == face_id)
+            counts[own] = np.searchsorted(np.array(starts_ms), blocks["start_ms"][own])
+    return counts
 
 
 def _has_emotion(batch: ReportBatch, emotions: Collection[str]) -> pd.Series[bool]:
@@ -115,7 +143,8 @@ def _has_person(batch: ReportBatch, persons: Collection[str]) -> pd.Series[bool]
 def to_table(moments: Sequence[Moment], trials: Trials | None = None) -> pd.DataFrame:
     """Return a table with one row per moment and times in seconds.
 
-    If persons were told apart, the columns ``person``, 0 if unknown, and ``name`` follow; with ``trials``, then theirs.
+    If persons were told apart, the columns ``person``, 0 if unknown, and ``name`` follow; if people corrected anything,
+    ``source`` and ``machine_emotion``; with ``trials``, then theirs.
     """
     spans = [moment.span for moment in moments]
     table = pd.DataFrame(
@@ -133,6 +162,9 @@ def to_table(moments: Sequence[Moment], trials: Trials | None = None) -> pd.Data
     if any(moment.report.persons for moment in moments):
         table["person"] = np.array([moment.person.number for moment in moments], dtype=np.int64)
         table["name"] = pd.Series([moment.person.name for moment in moments], dtype=str)
+    if any(moment.report.is_corrected for moment in moments):
+        table[SOURCE] = pd.Series([moment.source for moment in moments], dtype=str)
+        table[MACHINE_EMOTION] = pd.Series([moment.machine_emotion for moment in moments], dtype=str)
     if trials is not None:
         own = [moment.trial for moment in moments if moment.trial is not None]
         for name in GROUPS:
@@ -172,7 +204,8 @@ def find_moments(
     Returns:
         A table with the columns ``video``, ``face_id``, ``start_time``, ``end_time``, ``duration_s`` (in seconds),
         ``emotion``, ``confidence`` and ``older`` (whether an older analysis version made the table), and ``person`` and
-        ``name`` if persons were told apart. Tables are skipped as
+        ``name`` if persons were told apart, and ``source`` and
+        ``machine_emotion`` if people corrected anything. Tables are skipped as
         by `annotate.summarize`, each with a `UserWarning`.
 
     Raises:

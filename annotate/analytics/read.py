@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from annotate.analytics.face_filter import NO_FILTER, FaceFilter
+from annotate.archive.corrections import CorrectionFiles
 from annotate.archive.layout import outputs_of_report
 from annotate.archive.persons import PersonFiles
 from annotate.archive.stored_report import ANNOTATE_AGAIN, MAX_DURATION_S, check_content, check_value_ranges, video_beside
@@ -25,8 +26,14 @@ from annotate.results.meta import Meta, json_safe_text
 from annotate.results.persons import Person, persons_in
 from annotate.results.table import (
     APPEARANCE_COLUMNS,
+    AUTHOR,
+    CORRECTION_COLUMNS,
+    MACHINE,
+    MACHINE_CONFIDENCE,
+    MACHINE_EMOTION,
     PERSON,
     RELATIVE_PREFIX,
+    SOURCE,
     TEXT_COLUMNS,
     class_columns,
     clip_starts,
@@ -84,6 +91,21 @@ class ReportSummary:
     persons_file: str = ""
     """The file of an archive that numbers them, empty if they are numbered in this video alone."""
 
+    reviewed: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Milliseconds of face time that people corrected or confirmed, by the machine's label and theirs, as
+    `annotate.results.corrected.Corrected` has it; none if corrections are not applied."""
+
+    excluded: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    """Milliseconds at which times begin that people excluded, in order, by ``face_id``."""
+
+    problems: tuple[str, ...] = ()
+    """Sentences on corrections that do not fit."""
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether corrections were applied to its table."""
+        return bool(self.reviewed)
+
     @property
     def people(self) -> int:
         """The number of persons among its face tracks."""
@@ -104,7 +126,7 @@ class ReportBatch:
     ``blocks`` has one row per block, without the time that the previous block of the face covers
     (`annotate.results.intervals`): ``report``, ``face_id``, ``start_ms``, ``end_ms``, ``emotion``, ``confidence``. Rows are
     ordered by report, face and time; blocks that are covered completely, or do not pass the filter, are left out. Further
-    columns follow if `read_reports` is asked for them.
+    columns follow if `read_reports` is asked for them, and `CORRECTION_COLUMNS` if one of the reports was corrected.
     """
 
     reports: dict[int, ReportSummary]
@@ -128,6 +150,16 @@ class _RawReport:
     header: bytes
     rows: bytes
     meta: Meta
+    table: pd.DataFrame | None = None
+    """The table if it is parsed already, since it was corrected."""
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The files beside tables that people wrote."""
+
+    persons: PersonFiles
+    corrections: CorrectionFiles
 
 
 def read_reports(
@@ -137,6 +169,7 @@ def read_reports(
     relative: bool = False,
     further: Sequence[str] = (),
     probabilities: bool = False,
+    is_corrected: bool = True,
 ) -> Iterator[ReportBatch | SkippedPath]:
     """Yield intact reports of this or an older analysis version in batches of bounded size, else a `SkippedPath`.
 
@@ -144,11 +177,12 @@ def read_reports(
     confidence are those relative to the face's baseline; tables without baselines are skipped, and blocks without left out.
     ``further`` are more columns to read; where a table lacks one, its numbers are NaN and its texts empty. With
     ``probabilities``, those of the classes are read too, as `probability_column`; NaN where a model lacks a class.
+    Corrections by people are applied unless ``is_corrected`` is false.
     """
     wanted = _Wanted(faces, relative, tuple(further), probabilities)
     pending: list[_RawReport] = []
     size_bytes = 0
-    files = PersonFiles()
+    files = _Files(PersonFiles(), CorrectionFiles(is_applied=is_corrected))
     for number, (path, meta, report) in enumerate(_read_files(paths)):
         try:
             raw = _unpack(number, path, *check_content(path, meta, report))
@@ -201,22 +235,29 @@ def _unpack(number: int, path: PathOrUrl, meta: Meta, content: bytes) -> _RawRep
     return _RawReport(number, summary, header, rows, meta)
 
 
-def _parse(raw_reports: Sequence[_RawReport], wanted: _Wanted, files: PersonFiles) -> Iterator[ReportBatch | SkippedPath]:
+def _parse(raw_reports: Sequence[_RawReport], wanted: _Wanted, files: _Files) -> Iterator[ReportBatch | SkippedPath]:
     """Parse reports with the same header together; if that fails, one by one, to find the damaged ones.
 
-    Reports with persons are parsed once more, for these.
+    Reports with persons are parsed once more, for these, and those with corrections by themselves.
     """
     kept = []
     for raw in raw_reports:
         try:
-            kept.append(_with_persons(raw, files))
+            kept.append(_as_people_say(raw, files))
         except ReportError as error:
             yield SkippedPath(raw.report.path, error.reason)
     raw_reports = kept
     by_header: dict[bytes, list[_RawReport]] = {}
+    reports, tables = dict[int, ReportSummary](), list[pd.DataFrame]()
     for raw in raw_reports:
-        by_header.setdefault(raw.header, []).append(raw)
-    reports, tables = {}, []
+        if raw.table is None:
+            by_header.setdefault(raw.header, []).append(raw)
+            continue
+        try:
+            tables.append(_select(raw.table.assign(report=raw.number), raw.report, wanted))
+            reports[raw.number] = raw.report
+        except ValueError as error:
+            yield SkippedPath(raw.report.path, f"not a table of annotate ({error})", ANNOTATE_AGAIN)
     for group in by_header.values():
         try:
             tables.append(_parse_together(group, wanted))
@@ -234,23 +275,29 @@ def _parse(raw_reports: Sequence[_RawReport], wanted: _Wanted, files: PersonFile
         yield ReportBatch(dict(sorted(reports.items())), _clip_overlaps(pd.concat(tables, ignore_index=True), wanted))
 
 
-def _with_persons(raw: _RawReport, files: PersonFiles) -> _RawReport:
-    """Return a report with the persons of its face tracks.
+def _as_people_say(raw: _RawReport, files: _Files) -> _RawReport:
+    """Return a report with the persons of its face tracks and the corrections of its table, if there are any.
 
     Raises:
-        ReportError: a file of persons is damaged.
+        ReportError: a file of persons is damaged, or one of corrections cannot be read.
     """
-    if not raw.meta.persons and not raw.header.endswith(f",{PERSON}".encode()):
+    path = raw.report.path
+    has_persons = bool(raw.meta.persons) or raw.header.endswith(f",{PERSON}".encode())
+    if not has_persons and not files.corrections.exists(path):
         return raw
     try:
         table = parse_table(raw.header + b"\n" + raw.rows, is_older=raw.report.is_older)
     except ValueError:
         return raw  # which is reported when it is parsed
-    path = raw.report.path
-    rows = files.rows(path, raw.meta)
-    persons = persons_in(files.apply(table, path, raw.meta))
-    shared = str(files.file_of(path, raw.meta)) if rows and rows[0].video else ""
-    return replace(raw, report=replace(raw.report, persons=persons, persons_file=shared))
+    report = raw.report
+    if has_persons:
+        table = files.persons.apply(table, path, raw.meta)
+        rows = files.persons.rows(path, raw.meta)
+        shared = str(files.persons.file_of(path, raw.meta)) if rows and rows[0].video else ""
+        report = replace(report, persons=persons_in(table), persons_file=shared)
+    corrected = files.corrections.apply(table, path)
+    report = replace(report, reviewed=corrected.reviewed, excluded=corrected.excluded, problems=corrected.problems)
+    return replace(raw, report=report, table=corrected.table if SOURCE in corrected.table else None)
 
 
 def _parse_together(raw_reports: Sequence[_RawReport], wanted: _Wanted) -> pd.DataFrame:
@@ -295,12 +342,17 @@ def _choose_columns(table: pd.DataFrame, relative: bool) -> pd.DataFrame:
 
 def _clip_overlaps(table: pd.DataFrame, wanted: _Wanted) -> pd.DataFrame:
     """Return `ReportBatch.blocks` from parsed tables."""
+    if SOURCE in table:
+        machine = {SOURCE: MACHINE, MACHINE_EMOTION: table["emotion"].astype(str), MACHINE_CONFIDENCE: table["confidence"]}
+        is_author = table[SOURCE].eq(AUTHOR)
+        table = table.assign(**{name: table[name].where(is_author, value) for name, value in machine.items()})
     ordered = table.sort_values(["report", "face_id", "start_time", "block"])
     end_ms = (ordered["end_time"] * MS_PER_S).round().to_numpy(np.int64)
     unclipped_ms = (ordered["start_time"] * MS_PER_S).round().to_numpy(np.int64)
     faces = number_runs(ordered["report"].to_numpy(), ordered["face_id"].to_numpy())
     start_ms = clip_starts(faces, unclipped_ms, end_ms)
     columns = ["report", "face_id", "start_ms", "end_ms", "emotion", "confidence", *wanted.further]
+    columns += [name for name in CORRECTION_COLUMNS if name in ordered]
     columns += [
         name for name in map(str, ordered.columns) if wanted.probabilities and name.startswith(probability_column(""))
     ]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
 from annotate.analytics.face_filter import NO_FILTER, FaceFilter
 from annotate.analytics.read import ReportBatch, probability_column, read_reports
@@ -18,7 +19,7 @@ from annotate.archive.discover import without_extension
 from annotate.emotions.labels import resolve_emotion
 from annotate.errors import SettingsError
 from annotate.results.baseline import MIN_BASELINE_BLOCKS, Floats, log_ratios, reference
-from annotate.results.table import Integers
+from annotate.results.table import AUTHOR, MACHINE, SOURCE, Integers
 from annotate.storage.values import PathOrUrl
 from annotate.text import counted
 
@@ -51,7 +52,8 @@ class TrialBaselines:
 
     def add(self, batch: ReportBatch) -> None:
         """Add the blocks of baseline trials in a batch."""
-        restricted = self.matched.restrict(batch)
+        machine = batch if SOURCE not in batch.blocks else ReportBatch(batch.reports, _by_machine(batch.blocks))
+        restricted = self.matched.restrict(machine)
         trials = {trial.number: trial for trial in self.matched.found if self._is_baseline(trial)}
         for number, rows in _rows_by_trial(restricted).items():
             if number in trials:
@@ -78,6 +80,9 @@ class TrialBaselines:
                 emotions[rows] = np.array(names, object)[relative.argmax(axis=1)]
                 confidence[rows] = relative.max(axis=1).round(_DECIMALS)
                 has_baseline[rows] = True
+        if SOURCE in blocks:  # what people say stands
+            is_author = (blocks[SOURCE] == AUTHOR).to_numpy()
+            emotions[is_author], confidence[is_author] = blocks["emotion"].to_numpy(object)[is_author], 1.0
         rated = blocks.assign(emotion=emotions, confidence=confidence).astype({"emotion": "category"})
         return ReportBatch(batch.reports, rated[has_baseline].reset_index(drop=True))
 
@@ -102,6 +107,11 @@ class TrialBaselines:
         return _participant(trial), class_names
 
 
+def _by_machine(blocks: pd.DataFrame) -> pd.DataFrame:
+    """Return the blocks that nobody corrected: others have no probabilities to take a baseline from."""
+    return blocks[blocks[SOURCE] == MACHINE].reset_index(drop=True)
+
+
 def _participant(trial: Trial) -> str:
     """Return the participant of a trial, or else its video."""
     return trial.participant or without_extension(trial.video).casefold()
@@ -121,7 +131,12 @@ def _log_ratios(batch: ReportBatch, rows: Integers) -> tuple[tuple[str, ...], Fl
 
 
 def select_trials(
-    path: PathOrUrl, baseline: str | None, reports: Sequence[PathOrUrl], faces: FaceFilter = NO_FILTER
+    path: PathOrUrl,
+    baseline: str | None,
+    reports: Sequence[PathOrUrl],
+    faces: FaceFilter = NO_FILTER,
+    *,
+    is_corrected: bool = True,
 ) -> TrialSelection:
     """Return the trials of a table for ``reports``; read these for baselines if a ``baseline`` trial or condition is named.
 
@@ -134,7 +149,7 @@ def select_trials(
         return TrialSelection(matched)
     baselines = TrialBaselines(matched, baseline)
     chosen = [report for report in reports if report in matched.by_report]
-    for batch in read_reports(chosen, faces, probabilities=True):
+    for batch in read_reports(chosen, faces, probabilities=True, is_corrected=is_corrected):
         if isinstance(batch, ReportBatch):
             baselines.add(batch)
     matched.remarks += baselines.remarks()
@@ -154,7 +169,8 @@ class TrialSelection:
 
     def apply(self, batch: ReportBatch) -> ReportBatch:
         """Return the blocks in trials, with the column ``trial``; read with probabilities if there are baselines."""
-        restricted = self.matched.restrict(batch)
+        machine = batch if SOURCE not in batch.blocks else ReportBatch(batch.reports, _by_machine(batch.blocks))
+        restricted = self.matched.restrict(machine)
         return restricted if self.baselines is None else self.baselines.apply(restricted)
 
 

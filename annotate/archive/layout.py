@@ -21,12 +21,13 @@ OUTPUT_MARK = ".emotions"
 
 REPORT_ENDING, META_ENDING = f"{OUTPUT_MARK}.csv", SIDECAR_ENDING
 BOXES_ENDING = f"{OUTPUT_MARK}.boxes.csv"
+CORRECTIONS_ENDING = f"{OUTPUT_MARK}.corrections.csv"
 DESCRIPTORS_ENDING = f"{OUTPUT_MARK}.descriptors.npz"
 
 ARCHIVE_PERSONS = f"archive{PERSONS_ENDING}"
 """Name of the file with the persons of an archive, in its root."""
 
-_PARTS = r"(\.(meta|(boxes|soft)(\.[a-z]{2,3})?|blurred|labels|persons|descriptors|[a-z]{2,3}))?"
+_PARTS = r"(\.(meta|(boxes|soft)(\.[a-z]{2,3})?|blurred|labels|persons|corrections|descriptors|[a-z]{2,3}))?"
 _OUTPUT_NAME = re.compile(re.escape(OUTPUT_MARK) + _PARTS + r"\.[^.]+$")
 
 _KEPT_NAME = re.compile(r"\.bak-\d+$")
@@ -48,6 +49,8 @@ class OutputOptions:
     formats: tuple[str, ...] = DEFAULT_FORMATS
     language: str = "en"
     force: bool = False
+    is_corrected: bool = True
+    """Whether corrections by people are applied to tables."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,11 @@ class Outputs:
     def persons(self) -> PathOrUrl:
         """The persons of its face tracks, as people decided."""
         return self._named(PERSONS_ENDING)
+
+    @property
+    def corrections(self) -> PathOrUrl:
+        """What people corrected in the table."""
+        return self._named(CORRECTIONS_ENDING)
 
     @property
     def descriptors(self) -> PathOrUrl:

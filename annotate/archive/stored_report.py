@@ -6,6 +6,7 @@ import unicodedata
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from annotate.archive.corrections import CorrectionFiles
 from annotate.archive.layout import REPORT_ENDING, outputs_of_report
 from annotate.archive.persons import PersonFiles
 from annotate.archive.scan import ArchiveItem
@@ -39,23 +40,28 @@ def read_current_report(item: ArchiveItem) -> Report:
     return read_item_report(item, current_meta(item))
 
 
-def read_item_report(item: ArchiveItem, meta: Meta) -> Report:
+def read_item_report(item: ArchiveItem, meta: Meta, *, is_corrected: bool = True) -> Report:
     """Return the report of a video with the sidecar ``meta``. Raise as `read_report` does."""
     folder = item.outputs.base.parent
-    return _read(item.outputs.csv, meta, storage_for(item.video).relative(item.video, folder), with_boxes=True)
+    video = storage_for(item.video).relative(item.video, folder)
+    return _read(item.outputs.csv, meta, video, with_boxes=True, is_corrected=is_corrected)
 
 
-def read_report(path: PathOrUrl, *, with_boxes: bool = True, persons: PersonFiles | None = None) -> Report:
+def read_report(
+    path: PathOrUrl, *, with_boxes: bool = True, persons: PersonFiles | None = None, is_corrected: bool = True
+) -> Report:
     """Return the report with the table ``path``, which is beside the video.
 
-    Pass the same ``persons`` to several calls to read the file of an archive only once.
+    Pass the same ``persons`` to several calls to read the file of an archive only once. Corrections by people are applied
+    unless ``is_corrected`` is false.
 
     Raises:
         ReportError: the table, or the boxes file if ``with_boxes``, is damaged, or it is of a later analysis version; or a
             file of persons that applies to it is damaged.
     """
     meta = _check_meta(path, *storage_for(path).read_many([outputs_of_report(path).meta]))
-    return _read(path, meta, video_beside(path, meta).name, with_boxes=with_boxes, persons=persons)
+    video = video_beside(path, meta).name
+    return _read(path, meta, video, with_boxes=with_boxes, persons=persons, is_corrected=is_corrected)
 
 
 def check_content(path: PathOrUrl, meta: bytes | OSError, report: bytes | OSError) -> tuple[Meta, bytes]:
@@ -105,7 +111,15 @@ def check_value_ranges(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _read(path: PathOrUrl, meta: Meta, video: str, *, with_boxes: bool, persons: PersonFiles | None = None) -> Report:
+def _read(
+    path: PathOrUrl,
+    meta: Meta,
+    video: str,
+    *,
+    with_boxes: bool,
+    persons: PersonFiles | None = None,
+    is_corrected: bool = True,
+) -> Report:
     storage, boxes_path = storage_for(path), outputs_of_report(path).boxes
     boxes_hash = meta.outputs.get(json_safe_name(boxes_path)) if with_boxes else None
     report, *boxes = storage.read_many([path, boxes_path] if boxes_hash is not None else [path])
@@ -116,8 +130,9 @@ def _read(path: PathOrUrl, meta: Meta, video: str, *, with_boxes: bool, persons:
     except ValueError as error:
         raise ReportError(f"not a table of annotate ({error})", ANNOTATE_AGAIN, path=path) from None
     table = (persons or PersonFiles()).apply(table, path, meta)
+    corrected = CorrectionFiles(is_applied=is_corrected).apply(table, path)
     trajectories = BoxTrajectories(()) if boxes_hash is None else _check_boxes(boxes_path, boxes[0], boxes_hash)
-    return Report(table, meta, trajectories, video)
+    return Report(corrected.table, meta, trajectories, video, corrected.problems)
 
 
 def _check_meta(path: PathOrUrl, content: bytes | OSError) -> Meta:
@@ -136,7 +151,8 @@ def _check_report(path: PathOrUrl, meta: Meta, content: bytes | OSError) -> byte
     if isinstance(content, OSError):
         raise _unreadable(path, content)
     if meta.outputs.get(json_safe_name(path)) != hash_content(content):
-        raise ReportError("damaged or cut off (its hash differs from the one in its sidecar)", ANNOTATE_AGAIN, path=path)
+        problem = "edited, damaged or cut off (its hash differs from the one in its sidecar)"
+        raise ReportError(problem, "run `annotate correct` on its video, which keeps what was edited", path=path)
     return content
 
 

@@ -13,6 +13,9 @@ from annotate.storage.values import PathOrUrl
 LATER_VERSION, UPDATE = "made by a later analysis version", "update annotate"
 """Problem and remedy of a report that this program cannot read."""
 
+TABLE_CHANGED = "its table was changed"
+"""Problem of a report that somebody edited."""
+
 
 def find_damage(meta: Meta, outputs: Outputs) -> str:
     """Return how the table or the boxes file differs from the sidecar; empty if both are intact.
@@ -25,7 +28,7 @@ def find_damage(meta: Meta, outputs: Outputs) -> str:
             return f"its {name} was deleted"
         expected_hash = meta.outputs.get(json_safe_name(path))
         if expected_hash is not None and expected_hash != hash_content(storage_for(path).read(path)):
-            return f"its {name} was changed"
+            return TABLE_CHANGED if path == outputs.csv else f"its {name} was changed"
     return ""
 
 
@@ -66,5 +69,7 @@ def current_meta(item: ArchiveItem) -> Meta:
     if item.stat is not None and not is_unchanged(meta.source, video, item.stat):
         problem = "the video has changed since it was annotated"
     if problem:
-        raise ReportError(problem, f"run `annotate --force {video}` first", path=outputs.csv)
+        is_edited = problem == TABLE_CHANGED
+        command = f"annotate correct {video}" if is_edited else f"annotate --force {video}"
+        raise ReportError(problem, f"run `{command}` first", path=outputs.csv)
     return meta

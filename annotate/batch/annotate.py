@@ -11,6 +11,7 @@ from annotate.analysis.annotation import Annotation
 from annotate.analysis.chunks import ChunkItem
 from annotate.analysis.parallel import analyze, count_chunks, merge_chunks, sort_annotations
 from annotate.analysis.pipeline import Analysis
+from annotate.archive.corrections import CorrectionFiles, remark_on_problems
 from annotate.archive.persons import PersonFiles
 from annotate.archive.stored_report import read_item_report
 from annotate.batch.job import AnnotateJob, Outcome, Status, WorkContext, remarks_on
@@ -100,12 +101,14 @@ def _annotate_locked(job: AnnotateJob, context: WorkContext, lock: Lock, chunks:
     storage_for(outputs.meta).delete(outputs.meta)
     writer = OutputWriter(outputs, item.meta, lock)
     meta = write_report(report, writer)
-    shown = replace(report, meta=meta, table=PersonFiles().apply(report.table, outputs.csv, meta))
+    corrected = CorrectionFiles().apply(PersonFiles().apply(report.table, outputs.csv, meta), outputs.csv)
+    shown = replace(report, meta=meta, table=corrected.table)
     meta = write_tracks(shown, tuple(outputs.tracks(options)), options.language, writer)
     lock.confirm()
     write_sidecar(meta, outputs, lock)
     writer.delete_outdated(meta)
-    remarks = "; ".join(filter(None, (meta.damage.statement(), *writer.kept)))
+    remark = remark_on_problems(outputs.csv, corrected.problems)
+    remarks = "; ".join(filter(None, (meta.damage.statement(), *writer.kept, remark)))
     status = Status.ANNOTATED if meta.faces else Status.NO_FACES
     emotion = dominant_emotion(report.blocks)
     return Outcome(
@@ -159,13 +162,13 @@ def _convert(job: AnnotateJob, decision: Decision, lock: Lock) -> Outcome:
     assert meta is not None
     if decision.action is Action.SKIP:
         return Outcome.skipped(job.path, meta)
-    report = read_item_report(job.item, meta)
+    report = read_item_report(job.item, meta, is_corrected=job.options.is_corrected)
     writer = OutputWriter(job.outputs, meta, lock)
     meta = add_tracks(report, decision.missing, job.options.language, writer)
     meta = rename_in_tracks(replace(report, meta=meta), writer)
     lock.confirm()
     write_sidecar(meta, job.outputs, lock)
-    remarks = [*writer.kept, *remarks_on(meta)]
+    remarks = list(filter(None, [*writer.kept, *remarks_on(meta), remark_on_problems(job.outputs.csv, report.problems)]))
     return Outcome(job.path, Status.CONVERTED, meta.duration_s, meta.faces, problem="; ".join(remarks))
 
 

@@ -137,6 +137,9 @@ class _Check:
         if outputs.persons in entries.values():
             self._accounted.add(outputs.persons)
             findings += _check_persons(outputs.persons)
+        if outputs.corrections in entries.values():
+            self._accounted.add(outputs.corrections)
+            findings += _check_corrections(outputs.corrections)
         if outputs.descriptors in entries.values():
             self._accounted.add(outputs.descriptors)
             intact.append(outputs.descriptors)
@@ -151,7 +154,11 @@ class _Check:
                     if not storage_for(path).is_link(path) and hash_file(path) == expected_hash:
                         intact.append(path)
                     else:
-                        reason = "changed after annotate wrote it; run `annotate --force` to write it again"
+                        reason = (
+                            "changed after annotate wrote it; run `annotate correct` on its video to keep what was changed"
+                        )
+                        if path.name != outputs.csv.name:
+                            reason = "changed after annotate wrote it; run `annotate --force` to write it again"
                         findings.append(Finding(path, FindingKind.DAMAGED, reason))
                 except OSError as error:
                     findings.append(_unreadable(path, error))
@@ -197,6 +204,20 @@ def _check_persons(path: PathOrUrl) -> Iterator[Finding]:
         read_person_rows(path)
     except ReportError as error:
         yield Finding(path, FindingKind.DAMAGED, error.reason)
+
+
+def _check_corrections(path: PathOrUrl) -> Iterator[Finding]:
+    """Yield the problem with a file of corrections, which people may change, if lines of it are none."""
+    from annotate.archive.corrections import read_corrections  # loads pandas
+    from annotate.results.corrections import shorten
+
+    try:
+        problems = read_corrections(path).problems
+    except ReportError as error:
+        yield Finding(path, FindingKind.UNREADABLE, error.reason)
+    else:
+        if problems:
+            yield Finding(path, FindingKind.DAMAGED, f"{shorten(problems)}; the rest applies")
 
 
 def _unreadable(path: PathOrUrl, error: OSError) -> Finding:

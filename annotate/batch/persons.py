@@ -85,7 +85,7 @@ def describe_video(job: DescribeJob, context: WorkContext) -> Outcome:
             meta = current_meta(item)
             if read_descriptors(job.outputs, meta) is not None:
                 return Outcome.skipped(job.path, meta)
-            report = read_item_report(item, replace(meta, persons=()))
+            report = read_item_report(item, replace(meta, persons=()), is_corrected=False)
             with storage.local_copy(job.path, job.scratch) as video:
                 tracks = describe_tracks(
                     video,
@@ -233,7 +233,7 @@ def is_numbered(file: PathOrUrl, items: Iterable[ArchiveItem]) -> bool:
     for item in items:
         try:
             meta = current_meta(item)
-            tracks = tracks_of(read_item_report(item, replace(meta, persons=())).table)
+            tracks = tracks_of(read_item_report(item, replace(meta, persons=()), is_corrected=False).table)
         except (ReportError, OSError):
             return False
         if len(match_tracks(tracks, files.rows_in(file, item.outputs.csv, meta))) < len(tracks):
@@ -281,7 +281,11 @@ def _read_described(item: ArchiveItem) -> tuple[Meta, Report, TrackVectors] | No
         current = item.reread()
         meta = current_meta(current)
         described = read_descriptors(item.outputs, meta)
-        return None if described is None else (meta, read_item_report(current, replace(meta, persons=())), described)
+        return (
+            None
+            if described is None
+            else (meta, read_item_report(current, replace(meta, persons=()), is_corrected=False), described)
+        )
     except (ReportError, OSError):
         return None
 
@@ -292,7 +296,7 @@ def _own_rows(outputs: Outputs) -> list[PersonRow]:
 
 def _rows_of_column(item: ArchiveItem) -> list[PersonRow]:
     """Return the persons in the table of a video, as rows that nobody decided."""
-    report = read_item_report(item, current_meta(item))
+    report = read_item_report(item, current_meta(item), is_corrected=False)
     persons = persons_in(report.table)
     tracks = {track.face_id: track for track in tracks_of(report.table)}
     return [PersonRow(tracks[face_id], person.number, person.name) for face_id, person in persons.items()]

@@ -46,6 +46,7 @@ class RenderOptions:
     """Options of rendering; ``language`` is that of the labels, an empty ``container`` selects the best one.
 
     Of a blurred video, the faces of ``keep`` are not blurred, and ``kept`` is what it keeps besides frames and subtitles.
+    Corrections by people are applied to others if ``is_corrected``.
     """
 
     kind: str = BOXES
@@ -54,11 +55,13 @@ class RenderOptions:
     force: bool = False
     keep: tuple[int, ...] = ()
     kept: Kept = field(default_factory=Kept)
+    is_corrected: bool = True
 
     def render(self, report_hash: str, own_hash: str = "") -> Render:
         """Return the entry in the sidecar of a video rendered with these options; blurred ones have no labels."""
         if self.kind != BLURRED:
-            return Render(self.kind, self.language, report_hash, own_hash)
+            made_with = "" if self.is_corrected else "--without-corrections"
+            return Render(self.kind, self.language, report_hash, own_hash, made_with)
         keep = [f"--keep {face_id}" for face_id in sorted(set(self.keep))]
         without = [] if self.kept.sound else ["--no-sound"]
         without += [] if self.kept.metadata else ["--no-metadata"]
@@ -118,7 +121,8 @@ def render_video(job: RenderJob, context: WorkContext) -> Outcome:
 
 def _render(job: RenderJob, meta: Meta, context: WorkContext, lock: Lock) -> Outcome:
     video, options = probe(job.path, job.limits.max_pixels, ffmpeg=context.tools.ffmpeg), job.options
-    report = read_item_report(job.item, meta)
+    is_corrected = options.is_corrected and options.kind != BLURRED  # a face that is excluded is blurred all the same
+    report = read_item_report(job.item, meta, is_corrected=is_corrected)
     container = options.container.lower()
     if options.kind == BLURRED:
         rendering = choose_blurred_rendering(video, report, options.keep, options.kept, container, job.limits)

@@ -150,16 +150,17 @@ def rename_in_tracks(report: Report, writer: OutputWriter) -> Meta:
 def refresh_tracks(report: Report, writer: OutputWriter) -> Meta:
     """Write the existing tracks of a report again, but for edited ones; return a sidecar that lists them, not written yet.
 
-    Call this when the persons of a report changed.
+    Call this when the persons or the corrections of a report changed.
 
     Raises:
         OutputError: a file cannot be written.
     """
     recorded, texts = report.meta.outputs, dict[PathOrUrl, str | None]()
-    for name, language in itertools.product(TRACK_FORMATS, EMOTION_WORDS):
-        path = writer.outputs.track(name, language)
+    pairs = itertools.product(TRACK_FORMATS, EMOTION_WORDS)
+    tracks = {writer.outputs.track(name, language): (name, language) for name, language in pairs}
+    for path, (name, language) in tracks.items():
         known = recorded.get(json_safe_name(path))
-        if known is None or path in texts or not storage_for(path).is_file(path) or not is_available(name):
+        if known is None or not storage_for(path).is_file(path) or not is_available(name):
             continue
         text = format_track(name, report, language)
         if text is not None and hash_content(text.encode()) == known:

@@ -15,6 +15,7 @@ from annotate.cli.options import (
     Command,
     PathOrUrlType,
     collect,
+    corrections_option,
     face_filter_options,
     handle_errors,
     paths_argument,
@@ -145,6 +146,7 @@ def output_options(command: Command) -> Command:
 @comparison_options
 @trial_options
 @relative_option
+@corrections_option
 @face_filter_options
 @output_options
 @verbosity_options
@@ -154,6 +156,7 @@ def agree(
     options: AgreementOptions,
     trials: TrialOptions,
     relative: bool,
+    is_corrected: bool,
     faces: FaceFilter,
     outputs: _Outputs,
     quiet: bool,
@@ -175,7 +178,7 @@ def agree(
     read = read_codings(codings, options.tier_choice)
     skipped += read.skipped
     reports = find_tables(paths, skipped, quiet=quiet)
-    selection = find_trials(trials, reports, skipped, faces=faces, relative=relative, quiet=quiet)
+    selection = find_trials(trials, reports, skipped, faces=faces, relative=relative, is_corrected=is_corrected, quiet=quiet)
     tally = AgreementTally(read, options)
     chosen, unmatched = tally.match(reports, None if selection is None else selection.matched)
     remarks = remarks_on_codings(read, unmatched)
@@ -187,7 +190,14 @@ def agree(
         if not quiet or read.skipped:
             console.say(remark)
     for batch in read_tables(
-        chosen, faces, skipped, quiet=quiet, relative=relative, further=FURTHER_COLUMNS, trials=selection
+        chosen,
+        faces,
+        skipped,
+        quiet=quiet,
+        relative=relative,
+        further=FURTHER_COLUMNS,
+        trials=selection,
+        is_corrected=is_corrected,
     ):
         tally.add(batch)
     agreement = tally.result()

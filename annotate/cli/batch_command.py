@@ -25,6 +25,7 @@ from annotate.cli.options import (
     PathOrUrlType,
     Terminated,
     collect,
+    corrections_option,
     is_quiet,
     jobs_option,
     language_option,
@@ -83,14 +84,23 @@ def run_options(default_jobs: str = "one per core") -> Decorator:
     return stacked(jobs_option(default_jobs), log_option, collect_run)
 
 
-def output_options(*, force_help: str = "", **formats: Any) -> Decorator:
+def output_options(*, force_help: str = "", has_corrections: bool = False, **formats: Any) -> Decorator:
     """Declare the options of ``options``; ``--force`` only if it has a help text."""
     force = [click.option("--force", is_flag=True, help=force_help)] if force_help else []
+    corrections = [corrections_option] if has_corrections else []
     return stacked(
         click.option("--format", "formats", metavar="LIST", type=FormatListType(), **formats),
         language_option,
         *force,
-        collect("options", OutputOptions, "formats", "language", *(["force"] if force else [])),
+        *corrections,
+        collect(
+            "options",
+            OutputOptions,
+            "formats",
+            "language",
+            *(["force"] if force else []),
+            *(["is_corrected"] if corrections else []),
+        ),
     )
 
 

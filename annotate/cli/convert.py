@@ -26,7 +26,7 @@ from annotate.storage.values import PathOrUrl
 @click.command(epilog="\b\nExample:\n  annotate convert films --format vtt,eaf")
 @handle_errors
 @selection_options(may_be_deleted=True)
-@output_options(required=True, help=f"Formats to write: {', '.join(TRACK_FORMATS)}.")
+@output_options(has_corrections=True, required=True, help=f"Formats to write: {', '.join(TRACK_FORMATS)}.")
 @output_dir_option("Output folder used when annotating.")
 @run_options()
 @verbosity

@@ -30,6 +30,7 @@ from annotate.storage.base import prepare_output
 from annotate.text import printable
 
 if TYPE_CHECKING:
+    from annotate.training.dataset.labels import LabelTable
     from annotate.training.dataset.storage import Split
 
 
@@ -40,10 +41,15 @@ def dataset() -> None:
 
 @dataset.command()
 @handle_errors
-@click.argument("labels", metavar="LABELS.csv", type=FILE)
-@click.argument("videos", metavar="VIDEOS", type=PathOrUrlType(remote=False))
+@click.argument("labels", metavar="[LABELS.csv", type=FILE, required=False)
+@click.argument("videos", metavar="VIDEOS]", type=PathOrUrlType(remote=False), required=False)
 @output_option("DIR", "Folder to create for the dataset.", required=True)
-@click.option("--corrections", metavar="FILE.csv", type=FILE, help="Labels that override LABELS.csv.")
+@click.option(
+    "--corrections",
+    metavar="DIR|FILE.csv",
+    type=PathOrUrlType(remote=False, exists=True),
+    help="Annotated videos, in which people corrected or confirmed segments: the labels. A file overrides LABELS.csv.",
+)
 @click.option(
     "--extra",
     metavar="LIST",
@@ -64,8 +70,8 @@ def dataset() -> None:
 @verbosity
 @collect("analysis", Settings, "detector", "min_face")
 def build(
-    labels: Path,
-    videos: Path,
+    labels: Path | None,
+    videos: Path | None,
     output: Path,
     corrections: Path | None,
     extra: str | None,
@@ -76,24 +82,26 @@ def build(
     """Cut labeled clips into blocks of 20 face frames.
 
     LABELS.csv has the columns video,start,end,emotion and optionally subject, or those of the OMG-Emotion dataset. VIDEOS is
-    the folder of the videos. Blocks are split into train, validation and test by subject, or else by video.
+    the folder of the videos. Blocks are split into train, validation and test by subject, or else by video. With
+    --corrections DIR alone, the labels are what people said with annotate correct, and subjects are persons.
 
     \b
-    Example:
+    Examples:
       annotate dataset build labels.csv videos -o blocks
+      annotate dataset build --corrections films -o blocks
     """
     from annotate.training.dataset.build import BuildSettings
     from annotate.training.dataset.build import build as build_dataset
-    from annotate.training.dataset.labels import read_labels
     from annotate.training.dataset.tables import build_totals, origins_table
 
+    table, footage = _read_labels(labels, videos, corrections)
     settings = BuildSettings(_parse_classes(extra), max_blocks, split, analysis)
     with ProgressBar(quiet=is_quiet(), bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}") as bar:
 
         def advance(path: Path, done_s: float, duration_s: float | None) -> None:
             bar.move(printable(path.name), done_s, duration_s or done_s)
 
-        report = build_dataset(read_labels(labels, corrections), videos, output, settings, advance)
+        report = build_dataset(table, footage, output, settings, advance)
     for omission in report.omissions:
         console.say(f"skipped: {omission}")
     if not is_quiet():
@@ -192,6 +200,24 @@ def show(blocks: Path, output: Path | None) -> None:
         prepare_output(output)
         draw_sheet(data, output)
     console.print_text(describe_dataset(data))
+
+
+def _read_labels(labels: Path | None, videos: Path | None, corrections: Path | None) -> tuple[LabelTable, Path]:
+    """Return the labels, and the folder of the videos.
+
+    Raises:
+        click.UsageError: the arguments do not fit each other.
+    """
+    from annotate.training.dataset.corrected import read_corrected
+    from annotate.training.dataset.labels import read_labels
+
+    if labels is not None and videos is not None:
+        if corrections is not None and corrections.is_dir():
+            raise click.UsageError("--corrections DIR stands for LABELS.csv and VIDEOS. Give these, or a file.")
+        return read_labels(labels, corrections), videos
+    if labels is not None or corrections is None or not corrections.is_dir():
+        raise click.UsageError("Give LABELS.csv and VIDEOS, or --corrections DIR.")
+    return read_corrected(corrections), corrections
 
 
 def _parse_classes(text: str | None) -> frozenset[int] | None:

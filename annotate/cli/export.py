@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from annotate.cli import console
-from annotate.cli.options import face_filter_options, handle_errors, paths_argument, verbosity_options
+from annotate.cli.options import corrections_option, face_filter_options, handle_errors, paths_argument, verbosity_options
 from annotate.cli.table_output import TrialOptions, find_tables, find_trials, output_file, read_tables, trials_option
 from annotate.errors import EXIT_FAILED
 from annotate.storage.base import prepare_output
@@ -27,9 +27,17 @@ FILES = {".parquet": "pyarrow", ".csv": "", ".xlsx": "openpyxl", ".sqlite": "", 
 @paths_argument()
 @output_file(FILES, f"File to write ({', '.join(FILES)}).", is_required=True)
 @trials_option
+@corrections_option
 @face_filter_options
 @verbosity_options
-def export(paths: Sequence[PathOrUrl], output: Path, trials: PathOrUrl | None, faces: FaceFilter, quiet: bool) -> int:
+def export(
+    paths: Sequence[PathOrUrl],
+    output: Path,
+    trials: PathOrUrl | None,
+    is_corrected: bool,
+    faces: FaceFilter,
+    quiet: bool,
+) -> int:
     """Write one table of all annotated videos, and a codebook beside it.
 
     Reads existing results only. One row per block; own_start_time and own_end_time add up.
@@ -40,11 +48,13 @@ def export(paths: Sequence[PathOrUrl], output: Path, trials: PathOrUrl | None, f
     skipped = list[SkippedPath]()
     prepare_output(output)
     reports = find_tables(paths, skipped, quiet=quiet)
-    selection = find_trials(TrialOptions(trials), reports, skipped, faces=faces, quiet=quiet)
+    selection = find_trials(TrialOptions(trials), reports, skipped, faces=faces, is_corrected=is_corrected, quiet=quiet)
     matched = None if selection is None else selection.matched
     if reports:
-        columns = find_columns(reports, matched)
-        batches = read_tables(reports, faces, skipped, quiet=quiet, further=columns.further, trials=selection)
+        columns = find_columns(reports, matched, is_corrected=is_corrected)
+        batches = read_tables(
+            reports, faces, skipped, quiet=quiet, further=columns.further, trials=selection, is_corrected=is_corrected
+        )
         written = write_archive(batches, columns, output, matched)
         if not quiet:
             count = f"{counted(written.rows, 'row')} of {counted(written.videos, 'video')}"

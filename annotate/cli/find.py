@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from annotate.cli import console
-from annotate.cli.options import face_filter_options, handle_errors, paths_argument, relative_option, verbosity_options
+from annotate.cli.options import (
+    corrections_option,
+    face_filter_options,
+    handle_errors,
+    paths_argument,
+    relative_option,
+    verbosity_options,
+)
 from annotate.cli.table_output import (
     LISTS,
     TABLES,
@@ -86,6 +93,7 @@ def _complete_emotion(ctx: click.Context, parameter: click.Parameter, incomplete
 )
 @trial_options
 @relative_option
+@corrections_option
 @face_filter_options
 @click.option(
     "--rate",
@@ -106,6 +114,7 @@ def find(
     persons: tuple[str, ...],
     trials: TrialOptions,
     relative: bool,
+    is_corrected: bool,
     faces: FaceFilter,
     rate: float | None,
     output: Path | None,
@@ -124,9 +133,11 @@ def find(
     if output is not None:
         prepare_output(output)
     reports = find_tables(paths, skipped, quiet=quiet)
-    selection = find_trials(trials, reports, skipped, faces=faces, relative=relative, quiet=quiet)
+    selection = find_trials(trials, reports, skipped, faces=faces, relative=relative, is_corrected=is_corrected, quiet=quiet)
     matched = None if selection is None else selection.matched
-    for batch in read_tables(reports, faces, skipped, quiet=quiet, relative=relative, trials=selection):
+    for batch in read_tables(
+        reports, faces, skipped, quiet=quiet, relative=relative, trials=selection, is_corrected=is_corrected
+    ):
         known |= class_names_in(batch)
         moments += moments_in(batch, query, matched)
     check_emotions(emotions, known)

@@ -29,6 +29,10 @@ COMMANDS = {
         "agree": "Compare results with codings by people",
         "plot": "Draw timelines or a sheet of moments as images",
     },
+    "Correct": {
+        "review": "List the segments most worth a look",
+        "correct": "Put right what the machine got wrong in a video",
+    },
     "Persons": {
         "persons": "Tell persons apart in annotated videos, and name them",
     },

@@ -289,6 +289,13 @@ relative_option = click.option(
 )
 
 
+corrections_option = stacked(
+    click.option("--without-corrections", is_flag=True, help="What the machine says, without corrections by people."),
+    collect("is_corrected", lambda without_corrections: not without_corrections, "without_corrections"),
+)
+"""Declares ``is_corrected``."""
+
+
 def face_filter_options(command: Command) -> Command:
     """Declare the options of ``faces``."""
     options = stacked(

@@ -12,6 +12,7 @@ from annotate.archive.layout import REPORT_ENDING
 from annotate.cli import console
 from annotate.cli.options import (
     PathOrUrlType,
+    corrections_option,
     handle_errors,
     language_option,
     paths_argument,
@@ -29,6 +30,7 @@ from annotate.text import printable
 
 if TYPE_CHECKING:
     from annotate.analytics.trials import Trial
+    from annotate.results.report import Report
 
 _TRIAL_LETTERS = 60
 _KINDS = {False: "timeline", True: "frames"}
@@ -48,6 +50,7 @@ _KINDS = {False: "timeline", True: "frames"}
     help="Maximum number of face tracks in a timeline (longest first), or of highlights on a sheet.",
 )
 @language_option
+@corrections_option
 @click.option(
     "--trials",
     metavar="FILE.csv",
@@ -69,6 +72,7 @@ def plot(
     is_svg: bool,
     most: int,
     language: str,
+    is_corrected: bool,
     trials: PathOrUrl | None,
     videos: Path | None,
     output: Path | None,
@@ -78,7 +82,9 @@ def plot(
 
     VIDEO is a video, its table, or a directory. Only --frames needs the videos themselves.
     """
+    from annotate.archive.corrections import remark_on_problems
     from annotate.archive.find_reports import check_videos_folder, find_reports
+    from annotate.archive.stored_report import read_report
     from annotate.cli.table_output import TrialOptions, find_trials
 
     check_extra("plotting", "plot", {"matplotlib": "matplotlib"})
@@ -86,7 +92,7 @@ def plot(
     file = _file_of(output)
     check_videos_folder(paths, videos)
     skipped_trials = list[SkippedPath]()
-    selection = find_trials(TrialOptions(trials), found.reports, skipped_trials, quiet=quiet)
+    selection = find_trials(TrialOptions(trials), found.reports, skipped_trials, is_corrected=is_corrected, quiet=quiet)
     by_report: dict[PathOrUrl, list[Trial | None]] = {report: [None] for report in found.reports}
     if selection is not None:
         by_report = {report: [*selection.matched.by_report[report]] for report in selection.choose(found.reports)}
@@ -112,14 +118,19 @@ def plot(
         target = file or _free_name(folder, report, ending if trial is None else f"{_name_of(trial)}.{ending}", taken)
         try:
             folder_of_video = report.parent if videos is None else videos / report.parent.relative_to(paths[0])
-            is_older = _plot(report, folder_of_video if frames else None, target, trial, most=most, language=language)
+            folder_of_frames = folder_of_video if frames else None
+            shown = read_report(report, with_boxes=frames, is_corrected=is_corrected)
+            _plot(shown, folder_of_frames, target, trial, most=most, language=language)
         except AnnotateError as error:
             console.say(f"skipped: {error}")
             failed = True
         else:
-            older += is_older and trial in (None, by_report[report][0])
+            is_first = trial in (None, by_report[report][0])
+            older += shown.meta.is_older and is_first
+            if shown.problems and is_first:
+                console.say(remark_on_problems(report, shown.problems))
             if not quiet:
-                console.print_text(f"{printable(target)}{' (older)' if is_older else ''}")
+                console.print_text(f"{printable(target)}{' (older)' if shown.meta.is_older else ''}")
     say_older(older, quiet=quiet)
     return EXIT_FAILED if failed else 0
 
@@ -144,19 +155,15 @@ def _name_of(trial: Trial) -> str:
     return "".join(char if char.isalnum() or char in "-_" else "_" for char in trial.name)[:_TRIAL_LETTERS]
 
 
-def _plot(path: Path, folder: Path | None, target: Path, trial: Trial | None, *, most: int, language: str) -> bool:
+def _plot(report: Report, folder: Path | None, target: Path, trial: Trial | None, *, most: int, language: str) -> None:
     """Draw one image of a report and write it: a sheet with frames of the video in ``folder``, else the timeline.
 
     With a trial, it is about this only.
-
-    Returns whether the report is of an older analysis version.
     """
-    from annotate.archive.stored_report import read_report
     from annotate.plots.figures import encode_figure, plot_style, write_image
     from annotate.plots.sheet import draw_sheet
     from annotate.plots.timeline import draw_timeline
 
-    report = read_report(path, with_boxes=folder is not None)
     with plot_style():
         span = None if trial is None else trial.span
         if folder is not None:
@@ -165,7 +172,6 @@ def _plot(path: Path, folder: Path | None, target: Path, trial: Trial | None, *,
             title = report.meta.source.name if trial is None else f"{report.meta.source.name}, {trial.title}"
             figure = draw_timeline(report, title, language, most, span)
         write_image(target, encode_figure(figure, target.suffix.lower()))
-    return report.meta.is_older
 
 
 def _free_name(folder: Path, report: Path, ending: str, taken: set[str]) -> Path:

@@ -17,6 +17,7 @@ from annotate.cli.options import (
     PathOrUrlType,
     choose_output_dir,
     collect,
+    corrections_option,
     handle_errors,
     language_option,
     say_none_found,
@@ -69,13 +70,14 @@ def render_options(command: Command) -> Command:
         click.option("--no-sound", is_flag=True, help="Leave out audio. Needs --blur."),
         click.option("--no-metadata", is_flag=True, help="Leave out tags such as place and title. Needs --blur."),
         language_option,
+        corrections_option,
         click.option(
             "--container",
             type=click.Choice(CONTAINERS_WRITTEN),
             help="Container to write.  [default: the video's own, or the closest one]",
         ),
         click.option("--force", is_flag=True, help="Render finished videos again."),
-        collect("options", _make_options, *_BLUR_OPTIONS, "soft", "language", "container", "force"),
+        collect("options", _make_options, *_BLUR_OPTIONS, "soft", "language", "container", "force", "is_corrected"),
     )(command)
 
 

@@ -11,6 +11,7 @@ import click
 from annotate.cli import console
 from annotate.cli.options import (
     PathOrUrlType,
+    corrections_option,
     face_filter_options,
     handle_errors,
     jobs_option,
@@ -55,6 +56,7 @@ def _page_name(ctx: click.Context, parameter: click.Parameter, path: Path) -> Pa
 )
 @videos_option("PATH")
 @trial_options
+@corrections_option
 @face_filter_options
 @click.option("--no-thumbnails", is_flag=True, help="Leave out thumbnails of faces; the videos are then not opened.")
 @jobs_option(task="opened for thumbnails")
@@ -64,6 +66,7 @@ def report(
     output: Path,
     videos: Path | None,
     trials: TrialOptions,
+    is_corrected: bool,
     faces: FaceFilter,
     no_thumbnails: bool,
     jobs: int | None,
@@ -87,6 +90,7 @@ def report(
         faces=faces,
         trials=trials.path,
         baseline_trial=trials.baseline,
+        is_corrected=is_corrected,
     )
     prepare_output(output)
     written = write_page(paths, output, options, progress)

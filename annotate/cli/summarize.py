@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from annotate.cli import console
-from annotate.cli.options import face_filter_options, handle_errors, paths_argument, relative_option, verbosity_options
+from annotate.cli.options import (
+    corrections_option,
+    face_filter_options,
+    handle_errors,
+    paths_argument,
+    relative_option,
+    verbosity_options,
+)
 from annotate.cli.table_output import TABLES, TrialOptions, find_tables, find_trials, output_file, read_tables, trial_options
 from annotate.cli.tables import format_columns, terminal_width
 from annotate.errors import EXIT_FAILED
@@ -31,8 +38,15 @@ if TYPE_CHECKING:
 )
 @click.option("--sort", metavar="COLUMN", help="Sort by a column: numbers descending, text ascending.")
 @click.option("--top", metavar="N", type=click.IntRange(1), help="Show the first N rows only; totals include all.")
+@click.option(
+    "--corrections",
+    "is_review",
+    is_flag=True,
+    help="Instead: how much of what people reviewed they kept, and the confusion.",
+)
 @trial_options
 @relative_option
+@corrections_option
 @face_filter_options
 @output_file(TABLES, f"Also write the table to a file ({', '.join(TABLES)}).")
 @verbosity_options
@@ -41,8 +55,10 @@ def summarize(
     by: str | None,
     sort: str | None,
     top: int | None,
+    is_review: bool,
     trials: TrialOptions,
     relative: bool,
+    is_corrected: bool,
     faces: FaceFilter,
     output: Path | None,
     quiet: bool,
@@ -56,13 +72,19 @@ def summarize(
     from annotate.analytics.summary import STAT_COLUMNS, Tally, choose_grouping, sort_rows
     from annotate.cli.summary_tables import column_name, summary_columns
 
+    if is_review:
+        if by or sort or top or trials.path or relative or not is_corrected:
+            raise click.UsageError("--corrections stands alone: it is about all that was reviewed.")
+        return _summarize_reviews(paths, output, quiet=quiet)
     grouping, skipped = choose_grouping(by, has_trials=trials.path is not None), list[SkippedPath]()
     if output is not None:
         prepare_output(output)
     reports = find_tables(paths, skipped, quiet=quiet)
-    selection = find_trials(trials, reports, skipped, faces=faces, relative=relative, quiet=quiet)
+    selection = find_trials(trials, reports, skipped, faces=faces, relative=relative, is_corrected=is_corrected, quiet=quiet)
     tally = Tally(grouping, None if selection is None else selection.matched)
-    for batch in read_tables(reports, faces, skipped, quiet=quiet, relative=relative, trials=selection):
+    for batch in read_tables(
+        reports, faces, skipped, quiet=quiet, relative=relative, trials=selection, is_corrected=is_corrected
+    ):
         tally.add(batch)
     summary = tally.summary()
     rows = sort_rows(summary.rows, column_name(sort, list(summary.rows.columns)), top)
@@ -72,4 +94,25 @@ def summarize(
             storage_for(output).write_atomic(output, encode_table(rows, output.suffix.lower(), percent))
         if not (quiet and output is not None):
             console.print_text(format_columns(summary_columns(rows, summary.totals), terminal_width()))
+    return EXIT_FAILED if skipped else 0
+
+
+def _summarize_reviews(paths: Sequence[PathOrUrl], output: Path | None, *, quiet: bool) -> int:
+    """Print how good the machine was where people looked; return the exit status."""
+    from annotate.analytics.export import encode_table
+    from annotate.analytics.face_filter import NO_FILTER
+    from annotate.analytics.reviews import Reviews
+    from annotate.cli.review_tables import review_line, review_tables
+
+    reviews, skipped = Reviews(), list[SkippedPath]()
+    if output is not None:
+        prepare_output(output)
+    for batch in read_tables(find_tables(paths, skipped, quiet=quiet), NO_FILTER, skipped, quiet=quiet):
+        reviews.add(batch)
+    if output is not None:
+        storage_for(output).write_atomic(output, encode_table(reviews.pairs(), output.suffix.lower()))
+    if not (quiet and output is not None):
+        for columns in review_tables(reviews) if reviews.reviewed_s else ():
+            console.print_text(format_columns(columns, terminal_width()) + "\n")
+        console.print_text(review_line(reviews))
     return EXIT_FAILED if skipped else 0

@@ -12,6 +12,7 @@ from annotate.analytics.moments import Moment
 from annotate.analytics.summary import STAT_COLUMNS
 from annotate.cli.tables import Column, shortest_words
 from annotate.errors import SettingsError
+from annotate.results.table import MACHINE
 from annotate.text import clock, printable, suggest
 
 TOTAL = "total"
@@ -115,6 +116,7 @@ def moment_columns(moments: Sequence[Moment]) -> list[Column]:
         Column("seconds", [f"{span.duration_s:.1f}" for span in spans], to_right=True, rank=2),
         Column("emotion", [words[moment.emotion] for moment in moments]),
         Column("confidence", [f"{moment.confidence:.2f}" for moment in moments], to_right=True, rank=3),
+        *([Column("machine", list(map(_machine, moments)))] if any(one.report.is_corrected for one in moments) else []),
     ]
 
 
@@ -146,6 +148,11 @@ def _person_names(rows: pd.DataFrame) -> list[str]:
 def _person(moment: Moment) -> str:
     person = moment.person
     return printable(person.name) or (str(person.number) if person.number else "")
+
+
+def _machine(moment: Moment) -> str:
+    """Return what the machine says of a moment that people corrected or confirmed."""
+    return "" if moment.source == MACHINE else printable(moment.machine_emotion)
 
 
 def _whole(value: float) -> str:

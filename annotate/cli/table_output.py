@@ -114,6 +114,7 @@ def find_trials(
     *,
     faces: FaceFilter = NO_FILTER,
     relative: bool = False,
+    is_corrected: bool = True,
     quiet: bool,
 ) -> TrialSelection | None:
     """Return the trials of a table, if one is given; print which are missing or overlap.
@@ -125,7 +126,7 @@ def find_trials(
     check_baseline_trial(trials.baseline, has_trials=trials.path is not None, relative=relative)
     if trials.path is None:
         return None
-    selection = select_trials(trials.path, trials.baseline, reports, faces)
+    selection = select_trials(trials.path, trials.baseline, reports, faces, is_corrected=is_corrected)
     if selection.matched.missing:
         skipped.append(SkippedPath(trials.path, "trials left out"))
     for remark in selection.matched.remarks:
@@ -143,28 +144,38 @@ def read_tables(
     relative: bool = False,
     further: Sequence[str] = (),
     trials: TrialSelection | None = None,
+    is_corrected: bool = True,
+    probabilities: bool = False,
 ) -> Iterator[ReportBatch]:
     """Yield the results of tables, with a progress bar; print what is skipped, and append it to ``skipped``.
 
     Blocks that do not pass the filter ``faces`` are left out; with ``relative``, emotions are relative to baselines, and
-    ``further`` are more columns. With ``trials``, blocks are restricted to them. The tables of older analysis versions are
+    ``further`` are more columns. With ``trials``, blocks are restricted to them. Corrections by people are applied if
+    ``is_corrected``; those that do not fit are printed. The tables of older analysis versions are
     counted in one line at the end, and those that the filter leaves out for lack of columns in another.
     """
     from annotate.analytics.read import read_reports
     from annotate.analytics.summary import count_lacking
     from annotate.analytics.trial_baseline import needs_probabilities
+    from annotate.archive.corrections import remark_on_problems
 
     older = lacking = 0
     chosen = reports if trials is None else trials.choose(reports)
     shown = console.progress(chosen, "reports", quiet=quiet)
-    probabilities = needs_probabilities(trials)
-    for read in read_reports(shown, faces, relative=relative, further=further, probabilities=probabilities):
+    probabilities = probabilities or needs_probabilities(trials)
+    reading = read_reports(
+        shown, faces, relative=relative, further=further, probabilities=probabilities, is_corrected=is_corrected
+    )
+    for read in reading:
         if isinstance(read, SkippedPath):
             skipped.append(read)
             console.say(f"skipped: {read}")
         else:
             older += sum(report.is_older for report in read.reports.values())
             lacking += count_lacking(read.reports.values(), faces)
+            for report in read.reports.values():
+                if report.problems:
+                    console.say(remark_on_problems(report.path, report.problems))
             if trials is not None and not quiet:
                 for remark in trials.matched.late(read):
                     console.say(remark)

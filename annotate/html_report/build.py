@@ -39,8 +39,8 @@ _PACKAGES = {"jinja2": "jinja2", "plotly": "plotly", "PIL": "pillow"}
 class PageOptions:
     """Options of a page.
 
-    ``videos``, ``faces``, ``trials`` and ``baseline_trial`` are as for `collect`; ``jobs`` is the number of videos read at a
-    time; a page with more than ``max_inline`` videos has their data in separate files.
+    ``videos``, ``faces``, ``trials``, ``baseline_trial`` and ``is_corrected`` are as for `collect`; ``jobs`` is the number
+    of videos read at a time; a page with more than ``max_inline`` videos has their data in separate files.
     """
 
     videos: PathOrUrl | None = None
@@ -50,6 +50,7 @@ class PageOptions:
     faces: FaceFilter = NO_FILTER
     trials: PathOrUrl | None = None
     baseline_trial: str | None = None
+    is_corrected: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,15 @@ def write_page(
     options = options or PageOptions()
     check_extra("an HTML report", "report", _PACKAGES)
     check_writable(output)
-    contents = collect(paths, progress, options.videos, options.faces, options.trials, options.baseline_trial)
+    contents = collect(
+        paths,
+        progress,
+        options.videos,
+        options.faces,
+        options.trials,
+        options.baseline_trial,
+        is_corrected=options.is_corrected,
+    )
     problems = [*contents.skipped_problems, *contents.missing]
     if not contents.reports:
         return WrittenPage(contents, sorted(problems))
@@ -96,6 +105,7 @@ def write_page(
         jobs=options.jobs,
         progress=progress,
         faces=options.faces,
+        is_corrected=options.is_corrected,
     )
     with contextlib.closing(details):
         for row, detail in zip(rows, details, strict=True):

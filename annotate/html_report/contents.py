@@ -101,12 +101,15 @@ def collect(
     faces: FaceFilter = NO_FILTER,
     trials: PathOrUrl | None = None,
     baseline_trial: str | None = None,
+    *,
+    is_corrected: bool = True,
 ) -> Contents:
     """Read the reports below ``paths``; the result does not depend on their order.
 
     Blocks that do not pass the filter ``faces`` are left out. ``videos`` is the folder of the videos, if ``paths`` is the
     one folder to which their outputs were written. ``trials`` is a table of trials, to which only ``Contents.trials`` is
-    restricted, with emotions relative to ``baseline_trial`` if it is given.
+    restricted, with emotions relative to ``baseline_trial`` if it is given. Corrections by people are applied if
+    ``is_corrected``.
 
     Raises:
         CodingError: the table of trials cannot be used.
@@ -120,11 +123,12 @@ def collect(
     reports: dict[int, ReportSummary] = {}
     skipped = list(found.skipped)
     check_baseline_trial(baseline_trial, has_trials=trials is not None, relative=False)
-    selection = None if trials is None else select_trials(trials, baseline_trial, ordered, faces)
+    selection = None if trials is None else select_trials(trials, baseline_trial, ordered, faces, is_corrected=is_corrected)
     matched = None if selection is None else selection.matched
     by_trial = {} if matched is None else {by: Tally(by, matched) for by in GROUPS}
     remarks = [] if matched is None else list(matched.remarks)
-    for batch in read_reports(progress(ordered), faces, probabilities=needs_probabilities(selection)):
+    needed = needs_probabilities(selection)
+    for batch in read_reports(progress(ordered), faces, probabilities=needed, is_corrected=is_corrected):
         if isinstance(batch, SkippedPath):
             skipped.append(batch)
             continue

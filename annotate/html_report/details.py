@@ -19,6 +19,7 @@ from annotate.errors import ReportError, format_error, remedy_for
 from annotate.html_report.contents import DAMAGED_KIND, SKIPPED_KIND, Problem, ProgressWrapper, display_path
 from annotate.player.player import player_data
 from annotate.player.thumbnails import thumbnail_urls
+from annotate.results.corrections import shorten
 from annotate.results.meta import Meta, is_unchanged
 from annotate.results.report import Report
 from annotate.storage.base import require_local, storage_for
@@ -48,15 +49,17 @@ def read_details(
     jobs: int,
     progress: ProgressWrapper = iter,
     faces: FaceFilter = NO_FILTER,
+    is_corrected: bool = True,
 ) -> Generator[VideoDetails, None, None]:
     """Yield the details of reports in order, without the blocks that do not pass the filter ``faces``.
 
     Problems have paths relative to ``root``. Close the generator to stop early.
     """
-    executor, stopped, persons = ThreadPoolExecutor(jobs), threading.Event(), PersonFiles()
+    executor, stopped = ThreadPoolExecutor(jobs), threading.Event()
+    read = functools.partial(read_report, persons=PersonFiles(), is_corrected=is_corrected)
     take_thumbnails = functools.partial(thumbnail_urls, should_stop=stopped.is_set) if thumbnails else None
     try:
-        details = executor.map(lambda report: _read_one(report, root, take_thumbnails, faces, persons), reports)
+        details = executor.map(lambda report: _read_one(report, root, take_thumbnails, faces, read), reports)
         for _ in progress([report.path for report in reports]):
             yield next(details)
     finally:
@@ -69,11 +72,11 @@ def _read_one(
     root: PathOrUrl,
     take_thumbnails: Callable[[Path, Report], dict[int, str]] | None,
     faces: FaceFilter,
-    persons: PersonFiles,
+    read: Callable[..., Report],
 ) -> VideoDetails:
     problems: list[tuple[str, str]] = []
     try:
-        full_report = _read(report.path, problems, persons)
+        full_report = _read(report.path, problems, read)
     except ReportError as error:
         full_report, problems = None, [(SKIPPED_KIND, error.reason)]
     storage = storage_for(report.video_path)
@@ -82,6 +85,8 @@ def _read_one(
     if full_report is not None:
         if full_report.meta.damage:
             problems.append((DAMAGED_KIND, full_report.meta.damage.details()))
+        if full_report.problems:
+            problems.append(("corrections", f"{shorten(full_report.problems)}; the rest applies"))
         full_report = replace(full_report, table=faces.select(full_report.table))
         is_current = exists and _is_current(full_report.meta, report.video_path, problems)
         thumbnails: dict[int, str] = {}
@@ -93,13 +98,13 @@ def _read_one(
     return VideoDetails(data, tuple(Problem(name, kind, printable(reason)) for kind, reason in problems), is_playable)
 
 
-def _read(path: PathOrUrl, problems: list[tuple[str, str]], persons: PersonFiles) -> Report:
+def _read(path: PathOrUrl, problems: list[tuple[str, str]], read: Callable[..., Report]) -> Report:
     """Return a report with its face boxes; if those are damaged, add that to ``problems`` and leave them out."""
     try:
-        return read_report(path, persons=persons)
+        return read(path)
     except ReportError as error:
         logger.info("%s", path, exc_info=True)
-        report = read_report(path, with_boxes=False, persons=persons)
+        report = read(path, with_boxes=False)
         problems.append(("incomplete", f"subtitles are not placed at the faces: {error.reason}"))
         return report
 

@@ -3,7 +3,7 @@
 /* A video with its emotions as subtitles, and its timeline. */
 const AnnotatePlayer = (() => {
   const { make, fill, clock } = AnnotateElements;
-  const { Timeline, score } = AnnotateTimeline;
+  const { Timeline, score, spanAt } = AnnotateTimeline;
   const ROWS_PER_PAGE = 500;
   const SEEK_OFFSET_S = 0.001; // times are rounded to ms; seek slightly past the start of a frame, never before it
   const styles = new Map();
@@ -65,18 +65,21 @@ const AnnotatePlayer = (() => {
   /* Builds a table of all blocks, page by page, starting when it is opened. */
   function buildTable(data, words, seek) {
     const details = make("details", { class: "ap-details" }, make("summary", { text: words.table }));
-    const blocks = data.lanes.flatMap((lane) => lane.spans.map((span) => [lane.name || lane.person || lane.face, span]));
+    const reviewed = data.lanes.some((lane) => lane.corrected);
+    const blocks = data.lanes.flatMap((lane) => lane.spans.map((span) => [lane.name || lane.person || lane.face, span, lane]));
     blocks.sort((one, other) => one[1][0] - other[1][0] || String(one[0]).localeCompare(String(other[0]), undefined, { numeric: true }));
     const names = data.emotions.map((emotion) => words.emotions[emotion.name] || emotion.name);
-    const heads = [words.faceColumn, words.start, words.end, words.emotion, words.confidence, ...names];
+    const heads = [words.faceColumn, words.start, words.end, words.emotion, words.confidence, ...names, ...(reviewed ? [words.machine] : [])];
     const body = make("tbody");
     const more = make("button", { type: "button", class: "ap-more" });
     function addRows() {
       const from = body.rows.length;
-      for (const [face, span] of blocks.slice(from, from + ROWS_PER_PAGE)) {
+      for (const [face, span, lane] of blocks.slice(from, from + ROWS_PER_PAGE)) {
         const start = make("button", { type: "button", class: "ap-seek", text: clock(span[0], 3) });
         start.addEventListener("click", () => seek(span[0]));
         const cells = [face, start, clock(span[1], 3), names[span[2]], score(span[3 + span[2]]), ...span.slice(3).map(score)];
+        const machine = spanAt(lane.corrected || [], span[0]);
+        if (reviewed) cells.push(machine ? names[machine[2]] : "");
         body.append(make("tr", {}, ...cells.map((cell) => make("td", {}, cell))));
       }
       const left = blocks.length - body.rows.length;

@@ -9,7 +9,7 @@ loaded, and a content security policy may forbid inline scripts and styles.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +18,7 @@ from annotate.emotions.palette import color, text_color
 from annotate.player.strings import PLAYER_WORDS
 from annotate.results.cues import any_overlap
 from annotate.results.formats.vtt import CueRegion, split_at_movement
+from annotate.results.intervals import ClippedBlock
 from annotate.results.report import Report
 from annotate.results.table import class_names_of
 
@@ -54,7 +55,8 @@ def player_data(report: Report, thumbnails: Mapping[int, str] = MappingProxyType
     - ``emotions``: ``name``, ``colour`` and ``ink`` (the color of text on it) of each class.
     - ``lanes``: ``face``, ``thumbnail`` (or null) and ``spans`` of each face track, or of all tracks of one person, with its
       number as ``person`` and its ``name``, if persons were told apart. A span is ``[start_ms, end_ms, emotion,
-      *scores]`` with the index of the emotion, and all scores in ten-thousandths. Spans of a face do not overlap.
+      *scores]`` with the index of the emotion, and all scores in ten-thousandths. Spans of a face do not overlap. Those that
+      people corrected or confirmed are ``corrected`` too, as ``[start_ms, end_ms, emotion]`` with what the machine says.
     - ``cues``: ``[start_ms, end_ms, face, emotion, line, right]``. ``line`` and ``right`` are the top and right edge of the
       cue as shares of the frame's height and width, or null if the box of the face is unknown.
     - ``labels`` and ``named``, if persons were told apart: what cues show instead of the number of their face, by that
@@ -80,6 +82,7 @@ def player_data(report: Report, thumbnails: Mapping[int, str] = MappingProxyType
                 for piece in pieces
             ],
             **_person(report, faces[lane][0]),
+            **_corrected(pieces, class_index),
         }
         for lane, pieces in report.blocks_by_lane.items()
     ]
@@ -100,6 +103,12 @@ def player_data(report: Report, thumbnails: Mapping[int, str] = MappingProxyType
 def _person(report: Report, face_id: int) -> dict[str, Any]:
     person = report.persons.get(face_id)
     return {} if person is None else {"person": person.number, "name": person.name}
+
+
+def _corrected(pieces: Iterable[ClippedBlock], class_index: Mapping[str, int]) -> dict[str, Any]:
+    """Return the spans of a lane that people corrected or confirmed."""
+    spans = [[piece.span.start_ms, piece.span.end_ms, class_index[piece.machine]] for piece in pieces if piece.machine]
+    return {"corrected": spans} if spans else {}
 
 
 def _labels(report: Report) -> dict[str, Any]:

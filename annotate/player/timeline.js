@@ -278,7 +278,7 @@ const AnnotateTimeline = (() => {
       const parts = row.lanes.flatMap((lane) => {
         const span = spanAt(lane.spans, this.nowMs);
         const name = row.lanes.length > 1 ? `${this.nameOf(lane)}: ` : "";
-        return span ? [`${name}${this.word(span[2])} ${score(span[3 + span[2]])}`] : [];
+        return span ? [`${name}${this.word(span[2])} ${score(span[3 + span[2]])}${this.machineAt(lane, this.nowMs)}`] : [];
       });
       row.track.setAttribute("aria-valuenow", (this.nowMs / 1000).toFixed(3));
       row.track.setAttribute("aria-valuetext", `${clock(this.nowMs)}, ${parts.join(", ") || this.words.noFace}`);
@@ -346,7 +346,15 @@ const AnnotateTimeline = (() => {
         if (emotion === span[2]) line.classList.add("ap-best");
         lines.push(line);
       });
+      const machine = this.machineAt(row.lanes[0], ms);
+      if (machine) lines.push(make("span", { text: machine.trim() }));
       return lines;
+    }
+
+    /* What the machine says where people corrected or confirmed it; empty elsewhere. */
+    machineAt(lane, ms) {
+      const span = spanAt(lane.corrected || [], ms);
+      return span ? ` (${fill(this.words.reviewed, { emotion: this.word(span[2]) })})` : "";
     }
 
     scoreLine(name, emotion, value, word) {
@@ -362,5 +370,5 @@ const AnnotateTimeline = (() => {
     }
   }
 
-  return { Timeline, score };
+  return { Timeline, score, spanAt };
 })();

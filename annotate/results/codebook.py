@@ -53,6 +53,9 @@ _ENTRIES = {
         ColumnEntry("face_px", "pixels", "0 and more", _DETECTOR, "side of the box of the face"),
         ColumnEntry("quality", "", "0 to 1", "sharpness, brightness, face_px", "how well the face can be seen"),
         ColumnEntry("reliable", "", "0 or 1", "yaw, pitch, quality", "whether pose and quality are as in usual faces"),
+        ColumnEntry("source", "", "machine or author", "corrections", "who says the emotion: the machine, or a person"),
+        ColumnEntry("machine_emotion", "", "name of a class", _MODEL, "most probable emotion, before corrections"),
+        ColumnEntry("machine_confidence", "", "0 to 1", _MODEL, "its probability"),
         ColumnEntry("own_start_time", "s", "0 and more", _TABLE, "start without what earlier blocks of the track cover"),
         ColumnEntry("own_end_time", "s", "0 and more", _TABLE, "end of the block or of its trial; own times add up"),
     )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from annotate.emotions.labels import EMOTIONS
-from annotate.results.table import class_names_of
+from annotate.results.table import AUTHOR, MACHINE_EMOTION, SOURCE, class_names_of
 from annotate.span import MS_PER_S, Span
 
 if TYPE_CHECKING:
@@ -22,27 +22,40 @@ TIE_MS = 20
 
 @dataclass(frozen=True)
 class ClippedBlock:
-    """A block without the time that the previous block of its face covers; ``probabilities`` by class name."""
+    """A block without the time that the previous block of its face covers; ``probabilities`` by class name.
+
+    ``machine`` is what the machine says where a person said what the block says, else empty.
+    """
 
     face_id: int
     span: Span
     emotion: str
     probabilities: dict[str, float]
+    machine: str = ""
 
 
 def clip_overlaps(table: pd.DataFrame) -> list[ClippedBlock]:
     """Return the blocks of a table, disjoint within each face and ordered by face, then time."""
     names = class_names_of(table)
     ordered = table.sort_values(["face_id", "start_time", "block"])
-    columns = [ordered[name].tolist() for name in ("face_id", "start_time", "end_time", "emotion", *names)]
+    columns = [ordered[name].tolist() for name in ("face_id", "start_time", "end_time", "emotion")]
+    columns.append(_machine_labels(ordered))
+    columns += [ordered[name].tolist() for name in names]
     ends: dict[int, int] = {}
     result = []
-    for face_id, start_s, end_s, emotion, *probabilities in zip(*columns, strict=True):
+    for face_id, start_s, end_s, emotion, machine, *probabilities in zip(*columns, strict=True):
         span = Span(round(start_s * MS_PER_S), round(end_s * MS_PER_S)).from_start(ends.get(face_id, 0))
         if span:
             ends[face_id] = span.end_ms
-            result.append(ClippedBlock(face_id, span, emotion, dict(zip(names, probabilities, strict=True))))
+            result.append(ClippedBlock(face_id, span, emotion, dict(zip(names, probabilities, strict=True)), machine))
     return result
+
+
+def _machine_labels(table: pd.DataFrame) -> list[str]:
+    """Return what the machine says in the rows in which a person said something, else empty texts."""
+    if SOURCE not in table:
+        return [""] * len(table)
+    return table[MACHINE_EMOTION].where(table[SOURCE] == AUTHOR, "").tolist()
 
 
 def disjoint(blocks: Iterable[ClippedBlock]) -> list[ClippedBlock]:

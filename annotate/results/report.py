@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """Table, sidecar and face boxes of a video, and the relative path to the video from the folder of the outputs."""
+    """Table, sidecar and face boxes of a video, and the relative path to the video from the folder of the outputs.
+
+    ``problems`` are sentences on corrections by people that do not fit the table.
+    """
 
     table: pd.DataFrame
     meta: Meta
     boxes: BoxTrajectories
     video: str
+    problems: tuple[str, ...] = ()
 
     @cached_property
     def placed_boxes(self) -> BoxTrajectories:

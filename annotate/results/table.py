@@ -55,6 +55,14 @@ PERSON, NAME = "person", "name"
 """Columns at the very end: the number of the face's person, 0 if unknown, only with --persons; and the person's name, which
 is never in the file, but in the table as it is read (`annotate.results.persons`)."""
 
+SOURCE, MACHINE_EMOTION, MACHINE_CONFIDENCE = "source", "machine_emotion", "machine_confidence"
+MACHINE, AUTHOR = "machine", "author"
+"""Values of `SOURCE`."""
+
+CORRECTION_COLUMNS = (SOURCE, MACHINE_EMOTION, MACHINE_CONFIDENCE)
+"""Columns after those, also never in the file: who says what the row says, machine or author, and what the machine said
+(`annotate.results.corrections`); only where people corrected something."""
+
 _REQUIRED_COLUMNS = ("face_id", "block", "start_time", "end_time", "emotion", "confidence")
 """Columns that even a table of an older analysis version has."""
 
@@ -201,7 +209,7 @@ def parse_table(content: bytes, *, is_older: bool = False) -> pd.DataFrame:
 def class_columns(columns: Iterable[str]) -> tuple[str, ...]:
     """Return the columns with class probabilities of a table, which may be an older one that lacks others."""
     first = takewhile(lambda name: name != _FIRST_RELATIVE, columns)
-    others = {*BLOCK_COLUMNS, *APPEARANCE_COLUMNS, *OWN_COLUMNS, PERSON, NAME}
+    others = {*BLOCK_COLUMNS, *APPEARANCE_COLUMNS, *OWN_COLUMNS, PERSON, NAME, *CORRECTION_COLUMNS}
     return tuple(name for name in first if name not in others)
 
 

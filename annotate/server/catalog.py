@@ -54,7 +54,8 @@ class CatalogVideo:
 
     ``folder`` is its folder relative to the archive, with slashes; empty at the top level. ``outputs`` are the paths of its
     current results, ``target`` those of new ones. ``fingerprint`` changes with the video file, ``version`` with the table
-    (0 without one). ``reason`` says why the results are outdated or the video cannot be read, without paths of the server.
+    or its corrections (0 without a table). ``reason`` says why the results are outdated or the video cannot be read, without
+    paths of the server.
     """
 
     id: str
@@ -291,13 +292,14 @@ class Catalog:
             return replace(video, annotation_state=AnnotationState.MISSING, reason=f"cannot be read ({error.strerror})")
         fingerprint = f"{source.size_bytes}-{source.mtime_ns}"
         _, meta, csv, _ = file_stats
+        corrections = stat_or_none(outputs.corrections)
         video = replace(
             video,
             fingerprint=fingerprint,
             reason="",
             is_older=False,
             damage=NO_DAMAGE,
-            version=0 if csv is None else csv.mtime_ns,
+            version=0 if csv is None else csv.mtime_ns + (0 if corrections is None else corrections.mtime_ns),
         )
         if decision.meta is not None:
             return replace(video, annotation_state=AnnotationState.ANNOTATED, damage=decision.meta.damage)

@@ -35,7 +35,7 @@ class DerivedJob(LocalJob):
 
 
 class DerivedVideos:
-    """Derived videos in the data folder; one is valid until its source video or, if rendered, the table changes."""
+    """Derived videos in the data folder; one is valid until its video or, if rendered, its table or corrections change."""
 
     def __init__(self, data_dir: DataDir) -> None:
         self._data_dir = data_dir

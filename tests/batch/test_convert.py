@@ -141,7 +141,8 @@ def test_a_damaged_or_outdated_report_is_refused(done: Path, damage: object, rea
     assert face.status is Status.FAILED
     assert face.about == done / "face.emotions.csv"
     assert re.search(reason, face.problem)
-    assert ("update" if reason == "version" else f"`annotate --force {done / 'face.mp4'}`") in face.remedy
+    command = "correct" if reason == r"table .*changed" else "--force"
+    assert ("update" if reason == "version" else f"`annotate {command} {done / 'face.mp4'}`") in face.remedy
     assert {name for name in contents(done) if name.startswith("face")} == {
         name for name in before if name.startswith("face")
     }

@@ -212,7 +212,7 @@ def test_a_video_without_a_current_report_fails_with_the_command_to_run(done: Pa
     assert "not annotated" in failed[new].problem
     assert f"`annotate {new}`" in failed[new].remedy
     assert "changed" in failed[face].problem
-    assert f"`annotate --force {face}`" in failed[face].remedy
+    assert f"`annotate correct {face}`" in failed[face].remedy
     assert not list(done.glob("face.emotions.soft*"))
 
 

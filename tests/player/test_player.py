@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,9 @@ from annotate.emotions.labels import EMOTION_WORDS, EMOTIONS
 from annotate.emotions.palette import COLORS, text_color
 from annotate.player.player import player_data, player_script, player_style
 from annotate.player.strings import PLAYER_WORDS
+from annotate.results.corrected import apply_corrections
+from annotate.results.corrections import Correction
+from annotate.span import Span
 from tests.results.reports import CLIPPED, SIZE_PX, box_at, make_report
 
 
@@ -88,3 +92,13 @@ def test_script_and_style_fetch_nothing_and_evaluate_nothing() -> None:
     assert "@import" not in player_style()
     assert "</script" not in script
     assert "</style" not in player_style()
+
+
+def test_what_people_corrected_has_what_the_machine_says_beside_it() -> None:
+    report = make_report()
+    assert not any("corrected" in lane for lane in player_data(report)["lanes"])
+    table = apply_corrections(report.table, [Correction(Span(2000, 2500), "fear", 2)]).table
+    first, second = player_data(replace(report, table=table))["lanes"]
+    assert "corrected" not in first
+    assert second["corrected"] == [[2000, 2500, EMOTIONS.index("anger")]]
+    assert second["spans"][0][:3] == [2000, 2500, EMOTIONS.index("fear")]

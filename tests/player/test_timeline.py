@@ -9,8 +9,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from annotate.archive.layout import outputs_of_report
+from annotate.html_report.build import PageOptions, write_page
 from annotate.html_report.files import to_json
 from annotate.player.player import player_data, player_script, player_style
+from annotate.results.corrections import Correction, add_lines
+from annotate.span import Span
+from tests.analytics.samples import MOVIE, report
 from tests.html_report.archives import BLOCKS, CHANGES_MS, HOSTILE, SCRIPT
 from tests.html_report.page_checks import (
     WatchedPage,
@@ -219,3 +224,21 @@ def test_the_player_works_under_a_strict_policy_and_in_russian(browser: Browser)
     assert tab.page.locator(".ap-label img").evaluate("image => image.naturalWidth") == 1
     assert tab.messages == []
     tab.page.close()
+
+
+def test_what_people_corrected_has_what_the_machine_says_beside_it(browser: Browser, tmp_path: Path) -> None:
+    table = report(tmp_path, "movie.mp4", MOVIE)
+    outputs_of_report(table).corrections.write_bytes(add_lines(b"", [Correction(Span(400, 800), "fear", 1)]))
+    write_page([tmp_path], tmp_path / "page.html", PageOptions(thumbnails=False))
+    page = WatchedPage(browser.new_page()).open(tmp_path / "page.html", "movie.mp4")
+    page.locator(".ap-details summary").click()
+    rows = page.locator(".ap-details tbody tr")
+    rows.nth(3).wait_for()
+    cells = [rows.nth(number).locator("td").all_inner_texts() for number in range(3)]
+    assert [(row[3], row[-1]) for row in cells] == [("anger", ""), ("fear", "anger"), ("happiness", "")]
+    track = page.locator(".ap-track").nth(1)
+    bounds = track.bounding_box()
+    assert bounds is not None
+    page.mouse.click(bounds["x"] + bounds["width"] * 0.6 / 10, bounds["y"] + 5)
+    assert "machine: anger" in (page.locator(":focus").get_attribute("aria-valuetext") or "")
+    assert "machine: anger" in page.locator(".ap-tip").inner_text()

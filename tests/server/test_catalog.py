@@ -9,16 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from annotate.archive.layout import outputs_of_report
 from annotate.archive.scan import scan
 from annotate.batch.plan import Decision, decide
 from annotate.batch.run import annotate_archive
 from annotate.emotions.classifier import load_classifier
+from annotate.results.corrections import Correction, add_lines
 from annotate.results.meta import Meta, read_meta
 from annotate.server import catalog as catalog_module
 from annotate.server import sidecars
 from annotate.server.catalog import AnnotationState, Catalog, CatalogVideo
 from annotate.server.queue import Queue
 from annotate.server.settings import ServeSettings
+from annotate.span import Span
 from annotate.storage.values import PathOrUrl
 
 YEAR_S = 365 * 86400
@@ -100,6 +103,12 @@ def test_results_beside_the_videos_and_in_the_data_folder_are_found(archive: Pat
     list(annotate_archive(scan([archive / "a.mp4"])))
     assert by_name(catalog)["a.mp4"].outputs != target
     list(annotate_archive(scan([archive], output_dir=target.base.parent)))
+    corrected = outputs_of_report(archive / "a.emotions.csv").corrections
+    corrected.write_bytes(add_lines(b"", [Correction(Span(0, 10_000), "disgust", 1)]))
+    stats = by_name(catalog)["a.mp4"].stats
+    assert stats is not None
+    assert stats.dominant == "disgust"
+    corrected.unlink()
     (archive / "a.emotions.csv").unlink()
     video = by_name(catalog)["a.mp4"]
     assert (video.outputs, video.annotation_state) == (target, AnnotationState.ANNOTATED)

@@ -8,7 +8,14 @@ from typing import Any
 
 from annotate.emotions.palette import color
 from annotate.results.report import Report
-from annotate.results.table import APPEARANCE_COLUMNS, RELATIVE_PREFIX, class_names_of, has_relative
+from annotate.results.table import (
+    APPEARANCE_COLUMNS,
+    CORRECTION_COLUMNS,
+    RELATIVE_PREFIX,
+    SOURCE,
+    class_names_of,
+    has_relative,
+)
 from annotate.span import MS_PER_S, Span
 
 VERSION = 1
@@ -35,7 +42,8 @@ def write(report: Report, language: str) -> str:
     """Return a report as a JSON document, one annotation per line, with the times of the table; never None.
 
     Values that a table of an older analysis version lacks are null, and so is ``relative`` of a face without a baseline;
-    without ``--baseline`` there is no ``relative``, and ``person`` and ``name`` are there if persons were told apart.
+    without ``--baseline`` there is no ``relative``, and ``person`` and ``name`` are there if persons were told apart, and
+    ``source``, ``machine_emotion`` and ``machine_confidence`` if people corrected anything.
     """
     meta = report.meta
     classes = class_names_of(report.table)
@@ -83,6 +91,7 @@ def _annotations(report: Report, classes: tuple[str, ...]) -> list[dict[str, Any
                 "reliable": None if row["reliable"] is None else bool(row["reliable"]),
                 **({"relative": _relative(row, classes)} if is_relative else {}),
                 **(_person(report, row["face_id"]) if report.persons else {}),
+                **({name: row[name] for name in CORRECTION_COLUMNS} if SOURCE in row else {}),
             }
         )
     return result

@@ -14,6 +14,7 @@ from annotate.archive.discover import without_extension
 from annotate.emotions.contract import Contract
 from annotate.errors import MediaError
 from annotate.faces.blocks import Block, CroppedFace, crop_face, make_block
+from annotate.faces.box import pairwise_iou
 from annotate.faces.track import TrackedFace, TrackEnd
 from annotate.media.decode import decode
 from annotate.media.probe import probe
@@ -21,6 +22,9 @@ from annotate.settings import DETECTORS, Limits, Settings
 from annotate.training.dataset.footage import ClipLocation, Footage
 from annotate.training.dataset.labels import LabeledClip, LabelTable, Omission, OmissionKind, rare_classes
 from annotate.training.dataset.storage import BlockOrigin, DatasetWriter, Split, write_dataset
+
+_MIN_LABELED_IOU = 0.3
+"""Minimum intersection over union of a face and its label: a box is that of a block, in which the face may move."""
 
 STEP_FRAMES = 10
 """Frames between the starts of two consecutive blocks of a clip."""
@@ -179,8 +183,12 @@ def _collect_clips(
 
 
 def _cut_clip(clip: _OpenClip, lengths: dict[int, int], contract: Contract, min_frames: int) -> ClipBlocks:
-    """Return the blocks of the clip's longest track (the earliest of equals), with its face id as when annotating."""
-    track = max(clip.frame_counts, key=lambda each: (clip.frame_counts[each], -each), default=None)
+    """Return the blocks of the clip's face, with its id as when annotating.
+
+    It is the longest track (the earliest of equals), or the one where the label says that it is.
+    """
+    tracks = [track for track in clip.frame_counts if _is_labeled(clip.location.clip, clip.crops[track])]
+    track = max(tracks, key=lambda each: (clip.frame_counts[each], -each), default=None)
     if track is None or clip.frame_counts[track] < min_frames:
         return ClipBlocks(clip.location, ())
     face_id = sum(number <= track and length >= min_frames for number, length in lengths.items())
@@ -191,6 +199,14 @@ def _cut_clip(clip: _OpenClip, lengths: dict[int, int], contract: Contract, min_
         for number, start in enumerate(starts)
     ]
     return ClipBlocks(clip.location, tuple(blocks))
+
+
+def _is_labeled(clip: LabeledClip, crops: Sequence[CroppedFace]) -> bool:
+    """Return whether a face is where its label says."""
+    if clip.box is None:
+        return True
+    first = crops[0]
+    return float(pairwise_iou([clip.box], [first.box.scaled(*first.scale)])[0, 0]) >= _MIN_LABELED_IOU
 
 
 def _add_video(

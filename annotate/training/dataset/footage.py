@@ -52,6 +52,7 @@ class Footage:
             candidates.insert(0, (f"{clip.video}/{clip.utterance}", None))
         for name, span in candidates:
             paths = self._find_paths(name)
+            paths = [path for path in paths if self.relative_path(path) == name] or paths
             if len(paths) > 1:
                 examples = " or ".join(str(path) for path in paths[:2])
                 reason = f"{clip}: ambiguous name ({examples}). Add its folder or extension."

@@ -18,6 +18,7 @@ import pandas as pd
 from annotate.archive.discover import without_extension
 from annotate.emotions.labels import EMOTIONS, resolve_emotion
 from annotate.errors import DatasetError, read_error
+from annotate.faces.box import Box
 from annotate.span import MS_PER_S, Span
 
 _EMOTION_COLUMNS = ("emotion", "emotionmaxvote")
@@ -52,7 +53,8 @@ class LabeledClip:
     """A labeled clip: a span of a video that shows one emotion.
 
     ``video`` is the video's id or file name, ``utterance`` the name of a file that contains only this clip, or empty;
-    ``label`` is an index into `EMOTIONS`; ``subject`` identifies the person, or is empty.
+    ``label`` is an index into `EMOTIONS`; ``subject`` identifies the person, or is empty;
+    ``box`` is where the face is at the beginning, in pixels of the displayed frame, None for the face with most frames.
     """
 
     video: str
@@ -60,6 +62,7 @@ class LabeledClip:
     span: Span
     label: int
     subject: str = ""
+    box: Box | None = None
 
     @property
     def emotion(self) -> str:

@@ -13,7 +13,7 @@ from annotate.emotions.labels import EMOTIONS
 from annotate.emotions.palette import COLORS
 from annotate.results.formats.json_document import write
 from annotate.results.meta import result_settings
-from annotate.results.table import APPEARANCE_COLUMNS
+from annotate.results.table import APPEARANCE_COLUMNS, CORRECTION_COLUMNS
 from annotate.settings import Settings
 from tests.results.reports import BLOCKS, CLIPPED, make_report
 
@@ -37,7 +37,7 @@ def test_the_schema_is_valid_and_requires_every_property_of_every_document() -> 
     jsonschema.Draft202012Validator.check_schema(schema())
     assert set(schema()["required"]) == set(schema()["properties"])
     annotation = schema()["$defs"]["annotation"]
-    assert {*annotation["required"], "relative", "person", "name"} == set(annotation["properties"])
+    assert {*annotation["required"], "relative", "person", "name", *CORRECTION_COLUMNS} == set(annotation["properties"])
 
 
 @pytest.mark.parametrize(

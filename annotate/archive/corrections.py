@@ -1,0 +1,74 @@
+"""The files with people's corrections beside tables, and their application to tables that are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from annotate.archive.layout import outputs_of_report
+from annotate.errors import ReportError, StorageError, remedy_for
+from annotate.results.corrected import Corrected, apply_corrections
+from annotate.results.corrections import CorrectionRows, parse_corrections, shorten
+from annotate.storage.base import storage_for
+from annotate.storage.values import PathOrUrl
+
+
+class CorrectionFiles:
+    """Reads the files of corrections beside tables; with ``is_applied=False`` there are none."""
+
+    def __init__(self, *, is_applied: bool = True) -> None:
+        self._is_applied = is_applied
+        self._folders: dict[PathOrUrl, frozenset[str]] = {}
+
+    def apply(self, table: pd.DataFrame, path: PathOrUrl) -> Corrected:
+        """Return the table ``path``, with its persons, as corrected.
+
+        Raises:
+            ReportError: its file of corrections cannot be read.
+        """
+        if not self.exists(path):
+            return Corrected(table)
+        file = outputs_of_report(path).corrections
+        rows = read_corrections(file)
+        corrected = apply_corrections(table, rows.corrections)
+        return replace(corrected, problems=(*rows.problems, *corrected.problems))
+
+    def exists(self, path: PathOrUrl) -> bool:
+        """Return whether there are corrections of the table ``path``; folders of object storage are listed once."""
+        file = outputs_of_report(path).corrections
+        storage = storage_for(file)
+        if not self._is_applied:
+            return False
+        if storage.is_local:
+            return storage.exists(file)
+        if file.parent not in self._folders:
+            self._folders[file.parent] = frozenset(entry.name for entry in storage.list_dir(file.parent))
+        return file.name in self._folders[file.parent]
+
+
+def remark_on_problems(path: PathOrUrl, problems: Sequence[str]) -> str:
+    """Return a remark on the corrections of the table ``path`` that do not fit; empty if all do."""
+    return f"{outputs_of_report(path).corrections}: {shorten(problems)}. The rest applies" if problems else ""
+
+
+def read_corrections(file: PathOrUrl) -> CorrectionRows:
+    """Return the content of a file of corrections; empty if it does not exist.
+
+    Raises:
+        ReportError: it cannot be read.
+    """
+    return parse_corrections(read_content(file))
+
+
+def read_content(file: PathOrUrl) -> bytes:
+    """Return the bytes of a file of corrections; none if it does not exist. Raise as `read_corrections` does."""
+    try:
+        return storage_for(file).read(file)
+    except FileNotFoundError:
+        return b""
+    except StorageError:
+        raise
+    except OSError as error:
+        raise ReportError(f"cannot be read ({error.strerror})", remedy_for(error), path=file) from None
