@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import pandas as pd
 
 from annotate.archive.layout import outputs_of_report
 from annotate.errors import ReportError, StorageError, remedy_for
@@ -13,6 +12,10 @@ from annotate.results.corrected import Corrected, apply_corrections
 from annotate.results.corrections import CorrectionRows, parse_corrections, shorten
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class CorrectionFiles:

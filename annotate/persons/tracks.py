@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from annotate.errors import DecodingError
@@ -23,6 +22,10 @@ from annotate.persons.descriptor import DIMENSIONS, Describer, Vectors
 from annotate.results.report import Report
 from annotate.settings import ONE_CORE, Limits
 from annotate.span import MS_PER_S
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_CROPS = 5
 """Maximum number of crops of a face track."""

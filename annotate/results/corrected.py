@@ -5,11 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from annotate.emotions.labels import resolve_emotion
 from annotate.faces.box import Box, pairwise_iou
@@ -29,6 +28,9 @@ from annotate.results.table import (
 )
 from annotate.span import MS_PER_S, Span
 from annotate.text import suggest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Texts = npt.NDArray[Any]
 

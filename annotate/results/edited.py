@@ -8,12 +8,15 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import pandas as pd
 
 from annotate.emotions.labels import resolve_emotion
 from annotate.results.corrections import EXCLUDE, quoted
 from annotate.results.table import class_columns, class_names_of, format_table, own_times, parse_table
 from annotate.span import MS_PER_S, Span
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SEPARATORS = (",", ";", "\t")
 _KEY_COLUMNS = ("face_id", "block")
