@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-
+from typing import TYPE_CHECKING
 
 from annotate.archive.layout import outputs_of_report
 from annotate.errors import ReportError, StorageError, remedy_for
@@ -12,7 +12,6 @@ from annotate.results.corrected import Corrected, apply_corrections
 from annotate.results.corrections import CorrectionRows, parse_corrections, shorten
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd

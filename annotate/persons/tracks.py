@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,6 @@ from annotate.persons.descriptor import DIMENSIONS, Describer, Vectors
 from annotate.results.report import Report
 from annotate.settings import ONE_CORE, Limits
 from annotate.span import MS_PER_S
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,13 +7,12 @@ import io
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
+from typing import TYPE_CHECKING
 
 from annotate.emotions.labels import resolve_emotion
 from annotate.results.corrections import EXCLUDE, quoted
 from annotate.results.table import class_columns, class_names_of, format_table, own_times, parse_table
 from annotate.span import MS_PER_S, Span
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
