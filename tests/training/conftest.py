@@ -16,7 +16,14 @@ from annotate.emotions.labels import EMOTIONS
 from annotate.training.dataset.storage import BlockOrigin, Dataset, Split, open_dataset, write_dataset
 
 _NEED_TORCH = (
-    *("models", "test_plots.py", "test_still_motion.py", "test_trainer.py", "test_block_training.py"),
+    *(
+        "models",
+        "test_plots.py",
+        "test_still_motion.py",
+        "test_trainer.py",
+        "test_block_training.py",
+        "test_correction_loop.py",
+    ),
     "recipe/source_files.py",
     *(f"recipe/test_{name}.py" for name in ("blend", "sources", "stability", "still_faces", "talking", "train")),
 )
