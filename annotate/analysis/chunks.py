@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from annotate.analysis.annotation import Annotation
 from annotate.faces.box import Box, pairwise_iou
+from annotate.faces.portraits import Described, add_described
 from annotate.faces.shots import INTERVALS_KEPT, end_before_gap, in_same_shot
 from annotate.media.decode import Frame
 from annotate.media.picture_size import PictureSize, add_size
@@ -53,7 +54,7 @@ class ChunkEnd:
     ``last_analyzed_ms`` is the start of the last analyzed frame, ``next_frame`` the first frame after the boundary (None at
     the end of the video), ``shot_continues`` whether the shot continues across the boundary. ``sizes`` are those of its
     pictures, the first one and every other than before. ``small_faces`` is as in `annotate.faces.search.SearchReport`.
-    ``left_out`` is the number of frames that were not decoded.
+    ``left_out`` is the number of frames that were not decoded. ``described`` are the descriptors of the tracks, if wanted.
     """
 
     frames: int
@@ -66,6 +67,7 @@ class ChunkEnd:
     sizes: tuple[PictureSize, ...] = ()
     small_faces: int = 0
     left_out: int = 0
+    described: Mapping[int, Described] = field(default_factory=dict)
 
 
 ChunkItem = ChunkStart | Annotation | ChunkEnd
@@ -115,7 +117,9 @@ class Chunk:
             self._last_analyzed = frame
             yield frame
 
-    def end(self, faces: int, dropped_tracks: int, small_faces: int = 0) -> ChunkEnd:
+    def end(
+        self, faces: int, dropped_tracks: int, small_faces: int = 0, described: Mapping[int, Described] | None = None
+    ) -> ChunkEnd:
         """Return the end of the chunk; call it after the iteration."""
         next_frame = self.next_frame
         return ChunkEnd(
@@ -129,6 +133,7 @@ class Chunk:
             sizes=tuple(self.sizes),
             small_faces=small_faces,
             left_out=self.left_out,
+            described=described or {},
         )
 
 
@@ -147,6 +152,7 @@ class ChunkMerger:
     sizes: list[PictureSize] = field(default_factory=list)
     small_faces: int = 0
     left_out: int = 0
+    described: dict[int, Described] = field(default_factory=dict)
     _first: FrameMark | None = None
     _merged_ids: dict[int, int] = field(default_factory=dict)
     _block_counts: dict[int, int] = field(default_factory=dict)
@@ -202,6 +208,7 @@ class ChunkMerger:
         self.dropped_tracks += end.dropped_tracks
         self.small_faces += end.small_faces
         self.left_out += end.left_out
+        add_described(self.described, {self._merged_ids[face_id]: own for face_id, own in end.described.items()})
         for size in end.sizes:
             add_size(self.sizes, size)
         at_end = {

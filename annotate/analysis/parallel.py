@@ -147,6 +147,7 @@ def merge_chunks(analysis: Analysis, chunks: Sequence[list[ChunkItem] | None] | 
     analysis.sizes = merger.sizes
     analysis.small_faces = merger.small_faces
     analysis.left_out = merger.left_out
+    analysis.described = merger.described
     return annotations
 
 

@@ -20,6 +20,7 @@ from annotate.faces.blocks import Block, BlockReport, cut_blocks
 from annotate.faces.detection import Detector
 from annotate.faces.detectors import load_detector
 from annotate.faces.key_frames import join_repeats, key_blocks, link_key_frames, search_key_frames
+from annotate.faces.portraits import Describe, Described, Portraits, portrait_worth
 from annotate.faces.search import SearchReport, detect_faces
 from annotate.faces.shots import limit_frame_rate
 from annotate.faces.track import TrackedFace, TrackEnd, link_detections
@@ -58,8 +59,9 @@ _MIN_MISSING_SHARE = 0.02
 class Analysis:
     """The analysis of one video: iterate over it for annotations, then read the other results.
 
-    The other results are ``decoding``, ``blocks``, ``sizes``, ``small_faces`` (see `annotate.faces.search.SearchReport`) and
-    ``left_out``, the number of frames that were not decoded. ``settings`` are those in effect (`decode_all`).
+    The other results are ``decoding``, ``blocks``, ``sizes``, ``small_faces`` (see `annotate.faces.search.SearchReport`),
+    ``left_out``, the number of frames that were not decoded, and ``described``, the descriptors of each face track.
+    ``settings`` are those in effect (`decode_all`).
     Annotations are yielded as blocks are completed; those of one face are in order. Each iteration decodes the video anew.
     """
 
@@ -73,6 +75,10 @@ class Analysis:
     sizes: list[PictureSize] = field(default_factory=list)
     small_faces: int = 0
     left_out: int = 0
+    describe: Describe | None = None
+    """Describes portraits of face tracks, for telling persons apart; None to keep none."""
+
+    described: dict[int, Described] = field(default_factory=dict)
     tools: Tools = field(default_factory=Tools)
     _why_whole: str = ""
 
@@ -133,6 +139,7 @@ class Analysis:
         self.sizes = merger.sizes
         self.small_faces = merger.small_faces
         self.left_out = merger.left_out
+        self.described = merger.described
 
     def _key_annotations(self) -> Iterator[Annotation]:
         """Yield an annotation of every face in every key frame; the video is one piece, without chunks."""
@@ -143,7 +150,10 @@ class Analysis:
         with closing(self._decode(self.decoding)) as decoded:
             frames = join_repeats(report_progress(decoded, self.progress), self.sizes)
             faces = link_key_frames(search_key_frames(frames, detector, searches), settings.track_overlap)
-            yield from _classify(key_blocks(faces, contract, self.blocks), self.classifier)
+            portraits = Portraits()
+            blocks = key_blocks(faces, contract, self.blocks, portraits=self.describe is not None)
+            yield from _classify(blocks, self.classifier, portraits)
+        self.described = self._describe(portraits)
         self.small_faces = searches.small_faces
 
     def _decode(self, report: DecodingReport, start_s: int = 0) -> Generator[Frame, None, None]:
@@ -173,12 +183,17 @@ class Analysis:
                 yield ChunkStart(FrameMark.of(frame))
                 analyzed = chunk.note_analyzed(analyzed_frames(chunk, self.video, contract, settings))
                 tracked_faces = track_faces(analyzed, settings, detector, searches)
-                blocks = cut_blocks(tracked_faces, contract, settings.min_track_frames, tracks)
-                yield from _classify(blocks, self.classifier)
-                yield chunk.end(tracks.faces, tracks.dropped_tracks, searches.small_faces)
+                is_described, portraits = self.describe is not None, Portraits()
+                blocks = cut_blocks(tracked_faces, contract, settings.min_track_frames, tracks, portraits=is_described)
+                yield from _classify(blocks, self.classifier, portraits)
+                described = self._describe(portraits)
+                yield chunk.end(tracks.faces, tracks.dropped_tracks, searches.small_faces, described)
                 frame = chunk.next_frame
         finally:
             decoded.close()
+
+    def _describe(self, portraits: Portraits) -> dict[int, Described]:
+        return {} if self.describe is None else portraits.describe(self.describe)
 
     @property
     def missing_s(self) -> float:
@@ -235,11 +250,15 @@ def analyzed_size_px(video: Video, min_face: float) -> tuple[int, int]:
     return analyzed_sizing(min_face).size_px(video.width_px, video.height_px)
 
 
-def _classify(blocks: Iterator[Block], classifier: Classifier) -> Iterator[Annotation]:
+def _classify(blocks: Iterator[Block], classifier: Classifier, portraits: Portraits) -> Iterator[Annotation]:
+    """Yield the annotations of blocks, and keep their ``portraits``."""
     names = classifier.contract.class_names
     while batch := list(itertools.islice(blocks, BATCH_BLOCKS)):
         for block, row in zip(batch, classifier(np.stack([block.pixels for block in batch])), strict=True):
             detected = (replace(detection, box=detection.box.scaled(*block.scale)) for detection in block.detected)
+            appearance = replace(block.appearance, face_px=block.appearance.face_px * block.scale[1])
+            if block.portrait is not None:
+                portraits.add(block.face_id, replace(block.portrait, worth=portrait_worth(appearance)))
             yield Annotation(
                 block.face_id,
                 block.number,
@@ -254,5 +273,5 @@ def _classify(blocks: Iterator[Block], classifier: Classifier) -> Iterator[Annot
                 names,
                 tuple(row.tolist()),
                 tuple(detected),
-                replace(block.appearance, face_px=block.appearance.face_px * block.scale[1]),
+                appearance,
             )

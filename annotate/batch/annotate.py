@@ -11,6 +11,7 @@ from annotate.analysis.annotation import Annotation
 from annotate.analysis.chunks import ChunkItem
 from annotate.analysis.parallel import analyze, count_chunks, merge_chunks, sort_annotations
 from annotate.analysis.pipeline import Analysis
+from annotate.analysis.tools import Tools
 from annotate.archive.corrections import CorrectionFiles, remark_on_problems
 from annotate.archive.persons import PersonFiles
 from annotate.archive.stored_report import read_item_report
@@ -28,13 +29,14 @@ from annotate.batch.write import (
 from annotate.errors import StorageError, UnreadableError, read_error
 from annotate.media.probe import probe
 from annotate.persons.descriptor import Describer
-from annotate.persons.tracks import describe_tracks, number_persons
+from annotate.persons.tracks import TrackVectors, number_persons
 from annotate.results.baseline import add_baseline
 from annotate.results.boxes import collect_trajectories, format_boxes, parse_boxes
 from annotate.results.intervals import dominant_emotion
 from annotate.results.meta import Meta, Source, describe_source, result_settings
 from annotate.results.report import Report
 from annotate.results.table import PERSON, to_table
+from annotate.settings import Settings
 from annotate.storage.base import Lock, storage_for
 from annotate.version import ANALYSIS_VERSION, VERSION
 
@@ -96,7 +98,7 @@ def _annotate_locked(job: AnnotateJob, context: WorkContext, lock: Lock, chunks:
         annotations = _analyze(analysis, context, chunks)
         report = _make_report(job, analysis, annotations, source, item.meta)
         if job.settings.persons:
-            report = _with_persons(report, video, job, context)
+            report = _with_persons(report, analysis)
     lock.confirm()
     storage_for(outputs.meta).delete(outputs.meta)
     writer = OutputWriter(outputs, item.meta, lock)
@@ -198,6 +200,7 @@ def _local_video(
 
 def _open(job: AnnotateJob, context: WorkContext, video: Path) -> Analysis:
     analysis = Analysis.open(video, job.settings, limits=job.limits, tools=context.tools, display_path=job.path)
+    analysis.describe = describer_for(job.settings, context.tools)
     progress = context.progress
     if progress is not None:
         duration_s = analysis.video.duration_s
@@ -247,9 +250,13 @@ def _make_report(
     return Report(table, meta, boxes, storage_for(job.path).relative(job.path, job.outputs.base.parent))
 
 
-def _with_persons(report: Report, video: Path, job: AnnotateJob, context: WorkContext) -> Report:
+def describer_for(settings: Settings, tools: Tools) -> Describer | None:
+    """Return what describes faces for telling persons apart, None if the settings do not ask for that."""
+    return tools.keep(Describer) if settings.persons else None
+
+
+def _with_persons(report: Report, analysis: Analysis) -> Report:
     """Return a report with the column of persons in its table."""
-    describer = context.tools.keep(Describer)
-    tracks = describe_tracks(video, report, describer, limits=job.limits, ffmpeg=context.tools.ffmpeg)
+    tracks = TrackVectors.of(analysis.described, report.blocks_by_face)
     numbers = report.table["face_id"].map(number_persons(report, tracks)).astype(int)
     return replace(report, table=report.table.assign(**{PERSON: numbers}))

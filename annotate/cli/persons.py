@@ -142,8 +142,8 @@ def persons(
 ) -> int:
     """Tell persons apart in annotated videos, over cuts and files, and name them.
 
-    The persons of a directory get numbers that hold in all of its videos, those of a single video its own. Only the frames
-    of a few crops per face track are decoded. Names, and persons that you merge or split, are kept when it runs again.
+    The persons of a directory get numbers that hold in all of its videos, those of a single video its own. Only key frames,
+    and a few others, are decoded. Names, and persons that you merge or split, are kept when it runs again.
 
     This is biometric processing. In the EU biometric data need a legal ground (GDPR, Art. 9), and emotion recognition is
     forbidden at work and in education (AI Act, Art. 5(1)(f)).

@@ -238,12 +238,14 @@ def run_chunk(
     """Analyze chunk ``number`` of ``count``; return None if that fails, so that the whole video is analyzed instead."""
     from annotate.analysis.parallel import analyze_chunk
     from annotate.analysis.pipeline import Analysis
+    from annotate.batch.annotate import describer_for
 
     state = _current_worker_state()
     state.check(requirements)
     job, callback = state.with_local_hardware(job), reporter.callback(number)
     try:
         analysis = Analysis.open(require_local(job.path), job.settings, limits=job.limits, tools=state.tools)
+        analysis.describe = describer_for(job.settings, state.tools)
         return analyze_chunk(analysis, number, count, lambda done_s: callback(done_s, None))
     except MediaError:
         return None

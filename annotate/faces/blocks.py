@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from annotate.emotions.contract import LEVEL, Contract
 from annotate.faces.box import Box
 from annotate.faces.crop import Patch, extract_patch
+from annotate.faces.portraits import Portrait, cut_portrait
 from annotate.faces.pose import Pose, mean_pose
 from annotate.faces.quality import Appearance, measure_crops
 from annotate.faces.track import TrackedFace, TrackEnd
@@ -66,6 +67,8 @@ class Block:
     appearance: Appearance
     pixels: NDArray[np.uint8]
     scale: tuple[float, float]
+    portrait: Portrait | None = None
+    """The face in one of the frames, where portraits are wanted; its box is in pixels of its own."""
 
 
 @dataclass
@@ -92,6 +95,8 @@ class CroppedFace:
     picture_us: int
     """Start of the decoded frame that ``patch`` is from."""
 
+    portrait: Portrait | None = None
+
 
 @dataclass
 class _Pending:
@@ -104,20 +109,25 @@ class _Pending:
 
 
 def cut_blocks(
-    events: Iterable[TrackedFace | TrackEnd], contract: Contract, min_track_frames: int, report: BlockReport
+    events: Iterable[TrackedFace | TrackEnd],
+    contract: Contract,
+    min_track_frames: int,
+    report: BlockReport,
+    *,
+    portraits: bool = False,
 ) -> Iterator[Block]:
     """Yield the blocks of all faces, each as soon as it is complete and its face ID is known.
 
     Frames left at the end of a track are covered by a final block that ends with the track and overlaps the one before. A
     track shorter than a block gives one block, padded by repeating its last crop; a track of fewer than
     ``min_track_frames`` is dropped. Face IDs count kept tracks from 1 in order of appearance, so a block is held back until
-    every earlier track is known to be kept or dropped.
+    every earlier track is known to be kept or dropped. With ``portraits``, blocks have one of their faces.
     """
     held: dict[int, list[Block]] = {}
     ended: set[int] = set()
     face_ids: dict[int, int] = {}
     first_undecided = 0
-    for track, blocks, has_ended in _track_blocks(events, contract, min_track_frames):
+    for track, blocks, has_ended in _track_blocks(events, contract, min_track_frames, portraits):
         if has_ended:
             ended.add(track)
         if track in face_ids:
@@ -138,7 +148,7 @@ def cut_blocks(
 
 
 def _track_blocks(
-    events: Iterable[TrackedFace | TrackEnd], contract: Contract, min_track_frames: int
+    events: Iterable[TrackedFace | TrackEnd], contract: Contract, min_track_frames: int, portraits: bool
 ) -> Iterator[tuple[int, list[Block], bool]]:
     """Yield ``(track, new blocks, has ended)`` for every event that completes a block or ends a track."""
     size = contract.block_frames
@@ -154,8 +164,10 @@ def _track_blocks(
         if event.track not in tracks:
             tracks[event.track] = _Pending(earlier_blocks=block_counts.get(event.track, 0))
         pending = tracks[event.track]
-        pending.frames.append(crop_face(event, contract, pending.frames[-1] if pending.frames else None))
-        new_frames = len(pending.frames) - (size if pending.blocks else 0)
+        new_frames = len(pending.frames) + 1 - (size if pending.blocks else 0)
+        is_portrait = portraits and (new_frames == size // 2 + 1 or (new_frames == min_track_frames and not pending.blocks))
+        previous = pending.frames[-1] if pending.frames else None
+        pending.frames.append(crop_face(event, contract, previous, portrait=is_portrait))
         if new_frames == size:
             del pending.frames[:-size]
             block = _block(pending, contract, overlap=0)
@@ -163,8 +175,10 @@ def _track_blocks(
             yield event.track, [block], False
 
 
-def crop_face(face: TrackedFace, contract: Contract, previous: CroppedFace | None = None) -> CroppedFace:
-    """Return a tracked face with the patch that the contract's crop needs.
+def crop_face(
+    face: TrackedFace, contract: Contract, previous: CroppedFace | None = None, *, portrait: bool = False
+) -> CroppedFace:
+    """Return a tracked face with the patch that the contract's crop needs, and with its portrait if that is wanted.
 
     A frame that was not decoded and has the image of the ``previous`` one also has its patch: the face is where it was then.
     """
@@ -176,7 +190,8 @@ def crop_face(face: TrackedFace, contract: Contract, previous: CroppedFace | Non
         patch = extract_patch(frame.image, face.box, roll_deg, contract.crop_margin, contract.crop_size_px)
     seen = face.box, face.score, face.detected, face.pose
     picture_us = frame.start_us if frame.shown_us is None else frame.shown_us
-    return CroppedFace(frame.index, frame.last_index, frame.span, *seen, patch, frame.scale, picture_us)
+    kept = cut_portrait(frame.image, face.box, frame.span.start_ms) if portrait else None
+    return CroppedFace(frame.index, frame.last_index, frame.span, *seen, patch, frame.scale, picture_us, kept)
 
 
 def _last_block(pending: _Pending, contract: Contract, min_track_frames: int) -> list[Block]:
@@ -218,6 +233,7 @@ def make_block(
         appearance=appearance,
         pixels=pixels,
         scale=first.scale,
+        portrait=next((frame.portrait for frame in reversed(frames[overlap:]) if frame.portrait is not None), None),
     )
 
 

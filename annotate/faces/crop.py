@@ -27,8 +27,7 @@ class Patch:
 
     def crop(self) -> NDArray[np.uint8]:
         """Return the face as (size_px, size_px) uint8 in full range."""
-        pixels: NDArray[np.uint8] = _FULL[self.view.of(self.pixels)]
-        return pixels
+        return to_full_range(self.view.of(self.pixels))
 
 
 def extract_patch(image: NDArray[np.uint8], box: Box, roll_deg: float, margin: float, size_px: int) -> Patch:
@@ -52,6 +51,18 @@ def crop(image: NDArray[np.uint8], box: Box, margin: float, size_px: int, roll_d
     return extract_patch(image, box, roll_deg, margin, size_px).crop()
 
 
+def to_full_range(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return luma in full range, 0..255, of luma in limited range."""
+    full: NDArray[np.uint8] = _FULL[pixels]
+    return full
+
+
+def to_limited_range(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return luma in limited range, 16..235, of luma in full range."""
+    limited: NDArray[np.uint8] = _LIMITED[pixels]
+    return limited
+
+
 def _slice(start: float, end: float, limit: int) -> slice:
     """Return the pixels from ``start`` to ``end`` along an axis of ``limit`` pixels, at least one."""
     first = min(max(math.floor(start), 0), limit - 1)
@@ -60,3 +71,6 @@ def _slice(start: float, end: float, limit: int) -> slice:
 
 _FULL = np.rint((np.arange(256) - BLACK) * (FULL_RANGE / (WHITE - BLACK))).clip(0, FULL_RANGE).astype(np.uint8)
 """Luma in full range for each value in limited range."""
+
+_LIMITED = np.rint(np.arange(FULL_RANGE + 1) * ((WHITE - BLACK) / FULL_RANGE) + BLACK).astype(np.uint8)
+"""Luma in limited range for each value in full range."""

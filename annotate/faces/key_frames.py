@@ -77,14 +77,16 @@ def link_key_frames(observations: Iterable[Observation], min_overlap: float) -> 
             yield TrackedFace(number, observation.frame, detection.box, detection.score, True, detection.pose)
 
 
-def key_blocks(faces: Iterable[TrackedFace], contract: Contract, report: BlockReport) -> Iterator[Block]:
+def key_blocks(
+    faces: Iterable[TrackedFace], contract: Contract, report: BlockReport, *, portraits: bool = False
+) -> Iterator[Block]:
     """Yield a block of each face, whose crop is repeated; ``report`` is filled in during iteration."""
     block_counts: dict[int, int] = {}
     for face in faces:
         number = block_counts.get(face.track, 0)
         block_counts[face.track] = number + 1
         report.faces = len(block_counts)
-        yield make_block([crop_face(face, contract)], contract, face_id=face.track + 1, number=number)
+        yield make_block([crop_face(face, contract, portrait=portraits)], contract, face_id=face.track + 1, number=number)
 
 
 def _limited(frame: Frame, end_ms: int) -> Span:

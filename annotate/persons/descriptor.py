@@ -12,16 +12,19 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
-import dlib
 import numpy as np
 from numpy.typing import NDArray
 
 from annotate.errors import ModelError
 from annotate.extras import check_extra
-from annotate.faces.box import Box
+from annotate.faces.crop import to_full_range
+from annotate.faces.portraits import Portrait
 
 DIMENSIONS = 128
 CROP_PX = 150
+INPUT, OUTPUT = "faces", "descriptors"
+"""Names of the input and output of the network as `annotate.persons.network` loads it."""
+
 _CROP_PADDING = 0.25
 """Width of the border around the face, in sides of the face: what the network was trained with."""
 
@@ -41,11 +44,11 @@ def check_descriptor() -> None:
     Raises:
         SettingsError: their package is not.
     """
-    check_extra("telling persons apart", EXTRA, {PACKAGE: PACKAGE})
+    check_extra("telling persons apart", EXTRA, {PACKAGE: PACKAGE, "onnx": "onnx"})
 
 
 class Describer:
-    """Computes descriptors of faces.
+    """Computes descriptors of faces; threads can share it.
 
     Raises:
         SettingsError: the package with the files is not installed.
@@ -54,22 +57,32 @@ class Describer:
 
     def __init__(self) -> None:
         check_descriptor()
-        self._predictor = dlib.shape_predictor(str(_find(PREDICTOR)))
-        self._network = dlib.face_recognition_model_v1(str(_find(NETWORK)))
+        import dlib
 
-    def crop(self, image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-        """Return the upright face in ``box`` of an RGB image, (`CROP_PX`, `CROP_PX`, 3) uint8."""
+        from annotate.persons.network import load_network
+
+        self._dlib = dlib
+        self._predictor = dlib.shape_predictor(str(_find(PREDICTOR)))
+        path = _find(NETWORK)
+        self._session = load_network(path.read_bytes())
+
+    def crop(self, portrait: Portrait) -> NDArray[np.uint8]:
+        """Return the face of a portrait upright, (`CROP_PX`, `CROP_PX`, 3) uint8."""
+        box, image = portrait.box, np.stack([to_full_range(portrait.pixels)] * 3, axis=-1)
         left, top = round(box.x), round(box.y)
-        rectangle = dlib.rectangle(left, top, left + round(box.width) - 1, top + round(box.height) - 1)
+        rectangle = self._dlib.rectangle(left, top, left + round(box.width) - 1, top + round(box.height) - 1)
         points = self._predictor(image, rectangle)
-        crop: NDArray[np.uint8] = dlib.get_face_chip(image, points, CROP_PX, _CROP_PADDING)
+        crop: NDArray[np.uint8] = self._dlib.get_face_chip(image, points, CROP_PX, _CROP_PADDING)
         return crop
 
-    def __call__(self, crops: Sequence[NDArray[np.uint8]]) -> Vectors:
-        """Return the descriptors of crops as vectors of length 1, (n, `DIMENSIONS`)."""
-        if not crops:
-            return np.empty((0, DIMENSIONS), np.float32)
-        return unit(np.array([np.array(vector) for vector in self._network.compute_face_descriptor(list(crops))]))
+    def __call__(self, portraits: Sequence[Portrait]) -> Vectors:
+        """Return the descriptors of portraits as vectors of length 1, (n, `DIMENSIONS`).
+
+        Each goes through the network alone, so that none depends on the others.
+        """
+        crops = [self.crop(portrait).transpose(2, 0, 1)[None].astype(np.float32) for portrait in portraits]
+        vectors = [self._session.run([OUTPUT], {INPUT: crop})[0] for crop in crops]
+        return unit(np.concatenate([np.empty((0, DIMENSIONS), np.float32), *vectors]))
 
 
 def unit(vectors: NDArray[np.floating]) -> Vectors:

@@ -1,43 +1,53 @@
-"""Describe face tracks: each by its sharpest and most frontal crops, which are decoded one by one."""
+"""Describe the face tracks of videos that are annotated, by portraits from a few frames.
+
+Key frames need no other frame to be decoded, so portraits are from these where ffmpeg can leave the others out and tell
+which they are. Tracks that are in none of them have portraits from frames that are decoded one by one, with a seek each.
+"""
 
 from __future__ import annotations
 
 import logging
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from annotate.analysis.pipeline import analyzed_sizing
 from annotate.errors import DecodingError
 from annotate.faces.box import Box
-from annotate.faces.quality import GOOD_SHARPNESS
+from annotate.faces.crop import to_limited_range
+from annotate.faces.portraits import (
+    Describe,
+    Described,
+    Portraits,
+    cut_portrait,
+    describe_track,
+    portrait_worth,
+)
+from annotate.faces.pose import Pose
+from annotate.faces.quality import Appearance
+from annotate.media.decode import Frame, decode
 from annotate.media.ffmpeg import FFmpeg
-from annotate.media.probe import probe
+from annotate.media.probe import Video, probe
+from annotate.media.skipping import leaves_out
 from annotate.media.stills import read_still
 from annotate.persons.clusters import cluster
-from annotate.persons.descriptor import DIMENSIONS, Describer, Vectors
+from annotate.persons.descriptor import DIMENSIONS, Vectors
 from annotate.results.report import Report
-from annotate.settings import ONE_CORE, Limits
+from annotate.settings import KEY, ONE_CORE, Limits, Settings
 from annotate.span import MS_PER_S
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-MAX_CROPS = 5
-"""Maximum number of crops of a face track."""
-
-_SHARP = 8 * GOOD_SHARPNESS
-"""Sharpness from which more makes no better crop."""
+MAX_STILLS = 2
+"""Maximum number of portraits of a face track from frames that are decoded one by one."""
 
 _SHARED_WORTH = 0.8
 """Minimum worth of a block whose frame is shared with another track, relative to the worst that would be chosen without."""
-
-_SMALL_PX = 80
-"""Size of a face below which a crop loses details that tell persons apart."""
 
 logger = logging.getLogger(__name__)
 
@@ -55,63 +65,44 @@ class CropPosition:
 
 
 @dataclass(frozen=True)
+class SeenBlock:
+    """When a face is seen in one of its blocks, and how well it serves there to tell persons apart, 0..1."""
+
+    start_ms: int
+    end_ms: int
+    worth: float
+
+
+@dataclass(frozen=True)
 class TrackVectors:
-    """The mean descriptors of the crops of face tracks of a video, (n, `DIMENSIONS`), and their numbers of crops (n,)."""
+    """The mean descriptors of the portraits of face tracks of a video, (n, `DIMENSIONS`), and their numbers (n,)."""
 
     face_ids: tuple[int, ...]
     vectors: Vectors
     crops: NDArray[np.int64]
 
-
-def choose_crops(report: Report) -> list[CropPosition]:
-    """Return the positions of at most `MAX_CROPS` crops of each face track, in order of time.
-
-    They are in blocks with the sharpest, most frontal and largest faces; those of tables of older analysis versions, which
-    do not say, have the highest face scores. Where it costs little worth, tracks share frames, since each takes a seek.
-    """
-    table = report.table.drop_duplicates(["face_id", "start_time"])
-    table = table.assign(worth=_worth(table))
-    ordered = table.sort_values(["face_id", "worth", "start_time"], ascending=[True, False, True])
-    positions, times_ms = list[CropPosition](), list[int]()
-    for face_id in ordered["face_id"].unique().tolist():
-        rows = ordered[ordered["face_id"] == face_id]
-        columns = (rows["start_time"] * MS_PER_S, rows["end_time"] * MS_PER_S, rows["worth"])
-        blocks = list(zip(*(column.tolist() for column in columns), strict=True))
-        chosen = _choose_times(blocks, times_ms)
-        times_ms = sorted({*times_ms, *chosen})
-        boxes = ((time_ms, report.placed_boxes.at(face_id, time_ms)) for time_ms in chosen)
-        positions += [CropPosition(time_ms, face_id, box) for time_ms, box in boxes if box is not None]
-    return sorted(positions, key=lambda position: (position.time_ms, position.face_id))
-
-
-def _choose_times(blocks: Sequence[tuple[float, float, float]], times_ms: Sequence[int]) -> list[int]:
-    """Return the times of the crops of a face track: one each in its best blocks.
-
-    ``blocks`` are start and end in milliseconds and worth, the best first; ``times_ms`` those of other tracks, in order.
-    """
-    best = blocks[:MAX_CROPS]
-    chosen = list[int]()
-    for start_ms, end_ms, worth in blocks:
-        place = bisect_left(times_ms, start_ms)
-        is_shared = place < len(times_ms) and times_ms[place] < end_ms and times_ms[place] not in chosen
-        if is_shared and worth >= _SHARED_WORTH * best[-1][2] and len(chosen) < len(best):
-            chosen.append(times_ms[place])
-    for start_ms, end_ms, _ in best:
-        if len(chosen) < len(best) and not any(start_ms <= time_ms < end_ms for time_ms in chosen):
-            chosen.append(round((start_ms + end_ms) / 2))
-    return chosen
+    @classmethod
+    def of(cls, described: Mapping[int, Described], face_ids: Iterable[int]) -> TrackVectors:
+        """Return the vectors of tracks; those that are not described have a vector of zeros."""
+        order = tuple(sorted(face_ids))
+        vectors, counts = np.zeros((len(order), DIMENSIONS), np.float32), np.zeros(len(order), np.int64)
+        for row, face_id in enumerate(order):
+            if face_id in described and described[face_id].count:
+                counts[row] = described[face_id].count
+                vectors[row] = described[face_id].total / counts[row]
+        return cls(order, vectors, counts)
 
 
 def describe_tracks(
     path: Path,
     report: Report,
-    describer: Describer,
+    describe: Describe,
     *,
     limits: Limits = ONE_CORE,
     ffmpeg: FFmpeg | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> TrackVectors:
-    """Return the descriptors of the face tracks of a video; only the frames of crops are decoded, with one seek each.
+    """Return the descriptors of the face tracks of a video.
 
     Tracks of which no frame can be decoded have a vector of zeros. ``progress`` is called with the
     time in the video, in seconds.
@@ -119,28 +110,126 @@ def describe_tracks(
     Raises:
         MediaError: the video cannot be used.
     """
-    positions = choose_crops(report)
-    video = probe(path, limits.max_pixels, ffmpeg=ffmpeg) if positions else None
-    crops, face_ids = [], []
-    for image, at_once in _stills(positions, lambda time_ms: read_still(path, time_ms, limits=limits, video=video)):
+    seen = seen_blocks(report)
+    if not seen:
+        return TrackVectors.of({}, ())
+    video, described = probe(path, limits.max_pixels, ffmpeg=ffmpeg), dict[int, Described]()
+    count = MAX_STILLS
+    if leaves_out(video, KEY):
+        try:
+            described |= _describe_key_frames(video, report, seen, describe, limits, progress)
+            count = 1
+        except DecodingError:
+            logger.info("no portraits from key frames of %s", path, exc_info=True)
+    rest = {face_id: blocks for face_id, blocks in seen.items() if face_id not in described}
+    portraits = Portraits()
+    for image, at_once in _stills(
+        choose_crops(report, rest, count), lambda time_ms: read_still(path, time_ms, limits=limits, video=video)
+    ):
+        gray, meta = to_limited_range(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)), report.meta
+        height, width = gray.shape
         for position in at_once:
-            height, width = image.shape[:2]
-            meta = report.meta
             box = position.box.scaled(width / (meta.width_px or width), height / (meta.height_px or height))
-            crops.append(describer.crop(image, box))
-            face_ids.append(position.face_id)
+            portraits.add(position.face_id, cut_portrait(gray, box, position.time_ms))
         if progress is not None:
             progress(at_once[0].time_ms / MS_PER_S)
-    return _means(describer(crops), face_ids, tuple(sorted(report.blocks_by_face)))
+    return TrackVectors.of(described | portraits.describe(describe), seen)
 
 
-def _worth(table: pd.DataFrame) -> pd.Series[float]:
-    """Return how well each block's face serves to tell persons apart, 0..1; the face score where that is unknown."""
-    frontal = np.cos(np.radians(table["yaw"])) * np.cos(np.radians(table["pitch"]))
-    sharp = (table["sharpness"] / _SHARP).clip(0, 1)
-    worth = frontal * sharp * (table["face_px"] / _SMALL_PX).clip(0, 1) * table["quality"]
-    known: pd.Series[float] = worth.where(worth.notna(), table["face_score"])
-    return known
+def seen_blocks(report: Report) -> dict[int, list[SeenBlock]]:
+    """Return the blocks of each face track in order of time.
+
+    Their worth is as for `annotate.faces.portraits.Portrait`; that of tables of older analysis versions, which do not say
+    how faces look, is the face score.
+    """
+    table = report.table.drop_duplicates(["face_id", "start_time"]).sort_values(["face_id", "start_time"])
+    names = ("face_id", "start_time", "end_time", "yaw", "pitch", "sharpness", "brightness", "face_px", "face_score")
+    blocks: dict[int, list[SeenBlock]] = {}
+    for face_id, start_s, end_s, yaw, pitch, sharpness, brightness, face_px, score in zip(
+        *(table[name].tolist() for name in names), strict=True
+    ):
+        appearance = Appearance(Pose(yaw, pitch), sharpness, brightness, face_px)
+        worth = score if np.isnan(yaw) else portrait_worth(appearance)
+        blocks.setdefault(face_id, []).append(SeenBlock(round(start_s * MS_PER_S), round(end_s * MS_PER_S), worth))
+    return blocks
+
+
+def choose_crops(report: Report, seen: Mapping[int, Sequence[SeenBlock]], count: int = MAX_STILLS) -> list[CropPosition]:
+    """Return the positions of at most ``count`` crops of each face track, in order of time.
+
+    They are in blocks of the highest worth. Where it costs little worth, tracks share frames, since each takes a seek.
+    """
+    positions, times_ms = list[CropPosition](), list[int]()
+    for face_id, blocks in seen.items():
+        chosen = _choose_times(sorted(blocks, key=lambda block: (-block.worth, block.start_ms)), times_ms, count)
+        times_ms = sorted({*times_ms, *chosen})
+        boxes = ((time_ms, report.placed_boxes.at(face_id, time_ms)) for time_ms in chosen)
+        positions += [CropPosition(time_ms, face_id, box) for time_ms, box in boxes if box is not None]
+    return sorted(positions, key=lambda position: (position.time_ms, position.face_id))
+
+
+def _choose_times(blocks: Sequence[SeenBlock], times_ms: Sequence[int], count: int) -> list[int]:
+    """Return the times of the crops of a face track: one each in its best blocks.
+
+    ``blocks`` are in order of worth, the best first; ``times_ms`` are those of other tracks, in order of time.
+    """
+    best = blocks[:count]
+    chosen = list[int]()
+    for block in blocks:
+        place = bisect_left(times_ms, block.start_ms)
+        is_shared = place < len(times_ms) and times_ms[place] < block.end_ms and times_ms[place] not in chosen
+        if is_shared and block.worth >= _SHARED_WORTH * best[-1].worth and len(chosen) < len(best):
+            chosen.append(times_ms[place])
+    for block in best:
+        if len(chosen) < len(best) and not any(block.start_ms <= time_ms < block.end_ms for time_ms in chosen):
+            chosen.append(round((block.start_ms + block.end_ms) / 2))
+    return chosen
+
+
+def _describe_key_frames(
+    video: Video,
+    report: Report,
+    seen: Mapping[int, Sequence[SeenBlock]],
+    describe: Describe,
+    limits: Limits,
+    progress: Callable[[float], None] | None,
+) -> dict[int, Described]:
+    """Return the descriptors of the face tracks that are in key frames; a track's portraits are released at its end.
+
+    Raises:
+        DecodingError: no frame could be decoded, or it cannot be told which are key frames.
+    """
+    size = analyzed_sizing(Settings().min_face)
+    waiting = deque(sorted(seen, key=lambda face_id: seen[face_id][0].start_ms))
+    current: list[int] = []
+    portraits, described = Portraits(), dict[int, Described]()
+    with closing(decode(video, size, limits=limits, mode=KEY)) as frames:
+        for frame in frames:
+            if frame.shown_us is not None:
+                continue
+            time_ms = frame.span.start_ms
+            while waiting and seen[waiting[0]][0].start_ms <= time_ms:
+                current.append(waiting.popleft())
+            for face_id in [face_id for face_id in current if seen[face_id][-1].end_ms <= time_ms]:
+                current.remove(face_id)
+                if found := portraits.best.pop(face_id, None):
+                    described[face_id] = describe_track(found, describe)
+            for face_id in current:
+                _add_portrait(portraits, frame, face_id, seen[face_id], report)
+            if progress is not None:
+                progress(frame.span.end_s)
+    return described | portraits.describe(describe)
+
+
+def _add_portrait(portraits: Portraits, frame: Frame, face_id: int, blocks: Sequence[SeenBlock], report: Report) -> None:
+    """Add the portrait of a face in a frame, if it is seen then."""
+    time_ms = frame.span.start_ms
+    block = blocks[bisect_right(blocks, time_ms, key=lambda block: block.start_ms) - 1]
+    box = report.boxes.at(face_id, time_ms)
+    if block.start_ms <= time_ms < block.end_ms and box is not None:
+        scale_x, scale_y = frame.scale
+        portrait = cut_portrait(frame.image, box.scaled(1 / scale_x, 1 / scale_y), time_ms)
+        portraits.add(face_id, replace(portrait, worth=block.worth))
 
 
 def _stills(positions: Sequence[CropPosition], read: StillReader) -> Iterator[tuple[NDArray[np.uint8], list[CropPosition]]]:
@@ -153,14 +242,6 @@ def _stills(positions: Sequence[CropPosition], read: StillReader) -> Iterator[tu
             yield read(time_ms), at_once
         except DecodingError:
             logger.info("no crop at %d ms", time_ms, exc_info=True)
-
-
-def _means(vectors: Vectors, face_ids: Sequence[int], tracks: tuple[int, ...]) -> TrackVectors:
-    sums, counts = np.zeros((len(tracks), DIMENSIONS), np.float64), np.zeros(len(tracks), np.int64)
-    rows = np.searchsorted(tracks, face_ids)
-    np.add.at(sums, rows, vectors)
-    np.add.at(counts, rows, 1)
-    return TrackVectors(tracks, (sums / np.maximum(counts, 1)[:, None]).astype(np.float32), counts)
 
 
 def number_persons(report: Report, tracks: TrackVectors) -> dict[int, int]:

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,8 +23,8 @@ from annotate.server.messages import public_message
 from annotate.server.queue import Queue, Upload
 from annotate.server.settings import ServeSettings
 from annotate.server.sidecars import CachedSidecars, stat_or_none
-from annotate.storage.base import require_local
-from annotate.storage.values import FileStat, SkippedPath
+from annotate.storage.base import require_local, storage_for
+from annotate.storage.values import FileStat, PathOrUrl, SkippedPath
 
 _SCAN_INTERVAL_S = 2.0
 _PAUSE_FACTOR = 20
@@ -74,6 +74,8 @@ class CatalogVideo:
     stats: EmotionStats | None = None
     is_older: bool = False
     """Whether an older analysis version made its results, which stay readable."""
+    persons_version: int = 0
+    """Changes with the files that say who is in it; 0 without any."""
     damage: Damage = NO_DAMAGE
     """Damage of the video that its results, if readable, record."""
 
@@ -152,7 +154,7 @@ class Catalog:
         with self._lock:
             skipped: list[SkippedPath] = []
             found = {video.id: video for video in (*self._scan_uploads(), *self._scan_archive(skipped))}
-            self.index.update({video.outputs.csv: video.version for video in found.values() if video.version})
+            self.index.update(_table_versions(found.values()))
             videos = {video.id: self._with_stats(video) for video in found.values()}
             before, self._snapshot = self._snapshot, Snapshot(videos, tuple(skipped), True)
             if videos.keys() != before.videos.keys():
@@ -188,7 +190,7 @@ class Catalog:
             else:
                 video = self._with_state(known)
             videos = {**self._snapshot.videos, video_id: video}
-            self.index.update({one.outputs.csv: one.version for one in videos.values() if one.version})
+            self.index.update(_table_versions(videos.values()))
             videos[video_id] = video = self._with_stats(video)
             self._snapshot = replace(self._snapshot, videos=videos)
             return video
@@ -301,6 +303,7 @@ class Catalog:
             damage=NO_DAMAGE,
             version=0 if csv is None else csv.mtime_ns + (0 if corrections is None else corrections.mtime_ns),
         )
+        video = replace(video, persons_version=self._persons_version(video))
         if decision.meta is not None:
             return replace(video, annotation_state=AnnotationState.ANNOTATED, damage=decision.meta.damage)
         if meta is None:
@@ -310,6 +313,12 @@ class Catalog:
         if sidecar is None or not sidecar.is_older:
             return video
         return replace(video, is_older=True, damage=sidecar.damage)
+
+    def _persons_version(self, video: CatalogVideo) -> int:
+        sidecar = self._sidecars.get(video.outputs.meta)
+        files = () if sidecar is None else sidecar.persons
+        stats = (stat_or_none(storage_for(video.outputs.csv).resolve(video.outputs.csv.parent, file)) for file in files)
+        return sum(stat.mtime_ns for stat in stats if stat is not None)
 
     def _decide(self, video: CatalogVideo, file_stats: _FileStats) -> Decision:
         """Return whether a video must be annotated, cached until one of its files changes.
@@ -340,3 +349,8 @@ class Catalog:
             reason = public_message(skipped)
             return replace(video, annotation_state=AnnotationState.STALE, reason=reason, version=0)
         return replace(video, stats=self.index.stats(video.outputs.csv))
+
+
+def _table_versions(videos: Iterable[CatalogVideo]) -> dict[PathOrUrl, int]:
+    """Return numbers that change with the tables of videos, and with who is in them."""
+    return {video.outputs.csv: video.version + video.persons_version for video in videos if video.version}

@@ -20,6 +20,7 @@ from annotate.server.catalog import AnnotationState, Catalog, CatalogVideo, Snap
 from annotate.server.data_dir import DataDir, is_id, new_upload_id
 from annotate.server.derived import DerivedVideos
 from annotate.server.events import ARCHIVE, Event, EventBroker
+from annotate.server.persons import Change, change_persons
 from annotate.server.player_data import PlayerData
 from annotate.server.queue import Client, Order, OrderKind, OrderState, Queue, Upload
 from annotate.server.refusal import RefusedError
@@ -150,6 +151,13 @@ class Service:
         shutil.rmtree(self.data_dir.uploads / video.id, ignore_errors=True)
         shutil.rmtree(self.data_dir.derived / video.id, ignore_errors=True)
         self.broker.publish({"id": video.id, "state": "removed"})
+
+    def change_persons(self, video: CatalogVideo, change: Change) -> None:
+        """Apply what people say about the persons of a video. Raise as `annotate.server.persons.change_persons` does."""
+        change_persons(video, change, self.settings, self.catalog.snapshot.videos.values())
+        self.catalog.refresh(video.id)
+        self.catalog.request_rescan()
+        self._notify(video.id)
 
     def sweep(self) -> None:
         """Delete expired uploads and derived videos, and folders of uploads that no longer exist."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from annotate.analysis.annotation import Annotation
 from annotate.analysis.chunks import ChunkEnd, ChunkStart
 from annotate.analysis.parallel import analyze, analyze_in_chunks
 from annotate.analysis.pipeline import Analysis
+from annotate.archive.stored_report import read_report
 from annotate.batch.processes import ProcessExecutor
 from annotate.errors import DecodingError
+from annotate.faces.portraits import Portrait
 from annotate.media.decoding_report import DecodingReport
 from annotate.settings import Settings
 from tests.clips import H264, make_face_image, make_from_images, make_pattern
@@ -22,6 +25,19 @@ from tests.runs import annotate
 
 SETTINGS = Settings(chunk_s=1)
 SHORT_GOPS = (*H264, "-g", "9", "-fps_mode", "passthrough")
+
+
+def summarize_portraits(portraits: Sequence[Portrait]) -> np.ndarray:
+    """Return numbers that differ for other portraits, in place of descriptors."""
+    rows = [(one.time_ms, one.worth, one.box.x, *one.pixels[::20, ::20].ravel()[:20]) for one in portraits]
+    return np.array(rows, np.float32)
+
+
+def open_described(path: Path, settings: Settings = SETTINGS) -> Analysis:
+    """Return an analysis that keeps portraits."""
+    analysis = Analysis.open(path, settings)
+    analysis.describe = summarize_portraits
+    return analysis
 
 
 def block_ids(annotations: Iterable[Annotation]) -> list[tuple[int, int]]:
@@ -41,7 +57,7 @@ def lively_clip(tmp_path_factory: pytest.TempPathFactory, face_image: Path) -> P
 @pytest.fixture(scope="module")
 def sequential(lively_clip: Path) -> tuple[Analysis, list[Annotation]]:
     """The sequential analysis of the lively clip, and its annotations."""
-    analysis = Analysis.open(lively_clip, SETTINGS)
+    analysis = open_described(lively_clip)
     return analysis, list(analyze(analysis))
 
 
@@ -64,7 +80,7 @@ def parallel(lively_clip: Path) -> _ParallelRun:
 def test_parallel_analysis_equals_sequential_analysis(
     lively_clip: Path, sequential: tuple[Analysis, list[Annotation]]
 ) -> None:
-    parallel_analysis = Analysis.open(lively_clip, SETTINGS)
+    parallel_analysis = open_described(lively_clip)
     sequential_analysis, expected = sequential
     annotations = analyze_in_chunks(parallel_analysis, threading.Semaphore(3))
     assert annotations is not None
@@ -72,6 +88,12 @@ def test_parallel_analysis_equals_sequential_analysis(
     assert sorted(annotations, key=key) == sorted(expected, key=key)
     for name in ("decoding", "blocks", "sizes", "small_faces"):
         assert getattr(parallel_analysis, name) == getattr(sequential_analysis, name)
+    described = [
+        {face_id: (track.count, track.total.tolist()) for face_id, track in analysis.described.items()}
+        for analysis in (sequential_analysis, parallel_analysis)
+    ]
+    assert described[0] == described[1]
+    assert {face_id: count for face_id, (count, _) in described[0].items()} == {1: 2, 2: 3, 3: 3, 4: 3}
     assert (sequential_analysis.decoding.frames, sequential_analysis.decoding.end_ms) == (107, 5440)
     assert {each.face_id for each in expected} == {1, 2, 3, 4}
 
@@ -93,10 +115,12 @@ def test_outputs_do_not_depend_on_the_number_of_jobs(tmp_path: Path, lively_clip
         video = tmp_path / str(jobs) / "clip.mp4"
         video.parent.mkdir()
         video.write_bytes(lively_clip.read_bytes())
-        outcomes = list(annotate([video], SETTINGS, executor=ProcessExecutor(jobs)))
+        outcomes = list(annotate([video], replace(SETTINGS, persons=True), executor=ProcessExecutor(jobs)))
         assert [(outcome.status.value, outcome.faces) for outcome in outcomes] == [("annotated", 4)]
         reports.append([(video.parent / f"clip.emotions.{ending}").read_bytes() for ending in ("csv", "en.srt")])
     assert reports[0] == reports[1]
+    persons = read_report(video.with_suffix(".emotions.csv")).persons
+    assert {face_id: person.number for face_id, person in persons.items()} == {1: 1, 2: 2, 3: 1, 4: 1}
 
 
 def test_progress_is_the_sum_over_chunks(parallel: _ParallelRun) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,18 +10,22 @@ import numpy as np
 import pytest
 
 from annotate.errors import DecodingError, ModelError
+from annotate.faces.portraits import Portrait
+from annotate.media.decode import decode
+from annotate.media.probe import probe
 from annotate.persons import descriptor, tracks
 from annotate.persons.descriptor import DIMENSIONS, NETWORK, PACKAGE
 from annotate.persons.storage import format_descriptors, parse_descriptors
 from annotate.persons.tracks import (
-    MAX_CROPS,
     TrackVectors,
     choose_crops,
     describe_tracks,
     number_persons,
     on_screen_together,
+    seen_blocks,
 )
 from annotate.results.report import Report
+from annotate.settings import KEY
 from tests.results.reports import make_report
 
 MANY = tuple((1, number, 800 * number, 800 * (number + 1), "fear", 0) for number in range(9))
@@ -35,7 +40,7 @@ def seen(**columns: list[float]) -> Report:
 
 def blocks_of(report: Report) -> list[int]:
     """Return the numbers of the blocks that crops are from."""
-    return [position.time_ms // 800 for position in choose_crops(report)]
+    return [position.time_ms // 800 for position in choose_crops(report, seen_blocks(report), 5)]
 
 
 def test_crops_are_from_the_sharpest_and_most_frontal_blocks() -> None:
@@ -55,14 +60,16 @@ def test_tracks_on_screen_together_share_frames() -> None:
     report = make_report(faces=2, blocks=blocks)
     sharpness = [0.1 if row.face_id == 1 else 0.1 - 0.001 * row.block for row in report.table.itertuples()]
     usual = {"yaw": 0.0, "pitch": 0.0, "face_px": 100.0, "quality": 1.0, "sharpness": sharpness}
-    positions = choose_crops(replace(report, table=report.table.assign(**usual)))
-    assert len(positions) == 2 * MAX_CROPS
-    assert len({position.time_ms for position in positions}) <= MAX_CROPS + 1
+    report = replace(report, table=report.table.assign(**usual))
+    positions = choose_crops(report, seen_blocks(report), 5)
+    assert len(positions) == 2 * 5
+    assert len({position.time_ms for position in positions}) <= 6
 
 
 def test_crops_follow_the_face() -> None:
-    positions = choose_crops(make_report())
-    assert len([position for position in positions if position.face_id == 1]) <= MAX_CROPS
+    report = make_report()
+    positions = choose_crops(report, seen_blocks(report), 2)
+    assert len([position for position in positions if position.face_id == 1]) == 2
     first = next(position for position in positions if position.face_id == 1)
     assert first.box == make_report().placed_boxes.at(1, first.time_ms)
 
@@ -73,21 +80,17 @@ def test_tracks_that_overlap_in_time_are_on_screen_together() -> None:
     assert on_screen_together(make_report(faces=3, blocks=blocks)) == {(1, 3), (2, 3)}
 
 
-class _Describer:
-    """Describes faces by the brightness of their crop."""
-
-    def crop(self, image: np.ndarray, box: object) -> np.ndarray:
-        return image
-
-    def __call__(self, crops: list[np.ndarray]) -> np.ndarray:
-        vectors = np.zeros((len(crops), DIMENSIONS), np.float32)
-        vectors[range(len(crops)), [int(crop.mean() > 100) for crop in crops]] = 1
-        return vectors
+def describe_brightness(portraits: Sequence[Portrait]) -> np.ndarray:
+    """Return descriptors that tell bright faces from dark ones."""
+    vectors = np.zeros((len(portraits), DIMENSIONS), np.float32)
+    vectors[range(len(portraits)), [int(portrait.pixels.mean() > 100) for portrait in portraits]] = 1
+    return vectors
 
 
 def test_tracks_without_a_decodable_frame_are_persons_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = tuple((face, 0, 1000 * face, 1000 * face + 800, "fear", 0) for face in range(1, 5))
     report = make_report(faces=4, blocks=blocks)
+    positions = [tracks.CropPosition(1000 * face + 400, face, tracks.Box(0, 0, 80, 80)) for face in range(1, 5)]
 
     def read(path: Path, time_ms: int, **options: object) -> np.ndarray:
         if time_ms > 4000:
@@ -96,14 +99,33 @@ def test_tracks_without_a_decodable_frame_are_persons_of_their_own(monkeypatch: 
 
     monkeypatch.setattr(tracks, "read_still", read)
     monkeypatch.setattr(tracks, "probe", lambda *arguments, **options: None)
-    monkeypatch.setattr(
-        tracks,
-        "choose_crops",
-        lambda report: [tracks.CropPosition(1000 * face + 400, face, tracks.Box(0, 0, 80, 80)) for face in range(1, 5)],
-    )
-    described = describe_tracks(Path("a.mp4"), report, _Describer())  # type: ignore[arg-type]
+    monkeypatch.setattr(tracks, "leaves_out", lambda *arguments: False)
+    monkeypatch.setattr(tracks, "choose_crops", lambda *arguments: positions)
+    described = describe_tracks(Path("a.mp4"), report, describe_brightness)
     assert described.crops.tolist() == [1, 1, 1, 0]
     assert number_persons(report, described) == {1: 1, 2: 2, 3: 1, 4: 3}
+
+
+def test_key_frames_are_decoded_alone_and_other_tracks_have_stills(face_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (key_ms,) = {frame.span.start_ms for frame in decode(probe(face_clip), (64, 36), mode=KEY) if frame.shown_us is None}
+    found: list[Portrait] = []
+
+    def describe(portraits: Sequence[Portrait]) -> np.ndarray:
+        found.extend(portraits)
+        return describe_brightness(portraits)
+
+    sought: list[int] = []
+
+    def read(path: Path, time_ms: int, **options: object) -> np.ndarray:
+        sought.append(time_ms)
+        return np.zeros((36, 64, 3), np.uint8)
+
+    monkeypatch.setattr(tracks, "read_still", read)
+    blocks = ((1, 0, key_ms, key_ms + 800, "fear", 0), (2, 0, key_ms + 1000, key_ms + 1800, "fear", 0))
+    described = describe_tracks(face_clip, make_report(faces=2, blocks=blocks), describe)
+    assert described.crops.tolist() == [1, 1]
+    assert [portrait.time_ms for portrait in found] == [key_ms, *sought]
+    assert sought == [key_ms + 1400]
 
 
 def test_stored_descriptors_are_those_of_their_table() -> None:

@@ -309,8 +309,9 @@ def _moment_query(
     emotion: Annotated[list[str] | None, Query(description="emotion, any by default; repeatable")] = None,
     min_confidence: Annotated[float, Query(ge=0, le=1, description="minimum model confidence of every block")] = 0.0,
     min_seconds: Annotated[float, Query(ge=0, description="minimum length in seconds")] = 0.0,
+    person: Annotated[list[str] | None, Query(description="name or number of a person; repeatable")] = None,
 ) -> MomentQuery:
-    return MomentQuery(tuple(emotion or ()), min_confidence, min_seconds)
+    return MomentQuery(tuple(emotion or ()), min_confidence, min_seconds, tuple(person or ()))
 
 
 def _video_query(

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from annotate.server.service import Service
-from annotate.server.web import api, pages
+from annotate.server.web import api, pages, persons
 from annotate.server.web.auth import Guard
 from annotate.version import VERSION
 
@@ -49,6 +49,7 @@ def make_app(service: Service) -> FastAPI:
     app.add_exception_handler(HTTPException, pages.error_reply)  # type: ignore[arg-type]
     app.include_router(pages.router)
     app.include_router(api.router)
+    app.include_router(persons.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC_FOLDER))
     app.add_middleware(Guard, settings=service.settings)
     return app

@@ -101,6 +101,8 @@ class MomentView(BaseModel):
     name: str
     folder: str
     face_id: int
+    person: int = Field(0, description="number of the person; 0 if persons were not told apart")
+    person_name: str = Field("", description="what people call the person")
     start_s: float
     end_s: float
     emotion: str
@@ -175,6 +177,8 @@ def moment_view(video: CatalogVideo, moment: Moment) -> MomentView:
         name=video.name,
         folder=video.folder,
         face_id=moment.face_id,
+        person=moment.person.number,
+        person_name=moment.person.name,
         start_s=moment.span.start_s,
         end_s=moment.span.end_s,
         emotion=moment.emotion,

@@ -148,7 +148,7 @@ function showMoments({ moments, total }) {
   table.classList.add("moments");
   for (const moment of moments) {
     const href = `/videos/${moment.id}#t=${moment.start_s}`;
-    const details = [moment.folder, word("face", { number: moment.face_id })].filter(Boolean).join(" · ");
+    const details = [moment.folder, moment.person_name || (moment.person ? word("person", { number: moment.person }) : word("face", { number: moment.face_id }))].filter(Boolean).join(" · ");
     rows.append(
       make(
         "tr",

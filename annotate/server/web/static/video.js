@@ -2,6 +2,8 @@
 
 import { actionsOf, ask, clickHandler, clock, emotionOf, language, listen, make, number, post, progressOf, remarksOn, size, stateOf, word } from "/static/common.js";
 
+import { showPersons } from "/static/persons.js";
+
 const container = document.getElementById("player");
 const id = container && container.dataset.video;
 const path = `/videos/${id}`;
@@ -37,7 +39,10 @@ async function show(video) {
   showProxy(video);
   const isNew = !before || before.state !== video.state;
   if (["annotated", "stale"].includes(video.state)) {
-    if (isNew || !data) data = await ask(`${path}/player`).catch(() => null);
+    if (isNew || !data) {
+      data = await ask(`${path}/player`).catch(() => null);
+      showPersons(path, reload);
+    }
     mount(video);
   } else if (isNew) unmount();
 }
@@ -111,6 +116,16 @@ function showProxy(video) {
   (container.querySelector(".ap-video") || container).append(note);
   if (!note.firstChild) note.append(make("span", { text: word("proxyHint") }), make("div"));
   showDerived(note.lastChild, video.proxy, "proxy", "makeProxy");
+}
+
+/* Shows the player with what was said about persons, at the time where it was. */
+async function reload() {
+  data = await ask(`${path}/player`).catch(() => data);
+  const media = container.querySelector("video");
+  const time = media ? media.currentTime : 0;
+  mounted = "";
+  mount(latest);
+  if (player && time) player.seek(Math.round(1000 * time));
 }
 
 function unmount() {

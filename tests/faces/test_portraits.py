@@ -1,0 +1,69 @@
+"""Portraits of face tracks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from annotate.faces.box import Box
+from annotate.faces.portraits import (
+    MAX_FACE_PX,
+    MAX_PORTRAITS,
+    Described,
+    Portrait,
+    Portraits,
+    add_described,
+    cut_portrait,
+    portrait_worth,
+)
+from annotate.faces.pose import Pose
+from annotate.faces.quality import Appearance
+
+IMAGE = np.tile(np.arange(200, dtype=np.uint8), (100, 1))
+
+
+def test_a_portrait_shows_the_face_and_what_is_around_it() -> None:
+    portrait = cut_portrait(IMAGE, Box(100, 40, 20, 20), 80)
+    assert portrait.pixels.shape == (44, 44)
+    assert portrait.box == Box(12, 12, 20, 20)
+    assert np.array_equal(portrait.pixels, IMAGE[28:72, 88:132])
+    assert portrait.time_ms == 80
+
+
+def test_it_ends_with_the_image() -> None:
+    portrait = cut_portrait(IMAGE, Box(-5, 90, 20, 20))
+    assert portrait.pixels.shape == (22, 27)
+    assert portrait.box == Box(-5, 12, 20, 20)
+    assert cut_portrait(IMAGE, Box(500, 500, 20, 20)).pixels.size
+    assert cut_portrait(IMAGE[:1, :1], Box(-10, -10, 9, 9)).pixels.size
+
+
+def test_large_faces_are_scaled_down() -> None:
+    image = np.full((1000, 1000), 90, np.uint8)
+    portrait = cut_portrait(image, Box(300, 300, 4 * MAX_FACE_PX, 2 * MAX_FACE_PX))
+    assert portrait.box.width == pytest.approx(MAX_FACE_PX, rel=0.02)
+    assert portrait.box.height == pytest.approx(MAX_FACE_PX / 2, rel=0.02)
+    assert (portrait.pixels == 90).all()
+
+
+def test_the_best_are_kept_in_whatever_order_they_come() -> None:
+    worths = [0.2, 0.9, 0.4, 0.9, 0.1, 0.6]
+    portraits = [Portrait(IMAGE, Box(0, 0, 1, 1), number, worth) for number, worth in enumerate(worths)]
+    for order in (portraits, portraits[::-1]):
+        kept = Portraits()
+        for portrait in order:
+            kept.add(7, portrait)
+        assert [portrait.time_ms for portrait in kept.best[7]] == [1, 3, 5][:MAX_PORTRAITS]
+    described = kept.describe(lambda portraits: np.array([[portrait.time_ms] for portrait in portraits], np.float32))
+    assert (described[7].total.tolist(), described[7].count) == ([9], 3)
+    add_described(described, {7: Described(np.ones(1), 2), 8: Described(np.ones(1), 1)})
+    assert (described[7].total.tolist(), described[7].count, described[8].count) == ([10], 5, 1)
+
+
+def test_sharp_frontal_and_large_faces_are_worth_most() -> None:
+    best = Appearance(Pose(), sharpness=0.1, brightness=0.5, face_px=100)
+    assert portrait_worth(best) == 1
+    assert portrait_worth(Appearance(Pose(60), 0.1, 0.5, 100)) == pytest.approx(0.5)
+    assert portrait_worth(Appearance(Pose(), 0.04, 0.5, 100)) == pytest.approx(0.5)
+    assert portrait_worth(Appearance(Pose(), 0.1, 0.5, 40)) == pytest.approx(0.5)
+    assert portrait_worth(Appearance(Pose(120), 0.1, 0.5, 100)) == 0
