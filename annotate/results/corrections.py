@@ -179,10 +179,10 @@ def _parse_row(values: Mapping[str, str], line: int) -> Correction:
         span,
         values["emotion"],
         int(face) if face else None,
-        clean_text(person),
-        clean_text(values.get("author", "")),
+        _said(person),
+        _said(values.get("author", "")),
         values.get("time", ""),
-        clean_text(values.get("note", "")),
+        _said(values.get("note", "")),
         _parse_box([values.get(name, "") for name in BOX_COLUMNS]),
         line,
     )
@@ -220,6 +220,11 @@ def _inert(text: str) -> str:
     """Return text that no spreadsheet runs as a formula: one that begins like one gets an apostrophe, as in summaries."""
     text = clean_text(text)
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def _said(text: str) -> str:
+    """Return text that `_inert` wrote as it was."""
+    return clean_text(text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA_STARTS) else text)
 
 
 def _cells(line: str) -> list[str] | None:
