@@ -28,6 +28,7 @@ _NEEDED = ("start_time", "end_time", "emotion")
 _MAX_TIME_S = 10_000_000
 _MAX_TEXT_CHARS, _MAX_PROBLEM_CHARS = 500, 60
 _MINUTE_S = 60
+_FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True)
@@ -178,10 +179,10 @@ def _parse_row(values: Mapping[str, str], line: int) -> Correction:
         span,
         values["emotion"],
         int(face) if face else None,
-        clean_text(person),
-        clean_text(values.get("author", "")),
+        _said(person),
+        _said(values.get("author", "")),
         values.get("time", ""),
-        clean_text(values.get("note", "")),
+        _said(values.get("note", "")),
         _parse_box([values.get(name, "") for name in BOX_COLUMNS]),
         line,
     )
@@ -204,15 +205,26 @@ def _values(correction: Correction) -> dict[str, str]:
     sides = [] if box is None else [f"{side:.1f}" for side in (box.x, box.y, box.width, box.height)]
     return {
         "face_id": "" if correction.face_id is None else str(correction.face_id),
-        "person": correction.person,
+        "person": _inert(correction.person),
         "start_time": f"{correction.span.start_s:.3f}",
         "end_time": f"{correction.span.end_s:.3f}",
         "emotion": correction.emotion,
-        "author": clean_text(correction.author),
+        "author": _inert(correction.author),
         "time": correction.time,
-        "note": clean_text(correction.note),
+        "note": _inert(correction.note),
         **dict(zip(BOX_COLUMNS, sides, strict=False)),
     }
+
+
+def _inert(text: str) -> str:
+    """Return text that no spreadsheet runs as a formula: one that begins like one gets an apostrophe, as in summaries."""
+    text = clean_text(text)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def _said(text: str) -> str:
+    """Return text that `_inert` wrote as it was."""
+    return clean_text(text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA_STARTS) else text)
 
 
 def _cells(line: str) -> list[str] | None:

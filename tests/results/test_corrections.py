@@ -173,6 +173,7 @@ def test_lines_are_added_and_taken_back_without_touching_others() -> None:
     assert [row.emotion for row in rows.corrections] == ["fear", EXCLUDE, EXCLUDE]
     assert rows.corrections[1].box == new.box
     assert (rows.corrections[1].note, rows.corrections[1].author) == ("=1 2", "Ann")
+    assert b",'=1 2\n" in content  # which no spreadsheet runs
     assert [problem.partition(":")[0] for problem in rows.problems] == ["line 3"]
     undone, removed = without_last(content)
     assert len(removed) == 2
