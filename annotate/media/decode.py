@@ -123,6 +123,7 @@ def decode(
     report: DecodingReport | None = None,
     start_s: int = 0,
     mode: str = ALL_FRAMES,
+    repeats: bool = True,
 ) -> Generator[Frame, None, None]:
     """Yield every frame of ``video`` upright, deinterlaced where needed.
 
@@ -134,7 +135,7 @@ def decode(
     Only the video stream can fail a video: audio that ffmpeg cannot handle is left aside. No frame is
     duplicated or dropped to make a constant rate. Closing the generator ends the process. Errors and warnings name the
     video's ``display_path``. In a ``mode`` that leaves frames out (`annotate.media.skipping.leaves_out`), these are yielded
-    too, with the image of the last one that was decoded.
+    too, with the image of the last one that was decoded; without ``repeats`` they are not, and no other process is needed.
 
     Raises:
         DecodingError: no frame could be decoded, or the decoder hung. ``report`` records lesser damage.
@@ -146,7 +147,7 @@ def decode(
     for copied in dict.fromkeys(((video.stream, *(stream.index for stream in video.audio)), (video.stream,), ())):
         report.warnings.clear()
         report.warning_count = 0
-        status = yield from _decode(video, size, limits, report, sought_s, copied, mode)
+        status = yield from _decode(video, size, limits, report, sought_s, copied, mode, repeats)
         if report.frames:
             return
         if not status:  # there is none to decode, such as beyond the end
@@ -164,6 +165,7 @@ def _decode(
     sought_s: int,
     copied: Sequence[int],
     mode: str,
+    repeats: bool,
 ) -> Generator[Frame, None, int]:
     """Yield the frames of one decoding, during which the packets of the streams ``copied`` are read; return its status."""
     size = size if isinstance(size, tuple) or video.has_square_pixels else size.size_px(video.width_px, video.height_px)
@@ -180,7 +182,8 @@ def _decode(
             pipe = PicturePipe(process.stdout, video.display_path, limits.stall_timeout_s)
             stamps = read_stamps(*(channel.queued(process, pipe.read_early) for channel in (decoded, delivered)))
             pictures = _read_pictures(pipe, stamps, report, video, size)
-            with repeat_pictures(pictures, video, copied, sought_s, mode, limits.stall_timeout_s) as shown:
+            repeated = mode if repeats else ALL_FRAMES
+            with repeat_pictures(pictures, video, copied, sought_s, repeated, limits.stall_timeout_s) as shown:
                 yield from _with_spans(shown, report, clock, packets, wait_for_packets)
             process.wait()
             wait_for_packets()

@@ -1,7 +1,7 @@
 """Describe the face tracks of videos that are annotated, by portraits from a few frames.
 
-Key frames need no other frame to be decoded, so portraits are from these where ffmpeg can leave the others out and tell
-which they are. Tracks that are in none of them have portraits from frames that are decoded one by one, with a seek each.
+Key frames need no other frame to be decoded, so portraits are from these where every ffmpeg can leave the others out.
+Tracks that are in none of them have portraits from frames that are decoded one by one, with a seek each.
 """
 
 from __future__ import annotations
@@ -197,16 +197,14 @@ def _describe_key_frames(
     """Return the descriptors of the face tracks that are in key frames; a track's portraits are released at its end.
 
     Raises:
-        DecodingError: no frame could be decoded, or it cannot be told which are key frames.
+        DecodingError: no frame could be decoded.
     """
     size = analyzed_sizing(Settings().min_face)
     waiting = deque(sorted(seen, key=lambda face_id: seen[face_id][0].start_ms))
     current: list[int] = []
     portraits, described = Portraits(), dict[int, Described]()
-    with closing(decode(video, size, limits=limits, mode=KEY)) as frames:
+    with closing(decode(video, size, limits=limits, mode=KEY, repeats=False)) as frames:
         for frame in frames:
-            if frame.shown_us is not None:
-                continue
             time_ms = frame.span.start_ms
             while waiting and seen[waiting[0]][0].start_ms <= time_ms:
                 current.append(waiting.popleft())

@@ -17,7 +17,7 @@ from annotate.faces.box import Box
 from annotate.media.ffmpeg import FFmpeg
 from annotate.media.probe import Video, probe
 from annotate.media.stills import read_still
-from annotate.plots.figures import TEXT_PT, WIDTH_IN, new_figure, text_width_in
+from annotate.plots.figures import TEXT_PT, WIDTH_IN, new_figure, shorten_to_width, text_width_in
 from annotate.plots.highlights import Highlight, choose_highlights
 from annotate.results.meta import is_unchanged
 from annotate.results.report import Report
@@ -88,14 +88,15 @@ def draw_sheet(
     row_in = frame_in + _STRIP_IN + _LINE_IN + _BAR_IN
     height_in = 2 * _MARGIN_IN + rows * row_in + (rows - 1) * _ROW_GAP_IN
     figure = new_figure(height_in, 2 * _MARGIN_IN + columns * cell_in + (columns - 1) * _GAP_IN)
-    with_face_ids = len({highlight.face_id for highlight in highlights}) > 1
+    labels = {highlight.face_id: report.label(highlight.face_id) for highlight in highlights}
+    with_labels = len(set(labels.values())) > 1 or bool(report.names)
     for number, highlight in enumerate(highlights):
         row, column = divmod(number, columns)
         x_in = _MARGIN_IN + column * (cell_in + _GAP_IN)
         y_in = height_in - _MARGIN_IN - row * (row_in + _ROW_GAP_IN) - frame_in
         _draw_frame(_axes(figure, x_in, y_in, cell_in, frame_in), report, video, highlight, limits)
         strip = _axes(figure, x_in, y_in - (row_in - frame_in), cell_in, row_in - frame_in)
-        _draw_strip(strip, highlight, language, cell_in, with_face_ids=with_face_ids)
+        _draw_strip(strip, highlight, language, cell_in, label=labels[highlight.face_id] if with_labels else "")
     return figure
 
 
@@ -180,8 +181,8 @@ def _read_crop(video: Video, time_ms: int, crop: Box, limits: Limits) -> tuple[N
     return still[top : max(bottom, top + 1), left : max(right, left + 1)], scale
 
 
-def _draw_strip(axes: Axes, highlight: Highlight, language: str, width_in: float, *, with_face_ids: bool) -> None:
-    """Draw emotion, confidence and time on the color of the emotion, and a confidence bar below."""
+def _draw_strip(axes: Axes, highlight: Highlight, language: str, width_in: float, *, label: str) -> None:
+    """Draw whose face it is (``label``), emotion, confidence and time on the color of the emotion, and a confidence bar."""
     from matplotlib.patches import Rectangle
 
     bottom_in = _BAR_IN + _LINE_IN
@@ -194,7 +195,7 @@ def _draw_strip(axes: Axes, highlight: Highlight, language: str, width_in: float
     )
     time = clock(highlight.time_ms / MS_PER_S, 1)
     name = emotion_word(highlight.emotion, language)
-    text = f"{highlight.face_id}: {name}" if with_face_ids else name
+    text = f"{shorten_to_width(label, width_in / 3, TEXT_PT)}: {name}" if label else name
     size_pt = _fitting_pt((f"{text} {highlight.confidence:.2f}", time), width_in)
     y_in = bottom_in + _STRIP_IN / 2
     options: dict[str, Any] = {"color": text_color(highlight.emotion), "va": "center_baseline", "size": size_pt}

@@ -1,9 +1,12 @@
-"""Draw a timeline: one lane per face track, one column of probabilities per block, the most probable emotion lowest."""
+"""Draw a timeline: one lane per face track, one column of probabilities per block, the most probable emotion lowest.
+
+Where persons were told apart, all face tracks of one person are one lane.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,26 +26,33 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_LANES = 12
-"""Default maximum number of face tracks in a timeline; the longest are drawn."""
+"""Default maximum number of lanes in a timeline; the longest are drawn."""
 
 _TEXTS = {
     "en": {
         "face": "face",
+        "person": "person",
         "probability": "probability",
         "time": "time",
         "none": "no faces",
         "more": "face tracks not shown: {} ({} of face time)",
+        "more people": "persons not shown: {} ({} of face time)",
     },
     "ru": {
         "face": "лицо",
+        "person": "человек",
         "probability": "вероятность",
         "time": "время",
         "none": "лиц нет",
         "more": "не показано треков лиц: {} ({} в кадре)",
+        "more people": "не показано людей: {} ({} в кадре)",
     },
 }
 
 _LEFT_IN, _RIGHT_IN, _BOTTOM_IN, _NOTE_IN = 0.78, 0.2, 0.42, 0.17
+_LABEL_PAD_IN = 0.14
+"""Room for the numbers of an axis beside the label of its lane."""
+
 _TITLE_IN, _LEGEND_ROW_IN = 0.28, 0.2
 _LANE_IN, _GAP_IN = 0.6, 0.14
 _MAX_COLUMNS = 1000
@@ -68,15 +78,17 @@ def draw_timeline(
 
     It shows the whole video, or the span ``shown``.
 
-    A column is a block, or in a long video the mean over several. At most ``max_lanes`` face tracks are drawn, the longest;
+    A column is a block, or in a long video the mean over several. At most ``max_lanes`` lanes are drawn, the longest;
     a note below counts the others.
     """
     texts = _TEXTS[language]
     time = Span(0, report.end_ms) if shown is None else shown
     report = report if shown is None else report.during(shown)
-    lanes = report.blocks_by_face
-    longest = list(report.durations_ms)
-    drawn, hidden = sorted(longest[:max_lanes]), longest[max_lanes:]
+    lanes = report.blocks_by_lane
+    order = list(lanes)
+    durations_ms = {lane: sum(block.span.duration_ms for block in blocks) for lane, blocks in lanes.items()}
+    longest = sorted(order, key=lambda lane: -durations_ms[lane])
+    drawn, hidden = sorted(longest[:max_lanes], key=order.index), longest[max_lanes:]
     classes = list(report.blocks[0].probabilities) if report.blocks else []
     rows = _legend_rows([emotion_word(name, language) for name in classes])
     top_in = _TITLE_IN + len(rows) * _LEGEND_ROW_IN + 0.08
@@ -97,19 +109,27 @@ def draw_timeline(
             axes.set_yticks([])
             axes.grid(visible=False)
             continue
-        face_id = drawn[number]
-        axes.set_ylabel(
-            report.names.get(face_id) or f"{texts['face']} {face_id}", rotation=0, ha="right", va="center", labelpad=4
-        )
-        _draw_lane(axes, lanes[face_id], time, language)
+        blocks = lanes[drawn[number]]
+        label = shorten_to_width(_label(report, blocks[0].face_id, texts), _LEFT_IN - _LABEL_PAD_IN, TEXT_PT)
+        axes.set_ylabel(label, rotation=0, ha="right", va="center", labelpad=4)
+        _draw_lane(axes, blocks, time, language)
     figure.axes[-1].set_xlabel(texts["time"], labelpad=2)
     if drawn:
         place = ((_LEFT_IN - 0.08) / WIDTH_IN, 1 - (top_in - 0.07) / height_in)
         figure.text(*place, texts["probability"], size=SMALL_PT, color="#555555", ha="right", va="bottom")
     if hidden:
-        note = texts["more"].format(len(hidden), clock(sum(report.durations_ms[face_id] for face_id in hidden) / MS_PER_S))
+        text = texts["more people" if report.persons else "more"]
+        note = text.format(len(hidden), clock(sum(durations_ms[lane] for lane in hidden) / MS_PER_S))
         figure.text(_LEFT_IN / WIDTH_IN, 0.06 / height_in, note, size=SMALL_PT, color="#555555")
     return figure
+
+
+def _label(report: Report, face_id: int, texts: Mapping[str, str]) -> str:
+    """Return the label of the lane of a face: the name or number of its person, or else the number of its track."""
+    person = report.persons.get(face_id)
+    if person is None:
+        return f"{texts['face']} {face_id}"
+    return person.name or f"{texts['person']} {person.number}"
 
 
 def _set_up_axes(axes: Axes, time: Span, *, is_last: bool) -> None:

@@ -29,6 +29,7 @@ from annotate.faces.crop import to_limited_range
 from annotate.faces.portraits import cut_portrait
 from annotate.faces.yunet import YuNetDetector
 from annotate.media.decode import Frame
+from annotate.media.ffmpeg import find_ffmpeg
 from annotate.persons.clusters import MIN_COSINE, cluster
 from annotate.persons.descriptor import DIMENSIONS, Describer, Vectors, unit
 from annotate.persons.tracks import describe_tracks
@@ -143,9 +144,9 @@ def measure_cost(seconds: int) -> list[tuple[str, str]]:
             plain_s, persons_s = (
                 min(time_annotating(path, Settings(persons=persons)) for _ in range(RUNS)) for persons in (False, True)
             )
-            report, describer = read_report(path.with_suffix(".emotions.csv")), Describer()
+            report, describer, ffmpeg = read_report(path.with_suffix(".emotions.csv")), Describer(), find_ffmpeg()
             started = cpu_s()
-            tracks = describe_tracks(path, report, describer)
+            tracks = describe_tracks(path, report, describer, ffmpeg=ffmpeg)
             described_s = cpu_s() - started
             what = f"{clip.name}, {seconds} s, {len(tracks.face_ids)} face tracks: CPU time"
             lines.append((f"{what} of annotating", f"{plain_s:.2f} s"))
@@ -156,8 +157,9 @@ def measure_cost(seconds: int) -> list[tuple[str, str]]:
 
 
 def time_annotating(path: Path, settings: Settings) -> float:
-    """Return the CPU seconds of annotating a clip anew, without loading networks."""
+    """Return the CPU seconds of annotating a clip anew, without finding ffmpeg and loading networks, which is done once."""
     tools = Tools()
+    assert tools.ffmpeg
     tools.classifier()
     if settings.persons:
         tools.keep(Describer)

@@ -22,6 +22,7 @@ from annotate.emotions.palette import COLORS
 from annotate.errors import OutputError
 from annotate.plots.figures import encode_figure, plot_style, text_width_in, write_image
 from annotate.plots.timeline import draw_timeline
+from annotate.results.persons import Person, apply_persons
 from tests.analytics.samples import CLIP, report
 from tests.results.reports import make_report
 from tests.runs import annotate
@@ -95,6 +96,22 @@ def test_hidden_face_tracks_are_counted_in_a_note() -> None:
     assert re.findall(r"[\d:]+", note.replace("shown: ", "")) == ["1", "0:03"]
     assert [text.get_text() for text in none.axes[0].texts] == ["no faces"]
     assert [text.get_text() for text in both.axes[0].texts] == ["happiness", "sadness", "fear"]
+
+
+def test_tracks_of_one_person_are_one_lane() -> None:
+    blocks = tuple((face, 0, 1000 * face, 1000 * face + 800, "fear", 0) for face in range(1, 5))
+    made = make_report(faces=4, blocks=blocks)
+    persons = {1: Person(2, "Ann"), 2: Person(1), 3: Person(2, "Ann")}
+    shown = replace(made, table=apply_persons(made.table, persons))
+    with plot_style():
+        figures = [draw_timeline(shown, "movie.mp4", language) for language in ("en", "ru")]
+        one = draw_timeline(shown, "movie.mp4", max_lanes=1)
+    labels = [[axes.get_ylabel() for axes in figure.axes] for figure in figures]
+    assert labels == [["Ann", "person 1", "face 4"], ["Ann", "человек 1", "лицо 4"]]
+    assert [axes.get_ylabel() for axes in one.axes] == ["Ann"]
+    (collection,) = one.axes[0].collections
+    columns = {path.get_extents().x0 for path in collection.get_paths()}
+    assert columns == {1, 3}
 
 
 def test_columns_of_a_long_video_are_means_over_blocks() -> None:

@@ -10,7 +10,7 @@ import pytest
 from annotate.analytics.read import ReportBatch, read_reports
 from annotate.analytics.reviews import Reviews
 from annotate.archive.scan import ArchiveItem, scan
-from annotate.emotions import classifier
+from annotate.emotions import model_file
 from annotate.training.dataset.storage import PARTS, Split, open_dataset
 from tests.cli.answers import run
 from tests.clips import make_from_images
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 PATTERNS = {"disgust": "null", "fear": "drawbox=x=iw*0.3:y=ih*0.55:w=iw*0.4:h=ih*0.12:color=white:t=fill"}
 """What the author calls a face: with or without a white bar over it. The installed model knows no such difference."""
 
-INSTALLED = Path(classifier.__file__).with_name(classifier.DEFAULT_MODEL)
+INSTALLED = Path(model_file.__file__).with_name(model_file.DEFAULT_MODEL)
 EACH = {"train": 3, "validation": 1, "test": 2}
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Body, HTTPException
+from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
@@ -37,6 +35,12 @@ class PersonView(BaseModel):
     seconds: float = Field(description="how long these are visible together")
 
 
+class PersonName(BaseModel):
+    """What a person is called."""
+
+    name: str = Field(max_length=10 * MAX_NAME_CHARS, description="an empty one removes the name")
+
+
 class PersonsView(BaseModel):
     """The persons of a video; none if they were not told apart."""
 
@@ -50,14 +54,9 @@ async def persons(service: ServiceDep, video: VideoDep) -> PersonsView:
 
 
 @router.put("/videos/{id}/persons/{person}/name", summary="Name a person")
-async def name(
-    service: ServiceDep,
-    video: VideoDep,
-    person: int,
-    name: Annotated[str, Body(embed=True, max_length=10 * MAX_NAME_CHARS, description="an empty one removes the name")],
-) -> PersonsView:
+async def name(service: ServiceDep, video: VideoDep, person: int, given: PersonName) -> PersonsView:
     """The name holds for all videos of an archive whose persons were numbered together."""
-    return await run_in_threadpool(_change, service, video, naming(person, name))
+    return await run_in_threadpool(_change, service, video, naming(person, given.name))
 
 
 @router.post("/videos/{id}/persons/{person}/merge/{other}", summary="Say that two persons are one")
