@@ -18,7 +18,10 @@ from annotate.faces.box import Box
 from annotate.faces.quality import GOOD_SHARPNESS, Appearance
 
 MAX_PORTRAITS = 3
-"""Maximum number of portraits of a face track: more tell hardly more (`tests.benchmarks.persons`)."""
+"""Maximum number of portraits of a face track: more hardly help (`tests.benchmarks.persons`)."""
+
+_ENOUGH, _AGREEING = 2, 0.94
+"""Number of portraits that are enough if the cosine of their descriptors is at least this."""
 
 MAX_FACE_PX = 128
 """Faces that are larger are scaled down; the network sees them in 100 pixels."""
@@ -101,8 +104,12 @@ class Portraits:
 
 
 def describe_track(portraits: Sequence[Portrait], describe: Describe) -> Described:
-    """Return the descriptors of the portraits of one track."""
-    return Described(describe(portraits).sum(0, dtype=np.float64), len(portraits))
+    """Return the descriptors of the portraits of one track, the best first: of two, and of more only if these disagree."""
+    vectors = describe(portraits[:_ENOUGH])
+    rest = portraits[_ENOUGH:]
+    if rest and float(vectors[0] @ vectors[1]) < _AGREEING:
+        vectors = np.concatenate([vectors, describe(rest)])
+    return Described(vectors.sum(0, dtype=np.float64), len(vectors))
 
 
 def add_described(totals: dict[int, Described], more: Mapping[int, Described]) -> None:

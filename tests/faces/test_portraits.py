@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -54,10 +56,23 @@ def test_the_best_are_kept_in_whatever_order_they_come() -> None:
         for portrait in order:
             kept.add(7, portrait)
         assert [portrait.time_ms for portrait in kept.best[7]] == [1, 3, 5][:MAX_PORTRAITS]
-    described = kept.describe(lambda portraits: np.array([[portrait.time_ms] for portrait in portraits], np.float32))
-    assert (described[7].total.tolist(), described[7].count) == ([9], 3)
-    add_described(described, {7: Described(np.ones(1), 2), 8: Described(np.ones(1), 1)})
-    assert (described[7].total.tolist(), described[7].count, described[8].count) == ([10], 5, 1)
+
+
+def test_a_third_portrait_counts_only_if_two_disagree() -> None:
+    portraits = Portraits()
+    for face_id, angles_deg in ((7, (0, 15, 90)), (8, (0, 25, 90))):
+        for number, angle_deg in enumerate(angles_deg):
+            portraits.add(face_id, Portrait(IMAGE, Box(0, 0, 1, 1), angle_deg, 1 - number / 10))
+
+    def describe(found: Sequence[Portrait]) -> np.ndarray:
+        angles = np.radians([portrait.time_ms for portrait in found])
+        return np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
+
+    described = portraits.describe(describe)
+    assert {face_id: track.count for face_id, track in described.items()} == {7: 2, 8: 3}
+    assert described[8].total == pytest.approx([1 + 0.9063, 1 + 0.4226], abs=1e-3)
+    add_described(described, {7: Described(np.ones(2), 2), 9: Described(np.ones(2), 1)})
+    assert {face_id: track.count for face_id, track in described.items()} == {7: 4, 8: 3, 9: 1}
 
 
 def test_sharp_frontal_and_large_faces_are_worth_most() -> None:
