@@ -19,7 +19,7 @@ from annotate.archive.validity import TABLE_CHANGED, current_meta
 from annotate.batch.write import OutputWriter, refresh_tracks, write_sidecar
 from annotate.errors import CodingError, OutputError, ReportError, SettingsError, StorageError, read_error
 from annotate.results.corrected import apply_corrections, box_of, resolve_label
-from annotate.results.corrections import Correction, add_lines, parse_corrections, shorten, without_last
+from annotate.results.corrections import EXCLUDE, Correction, add_lines, parse_corrections, shorten, without_last
 from annotate.results.edited import differences, labels_in, labels_in_copy, restore_table
 from annotate.results.meta import Meta, Render, hash_content, json_safe_name
 from annotate.results.report import Report
@@ -82,16 +82,19 @@ def adding(make: Callable[[Report], Iterable[Correction]]) -> Edit:
     """Return the edit that adds corrections, which must fit the table.
 
     It raises:
-        SettingsError: one does not fit.
+        SettingsError: one does not fit, or its emotion is unknown.
     """
 
     def edit(content: bytes, report: Report) -> bytes:
-        made = [_with_box(correction, report.table) for correction in make(report)]
+        names, wanted = class_names_of(report.table), list(make(report))
+        try:
+            made = [replace(correction, emotion=resolve_label(correction.emotion, names)) for correction in wanted]
+        except ValueError as error:
+            raise SettingsError(str(error), f"choose from {', '.join((*names, EXCLUDE))}") from None
+        made = [_with_box(correction, report.table) for correction in made]
         if problems := apply_corrections(report.table, made).problems:
             texts = [problem.partition(": ")[2] for problem in problems]
             raise SettingsError(shorten(texts), "see faces and times with `annotate summarize --by face`")
-        names = class_names_of(report.table)
-        made = [replace(correction, emotion=resolve_label(correction.emotion, names)) for correction in made]
         return add_lines(content, made) if made else content
 
     return edit
