@@ -13,7 +13,7 @@ from annotate.analytics.archive_table import ArchiveColumns, codebook_table, fin
 from annotate.analytics.export import encode_table
 from annotate.analytics.face_filter import FaceFilter
 from annotate.analytics.read import ReportBatch, read_reports
-from annotate.analytics.summary import find_with_trials
+from annotate.analytics.selected import find_with_trials
 from annotate.analytics.table_writers import WRITERS, open_writer
 from annotate.analytics.trials import MatchedTrials
 from annotate.errors import OutputError, SettingsError

@@ -11,7 +11,7 @@ import pandas as pd
 
 from annotate.analytics.face_filter import FaceFilter
 from annotate.analytics.read import ReportBatch, ReportSummary
-from annotate.analytics.summary import find_with_trials, read_with_warnings
+from annotate.analytics.selected import find_with_trials, read_with_warnings
 from annotate.analytics.trials import GROUPS, MatchedTrials, Trial, Trials, trial_numbers
 from annotate.emotions.labels import resolve_emotion, unknown_emotion_error
 from annotate.results.persons import Person

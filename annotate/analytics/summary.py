@@ -7,29 +7,23 @@ as 2 s.
 
 from __future__ import annotations
 
-import itertools
 import os
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from annotate.analytics.face_filter import NO_FILTER, FaceFilter, remark_on_lacking
+from annotate.analytics.face_filter import FaceFilter
 from annotate.analytics.persons import PersonKeys
-from annotate.analytics.read import ReportBatch, ReportSummary, read_reports
-from annotate.analytics.trial_baseline import TrialSelection, check_baseline_trial, needs_probabilities, select_trials
+from annotate.analytics.read import ReportBatch, ReportSummary
+from annotate.analytics.selected import find_with_trials, read_with_warnings
 from annotate.analytics.trials import GROUPS, MatchedTrials, trial_numbers
-from annotate.archive.find_reports import FoundReports, find_reports
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import SettingsError
 from annotate.results.intervals import dominant_of_rows
 from annotate.results.table import Integers, clip_starts, number_runs
 from annotate.span import MS_PER_S, Span
-from annotate.storage.base import parse_path
-from annotate.storage.values import SkippedPath
 
 KEY_COLUMNS = {
     "video": ("video", "older"),
@@ -137,57 +131,6 @@ def choose_grouping(by: str | None, *, has_trials: bool) -> str:
         needs = "is not for trials" if has_trials else "needs a table of trials (--trials)"
         raise SettingsError(f"the grouping {by!r} {needs}", f"choose from {', '.join(known)}")
     return by
-
-
-def find_with_trials(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-    faces: FaceFilter,
-    trials: str | os.PathLike[str] | None,
-    baseline_trial: str | None,
-    *,
-    relative: bool = False,
-) -> tuple[FoundReports, TrialSelection | None]:
-    """Return the tables below paths, and the trials to which they are restricted; issue a `UserWarning` for each remark.
-
-    Raises:
-        SettingsError: there is a ``baseline_trial``, but no trials, or another baseline too.
-        CodingError: the table of trials cannot be used.
-    """
-    given = [paths] if isinstance(paths, str | os.PathLike) else paths
-    found = find_reports([Path(path) for path in given])
-    check_baseline_trial(baseline_trial, has_trials=trials is not None, relative=relative)
-    if trials is None:
-        return found, None
-    selection = select_trials(parse_path(os.fspath(trials)), baseline_trial, found.reports, faces)
-    for remark in selection.matched.remarks:
-        warnings.warn(remark, stacklevel=3)
-    return replace(found, reports=selection.choose(found.reports)), selection
-
-
-def read_with_warnings(
-    found: FoundReports, faces: FaceFilter = NO_FILTER, relative: bool = False, trials: TrialSelection | None = None
-) -> Iterable[ReportBatch]:
-    """Yield the batches of `read_reports`, restricted to ``trials`` if there are any.
-
-    Issue a `UserWarning` for each skipped path, and one for `count_lacking`.
-    """
-    lacking = 0
-    reading = read_reports(found.reports, faces, relative=relative, probabilities=needs_probabilities(trials))
-    for read in itertools.chain(found.skipped, reading):
-        if isinstance(read, SkippedPath):
-            warnings.warn(f"skipped: {read}", stacklevel=3)
-        else:
-            lacking += count_lacking(read.reports.values(), faces)
-            for remark in trials.matched.late(read) if trials is not None else ():
-                warnings.warn(remark, stacklevel=3)
-            yield read if trials is None else trials.apply(read)
-    if lacking:
-        warnings.warn(remark_on_lacking(lacking), stacklevel=3)
-
-
-def count_lacking(reports: Iterable[ReportSummary], faces: FaceFilter) -> int:
-    """Return the number of reports of which nothing counts because their tables lack the columns of the filter."""
-    return sum(not report.has_appearance for report in reports) if faces.columns else 0
 
 
 def sort_rows(rows: pd.DataFrame, column: str | None, top: int | None) -> pd.DataFrame:

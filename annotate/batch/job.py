@@ -159,15 +159,15 @@ class Job(Protocol):
 AnyJob = TypeVar("AnyJob", bound=Job)
 
 
-class LocalJob:
-    """Properties of a job on a local video, whose ``item`` is a field of the subclass."""
+class ItemJob:
+    """Properties of a job on a video, whose ``item`` is a field of the subclass."""
 
     item: ArchiveItem
 
     @property
-    def path(self) -> Path:
+    def path(self) -> PathOrUrl:
         """The video."""
-        return require_local(self.item.video)
+        return self.item.video
 
     @property
     def outputs(self) -> Outputs:
@@ -175,12 +175,21 @@ class LocalJob:
         return self.item.outputs
 
 
+class LocalJob(ItemJob):
+    """The same on a local video."""
+
+    @property
+    def path(self) -> Path:
+        """The video."""
+        return require_local(self.item.video)
+
+
 Task = Callable[[AnyJob, WorkContext], Outcome]
 """Processes a job; a module-level function, since it is pickled by name. Raises `AnnotateError`."""
 
 
 @dataclass(frozen=True)
-class AnnotateJob:
+class AnnotateJob(ItemJob):
     """Everything a worker needs to annotate one video, or to convert its report to more formats."""
 
     item: ArchiveItem
@@ -192,16 +201,6 @@ class AnnotateJob:
     """Convert the existing report, made with any settings and model; the video is not needed."""
     scratch: Path | None = None
     """Folder for the download of a video in object storage; None for the system's temporary folder."""
-
-    @property
-    def path(self) -> PathOrUrl:
-        """The video."""
-        return self.item.video
-
-    @property
-    def outputs(self) -> Outputs:
-        """Paths of its outputs."""
-        return self.item.outputs
 
     def decide(self, item: ArchiveItem | None = None) -> Decision:
         """Return the action that the video needs in the state ``item``, by default its state at the time of the scan.

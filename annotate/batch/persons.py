@@ -13,7 +13,7 @@ from annotate.archive.scan import ArchiveItem
 from annotate.archive.stored_report import read_item_report
 from annotate.archive.validity import current_meta
 from annotate.batch.executor import Executor, InlineExecutor
-from annotate.batch.job import Outcome, Status, WorkContext
+from annotate.batch.job import ItemJob, Outcome, Status, WorkContext
 from annotate.batch.run import run_decoding, split_finished
 from annotate.batch.write import OutputWriter, refresh_tracks, write_sidecar
 from annotate.errors import OutputError, ReportError, read_error
@@ -33,22 +33,12 @@ Edit = Callable[[list[PersonRow]], list[PersonRow]]
 
 
 @dataclass(frozen=True)
-class DescribeJob:
+class DescribeJob(ItemJob):
     """Everything a worker needs to describe the face tracks of one annotated video."""
 
     item: ArchiveItem
     limits: Limits = ONE_CORE
     scratch: Path | None = None
-
-    @property
-    def path(self) -> PathOrUrl:
-        """The video."""
-        return self.item.video
-
-    @property
-    def outputs(self) -> Outputs:
-        """Paths of its outputs."""
-        return self.item.outputs
 
 
 def describe_archive(
@@ -135,7 +125,7 @@ def _number_persons(file: PathOrUrl, items: Iterable[ArchiveItem]) -> set[str]:
         meta, report, described = read
         key = "" if file == item.outputs.persons else video_key(item.outputs.csv, meta, file.parent)
         earlier = files.rows_in(file, item.outputs.csv, meta)
-        own = [] if not key else [row for row in _own_rows(item.outputs) if not row.video]
+        own = [] if not key else [row for row in read_person_rows(item.outputs.persons) if not row.video]
         numbered |= {key, *(row.video for row in earlier)}
         hash_ = meta.source.hash if key else ""
         tracks.add(key, hash_, tracks_of(report.table), described, on_screen_together(report), earlier, own)
@@ -281,17 +271,11 @@ def _read_described(item: ArchiveItem) -> tuple[Meta, Report, TrackVectors] | No
         current = item.reread()
         meta = current_meta(current)
         described = read_descriptors(item.outputs, meta)
-        return (
-            None
-            if described is None
-            else (meta, read_item_report(current, replace(meta, persons=()), is_corrected=False), described)
-        )
+        if described is None:
+            return None
+        return meta, read_item_report(current, replace(meta, persons=()), is_corrected=False), described
     except (ReportError, OSError):
         return None
-
-
-def _own_rows(outputs: Outputs) -> list[PersonRow]:
-    return read_person_rows(outputs.persons)
 
 
 def _rows_of_column(item: ArchiveItem) -> list[PersonRow]:

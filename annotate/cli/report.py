@@ -76,7 +76,7 @@ def report(
 
     It opens in any browser without a network. Videos are played from where they are.
     """
-    from annotate.analytics.summary import count_lacking
+    from annotate.analytics.selected import count_lacking
     from annotate.html_report.build import PageOptions, write_page
     from annotate.html_report.contents import SKIPPED_KIND
 

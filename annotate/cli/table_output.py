@@ -155,7 +155,7 @@ def read_tables(
     counted in one line at the end, and those that the filter leaves out for lack of columns in another.
     """
     from annotate.analytics.read import read_reports
-    from annotate.analytics.summary import count_lacking
+    from annotate.analytics.selected import count_lacking
     from annotate.analytics.trial_baseline import needs_probabilities
     from annotate.archive.corrections import remark_on_problems
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.analytics.face_filter import NO_FILTER, FaceFilter, remark_on_lacking
-from annotate.analytics.summary import count_lacking
+from annotate.analytics.selected import count_lacking
 from annotate.archive.stored_report import ANNOTATE_AGAIN
 from annotate.errors import format_error
 from annotate.extras import check_extra

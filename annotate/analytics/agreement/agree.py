@@ -14,7 +14,7 @@ from annotate.analytics.agreement.sampling import FURTHER_COLUMNS
 from annotate.analytics.agreement.tally import AgreementTally
 from annotate.analytics.face_filter import NO_FILTER
 from annotate.analytics.read import read_reports
-from annotate.analytics.summary import find_with_trials
+from annotate.analytics.selected import find_with_trials
 from annotate.analytics.trial_baseline import needs_probabilities
 from annotate.errors import CodingError
 from annotate.storage.base import parse_path

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.emotions.contract import CROP_MARGIN
-from annotate.faces.crop import crop
+from annotate.faces.crop import crop, to_limited_range
 from annotate.faces.detection import Detection
 from annotate.faces.yunet import YuNetDetector
-from annotate.media.decode import BLACK, FULL_RANGE, WHITE, Frame
+from annotate.media.decode import Frame
 from annotate.span import Span
 from annotate.storage.local.files import ensure_dir
 from annotate.training.recipe.still_faces import CANVAS_PX
@@ -30,9 +30,6 @@ MIN_FACE = 0.25
 
 LENIENCY = 0.2
 """How much less a face may score than in a video: every picture shows one, and turned faces are often labeled disgust."""
-
-_LIMITED = np.rint(np.arange(256) * ((WHITE - BLACK) / FULL_RANGE) + BLACK).astype(np.uint8)
-"""Luma as it is decoded, in limited range, for each value in full range."""
 
 
 def frame_faces(pictures: Iterable[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -63,7 +60,7 @@ def keep(folder: Path | None, name: str, inputs: Sequence[Path], make: Callable[
 
 def _frame_face(picture: NDArray[np.uint8], detector: YuNetDetector) -> NDArray[np.uint8] | None:
     border_px = round(BORDER * max(picture.shape))
-    image: NDArray[np.uint8] = np.pad(_LIMITED[picture], border_px, "edge")
+    image: NDArray[np.uint8] = np.pad(to_limited_range(picture), border_px, "edge")
     faces = detector.search(Frame(0, 0, Span(0, 1), image))
     if not faces:
         return None
