@@ -103,7 +103,7 @@ class Chunk:
                 intervals_ms.append(interval_ms)
             self.frames += 1 + frame.last_index - frame.index
             self.end_ms = frame.span.end_ms
-            self.left_out += frame.shown_us is not None
+            self.left_out += not frame.was_decoded
             add_size(self.sizes, PictureSize(frame.span.start_ms, *frame.displayed_px))
             yield frame
             if next_frame is None or next_frame.span.start_ms >= self._end_ms:

@@ -13,6 +13,7 @@ import numpy as np
 
 from annotate.analysis.annotation import Annotation
 from annotate.analysis.chunks import Chunk, ChunkItem, ChunkMerger, ChunkStart, FrameMark
+from annotate.analysis.sampling import picture_sampling
 from annotate.analysis.tools import Tools
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import Contract
@@ -158,7 +159,8 @@ class Analysis:
 
     def _decode(self, report: DecodingReport, start_s: int = 0) -> Generator[Frame, None, None]:
         size, mode = analyzed_sizing(self.settings.min_face), self.settings.decode
-        return decode(self.video, size, limits=self.limits, report=report, start_s=start_s, mode=mode)
+        sampling = picture_sampling(self.video, self.classifier.contract, self.settings)
+        return decode(self.video, size, limits=self.limits, report=report, start_s=start_s, mode=mode, sampling=sampling)
 
     def chunk_items(
         self, report: DecodingReport, first: int = 0, end: int | None = None, progress: MediaProgress | None = None

@@ -93,7 +93,9 @@ class CroppedFace:
     patch: Patch
     scale: tuple[float, float]
     picture_us: int
-    """Start of the decoded frame that ``patch`` is from."""
+    """Start of the frame whose image ``patch`` is from."""
+
+    has_own_picture: bool
 
     portrait: Portrait | None = None
 
@@ -180,18 +182,19 @@ def crop_face(
 ) -> CroppedFace:
     """Return a tracked face with the patch that the contract's crop needs, and with its portrait if that is wanted.
 
-    A frame that was not decoded and has the image of the ``previous`` one also has its patch: the face is where it was then.
+    A frame with the image of the ``previous`` one also has its patch: the face is where it was then.
     """
     frame = face.frame
-    if previous is not None and previous.picture_us == frame.shown_us:
+    picture_us = frame.start_us if frame.shown_us is None else frame.shown_us
+    if previous is not None and previous.picture_us == picture_us:
         patch = previous.patch
     else:
         roll_deg = face.pose.roll_deg if contract.framing == LEVEL else 0.0
         patch = extract_patch(frame.image, face.box, roll_deg, contract.crop_margin, contract.crop_size_px)
     seen = face.box, face.score, face.detected, face.pose
-    picture_us = frame.start_us if frame.shown_us is None else frame.shown_us
+    picture = picture_us, frame.shown_us is None
     kept = cut_portrait(frame.image, face.box, frame.span.start_ms) if portrait else None
-    return CroppedFace(frame.index, frame.last_index, frame.span, *seen, patch, frame.scale, picture_us, kept)
+    return CroppedFace(frame.index, frame.last_index, frame.span, *seen, patch, frame.scale, *picture, kept)
 
 
 def _last_block(pending: _Pending, contract: Contract, min_track_frames: int) -> list[Block]:
@@ -215,7 +218,7 @@ def make_block(
     """Make a block of consecutive frames of one face, at most a block's length; a shorter one repeats its last crop."""
     first, last = frames[0], frames[-1]
     boxes = np.array([(frame.box.x, frame.box.y, frame.box.width, frame.box.height) for frame in frames])
-    box, pixels = Box(*boxes.mean(0).tolist()), _pixels([frame.patch for frame in frames], contract)
+    box, pixels = Box(*boxes.mean(0).tolist()), _pixels(frames, contract)
     sharpness, brightness = measure_crops(pixels[: len(frames) : contract.frame_stride])
     appearance = Appearance(mean_pose([frame.pose for frame in frames]), sharpness, brightness, max(box.width, box.height))
     return Block(
@@ -237,9 +240,21 @@ def make_block(
     )
 
 
-def _pixels(patches: Sequence[Patch], contract: Contract) -> NDArray[np.uint8]:
+def _pixels(frames: Sequence[CroppedFace], contract: Contract) -> NDArray[np.uint8]:
     """Return the crops that the model uses, each repeated up to the next; the last patch pads the block."""
     pixels = np.empty((contract.block_frames, contract.crop_size_px, contract.crop_size_px), np.uint8)
     for start in range(0, contract.block_frames, contract.frame_stride):
-        pixels[start : start + contract.frame_stride] = patches[min(start, len(patches) - 1)].crop()
+        pixels[start : start + contract.frame_stride] = _seen(frames, start, contract.frame_stride).patch.crop()
     return pixels
+
+
+def _seen(frames: Sequence[CroppedFace], start: int, stride: int) -> CroppedFace:
+    """Return the frame that stands for those from ``start`` to the next one that the model uses.
+
+    It is the first of them with a picture of its own, or with another than the frame before; the first one if there is none.
+    """
+    for number in range(start, min(start + stride, len(frames))):
+        frame = frames[number]
+        if frame.has_own_picture or (number and frame.picture_us != frames[number - 1].picture_us):
+            return frame
+    return frames[min(start, len(frames) - 1)]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from annotate.faces.box import pairwise_iou
 from annotate.faces.detection import Detection, Detector, left_to_right
-from annotate.faces.shots import mark_shots
+from annotate.faces.shots import mark_shots, show_own_shot
 from annotate.media.decode import Frame
 from annotate.settings import Settings
 
@@ -56,7 +56,7 @@ def detect_faces(
     the next. Detections in a shot do not depend on the frames before it.
     """
     shot: _Shot | None = None
-    for frame, begins_shot in mark_shots(frames, settings.gap_ms):
+    for frame, begins_shot in show_own_shot(mark_shots(frames, settings.gap_ms)):
         if begins_shot or shot is None:
             if shot is not None:
                 yield from shot.end()
@@ -82,7 +82,7 @@ class _Shot:
     def add(self, frame: Frame) -> Iterator[Observation]:
         """Add a frame, and yield the observations that are final.
 
-        A frame that was not decoded and has the image of the one before has no detection pass: the interval begins with the
+        A frame without an image of its own, with that of the one before, has no detection pass: the interval begins with the
         next image, so that boxes are those of the time when it is shown.
         """
         begins_shot = self._last_frame_ms is None

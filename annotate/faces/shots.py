@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.media.decode import Frame
+from annotate.media.decode import BLACK, Frame
 from annotate.span import MS_PER_S, Span
 
 THUMBNAIL_SHORT_SIDE_PX = 48
@@ -56,14 +56,14 @@ def limit_frame_rate(frames: Iterable[Frame], frame_rate: float | None, max_fram
 def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bool]]:
     """Yield each frame and whether it begins a shot: at the start, at a cut, after a gap in time, or in another size.
 
-    A frame with the very image of the one before is no cut, and does not count for the mean distance.
+    A frame that was not decoded, with the very image of the one before, is no cut, and does not count for the mean distance.
     """
     distances: deque[float] = deque(maxlen=_DISTANCES_KEPT)
     intervals: deque[int] = deque(maxlen=INTERVALS_KEPT)
     last_start_ms, last_image, last_thumbnail, last_size_px = 0, None, None, None
     for frame in frames:
-        is_repeated = frame.image is last_image
-        thumbnail = last_thumbnail if is_repeated else _Thumbnail.of(frame.image)
+        is_repeated = frame.thumbnail is None and frame.image is last_image
+        thumbnail = last_thumbnail if is_repeated else _Thumbnail.of_frame(frame)
         if last_thumbnail is None or thumbnail is None:
             begins = True
         elif frame.displayed_px != last_size_px:
@@ -85,6 +85,31 @@ def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bo
         last_thumbnail, last_size_px = thumbnail, frame.displayed_px
 
 
+def show_own_shot(marked: Iterable[tuple[Frame, bool]]) -> Iterator[tuple[Frame, bool]]:
+    """Yield frames as from `mark_shots`, none with an image from before its shot.
+
+    The first frames of a shot may have no image of their own. They have the next one then, or are black if the shot ends
+    before there is any.
+    """
+    waiting: list[tuple[Frame, bool]] = []
+    for frame, begins in marked:
+        if begins:
+            yield from ((_in_black(earlier), began) for earlier, began in waiting)
+            waiting = []
+        if frame.shown_us is not None and (begins or waiting):
+            waiting.append((frame, begins))
+            continue
+        for earlier, began in waiting:
+            yield replace(earlier, image=frame.image, chroma=frame.chroma, shown_us=frame.start_us), began
+        waiting = []
+        yield frame, begins
+    yield from ((_in_black(earlier), began) for earlier, began in waiting)
+
+
+def _in_black(frame: Frame) -> Frame:
+    return replace(frame.without_color(), image=np.full_like(frame.image, BLACK), shown_us=frame.start_us)
+
+
 def is_gap(interval_ms: int, earlier_ms: Collection[int], gap_ms: int) -> bool:
     """Return whether an interval between frames is a gap in time: long, and unusual compared with earlier ones."""
     return interval_ms > gap_ms and bool(earlier_ms) and interval_ms > _GAP_INTERVALS * statistics.median(earlier_ms)
@@ -100,7 +125,7 @@ def end_before_gap(frame: Frame, interval_ms: int, earlier_ms: Collection[int], 
 def in_same_shot(last: Frame, frame: Frame, gap_ms: int) -> bool:
     """Return whether consecutive frames are in the same shot, judged by these two frames alone."""
     is_near = frame.span.start_ms - last.span.start_ms <= gap_ms and frame.displayed_px == last.displayed_px
-    return is_near and structural_distance(last.image, frame.image) < CUT_DISTANCE
+    return is_near and _Thumbnail.of_frame(last).distance(_Thumbnail.of_frame(frame)) < CUT_DISTANCE
 
 
 def structural_distance(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
@@ -118,6 +143,10 @@ class _Thumbnail:
 
     pixels: NDArray[np.float32]
     variance: float
+
+    @classmethod
+    def of_frame(cls, frame: Frame) -> _Thumbnail:
+        return cls.of(frame.image if frame.thumbnail is None else frame.thumbnail)
 
     @classmethod
     def of(cls, image: NDArray[np.uint8]) -> _Thumbnail:

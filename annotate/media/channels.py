@@ -1,8 +1,10 @@
-"""Channels for lines that a running program writes besides its output."""
+"""Channels for what a running program writes besides its output: lines, or blocks of bytes of one size."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import io
 import os
 import queue
 import subprocess
@@ -10,33 +12,36 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import IO, Generic, TypeVar
 
 _JOIN_TIMEOUT_S = 5
 _WAIT_S = 0.1
 
+Item = TypeVar("Item", str, bytes)
 
-class LineChannel:
+
+class Channel(Generic[Item]):
     """A channel to one program, which knows it as ``target`` and inherits the descriptors ``inherited``."""
 
     def __init__(
-        self, target: str, inherited: tuple[int, ...], open_lines: Callable[[subprocess.Popen[bytes]], Iterable[str]]
+        self, target: str, inherited: tuple[int, ...], open_items: Callable[[subprocess.Popen[bytes]], Iterable[Item]]
     ) -> None:
         self.target = target
         self.inherited = inherited
-        self._open_lines = open_lines
+        self._open_items: Callable[[subprocess.Popen[bytes]], Iterable[Item]] = open_items
         self._threads: list[threading.Thread] = []
 
-    def pass_to(self, add: Callable[[str], None], process: subprocess.Popen[bytes]) -> Callable[[], None]:
-        """Call ``add`` with every line, in a thread; return a function that waits for the last one."""
-        return self._read(self._open_lines(process), add, lambda: None)
+    def pass_to(self, add: Callable[[Item], None], process: subprocess.Popen[bytes]) -> Callable[[], None]:
+        """Call ``add`` with every item, in a thread; return a function that waits for the last one."""
+        return self._read(self._open_items(process), add, lambda: None)
 
-    def queued(self, process: subprocess.Popen[bytes], while_waiting: Callable[[float], None]) -> Iterator[str]:
-        """Return an iterator of lines; they are read in a thread, so that the program never waits for the caller.
+    def queued(self, process: subprocess.Popen[bytes], while_waiting: Callable[[float], None]) -> Iterator[Item]:
+        """Return an iterator of items; they are read in a thread, so that the program never waits for the caller.
 
-        While there is no line, ``while_waiting`` is called again and again with the seconds waited so far.
+        While there is none, ``while_waiting`` is called again and again with the seconds waited so far.
         """
-        pending: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._read(self._open_lines(process), pending.put, lambda: pending.put(None))
+        pending: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._read(self._open_items(process), pending.put, lambda: pending.put(None))
         return iter(lambda: _get(pending, while_waiting), None)
 
     def join(self) -> None:
@@ -44,10 +49,10 @@ class LineChannel:
         for thread in self._threads:
             thread.join(_JOIN_TIMEOUT_S)
 
-    def _read(self, lines: Iterable[str], add: Callable[[str], None], finish: Callable[[], None]) -> Callable[[], None]:
+    def _read(self, items: Iterable[Item], add: Callable[[Item], None], finish: Callable[[], None]) -> Callable[[], None]:
         def read() -> None:
-            for line in lines:
-                add(line)
+            for item in items:
+                add(item)
             finish()
 
         thread = threading.Thread(target=read, daemon=True)
@@ -56,7 +61,7 @@ class LineChannel:
         return lambda: thread.join(_JOIN_TIMEOUT_S)
 
 
-def _get(pending: queue.SimpleQueue[str | None], while_waiting: Callable[[float], None]) -> str | None:
+def _get(pending: queue.SimpleQueue[Item | None], while_waiting: Callable[[float], None]) -> Item | None:
     waited_s = 0.0
     while True:
         try:
@@ -66,18 +71,35 @@ def _get(pending: queue.SimpleQueue[str | None], while_waiting: Callable[[float]
             while_waiting(waited_s)
 
 
+def line_channel() -> contextlib.AbstractContextManager[Channel[str]]:
+    """Open a channel of lines for a program that ends within the block."""
+    return _channel(lambda opened: io.TextIOWrapper(opened, encoding="ascii", errors="replace"), _lines_from_file)
+
+
+def block_channel(size: int) -> contextlib.AbstractContextManager[Channel[bytes]]:
+    """Open a channel of blocks of ``size`` bytes, without an incomplete one at the end, for a program as above."""
+
+    def blocks(opened: IO[bytes]) -> Iterator[bytes]:
+        while len(block := opened.read(size)) == size:
+            yield block
+
+    return _channel(blocks, functools.partial(_blocks_from_file, size=size))
+
+
 @contextlib.contextmanager
-def line_channel() -> Iterator[LineChannel]:
-    """Open a channel for a program that ends within the block: a pipe, or a file where processes inherit no descriptors."""
+def _channel(
+    read: Callable[[IO[bytes]], Iterable[Item]], read_file: Callable[[Path, subprocess.Popen[bytes]], Iterable[Item]]
+) -> Iterator[Channel[Item]]:
+    """Open a channel: a pipe, or a file where processes inherit no descriptors."""
     if os.name == "posix":
         reading, writing = os.pipe()
-        with os.fdopen(reading, encoding="ascii", errors="replace") as lines, os.fdopen(writing, "wb") as kept_open:
+        with os.fdopen(reading, "rb") as opened, os.fdopen(writing, "wb") as kept_open:
 
-            def open_lines(_: subprocess.Popen[bytes]) -> Iterable[str]:
+            def open_items(_: subprocess.Popen[bytes]) -> Iterable[Item]:
                 kept_open.close()
-                return lines
+                return read(opened)
 
-            channel = LineChannel(f"pipe:{writing}", (writing,), open_lines)
+            channel = Channel(f"pipe:{writing}", (writing,), open_items)
             try:
                 yield channel
             finally:
@@ -85,24 +107,36 @@ def line_channel() -> Iterator[LineChannel]:
                 channel.join()
     else:  # pragma: no cover
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "lines"
-            yield LineChannel(str(path), (), lambda process: _from_file(path, process))
+            path = Path(folder) / "items"
+            yield Channel(str(path), (), functools.partial(read_file, path))
 
 
-def _from_file(path: Path, process: subprocess.Popen[bytes]) -> Iterator[str]:  # pragma: no cover
+def _lines_from_file(path: Path, process: subprocess.Popen[bytes]) -> Iterator[str]:  # pragma: no cover
+    rest = b""
+    for content in _contents(path, process):
+        *lines, rest = (rest + content).split(b"\n")
+        yield from (line.decode("ascii", "replace") for line in lines)
+
+
+def _blocks_from_file(path: Path, process: subprocess.Popen[bytes], size: int) -> Iterator[bytes]:  # pragma: no cover
+    rest = b""
+    for content in _contents(path, process):
+        rest += content
+        while len(rest) >= size:
+            yield rest[:size]
+            rest = rest[size:]
+
+
+def _contents(path: Path, process: subprocess.Popen[bytes]) -> Iterator[bytes]:  # pragma: no cover
+    """Yield what a program has added to a file, until it ends."""
     while not path.exists() and process.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.01)
-    with path.open(encoding="ascii", errors="replace") as lines:
-        partial = ""
-        while True:
+    with path.open("rb") as opened:
+        ended = False
+        while not ended:
             ended = process.poll() is not None
-            partial += lines.readline()
-            if partial.endswith("\n"):
-                yield partial
-                partial = ""
-            elif ended:
-                return
-            else:
+            yield opened.read()
+            if not ended:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(0.005)

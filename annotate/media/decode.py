@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import statistics
 from collections import deque
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.errors import DecodingError
-from annotate.media.channels import line_channel
+from annotate.media.channels import Channel, block_channel, line_channel
 from annotate.media.decoding_report import DecodingReport, collect_warnings
 from annotate.media.ffmpeg import (
     LOG_LEVEL,
@@ -26,7 +27,8 @@ from annotate.media.ffmpeg import (
 from annotate.media.packets import Packets
 from annotate.media.picture_pipe import PicturePipe
 from annotate.media.probe import Video
-from annotate.media.sizing import Sizing, Stamp, read_stamps
+from annotate.media.sampling import THUMBNAIL_BYTES, Sampling, luma_of, read_sampled, thumbnails_of
+from annotate.media.sizing import Sizing, Stamp, parse_line, read_stamps
 from annotate.media.skipping import SKIPPED_FRAMES, leaves_out, repeat_pictures
 from annotate.settings import ALL_FRAMES, KEY, NO_HWACCEL, ONE_CORE, Limits
 from annotate.span import MS_PER_S, Span
@@ -74,8 +76,9 @@ class Frame:
     this one, or ``index`` itself. ``image`` is (height, width) uint8 luma in limited range, 16..235. ``span`` ends where the
     next frame begins. ``picture_px`` is (width, height) of the displayed picture, None if the image has its size. ``chroma``
     are the blue and red differences, (2, height / 2, width / 2) rounded up, or none of a gray picture. ``start_us`` is where
-    ``span`` starts on ffmpeg's clock, to the microsecond. ``shown_us`` is None, or, for a frame that was not decoded, where
-    the one starts whose image it has.
+    ``span`` starts on ffmpeg's clock, to the microsecond. ``shown_us`` is None, or, for a frame without an image of its own,
+    where the one starts whose image it has. ``thumbnail`` is a small image of the frame itself (`annotate.media.sampling`),
+    None unless some decoded frames have no image of their own.
     """
 
     index: int
@@ -86,6 +89,12 @@ class Frame:
     chroma: NDArray[np.uint8] = field(default_factory=_no_chroma)
     start_us: int = 0
     shown_us: int | None = None
+    thumbnail: NDArray[np.uint8] | None = None
+
+    @property
+    def was_decoded(self) -> bool:
+        """Whether the frame was decoded, even if only another's image was delivered."""
+        return self.shown_us is None or self.thumbnail is not None
 
     def without_color(self) -> Frame:
         """Return the frame without chroma, whose memory is then free."""
@@ -103,11 +112,26 @@ class Frame:
         return self.displayed_px[0] / self.image.shape[1], self.displayed_px[1] / self.image.shape[0]
 
 
+@dataclass(frozen=True)
+class _Delivery:
+    """How the frames of a video are delivered; see `decode`."""
+
+    size: Sizing | tuple[int, int]
+    mode: str
+    repeats: bool
+    sampling: Sampling | None
+
+    def size_px(self, stamp: Stamp) -> tuple[int, int]:
+        """Return width and height of a picture."""
+        return self.size if isinstance(self.size, tuple) else self.size.size_px(stamp.width_px, stamp.height_px)
+
+
 class _Picture(NamedTuple):
-    """The planes of a decoded picture as in `Frame`, each in memory of its own, since luma is kept for longer."""
+    """The planes of a picture as in `Frame`, each in memory of its own, since luma is kept for longer, and the thumbnail."""
 
     luma: NDArray[np.uint8]
     chroma: NDArray[np.uint8]
+    thumbnail: NDArray[np.uint8] | None = None
 
     @classmethod
     def empty(cls, width: int, height: int) -> _Picture:
@@ -124,6 +148,7 @@ def decode(
     start_s: int = 0,
     mode: str = ALL_FRAMES,
     repeats: bool = True,
+    sampling: Sampling | None = None,
 ) -> Generator[Frame, None, None]:
     """Yield every frame of ``video`` upright, deinterlaced where needed.
 
@@ -136,6 +161,7 @@ def decode(
     duplicated or dropped to make a constant rate. Closing the generator ends the process. Errors and warnings name the
     video's ``display_path``. In a ``mode`` that leaves frames out (`annotate.media.skipping.leaves_out`), these are yielded
     too, with the image of the last one that was decoded; without ``repeats`` they are not, and no other process is needed.
+    With ``sampling``, unless only key frames are decoded, frames have the image of the last one in the sample.
 
     Raises:
         DecodingError: no frame could be decoded, or the decoder hung. ``report`` records lesser damage.
@@ -144,10 +170,12 @@ def decode(
     """
     report = DecodingReport() if report is None else report
     sought_s = max(0, start_s - _LEAD_S)
+    size = size if isinstance(size, tuple) or video.has_square_pixels else size.size_px(video.width_px, video.height_px)
+    delivery = _Delivery(size, mode, repeats, None if mode == KEY else sampling)
     for copied in dict.fromkeys(((video.stream, *(stream.index for stream in video.audio)), (video.stream,), ())):
         report.warnings.clear()
         report.warning_count = 0
-        status = yield from _decode(video, size, limits, report, sought_s, copied, mode, repeats)
+        status = yield from _decode(video, delivery, limits, report, sought_s, copied)
         if report.frames:
             return
         if not status:  # there is none to decode, such as beyond the end
@@ -159,21 +187,22 @@ def decode(
 
 def _decode(
     video: Video,
-    size: Sizing | tuple[int, int],
+    delivery: _Delivery,
     limits: Limits,
     report: DecodingReport,
     sought_s: int,
     copied: Sequence[int],
-    mode: str,
-    repeats: bool,
 ) -> Generator[Frame, None, int]:
     """Yield the frames of one decoding, during which the packets of the streams ``copied`` are read; return its status."""
-    size = size if isinstance(size, tuple) or video.has_square_pixels else size.size_px(video.width_px, video.height_px)
     clock = _Clock.of(video, sought_s)
     packets = Packets(clock.has_durations)
-    with line_channel() as decoded, line_channel() as delivered, line_channel() as stored:
-        channels = (decoded, delivered, stored)
-        command = _command(video, size, limits, [channel.target for channel in channels], copied, sought_s, mode)
+    with contextlib.ExitStack() as stack:
+        decoded, delivered, stored = (stack.enter_context(line_channel()) for _ in range(3))
+        channels: list[Channel[Any]] = [decoded, delivered, stored]
+        if delivery.sampling is not None:
+            selected, small = stack.enter_context(line_channel()), stack.enter_context(block_channel(THUMBNAIL_BYTES))
+            channels += [selected, small]
+        command = _command(video, delivery, limits, [channel.target for channel in channels], copied, clock)
         read_stderr = functools.partial(collect_warnings, report=report, video=video)
         inherited = tuple(descriptor for channel in channels for descriptor in channel.inherited)
         with ffmpeg_process(command, read_stderr, inherited=inherited) as process:
@@ -181,8 +210,13 @@ def _decode(
             assert process.stdout is not None
             pipe = PicturePipe(process.stdout, video.display_path, limits.stall_timeout_s)
             stamps = read_stamps(*(channel.queued(process, pipe.read_early) for channel in (decoded, delivered)))
-            pictures = _read_pictures(pipe, stamps, report, video, size)
-            repeated = mode if repeats else ALL_FRAMES
+            if delivery.sampling is None:
+                pictures = _read_pictures(pipe, stamps, report, delivery)
+            else:
+                lines = selected.queued(process, pipe.read_early)
+                thumbnails = small.queued(process, pipe.read_early)
+                pictures = _read_sampled(pipe, stamps, lines, thumbnails, report, delivery)
+            repeated = delivery.mode if delivery.repeats else ALL_FRAMES
             with repeat_pictures(pictures, video, copied, sought_s, repeated, limits.stall_timeout_s) as shown:
                 yield from _with_spans(shown, report, clock, packets, wait_for_packets)
             process.wait()
@@ -206,14 +240,13 @@ def deinterlace(stream: Any, video: Video) -> Any:
 
 def _command(
     video: Video,
-    size: Sizing | tuple[int, int],
+    delivery: _Delivery,
     limits: Limits,
     targets: Sequence[str],
-    copied: Sequence[int] = (),
-    sought_s: int = 0,
-    mode: str = ALL_FRAMES,
+    copied: Sequence[int],
+    clock: _Clock,
 ) -> list[str]:
-    """Return a command with one filter chain and up to four outputs: two of stamps, images and packets.
+    """Return a command with one filter chain and up to six outputs: stamps, images, packets and thumbnails.
 
     The stamps are ``framecrc`` lines of one row of pixels, which costs almost nothing: as wide as the frame, for every frame
     as decoded, and as wide as the frame is high, for every frame behind the deinterlacer (see `read_stamps`). They come
@@ -223,21 +256,29 @@ def _command(
     not.
     """
     options: dict[str, str | int] = {} if limits.hwaccel == NO_HWACCEL else {"hwaccel": limits.hwaccel}
-    if sought_s:
-        options["ss"] = sought_s
-    if leaves_out(video, mode):
-        options["skip_frame"] = SKIPPED_FRAMES[mode]
-    source = restricted_input(threads=limits.threads if mode != KEY else 1, max_pixels=limits.max_pixels, **options)
+    if clock.sought_ms:
+        options["ss"] = clock.sought_ms // MS_PER_S
+    if leaves_out(video, delivery.mode):
+        options["skip_frame"] = SKIPPED_FRAMES[delivery.mode]
+    threads = limits.threads if delivery.mode != KEY else 1
+    source = restricted_input(threads=threads, max_pixels=limits.max_pixels, **options)
     as_decoded = shown_part(source, video).split()
     frames = deinterlace(as_decoded[1], video).split()
-    sides = size if isinstance(size, tuple) else size.expressions
-    scaled = frames[1].filter("scale", *sides, flags="area", out_range="limited")
-    pictures = scaled.filter("format", _PIXEL_FORMAT)
     outputs = [
         _row(as_decoded[0], "iw").output(targets[0], **_STAMPS, **_RAW),
         _row(frames[0], "ih").output(targets[1], **_STAMPS, **_RAW),
-        pictures.output("pipe:1", format="rawvideo", **_RAW),
     ]
+    shown = frames[1]
+    if delivery.sampling is not None:
+        kept = frames[2].filter("select", delivery.sampling.expression(clock.shift_s)).split()
+        shown = kept[1]
+        outputs += [
+            _row(kept[0], "ih").output(targets[3], **_STAMPS, **_RAW),
+            thumbnails_of(frames[1]).filter("format", _PIXEL_FORMAT).output(targets[4], format="rawvideo", **_RAW),
+        ]
+    sides = delivery.size if isinstance(delivery.size, tuple) else delivery.size.expressions
+    scaled = shown.filter("scale", *sides, flags="area", out_range="limited")
+    outputs.append(scaled.filter("format", _PIXEL_FORMAT).output("pipe:1", format="rawvideo", **_RAW))
     if copied:
         streams = [source[str(number)] for number in copied]
         outputs.append(ffmpeg.output(*streams, targets[2], format="framecrc", codec="copy", copyinkf=None))
@@ -262,22 +303,47 @@ def clock_output(source: Any, video: Video) -> Any:
 
 
 def _read_pictures(
-    pipe: PicturePipe, stamps: Iterator[Stamp], report: DecodingReport, video: Video, size: Sizing | tuple[int, int]
+    pipe: PicturePipe, stamps: Iterator[Stamp], report: DecodingReport, delivery: _Delivery
 ) -> Iterator[tuple[Stamp, _Picture]]:
     """Yield pictures from the pipe; an incomplete one at the end, from a killed decoder, is discarded."""
     while True:
         pipe.wait()
         stamp = next(stamps, None)
         if stamp is None:
-            if pipe.has_more():
-                report.warnings["frames without a timestamp at the end were skipped"] += 1
-                report.warning_count += 1
+            _note_rest(pipe, report)
             return
-        width, height = size if isinstance(size, tuple) else size.size_px(stamp.width_px, stamp.height_px)
-        picture = _Picture.empty(width, height)
-        if not all(map(pipe.fill, picture)):
+        picture = _read_picture(pipe, stamp, delivery)
+        if picture is None:
             return
         yield stamp, picture
+
+
+def _read_sampled(
+    pipe: PicturePipe,
+    stamps: Iterator[Stamp],
+    selected: Iterator[str],
+    thumbnails: Iterator[bytes],
+    report: DecodingReport,
+    delivery: _Delivery,
+) -> Iterator[tuple[Stamp, _Picture]]:
+    """Yield the frames of a sampled decoding, each with its thumbnail, and with its picture or that of one before."""
+    selected_us = (line[0] for line in map(parse_line, selected) if line is not None)
+    frames = read_sampled(stamps, selected_us, lambda stamp: _read_picture(pipe, stamp, delivery))
+    for (stamp, picture), thumbnail in zip(frames, thumbnails, strict=False):
+        yield stamp, picture._replace(thumbnail=luma_of(thumbnail))
+    _note_rest(pipe, report)
+
+
+def _read_picture(pipe: PicturePipe, stamp: Stamp, delivery: _Delivery) -> _Picture | None:
+    picture = _Picture.empty(*delivery.size_px(stamp))
+    return picture if pipe.fill(picture.luma) and pipe.fill(picture.chroma) else None
+
+
+def _note_rest(pipe: PicturePipe, report: DecodingReport) -> None:
+    """Note a warning if there are pictures without stamps."""
+    if pipe.has_more():
+        report.warnings["frames without a timestamp at the end were skipped"] += 1
+        report.warning_count += 1
 
 
 @dataclass(frozen=True)
@@ -296,6 +362,11 @@ class _Clock:
     def of(cls, video: Video, sought_s: int) -> _Clock:
         has_durations = video.container not in _WITHOUT_DURATIONS
         return cls(video, sought_s * MS_PER_S, round(video.zero_s * _US_PER_S), has_durations)
+
+    @property
+    def shift_s(self) -> float:
+        """Seconds to add to ffmpeg's times for those in the video."""
+        return self.sought_ms / MS_PER_S - self.zero_us / _US_PER_S
 
     def ms(self, time_us: int) -> int:
         return self.sought_ms + (max(0, time_us - self.zero_us) + _US_PER_MS // 2) // _US_PER_MS
@@ -345,4 +416,6 @@ def _frame(report: DecodingReport, clock: _Clock, started: tuple[int, Stamp, _Pi
     sought_us = clock.sought_ms * _US_PER_MS
     shown_us = None if stamp.shown_us is None else sought_us + stamp.shown_us
     start_us = sought_us + stamp.start_us
-    return Frame(first, first + lost, span, picture.luma, displayed_px, picture.chroma, start_us, shown_us)
+    images = picture.luma, displayed_px, picture.chroma
+    thumbnail = None if stamp.is_left_out else picture.thumbnail
+    return Frame(first, first + lost, span, *images, start_us, shown_us, thumbnail)

@@ -48,7 +48,8 @@ class Sizing:
 class Stamp:
     """Time and duration of a picture in microseconds, its size, and the number of frames lost before it.
 
-    ``shown_us`` is the start of the frame whose picture it shows if that is another one (see `annotate.media.skipping`).
+    ``shown_us`` is the start of the frame whose picture it shows if that is another one (see `annotate.media.sampling`), and
+    ``is_left_out`` tells that the frame itself was not even decoded (see `annotate.media.skipping`).
     """
 
     start_us: int
@@ -57,6 +58,7 @@ class Stamp:
     height_px: int
     lost: int = 0
     shown_us: int | None = None
+    is_left_out: bool = False
 
     def displayed_px(self, video: Video) -> tuple[int, int]:
         """Return the displayed size.
@@ -73,8 +75,8 @@ def read_stamps(decoded: Iterator[str], delivered: Iterator[str]) -> Iterator[St
     Lines have (stream, dts, pts, duration, size, checksum). The size is the width in the first and the height in the second.
     ffmpeg builds its filters anew when the size changes; the frame that the deinterlacer holds back is lost then.
     """
-    frames = filter(None, map(_parse, decoded))
-    for start_us, duration_us, height_px in filter(None, map(_parse, delivered)):
+    frames = filter(None, map(parse_line, decoded))
+    for start_us, duration_us, height_px in filter(None, map(parse_line, delivered)):
         lost = -1
         frame_us, width_px = start_us - _ROUNDING_US - 1, 0
         while frame_us < start_us - _ROUNDING_US:
@@ -83,7 +85,7 @@ def read_stamps(decoded: Iterator[str], delivered: Iterator[str]) -> Iterator[St
         yield Stamp(start_us, duration_us, width_px, height_px, lost)
 
 
-def _parse(line: str) -> tuple[int, int, int] | None:
-    """Return time and duration in µs, and the size, from a line; None from a header."""
+def parse_line(line: str) -> tuple[int, int, int] | None:
+    """Return time and duration in µs, and the size, from a ``framecrc`` line; None from a header."""
     fields = line.split(",")
     return None if line.startswith("#") or len(fields) < 5 else (int(fields[2]), int(fields[3]), int(fields[4]))

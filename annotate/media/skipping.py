@@ -136,7 +136,8 @@ def fill_in(
 
 def _repeat(shown: tuple[Stamp, Picture], packet: PacketTime) -> tuple[Stamp, Picture]:
     stamp, picture = shown
-    return replace(stamp, start_us=packet.start_us, lost=0, shown_us=stamp.start_us), picture
+    shown_us = stamp.start_us if stamp.shown_us is None else stamp.shown_us
+    return replace(stamp, start_us=packet.start_us, lost=0, shown_us=shown_us, is_left_out=True), picture
 
 
 def _read_lines(pipe: IO[bytes], video: Video, stall_timeout_s: float) -> Iterator[str]:

@@ -22,7 +22,8 @@ FRAME_MS = 40
 
 def frame(index: int) -> Frame:
     """Return a uniform frame whose brightness is its index."""
-    return Frame(index, index, Span(index * FRAME_MS, (index + 1) * FRAME_MS), np.full((8, 8), 16 + index % 200, np.uint8))
+    image = np.full((8, 8), 16 + index % 200, np.uint8)
+    return Frame(index, index, Span(index * FRAME_MS, (index + 1) * FRAME_MS), image, start_us=index * FRAME_MS * 1000)
 
 
 def tracked_face(track: int, index: int, *, detected: bool = True, x: float = 0) -> TrackedFace:

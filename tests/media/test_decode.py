@@ -249,8 +249,8 @@ def test_closing_the_generator_early_ends_its_threads(empty_clip: Path, monkeypa
         time.sleep(0.02)
         return parse(line)
 
-    parse = sizing._parse
-    monkeypatch.setattr(sizing, "_parse", parse_slowly)
+    parse = sizing.parse_line
+    monkeypatch.setattr(sizing, "parse_line", parse_slowly)
     before = threading.active_count()
     frames = decode(probe(empty_clip), (160, 120))
     next(frames)

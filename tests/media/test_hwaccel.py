@@ -6,20 +6,25 @@ import pytest
 
 from annotate.errors import SettingsError
 from annotate.media import hwaccel
-from annotate.media.decode import _command
+from annotate.media.decode import _Clock, _command, _Delivery
 from annotate.media.ffmpeg import find_ffmpeg
 from annotate.media.hwaccel import choose_hwaccel, known_hwaccels
 from annotate.media.probe import probe
-from annotate.settings import Limits
+from annotate.settings import ALL_FRAMES, Limits
+
+
+def command_of(path: Path, limits: Limits) -> list[str]:
+    video, delivery = probe(path), _Delivery((160, 120), ALL_FRAMES, True, None)
+    return _command(video, delivery, limits, ["pipe:3", "pipe:4", "pipe:5"], (), _Clock.of(video, 0))
 
 
 def test_hardware_is_not_used_by_default(empty_clip: Path) -> None:
     assert choose_hwaccel("none") == "none"
-    assert "-hwaccel" not in _command(probe(empty_clip), (160, 120), Limits(), "pipe:3")
+    assert "-hwaccel" not in command_of(empty_clip, Limits())
 
 
 def test_the_method_is_an_option_of_the_input(empty_clip: Path) -> None:
-    command = _command(probe(empty_clip), (160, 120), Limits(hwaccel="vaapi"), "pipe:3")
+    command = command_of(empty_clip, Limits(hwaccel="vaapi"))
     assert command[command.index("-hwaccel") + 1] == "vaapi"
     assert command.index("-hwaccel") < command.index("-i")
 

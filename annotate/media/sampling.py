@@ -1,0 +1,73 @@
+"""Decode the pictures of frames at regular times only, and a thumbnail of every frame.
+
+Pictures are large: to convert and pipe them takes a good part of the time that decoding takes. Where an analysis looks at
+every fourth one, the others stay in the decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.media.sizing import Stamp
+
+THUMBNAIL_PX = 64
+"""Width and height of thumbnails, whatever the shape of the picture."""
+
+THUMBNAIL_BYTES = THUMBNAIL_PX**2 * 3 // 2
+"""Size of a thumbnail with its chroma, in the pixel format of pictures."""
+
+Picture = TypeVar("Picture")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Of every interval of time, the picture of the first frame is delivered.
+
+    Intervals of ``interval_s`` begin ``lead_s`` before its multiples: half a frame, so that no frame of a steady rate is
+    near the limit of two. They depend on the time in the video alone, not on where decoding starts.
+    """
+
+    interval_s: float
+    lead_s: float
+
+    def expression(self, shift_s: float) -> str:
+        """Return ffmpeg's expression for the frames to select; ``shift_s`` turns its times into those in the video."""
+        this, last = (f"floor(({time}+({shift_s + self.lead_s!r}))/{self.interval_s!r})" for time in ("t", "prev_t"))
+        return f"isnan(prev_t)+not(eq({this},{last}))"
+
+
+def thumbnails_of(frames: Any) -> Any:
+    """Return frames as thumbnails: single pixels of the picture, without any scaling."""
+    side = str(THUMBNAIL_PX)
+    return frames.filter("scale", side, side, flags="neighbor", out_range="limited")
+
+
+def luma_of(thumbnail: bytes) -> NDArray[np.uint8]:
+    """Return the luma of a thumbnail, (64, 64) uint8 in limited range."""
+    return np.frombuffer(thumbnail, np.uint8, THUMBNAIL_PX**2).reshape(THUMBNAIL_PX, THUMBNAIL_PX)
+
+
+def read_sampled(
+    stamps: Iterator[Stamp], selected_us: Iterator[int], read_picture: Callable[[Stamp], Picture | None]
+) -> Iterator[tuple[Stamp, Picture]]:
+    """Yield every frame with its picture, or with that before it, whose time is then in its stamp.
+
+    ``selected_us`` are the starts of the frames whose pictures are delivered. ``read_picture`` returns None at the end.
+    """
+    next_us = next(selected_us, None)
+    shown: tuple[Stamp, Picture] | None = None
+    for stamp in stamps:
+        if stamp.start_us == next_us or shown is None:
+            picture = read_picture(stamp)
+            if picture is None:
+                return
+            shown = stamp, picture
+            next_us = next(selected_us, None)
+            yield shown
+        else:
+            yield replace(stamp, shown_us=shown[0].start_us), shown[1]
