@@ -165,3 +165,18 @@ def test_blocks_cover_every_frame_once_apart_from_the_overlap(spans: list[tuple[
         assert all(block.frames == block.last_frame - block.first_frame + 1 for block in own)
         assert all(block.overlap == 0 for block in own[:-1])
         assert all(block.frames == 20 for block in own if len(own) > 1)
+
+
+@pytest.mark.parametrize("phase", range(4))
+def test_each_group_of_frames_has_the_crop_of_its_own_picture(phase: int) -> None:
+    """The pictures of every fourth frame are known, beginning with frame ``phase``."""
+    contract, pictures = Contract(crop_size_px=4, frame_stride=4), []
+    for index in range(24):
+        latest = max(phase, index - (index - phase) % 4)
+        shown_us = None if index == latest else latest * FRAME_MS * 1000
+        pictures.append(replace(frame(index), image=frame(latest).image, shown_us=shown_us))
+    events: list[TrackedFace | TrackEnd] = [TrackedFace(0, each, Box(0, 0, 4, 4), 1.0, True) for each in pictures]
+    first, last = cut_blocks([*events, TrackEnd(0)], contract, 5, BlockReport())
+    own = [np.unique(pictures[index].image).item() for index in range(phase, 24, 4)]
+    shades = [round(16 + float(np.mean(crop)) * 219 / 255) for crop in (*first.pixels[::4], last.pixels[-1])]
+    assert shades == own

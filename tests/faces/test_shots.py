@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from annotate.faces.shots import limit_frame_rate, mark_shots, structural_distance
-from annotate.media.decode import Frame, decode
+from annotate.faces.shots import limit_frame_rate, mark_shots, show_own_shot, structural_distance
+from annotate.media.decode import BLACK, Frame, decode
 from annotate.media.probe import probe
+from annotate.media.sampling import Sampling
 from annotate.span import Span
 from tests.clips import make_face_image, make_from_images, make_pattern
 
@@ -69,19 +70,24 @@ def test_distance_of_images() -> None:
     assert structural_distance(np.full((30, 40), 16, np.float32), np.full((30, 40), 235, np.float32)) == 0
 
 
-def shot_starts(path: Path) -> list[int]:
+EVERY_FRAME, EVERY_FOURTH = None, Sampling(0.16, 0.02)
+
+
+def shot_starts(path: Path, sampling: Sampling | None = EVERY_FRAME) -> list[int]:
     video = probe(path)
-    frames = decode(video, (video.width_px, video.height_px))
+    frames = decode(video, (video.width_px, video.height_px), sampling=sampling)
     return [frame.index for frame, begins in mark_shots(frames, 1000) if begins]
 
 
-def test_hard_cuts_are_found_to_the_frame(tmp_path: Path, face_image: Path) -> None:
+@pytest.mark.parametrize("sampling", [EVERY_FRAME, EVERY_FOURTH])
+def test_hard_cuts_are_found_to_the_frame(tmp_path: Path, face_image: Path, sampling: Sampling | None) -> None:
     mirrored = make_face_image(tmp_path / "mirrored.png", filters="hflip,crop=iw*0.7:ih*0.7:0:ih*0.1")
     images = [(face_image, 1.0), (mirrored, 0.6), (face_image, 0.4)]
-    assert shot_starts(make_from_images(tmp_path / "cuts.mp4", images)) == [0, 25, 40]
+    assert shot_starts(make_from_images(tmp_path / "cuts.mp4", images), sampling) == [0, 25, 40]
 
 
-def test_motion_noise_flash_and_fade_are_not_cuts(tmp_path: Path, face_image: Path) -> None:
+@pytest.mark.parametrize("sampling", [EVERY_FRAME, EVERY_FOURTH])
+def test_motion_noise_flash_and_fade_are_not_cuts(tmp_path: Path, face_image: Path, sampling: Sampling | None) -> None:
     for number, filters in enumerate(
         [
             "noise=alls=30:allf=t",
@@ -91,8 +97,8 @@ def test_motion_noise_flash_and_fade_are_not_cuts(tmp_path: Path, face_image: Pa
         ]
     ):
         path = make_from_images(tmp_path / f"{number}.mp4", [(face_image, 2)], filters=filters)
-        assert shot_starts(path) == [0], filters
-    assert shot_starts(make_pattern(tmp_path / "pattern.mp4", duration_s=4, size="320x240")) == [0]
+        assert shot_starts(path, sampling) == [0], filters
+    assert shot_starts(make_pattern(tmp_path / "pattern.mp4", duration_s=4, size="320x240"), sampling) == [0]
 
 
 def test_an_unusual_gap_begins_a_shot() -> None:
@@ -104,3 +110,31 @@ def test_an_unusual_gap_begins_a_shot() -> None:
 def test_a_gap_is_relative_to_the_usual_interval() -> None:
     times = [0, 2000, 4000, 6000, 11500, 13500, 20500]
     assert [frame.span.start_ms for frame, begins in mark_shots(frames_at(times), 1000) if begins] == [0, 20500]
+
+
+def shown_brightness(own: dict[int, int], shots: set[int], count: int) -> list[int]:
+    """Return the brightness that frames show, of which those in ``own`` have an image; ``shots`` begin at these frames."""
+    marked, latest = [], 0
+    for index in range(count):
+        latest = index if index in own else latest
+        image = np.full((2, 2), own[latest], np.uint8)
+        shown_us = None if index == latest else latest * 1000
+        marked.append(
+            (
+                Frame(index, index, Span(index, index + 1), image, None, start_us=index * 1000, shown_us=shown_us),
+                index in shots,
+            )
+        )
+    shown = list(show_own_shot(marked))
+    assert [(frame.index, begins) for frame, begins in shown] == [(frame.index, begins) for frame, begins in marked]
+    assert [frame.index for frame, _ in shown if frame.shown_us is None] == [index for index in own if index < count]
+    return [int(frame.image[0, 0]) for frame, _ in shown]
+
+
+def test_no_frame_shows_another_shot() -> None:
+    own = {0: 100, 4: 104, 8: 108, 12: 112}
+    assert shown_brightness(own, {0}, 14) == [100] * 4 + [104] * 4 + [108] * 4 + [112] * 2
+    assert shown_brightness(own, {0, 6}, 14) == [100] * 4 + [104] * 2 + [108] * 6 + [112] * 2
+    assert shown_brightness(own, {0, 4}, 10) == [100] * 4 + [104] * 4 + [108] * 2
+    assert shown_brightness(own, {0, 5, 7}, 10) == [100] * 4 + [104, BLACK, BLACK] + [108] * 3
+    assert shown_brightness(own, {0, 13}, 14) == [100] * 4 + [104] * 4 + [108] * 4 + [112, BLACK]
