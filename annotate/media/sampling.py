@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from annotate.media.sizing import Stamp
 
 THUMBNAIL_PX = 64
-"""Width and height of thumbnails, whatever the shape of the picture."""
+"""Width and height of thumbnails; those of oblong pictures are squeezed."""
 
 THUMBNAIL_BYTES = THUMBNAIL_PX**2 * 3 // 2
 """Size of a thumbnail with its chroma, in the pixel format of pictures."""
