@@ -27,8 +27,16 @@ from annotate.media.ffmpeg import (
 from annotate.media.packets import Packets
 from annotate.media.picture_pipe import PicturePipe
 from annotate.media.probe import Video
-from annotate.media.sampling import THUMBNAIL_BYTES, Sampling, luma_of, read_sampled, thumbnails_of
-from annotate.media.sizing import Sizing, Stamp, parse_line, read_stamps
+from annotate.media.sampling import (
+    THUMBNAIL_BYTES,
+    Sampling,
+    luma_of,
+    print_times,
+    printed_times,
+    read_sampled,
+    thumbnails_of,
+)
+from annotate.media.sizing import Row, Sizing, Stamp, read_stamps, rows
 from annotate.media.skipping import SKIPPED_FRAMES, leaves_out, repeat_pictures
 from annotate.settings import ALL_FRAMES, KEY, NO_HWACCEL, ONE_CORE, Limits
 from annotate.span import MS_PER_S, Span
@@ -197,11 +205,11 @@ def _decode(
     clock = _Clock.of(video, sought_s)
     packets = Packets(clock.has_durations)
     with contextlib.ExitStack() as stack:
-        decoded, delivered, stored = (stack.enter_context(line_channel()) for _ in range(3))
-        channels: list[Channel[Any]] = [decoded, delivered, stored]
+        widths, heights, stored = (stack.enter_context(line_channel()) for _ in range(3))
+        channels: list[Channel[Any]] = [widths, heights, stored]
         if delivery.sampling is not None:
-            selected, small = stack.enter_context(line_channel()), stack.enter_context(block_channel(THUMBNAIL_BYTES))
-            channels += [selected, small]
+            times, small = stack.enter_context(line_channel()), stack.enter_context(block_channel(THUMBNAIL_BYTES))
+            channels += [times, small]
         command = _command(video, delivery, limits, [channel.target for channel in channels], copied, clock)
         read_stderr = functools.partial(collect_warnings, report=report, video=video)
         inherited = tuple(descriptor for channel in channels for descriptor in channel.inherited)
@@ -209,13 +217,15 @@ def _decode(
             wait_for_packets = stored.pass_to(packets.add, process)
             assert process.stdout is not None
             pipe = PicturePipe(process.stdout, video.display_path, limits.stall_timeout_s)
-            stamps = read_stamps(*(channel.queued(process, pipe.read_early) for channel in (decoded, delivered)))
+            delivered = rows(heights.queued(process, pipe.read_early))
+            with_width = rows(widths.queued(process, pipe.read_early))
             if delivery.sampling is None:
-                pictures = _read_pictures(pipe, stamps, report, delivery)
+                pictures = _read_pictures(pipe, read_stamps(with_width, delivered), report, delivery)
             else:
-                lines = selected.queued(process, pipe.read_early)
+                decoded = printed_times(times.queued(process, pipe.read_early))
                 thumbnails = small.queued(process, pipe.read_early)
-                pictures = _read_sampled(pipe, stamps, lines, thumbnails, report, delivery)
+                stamps = read_stamps(decoded, delivered)
+                pictures = _read_sampled(pipe, stamps, with_width, thumbnails, report, delivery)
             repeated = delivery.mode if delivery.repeats else ALL_FRAMES
             with repeat_pictures(pictures, video, copied, sought_s, repeated, limits.stall_timeout_s) as shown:
                 yield from _with_spans(shown, report, clock, packets, wait_for_packets)
@@ -262,20 +272,22 @@ def _command(
         options["skip_frame"] = SKIPPED_FRAMES[delivery.mode]
     threads = limits.threads if delivery.mode != KEY else 1
     source = restricted_input(threads=threads, max_pixels=limits.max_pixels, **options)
-    as_decoded = shown_part(source, video).split()
-    frames = deinterlace(as_decoded[1], video).split()
+    as_decoded = shown_part(source, video)
+    if delivery.sampling is None:
+        both = as_decoded.split()
+        frames = deinterlace(both[1], video).split()
+        widths, shown = both[0], frames[1]
+    else:
+        frames = deinterlace(print_times(as_decoded, targets[3]), video).split()
+        selected = frames[1].filter("select", delivery.sampling.expression(clock.shift_s)).split()
+        widths, shown = selected[0], selected[1]
     outputs = [
-        _row(as_decoded[0], "iw").output(targets[0], **_STAMPS, **_RAW),
+        _row(widths, "iw").output(targets[0], **_STAMPS, **_RAW),
         _row(frames[0], "ih").output(targets[1], **_STAMPS, **_RAW),
     ]
-    shown = frames[1]
     if delivery.sampling is not None:
-        kept = frames[2].filter("select", delivery.sampling.expression(clock.shift_s)).split()
-        shown = kept[1]
-        outputs += [
-            _row(kept[0], "ih").output(targets[3], **_STAMPS, **_RAW),
-            thumbnails_of(frames[1]).filter("format", _PIXEL_FORMAT).output(targets[4], format="rawvideo", **_RAW),
-        ]
+        thumbnails = thumbnails_of(frames[2]).filter("format", _PIXEL_FORMAT)
+        outputs.append(thumbnails.output(targets[4], format="rawvideo", **_RAW))
     sides = delivery.size if isinstance(delivery.size, tuple) else delivery.size.expressions
     scaled = shown.filter("scale", *sides, flags="area", out_range="limited")
     outputs.append(scaled.filter("format", _PIXEL_FORMAT).output("pipe:1", format="rawvideo", **_RAW))
@@ -321,14 +333,13 @@ def _read_pictures(
 def _read_sampled(
     pipe: PicturePipe,
     stamps: Iterator[Stamp],
-    selected: Iterator[str],
+    selected: Iterator[Row],
     thumbnails: Iterator[bytes],
     report: DecodingReport,
     delivery: _Delivery,
 ) -> Iterator[tuple[Stamp, _Picture]]:
     """Yield the frames of a sampled decoding, each with its thumbnail, and with its picture or that of one before."""
-    selected_us = (line[0] for line in map(parse_line, selected) if line is not None)
-    frames = read_sampled(stamps, selected_us, lambda stamp: _read_picture(pipe, stamp, delivery))
+    frames = read_sampled(stamps, selected, lambda stamp: _read_picture(pipe, stamp, delivery))
     for (stamp, picture), thumbnail in zip(frames, thumbnails, strict=False):
         yield stamp, picture._replace(thumbnail=luma_of(thumbnail))
     _note_rest(pipe, report)

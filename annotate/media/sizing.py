@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from annotate.media.probe import Video
 
@@ -69,23 +70,32 @@ class Stamp:
         return (self.width_px, self.height_px) if video.has_square_pixels else (video.width_px, video.height_px)
 
 
-def read_stamps(decoded: Iterator[str], delivered: Iterator[str]) -> Iterator[Stamp]:
-    """Yield the stamps of delivered pictures from ``framecrc`` lines: of all frames, and of those behind the filters.
+class Row(NamedTuple):
+    """Time and duration in microseconds, and length in pixels, of a frame that was made one row."""
 
-    Lines have (stream, dts, pts, duration, size, checksum). The size is the width in the first and the height in the second.
-    ffmpeg builds its filters anew when the size changes; the frame that the deinterlacer holds back is lost then.
+    start_us: int
+    duration_us: int
+    length_px: int
+
+
+def rows(lines: Iterator[str]) -> Iterator[Row]:
+    """Yield rows from ``framecrc`` lines, which have (stream, dts, pts, duration, size, checksum)."""
+    for line in lines:
+        fields = line.split(",")
+        if not line.startswith("#") and len(fields) >= 5:
+            yield Row(int(fields[2]), int(fields[3]), int(fields[4]))
+
+
+def read_stamps(decoded: Iterator[Row], delivered: Iterator[Row]) -> Iterator[Stamp]:
+    """Yield the stamps of delivered pictures from rows of all frames, and of those behind the filters.
+
+    The length is the width in the first and the height in the second. ffmpeg builds its filters anew when the size changes;
+    the frame that the deinterlacer holds back is lost then.
     """
-    frames = filter(None, map(parse_line, decoded))
-    for start_us, duration_us, height_px in filter(None, map(parse_line, delivered)):
+    for start_us, duration_us, height_px in delivered:
         lost = -1
         frame_us, width_px = start_us - _ROUNDING_US - 1, 0
         while frame_us < start_us - _ROUNDING_US:
-            frame_us, _, width_px = next(frames, (start_us, 0, width_px))
+            frame_us, _, width_px = next(decoded, Row(start_us, 0, width_px))
             lost += 1
         yield Stamp(start_us, duration_us, width_px, height_px, lost)
-
-
-def parse_line(line: str) -> tuple[int, int, int] | None:
-    """Return time and duration in µs, and the size, from a ``framecrc`` line; None from a header."""
-    fields = line.split(",")
-    return None if line.startswith("#") or len(fields) < 5 else (int(fields[2]), int(fields[3]), int(fields[4]))

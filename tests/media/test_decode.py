@@ -4,6 +4,7 @@ import os
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -245,12 +246,12 @@ def test_closing_the_generator_ends_ffmpeg(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc").exists(), reason="reads the process table")
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_closing_the_generator_early_ends_its_threads(empty_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def parse_slowly(line: str) -> tuple[int, int, int] | None:
-        time.sleep(0.02)
-        return parse(line)
+    def read_slowly(lines: Iterator[str]) -> Iterator[sizing.Row]:
+        for row in sizing.rows(lines):
+            time.sleep(0.02)
+            yield row
 
-    parse = sizing.parse_line
-    monkeypatch.setattr(sizing, "parse_line", parse_slowly)
+    monkeypatch.setattr("annotate.media.decode.rows", read_slowly)
     before = threading.active_count()
     frames = decode(probe(empty_clip), (160, 120))
     next(frames)

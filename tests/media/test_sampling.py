@@ -12,7 +12,7 @@ from annotate.media.decode import Frame, decode
 from annotate.media.ffmpeg import FFmpeg
 from annotate.media.probe import probe
 from annotate.media.sampling import THUMBNAIL_PX, Sampling, read_sampled
-from annotate.media.sizing import Sizing, Stamp
+from annotate.media.sizing import Row, Sizing, Stamp
 from annotate.settings import ALL_FRAMES, REFERENCE
 from tests.clips import H264, make_frames_at, make_pattern
 from tests.media.test_other_files import BUNDLED_FFMPEG, PATH_FFMPEG, TWO_FFMPEGS
@@ -125,9 +125,12 @@ def test_pictures_that_change_their_size_keep_their_own(tmp_path: Path) -> None:
 
 
 def test_a_frame_without_its_picture_shows_the_one_before() -> None:
-    stamps = [Stamp(us, 40, 8, 6) for us in (0, 40, 80, 120)]
-    shown_us = [
-        (stamp.start_us, stamp.shown_us, picture) for stamp, picture in read_sampled(iter(stamps), iter([0, 80]), str)
+    stamps = [Stamp(us, 40, 0, 6) for us in (0, 40, 80, 120)]
+    selected = iter([Row(0, 40, 8), Row(80, 40, 9)])
+    frames = list(read_sampled(iter(stamps), selected, lambda stamp: stamp.start_us))
+    assert [(stamp.start_us, stamp.width_px, stamp.shown_us, picture) for stamp, picture in frames] == [
+        (0, 8, None, 0),
+        (40, 8, 0, 0),
+        (80, 9, None, 80),
+        (120, 9, 80, 80),
     ]
-    assert [(start, earlier) for start, earlier, _ in shown_us] == [(0, None), (40, 0), (80, None), (120, 80)]
-    assert [picture for _, _, picture in shown_us] == [str(stamps[number]) for number in (0, 0, 2, 2)]
