@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from annotate.analytics.agreement.result import Agreement
     from annotate.analytics.export_archive import ExportedTable, export
     from annotate.analytics.moments import find_moments
+    from annotate.analytics.speech.join_archive import join
     from annotate.analytics.summary import summarize
     from annotate.api import annotate_video, iterate_annotations
     from annotate.errors import (
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         FFmpegError,
         MediaError,
         ModelError,
+        NotATranscriptError,
         NotAVideoError,
         NoVideoStreamError,
         OutputError,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
         SettingsError,
         TooLargeError,
         TrainingError,
+        TranscriptError,
         UnreadableError,
     )
     from annotate.faces.box import Box
@@ -53,6 +56,7 @@ __all__ = [
     "MediaError",
     "ModelError",
     "NoVideoStreamError",
+    "NotATranscriptError",
     "NotAVideoError",
     "OutputError",
     "ReportError",
@@ -62,6 +66,7 @@ __all__ = [
     "TooLargeError",
     "Tools",
     "TrainingError",
+    "TranscriptError",
     "UnreadableError",
     "__version__",
     "agree",
@@ -69,6 +74,7 @@ __all__ = [
     "export",
     "find_moments",
     "iterate_annotations",
+    "join",
     "summarize",
 ]
 
@@ -85,6 +91,7 @@ _MODULES = {
     "export": "annotate.analytics.export_archive",
     "find_moments": "annotate.analytics.moments",
     "iterate_annotations": "annotate.api",
+    "join": "annotate.analytics.speech.join_archive",
     "summarize": "annotate.analytics.summary",
 }
 """Modules of the public names, imported on first use: pandas, dlib and onnxruntime take most of a second."""

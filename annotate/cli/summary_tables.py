@@ -51,7 +51,9 @@ def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
 
     names = _person_names(rows) if "person" in places else rows[places[0]].tolist()
     heading = "person" if "person" in places else places[0]
-    columns = [_names(heading, names, TOTAL, older={name for name, old in zip(names, rows["older"], strict=True) if old})]
+    columns = [
+        path_column(heading, names, TOTAL, older={name for name, old in zip(names, rows["older"], strict=True) if old})
+    ]
     for name in ("condition", "participant", "video"):
         if name in places[1:]:
             texts = [*(printable(text) for text in rows[name]), ""]
@@ -107,7 +109,7 @@ def moment_columns(moments: Sequence[Moment]) -> list[Column]:
     words = {emotion: printable(emotion) for emotion in {moment.emotion for moment in moments}}
     trials = [moment.trial.name for moment in moments if moment.trial is not None]
     return [
-        _names("video", [moment.report.video for moment in moments], older=older),
+        path_column("video", [moment.report.video for moment in moments], older=older),
         *([Column("trial", [printable(name) for name in trials], name=True)] if len(trials) == len(moments) > 0 else []),
         Column("face", [str(moment.face_id) for moment in moments], to_right=True),
         *([Column("person", list(map(_person, moments)))] if any(moment.report.persons for moment in moments) else []),
@@ -120,7 +122,7 @@ def moment_columns(moments: Sequence[Moment]) -> list[Column]:
     ]
 
 
-def _names(heading: str, paths: Sequence[str], *further: str, older: Collection[str] = ()) -> Column:
+def path_column(heading: str, paths: Sequence[str], *further: str, older: Collection[str] = ()) -> Column:
     """Return a column of paths; its narrow form leaves out their common folder, which is then in a note.
 
     Paths in ``older`` are marked as results of an older analysis version.
