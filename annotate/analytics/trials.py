@@ -62,11 +62,12 @@ class Trial:
 
 @dataclass(frozen=True)
 class Trials:
-    """The trials of a table, in its order, and its further columns."""
+    """The trials of a table, in its order, and its further columns; ``groups`` are those of groups in lists of moments."""
 
     path: PathOrUrl
     trials: tuple[Trial, ...]
     further: tuple[str, ...] = ()
+    groups: tuple[str, ...] = GROUPS
 
 
 @dataclass

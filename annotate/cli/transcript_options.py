@@ -13,6 +13,8 @@ from annotate.storage.values import PathOrUrl, SkippedPath
 
 if TYPE_CHECKING:
     from annotate.analytics.speech.find import TranscriptOptions, Transcripts
+    from annotate.analytics.speech.spoken import SpeakerSums
+    from annotate.analytics.trial_baseline import TrialSelection
 
 
 def _make(
@@ -43,6 +45,32 @@ def transcript_options(command: Command) -> Command:
         ),
         collect("speech", _make, "transcripts", "match", "tiers", "encoding", "offset_s"),
     )(command)
+
+
+def find_spoken(
+    texts: Sequence[str],
+    options: TranscriptOptions,
+    reports: Sequence[PathOrUrl],
+    skipped: list[SkippedPath],
+    *,
+    quiet: bool,
+) -> TrialSelection:
+    """Return the times at which one of ``texts`` is said. Print as `say_about_transcripts` does."""
+    from annotate.analytics.speech.find import find_transcripts
+    from annotate.analytics.speech.spoken import select_spoken
+
+    transcripts = find_transcripts(reports, options)
+    selection = select_spoken(transcripts, reports, texts)
+    say_about_transcripts(transcripts, skipped, quiet=quiet)
+    return selection
+
+
+def speaker_sums(options: TranscriptOptions, reports: Sequence[PathOrUrl]) -> SpeakerSums:
+    """Return the sums by speaker of the transcripts of videos, empty so far."""
+    from annotate.analytics.speech.find import find_transcripts
+    from annotate.analytics.speech.spoken import SpeakerSums
+
+    return SpeakerSums(find_transcripts(reports, options))
 
 
 def say_about_transcripts(transcripts: Transcripts, skipped: list[SkippedPath], *, quiet: bool) -> None:
