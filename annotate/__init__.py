@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from annotate.analytics.agreement.result import Agreement
     from annotate.analytics.export_archive import ExportedTable, export
     from annotate.analytics.moments import find_moments
+    from annotate.analytics.speech.dialogue_text import dialogue_subtitles
     from annotate.analytics.speech.join_archive import join
     from annotate.analytics.summary import summarize
     from annotate.api import annotate_video, iterate_annotations
@@ -71,6 +72,7 @@ __all__ = [
     "__version__",
     "agree",
     "annotate_video",
+    "dialogue_subtitles",
     "export",
     "find_moments",
     "iterate_annotations",
@@ -88,6 +90,7 @@ _MODULES = {
     "Tools": "annotate.analysis.tools",
     "agree": "annotate.analytics.agreement.agree",
     "annotate_video": "annotate.api",
+    "dialogue_subtitles": "annotate.analytics.speech.dialogue_text",
     "export": "annotate.analytics.export_archive",
     "find_moments": "annotate.analytics.moments",
     "iterate_annotations": "annotate.api",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,8 +20,12 @@ from annotate.cli.options import (
     selection_options,
     verbosity,
 )
+from annotate.cli.transcript_options import convert_with_transcripts, transcript_options
 from annotate.results.formats.registry import TRACK_FORMATS
 from annotate.storage.values import PathOrUrl
+
+if TYPE_CHECKING:
+    from annotate.analytics.speech.find import TranscriptOptions
 
 
 @click.command(epilog="\b\nExample:\n  annotate convert films --format vtt,eaf")
@@ -28,6 +33,13 @@ from annotate.storage.values import PathOrUrl
 @selection_options(may_be_deleted=True)
 @output_options(has_corrections=True, required=True, help=f"Formats to write: {', '.join(TRACK_FORMATS)}.")
 @output_dir_option("Output folder used when annotating.")
+@click.option(
+    "--with-transcript",
+    "has_transcript",
+    is_flag=True,
+    help="Instead: dialogue and emotion in one subtitle file (srt, vtt), from a transcript of the video.",
+)
+@transcript_options
 @run_options()
 @verbosity
 def convert(
@@ -35,6 +47,8 @@ def convert(
     selection: Selection,
     options: OutputOptions,
     output_dir: PathOrUrl | None,
+    has_transcript: bool,
+    speech: TranscriptOptions,
     run: RunOptions,
 ) -> int:
     """Write further formats from existing results.
@@ -51,6 +65,8 @@ def convert(
         else:
             say_no_reports(paths, quiet=run.quiet)
         return 0
+    if has_transcript:
+        return convert_with_transcripts(items, options, speech, run)
     exit_status = show_run(sizes_of(items), lambda executor: convert_archive(items, options, executor), run)
     say_older(sum(isinstance(item, ArchiveItem) and item.is_older for item in items), quiet=run.quiet)
     return exit_status
