@@ -163,7 +163,7 @@ class Tally:
 
     def __init__(self, by: str, trials: MatchedTrials | None = None, speakers: SpeakerSums | None = None) -> None:
         self._by = by
-        self._speakers = speakers
+        self._speakers = speakers or (SpeakerSums() if by == "speaker" else None)
         self._trials = trials
         self._reports: dict[int, ReportSummary] = {}
         self._videos: list[pd.DataFrame] = []

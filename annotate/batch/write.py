@@ -127,7 +127,10 @@ def add_tracks(report: Report, names: Iterable[str], language: str, writer: Outp
 
 
 def add_texts(texts: Mapping[PathOrUrl, str | None], report: Report, writer: OutputWriter) -> Meta:
-    """Write texts made of an existing report; return a sidecar that lists them, not written yet. Raise as `add_tracks` does."""
+    """Write texts made of an existing report; return a sidecar that lists them, not written yet.
+
+    Raise as `add_tracks` does.
+    """
     for path, text in texts.items():
         if not _is_writable(path, report.meta) and not _has_content(path, text):
             raise unknown_file_error(path)

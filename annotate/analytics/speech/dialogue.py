@@ -60,12 +60,14 @@ def dialogue_cues(report: Report, transcript: Transcript, language: str) -> list
     than `MIN_NAMED_SHARE` of the time.
     """
     said = [utterance for utterance in transcript.utterances if utterance.text]
-    faces = _Faces(report, transcript)
+    spans = [one.span for one in said]
+    index, faces = SpanIndex(spans), _Faces(report, transcript)
     cues = [DialogueCue(one.span, _labels(faces.line(one), report, language), one.text, one.speaker) for one in said]
     numbered = any_overlap(report.cues)
     for cue in report.cues:
         labels = tuple((line, label(line, language, report, numbered=numbered)) for line in cue.lines)
-        cues += [DialogueCue(span, labels) for span in _gaps(cue.span, [one.span for one in said])]
+        spoken = [spans[number] for number in index.overlapping(cue.span)]
+        cues += [DialogueCue(span, labels) for span in _gaps(cue.span, spoken)]
     return sorted(cues, key=lambda cue: (cue.span, cue.text))
 
 
@@ -115,10 +117,10 @@ def _labels(line: Line | None, report: Report, language: str) -> tuple[tuple[Lin
     return () if line is None else ((line, label(line, language, report, numbered=False)),)
 
 
-def _gaps(span: Span, said: Iterable[Span]) -> Iterator[Span]:
+def _gaps(span: Span, said: Sequence[Span]) -> Iterator[Span]:
     """Yield the parts of a cue in which nothing is said that are long enough to be read."""
     start_ms = span.start_ms
-    for own in (*sorted(said), Span(span.end_ms, span.end_ms)):
+    for own in (*said, Span(span.end_ms, span.end_ms)):
         gap = Span(start_ms, min(own.start_ms, span.end_ms))
         if gap.duration_ms >= MIN_CUE_MS:
             yield gap

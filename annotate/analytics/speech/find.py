@@ -40,7 +40,7 @@ class Transcripts:
     ``remarks`` are sentences on files that are left out or partly used, ``skipped`` those that cannot be used.
     """
 
-    options: TranscriptOptions
+    options: TranscriptOptions = field(default_factory=TranscriptOptions)
     files: dict[PathOrUrl, list[PathOrUrl]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     skipped: list[SkippedPath] = field(default_factory=list)

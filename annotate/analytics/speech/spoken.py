@@ -73,7 +73,7 @@ class SpeakerSums:
     Speakers of one name are one in all videos, those with labels of diarization (``SPEAKER_01``) only within one.
     """
 
-    transcripts: Transcripts
+    transcripts: Transcripts = field(default_factory=Transcripts)
     _numbers: dict[tuple[str, str], int] = field(default_factory=dict)
     _rows: list[dict[str, object]] = field(default_factory=list)
 

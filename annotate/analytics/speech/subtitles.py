@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import unescape
+from itertools import pairwise
 
 from webvtt.errors import MalformedCaptionError
 from webvtt.models import Timestamp
@@ -67,7 +68,7 @@ def strip_tags(text: str, *, is_vtt: bool) -> str:
 def _cues(lines: Sequence[str], *, is_vtt: bool) -> Iterator[_Cue]:
     """Yield the cues of a file: a line of times and the text up to the next one, or in VTT up to an empty line."""
     starts = [number for number, line in enumerate(lines) if _ARROW in line]
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, end in pairwise([*starts, len(lines)]):
         text = list(lines[start + 1 : end])
         if is_vtt:
             empty = next((number for number, line in enumerate(text) if not line.strip()), len(text))
