@@ -151,7 +151,7 @@ def find(
         known |= class_names_in(batch)
         moments += moments_in(batch, query, matched)
     check_emotions(emotions, known)
-    if known:
+    if known or (texts and reports):
         if output is not None:
             storage_for(output).write_atomic(output, _encode_moments(moments, output, rate, matched))
         if moments and not (quiet and output is not None):

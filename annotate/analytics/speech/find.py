@@ -45,15 +45,16 @@ class Transcripts:
     remarks: list[str] = field(default_factory=list)
     skipped: list[SkippedPath] = field(default_factory=list)
     without: list[PathOrUrl] = field(default_factory=list)
-    """Tables of videos that have no transcript, of those that were asked for."""
+    """Tables of videos that have no transcript, not even a damaged one, of those that were asked for."""
 
     _read: dict[PathOrUrl, Transcript | None] = field(default_factory=dict)
 
     def of(self, report: PathOrUrl) -> Transcript | None:
         """Return the transcript of the video with the table ``report``, read once; None if there is none."""
         if report not in self._read:
+            failures = len(self.skipped)
             self._read[report] = self._first(report)
-            if self._read[report] is None:
+            if self._read[report] is None and len(self.skipped) == failures:
                 self.without.append(report)
         return self._read[report]
 

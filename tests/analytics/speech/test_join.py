@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ from annotate.analytics.read import ReportBatch, read_reports
 from annotate.analytics.speech.find import TranscriptOptions, find_transcripts
 from annotate.analytics.speech.join import JoinOptions, join_batch
 from annotate.analytics.speech.join_archive import columns_of, write_joined
+from annotate.analytics.speech.read import SPEAKERS_ENDING, TEXT_ENDINGS
 from annotate.analytics.table_writers import WRITERS
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import SettingsError, TranscriptError
@@ -185,3 +187,11 @@ def test_a_folder_of_transcripts(tmp_path: Path) -> None:
     assert "z.srt" in found.remarks[0]
     single = find_transcripts(reports[:1], TranscriptOptions(texts / "z.srt"))
     assert [file.name for file in single.files[reports[0]]] == ["z.srt"]
+
+
+def test_every_column_is_explained() -> None:
+    text = (Path(annotate.__file__).parent / "analytics/speech/README.md").read_text()
+    columns = columns_of([], JoinOptions("word"))
+    assert {name for name in columns.names if name not in EMOTIONS[1:-1]} <= set(re.findall(r"`(\w+)`", text))
+    for ending in (*TEXT_ENDINGS, SPEAKERS_ENDING):
+        assert f"`{ending}`" in text.replace(".TextGrid", ".textgrid")
