@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @paths_argument()
 @transcript_options
 @click.option(
-    "--by", type=click.Choice(("utterance", "word")), default="utterance", show_default=True, help="What a row is."
+    "--by", type=click.Choice(("utterance", "word")), default="utterance", show_default=True, help="One row per this."
 )
 @click.option(
     "--faces",

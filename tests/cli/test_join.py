@@ -12,6 +12,7 @@ from annotate.results.meta import describe_source, parse_meta
 from tests.analytics.samples import CLIP, change_meta, meta_of, report
 from tests.analytics.speech.samples import interview
 from tests.cli.answers import run
+from tests.object_store import Bucket
 
 
 @pytest.fixture
@@ -89,9 +90,26 @@ def test_subtitles_with_dialogue(archive: Path) -> None:
     (archive / "a.json").write_text(json.dumps(document))
     assert "1 converted" in run(*convert).last_line
     assert "[happiness] thanks" in srt.read_text()
+    answer = run("correct", archive / "a.mp4", "--face", "1", "--from", "1", "--to", "6", "--emotion", "fear")
+    assert "as before" in answer.errors + answer.output
+    assert "1 converted" in run(*convert).last_line
+    assert "[fear] thanks" in srt.read_text()
     (archive / "a.emotions.dialogue.ru.srt").write_text("mine")
     assert run(*convert, "--lang", "ru").status == 1
     assert (archive / "a.emotions.dialogue.ru.srt").read_text() == "mine"
     assert run("convert", archive, "--format", "ass", "--with-transcript").status == 2
     (archive / "a.json").write_text("{")
     assert (run(*convert).status, run("join", archive).skipped) == (1, [str(archive / "a.json")])
+
+
+def test_object_storage(bucket: Bucket, archive: Path, tmp_path: Path) -> None:
+    """Beside the tables, and in a folder of their own."""
+    for path in archive.iterdir():
+        bucket.put(f"films/{path.name}", path)
+    answer = run("join", f"{bucket.url}/films", "-o", tmp_path / "out.csv")
+    assert (answer.status, "3 utterances of 1 video" in answer.output) == (0, True)
+    bucket.put("texts/films/a.json", archive / "a.json")
+    bucket.delete("films/a.json")
+    assert len(run("join", f"{bucket.url}/films", "--transcripts", f"{bucket.url}/texts").rows) == 3
+    answer = run("convert", f"{bucket.url}/films/a.mp4", "--format", "srt", "--with-transcript", "--transcripts", archive)
+    assert (answer.status, b"[happiness] thank you" in bucket.get("films/a.emotions.dialogue.en.srt")) == (0, True)

@@ -63,8 +63,9 @@ def dialogue_cues(report: Report, transcript: Transcript, language: str) -> list
     spans = [one.span for one in said]
     index, faces = SpanIndex(spans), _Faces(report, transcript)
     cues = [DialogueCue(one.span, _labels(faces.line(one), report, language), one.text, one.speaker) for one in said]
-    numbered = any_overlap(report.cues)
-    for cue in report.cues:
+    shown = report.cues
+    numbered = any_overlap(shown)
+    for cue in shown:
         labels = tuple((line, label(line, language, report, numbered=numbered)) for line in cue.lines)
         spoken = [spans[number] for number in index.overlapping(cue.span)]
         cues += [DialogueCue(span, labels) for span in _gaps(cue.span, spoken)]

@@ -73,7 +73,7 @@ _ENTRIES = {
 
 @dataclass(frozen=True)
 class JoinOptions:
-    """What a row is (one of `GROUPINGS`), and whose emotions are meant (one of `FACES`).
+    """Rows (one of `GROUPINGS`), and whose emotions are meant (one of `FACES`).
 
     Raises:
         SettingsError: a value is none of these.
@@ -198,7 +198,7 @@ def _rows(report: ReportSummary, transcript: Transcript, seen: _Seen, columns: J
 
 @dataclass(frozen=True)
 class _Part:
-    """What a row is about: an utterance, or a word of it."""
+    """The subject of a row: an utterance, or a word of it."""
 
     span: Span
     speaker: str

@@ -23,7 +23,7 @@ from annotate.storage.base import parse_path
 from annotate.storage.values import PathOrUrl, SkippedPath
 
 TABLE_NAMES = {"utterance": "utterances", "word": "words"}
-"""What a row is -> the name of the table in a database, and of the sheet."""
+"""Grouping of rows -> the name of the table in a database, and of the sheet."""
 
 
 def columns_of(reports: Sequence[PathOrUrl], options: JoinOptions) -> JoinColumns:
@@ -71,7 +71,7 @@ def join(
 
     Args:
         paths: one or more tables, videos (for their tables) or directories.
-        by: what a row is, ``"utterance"`` or ``"word"``.
+        by: one row per ``"utterance"`` or ``"word"``.
         transcripts: a folder of transcripts, or one; without it they are beside the videos.
         faces: whose emotions are meant: of ``"all"`` faces on screen, the ``"speaker"``'s person, or the ``"others"``.
         match: shell patterns; only transcripts with such names count.

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from annotate.analytics.clipping import clip_to_spans
 from annotate.analytics.read import ReportBatch, ReportSummary
 from annotate.analytics.speech.find import Transcripts
 from annotate.analytics.speech.join import SEPARATOR
@@ -17,7 +18,6 @@ from annotate.analytics.speech.utterances import Transcript, Utterance, is_machi
 from annotate.analytics.trial_baseline import TrialSelection
 from annotate.analytics.trials import MatchedTrials, Trial, Trials
 from annotate.errors import TranscriptError
-from annotate.results.table import Integers
 from annotate.span import Span
 from annotate.storage.values import PathOrUrl
 
@@ -109,7 +109,7 @@ class SpeakerSums:
                 }
             )
             if match is not None:
-                yield _clip(blocks[identities == match.identity], spans).assign(speaker=number)
+                yield clip_to_spans(blocks[identities == match.identity], spans)[0].assign(speaker=number)
 
     def table(self, sums: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
         """Return the sums of speakers, given those of each speaker and video; the duration is that of speech."""
@@ -154,18 +154,3 @@ def _spans_by_speaker(utterances: Iterable[Utterance]) -> dict[str, list[Span]]:
         else:
             own.append(utterance.span)
     return spans
-
-
-def _clip(blocks: pd.DataFrame, spans: Sequence[Span]) -> pd.DataFrame:
-    """Return blocks clipped to disjoint spans; a block in several is there for each."""
-    starts, ends = (np.array([getattr(span, name) for span in spans], dtype=np.int64) for name in ("start_ms", "end_ms"))
-    block_starts, block_ends = blocks["start_ms"].to_numpy(np.int64), blocks["end_ms"].to_numpy(np.int64)
-    first: Integers = np.searchsorted(ends, block_starts, side="right")
-    counts = np.maximum(np.searchsorted(starts, block_ends, side="left") - first, 0)
-    rows = np.repeat(np.arange(len(blocks)), counts)
-    within = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
-    number = np.repeat(first, counts) + within
-    clipped = blocks.iloc[rows]
-    return clipped.assign(
-        start_ms=np.maximum(block_starts[rows], starts[number]), end_ms=np.minimum(block_ends[rows], ends[number])
-    )
