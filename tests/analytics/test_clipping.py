@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotate.analytics.clipping import clip_to_spans
@@ -14,6 +14,7 @@ SPANS = st.lists(
 )
 
 
+@settings(max_examples=50)
 @given(SPANS, SPANS)
 def test_parts_are_those_of_every_pair(blocks: list[Span], spans: list[Span]) -> None:
     table = pd.DataFrame(

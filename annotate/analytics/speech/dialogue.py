@@ -16,7 +16,6 @@ from webvtt.models import Timestamp
 from annotate.analytics.speech.span_index import SpanIndex
 from annotate.analytics.speech.speakers import identity, match_speakers
 from annotate.analytics.speech.utterances import Transcript, Utterance
-from annotate.emotions.palette import color
 from annotate.errors import SettingsError
 from annotate.results.cues import MIN_CUE_MS, Line, any_overlap
 from annotate.results.formats.srt import label
@@ -151,6 +150,7 @@ def _srt_time(time_ms: int) -> str:
 
 
 def _to_vtt(cues: Sequence[DialogueCue]) -> str:
+    """Return cues as WebVTT with a class for each emotion, but no style: ffmpeg 5.1 reads nothing after a block of styles."""
     captions = []
     for cue in cues:
         emotions = [f"<c.{css_class(line.emotion)}>[{escape(text, quote=False)}]</c>" for line, text in cue.labels]
@@ -159,18 +159,12 @@ def _to_vtt(cues: Sequence[DialogueCue]) -> str:
         voice = f"<v {_voice(cue.speaker)}>" if cue.speaker else ""
         start, end = (str(Timestamp.from_seconds(time_s)) for time_s in (cue.span.start_s, cue.span.end_s))
         captions.append(webvtt.Caption(start, end, voice + shown))
-    emotions = sorted({line.emotion for cue in cues for line, _ in cue.labels})
-    styles = [webvtt.Style(_style(emotions))] if emotions else []
-    return f"{webvtt.WebVTT(captions=captions, styles=styles).content}\n"
+    return f"{webvtt.WebVTT(captions=captions).content}\n"
 
 
 def _voice(speaker: str) -> str:
     """Return a speaker as the annotation of a voice tag, in which ``>`` ends the tag."""
     return escape(" ".join(speaker.split()), quote=False)
-
-
-def _style(emotions: Iterable[str]) -> str:
-    return "\n".join(f"::cue(.{css_class(name)}) {{ color: {color(name)}; }}" for name in emotions)
 
 
 def dialogue_names(formats: Iterable[str]) -> tuple[str, ...]:
