@@ -150,7 +150,7 @@ def _srt_time(time_ms: int) -> str:
 
 
 def _to_vtt(cues: Sequence[DialogueCue]) -> str:
-    """Return cues as WebVTT with a class for each emotion, but no style: ffmpeg 5.1 reads nothing after a block of styles."""
+    """Return cues as WebVTT, with a class per emotion but without styles: ffmpeg 5.1 reads nothing after these."""
     captions = []
     for cue in cues:
         emotions = [f"<c.{css_class(line.emotion)}>[{escape(text, quote=False)}]</c>" for line, text in cue.labels]
