@@ -11,6 +11,7 @@ from annotate.archive.discover import Selection
 from annotate.archive.layout import OutputOptions
 from annotate.archive.scan import ArchiveItem
 from annotate.cli.batch_command import RunOptions, output_options, run_options, show_run, sizes_of
+from annotate.cli.convert_dialogue import convert_with_transcripts
 from annotate.cli.options import (
     handle_errors,
     output_dir_option,
@@ -20,7 +21,7 @@ from annotate.cli.options import (
     selection_options,
     verbosity,
 )
-from annotate.cli.transcript_options import convert_with_transcripts, transcript_options
+from annotate.cli.transcript_options import transcript_options
 from annotate.results.formats.registry import TRACK_FORMATS
 from annotate.storage.values import PathOrUrl
 

@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from annotate.cli import console
-from annotate.cli.batch_command import RunOptions, show_run, sizes_of
 from annotate.cli.options import Command, PathOrUrlType, collect, stacked
-from annotate.errors import EXIT_FAILED
 from annotate.storage.values import PathOrUrl, SkippedPath
 
 if TYPE_CHECKING:
     from annotate.analytics.speech.find import TranscriptOptions, Transcripts
     from annotate.analytics.speech.spoken import SpeakerSums
     from annotate.analytics.trial_baseline import TrialSelection
-    from annotate.archive.layout import OutputOptions
-    from annotate.archive.scan import ArchiveItem
 
 
 def _make(
@@ -85,24 +81,3 @@ def say_about_transcripts(transcripts: Transcripts, skipped: list[SkippedPath], 
     if not quiet:
         for remark in filter(None, (*transcripts.remarks, transcripts.closing_remark())):
             console.say(f"{remark.rstrip('.')}.")
-
-
-def convert_with_transcripts(
-    items: Sequence[ArchiveItem | SkippedPath], options: OutputOptions, speech: TranscriptOptions, run: RunOptions
-) -> int:
-    """Write subtitles with dialogue and emotion of the videos that have a transcript; return the exit status."""
-    from annotate.analytics.speech.dialogue import dialogue_names
-    from annotate.batch.dialogue import find_for_items, write_dialogues
-
-    dialogue_names(options.formats)
-    transcripts = find_for_items(items, speech)
-    transcripts.without += [
-        item.outputs.csv for item in items if not isinstance(item, SkippedPath) and item.outputs.csv not in transcripts.files
-    ]
-    chosen = [item for item in items if isinstance(item, SkippedPath) or item.outputs.csv in transcripts.files]
-    skipped = list[SkippedPath]()
-    say_about_transcripts(transcripts, skipped, quiet=run.quiet)
-    if not chosen:
-        return EXIT_FAILED if skipped else 0
-    status = show_run(sizes_of(chosen), lambda executor: write_dialogues(chosen, options, transcripts, executor), run)
-    return status or (EXIT_FAILED if skipped else 0)
