@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from annotate.analytics.agreement.result import Agreement
     from annotate.analytics.export_archive import ExportedTable, export
     from annotate.analytics.moments import find_moments
+    from annotate.analytics.speech.dialogue_text import dialogue_subtitles
+    from annotate.analytics.speech.join_archive import join
     from annotate.analytics.summary import summarize
     from annotate.api import annotate_video, iterate_annotations
     from annotate.errors import (
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         FFmpegError,
         MediaError,
         ModelError,
+        NotATranscriptError,
         NotAVideoError,
         NoVideoStreamError,
         OutputError,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
         SettingsError,
         TooLargeError,
         TrainingError,
+        TranscriptError,
         UnreadableError,
     )
     from annotate.faces.box import Box
@@ -53,6 +57,7 @@ __all__ = [
     "MediaError",
     "ModelError",
     "NoVideoStreamError",
+    "NotATranscriptError",
     "NotAVideoError",
     "OutputError",
     "ReportError",
@@ -62,13 +67,16 @@ __all__ = [
     "TooLargeError",
     "Tools",
     "TrainingError",
+    "TranscriptError",
     "UnreadableError",
     "__version__",
     "agree",
     "annotate_video",
+    "dialogue_subtitles",
     "export",
     "find_moments",
     "iterate_annotations",
+    "join",
     "summarize",
 ]
 
@@ -82,9 +90,11 @@ _MODULES = {
     "Tools": "annotate.analysis.tools",
     "agree": "annotate.analytics.agreement.agree",
     "annotate_video": "annotate.api",
+    "dialogue_subtitles": "annotate.analytics.speech.dialogue_text",
     "export": "annotate.analytics.export_archive",
     "find_moments": "annotate.analytics.moments",
     "iterate_annotations": "annotate.api",
+    "join": "annotate.analytics.speech.join_archive",
     "summarize": "annotate.analytics.summary",
 }
 """Modules of the public names, imported on first use: pandas, dlib and onnxruntime take most of a second."""

@@ -17,6 +17,8 @@
     ├── StorageError              object storage refuses a request or does not answer
     ├── ReportError               a table is missing, damaged or outdated
     ├── CodingError               a coding by people, or a table of trials, cannot be used
+    ├── TranscriptError           a transcript cannot be used
+    │   └── NotATranscriptError   a file of such an ending holds something else
     ├── DatasetError              labels, still images or a dataset of blocks cannot be used
     └── TrainingError             a model cannot be trained, or its training cannot be plotted
 
@@ -150,6 +152,14 @@ class ReportError(AnnotateError):
 
 class CodingError(AnnotateError):
     """A coding by people, or a table of trials, cannot be used."""
+
+
+class TranscriptError(AnnotateError):
+    """A transcript cannot be used."""
+
+
+class NotATranscriptError(TranscriptError):
+    """A file of such an ending holds something else, such as the description of a download or a coding."""
 
 
 class DatasetError(AnnotateError):

@@ -121,11 +121,11 @@ def examples(text: str) -> list[Example]:
 
 
 def annotate_samples(folder: Path) -> Path:
-    """Return a copy of ``sample_videos`` with its codings in a folder, annotated."""
+    """Return a copy of ``sample_videos`` with its codings and transcripts in a folder, annotated."""
     copy = folder / SAMPLES.name
     copy.mkdir()
     for path in SAMPLES.iterdir():
-        if path.suffix[1:] in VIDEO_EXTENSIONS or path.suffix == ".csv":
+        if path.suffix[1:] in VIDEO_EXTENSIONS or path.suffix in (".csv", ".srt", ".vtt"):
             shutil.copy(path, copy)
     list(annotate([copy]))
     return copy
@@ -136,7 +136,7 @@ def at_examples(folder: Path) -> Iterator[Path]:
     """Yield a folder as the current one, on a terminal as wide as the examples."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        for module in ("agree", "summarize", "find"):
+        for module in ("agree", "summarize", "find", "join"):
             patch.setattr(f"annotate.cli.{module}.terminal_width", lambda: EXAMPLE_COLUMNS)
         yield folder
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import itertools
 import os
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import pandas as pd
 
 from annotate.analytics.archive_table import ArchiveColumns, codebook_table, find_columns, to_rows
 from annotate.analytics.export import encode_table
 from annotate.analytics.face_filter import FaceFilter
 from annotate.analytics.read import ReportBatch, read_reports
 from annotate.analytics.selected import find_with_trials
-from annotate.analytics.table_writers import WRITERS, open_writer
+from annotate.analytics.table_writers import BLOCKS, WRITERS, open_writer
 from annotate.analytics.trials import MatchedTrials
 from annotate.errors import OutputError, SettingsError
 from annotate.extras import check_extra
+from annotate.results.codebook import ColumnEntry
 from annotate.results.table import class_columns
 from annotate.storage.local.files import unfinished, write_atomic
 from annotate.storage.values import SkippedPath
@@ -53,20 +56,41 @@ def write_archive(
     Raises:
         OutputError: a file cannot be written, or holds no more rows.
     """
-    codebook = codebook_table(columns.codebook())
     percent = frozenset(("confidence", *class_columns(columns.blocks)))
-    count = videos = 0
+    videos = 0
+
+    def parts() -> Iterator[pd.DataFrame]:
+        nonlocal videos
+        for batch in batches:
+            videos += len(batch.reports)
+            yield to_rows(batch, columns, trials)
+
+    return replace(write_parts(parts(), columns.codebook(), output, percent, BLOCKS), videos=videos)
+
+
+def write_parts(
+    parts: Iterable[pd.DataFrame], entries: Sequence[ColumnEntry], output: Path, percent: frozenset[str], name: str
+) -> ExportedTable:
+    """Write a table that comes in parts, in the format of the file's ending, and its codebook beside it.
+
+    ``name`` is that of the table in a database, and of the sheet. The result counts the values in the column ``video``.
+
+    Raises:
+        OutputError: a file cannot be written, or holds no more rows.
+    """
+    codebook = codebook_table(entries)
+    count = 0
+    videos: set[str] = set()
     try:
-        with unfinished(output) as temporary, open_writer(temporary, codebook, percent) as write:
-            for batch in batches:
-                rows = to_rows(batch, columns, trials)
+        with unfinished(output) as temporary, open_writer(temporary, codebook, percent, name) as write:
+            for rows in parts:
                 write(rows)
                 count += len(rows)
-                videos += len(batch.reports)
+                videos.update(rows["video"].unique().tolist())
     except OutputError as error:
         raise error if error.path is not None else error.with_path(output) from None
     write_atomic(codebook_path(output), encode_table(codebook, ".csv"))
-    return ExportedTable(output, codebook_path(output), count, videos)
+    return ExportedTable(output, codebook_path(output), count, len(videos))
 
 
 def export(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,8 @@ import pandas as pd
 from annotate.analytics.face_filter import FaceFilter
 from annotate.analytics.read import ReportBatch, ReportSummary
 from annotate.analytics.selected import find_with_trials, read_with_warnings
-from annotate.analytics.trials import GROUPS, MatchedTrials, Trial, Trials, trial_numbers
+from annotate.analytics.speech.with_warnings import select_spoken_with_warnings
+from annotate.analytics.trials import MatchedTrials, Trial, Trials, trial_numbers
 from annotate.emotions.labels import resolve_emotion, unknown_emotion_error
 from annotate.results.persons import Person
 from annotate.results.table import AUTHOR, MACHINE, MACHINE_EMOTION, SOURCE, number_runs
@@ -167,7 +168,7 @@ def to_table(moments: Sequence[Moment], trials: Trials | None = None) -> pd.Data
         table[MACHINE_EMOTION] = pd.Series([moment.machine_emotion for moment in moments], dtype=str)
     if trials is not None:
         own = [moment.trial for moment in moments if moment.trial is not None]
-        for name in GROUPS:
+        for name in trials.groups:
             table[name] = pd.Series([trial.group(name) for trial in own], dtype=str)
         for name in trials.further:
             texts = pd.Series([trial.further[name] for trial in own], dtype=str)
@@ -188,6 +189,8 @@ def find_moments(
     min_quality: float | None = None,
     trials: str | os.PathLike[str] | None = None,
     baseline_trial: str | None = None,
+    texts: str | Collection[str] = (),
+    transcripts: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """Find moments in annotated videos: runs of blocks in which a face keeps one emotion.
 
@@ -200,6 +203,9 @@ def find_moments(
         relative: emotions relative to each face's own baseline, as for `annotate.summarize`.
         max_yaw_deg, min_face_px, min_quality: limits as for `annotate.summarize`.
         trials, baseline_trial: trials as for `annotate.summarize`; moments end with the trial, whose columns follow.
+        texts: only while something is said that contains one of these; moments end with the utterance, and the columns
+            ``text`` and ``speaker`` follow. Not together with trials.
+        transcripts: a folder of transcripts, or one; without it they are beside the videos.
 
     Returns:
         A table with the columns ``video``, ``face_id``, ``start_time``, ``end_time``, ``duration_s`` (in seconds),
@@ -209,7 +215,8 @@ def find_moments(
         by `annotate.summarize`, each with a `UserWarning`.
 
     Raises:
-        SettingsError: none of the models used has such an emotion, or a limit is out of range.
+        SettingsError: none of the models used has such an emotion, a limit is out of range, or texts and trials are given.
+        TranscriptError: with ``texts``, there are no transcripts.
     """
     names = (persons,) if isinstance(persons, str) else persons
     query = MomentQuery((emotions,) if isinstance(emotions, str) else emotions, min_confidence, min_s, names)
@@ -217,6 +224,10 @@ def find_moments(
     found: list[Moment] = []
     faces = FaceFilter(max_yaw_deg, min_face_px, min_quality)
     reports, selection = find_with_trials(paths, faces, trials, baseline_trial, relative=relative)
+    if texts:
+        said = (texts,) if isinstance(texts, str) else tuple(texts)
+        selection = select_spoken_with_warnings(reports, said, transcripts, selection)
+        reports = replace(reports, reports=selection.choose(reports.reports))
     matched = selection.matched if selection is not None else None
     for batch in read_with_warnings(reports, faces, relative, selection):
         known.update(class_names_in(batch))

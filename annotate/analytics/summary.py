@@ -18,6 +18,8 @@ from annotate.analytics.face_filter import FaceFilter
 from annotate.analytics.persons import PersonKeys
 from annotate.analytics.read import ReportBatch, ReportSummary
 from annotate.analytics.selected import find_with_trials, read_with_warnings
+from annotate.analytics.speech.spoken import SpeakerSums
+from annotate.analytics.speech.with_warnings import find_speech, warn_about_transcripts
 from annotate.analytics.trials import GROUPS, MatchedTrials, trial_numbers
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import SettingsError
@@ -31,6 +33,7 @@ KEY_COLUMNS = {
     "face": ("video", "face_id", "start_time", "end_time", "older"),
     "minute": ("video", "minute", "older"),
     "person": ("name", "person", "video", "videos", "older"),
+    "speaker": ("speaker", "speaker_person", "speaker_share", "utterances", "video", "videos", "older"),
 }
 """Grouping of rows -> columns that say what a row is, and whether a table of an older analysis version is in it."""
 
@@ -56,11 +59,12 @@ _GROUP_KEYS = {
     "face": ["report", "face_id"],
     "minute": ["report", "minute"],
     "person": ["person", "report"],
+    "speaker": ["speaker", "report"],
     "trial": ["trial"],
 }
 _SUM_COLUMNS = ("duration_ms", "face_ms", "face_time_ms", "faces", "confidence", "changes")
 _TRACK_ENDS = ("start_ms", "end_ms")
-_TEXT_COLUMNS = ("video", "folder", "name", "trial", "condition", "participant", "dominant")
+_TEXT_COLUMNS = ("video", "folder", "name", "speaker", "speaker_person", "trial", "condition", "participant", "dominant")
 
 
 @dataclass(frozen=True)
@@ -85,18 +89,20 @@ def summarize(
     min_quality: float | None = None,
     trials: str | os.PathLike[str] | None = None,
     baseline_trial: str | None = None,
+    transcripts: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """Summarize the results of annotated videos.
 
     Args:
         paths: one or more tables, videos (for their tables) or directories.
         by: group rows by ``"video"`` (the default), ``"folder"``, ``"face"`` (face track), ``"minute"`` or
-            ``"person"``, of tables whose persons were told apart (``annotate persons``); with trials by
-            ``"trial"`` (the default), ``"condition"`` or ``"participant"``.
+            ``"person"``, of tables whose persons were told apart (``annotate persons``), or by ``"speaker"``, whose own
+            person counts while they speak; with trials by ``"trial"`` (the default), ``"condition"`` or ``"participant"``.
         relative: emotions relative to each face's own baseline, of tables that were made with one; others are skipped.
         max_yaw_deg, min_face_px, min_quality: limits of a `FaceFilter`; blocks that exceed one do not count.
         trials: a CSV table of trials; only time in trials counts.
         baseline_trial: a condition or trial; emotions are relative to each participant's own baseline in it.
+        transcripts: by speaker, a folder of transcripts, or one; without it they are beside the videos.
 
     Returns:
         A table without totals; its columns are those of ``annotate summarize``. Tables that are damaged, have no sidecar or
@@ -110,9 +116,12 @@ def summarize(
     faces = FaceFilter(max_yaw_deg, min_face_px, min_quality)
     grouping = choose_grouping(by, has_trials=trials is not None)
     found, selection = find_with_trials(paths, faces, trials, baseline_trial, relative=relative)
-    tally = Tally(grouping, selection.matched if selection is not None else None)
+    speakers = SpeakerSums(find_speech(found.reports, transcripts)) if grouping == "speaker" else None
+    tally = Tally(grouping, selection.matched if selection is not None else None, speakers)
     for batch in read_with_warnings(found, faces, relative, selection):
         tally.add(batch)
+    if speakers is not None:
+        warn_about_transcripts(speakers.transcripts)
     return tally.summary().rows
 
 
@@ -149,11 +158,12 @@ def sort_rows(rows: pd.DataFrame, column: str | None, top: int | None) -> pd.Dat
 class Tally:
     """Adds up batches of reports for a `Summary`; ``by`` is one of `KEY_COLUMNS` or `TRIAL_KEYS`.
 
-    Groups of trials need ``trials``, and batches that are restricted to them.
+    Groups of trials need ``trials``, and batches that are restricted to them; speakers need ``speakers``.
     """
 
-    def __init__(self, by: str, trials: MatchedTrials | None = None) -> None:
+    def __init__(self, by: str, trials: MatchedTrials | None = None, speakers: SpeakerSums | None = None) -> None:
         self._by = by
+        self._speakers = speakers or (SpeakerSums() if by == "speaker" else None)
         self._trials = trials
         self._reports: dict[int, ReportSummary] = {}
         self._videos: list[pd.DataFrame] = []
@@ -178,6 +188,8 @@ class Tally:
             self._seen.append(blocks[["person", "report"]].drop_duplicates())
             if self._by == "person":
                 self._groups.append(_aggregate(replace(batch, blocks=blocks), self._by))
+        if self._speakers is not None:
+            self._groups.append(_aggregate(replace(batch, blocks=self._speakers.assign(batch)), self._by))
         if self._by in ("face", "minute"):
             self._groups.append(_aggregate(batch, self._by))
 
@@ -204,6 +216,8 @@ class Tally:
                 rows["people"] = rows["folder"].map(seen.groupby(folders)["person"].nunique()).fillna(0).astype(int)
         elif self._by == "person":
             rows = self._persons.table(_concat_sums(self._groups, _GROUP_KEYS["person"], sums), videos, sums)
+        elif self._speakers is not None:
+            rows = self._speakers.table(_concat_sums(self._groups, _GROUP_KEYS[self._by], sums), sums)
         elif self._by in ("face", "minute"):
             of_video = videos[["report", "video", "older"]]
             rows = _concat_sums(self._groups, _GROUP_KEYS[self._by], sums).merge(of_video, on="report")
@@ -264,8 +278,8 @@ def _aggregate(batch: ReportBatch, by: str, trials: MatchedTrials | None = None)
     if by == "face":
         sums["start_ms"], sums["end_ms"] = grouped["start_ms"].min(), grouped["end_ms"].max()
         return sums.assign(duration_ms=sums["end_ms"] - sums["start_ms"])
-    if by == "person":
-        return sums.assign(duration_ms=0)  # which is that of its videos
+    if by in ("person", "speaker"):
+        return sums.assign(duration_ms=0)  # which is that of its videos, or of speech
     durations_ms = _durations_ms(batch, by) if trials is None else _trial_lengths_ms(batch, trials)
     return sums.reindex(durations_ms.index, fill_value=0).assign(duration_ms=durations_ms)
 

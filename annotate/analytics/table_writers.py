@@ -17,22 +17,25 @@ Write = Callable[[pd.DataFrame], None]
 """Writes the next rows."""
 
 BLOCKS, CODEBOOK = "blocks", "codebook"
-"""Names of the tables in a database, and of the sheets in Excel."""
+"""Names of the tables in a database, and of the sheets in Excel; the first may be another one."""
 
 
-def open_writer(path: Path, codebook: pd.DataFrame, percent: frozenset[str]) -> AbstractContextManager[Write]:
+def open_writer(
+    path: Path, codebook: pd.DataFrame, percent: frozenset[str], name: str = BLOCKS
+) -> AbstractContextManager[Write]:
     """Return a context that writes rows to a new file in the format of its ending, one of `WRITERS`.
 
-    Databases and Excel also hold the ``codebook``; in Excel columns in ``percent`` are formatted so.
+    Databases and Excel also hold the ``codebook``, and call the table ``name``. In Excel columns in ``percent`` are
+    formatted so.
 
     Raises:
         OutputError: there are too many rows for Excel.
     """
-    return WRITERS[path.suffix.lower()](path, codebook, percent)
+    return WRITERS[path.suffix.lower()](path, codebook, percent, name)
 
 
 @contextlib.contextmanager
-def _csv(path: Path, codebook: pd.DataFrame, percent: frozenset[str]) -> Iterator[Write]:
+def _csv(path: Path, codebook: pd.DataFrame, percent: frozenset[str], name: str) -> Iterator[Write]:
     with path.open("w", encoding="utf-8", newline="") as file:
 
         def write(rows: pd.DataFrame) -> None:
@@ -44,7 +47,7 @@ def _csv(path: Path, codebook: pd.DataFrame, percent: frozenset[str]) -> Iterato
 
 
 @contextlib.contextmanager
-def _parquet(path: Path, codebook: pd.DataFrame, percent: frozenset[str]) -> Iterator[Write]:
+def _parquet(path: Path, codebook: pd.DataFrame, percent: frozenset[str], name: str) -> Iterator[Write]:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -61,24 +64,24 @@ def _parquet(path: Path, codebook: pd.DataFrame, percent: frozenset[str]) -> Ite
 
 
 @contextlib.contextmanager
-def _sqlite(path: Path, codebook: pd.DataFrame, percent: frozenset[str]) -> Iterator[Write]:
+def _sqlite(path: Path, codebook: pd.DataFrame, percent: frozenset[str], name: str) -> Iterator[Write]:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
         codebook.to_sql(CODEBOOK, connection, index=False)
-        yield lambda rows: _insert(rows, connection)
+        yield lambda rows: _insert(rows, connection, name)
         connection.commit()
 
 
-def _insert(rows: pd.DataFrame, connection: sqlite3.Connection) -> None:
-    rows.iloc[:0].to_sql(BLOCKS, connection, index=False, if_exists="append")
+def _insert(rows: pd.DataFrame, connection: sqlite3.Connection, name: str) -> None:
+    rows.iloc[:0].to_sql(name, connection, index=False, if_exists="append")
     marks = ", ".join("?" * len(rows.columns))
-    cells = (rows[name].astype(object).where(rows[name].notna(), None).tolist() for name in rows.columns)
-    connection.executemany(f"INSERT INTO {BLOCKS} VALUES ({marks})", zip(*cells, strict=True))  # noqa: S608
+    cells = (rows[own].astype(object).where(rows[own].notna(), None).tolist() for own in rows.columns)
+    connection.executemany(f"INSERT INTO {name} VALUES ({marks})", zip(*cells, strict=True))  # noqa: S608
 
 
 @contextlib.contextmanager
-def _duckdb(path: Path, codebook: pd.DataFrame, percent: frozenset[str]) -> Iterator[Write]:
+def _duckdb(path: Path, codebook: pd.DataFrame, percent: frozenset[str], name: str) -> Iterator[Write]:
     import duckdb
 
     with contextlib.closing(duckdb.connect(str(path))) as connection:
@@ -90,19 +93,19 @@ def _duckdb(path: Path, codebook: pd.DataFrame, percent: frozenset[str]) -> Iter
             nonlocal is_made
             connection.register("rows", rows)
             if not is_made:
-                connection.execute("CREATE TABLE blocks AS SELECT * FROM rows LIMIT 0")
+                connection.execute(f"CREATE TABLE {name} AS SELECT * FROM rows LIMIT 0")  # noqa: S608
             is_made = True
-            connection.execute("INSERT INTO blocks SELECT * FROM rows")
+            connection.execute(f"INSERT INTO {name} SELECT * FROM rows")  # noqa: S608
 
         yield write
 
 
 @contextlib.contextmanager
-def _excel(path: Path, codebook: pd.DataFrame, percent: frozenset[str]) -> Iterator[Write]:
+def _excel(path: Path, codebook: pd.DataFrame, percent: frozenset[str], name: str) -> Iterator[Write]:
     from openpyxl import Workbook
 
     book = Workbook(write_only=True)
-    write = write_sheet_rows(book.create_sheet(BLOCKS), percent)
+    write = write_sheet_rows(book.create_sheet(name), percent)
     try:
         yield write
     except Exception:
@@ -113,7 +116,7 @@ def _excel(path: Path, codebook: pd.DataFrame, percent: frozenset[str]) -> Itera
     book.save(path)
 
 
-WRITERS: dict[str, Callable[[Path, pd.DataFrame, frozenset[str]], AbstractContextManager[Write]]] = {
+WRITERS: dict[str, Callable[[Path, pd.DataFrame, frozenset[str], str], AbstractContextManager[Write]]] = {
     ".parquet": _parquet,
     ".csv": _csv,
     ".xlsx": _excel,

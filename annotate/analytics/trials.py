@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from annotate.analytics.clipping import clip_to_spans
 from annotate.analytics.csv_rows import read_rows
 from annotate.analytics.read import ReportBatch
 from annotate.analytics.video_names import VideoNames
@@ -62,11 +63,12 @@ class Trial:
 
 @dataclass(frozen=True)
 class Trials:
-    """The trials of a table, in its order, and its further columns."""
+    """The trials of a table, in its order, and its further columns; ``groups`` are those of groups in lists of moments."""
 
     path: PathOrUrl
     trials: tuple[Trial, ...]
     further: tuple[str, ...] = ()
+    groups: tuple[str, ...] = GROUPS
 
 
 @dataclass
@@ -93,18 +95,15 @@ class MatchedTrials:
         and time.
         """
         reports = {number: report for number, report in batch.reports.items() if report.path in self.by_report}
-        rows = [
-            (number, trial.number, trial.span.start_ms, trial.span.end_ms)
-            for number, report in reports.items()
-            for trial in self.by_report[report.path]
-        ]
-        spans = pd.DataFrame(rows, columns=["report", "trial", "trial_start_ms", "trial_end_ms"], dtype=np.int64)
-        blocks = batch.blocks.merge(spans, on="report")
-        start_ms = blocks[["start_ms", "trial_start_ms"]].max(axis=1)
-        end_ms = blocks[["end_ms", "trial_end_ms"]].min(axis=1)
-        clipped = blocks.assign(start_ms=start_ms, end_ms=end_ms)[start_ms < end_ms]
-        clipped = clipped.drop(columns=["trial_start_ms", "trial_end_ms"])
-        ordered = clipped.sort_values(["report", "trial", "face_id", "start_ms"], kind="stable", ignore_index=True)
+        blocks_of = dict(iter(batch.blocks.groupby("report")))
+        parts = [batch.blocks.iloc[:0].assign(trial=np.zeros(0, np.int64))]
+        for number, report in reports.items():
+            trials = self.by_report[report.path]
+            if number in blocks_of:
+                clipped, positions = clip_to_spans(blocks_of[number], [trial.span for trial in trials])
+                parts.append(clipped.assign(trial=np.array([trial.number for trial in trials])[positions]))
+        blocks = pd.concat(parts) if len(parts) > 1 else parts[0]
+        ordered = blocks.sort_values(["report", "trial", "face_id", "start_ms"], kind="stable", ignore_index=True)
         return ReportBatch(reports, ordered)
 
     def late(self, batch: ReportBatch) -> Iterator[str]:

@@ -27,7 +27,7 @@ DESCRIPTORS_ENDING = f"{OUTPUT_MARK}.descriptors.npz"
 ARCHIVE_PERSONS = f"archive{PERSONS_ENDING}"
 """Name of the file with the persons of an archive, in its root."""
 
-_PARTS = r"(\.(meta|(boxes|soft)(\.[a-z]{2,3})?|blurred|labels|persons|corrections|descriptors|[a-z]{2,3}))?"
+_PARTS = r"(\.(meta|(boxes|soft|dialogue)(\.[a-z]{2,3})?|blurred|labels|persons|corrections|descriptors|[a-z]{2,3}))?"
 _OUTPUT_NAME = re.compile(re.escape(OUTPUT_MARK) + _PARTS + r"\.[^.]+$")
 
 _KEPT_NAME = re.compile(r"\.bak-\d+$")
@@ -92,6 +92,10 @@ class Outputs:
     def track(self, format_name: str, language: str) -> PathOrUrl:
         """Return the path of an output in a format derived from the table."""
         return self._named(OUTPUT_MARK + TRACK_FORMATS[format_name].ending.format(language=language))
+
+    def dialogue(self, format_name: str, language: str) -> PathOrUrl:
+        """Return the path of a subtitle track with dialogue and emotion."""
+        return self._named(f"{OUTPUT_MARK}.dialogue{TRACK_FORMATS[format_name].ending.format(language=language)}")
 
     def tracks(self, options: OutputOptions) -> dict[str, PathOrUrl]:
         """Return the paths of the requested formats derived from the table, by format name."""
@@ -182,7 +186,7 @@ def is_output(name: str) -> bool:
 
     >>> is_output("movie.emotions.csv"), is_output("movie.emotions.en.srt"), is_output("movie.mp4")
     (True, True, False)
-    >>> is_output("movie.emotions.boxes.en.mp4"), is_output("movie.emotions.blurred.mkv")
+    >>> is_output("movie.emotions.boxes.en.mp4"), is_output("movie.emotions.dialogue.en.srt")
     (True, True)
     >>> is_output("holiday.emotions.part1.mp4")
     False

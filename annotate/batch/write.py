@@ -121,7 +121,16 @@ def add_tracks(report: Report, names: Iterable[str], language: str, writer: Outp
     Raises:
         OutputError: a track would overwrite an unknown file (then none is written), or cannot be written.
     """
-    texts = {writer.outputs.track(name, language): format_track(name, report, language) for name in names}
+    return add_texts(
+        {writer.outputs.track(name, language): format_track(name, report, language) for name in names}, report, writer
+    )
+
+
+def add_texts(texts: Mapping[PathOrUrl, str | None], report: Report, writer: OutputWriter) -> Meta:
+    """Write texts made of an existing report; return a sidecar that lists them, not written yet.
+
+    Raise as `add_tracks` does.
+    """
     for path, text in texts.items():
         if not _is_writable(path, report.meta) and not _has_content(path, text):
             raise unknown_file_error(path)
@@ -169,6 +178,10 @@ def refresh_tracks(report: Report, writer: OutputWriter) -> Meta:
             writer.kept.append(f"{json_safe_name(path)} was edited and is left as it is")
         else:
             texts[path] = text
+    for name, language in itertools.product(TRACK_FORMATS, EMOTION_WORDS):
+        path = writer.outputs.dialogue(name, language)
+        if json_safe_name(path) in recorded and storage_for(path).is_file(path):
+            writer.kept.append(f"{json_safe_name(path)} is as before; run `annotate convert --with-transcript` to renew it")
     return writer.write(texts, report.meta)
 
 

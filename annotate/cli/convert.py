@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,7 @@ from annotate.archive.discover import Selection
 from annotate.archive.layout import OutputOptions
 from annotate.archive.scan import ArchiveItem
 from annotate.cli.batch_command import RunOptions, output_options, run_options, show_run, sizes_of
+from annotate.cli.convert_dialogue import convert_with_transcripts
 from annotate.cli.options import (
     handle_errors,
     output_dir_option,
@@ -19,8 +21,12 @@ from annotate.cli.options import (
     selection_options,
     verbosity,
 )
+from annotate.cli.transcript_options import transcript_options
 from annotate.results.formats.registry import TRACK_FORMATS
 from annotate.storage.values import PathOrUrl
+
+if TYPE_CHECKING:
+    from annotate.analytics.speech.find import TranscriptOptions
 
 
 @click.command(epilog="\b\nExample:\n  annotate convert films --format vtt,eaf")
@@ -28,6 +34,13 @@ from annotate.storage.values import PathOrUrl
 @selection_options(may_be_deleted=True)
 @output_options(has_corrections=True, required=True, help=f"Formats to write: {', '.join(TRACK_FORMATS)}.")
 @output_dir_option("Output folder used when annotating.")
+@click.option(
+    "--with-transcript",
+    "has_transcript",
+    is_flag=True,
+    help="Instead: dialogue and emotion in one subtitle file (srt, vtt), from a transcript of the video.",
+)
+@transcript_options
 @run_options()
 @verbosity
 def convert(
@@ -35,6 +48,8 @@ def convert(
     selection: Selection,
     options: OutputOptions,
     output_dir: PathOrUrl | None,
+    has_transcript: bool,
+    speech: TranscriptOptions,
     run: RunOptions,
 ) -> int:
     """Write further formats from existing results.
@@ -51,6 +66,8 @@ def convert(
         else:
             say_no_reports(paths, quiet=run.quiet)
         return 0
+    if has_transcript:
+        return convert_with_transcripts(items, options, speech, run)
     exit_status = show_run(sizes_of(items), lambda executor: convert_archive(items, options, executor), run)
     say_older(sum(isinstance(item, ArchiveItem) and item.is_older for item in items), quiet=run.quiet)
     return exit_status

@@ -28,6 +28,7 @@ from annotate.cli.table_output import (
     trial_options,
 )
 from annotate.cli.tables import format_columns, terminal_width
+from annotate.cli.transcript_options import find_spoken, transcript_options
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import EXIT_FAILED, OutputError
 from annotate.storage.base import prepare_output, storage_for
@@ -37,6 +38,7 @@ from annotate.text import clock, counted
 if TYPE_CHECKING:
     from annotate.analytics.face_filter import FaceFilter
     from annotate.analytics.moments import Moment
+    from annotate.analytics.speech.find import TranscriptOptions
     from annotate.analytics.trials import MatchedTrials
 
 _RATE_TOLERANCE = 0.01
@@ -91,6 +93,8 @@ def _complete_emotion(ctx: click.Context, parameter: click.Parameter, incomplete
     multiple=True,
     help="Moments of this person only; repeatable.",
 )
+@click.option("--text", "texts", metavar="TEXT", multiple=True, help="Only while somebody says this; repeatable.")
+@transcript_options
 @trial_options
 @relative_option
 @corrections_option
@@ -112,6 +116,8 @@ def find(
     min_confidence: float,
     min_seconds: float,
     persons: tuple[str, ...],
+    texts: tuple[str, ...],
+    speech: TranscriptOptions,
     trials: TrialOptions,
     relative: bool,
     is_corrected: bool,
@@ -127,6 +133,8 @@ def find(
     from annotate.analytics.moments import MomentQuery, check_emotions, class_names_in, moments_in
     from annotate.cli.summary_tables import moment_columns
 
+    if texts and trials.path is not None:
+        raise click.UsageError("--text and --trials cannot be combined.")
     query = MomentQuery(emotions, min_confidence, min_seconds, persons)
     moments: list[Moment] = []
     known, skipped = set[str](), list[SkippedPath]()
@@ -134,6 +142,8 @@ def find(
         prepare_output(output)
     reports = find_tables(paths, skipped, quiet=quiet)
     selection = find_trials(trials, reports, skipped, faces=faces, relative=relative, is_corrected=is_corrected, quiet=quiet)
+    if texts and reports:
+        selection = find_spoken(texts, speech, reports, skipped, quiet=quiet)
     matched = None if selection is None else selection.matched
     for batch in read_tables(
         reports, faces, skipped, quiet=quiet, relative=relative, trials=selection, is_corrected=is_corrected
@@ -141,7 +151,7 @@ def find(
         known |= class_names_in(batch)
         moments += moments_in(batch, query, matched)
     check_emotions(emotions, known)
-    if known:
+    if known or (texts and reports):
         if output is not None:
             storage_for(output).write_atomic(output, _encode_moments(moments, output, rate, matched))
         if moments and not (quiet and output is not None):

@@ -23,8 +23,9 @@ COMMANDS = {
         "convert": "Write further formats from existing results, without decoding",
     },
     "Look": {
-        "summarize": "Total an archive: per video, folder, face track, minute or person",
+        "summarize": "Total an archive: per video, folder, face track, minute, person or speaker",
         "find": "List moments at which a face keeps an emotion",
+        "join": "Bring together what is said and what faces show",
         "export": "Write one table of an archive, with a codebook",
         "agree": "Compare results with codings by people",
         "plot": "Draw timelines or a sheet of moments as images",

@@ -19,12 +19,14 @@ from annotate.cli.options import (
 )
 from annotate.cli.table_output import TABLES, TrialOptions, find_tables, find_trials, output_file, read_tables, trial_options
 from annotate.cli.tables import format_columns, terminal_width
+from annotate.cli.transcript_options import say_about_transcripts, speaker_sums, transcript_options
 from annotate.errors import EXIT_FAILED
 from annotate.storage.base import prepare_output, storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
 
 if TYPE_CHECKING:
     from annotate.analytics.face_filter import FaceFilter
+    from annotate.analytics.speech.find import TranscriptOptions
 
 
 @click.command(epilog="\b\nExample:\n  annotate summarize films --by folder --sort happiness --top 10")
@@ -32,8 +34,9 @@ if TYPE_CHECKING:
 @paths_argument()
 @click.option(
     "--by",
-    type=click.Choice(("video", "folder", "face", "minute", "person", "trial", "condition", "participant")),
-    help="Group rows by video, folder, face track, minute or person (annotate persons), or with --trials by these.  "
+    type=click.Choice(("video", "folder", "face", "minute", "person", "speaker", "trial", "condition", "participant")),
+    help="Group rows by video, folder, face track, minute, person (annotate persons) or speaker (transcripts), or with "
+    "--trials by these.  "
     "[default: video, or trial]",
 )
 @click.option("--sort", metavar="COLUMN", help="Sort by a column: numbers descending, text ascending.")
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Instead: how much of what people reviewed they kept, and the confusion.",
 )
+@transcript_options
 @trial_options
 @relative_option
 @corrections_option
@@ -56,6 +60,7 @@ def summarize(
     sort: str | None,
     top: int | None,
     is_review: bool,
+    speech: TranscriptOptions,
     trials: TrialOptions,
     relative: bool,
     is_corrected: bool,
@@ -81,11 +86,14 @@ def summarize(
         prepare_output(output)
     reports = find_tables(paths, skipped, quiet=quiet)
     selection = find_trials(trials, reports, skipped, faces=faces, relative=relative, is_corrected=is_corrected, quiet=quiet)
-    tally = Tally(grouping, None if selection is None else selection.matched)
+    speakers = speaker_sums(speech, reports) if grouping == "speaker" and reports else None
+    tally = Tally(grouping, None if selection is None else selection.matched, speakers)
     for batch in read_tables(
         reports, faces, skipped, quiet=quiet, relative=relative, trials=selection, is_corrected=is_corrected
     ):
         tally.add(batch)
+    if speakers is not None:
+        say_about_transcripts(speakers.transcripts, skipped, quiet=quiet)
     summary = tally.summary()
     rows = sort_rows(summary.rows, column_name(sort, list(summary.rows.columns)), top)
     percent = ["confidence", *summary.totals.columns[1 + len(STAT_COLUMNS) :]]

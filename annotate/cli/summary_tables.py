@@ -49,13 +49,19 @@ def summary_columns(rows: pd.DataFrame, whole: pd.DataFrame) -> list[Column]:
         shown = cells(name, show)
         return Column(heading, shown, (short, shown), to_right=True, rank=rank)
 
-    names = _person_names(rows) if "person" in places else rows[places[0]].tolist()
+    names = _names_in(rows, places[0])
     heading = "person" if "person" in places else places[0]
-    columns = [_names(heading, names, TOTAL, older={name for name, old in zip(names, rows["older"], strict=True) if old})]
-    for name in ("condition", "participant", "video"):
+    columns = [
+        path_column(heading, names, TOTAL, older={name for name, old in zip(names, rows["older"], strict=True) if old})
+    ]
+    for name in ("condition", "participant", "speaker_person", "video"):
         if name in places[1:]:
             texts = [*(printable(text) for text in rows[name]), ""]
-            columns.append(Column(name, texts, name=True, rank=95 if name == "video" else 0))
+            heading = "matched" if name == "speaker_person" else name
+            columns.append(Column(heading, texts, name=True, rank=95 if name == "video" else 0))
+    if "speaker_share" in places:
+        columns.append(number("speaker_share", "share", "share", "{:.0%}".format, 65))
+        columns.append(number("utterances", "utterances", "utts", _whole, 75))
     for name, narrow in (("videos", "vids"), ("trials", "trials")):
         if name in places:
             columns.append(number(name, name, narrow, _whole, 0))
@@ -107,8 +113,8 @@ def moment_columns(moments: Sequence[Moment]) -> list[Column]:
     words = {emotion: printable(emotion) for emotion in {moment.emotion for moment in moments}}
     trials = [moment.trial.name for moment in moments if moment.trial is not None]
     return [
-        _names("video", [moment.report.video for moment in moments], older=older),
-        *([Column("trial", [printable(name) for name in trials], name=True)] if len(trials) == len(moments) > 0 else []),
+        path_column("video", [moment.report.video for moment in moments], older=older),
+        *([Column(_heading(moments), list(map(printable, trials)), name=True)] if len(trials) == len(moments) > 0 else []),
         Column("face", [str(moment.face_id) for moment in moments], to_right=True),
         *([Column("person", list(map(_person, moments)))] if any(moment.report.persons for moment in moments) else []),
         Column("start", [clock(span.start_s, 1) for span in spans], to_right=True),
@@ -120,7 +126,7 @@ def moment_columns(moments: Sequence[Moment]) -> list[Column]:
     ]
 
 
-def _names(heading: str, paths: Sequence[str], *further: str, older: Collection[str] = ()) -> Column:
+def path_column(heading: str, paths: Sequence[str], *further: str, older: Collection[str] = ()) -> Column:
     """Return a column of paths; its narrow form leaves out their common folder, which is then in a note.
 
     Paths in ``older`` are marked as results of an older analysis version.
@@ -139,10 +145,23 @@ def _names(heading: str, paths: Sequence[str], *further: str, older: Collection[
     return Column(heading, full, short, f"in {printable(common)}:", name=True)
 
 
+def _names_in(rows: pd.DataFrame, first: str) -> list[str]:
+    """Return what the rows of a summary are called."""
+    if "person" in rows:
+        return _person_names(rows)
+    return [name or "?" for name in rows[first].tolist()] if first == "speaker" else rows[first].tolist()
+
+
 def _person_names(rows: pd.DataFrame) -> list[str]:
     """Return names of persons, or else their numbers, with the video if they are numbered in it alone."""
     named = zip(rows["name"], rows["person"], rows["video"], strict=True)
     return [name or f"person {number}" + (f" of {video}" if video else "") for name, number, video in named]
+
+
+def _heading(moments: Sequence[Moment]) -> str:
+    """Return what moments are in: trials of an experiment, or utterances."""
+    trial = moments[0].trial
+    return "said" if trial is not None and "speaker" in trial.further else "trial"
 
 
 def _person(moment: Moment) -> str:

@@ -35,19 +35,19 @@ def archive(tmp_path: Path) -> Path:
     return tmp_path / "in"
 
 
-def read_back(path: Path) -> pd.DataFrame:
+def read_back(path: Path, name: str = "blocks") -> pd.DataFrame:
     if path.suffix == ".parquet":
         return pd.read_parquet(path)
     if path.suffix == ".csv":
         return pd.read_csv(path)
     if path.suffix == ".xlsx":
-        return pd.read_excel(path, sheet_name="blocks")
+        return pd.read_excel(path, sheet_name=name)
     if path.suffix == ".sqlite":
         with sqlite3.connect(path) as connection:
-            return pd.read_sql("SELECT * FROM blocks", connection).astype({"older": bool})
+            return pd.read_sql(f"SELECT * FROM {name}", connection).astype({"older": bool})
     duckdb = pytest.importorskip("duckdb")
     with duckdb.connect(str(path), read_only=True) as connection:
-        table: pd.DataFrame = connection.sql("SELECT * FROM blocks").df()
+        table: pd.DataFrame = connection.sql(f"SELECT * FROM {name}").df()
         return table
 
 

@@ -1,0 +1,1 @@
+"""What is said in a video: transcripts of others, read and brought together with faces."""
