@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from annotate.analytics.export_archive import ExportedTable, export
     from annotate.analytics.moments import find_moments
     from annotate.analytics.summary import summarize
-    from annotate.api import annotate_video, iterate_annotations
+    from annotate.api import annotate_video, iterate_annotations, status
     from annotate.errors import (
         AnnotateError,
         CodingError,
@@ -69,6 +69,7 @@ __all__ = [
     "export",
     "find_moments",
     "iterate_annotations",
+    "status",
     "summarize",
 ]
 
@@ -85,6 +86,7 @@ _MODULES = {
     "export": "annotate.analytics.export_archive",
     "find_moments": "annotate.analytics.moments",
     "iterate_annotations": "annotate.api",
+    "status": "annotate.api",
     "summarize": "annotate.analytics.summary",
 }
 """Modules of the public names, imported on first use: pandas, dlib and onnxruntime take most of a second."""

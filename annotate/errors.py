@@ -108,7 +108,19 @@ class ClusterError(AnnotateError):
 
 
 class MediaError(AnnotateError):
-    """A video cannot be used; other videos are not affected."""
+    """A video cannot be used; other videos are not affected.
+
+    ``is_lasting`` tells whether the file itself is at fault, so that another attempt would fail too; not if its disk, the
+    machine or a limit in time may be.
+    """
+
+    is_lasting = False
+
+    def passing(self: _AnyError) -> _AnyError:
+        """Return a copy of the error, which another attempt may not meet."""
+        other = copy.copy(self)
+        other.is_lasting = False  # type: ignore[attr-defined]
+        return other
 
 
 class UnreadableError(MediaError):
@@ -118,17 +130,25 @@ class UnreadableError(MediaError):
 class NotAVideoError(MediaError):
     """The file is not a video, or too damaged to be opened."""
 
+    is_lasting = True
+
 
 class NoVideoStreamError(MediaError):
     """The file has no video stream."""
+
+    is_lasting = True
 
 
 class TooLargeError(MediaError):
     """The frame size or the number of streams exceeds a limit."""
 
+    is_lasting = True
+
 
 class DecodingError(MediaError):
     """The file can be opened, but no frame could be decoded, or the decoder hung."""
+
+    is_lasting = True
 
 
 class OutputError(AnnotateError):

@@ -74,6 +74,7 @@ class Workplace:
 @selection_options()
 @output_options(
     force_help="Annotate finished videos again.",
+    can_retry=True,
     default=",".join(DEFAULT_FORMATS),
     show_default=True,
     help=f"Formats to write: {', '.join(FORMATS)}; csv is always written.",
@@ -114,7 +115,7 @@ def annotate_command(
         from annotate.batch.run import Plan
         from annotate.cli.dry_run import print_plan
 
-        print_plan(items, Plan(settings, options), quiet=run.quiet)
+        print_plan(items, Plan(settings, options, Limits(max_pixels=limits.max_pixels)), quiet=run.quiet)
         return 0
     usable = replace(limits, hwaccel=choose_hwaccel(limits.hwaccel))
     make_executor = None

@@ -84,14 +84,19 @@ def run_options(default_jobs: str = "one per core") -> Decorator:
     return stacked(jobs_option(default_jobs), log_option, collect_run)
 
 
-def output_options(*, force_help: str = "", has_corrections: bool = False, **formats: Any) -> Decorator:
+def output_options(
+    *, force_help: str = "", can_retry: bool = False, has_corrections: bool = False, **formats: Any
+) -> Decorator:
     """Declare the options of ``options``; ``--force`` only if it has a help text."""
     force = [click.option("--force", is_flag=True, help=force_help)] if force_help else []
+    retry = [click.option("--retry-failed", is_flag=True, help="Try again what failed before, though unchanged.")]
+    retry = retry if can_retry else []
     corrections = [corrections_option] if has_corrections else []
     return stacked(
         click.option("--format", "formats", metavar="LIST", type=FormatListType(), **formats),
         language_option,
         *force,
+        *retry,
         *corrections,
         collect(
             "options",
@@ -99,6 +104,7 @@ def output_options(*, force_help: str = "", has_corrections: bool = False, **for
             "formats",
             "language",
             *(["force"] if force else []),
+            *(["retry_failed"] if retry else []),
             *(["is_corrected"] if corrections else []),
         ),
     )
