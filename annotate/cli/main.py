@@ -62,6 +62,7 @@ OPTIONS = {
     "What is written": ("format", "lang", "output-dir", "force", "retry-failed", "dry-run", "log"),
     "Analysis": ("detector", "min-face", "model", "baseline", "decode", "persons"),
     "Resources": ("jobs", "scratch", "cluster", "hwaccel", "provider", "stall-timeout", "max-pixels"),
+    "Watching": ("watch", "settle", "poll"),
     "General": ("config", "quiet", "verbose", "version", "help"),
 }
 """Group -> options of the default command."""
