@@ -61,7 +61,7 @@ def status_table(found: Sequence[VideoStatus], *, quiet: bool = False) -> str:
     if damaged and not quiet:
         parts.append("\n  ".join(("Remarks:", *damaged)))
     todo = sum(not one.state.is_done for one in found)
-    summary = f"{todo} need something" if todo else "nothing to do"
+    summary = f"{todo} {'needs' if todo == 1 else 'need'} attention" if todo else "all done"
     return "\n\n".join([*parts, *([] if quiet else [f"{counted(len(found), 'video')}: {summary}."])])
 
 

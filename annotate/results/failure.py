@@ -74,7 +74,7 @@ class Failure:
         return format_error(self.problem, self.remedy)
 
     def is_of(self, video: PathOrUrl, stat: FileStat | None = None) -> bool:
-        """Return whether the video is still the file that failed, whatever its name is now.
+        """Return whether the video is still the file that failed; it may have another name.
 
         Raises:
             OSError: the video cannot be read.
