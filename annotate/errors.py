@@ -117,10 +117,9 @@ class MediaError(AnnotateError):
     is_lasting = False
 
     def passing(self: _AnyError) -> _AnyError:
-        """Return a copy of the error, which another attempt may not meet."""
-        other = copy.copy(self)
-        other.is_lasting = False  # type: ignore[attr-defined]
-        return other
+        """Return the error, as one that another attempt may not meet."""
+        self.is_lasting = False  # type: ignore[attr-defined]
+        return self
 
 
 class UnreadableError(MediaError):

@@ -17,7 +17,7 @@ from annotate.archive.status import State, statuses
 from annotate.batch.job import Outcome, Status
 from annotate.batch.plan import Action
 from annotate.batch.run import Plan, plan_archive
-from annotate.errors import AnnotateError, DecodingError, FFmpegError, NotAVideoError, OutputError, UnreadableError
+from annotate.errors import DecodingError, FFmpegError, NotAVideoError, OutputError, UnreadableError
 from annotate.media import probe
 from annotate.media.ffmpeg import stalled_error
 from annotate.results.failure import Failure, parse_failure, read_failure
@@ -187,12 +187,8 @@ def test_a_video_that_grows_meanwhile_is_not_recorded(tmp_path: Path, monkeypatc
     assert os.listdir(tmp_path) == ["a.mp4"]
 
 
-@pytest.mark.parametrize(
-    ("script", "is_lasting"), [("kill -9 $$", False), ("echo 'a.mp4: Input/output error' >&2; exit 1", False)]
-)
-def test_an_ffmpeg_that_is_killed_or_cannot_read_is_not_the_fault_of_the_file(
-    tmp_path: Path, script: str, is_lasting: bool
-) -> None:
+@pytest.mark.parametrize("script", ["kill -9 $$", "echo 'a.mp4: Input/output error' >&2; exit 1"])
+def test_an_ffmpeg_that_is_killed_or_cannot_read_is_not_the_fault_of_the_file(tmp_path: Path, script: str) -> None:
     program = tmp_path / "ffmpeg"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
@@ -204,9 +200,3 @@ def test_an_ffmpeg_that_is_killed_or_cannot_read_is_not_the_fault_of_the_file(
     with pytest.raises(NotAVideoError) as caught:
         probe.probe(video)
     assert caught.value.is_lasting
-
-
-def test_errors_keep_what_they_say_when_they_may_pass() -> None:
-    error = NotAVideoError("not a video", "copy it again", path="a.mp4")
-    assert isinstance(error.passing(), AnnotateError)
-    assert (str(error.passing()), error.passing().is_lasting, error.is_lasting) == (str(error), False, True)

@@ -22,6 +22,8 @@ from annotate.archive.status import statuses as statuses_of
 from annotate.batch.forget import forget_archive
 from annotate.batch.job import Outcome, Status
 from annotate.batch.persons import edit_persons, number_persons, show_persons
+from annotate.batch.run import Plan
+from annotate.batch.watch import Watch, WatchOptions
 from annotate.persons.descriptor import DIMENSIONS
 from annotate.persons.storage import format_descriptors
 from annotate.persons.tracks import TrackVectors
@@ -103,6 +105,17 @@ def test_a_failure_names_the_object_and_not_the_download(filled: Bucket, scratch
     assert os.listdir(scratch) == []
     written = ["films/1998/empty.mp4", "films/face.mp4", "films/text.emotions.failed.json", "films/text.mp4"]
     assert filled.keys == written
+
+
+def test_arriving_objects_are_watched(filled: Bucket, face_clip: Path) -> None:
+    now_s = 0.0
+    watch = Watch(lambda: scan([parse_path(f"{filled.url}/films")]), Plan(), WatchOptions(), lambda: now_s)
+    assert (watch.look().waiting, watch.look().ready) == (3, [])
+    filled.put("films/new.mp4", face_clip)
+    now_s = WatchOptions.settle_s
+    look = watch.look()
+    assert [item.video.name for item in look.ready] == ["empty.mp4", "face.mp4", "text.mp4"]
+    assert look.waiting == 1
 
 
 def test_a_second_run_downloads_nothing_and_sends_few_requests(filled: Bucket) -> None:
