@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from annotate.analytics.speech.dialogue_text import dialogue_subtitles
     from annotate.analytics.speech.join_archive import join
     from annotate.analytics.summary import summarize
-    from annotate.api import annotate_video, iterate_annotations
+    from annotate.api import annotate_video, iterate_annotations, status
     from annotate.errors import (
         AnnotateError,
         CodingError,
@@ -77,6 +77,7 @@ __all__ = [
     "find_moments",
     "iterate_annotations",
     "join",
+    "status",
     "summarize",
 ]
 
@@ -95,6 +96,7 @@ _MODULES = {
     "find_moments": "annotate.analytics.moments",
     "iterate_annotations": "annotate.api",
     "join": "annotate.analytics.speech.join_archive",
+    "status": "annotate.api",
     "summarize": "annotate.analytics.summary",
 }
 """Modules of the public names, imported on first use: pandas, dlib and onnxruntime take most of a second."""

@@ -1,10 +1,10 @@
-"""The Python API: annotate one video."""
+"""The Python API: annotate one video, and tell the state of an archive."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -13,9 +13,12 @@ from annotate.analysis.annotation import Annotation
 from annotate.analysis.parallel import analyze
 from annotate.analysis.pipeline import Analysis
 from annotate.analysis.tools import Tools
+from annotate.archive.scan import scan
+from annotate.archive.status import statuses
 from annotate.results.baseline import add_baseline, check_baseline
 from annotate.results.table import to_table
 from annotate.settings import ALL_FRAMES, Limits, Settings, available_cores
+from annotate.storage.base import parse_path
 
 
 def annotate_video(
@@ -52,3 +55,21 @@ def iterate_annotations(
     """
     analysis = Analysis.open(Path(path), settings, limits=Limits(threads=1), tools=tools)
     return iter(analysis) if analysis.settings.decode == ALL_FRAMES else iter(analyze(analysis))
+
+
+def status(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], output_dir: str | os.PathLike[str] | None = None
+) -> pd.DataFrame:
+    """Return the state of every video below one or more files or directories; decode nothing.
+
+    The columns are those of ``annotate status --json``: ``path``, ``state`` (``annotated``, ``no_faces``, ``older``,
+    ``stale``, ``failed`` or ``missing``), ``reason``, ``version`` and ``time``. ``output_dir`` is the folder of the outputs
+    if they are not beside the videos.
+
+    Raises:
+        SettingsError: an address in object storage is invalid.
+    """
+    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    target = None if output_dir is None else parse_path(os.fspath(output_dir))
+    found = statuses(scan([parse_path(os.fspath(path)) for path in given], output_dir=target).ordered())
+    return pd.DataFrame([one.to_json() for one in found], columns=["path", "state", "reason", "version", "time"])

@@ -110,7 +110,18 @@ class ClusterError(AnnotateError):
 
 
 class MediaError(AnnotateError):
-    """A video cannot be used; other videos are not affected."""
+    """A video cannot be used; other videos are not affected.
+
+    ``is_lasting`` tells whether the file itself is at fault, so that another attempt would fail too; not if its disk, the
+    machine or a limit in time may be.
+    """
+
+    is_lasting = False
+
+    def passing(self: _AnyError) -> _AnyError:
+        """Return the error, as one that another attempt may not meet."""
+        self.is_lasting = False  # type: ignore[attr-defined]
+        return self
 
 
 class UnreadableError(MediaError):
@@ -120,17 +131,25 @@ class UnreadableError(MediaError):
 class NotAVideoError(MediaError):
     """The file is not a video, or too damaged to be opened."""
 
+    is_lasting = True
+
 
 class NoVideoStreamError(MediaError):
     """The file has no video stream."""
+
+    is_lasting = True
 
 
 class TooLargeError(MediaError):
     """The frame size or the number of streams exceeds a limit."""
 
+    is_lasting = True
+
 
 class DecodingError(MediaError):
     """The file can be opened, but no frame could be decoded, or the decoder hung."""
+
+    is_lasting = True
 
 
 class OutputError(AnnotateError):

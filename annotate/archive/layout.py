@@ -23,11 +23,12 @@ REPORT_ENDING, META_ENDING = f"{OUTPUT_MARK}.csv", SIDECAR_ENDING
 BOXES_ENDING = f"{OUTPUT_MARK}.boxes.csv"
 CORRECTIONS_ENDING = f"{OUTPUT_MARK}.corrections.csv"
 DESCRIPTORS_ENDING = f"{OUTPUT_MARK}.descriptors.npz"
+FAILURE_ENDING = f"{OUTPUT_MARK}.failed.json"
 
 ARCHIVE_PERSONS = f"archive{PERSONS_ENDING}"
 """Name of the file with the persons of an archive, in its root."""
 
-_PARTS = r"(\.(meta|(boxes|soft|dialogue)(\.[a-z]{2,3})?|blurred|labels|persons|corrections|descriptors|[a-z]{2,3}))?"
+_PARTS = r"(\.(meta|(boxes|soft|dialogue)(\.[a-z]{2,3})?|blurred|labels|persons|corrections|descriptors|failed|[a-z]{2,3}))?"
 _OUTPUT_NAME = re.compile(re.escape(OUTPUT_MARK) + _PARTS + r"\.[^.]+$")
 
 _KEPT_NAME = re.compile(r"\.bak-\d+$")
@@ -49,6 +50,8 @@ class OutputOptions:
     formats: tuple[str, ...] = DEFAULT_FORMATS
     language: str = "en"
     force: bool = False
+    retry_failed: bool = False
+    """Whether videos are tried again that failed before, although nothing has changed."""
     is_corrected: bool = True
     """Whether corrections by people are applied to tables."""
 
@@ -88,6 +91,11 @@ class Outputs:
     def descriptors(self) -> PathOrUrl:
         """The descriptors of its face tracks."""
         return self._named(DESCRIPTORS_ENDING)
+
+    @property
+    def failure(self) -> PathOrUrl:
+        """The record of a failure to annotate the video."""
+        return self._named(FAILURE_ENDING)
 
     def track(self, format_name: str, language: str) -> PathOrUrl:
         """Return the path of an output in a format derived from the table."""

@@ -26,17 +26,18 @@ from annotate.batch.write import (
     write_sidecar,
     write_tracks,
 )
-from annotate.errors import StorageError, UnreadableError, read_error
+from annotate.errors import DecodingError, MediaError, OutputError, StorageError, UnreadableError, read_error
 from annotate.media.probe import probe
 from annotate.persons.descriptor import Describer
 from annotate.persons.tracks import TrackVectors, number_persons
 from annotate.results.baseline import add_baseline
 from annotate.results.boxes import collect_trajectories, format_boxes, parse_boxes
+from annotate.results.failure import Attempt, Failure
 from annotate.results.intervals import dominant_emotion
 from annotate.results.meta import Meta, Source, describe_source, result_settings
 from annotate.results.report import Report
 from annotate.results.table import PERSON, to_table
-from annotate.settings import Settings
+from annotate.settings import NO_HWACCEL, Settings
 from annotate.storage.base import Lock, storage_for
 from annotate.version import ANALYSIS_VERSION, VERSION
 
@@ -82,7 +83,7 @@ def annotate_or_split(job: AnnotateJob, context: WorkContext) -> Outcome | Chunk
     with _locked(job) as lock:
         if lock is None:
             return Outcome.locked(job.path)
-        plan = _plan_chunks(job, context) if storage_for(job.path).is_local else None
+        plan = _plan_chunks(job, context, lock) if storage_for(job.path).is_local else None
         return _annotate_locked(job, context, lock) if plan is None else plan
 
 
@@ -93,7 +94,7 @@ def _annotate_locked(job: AnnotateJob, context: WorkContext, lock: Lock, chunks:
     if decision.action is not Action.ANNOTATE:
         return _convert(job, decision, lock)
     refuse_unknown_files(outputs, options, item.meta)
-    with _local_video(job, context, chunks) as (video, source):
+    with _local_video(job, context, lock, chunks) as (video, source):
         analysis = _open(job, context, video)
         annotations = _analyze(analysis, context, chunks)
         report = _make_report(job, analysis, annotations, source, item.meta)
@@ -109,6 +110,7 @@ def _annotate_locked(job: AnnotateJob, context: WorkContext, lock: Lock, chunks:
     lock.confirm()
     write_sidecar(meta, outputs, lock)
     writer.delete_outdated(meta)
+    storage_for(outputs.failure).delete(outputs.failure)
     remark = remark_on_problems(outputs.csv, corrected.problems)
     remarks = "; ".join(filter(None, (meta.damage.statement(), *writer.kept, remark)))
     status = Status.ANNOTATED if meta.faces else Status.NO_FACES
@@ -125,13 +127,13 @@ def _annotate_locked(job: AnnotateJob, context: WorkContext, lock: Lock, chunks:
     )
 
 
-def _plan_chunks(job: AnnotateJob, context: WorkContext) -> ChunkPlan | None:
+def _plan_chunks(job: AnnotateJob, context: WorkContext, lock: Lock) -> ChunkPlan | None:
     """Return how to split a local video; None if it is short, or need not be analyzed."""
     item = job.item.reread()
     if job.decide(item).action is not Action.ANNOTATE:
         return None
     refuse_unknown_files(job.outputs, job.options, item.meta)
-    with _local_video(job, context) as (video, source):
+    with _local_video(job, context, lock) as (video, source):
         probed = probe(video, job.limits.max_pixels, ffmpeg=context.tools.ffmpeg)
     count = count_chunks(probed, job.settings)
     return ChunkPlan(count, source, probed.duration_s) if 1 < count <= MAX_CHUNKS else None
@@ -146,7 +148,8 @@ def _locked(job: AnnotateJob) -> Iterator[Lock | None]:
     """
     outputs, storage = job.outputs, storage_for(job.outputs.base)
     if not job.from_report:
-        storage_for(job.path).check_readable(job.path)
+        with _leave_to_job():
+            storage_for(job.path).check_readable(job.path)
         storage.ensure_dir(outputs.meta.parent)
     storage.check_writable(outputs.meta)
     with storage.lock(outputs.base) as lock:
@@ -158,8 +161,20 @@ def _locked(job: AnnotateJob) -> Iterator[Lock | None]:
             raise read_error(job.path, error) from error
 
 
+@contextlib.contextmanager
+def _leave_to_job() -> Iterator[None]:
+    """Ignore an error of the file itself: the job meets it again, when it holds the lock and can record it."""
+    try:
+        yield
+    except UnreadableError as error:
+        if not error.is_lasting:
+            raise
+
+
 def _convert(job: AnnotateJob, decision: Decision, lock: Lock) -> Outcome:
-    """Convert the report to the missing formats, and those with a former name of the video, if any."""
+    """Convert the report to the missing formats, and those with a former name of the video, if any; or fail as before."""
+    if decision.failure is not None:
+        return Outcome.remembered(job.path, decision.failure)
     meta = decision.meta
     assert meta is not None
     if decision.action is Action.SKIP:
@@ -176,9 +191,11 @@ def _convert(job: AnnotateJob, decision: Decision, lock: Lock) -> Outcome:
 
 @contextlib.contextmanager
 def _local_video(
-    job: AnnotateJob, context: WorkContext, chunks: AnalyzedChunks | None = None
+    job: AnnotateJob, context: WorkContext, lock: Lock, chunks: AnalyzedChunks | None = None
 ) -> Iterator[tuple[Path, Source]]:
     """Yield a local file with the video, and its state; check on exit that the video is unchanged.
+
+    If the video itself is why the block fails, that is recorded.
 
     Raises:
         UnreadableError: the video cannot be read, or was changed meanwhile.
@@ -189,13 +206,30 @@ def _local_video(
         context.progress(0.0, None)
     before = storage.stat(job.path)
     with storage.local_copy(job.path, job.scratch) as video:
-        storage_for(video).check_readable(video)
-        source = describe_source(job.path, before, video) if chunks is None else chunks.plan.source
-        yield video, source
+        try:
+            storage_for(video).check_readable(video)
+            source = describe_source(job.path, before, video) if chunks is None else chunks.plan.source
+            yield video, source
+        except MediaError as error:
+            if storage.stat(job.path) == before:
+                _record(error, job, describe_source(job.path, before, video), lock)
+            raise
         after = storage.stat(job.path)
         if after.version != before.version or describe_source(job.path, after, video) != source:
             remedy = "annotate it again when it is complete"
             raise UnreadableError("changed while it was read", remedy, path=job.path)
+
+
+def _record(error: MediaError, job: AnnotateJob, source: Source, lock: Lock) -> None:
+    """Record that a video failed, unless something else may be at fault; that it cannot be recorded is no error."""
+    is_of_hardware = isinstance(error, DecodingError) and job.limits.hwaccel != NO_HWACCEL
+    if not error.is_lasting or is_of_hardware:
+        return
+    attempt = Attempt.of(job.settings, job.model_hash, job.limits)
+    path, text = job.outputs.failure, Failure.of(error, job.path, source, attempt).to_json()
+    with contextlib.suppress(OutputError, OSError):
+        lock.confirm()
+        storage_for(path).write_atomic(path, text, lock.scratch)
 
 
 def _open(job: AnnotateJob, context: WorkContext, video: Path) -> Analysis:

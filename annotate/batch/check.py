@@ -6,9 +6,11 @@ import enum
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from annotate.archive.layout import ARCHIVE_PERSONS, META_ENDING, REPORT_ENDING, is_output, outputs_of_report
+from annotate.archive.layout import ARCHIVE_PERSONS, FAILURE_ENDING, META_ENDING, REPORT_ENDING, is_output, outputs_of_report
 from annotate.archive.scan import ArchiveItem, Scan
+from annotate.archive.status import current_failure
 from annotate.errors import ReportError, read_error
+from annotate.results.failure import parse_failure
 from annotate.results.meta import Meta, hash_file, is_unchanged, json_safe_name, read_meta
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
@@ -18,6 +20,7 @@ class FindingKind(enum.Enum):
     """Kinds of findings; the values are printed by `annotate check`."""
 
     MISSING = "missing"
+    FAILED = "failed"
     STALE = "stale"
     UNKNOWN = "unknown"
     DAMAGED = "damaged"
@@ -76,13 +79,14 @@ class _Check:
     def video(self, item: ArchiveItem) -> Iterator[Finding]:
         """Yield problems with the outputs of one video."""
         video, outputs, meta = item.video, item.outputs, item.meta
+        self._accounted.add(outputs.failure)
         if meta is None:
             entries = self._entries(outputs.meta.parent)
             self._accounted.update(path for path in entries.values() if path.name.startswith(outputs.prefix))
             if outputs.meta in self._accounted:
                 yield Finding(outputs.meta, FindingKind.DAMAGED, "not a valid sidecar; annotate the video again")
             else:
-                yield Finding(video, FindingKind.MISSING, "not annotated yet")
+                yield next(_failed(item), Finding(video, FindingKind.MISSING, "not annotated yet"))
             return
         ours, findings = self._compare(outputs.meta, meta)
         try:
@@ -92,8 +96,10 @@ class _Check:
             return
         if changed:
             yield Finding(outputs.meta, FindingKind.STALE, f"{video.name} has changed since it was annotated", ours)
+            yield from _failed(item)
         elif meta.is_older or meta.is_later:
             yield Finding(outputs.meta, FindingKind.STALE, "made by another analysis version", ours)
+            yield from _failed(item)
         else:
             yield from findings
 
@@ -113,6 +119,8 @@ class _Check:
             if path.name == ARCHIVE_PERSONS:
                 self._accounted.add(path)
                 yield from _check_persons(path)
+            elif path.name.endswith(FAILURE_ENDING) and _is_failure(path):
+                yield Finding(path, FindingKind.STALE, "the video that failed is gone, or has other outputs", (path,))
             elif path not in self._accounted:
                 yield Finding(path, FindingKind.UNKNOWN, "named like an output, but not listed in any sidecar")
         for path in storage_for(folder).find_abandoned(folder):
@@ -194,6 +202,30 @@ class _Check:
             except OSError as error:
                 findings.append(_unreadable(path, error))
         return intact, findings
+
+
+def _failed(item: ArchiveItem) -> Iterator[Finding]:
+    """Yield that a video could not be annotated, if that is recorded and it has not changed since."""
+    try:
+        failure = current_failure(item)
+    except OSError as error:
+        yield _unreadable(item.video, error)
+        return
+    if failure is not None:
+        yield Finding(item.video, FindingKind.FAILED, failure.reason)
+
+
+def _is_failure(path: PathOrUrl) -> bool:
+    """Return whether a file is a failure record, byte for byte as annotate wrote it."""
+    storage = storage_for(path)
+    if storage.is_link(path) or not storage.is_file(path):
+        return False
+    try:
+        content = storage.read(path)
+    except OSError:
+        return False
+    failure = parse_failure(content)
+    return failure is not None and failure.to_json().encode() == content
 
 
 def _check_persons(path: PathOrUrl) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from annotate.archive.scan import ArchiveItem
 from annotate.batch.plan import Decision, decide, decide_conversion
 from annotate.errors import AnnotateError, format_error
 from annotate.results.damage import Damage
+from annotate.results.failure import Failure
 from annotate.results.meta import Meta
 from annotate.settings import ONE_CORE, Limits, Settings
 from annotate.storage.base import require_local
@@ -93,6 +94,13 @@ class Outcome:
     def skipped(cls, path: PathOrUrl, meta: Meta) -> Outcome:
         """Return the outcome of an up-to-date video; length and face tracks are those of its sidecar."""
         return cls(path, Status.UP_TO_DATE, meta.duration_s, meta.faces, problem="; ".join(remarks_on(meta)))
+
+    @classmethod
+    def remembered(cls, path: PathOrUrl, failure: Failure) -> Outcome:
+        """Return the outcome of a video that failed before and is not tried again."""
+        remedy = f"{failure.remedy}; --retry-failed tries again" if failure.remedy else "--retry-failed tries again"
+        problem = f"failed before, {failure.when}: {failure.problem}"
+        return cls(path, Status.FAILED, problem=problem, remedy=remedy)
 
     @classmethod
     def locked(cls, path: PathOrUrl) -> Outcome:
@@ -210,7 +218,7 @@ class AnnotateJob(ItemJob):
         item = self.item if item is None else item
         if self.from_report:
             return decide_conversion(item, self.options)
-        return decide(item, self.options, self.settings, self.model_hash)
+        return decide(item, self.options, self.settings, self.model_hash, self.limits)
 
 
 def run_task(task: Task[AnyJob], job: AnyJob, context: WorkContext) -> Outcome:

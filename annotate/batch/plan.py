@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from annotate.archive.layout import OutputOptions, Outputs
 from annotate.archive.scan import ArchiveItem
 from annotate.archive.validity import current_meta, find_damage, is_missing, misnamed_tracks
+from annotate.results.failure import Attempt, Failure, read_failure
 from annotate.results.meta import Meta, is_unchanged, json_safe_name, result_settings
-from annotate.settings import Settings
+from annotate.settings import ONE_CORE, Limits, Settings
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl
 
@@ -20,27 +21,46 @@ class Action(enum.Enum):
     SKIP = "skip"
     CONVERT = "write formats"
     ANNOTATE = "annotate"
+    FAIL = "fail"
 
 
 @dataclass(frozen=True)
 class Decision:
     """The action that a video needs, and the reason.
 
-    ``meta`` is the current sidecar, None if the video must be annotated; ``missing`` are the formats to add.
+    ``meta`` is the current sidecar, None if the video must be annotated; ``missing`` are the formats to add. ``failure`` is
+    the record of an earlier attempt, if the action is to fail as it did.
     """
 
     action: Action
     reason: str
     meta: Meta | None = None
     missing: tuple[str, ...] = ()
+    failure: Failure | None = None
 
 
-def decide(item: ArchiveItem, options: OutputOptions, settings: Settings, model_hash: str) -> Decision:
+def decide(
+    item: ArchiveItem, options: OutputOptions, settings: Settings, model_hash: str, limits: Limits = ONE_CORE
+) -> Decision:
     """Return the action that a video needs to be up to date.
+
+    A video that failed is not tried again until the file, the version or an option changes, unless the options say so.
 
     Raises:
         OSError: the video cannot be read.
     """
+    decision = _decide(item, options, settings, model_hash)
+    if decision.action is not Action.ANNOTATE or options.force or options.retry_failed:
+        return decision
+    failure = read_failure(item.outputs.failure)
+    if failure is None or failure.attempt != Attempt.of(settings, model_hash, limits):
+        return decision
+    if not failure.is_of(item.video, item.stat):
+        return decision
+    return Decision(Action.FAIL, f"{failure.reason} Failed {failure.when}; --retry-failed tries again.", failure=failure)
+
+
+def _decide(item: ArchiveItem, options: OutputOptions, settings: Settings, model_hash: str) -> Decision:
     meta, outputs = item.meta, item.outputs
     if meta is None:
         return Decision(Action.ANNOTATE, "not annotated yet")

@@ -253,11 +253,16 @@ def _size_bytes(job: Job) -> int:
 
 
 def _finished(job: AnnotateJob) -> Outcome | None:
-    """Return the outcome of an up-to-date video; None if it needs work, or cannot be read, which its job will report."""
+    """Return the outcome of a video that is up to date or failed before; None if it needs work, or cannot be read.
+
+    The job of a video that cannot be read reports that.
+    """
     try:
         decision = job.decide()
     except OSError:
         return None
+    if decision.failure is not None:
+        return Outcome.remembered(job.path, decision.failure)
     if decision.action is not Action.SKIP or decision.meta is None:
         return None
     return Outcome.skipped(job.path, decision.meta)

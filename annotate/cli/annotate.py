@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +12,9 @@ import click
 
 from annotate.archive.discover import Selection
 from annotate.archive.layout import OutputOptions
-from annotate.archive.scan import scan
+from annotate.archive.scan import ArchiveItem, scan
 from annotate.batch.job import Outcome
+from annotate.batch.watch import Watch, WatchOptions
 from annotate.cli import console
 from annotate.cli.batch_command import RunOptions, collect_run, decoding_limits, log_option, output_options, show_run
 from annotate.cli.last_run import remember_speed
@@ -28,15 +29,18 @@ from annotate.cli.options import (
     selection_options,
     verbosity,
 )
+from annotate.cli.watching import check_combination, watch_archive, watch_options
 from annotate.media.hwaccel import choose_hwaccel
 from annotate.results.formats.registry import DEFAULT_FORMATS, FORMATS
 from annotate.settings import CPU, NO_HWACCEL, Limits, Settings
-from annotate.storage.values import PathOrUrl
+from annotate.storage.values import PathOrUrl, SkippedPath
 
 if TYPE_CHECKING:
     from annotate.batch.executor import Executor, RunProgress
 
 DEFAULT_COMMAND = "(annotate)"
+
+Entries = Iterable[ArchiveItem | SkippedPath]
 
 
 class _DefaultContext(click.Context):
@@ -69,11 +73,20 @@ class Workplace:
     cluster: str | None
 
 
+@dataclass(frozen=True)
+class Mode:
+    """How the command runs: as a preview, again and again (``watch``), or once."""
+
+    dry_run: bool
+    watch: WatchOptions | None
+
+
 @click.command(DEFAULT_COMMAND, cls=_DefaultCommand, hidden=True)
 @handle_errors
 @selection_options()
 @output_options(
     force_help="Annotate finished videos again.",
+    can_retry=True,
     default=",".join(DEFAULT_FORMATS),
     show_default=True,
     help=f"Formats to write: {', '.join(FORMATS)}; csv is always written.",
@@ -82,6 +95,7 @@ class Workplace:
 @jobs_option()
 @output_dir_option("Write outputs below DIR, in folders like the archive's, not beside the videos.", is_short=True)
 @click.option("--dry-run", is_flag=True, help="Preview only: list what would be done; write nothing.")
+@watch_options()
 @log_option
 @click.option(
     "--scratch",
@@ -94,27 +108,30 @@ class Workplace:
 @verbosity
 @collect_run
 @collect("workplace", Workplace, "scratch", "cluster")
+@collect("mode", Mode, "dry_run", "watch")
 def annotate_command(
     paths: Sequence[PathOrUrl],
     selection: Selection,
     options: OutputOptions,
     settings: Settings,
     output_dir: PathOrUrl | None,
-    dry_run: bool,
+    mode: Mode,
     run: RunOptions,
     limits: Limits,
     workplace: Workplace,
 ) -> int:
     """Annotate every video below each PATH."""
+    if mode.watch is not None:
+        check_combination(force=options.force, dry_run=mode.dry_run)
     items = scan(paths, selection, output_dir)
-    if not items:
+    if not items and mode.watch is None:
         say_none_found(paths, selection, quiet=run.quiet)
         return 0
-    if dry_run:
+    if mode.dry_run:
         from annotate.batch.run import Plan
         from annotate.cli.dry_run import print_plan
 
-        print_plan(items, Plan(settings, options), quiet=run.quiet)
+        print_plan(items, Plan(settings, options, Limits(max_pixels=limits.max_pixels)), quiet=run.quiet)
         return 0
     usable = replace(limits, hwaccel=choose_hwaccel(limits.hwaccel))
     make_executor = None
@@ -124,12 +141,22 @@ def annotate_command(
     elif usable.hwaccel == NO_HWACCEL != limits.hwaccel:
         console.say(f"--hwaccel {limits.hwaccel}: no such device on this machine. Decoding in software.")
 
-    def start(executor: Executor) -> Generator[Outcome, None, None]:
-        from annotate.batch.run import Plan, annotate_archive  # slow to import; a first worker starts meanwhile
+    def annotate(entries: Entries, sizes_bytes: Mapping[PathOrUrl, int], *, has_table: bool = True) -> int:
+        def start(executor: Executor) -> Generator[Outcome, None, None]:
+            from annotate.batch.run import Plan, annotate_archive  # slow to import; a first worker starts meanwhile
 
-        return annotate_archive(items, Plan(settings, options, usable, workplace.scratch), executor)
+            return annotate_archive(entries, Plan(settings, options, usable, workplace.scratch), executor)
 
-    return show_run(items.sizes_bytes(), start, run, make_executor, None if workplace.cluster else remember_speed)
+        on_end = None if workplace.cluster else remember_speed
+        return show_run(sizes_bytes, start, replace(run, has_table=has_table), make_executor, on_end)
+
+    if mode.watch is None:
+        return annotate(items, items.sizes_bytes())
+    from annotate.batch.run import Plan
+
+    plan = Plan(settings, options, usable, workplace.scratch)
+    watch = Watch(lambda: scan(paths, selection, output_dir), plan, mode.watch)
+    return watch_archive(paths, watch, annotate, quiet=run.quiet)
 
 
 @dataclass(frozen=True)

@@ -48,11 +48,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Options of a run: videos processed at once, log file, and whether to print failures only."""
+    """Options of a run: videos processed at once, log file, whether to print failures only, and the table at the end."""
 
     jobs: int | None
     log: Path | None
     quiet: bool
+    has_table: bool = True
 
 
 def _check_log(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
@@ -84,14 +85,19 @@ def run_options(default_jobs: str = "one per core") -> Decorator:
     return stacked(jobs_option(default_jobs), log_option, collect_run)
 
 
-def output_options(*, force_help: str = "", has_corrections: bool = False, **formats: Any) -> Decorator:
+def output_options(
+    *, force_help: str = "", can_retry: bool = False, has_corrections: bool = False, **formats: Any
+) -> Decorator:
     """Declare the options of ``options``; ``--force`` only if it has a help text."""
     force = [click.option("--force", is_flag=True, help=force_help)] if force_help else []
+    retry = [click.option("--retry-failed", is_flag=True, help="Try again what failed before, though unchanged.")]
+    retry = retry if can_retry else []
     corrections = [corrections_option] if has_corrections else []
     return stacked(
         click.option("--format", "formats", metavar="LIST", type=FormatListType(), **formats),
         language_option,
         *force,
+        *retry,
         *corrections,
         collect(
             "options",
@@ -99,6 +105,7 @@ def output_options(*, force_help: str = "", has_corrections: bool = False, **for
             "formats",
             "language",
             *(["force"] if force else []),
+            *(["retry_failed"] if retry else []),
             *(["is_corrected"] if corrections else []),
         ),
     )
@@ -185,7 +192,7 @@ def show_run(
     outcomes: list[Outcome] = []
     exit_status, log_failed = 0, False
     try:
-        _interrupt_on_sigterm()
+        interrupt_on_sigterm()
         executor = (
             make_executor(display.advance) if make_executor else _processes(run.jobs, len(sizes_bytes), display.advance)
         )
@@ -205,7 +212,7 @@ def show_run(
         exit_status = status_of(interruption)
     finally:
         display.close()
-    if not run.quiet:
+    if not run.quiet and run.has_table:
         order = {path: number for number, path in enumerate(sizes_bytes)}
         in_order = sorted(outcomes, key=lambda outcome: order[outcome.path])
         console.show(console.closing_table(in_order, terminal_width()))
@@ -247,7 +254,9 @@ def _is_logged(outcome: Outcome, write_log: Callable[[Outcome], None]) -> bool:
     return True
 
 
-def _interrupt_on_sigterm() -> None:
+def interrupt_on_sigterm() -> None:
+    """Let SIGTERM end the program as Ctrl-C does, with its own exit status."""
+
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
         raise Terminated
 

@@ -43,6 +43,7 @@ COMMANDS = {
         "serve": "Start a web server for uploads and an archive",
     },
     "Check": {
+        "status": "Show which videos are annotated, which are not, and why",
         "check": "Verify outputs: missing, stale, unknown or damaged files",
         "config": "Show the defaults in effect and where they come from",
     },
@@ -59,9 +60,10 @@ COMMANDS = {
 
 OPTIONS = {
     "Which videos": ("include", "exclude", "follow-links"),
-    "What is written": ("format", "lang", "output-dir", "force", "dry-run", "log"),
+    "What is written": ("format", "lang", "output-dir", "force", "retry-failed", "dry-run", "log"),
     "Analysis": ("detector", "min-face", "model", "baseline", "decode", "persons"),
     "Resources": ("jobs", "scratch", "cluster", "hwaccel", "provider", "stall-timeout", "max-pixels"),
+    "Watching": ("watch", "settle", "poll"),
     "General": ("config", "quiet", "verbose", "version", "help"),
 }
 """Group -> options of the default command."""

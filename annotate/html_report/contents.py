@@ -16,6 +16,7 @@ from annotate.analytics.trial_baseline import check_baseline_trial, needs_probab
 from annotate.analytics.trials import GROUPS
 from annotate.archive.find_reports import check_videos_folder, find_reports
 from annotate.archive.scan import ArchiveItem, scan
+from annotate.archive.status import State, status_of
 from annotate.archive.stored_report import ANNOTATE_AGAIN
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath, sort_key
@@ -32,6 +33,9 @@ DAMAGED_KIND = "damaged"
 
 NO_TABLE_KIND = "no table"
 """Kind of problem of videos without a report."""
+
+FAILED_KIND = "failed"
+"""Kind of problem of videos without a report that could not be annotated, with the reason that was recorded."""
 
 BINS = 20
 """Number of bins of the confidence histogram, from 0 to 1."""
@@ -142,8 +146,8 @@ def collect(
                 trial_tally.add(restricted)
     if videos is not None:
         reports = {number: _with_video_in(report, given[0], videos) for number, report in reports.items()}
-    missing = _find_missing(given, videos, ordered, skipped)
-    shown = [*(report.video_path for report in reports.values()), *(entry.path for entry in (*skipped, *missing))]
+    missing, failed = _find_missing(given, videos, ordered, skipped)
+    shown = [*(report.video_path for report in reports.values()), *(entry.path for entry in (*skipped, *missing, *failed))]
     root = _common_folder(shown or given)
     return Contents(
         reports=[reports[number] for number in sorted(reports)],
@@ -152,7 +156,7 @@ def collect(
         confidence=confidence.table(),
         skipped=skipped,
         skipped_problems=_problems(skipped, SKIPPED_KIND, root),
-        missing=_problems(missing, NO_TABLE_KIND, root),
+        missing=_problems(missing, NO_TABLE_KIND, root) + _problems(failed, FAILED_KIND, root),
         empty=found.empty,
         root=root,
         trials={by: summary for by, tally in by_trial.items() if _has_names(summary := tally.summary(), by)},
@@ -210,19 +214,30 @@ def _find_missing(
     videos: PathOrUrl | None,
     reports: Iterable[PathOrUrl],
     listed: Iterable[SkippedPath],
-) -> list[SkippedPath]:
-    """Return videos without a report and paths skipped in the search for them, without those in ``listed``."""
+) -> tuple[list[SkippedPath], list[SkippedPath]]:
+    """Return videos without a report and paths skipped in the search for them, without those in ``listed``.
+
+    The videos that failed when they were annotated are apart.
+    """
     known = {storage_for(path).canonical(path) for path in reports}
     listed_paths = {storage_for(entry.path).absolute(entry.path) for entry in listed}
-    missing = []
+    missing, failed = list[SkippedPath](), list[SkippedPath]()
     for entry in scan(paths) if videos is None else scan([videos], output_dir=paths[0]):
         if not isinstance(entry, ArchiveItem):
             missing.append(entry)
         elif storage_for(entry.outputs.csv).canonical(entry.outputs.csv) not in known:
+            status = status_of(entry)
+            if status.state is State.FAILED:
+                failed.append(SkippedPath(entry.video, status.reason))
+                continue
             was_annotated = storage_for(entry.outputs.meta).exists(entry.outputs.meta)
             problem, remedy = ("its table was deleted", ANNOTATE_AGAIN) if was_annotated else ("not annotated yet", "")
             missing.append(SkippedPath(entry.video, problem, remedy))
-    return [entry for entry in missing if storage_for(entry.path).absolute(entry.path) not in listed_paths]
+    missing, failed = (
+        [entry for entry in entries if storage_for(entry.path).absolute(entry.path) not in listed_paths]
+        for entries in (missing, failed)
+    )
+    return missing, failed
 
 
 def _problems(skipped: Iterable[SkippedPath], kind: str, root: PathOrUrl) -> list[Problem]:

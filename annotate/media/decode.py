@@ -21,6 +21,7 @@ from annotate.media.ffmpeg import (
     LOG_LEVEL,
     build_command,
     ffmpeg_process,
+    is_passing,
     memory_options,
     restricted_input,
 )
@@ -190,7 +191,8 @@ def decode(
             break
     cause = next(iter(report.warnings), f"ffmpeg exited with status {status}" if status else "the video stream has none")
     problem = f"no frame could be decoded ({cause})"
-    raise DecodingError(problem, "check whether the file is damaged or its codec unknown", path=video.display_path)
+    error = DecodingError(problem, "check whether the file is damaged or its codec unknown", path=video.display_path)
+    raise error.passing() if is_passing(status, report.warnings) else error
 
 
 def _decode(

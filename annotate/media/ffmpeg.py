@@ -10,7 +10,7 @@ import select
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,6 +46,15 @@ MAX_STREAMS = 256
 
 MAX_BLOCK_BYTES = 64_000_000
 """Maximum size of one memory allocation of ffmpeg, apart from frames: attachments are read into memory whole."""
+
+_PASSING = re.compile(
+    r"Input/output error|No space left|Cannot allocate memory|Stale file handle|Permission denied|No such file"
+    r"|Transport endpoint|temporarily unavailable|Too many open files|timed out|Host is down|No such device"
+)
+"""Messages of ffmpeg about the machine or the disk, not the file."""
+
+_KILLED = (-9, -15)
+"""Exit statuses of a process that was ended by SIGKILL or SIGTERM."""
 
 _MAX_BYTES_PER_PIXEL = 8
 _INPUT = "file:INPUT"
@@ -238,7 +247,18 @@ def stalled_error(name: object, stall_timeout_s: float, option: str = "--stall-t
     """Return the error of a decoder that hung; the parameters are those of `wait_for_output`."""
     problem = f"the decoder hung and was stopped (no output for {stall_timeout_s:g} s)"
     remedy = "check the file and its disk" + (f", or raise {option}" if option else "")
-    return DecodingError(problem, remedy, path=name)
+    return DecodingError(problem, remedy, path=name).passing()
+
+
+def is_passing(status: int, lines: Iterable[str]) -> bool:
+    """Return whether ffmpeg failed for a reason that may pass: it was killed (out of memory), or the disk is at fault.
+
+    ``status`` is its exit status, ``lines`` are those of its stderr.
+
+    >>> is_passing(1, ["Invalid data found"]), is_passing(-9, []), is_passing(1, ["a.mp4: Input/output error"])
+    (False, True, True)
+    """
+    return status in _KILLED or any(map(_PASSING.search, lines))
 
 
 def write_input(pipe: IO[bytes], content: bytes | memoryview, name: object, stall_timeout_s: float) -> None:

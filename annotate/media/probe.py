@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from annotate.errors import NotAVideoError, NoVideoStreamError, TooLargeError, UnreadableError
+from annotate.errors import MediaError, NotAVideoError, NoVideoStreamError, TooLargeError, UnreadableError
 from annotate.media.cropping import Cropping, read_cropping
 from annotate.media.ffmpeg import (
     MAX_STREAMS,
@@ -17,6 +17,7 @@ from annotate.media.ffmpeg import (
     build_command,
     clean_line,
     find_ffmpeg,
+    is_passing,
     memory_options,
     restricted_input,
     run_command,
@@ -157,16 +158,20 @@ def probe(
     command = build_command(restricted_input(max_pixels=max_pixels).output("pipe:"), path, ffmpeg.path)
     command = [*command[: command.index("-i") + 2], "-hide_banner", "-nostdin", *memory_options()]
     try:
-        text = run_command(command, _TIMEOUT_S).stderr.decode("utf-8", "replace")
+        completed = run_command(command, _TIMEOUT_S)
     except subprocess.TimeoutExpired:
         problem = f"not a readable video (ffmpeg did not finish reading its header in {_TIMEOUT_S} s)"
-        raise NotAVideoError(problem, "convert it to another format", path=display_path) from None
+        raise NotAVideoError(problem, "convert it to another format", path=display_path).passing() from None
+    text = completed.stderr.decode("utf-8", "replace")
     if _TOO_LARGE in text:
         raise _too_large(display_path, max_pixels)
     if _TOO_MANY in text:
         problem = f"the file has more than {MAX_STREAMS} streams"
         raise TooLargeError(problem, "copy the video stream to a new file", path=display_path)
-    video = parse_description(path, text, ffmpeg, display_path)
+    try:
+        video = parse_description(path, text, ffmpeg, display_path)
+    except MediaError as error:
+        raise error.passing() if is_passing(completed.returncode, text.splitlines()) else error from None
     if video.pixels > max_pixels:
         raise _too_large(display_path, max_pixels)
     return video

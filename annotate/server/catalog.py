@@ -45,6 +45,7 @@ class AnnotationState(enum.Enum):
 
     ANNOTATED = "annotated"
     STALE = "stale"
+    FAILED = "failed"
     MISSING = "missing"
 
 
@@ -95,8 +96,8 @@ class Snapshot:
     """Whether the first scan since the start of the server is done."""
 
 
-_FileStats = tuple[FileStat, FileStat | None, FileStat | None, FileStat | None]
-"""Sizes and times of video, sidecar, table and boxes; a decision is valid as long as they do not change."""
+_FileStats = tuple[FileStat, FileStat | None, FileStat | None, FileStat | None, FileStat | None]
+"""Sizes and times of video, sidecar, table, boxes and failure record; a decision is valid as long as they do not change."""
 
 
 class Catalog:
@@ -277,7 +278,7 @@ class Catalog:
     def _with_best_results(self, video: CatalogVideo) -> CatalogVideo:
         """Return a video of the archive with its up-to-date results, else with outdated ones, else without results."""
         candidates = [self._with_state(replace(video, outputs=outputs)) for outputs in self._located[video.path]]
-        for state in (AnnotationState.ANNOTATED, AnnotationState.STALE):
+        for state in (AnnotationState.ANNOTATED, AnnotationState.STALE, AnnotationState.FAILED):
             for candidate in candidates:
                 if candidate.annotation_state is state:
                     return candidate
@@ -288,12 +289,13 @@ class Catalog:
         try:
             stat = video.path.stat()
             source = FileStat(stat.st_size, stat.st_mtime_ns)
-            file_stats = (source, stat_or_none(outputs.meta), stat_or_none(outputs.csv), stat_or_none(outputs.boxes))
+            files = (outputs.meta, outputs.csv, outputs.boxes, outputs.failure)
+            meta, csv, boxes, failure = map(stat_or_none, files)
+            file_stats = (source, meta, csv, boxes, failure)
             decision = self._decide(video, file_stats)
         except OSError as error:
             return replace(video, annotation_state=AnnotationState.MISSING, reason=f"cannot be read ({error.strerror})")
         fingerprint = f"{source.size_bytes}-{source.mtime_ns}"
-        _, meta, csv, _ = file_stats
         corrections = stat_or_none(outputs.corrections)
         video = replace(
             video,
@@ -306,10 +308,13 @@ class Catalog:
         video = replace(video, persons_version=self._persons_version(video))
         if decision.meta is not None:
             return replace(video, annotation_state=AnnotationState.ANNOTATED, damage=decision.meta.damage)
+        sidecar = self._sidecars.get(outputs.meta)
+        reason = decision.reason if decision.failure is None else public_message(decision.failure)
+        if decision.failure is not None and (sidecar is None or not sidecar.is_older):
+            return replace(video, annotation_state=AnnotationState.FAILED, reason=reason, version=0)
         if meta is None:
             return replace(video, annotation_state=AnnotationState.MISSING, version=0)
-        video = replace(video, annotation_state=AnnotationState.STALE, reason=decision.reason)
-        sidecar = self._sidecars.get(outputs.meta)
+        video = replace(video, annotation_state=AnnotationState.STALE, reason=reason)
         if sidecar is None or not sidecar.is_older:
             return video
         return replace(video, is_older=True, damage=sidecar.damage)

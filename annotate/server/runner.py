@@ -236,7 +236,7 @@ class Runner:
         if order.kind is not OrderKind.ANNOTATE:
             return make_derived, self._derived.job(video, order.kind, limits)
         item, settings = ArchiveItem.read(video.path, video.target), self._catalog.settings.analysis
-        return annotate_video, AnnotateJob(item, settings, OutputOptions(), self._model_hash, limits)
+        return annotate_video, AnnotateJob(item, settings, OutputOptions(retry_failed=True), self._model_hash, limits)
 
     def _run_job(self, order: Order, video: CatalogVideo, slot: Slot) -> Outcome:
         """Run the job of an order; the cores are divided equally among the orders that can run at once."""

@@ -63,7 +63,9 @@ def test_as_a_process(folder: Path) -> None:
     assert "Traceback" not in answer.errors
     assert sorted(answer.failed) == [r"videos/b\n.mp4", "videos/c.mp4"]
     assert "\r" not in answer.errors
-    assert names(folder / "videos") == ["a.emotions.csv", "a.emotions.meta.json", "a.mp4", "b\n.mp4", "c.mp4"]
+    assert names(folder / "videos") == [
+        *("a.emotions.csv", "a.emotions.meta.json", "a.mp4", "b\n.emotions.failed.json", "b\n.mp4", "c.mp4")
+    ]
 
 
 def test_as_a_process_with_a_missing_path(folder: Path) -> None:

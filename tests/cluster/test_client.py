@@ -18,7 +18,9 @@ from annotate.archive.scan import ArchiveItem
 from annotate.batch.job import Outcome, Status, WorkContext
 from annotate.batch.run import annotate_task, run_jobs
 from annotate.cluster import jobs, tasks
+from annotate.emotions.classifier import load_classifier
 from annotate.errors import SettingsError
+from annotate.results.failure import Attempt, read_failure
 from annotate.settings import ONE_CORE, Limits, Settings
 from annotate.storage.address import S3Address
 from annotate.storage.base import storage_for
@@ -136,6 +138,11 @@ def test_outputs_equal_those_of_one_process(
     assert (failed.about, failed.host) == (None, os.uname().nodename)
     assert "video (" in failed.problem
     assert failed.message.endswith(f" [on {os.uname().nodename}]")
+    records = [read_failure(folder / "text.emotions.failed.json") for folder in (local, remote)]
+    attempt = Attempt.of(SETTINGS, load_classifier().model_hash, ONE_CORE)
+    assert [record.attempt for record in records if record] == [attempt, attempt]
+    for folder in (local, remote):  # records have the time
+        (folder / "text.emotions.failed.json").unlink()
     assert len(files(local)) == 14
     assert files(remote) == files(local)
     assert {(path, duration_s) for path, _, duration_s in calls} >= {(Path("remote/long.mp4"), 3.72)}

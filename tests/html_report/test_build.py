@@ -24,6 +24,7 @@ from annotate.html_report.build import PageOptions, write_page
 from annotate.results.boxes import BoxTrajectories
 from annotate.results.meta import hash_content, read_meta
 from tests.analytics.samples import CLIP, MOVIE, block, meta_of, report
+from tests.archive.test_status import write_failure
 from tests.html_report.archives import annotated
 
 
@@ -137,6 +138,7 @@ def test_problems_are_listed_with_their_reasons(archive: Path, tmp_path: Path, e
     (archive / "b.mp4").write_bytes(b"another")
     for name in ("fresh.mp4", "none.mp4"):
         shutil.copy(empty_clip, archive / name)
+    write_failure(archive / "fail.mp4")
     shutil.copy(empty_clip, archive / "gone.mp4")
     annotated(archive / "gone.mp4").unlink()
     shutil.copy(empty_clip, archive / "cut.mp4")
@@ -146,20 +148,21 @@ def test_problems_are_listed_with_their_reasons(archive: Path, tmp_path: Path, e
     meta_of(cut).write_text(replace(meta, missing_s=3.25).to_json())
     page = tmp_path / "report.html"
     status, output, errors = run(archive, archive / "none.mp4", "-o", page)
-    assert (status, output.startswith(f"{page}: 3 videos, 7 problems ")) == (1, True)
+    assert (status, output.startswith(f"{page}: 3 videos, 8 problems ")) == (1, True)
     problems = Page(page).tables[3]
     assert [row[:2] for row in problems[1:]] == [
         ["b.mp4", "Outdated"],
         ["cut.mp4", "Damaged"],
+        ["fail.mp4", "Failed"],
         ["fresh.mp4", "No table"],
         ["gone.mp4", "No table"],
         ["half.emotions.csv", "Skipped"],
         ["none.mp4", "Skipped"],
         ["old.emotions.csv", "Skipped"],
     ]
-    words = ("changed", "last 3.2 s", "annotated yet", "deleted", "damaged", "run `annotate ", "version")
+    words = ("changed", "last 3.2 s", "a text file", "annotated yet", "deleted", "damaged", "run `annotate ", "version")
     assert [(row[0], word) for word, row in zip(words, problems[1:], strict=True) if word not in row[2].lower()] == []
-    assert f"`annotate {archive}/none.mp4`" in problems[6][2]
+    assert f"`annotate {archive}/none.mp4`" in problems[7][2]
     assert [line.split(": ")[:2] for line in errors.splitlines()[:3]] == [
         ["skipped", str(archive / name)] for name in ("none.mp4", "half.emotions.csv", "old.emotions.csv")
     ]

@@ -64,8 +64,9 @@ def test_unchanged_videos_are_neither_read_nor_decided_again(
     assert states == {
         "a.mp4": AnnotationState.ANNOTATED,
         "b.mp4": AnnotationState.ANNOTATED,
-        "broken.mp4": AnnotationState.MISSING,
+        "broken.mp4": AnnotationState.FAILED,
     }
+    assert "not a" in by_name(catalog)["broken.mp4"].reason
     assert counts["read"] == 2
     counts.clear()
     assert catalog.scan().videos == catalog.scan().videos

@@ -100,7 +100,9 @@ def check_readable(path: Path) -> None:
     except OSError as error:
         raise read_error(path, error) from None
     if not first:
-        raise UnreadableError("the file is empty", "copy it again from its source", path=path)
+        empty = UnreadableError("the file is empty", "copy it again from its source", path=path)
+        empty.is_lasting = True
+        raise empty
 
 
 def ensure_dir(path: Path) -> None:

@@ -268,7 +268,7 @@ def test_searching_by_words_emotion_and_state(opener: Opener, archive: Path) -> 
     assert found(emotion=emotion) == ["a.mp4"]
     assert found(emotion=emotion, folder="below") == []
     assert found(state="annotated") == ["a.mp4", "b.mp4"]
-    assert found(state="missing", q="broken") == ["broken.mp4"]
+    assert found(state="failed", q="broken") == ["broken.mp4"]
     assert found(state="annotated", limit="1", offset="1") == ["b.mp4"]
 
 
