@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.media.containers import codec_option
-from annotate.media.decode import BLACK, Frame, MediaProgress, clock_output, decode
+from annotate.media.decode import BLACK, Frame, MediaProgress, decode
+from annotate.media.decoding_command import clock_output
 from annotate.media.decoding_report import DecodingReport, collect_warnings
 from annotate.media.encode import (
     PRESET,

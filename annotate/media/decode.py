@@ -10,20 +10,16 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-import ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
 from annotate.errors import DecodingError
 from annotate.media.channels import Channel, block_channel, line_channel
+from annotate.media.decoding_command import Delivery, decoding_command
 from annotate.media.decoding_report import DecodingReport, collect_warnings
 from annotate.media.ffmpeg import (
-    LOG_LEVEL,
-    build_command,
     ffmpeg_process,
     is_passing,
-    memory_options,
-    restricted_input,
 )
 from annotate.media.packets import Packets
 from annotate.media.picture_pipe import PicturePipe
@@ -32,14 +28,12 @@ from annotate.media.sampling import (
     THUMBNAIL_BYTES,
     Sampling,
     luma_of,
-    print_times,
     printed_times,
     read_sampled,
-    thumbnails_of,
 )
 from annotate.media.sizing import Row, Sizing, Stamp, read_stamps, rows
-from annotate.media.skipping import SKIPPED_FRAMES, leaves_out, repeat_pictures
-from annotate.settings import ALL_FRAMES, KEY, NO_HWACCEL, ONE_CORE, Limits
+from annotate.media.skipping import repeat_pictures
+from annotate.settings import ALL_FRAMES, KEY, ONE_CORE, Limits
 from annotate.span import MS_PER_S, Span
 
 BLACK, WHITE = 16, 235
@@ -48,10 +42,7 @@ BLACK, WHITE = 16, 235
 FULL_RANGE = 255
 """Luma of white in full range; black is 0."""
 
-_PIXEL_FORMAT = "yuv420p"
 _US_PER_MS, _US_PER_S = 1000, 1_000_000
-_RAW = {"vcodec": "rawvideo", "fps_mode": "passthrough", "enc_time_base": f"1:{_US_PER_S}", "noautoscale": None}
-_STAMPS = {"format": "framecrc", "flush_packets": 1}
 _WITHOUT_DURATIONS = ("mov,mp4,m4a,3gp,3g2,mj2",)
 """Containers that state the distance of packets in decoding order: only the very last one's is how long a frame is shown."""
 
@@ -61,9 +52,6 @@ SEEKABLE_CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 _LEAD_S = 1
 """Decoding starts this much earlier than requested: times are rounded, and deinterlacing may need the frame before.
 Whole seconds are exact in every time base."""
-
-_MIN_DEINTERLACED_PX = 16
-"""Smaller frames are not deinterlaced, since the filter does not support them."""
 
 _FALLBACK_FRAME_MS = 40
 _LAST_INTERVALS = 25
@@ -121,20 +109,6 @@ class Frame:
         return self.displayed_px[0] / self.image.shape[1], self.displayed_px[1] / self.image.shape[0]
 
 
-@dataclass(frozen=True)
-class _Delivery:
-    """How the frames of a video are delivered; see `decode`."""
-
-    size: Sizing | tuple[int, int]
-    mode: str
-    repeats: bool
-    sampling: Sampling | None
-
-    def size_px(self, stamp: Stamp) -> tuple[int, int]:
-        """Return width and height of a picture."""
-        return self.size if isinstance(self.size, tuple) else self.size.size_px(stamp.width_px, stamp.height_px)
-
-
 class _Picture(NamedTuple):
     """The planes of a picture as in `Frame`, each in memory of its own, since luma is kept for longer, and the thumbnail."""
 
@@ -180,11 +154,11 @@ def decode(
     report = DecodingReport() if report is None else report
     sought_s = max(0, start_s - _LEAD_S)
     size = size if isinstance(size, tuple) or video.has_square_pixels else size.size_px(video.width_px, video.height_px)
-    delivery = _Delivery(size, mode, repeats, None if mode == KEY else sampling)
+    delivery = Delivery(size, mode, repeats, None if mode == KEY else sampling, sought_s)
     for copied in dict.fromkeys(((video.stream, *(stream.index for stream in video.audio)), (video.stream,), ())):
         report.warnings.clear()
         report.warning_count = 0
-        status = yield from _decode(video, delivery, limits, report, sought_s, copied)
+        status = yield from _decode(video, delivery, limits, report, copied)
         if report.frames:
             return
         if not status:  # there is none to decode, such as beyond the end
@@ -197,13 +171,13 @@ def decode(
 
 def _decode(
     video: Video,
-    delivery: _Delivery,
+    delivery: Delivery,
     limits: Limits,
     report: DecodingReport,
-    sought_s: int,
     copied: Sequence[int],
 ) -> Generator[Frame, None, int]:
     """Yield the frames of one decoding, during which the packets of the streams ``copied`` are read; return its status."""
+    sought_s = delivery.sought_s
     clock = _Clock.of(video, sought_s)
     packets = Packets(clock.has_durations)
     with contextlib.ExitStack() as stack:
@@ -212,7 +186,7 @@ def _decode(
         if delivery.sampling is not None:
             times, small = stack.enter_context(line_channel()), stack.enter_context(block_channel(THUMBNAIL_BYTES))
             channels += [times, small]
-        command = _command(video, delivery, limits, [channel.target for channel in channels], copied, clock)
+        command = decoding_command(video, delivery, limits, [channel.target for channel in channels], copied)
         read_stderr = functools.partial(collect_warnings, report=report, video=video)
         inherited = tuple(descriptor for channel in channels for descriptor in channel.inherited)
         with ffmpeg_process(command, read_stderr, inherited=inherited) as process:
@@ -237,87 +211,8 @@ def _decode(
     return process.returncode
 
 
-def shown_part(source: Any, video: Video) -> Any:
-    """Return the video stream of an input, cropped where the container says so and ffmpeg has not done it."""
-    stream = source[str(video.stream)]
-    return stream if video.cropping is None else stream.filter("crop", exact=1, **video.cropping.expressions)
-
-
-def deinterlace(stream: Any, video: Video) -> Any:
-    """Return a stream of frames with interlaced ones deinterlaced to one image each."""
-    if video.short_side_px < _MIN_DEINTERLACED_PX:
-        return stream
-    return stream.filter("bwdif", mode="send_frame", deint="interlaced")
-
-
-def _command(
-    video: Video,
-    delivery: _Delivery,
-    limits: Limits,
-    targets: Sequence[str],
-    copied: Sequence[int],
-    clock: _Clock,
-) -> list[str]:
-    """Return a command with one filter chain and up to six outputs: stamps, images, packets and thumbnails.
-
-    The stamps are ``framecrc`` lines of one row of pixels, which costs almost nothing: as wide as the frame, for every frame
-    as decoded, and as wide as the frame is high, for every frame behind the deinterlacer (see `read_stamps`). They come
-    before the images: an ffmpeg that serves its outputs in turn then writes the stamps of a frame before its image. Without
-    ``noautoscale`` ffmpeg would squeeze all images into the shape of the first. The last output lists the packets of the
-    streams ``copied``; audio among them makes times count from the container's start, which for MPEG-TS they otherwise do
-    not.
-    """
-    options: dict[str, str | int] = {} if limits.hwaccel == NO_HWACCEL else {"hwaccel": limits.hwaccel}
-    if clock.sought_ms:
-        options["ss"] = clock.sought_ms // MS_PER_S
-    if leaves_out(video, delivery.mode):
-        options["skip_frame"] = SKIPPED_FRAMES[delivery.mode]
-    threads = limits.threads if delivery.mode != KEY else 1
-    source = restricted_input(threads=threads, max_pixels=limits.max_pixels, **options)
-    as_decoded = shown_part(source, video)
-    if delivery.sampling is None:
-        both = as_decoded.split()
-        frames = deinterlace(both[1], video).split()
-        widths, shown = both[0], frames[1]
-    else:
-        frames = deinterlace(print_times(as_decoded, targets[3]), video).split()
-        selected = frames[1].filter("select", delivery.sampling.expression(clock.shift_s)).split()
-        widths, shown = selected[0], selected[1]
-    outputs = [
-        _row(widths, "iw").output(targets[0], **_STAMPS, **_RAW),
-        _row(frames[0], "ih").output(targets[1], **_STAMPS, **_RAW),
-    ]
-    if delivery.sampling is not None:
-        thumbnails = thumbnails_of(frames[2]).filter("format", _PIXEL_FORMAT)
-        outputs.append(thumbnails.output(targets[4], format="rawvideo", **_RAW))
-    sides = delivery.size if isinstance(delivery.size, tuple) else delivery.size.expressions
-    scaled = shown.filter("scale", *sides, flags="area", out_range="limited")
-    outputs.append(scaled.filter("format", _PIXEL_FORMAT).output("pipe:1", format="rawvideo", **_RAW))
-    if copied:
-        streams = [source[str(number)] for number in copied]
-        outputs.append(ffmpeg.output(*streams, targets[2], format="framecrc", codec="copy", copyinkf=None))
-    global_options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", LOG_LEVEL, "-y", *memory_options(video.pixels))
-    return build_command(ffmpeg.merge_outputs(*outputs).global_args(*global_options), video.path, video.ffmpeg.path)
-
-
-def _row(frames: Any, length: str) -> Any:
-    """Return frames as one row of gray pixels; its ``length`` is an expression."""
-    return frames.filter("scale", length, 1, flags="neighbor").filter("format", "gray")
-
-
-def shift_clock(stream: Any, shift_s: float) -> Any:
-    """Return a stream of frames that come later by a number of seconds, in ffmpeg's time."""
-    return stream.filter("setpts", f"PTS+({shift_s:.6f})/TB") if shift_s else stream
-
-
-def clock_output(source: Any, video: Video) -> Any:
-    """Return a null output with copies of the video and audio streams: times then count from the container's start."""
-    streams = [source[str(number)] for number in (video.stream, *(stream.index for stream in video.audio))]
-    return ffmpeg.output(*streams, "pipe:2", format="null", codec="copy")
-
-
 def _read_pictures(
-    pipe: PicturePipe, stamps: Iterator[Stamp], report: DecodingReport, delivery: _Delivery
+    pipe: PicturePipe, stamps: Iterator[Stamp], report: DecodingReport, delivery: Delivery
 ) -> Iterator[tuple[Stamp, _Picture]]:
     """Yield pictures from the pipe; an incomplete one at the end, from a killed decoder, is discarded."""
     while True:
@@ -338,7 +233,7 @@ def _read_sampled(
     selected: Iterator[Row],
     thumbnails: Iterator[bytes],
     report: DecodingReport,
-    delivery: _Delivery,
+    delivery: Delivery,
 ) -> Iterator[tuple[Stamp, _Picture]]:
     """Yield the frames of a sampled decoding, each with its thumbnail, and with its picture or that of one before."""
     frames = read_sampled(stamps, selected, lambda stamp: _read_picture(pipe, stamp, delivery))
@@ -347,7 +242,7 @@ def _read_sampled(
     _note_rest(pipe, report)
 
 
-def _read_picture(pipe: PicturePipe, stamp: Stamp, delivery: _Delivery) -> _Picture | None:
+def _read_picture(pipe: PicturePipe, stamp: Stamp, delivery: Delivery) -> _Picture | None:
     picture = _Picture.empty(*delivery.size_px(stamp))
     return picture if pipe.fill(picture.luma) and pipe.fill(picture.chroma) else None
 
@@ -375,11 +270,6 @@ class _Clock:
     def of(cls, video: Video, sought_s: int) -> _Clock:
         has_durations = video.container not in _WITHOUT_DURATIONS
         return cls(video, sought_s * MS_PER_S, round(video.zero_s * _US_PER_S), has_durations)
-
-    @property
-    def shift_s(self) -> float:
-        """Seconds to add to ffmpeg's times for those in the video."""
-        return self.sought_ms / MS_PER_S - self.zero_us / _US_PER_S
 
     def ms(self, time_us: int) -> int:
         return self.sought_ms + (max(0, time_us - self.zero_us) + _US_PER_MS // 2) // _US_PER_MS

@@ -17,13 +17,8 @@ import ffmpeg
 
 from annotate.errors import DecodingError, OutputError
 from annotate.media.containers import COPY, MATROSKA, MP4, codec_option, is_kept_when_burning, subtitle_encoder
-from annotate.media.decode import (
-    MediaProgress,
-    clock_output,
-    deinterlace,
-    shift_clock,
-    shown_part,
-)
+from annotate.media.decode import MediaProgress
+from annotate.media.decoding_command import clock_output, deinterlace, shift_clock, shown_part
 from annotate.media.decoding_report import DecodingReport, collect_warnings
 from annotate.media.ffmpeg import (
     H264_ENCODER,

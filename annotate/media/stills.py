@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.errors import DecodingError
-from annotate.media.decode import SEEKABLE_CONTAINERS, clock_output, deinterlace, shift_clock, shown_part
+from annotate.media.decode import SEEKABLE_CONTAINERS
+from annotate.media.decoding_command import clock_output, deinterlace, shift_clock, shown_part
 from annotate.media.ffmpeg import build_command, ffmpeg_process, memory_options, restricted_input, wait_for_output
 from annotate.media.probe import Video, probe
 from annotate.settings import ONE_CORE, Limits

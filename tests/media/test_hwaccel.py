@@ -6,7 +6,7 @@ import pytest
 
 from annotate.errors import SettingsError
 from annotate.media import hwaccel
-from annotate.media.decode import _Clock, _command, _Delivery
+from annotate.media.decoding_command import Delivery, decoding_command
 from annotate.media.ffmpeg import find_ffmpeg
 from annotate.media.hwaccel import choose_hwaccel, known_hwaccels
 from annotate.media.probe import probe
@@ -14,8 +14,8 @@ from annotate.settings import ALL_FRAMES, Limits
 
 
 def command_of(path: Path, limits: Limits) -> list[str]:
-    video, delivery = probe(path), _Delivery((160, 120), ALL_FRAMES, True, None)
-    return _command(video, delivery, limits, ["pipe:3", "pipe:4", "pipe:5"], (), _Clock.of(video, 0))
+    video, delivery = probe(path), Delivery((160, 120), ALL_FRAMES, True, None)
+    return decoding_command(video, delivery, limits, ["pipe:3", "pipe:4", "pipe:5"], ())
 
 
 def test_hardware_is_not_used_by_default(empty_clip: Path) -> None:

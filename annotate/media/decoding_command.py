@@ -1,0 +1,120 @@
+"""The ffmpeg command that decodes a video: its filters, and its outputs for pictures, times, packets and thumbnails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ffmpeg
+
+from annotate.media.ffmpeg import LOG_LEVEL, build_command, memory_options, restricted_input
+from annotate.media.probe import Video
+from annotate.media.sampling import Sampling, print_times, thumbnails_of
+from annotate.media.sizing import Sizing, Stamp
+from annotate.media.skipping import SKIPPED_FRAMES, leaves_out
+from annotate.settings import KEY, NO_HWACCEL, Limits
+
+_PIXEL_FORMAT = "yuv420p"
+_US_PER_S = 1_000_000
+_RAW = {"vcodec": "rawvideo", "fps_mode": "passthrough", "enc_time_base": f"1:{_US_PER_S}", "noautoscale": None}
+_STAMPS = {"format": "framecrc", "flush_packets": 1}
+
+_MIN_DEINTERLACED_PX = 16
+"""Smaller frames are not deinterlaced, since the filter does not support them."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How the frames of a video are delivered; see `annotate.media.decode.decode`. Decoding starts at ``sought_s``."""
+
+    size: Sizing | tuple[int, int]
+    mode: str
+    repeats: bool
+    sampling: Sampling | None
+    sought_s: int = 0
+
+    def size_px(self, stamp: Stamp) -> tuple[int, int]:
+        """Return width and height of a picture."""
+        return self.size if isinstance(self.size, tuple) else self.size.size_px(stamp.width_px, stamp.height_px)
+
+
+def shown_part(source: Any, video: Video) -> Any:
+    """Return the video stream of an input, cropped where the container says so and ffmpeg has not done it."""
+    stream = source[str(video.stream)]
+    return stream if video.cropping is None else stream.filter("crop", exact=1, **video.cropping.expressions)
+
+
+def deinterlace(stream: Any, video: Video) -> Any:
+    """Return a stream of frames with interlaced ones deinterlaced to one image each."""
+    if video.short_side_px < _MIN_DEINTERLACED_PX:
+        return stream
+    return stream.filter("bwdif", mode="send_frame", deint="interlaced")
+
+
+def decoding_command(
+    video: Video,
+    delivery: Delivery,
+    limits: Limits,
+    targets: Sequence[str],
+    copied: Sequence[int],
+) -> list[str]:
+    """Return a command with one filter chain and up to six outputs: stamps, images, packets and thumbnails.
+
+    The stamps are ``framecrc`` lines of one row of pixels, which costs almost nothing: as wide as the frame, for every frame
+    as decoded, and as wide as the frame is high, for every frame behind the deinterlacer (see `read_stamps`). They come
+    before the images: an ffmpeg that serves its outputs in turn then writes the stamps of a frame before its image. Without
+    ``noautoscale`` ffmpeg would squeeze all images into the shape of the first. The last output lists the packets of the
+    streams ``copied``; audio among them makes times count from the container's start, which for MPEG-TS they otherwise do
+    not.
+
+    With a sample, the rows as wide as the frame are those of the sample, and the times of all frames as decoded are written
+    by a filter: an output of every frame takes 4 % of the time that decoding 720p takes.
+    """
+    options: dict[str, str | int] = {} if limits.hwaccel == NO_HWACCEL else {"hwaccel": limits.hwaccel}
+    if delivery.sought_s:
+        options["ss"] = delivery.sought_s
+    if leaves_out(video, delivery.mode):
+        options["skip_frame"] = SKIPPED_FRAMES[delivery.mode]
+    threads = limits.threads if delivery.mode != KEY else 1
+    source = restricted_input(threads=threads, max_pixels=limits.max_pixels, **options)
+    as_decoded = shown_part(source, video)
+    if delivery.sampling is None:
+        both = as_decoded.split()
+        frames = deinterlace(both[1], video).split()
+        widths, shown = both[0], frames[1]
+    else:
+        frames = deinterlace(print_times(as_decoded, targets[3]), video).split()
+        selected = frames[1].filter("select", delivery.sampling.expression(delivery.sought_s - video.zero_s)).split()
+        widths, shown = selected[0], selected[1]
+    outputs = [
+        _row(widths, "iw").output(targets[0], **_STAMPS, **_RAW),
+        _row(frames[0], "ih").output(targets[1], **_STAMPS, **_RAW),
+    ]
+    if delivery.sampling is not None:
+        thumbnails = thumbnails_of(frames[2]).filter("format", _PIXEL_FORMAT)
+        outputs.append(thumbnails.output(targets[4], format="rawvideo", **_RAW))
+    sides = delivery.size if isinstance(delivery.size, tuple) else delivery.size.expressions
+    scaled = shown.filter("scale", *sides, flags="area", out_range="limited")
+    outputs.append(scaled.filter("format", _PIXEL_FORMAT).output("pipe:1", format="rawvideo", **_RAW))
+    if copied:
+        streams = [source[str(number)] for number in copied]
+        outputs.append(ffmpeg.output(*streams, targets[2], format="framecrc", codec="copy", copyinkf=None))
+    global_options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", LOG_LEVEL, "-y", *memory_options(video.pixels))
+    return build_command(ffmpeg.merge_outputs(*outputs).global_args(*global_options), video.path, video.ffmpeg.path)
+
+
+def _row(frames: Any, length: str) -> Any:
+    """Return frames as one row of gray pixels; its ``length`` is an expression."""
+    return frames.filter("scale", length, 1, flags="neighbor").filter("format", "gray")
+
+
+def shift_clock(stream: Any, shift_s: float) -> Any:
+    """Return a stream of frames that come later by a number of seconds, in ffmpeg's time."""
+    return stream.filter("setpts", f"PTS+({shift_s:.6f})/TB") if shift_s else stream
+
+
+def clock_output(source: Any, video: Video) -> Any:
+    """Return a null output with copies of the video and audio streams: times then count from the container's start."""
+    streams = [source[str(number)] for number in (video.stream, *(stream.index for stream in video.audio))]
+    return ffmpeg.output(*streams, "pipe:2", format="null", codec="copy")
