@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from annotate.analytics.speech.join_archive import join
     from annotate.analytics.summary import summarize
     from annotate.api import annotate_video, iterate_annotations, status
+    from annotate.batch.clip_api import make_clips
     from annotate.errors import (
         AnnotateError,
         CodingError,
@@ -77,6 +78,7 @@ __all__ = [
     "find_moments",
     "iterate_annotations",
     "join",
+    "make_clips",
     "status",
     "summarize",
 ]
@@ -96,6 +98,7 @@ _MODULES = {
     "find_moments": "annotate.analytics.moments",
     "iterate_annotations": "annotate.api",
     "join": "annotate.analytics.speech.join_archive",
+    "make_clips": "annotate.batch.clip_api",
     "status": "annotate.api",
     "summarize": "annotate.analytics.summary",
 }

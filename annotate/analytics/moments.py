@@ -218,22 +218,51 @@ def find_moments(
         SettingsError: none of the models used has such an emotion, a limit is out of range, or texts and trials are given.
         TranscriptError: with ``texts``, there are no transcripts.
     """
+    query = make_query(emotions, min_confidence, min_s, persons)
+    faces = FaceFilter(max_yaw_deg, min_face_px, min_quality)
+    spoken = Spoken((texts,) if isinstance(texts, str) else tuple(texts), transcripts)
+    return to_table(*search_moments(paths, query, faces, trials, baseline_trial, relative=relative, spoken=spoken))
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """Texts that are said during moments, and the folder of transcripts if they are not beside the videos."""
+
+    texts: tuple[str, ...] = ()
+    transcripts: str | os.PathLike[str] | None = None
+
+
+def make_query(
+    emotions: str | Collection[str], min_confidence: float, min_s: float, persons: str | Collection[str]
+) -> MomentQuery:
+    """Return a query for one or more emotions and persons."""
     names = (persons,) if isinstance(persons, str) else persons
-    query = MomentQuery((emotions,) if isinstance(emotions, str) else emotions, min_confidence, min_s, names)
+    return MomentQuery((emotions,) if isinstance(emotions, str) else emotions, min_confidence, min_s, names)
+
+
+def search_moments(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    query: MomentQuery,
+    faces: FaceFilter,
+    trials: str | os.PathLike[str] | None = None,
+    baseline_trial: str | None = None,
+    *,
+    relative: bool = False,
+    spoken: Spoken | None = None,
+) -> tuple[list[Moment], Trials | None]:
+    """Return the moments below paths, and the trials if there are any; parameters and errors are those of `find_moments`."""
     known: set[str] = set()
     found: list[Moment] = []
-    faces = FaceFilter(max_yaw_deg, min_face_px, min_quality)
     reports, selection = find_with_trials(paths, faces, trials, baseline_trial, relative=relative)
-    if texts:
-        said = (texts,) if isinstance(texts, str) else tuple(texts)
-        selection = select_spoken_with_warnings(reports, said, transcripts, selection)
+    if spoken is not None and spoken.texts:
+        selection = select_spoken_with_warnings(reports, spoken.texts, spoken.transcripts, selection)
         reports = replace(reports, reports=selection.choose(reports.reports))
     matched = selection.matched if selection is not None else None
     for batch in read_with_warnings(reports, faces, relative, selection):
         known.update(class_names_in(batch))
         found += moments_in(batch, query, matched)
     check_emotions(query.emotions, known)
-    return to_table(found, matched.trials if matched is not None else None)
+    return found, matched.trials if matched is not None else None
 
 
 def class_names_in(batch: ReportBatch) -> set[str]:

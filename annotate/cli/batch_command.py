@@ -194,7 +194,7 @@ def show_run(
     try:
         interrupt_on_sigterm()
         executor = (
-            make_executor(display.advance) if make_executor else _processes(run.jobs, len(sizes_bytes), display.advance)
+            make_executor(display.advance) if make_executor else start_processes(run.jobs, len(sizes_bytes), display.advance)
         )
         with (
             contextlib.closing(executor),
@@ -204,7 +204,7 @@ def show_run(
             for outcome in pending:
                 outcomes.append(outcome)
                 if not log_failed:
-                    log_failed = not _is_logged(outcome, write_log)
+                    log_failed = not is_logged(outcome, write_log)
                 if outcome.trace:
                     logger.info("%s", printable(outcome.trace, keep="\n"))
                 display.finish(outcome)
@@ -235,7 +235,7 @@ def _path_and_size(entry: ArchiveItem | SkippedPath) -> tuple[PathOrUrl, int]:
     return entry.video, 0 if entry.stat is None else entry.stat.size_bytes
 
 
-def _processes(jobs: int | None, max_jobs: int, on_progress: RunProgress) -> Executor:
+def start_processes(jobs: int | None, max_jobs: int, on_progress: RunProgress) -> Executor:
     """Return worker processes of this machine; the first one loads its model while this process plans the run."""
     from annotate.batch.processes import ProcessExecutor
 
@@ -244,7 +244,7 @@ def _processes(jobs: int | None, max_jobs: int, on_progress: RunProgress) -> Exe
     return executor
 
 
-def _is_logged(outcome: Outcome, write_log: Callable[[Outcome], None]) -> bool:
+def is_logged(outcome: Outcome, write_log: Callable[[Outcome], None]) -> bool:
     """Log an outcome; return False, with a message, if that failed: the run continues without a log."""
     try:
         write_log(outcome)

@@ -290,7 +290,7 @@ def check_totals(videos: int, findings: Sequence[Finding]) -> str:
 
 
 def print_text(text: str) -> None:
-    """Print text on stdout; characters that its encoding lacks are escaped.
+    """Print text on stdout, above the bars; characters that its encoding lacks are escaped.
 
     Raises:
         OutputError: stdout cannot be written.
@@ -298,8 +298,9 @@ def print_text(text: str) -> None:
     """
     encoding = sys.stdout.encoding or "utf-8"
     try:
-        click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
-        sys.stdout.flush()
+        with tqdm.external_write_mode(file=sys.stdout):
+            click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+            sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:

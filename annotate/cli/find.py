@@ -9,36 +9,17 @@ from typing import TYPE_CHECKING
 import click
 
 from annotate.cli import console
-from annotate.cli.options import (
-    corrections_option,
-    face_filter_options,
-    handle_errors,
-    paths_argument,
-    relative_option,
-    verbosity_options,
-)
-from annotate.cli.table_output import (
-    LISTS,
-    TABLES,
-    TrialOptions,
-    find_tables,
-    find_trials,
-    output_file,
-    read_tables,
-    trial_options,
-)
+from annotate.cli.moment_options import MomentOptions, moment_options, search_moments
+from annotate.cli.options import handle_errors, paths_argument, verbosity_options
+from annotate.cli.table_output import LISTS, TABLES, output_file
 from annotate.cli.tables import format_columns, terminal_width
-from annotate.cli.transcript_options import find_spoken, transcript_options
-from annotate.emotions.labels import EMOTIONS
 from annotate.errors import EXIT_FAILED, OutputError
 from annotate.storage.base import prepare_output, storage_for
-from annotate.storage.values import PathOrUrl, SkippedPath
+from annotate.storage.values import PathOrUrl
 from annotate.text import clock, counted
 
 if TYPE_CHECKING:
-    from annotate.analytics.face_filter import FaceFilter
     from annotate.analytics.moments import Moment
-    from annotate.analytics.speech.find import TranscriptOptions
     from annotate.analytics.trials import MatchedTrials
 
 _RATE_TOLERANCE = 0.01
@@ -55,50 +36,10 @@ def _frame_rate(ctx: click.Context, parameter: click.Parameter, value: float | N
     return exact[0] if exact else None
 
 
-def _complete_emotion(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in EMOTIONS if name.startswith(incomplete)]
-
-
 @click.command(epilog="\b\nExample:\n  annotate find films --emotion fear --min-seconds 2 -o fear.m3u")
 @handle_errors
 @paths_argument()
-@click.option(
-    "--emotion",
-    "emotions",
-    metavar="NAME",
-    multiple=True,
-    shell_complete=_complete_emotion,
-    help="Moments of this emotion only; repeatable.",
-)
-@click.option(
-    "--min-confidence",
-    metavar="0-1",
-    type=click.FloatRange(0, 1),
-    default=0.0,
-    show_default=True,
-    help="Minimum confidence of every segment.",
-)
-@click.option(
-    "--min-seconds",
-    metavar="SECONDS",
-    type=click.FloatRange(0),
-    default=0.0,
-    show_default=True,
-    help="Minimum length of a moment.",
-)
-@click.option(
-    "--person",
-    "persons",
-    metavar="NAME|N",
-    multiple=True,
-    help="Moments of this person only; repeatable.",
-)
-@click.option("--text", "texts", metavar="TEXT", multiple=True, help="Only while somebody says this; repeatable.")
-@transcript_options
-@trial_options
-@relative_option
-@corrections_option
-@face_filter_options
+@moment_options
 @click.option(
     "--rate",
     metavar="FPS",
@@ -112,16 +53,7 @@ def _complete_emotion(ctx: click.Context, parameter: click.Parameter, incomplete
 @verbosity_options
 def find(
     paths: Sequence[PathOrUrl],
-    emotions: tuple[str, ...],
-    min_confidence: float,
-    min_seconds: float,
-    persons: tuple[str, ...],
-    texts: tuple[str, ...],
-    speech: TranscriptOptions,
-    trials: TrialOptions,
-    relative: bool,
-    is_corrected: bool,
-    faces: FaceFilter,
+    wanted: MomentOptions,
     rate: float | None,
     output: Path | None,
     quiet: bool,
@@ -130,36 +62,21 @@ def find(
 
     Reads existing results only. A moment ends where the face shows another emotion, or falls below the confidence.
     """
-    from annotate.analytics.moments import MomentQuery, check_emotions, class_names_in, moments_in
     from annotate.cli.summary_tables import moment_columns
 
-    if texts and trials.path is not None:
-        raise click.UsageError("--text and --trials cannot be combined.")
-    query = MomentQuery(emotions, min_confidence, min_seconds, persons)
-    moments: list[Moment] = []
-    known, skipped = set[str](), list[SkippedPath]()
     if output is not None:
         prepare_output(output)
-    reports = find_tables(paths, skipped, quiet=quiet)
-    selection = find_trials(trials, reports, skipped, faces=faces, relative=relative, is_corrected=is_corrected, quiet=quiet)
-    if texts and reports:
-        selection = find_spoken(texts, speech, reports, skipped, quiet=quiet)
-    matched = None if selection is None else selection.matched
-    for batch in read_tables(
-        reports, faces, skipped, quiet=quiet, relative=relative, trials=selection, is_corrected=is_corrected
-    ):
-        known |= class_names_in(batch)
-        moments += moments_in(batch, query, matched)
-    check_emotions(emotions, known)
-    if known or (texts and reports):
+    found = search_moments(paths, wanted, quiet=quiet)
+    moments = found.moments
+    if found.any_read:
         if output is not None:
-            storage_for(output).write_atomic(output, _encode_moments(moments, output, rate, matched))
+            storage_for(output).write_atomic(output, _encode_moments(moments, output, rate, found.trials))
         if moments and not (quiet and output is not None):
             console.print_text(format_columns(moment_columns(moments), terminal_width()) + ("" if quiet else "\n"))
         if not quiet:
             total_s = sum(moment.span.duration_s for moment in moments)
             console.print_text(f"{counted(len(moments), 'moment')}, {clock(total_s)} in total.")
-    return EXIT_FAILED if skipped else 0
+    return EXIT_FAILED if found.skipped else 0
 
 
 def _encode_moments(moments: Sequence[Moment], output: Path, rate: float | None, trials: MatchedTrials | None) -> bytes:

@@ -39,6 +39,7 @@ COMMANDS = {
     },
     "Share": {
         "report": "Make an HTML report: charts, table, videos with timelines",
+        "clips": "Cut the moments that find lists out as videos, GIFs, a reel",
         "render": "Write videos with boxes drawn in, subtitles or blurred faces",
         "serve": "Start a web server for uploads and an archive",
     },

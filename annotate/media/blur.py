@@ -52,7 +52,9 @@ MIN_CELL_PX = 4
 
 _NEUTRAL_CHROMA = 128
 _US_PER_MS, _US_PER_S = 1000, 1_000_000
-_DISPLAYED_SIZE = Sizing(1 << 30, 1 << 30, 0.0)
+DISPLAYED_SIZE = Sizing(1 << 30, 1 << 30, 0.0)
+"""Size of frames as they are displayed, with square pixels."""
+
 _IMAGE_TAGS = ("coverart", "coverartmime", "metadata_block_picture")
 """Tags that contain images."""
 
@@ -97,7 +99,7 @@ def blur(
         FFmpegError: no ffmpeg with libass and libx264 was found.
     """
     report, encoding = DecodingReport(), DecodingReport()
-    frames = decode(video, _DISPLAYED_SIZE, limits=limits, report=report)
+    frames = decode(video, DISPLAYED_SIZE, limits=limits, report=report)
     with contextlib.closing(frames):
         first = next(frames)
         command = _command(video, first.start_us, target, kept or Kept(), limits)
@@ -108,7 +110,7 @@ def blur(
             with contextlib.suppress(BrokenPipeError):
                 write(process.stdin, header(video.width_px, video.height_px, video.frame_rate))
                 for frame in _chain(first, frames):
-                    _write_frame(process.stdin, write, frame, regions_at(frame), first.start_us, video)
+                    write_frame(process.stdin, write, frame, regions_at(frame), first.start_us, video)
                     if progress is not None:
                         progress(frame.span.end_s)
             process.stdin.close()
@@ -150,7 +152,7 @@ def _chain(first: Frame, others: Iterator[Frame]) -> Iterator[Frame]:
     yield from others
 
 
-def _write_frame(
+def write_frame(
     pipe: IO[bytes],
     write: Callable[[IO[bytes], bytes | memoryview], None],
     frame: Frame,
@@ -158,7 +160,7 @@ def _write_frame(
     zero_us: int,
     video: Video,
 ) -> None:
-    """Blur a frame and write it; its time counts from ``zero_us``."""
+    """Blur a frame and write it, in the size of the video; its time counts from ``zero_us``."""
     planes = [frame.image, *frame.chroma]
     for region in (WHOLE_FRAME,) if regions is None else regions:
         blur_region(planes, region)

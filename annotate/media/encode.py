@@ -49,7 +49,7 @@ _PROXY_QUALITY, _PROXY_PRESET, _PROXY_LONG_SIDE_PX = 23, "veryfast", 1920
 _ENCODER_THREADS = 4
 """Fixed, since the frames that libx264 writes depend on its number of threads, and must not depend on the machine."""
 
-_AUDIO_CODEC, _AUDIO_BITRATE = "aac", "192k"
+AUDIO_CODEC, AUDIO_BITRATE = "aac", "192k"
 _READ_BYTES = 1 << 16
 STRICTLY_INCREASING = "if(isnan(PREV_OUTPTS),PTS,max(PTS,PREV_OUTPTS+1))"
 """setpts expression: of two frames with the same time the second comes a tick later, as in decoding for analysis."""
@@ -96,7 +96,7 @@ def burn(
     container = target.suffix[1:]
     source, chain = _open(video, limits)
     if ass_track is not None:
-        chain = _draw_track(chain, video, ass_track, target.parent)
+        chain = draw_track(chain, video, ass_track, target.parent, video.zero_s)
     if changes_size:
         chain = chain.filter("scale", video.width_px, video.height_px, force_original_aspect_ratio="decrease")
         chain = chain.filter("pad", video.width_px, video.height_px, "(ow-iw)/2", "(oh-ih)/2")
@@ -138,13 +138,16 @@ def _progress_output(frames: Any) -> Any:
     return frames.output("pipe:1", vcodec="wrapped_avframe", fps_mode="passthrough", **_PROGRESS_OUTPUT)
 
 
-def _draw_track(chain: Any, video: Video, ass_track: str, folder: Path) -> Any:
-    """Add the drawing of a track to a filter chain; write the files that it needs to ``folder``."""
+def draw_track(chain: Any, video: Video, ass_track: str, folder: Path, zero_s: float) -> Any:
+    """Add the drawing of a track to a filter chain; write the files that it needs to ``folder``.
+
+    The clock of the track is zero at the time ``zero_s`` of the chain.
+    """
     (folder / "track.ass").write_text(ass_track, encoding="utf-8")
     shutil.copytree(_FONTS, folder / "fonts", copy_function=shutil.copyfile)
     size = f"{video.width_px}x{video.height_px}"
-    chain = shift_clock(chain, -video.zero_s).filter(LIBASS, filename="track.ass", fontsdir="fonts", original_size=size)
-    return shift_clock(chain, video.zero_s)
+    chain = shift_clock(chain, -zero_s).filter(LIBASS, filename="track.ass", fontsdir="fonts", original_size=size)
+    return shift_clock(chain, zero_s)
 
 
 def mux(
@@ -198,9 +201,9 @@ def codec_options(streams: Sequence[Stream], container: str) -> dict[str, Any]:
     for kind, letter in (("audio", "a"), ("subtitle", "s")):
         for number, stream in enumerate(stream for stream in streams if stream.kind == kind):
             codec = codec_option(stream, container)
-            options[f"c:{letter}:{number}"] = codec or _AUDIO_CODEC
+            options[f"c:{letter}:{number}"] = codec or AUDIO_CODEC
             if not codec:
-                options[f"b:{letter}:{number}"] = _AUDIO_BITRATE
+                options[f"b:{letter}:{number}"] = AUDIO_BITRATE
     return options
 
 
@@ -277,7 +280,7 @@ def make_proxy(
     audio = [stream for stream in video.streams if stream.kind == "audio"][:1]
     options: dict[str, Any] = {
         **h264_options(_PROXY_QUALITY, _PROXY_PRESET),
-        **({"c:a": _AUDIO_CODEC, "b:a": _AUDIO_BITRATE, "ac": 2} if audio else {}),
+        **({"c:a": AUDIO_CODEC, "b:a": AUDIO_BITRATE, "ac": 2} if audio else {}),
     }
     proxy = ffmpeg.output(
         halves[0], *(source[str(stream.index)] for stream in audio), str(target.name), **options, **muxer_options(MP4)

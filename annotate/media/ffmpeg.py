@@ -166,8 +166,10 @@ def build_command(outputs: Any, path: Path, program: str) -> list[str]:
     return [f"file:{path}" if argument == _INPUT else argument for argument in command]
 
 
-def run_command(command: Sequence[str], timeout_s: float = _TIMEOUT_S) -> subprocess.CompletedProcess[bytes]:
-    """Run a short command to its end, and return its exit status and output.
+def run_command(
+    command: Sequence[str], timeout_s: float = _TIMEOUT_S, *, folder: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a short command in ``folder`` to its end, and return its exit status and output.
 
     Raises:
         FFmpegError: the program could not be started.
@@ -176,6 +178,7 @@ def run_command(command: Sequence[str], timeout_s: float = _TIMEOUT_S) -> subpro
     with _translate_spawn_error(command):
         return subprocess.run(  # noqa: S603
             command,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             start_new_session=True,

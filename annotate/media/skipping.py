@@ -93,7 +93,7 @@ def repeat_pictures(
     command = build_command(output.global_args(*global_options), video.path, video.ffmpeg.path)
     with ffmpeg_process(command) as process:
         assert process.stdout is not None
-        packets = order_packets(_read_lines(process.stdout, video, stall_timeout_s), from_start=not sought_s)
+        packets = order_packets(read_lines(process.stdout, video, stall_timeout_s), from_start=not sought_s)
         yield fill_in(pictures, packets, video, only_keys=mode == KEY, from_start=not sought_s)
 
 
@@ -140,7 +140,7 @@ def _repeat(shown: tuple[Stamp, Picture], packet: PacketTime) -> tuple[Stamp, Pi
     return replace(stamp, start_us=packet.start_us, lost=0, shown_us=shown_us, is_left_out=True), picture
 
 
-def _read_lines(pipe: IO[bytes], video: Video, stall_timeout_s: float) -> Iterator[str]:
+def read_lines(pipe: IO[bytes], video: Video, stall_timeout_s: float) -> Iterator[str]:
     """Yield the lines of a program's output; raise `DecodingError` if it hangs."""
     rest = b""
     while True:

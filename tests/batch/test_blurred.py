@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from annotate.analytics.face_filter import FaceFilter
+from annotate.analytics.moments import MomentQuery, search_moments
 from annotate.archive.discover import walk
 from annotate.archive.layout import OutputOptions
 from annotate.archive.stored_report import read_report
 from annotate.batch.check import FindingKind
+from annotate.batch.clip_job import BOXES
 from annotate.batch.job import Outcome, Status
 from annotate.batch.render import BLURRED, RenderOptions, render_archive, scan_renders
 from annotate.errors import SettingsError
@@ -22,6 +25,7 @@ from annotate.media.probe import probe
 from annotate.media.stills import read_still
 from annotate.results.meta import read_meta
 from annotate.settings import Settings
+from tests.batch.test_clips import make
 from tests.clips import H264, SAMPLES, encode_once
 from tests.media.test_encode import draws, starts_ms
 from tests.runs import annotate, check
@@ -104,3 +108,24 @@ def test_a_face_to_keep_must_be_in_the_table(kept: Path, empty_clip: Path) -> No
     outcomes = {outcome.path.name: outcome for outcome in render_archive(jobs[:1])}
     assert "no face 7" in outcomes["empty.mp4"].reason
     assert (kept / "empty.emotions.blurred.mkv").is_file()
+
+
+@draws
+def test_clips_have_boxes_or_blurred_faces_where_the_table_has_faces(kept: Path, tmp_path: Path) -> None:
+    boxes, images = read_report(kept / "two.emotions.csv").boxes, {}
+    (moment, *_), _ = search_moments(kept, MomentQuery(), FaceFilter())
+    for drawing in (BOXES, BLURRED):
+        keep = (1,) if drawing == BLURRED else ()
+        make(kept / "two.mp4", to=tmp_path / drawing, emotions=[moment.emotion], drawing=drawing, keep=keep)
+        (clip, *_) = (tmp_path / drawing).glob(f"*_face{moment.face_id}.mp4")
+        images[drawing] = read_still(clip, 200).astype(int)
+    source = read_still(kept / "two.mp4", 200 + moment.span.start_ms).astype(int)
+    for face_id in (1, 2):
+        box = boxes.at(face_id, 200 + moment.span.start_ms)
+        assert box is not None
+        left, top, right, bottom = (round(side) for side in (box.x, box.y, box.x + box.width, box.y + box.height))
+        difference = abs(images[BLURRED] - source)[top:bottom, left:right].mean()
+        assert difference < 4 if face_id == 1 else difference > 8
+        drawn = (abs(images[BOXES] - source).max(axis=2) > 40)[top + 8 : bottom - 8]
+        assert drawn[:, left - 2 : left + 3].any(axis=1).mean() > 0.9
+        assert drawn[:, left + 8 : right - 8].mean() < 0.05
