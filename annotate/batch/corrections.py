@@ -19,7 +19,7 @@ from annotate.archive.validity import TABLE_CHANGED, current_meta
 from annotate.batch.write import OutputWriter, refresh_tracks, write_sidecar
 from annotate.errors import CodingError, OutputError, ReportError, SettingsError, StorageError, read_error
 from annotate.results.corrected import apply_corrections, box_of, resolve_label
-from annotate.results.corrections import EXCLUDE, Correction, add_lines, parse_corrections, shorten, without_last
+from annotate.results.corrections import EXCLUDE, Correction, add_lines, parse_corrections, redo_last, shorten, undo_last
 from annotate.results.edited import differences, labels_in, labels_in_copy, restore_table
 from annotate.results.meta import Meta, Render, hash_content, json_safe_name
 from annotate.results.report import Report
@@ -100,15 +100,27 @@ def adding(make: Callable[[Report], Iterable[Correction]]) -> Edit:
     return edit
 
 
-def undo(content: bytes, report: Report) -> bytes:
-    """Take back what was corrected last.
+def undo(content: bytes, report: Report, author: str | None = None) -> bytes:
+    """Take back what was corrected last, or last by an author.
 
     Raises:
         SettingsError: nothing was.
     """
-    kept, removed = without_last(content)
+    kept, removed = undo_last(content, now(), author)
     if not removed:
         raise SettingsError("there is no correction to undo")
+    return kept
+
+
+def redo(content: bytes, report: Report, author: str | None = None) -> bytes:
+    """Let what was taken back last, or last of an author, count again.
+
+    Raises:
+        SettingsError: nothing was, or something was corrected since.
+    """
+    kept, restored = redo_last(content, author)
+    if not restored:
+        raise SettingsError("there is no correction to redo")
     return kept
 
 
