@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from annotate.archive.layout import outputs_of_report
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
 
 
 class CorrectionFiles:
-    """Reads the files of corrections beside tables; with ``is_applied=False`` there are none."""
+    """Reads the files of corrections beside tables; with ``is_applied=False`` there are none.
 
-    def __init__(self, *, is_applied: bool = True) -> None:
+    ``elsewhere`` are further files, by table, of tables beside which the program must not write.
+    """
+
+    def __init__(self, *, is_applied: bool = True, elsewhere: Mapping[PathOrUrl, PathOrUrl] = MappingProxyType({})) -> None:
         self._is_applied = is_applied
+        self._elsewhere = elsewhere
         self._folders: dict[PathOrUrl, frozenset[str]] = {}
 
     def apply(self, table: pd.DataFrame, path: PathOrUrl) -> Corrected:
@@ -32,22 +37,44 @@ class CorrectionFiles:
         """
         if not self.exists(path):
             return Corrected(table)
-        file = outputs_of_report(path).corrections
-        rows = read_corrections(file)
+        rows = self.read(path)
         corrected = apply_corrections(table, rows.corrections)
         return replace(corrected, problems=(*rows.problems, *corrected.problems))
 
+    def read(self, path: PathOrUrl) -> CorrectionRows:
+        """Return the corrections of the table ``path``, those of two files in the order of their times.
+
+        Raises:
+            ReportError: a file cannot be read.
+        """
+        rows = read_corrections(outputs_of_report(path).corrections)
+        if path not in self._elsewhere:
+            return rows
+        others = read_corrections(self._elsewhere[path])
+        return merge_rows(rows, others)
+
     def exists(self, path: PathOrUrl) -> bool:
         """Return whether there are corrections of the table ``path``; folders of object storage are listed once."""
-        file = outputs_of_report(path).corrections
-        storage = storage_for(file)
         if not self._is_applied:
             return False
+        files = [outputs_of_report(path).corrections, *([self._elsewhere[path]] if path in self._elsewhere else [])]
+        return any(map(self._is_there, files))
+
+    def _is_there(self, file: PathOrUrl) -> bool:
+        storage = storage_for(file)
         if storage.is_local:
             return storage.exists(file)
         if file.parent not in self._folders:
             self._folders[file.parent] = frozenset(entry.name for entry in storage.list_dir(file.parent))
         return file.name in self._folders[file.parent]
+
+
+def merge_rows(rows: CorrectionRows, others: CorrectionRows) -> CorrectionRows:
+    """Return the rows of two files in the order of their times; those without a time are first."""
+    if not others.corrections:
+        return replace(rows, problems=(*rows.problems, *others.problems))
+    merged = sorted((*rows.corrections, *others.corrections), key=lambda row: row.time)
+    return CorrectionRows(tuple(merged), (*rows.problems, *others.problems), (*rows.undone, *others.undone))
 
 
 def remark_on_problems(path: PathOrUrl, problems: Sequence[str]) -> str:

@@ -12,9 +12,9 @@ import pandas as pd
 
 from annotate.analytics.agreement.codings import TierChoice, read_codings
 from annotate.archive.corrections import read_content
-from annotate.archive.layout import kept_path
+from annotate.archive.layout import CORRECTIONS_ENDING, Outputs, kept_path
 from annotate.archive.scan import ArchiveItem
-from annotate.archive.stored_report import read_item_report
+from annotate.archive.stored_report import read_current_report, read_item_report
 from annotate.archive.validity import TABLE_CHANGED, current_meta
 from annotate.batch.write import OutputWriter, refresh_tracks, write_sidecar
 from annotate.errors import CodingError, OutputError, ReportError, SettingsError, StorageError, read_error
@@ -76,6 +76,22 @@ def edit_corrections(item: ArchiveItem, edit: Edit) -> Edited:
             write_sidecar(written, item.outputs, lock)
         problems = (*rows.problems, *corrected.problems)
         return Edited(report, rows.corrections, problems, (*remarks, *writer.kept), before)
+
+
+def edit_elsewhere(item: ArchiveItem, file: PathOrUrl, edit: Edit) -> None:
+    """Change corrections that are not beside the table of a video, in a folder of their own; nothing else is written.
+
+    Raise as `edit_corrections` does.
+    """
+    storage, base = storage_for(file), file.with_name(file.name.removesuffix(CORRECTIONS_ENDING))
+    storage.ensure_dir(file.parent)
+    with _locked(replace(item, outputs=Outputs(base))) as lock:
+        report = read_current_report(item, is_corrected=False)
+        content = read_content(file)
+        new = edit(content, report)
+        if new != content:
+            lock.confirm()
+            storage.write_atomic(file, new, lock.scratch)
 
 
 def adding(make: Callable[[Report], Iterable[Correction]]) -> Edit:

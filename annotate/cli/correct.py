@@ -76,7 +76,9 @@ class _Change:
         faces = sum((self.face_id is not None, self.person is not None))
         is_placed = faces or self.start_ms is not None or self.end_ms is not None
         if labels + others > 1 or (others and is_placed):
-            raise click.UsageError("Give one of --emotion, --exclude, --confirm, --undo, --redo, --from-table and --from-file.")
+            raise click.UsageError(
+                "Give one of --emotion, --exclude, --confirm, --undo, --redo, --from-table and --from-file."
+            )
         if labels and faces != 1:
             raise click.UsageError("Give --face N or --person NAME, and --from and --to.")
         if is_placed and not labels:

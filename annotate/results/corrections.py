@@ -62,7 +62,7 @@ class Correction:
 
 @dataclass(frozen=True)
 class CorrectionRows:
-    """The content of a file: its corrections in order, those that were taken back, and sentences on the lines that are none."""
+    """The content of a file: corrections in order, those that were taken back, and sentences on lines that are neither."""
 
     corrections: tuple[Correction, ...] = ()
     problems: tuple[str, ...] = ()
