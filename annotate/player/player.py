@@ -1,9 +1,9 @@
 """The player of the HTML report and the server: a video with its emotions as subtitles, and a timeline of its faces.
 
 In a page, ``AnnotatePlayer.mount(element, data, {videoUrl, videoName, downloads, words})`` fills an element and returns an
-object with ``seek(time_ms)``, ``jump(direction)``, ``focus()`` and ``destroy()``. ``data`` is the result of `player_data`,
-``words`` one of ``AnnotatePlayer.words`` (default English), ``downloads`` a list of ``{label, url}``. Only the video is
-loaded, and a content security policy may forbid inline scripts and styles.
+object with ``seek(time_ms)``, ``jump(direction)``, ``focus()``, ``update(data)`` and ``destroy()``. ``data`` is the result
+of `player_data`, ``words`` one of ``AnnotatePlayer.words`` (default English), ``downloads`` a list of ``{label, url}``. Only
+the video is loaded, and a content security policy may forbid inline scripts and styles.
 """
 
 from __future__ import annotations

@@ -34,13 +34,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, two_faces: Path) -> Iterator[Server]:
     """A server with an archive of an annotated video, a new one, and one that no browser can play."""
     folder = tmp_path_factory.mktemp("pages")
     archive = folder / "films"
     (archive / "old").mkdir(parents=True)
-    shutil.copy(SAMPLES / "two_faces.mp4", archive)
-    list(annotate_archive(scan([archive / "two_faces.mp4"])))
+    shutil.copytree(two_faces, archive, dirs_exist_ok=True)
     shutil.copy(SAMPLES / "no_face.mp4", archive / MARKUP)
     run_ffmpeg("-i", SAMPLES / "cut.mp4", "-c:v", "ffv1", archive / "old" / "old.avi")
     list(annotate_archive(scan([archive / "old" / "old.avi"])))
