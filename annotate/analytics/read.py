@@ -171,7 +171,7 @@ def read_reports(
     further: Sequence[str] = (),
     probabilities: bool = False,
     is_corrected: bool = True,
-    elsewhere: Mapping[PathOrUrl, PathOrUrl] = MappingProxyType({}),
+    elsewhere: Mapping[PathOrUrl, Sequence[PathOrUrl]] = MappingProxyType({}),
 ) -> Iterator[ReportBatch | SkippedPath]:
     """Yield intact reports of this or an older analysis version in batches of bounded size, else a `SkippedPath`.
 

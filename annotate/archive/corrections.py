@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
 class CorrectionFiles:
     """Reads the files of corrections beside tables; with ``is_applied=False`` there are none.
 
-    ``elsewhere`` are further files, by table, of tables beside which the program must not write.
+    ``elsewhere`` are further files by table, for tables beside which the program must not write.
     """
 
-    def __init__(self, *, is_applied: bool = True, elsewhere: Mapping[PathOrUrl, PathOrUrl] = MappingProxyType({})) -> None:
+    def __init__(
+        self, *, is_applied: bool = True, elsewhere: Mapping[PathOrUrl, Sequence[PathOrUrl]] = MappingProxyType({})
+    ) -> None:
         self._is_applied = is_applied
         self._elsewhere = elsewhere
         self._folders: dict[PathOrUrl, frozenset[str]] = {}
@@ -42,23 +45,21 @@ class CorrectionFiles:
         return replace(corrected, problems=(*rows.problems, *corrected.problems))
 
     def read(self, path: PathOrUrl) -> CorrectionRows:
-        """Return the corrections of the table ``path``, those of two files in the order of their times.
+        """Return the corrections of the table ``path``, those of several files in the order of their times.
 
         Raises:
             ReportError: a file cannot be read.
         """
-        rows = read_corrections(outputs_of_report(path).corrections)
-        if path not in self._elsewhere:
-            return rows
-        others = read_corrections(self._elsewhere[path])
-        return merge_rows(rows, others)
+        return functools.reduce(merge_rows, map(read_corrections, self._files(path)))
 
     def exists(self, path: PathOrUrl) -> bool:
         """Return whether there are corrections of the table ``path``; folders of object storage are listed once."""
         if not self._is_applied:
             return False
-        files = [outputs_of_report(path).corrections, *([self._elsewhere[path]] if path in self._elsewhere else [])]
-        return any(map(self._is_there, files))
+        return any(map(self._is_there, self._files(path)))
+
+    def _files(self, path: PathOrUrl) -> tuple[PathOrUrl, ...]:
+        return (outputs_of_report(path).corrections, *self._elsewhere.get(path, ()))
 
     def _is_there(self, file: PathOrUrl) -> bool:
         storage = storage_for(file)

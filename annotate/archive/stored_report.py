@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -30,10 +31,10 @@ ANNOTATE_AGAIN = "annotate the video again"
 _INVALID_NAMES = ("", ".", "..")
 
 
-def read_current_report(item: ArchiveItem, *, is_corrected: bool = True, elsewhere: PathOrUrl | None = None) -> Report:
+def read_current_report(item: ArchiveItem, *, is_corrected: bool = True, elsewhere: Sequence[PathOrUrl] = ()) -> Report:
     """Return the report of a video, verified to be intact and up to date with the video.
 
-    Corrections by people are applied if ``is_corrected``: those beside the table, and those in the file ``elsewhere``.
+    Corrections by people are applied if ``is_corrected``: those beside the table, and those in files ``elsewhere``.
 
     Raises:
         ReportError: the report is missing, damaged or outdated.
@@ -43,13 +44,12 @@ def read_current_report(item: ArchiveItem, *, is_corrected: bool = True, elsewhe
 
 
 def read_item_report(
-    item: ArchiveItem, meta: Meta, *, is_corrected: bool = True, elsewhere: PathOrUrl | None = None
+    item: ArchiveItem, meta: Meta, *, is_corrected: bool = True, elsewhere: Sequence[PathOrUrl] = ()
 ) -> Report:
     """Return the report of a video with the sidecar ``meta``, as `read_current_report` does. Raise as `read_report` does."""
     folder = item.outputs.base.parent
     video = storage_for(item.video).relative(item.video, folder)
-    further = {} if elsewhere is None else {item.outputs.csv: elsewhere}
-    files = CorrectionFiles(is_applied=is_corrected, elsewhere=further)
+    files = CorrectionFiles(is_applied=is_corrected, elsewhere={item.outputs.csv: elsewhere})
     return _read(item.outputs.csv, meta, video, files, with_boxes=True)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from annotate.archive.discover import Selection, walk
-from annotate.archive.layout import OutputOptions, Outputs, name_outputs
+from annotate.archive.layout import OutputOptions, Outputs, candidate_outputs, name_outputs
 from annotate.archive.scan import ArchiveItem, locate
 from annotate.batch.plan import Decision, decide
 from annotate.results.damage import NO_DAMAGE, Damage
@@ -54,10 +54,10 @@ class CatalogVideo:
     """A video that a server shows.
 
     ``folder`` is its folder relative to the archive, with slashes; empty at the top level. ``outputs`` are the paths of its
-    current results, ``target`` those of new ones. ``elsewhere`` is the file of corrections that are not beside the table: in
-    the data folder if the table is beside the video, and the other way round. ``fingerprint`` changes with the video file,
-    ``version`` with the table (0 without one). ``reason`` says why the results are outdated or the video cannot be read,
-    without paths of the server.
+    current results, ``target`` those of new ones. ``elsewhere`` are files of corrections that are not beside the table: the
+    first one, in the data folder, is that of a table beside a video to which the server does not write. ``fingerprint``
+    changes with the video file, ``version`` with the table (0 without one). ``reason`` says why the results are outdated or
+    the video cannot be read, without paths of the server.
     """
 
     id: str
@@ -69,7 +69,7 @@ class CatalogVideo:
     modified_s: float
     outputs: Outputs
     target: Outputs
-    elsewhere: PathOrUrl | None = None
+    elsewhere: tuple[PathOrUrl, ...] = ()
     annotation_state: AnnotationState = AnnotationState.MISSING
     reason: str = ""
     fingerprint: str = ""
@@ -281,9 +281,13 @@ class Catalog:
 
     def _with_best_results(self, video: CatalogVideo) -> CatalogVideo:
         """Return a video of the archive with its up-to-date results, else with outdated ones, else without results."""
-        beside, in_data_dir = self._located[video.path]
-        pairs = ((beside, in_data_dir.corrections), (in_data_dir, beside.corrections))
-        candidates = [self._with_state(replace(video, outputs=outputs, elsewhere=other)) for outputs, other in pairs]
+        located = self._located[video.path]
+        _, by_name, *_ = candidate_outputs(video.path, located[1].base.parent)
+        found = (by_name.corrections, *(one.corrections for one in located if self._sidecars.get(one.meta) is not None))
+        candidates = []
+        for outputs in located:
+            elsewhere = tuple(file for file in dict.fromkeys(found) if file != outputs.corrections)
+            candidates.append(self._with_state(replace(video, outputs=outputs, elsewhere=elsewhere)))
         for state in (AnnotationState.ANNOTATED, AnnotationState.STALE, AnnotationState.FAILED):
             for candidate in candidates:
                 if candidate.annotation_state is state:
@@ -302,8 +306,8 @@ class Catalog:
         except OSError as error:
             return replace(video, annotation_state=AnnotationState.MISSING, reason=f"cannot be read ({error.strerror})")
         fingerprint = f"{source.size_bytes}-{source.mtime_ns}"
-        files = [file for file in (outputs.corrections, video.elsewhere) if file is not None]
-        corrections = [stat.mtime_ns for stat in map(stat_or_none, files) if stat is not None]
+        said = map(stat_or_none, (outputs.corrections, *video.elsewhere))
+        corrections_version = sum(stat.mtime_ns for stat in said if stat is not None)
         video = replace(
             video,
             fingerprint=fingerprint,
@@ -311,7 +315,7 @@ class Catalog:
             is_older=False,
             damage=NO_DAMAGE,
             version=0 if csv is None else csv.mtime_ns,
-            corrections_version=sum(corrections),
+            corrections_version=corrections_version,
         )
         video = replace(video, persons_version=self._persons_version(video))
         if decision.meta is not None:
@@ -358,8 +362,7 @@ class Catalog:
         """Read the tables of videos that changed, or of which somebody said who is in them or what is wrong."""
         known = [video for video in videos if video.version]
         versions = {video.outputs.csv: video.version + video.persons_version + video.corrections_version for video in known}
-        elsewhere = {video.outputs.csv: video.elsewhere for video in known if video.elsewhere is not None}
-        self.index.update(versions, elsewhere)
+        self.index.update(versions, {video.outputs.csv: video.elsewhere for video in known})
 
     def _with_stats(self, video: CatalogVideo) -> CatalogVideo:
         if not video.version:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -43,7 +43,7 @@ class CatalogIndex:
         self._skipped: dict[PathOrUrl, SkippedPath] = {}
 
     def update(
-        self, versions: Mapping[PathOrUrl, int], elsewhere: Mapping[PathOrUrl, PathOrUrl] = MappingProxyType({})
+        self, versions: Mapping[PathOrUrl, int], elsewhere: Mapping[PathOrUrl, Sequence[PathOrUrl]] = MappingProxyType({})
     ) -> bool:
         """Read new and changed tables and those that could not be read before, and drop deleted ones.
 

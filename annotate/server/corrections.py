@@ -6,6 +6,7 @@ change names the corrections that its author saw where it applies, so that nobod
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
@@ -149,14 +150,11 @@ def _edit(video: CatalogVideo, file: PathOrUrl, edit: Edit) -> None:
 def _file_of(video: CatalogVideo, settings: ServeSettings) -> PathOrUrl:
     """Return the file that new corrections are written to."""
     beside = video.outputs.corrections
-    if video.elsewhere is None or settings.write or require_local(beside).is_relative_to(settings.data):
-        return beside
-    return video.elsewhere
+    is_writable = video.is_upload or settings.write or require_local(beside).is_relative_to(settings.data)
+    return beside if is_writable else video.elsewhere[0]
 
 
 def _all_rows(video: CatalogVideo, file: PathOrUrl, rows: CorrectionRows) -> CorrectionRows:
     """Return all corrections of a video, given those of one of its files."""
-    files = [one for one in (video.outputs.corrections, video.elsewhere) if one is not None and one != file]
-    for other in files:
-        rows = merge_rows(rows, read_corrections(other))
-    return rows
+    others = (one for one in (video.outputs.corrections, *video.elsewhere) if one != file)
+    return functools.reduce(merge_rows, map(read_corrections, others), rows)

@@ -33,8 +33,8 @@ class DerivedJob(LocalJob):
     target: Path
     kind: OrderKind
     limits: Limits
-    corrections: PathOrUrl | None = None
-    """The file of corrections that are not beside the table."""
+    corrections: tuple[PathOrUrl, ...] = ()
+    """Files of corrections that are not beside the table."""
 
 
 class DerivedVideos:
