@@ -101,6 +101,7 @@ def export(
     min_face_px: float | None = None,
     min_quality: float | None = None,
     trials: str | os.PathLike[str] | None = None,
+    corrections: bool = True,
 ) -> ExportedTable:
     """Write one table with all blocks of annotated videos, and a codebook of its columns beside it.
 
@@ -109,6 +110,7 @@ def export(
         output: a ``.parquet``, ``.csv``, ``.xlsx``, ``.sqlite`` or ``.duckdb`` file.
         max_yaw_deg, min_face_px, min_quality: limits as for `annotate.summarize`.
         trials: a CSV table of trials, whose columns are added; only time in trials is kept.
+        corrections: whether those by people are applied; without them, there are no columns about them.
 
     Returns:
         What was written. Tables are skipped as by `annotate.summarize`, each with a `UserWarning`.
@@ -124,12 +126,12 @@ def export(
     for extra, package in _NEEDED.get(target.suffix.lower(), ()):
         check_extra(f"{target}: {target.suffix}", extra, {package: package})
     faces = FaceFilter(max_yaw_deg, min_face_px, min_quality)
-    found, selection = find_with_trials(paths, faces, trials, None)
+    found, selection = find_with_trials(paths, faces, trials, None, is_corrected=corrections)
     matched = selection.matched if selection is not None else None
-    columns = find_columns(found.reports, matched)
+    columns = find_columns(found.reports, matched, is_corrected=corrections)
 
     def batches() -> Iterable[ReportBatch]:
-        reading = read_reports(found.reports, faces, further=columns.further)
+        reading = read_reports(found.reports, faces, further=columns.further, is_corrected=corrections)
         for read in itertools.chain(found.skipped, reading):
             if isinstance(read, SkippedPath):
                 warnings.warn(f"skipped: {read}", stacklevel=4)

@@ -191,6 +191,7 @@ def find_moments(
     baseline_trial: str | None = None,
     texts: str | Collection[str] = (),
     transcripts: str | os.PathLike[str] | None = None,
+    corrections: bool = True,
 ) -> pd.DataFrame:
     """Find moments in annotated videos: runs of blocks in which a face keeps one emotion.
 
@@ -206,6 +207,7 @@ def find_moments(
         texts: only while something is said that contains one of these; moments end with the utterance, and the columns
             ``text`` and ``speaker`` follow. Not together with trials.
         transcripts: a folder of transcripts, or one; without it they are beside the videos.
+        corrections: whether those by people are applied.
 
     Returns:
         A table with the columns ``video``, ``face_id``, ``start_time``, ``end_time``, ``duration_s`` (in seconds),
@@ -221,7 +223,10 @@ def find_moments(
     query = make_query(emotions, min_confidence, min_s, persons)
     faces = FaceFilter(max_yaw_deg, min_face_px, min_quality)
     spoken = Spoken((texts,) if isinstance(texts, str) else tuple(texts), transcripts)
-    return to_table(*search_moments(paths, query, faces, trials, baseline_trial, relative=relative, spoken=spoken))
+    found = search_moments(
+        paths, query, faces, trials, baseline_trial, relative=relative, spoken=spoken, corrections=corrections
+    )
+    return to_table(*found)
 
 
 @dataclass(frozen=True)
@@ -249,16 +254,17 @@ def search_moments(
     *,
     relative: bool = False,
     spoken: Spoken | None = None,
+    corrections: bool = True,
 ) -> tuple[list[Moment], Trials | None]:
     """Return the moments below paths, and the trials if there are any; parameters and errors are those of `find_moments`."""
     known: set[str] = set()
     found: list[Moment] = []
-    reports, selection = find_with_trials(paths, faces, trials, baseline_trial, relative=relative)
+    reports, selection = find_with_trials(paths, faces, trials, baseline_trial, relative=relative, is_corrected=corrections)
     if spoken is not None and spoken.texts:
         selection = select_spoken_with_warnings(reports, spoken.texts, spoken.transcripts, selection)
         reports = replace(reports, reports=selection.choose(reports.reports))
     matched = selection.matched if selection is not None else None
-    for batch in read_with_warnings(reports, faces, relative, selection):
+    for batch in read_with_warnings(reports, faces, relative, selection, is_corrected=corrections):
         known.update(class_names_in(batch))
         found += moments_in(batch, query, matched)
     check_emotions(query.emotions, known)

@@ -11,6 +11,7 @@ import itertools
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -170,6 +171,7 @@ def read_reports(
     further: Sequence[str] = (),
     probabilities: bool = False,
     is_corrected: bool = True,
+    elsewhere: Mapping[PathOrUrl, Sequence[PathOrUrl]] = MappingProxyType({}),
 ) -> Iterator[ReportBatch | SkippedPath]:
     """Yield intact reports of this or an older analysis version in batches of bounded size, else a `SkippedPath`.
 
@@ -177,12 +179,12 @@ def read_reports(
     confidence are those relative to the face's baseline; tables without baselines are skipped, and blocks without left out.
     ``further`` are more columns to read; where a table lacks one, its numbers are NaN and its texts empty. With
     ``probabilities``, those of the classes are read too, as `probability_column`; NaN where a model lacks a class.
-    Corrections by people are applied unless ``is_corrected`` is false.
+    Corrections by people are applied unless ``is_corrected`` is false; ``elsewhere`` are further files of them, by table.
     """
     wanted = _Wanted(faces, relative, tuple(further), probabilities)
     pending: list[_RawReport] = []
     size_bytes = 0
-    files = _Files(PersonFiles(), CorrectionFiles(is_applied=is_corrected))
+    files = _Files(PersonFiles(), CorrectionFiles(is_applied=is_corrected, elsewhere=elsewhere))
     for number, (path, meta, report) in enumerate(_read_files(paths)):
         try:
             raw = _unpack(number, path, *check_content(path, meta, report))

@@ -12,6 +12,7 @@ from pathlib import Path
 from annotate.analytics.face_filter import NO_FILTER, FaceFilter, remark_on_lacking
 from annotate.analytics.read import ReportBatch, ReportSummary, read_reports
 from annotate.analytics.trial_baseline import TrialSelection, check_baseline_trial, needs_probabilities, select_trials
+from annotate.archive.corrections import remark_on_problems
 from annotate.archive.find_reports import FoundReports, find_reports
 from annotate.storage.base import parse_path
 from annotate.storage.values import SkippedPath
@@ -24,6 +25,7 @@ def find_with_trials(
     baseline_trial: str | None,
     *,
     relative: bool = False,
+    is_corrected: bool = True,
 ) -> tuple[FoundReports, TrialSelection | None]:
     """Return the tables below paths, and the trials to which they are restricted; issue a `UserWarning` for each remark.
 
@@ -36,26 +38,35 @@ def find_with_trials(
     check_baseline_trial(baseline_trial, has_trials=trials is not None, relative=relative)
     if trials is None:
         return found, None
-    selection = select_trials(parse_path(os.fspath(trials)), baseline_trial, found.reports, faces)
+    selection = select_trials(parse_path(os.fspath(trials)), baseline_trial, found.reports, faces, is_corrected=is_corrected)
     for remark in selection.matched.remarks:
         warnings.warn(remark, stacklevel=3)
     return replace(found, reports=selection.choose(found.reports)), selection
 
 
 def read_with_warnings(
-    found: FoundReports, faces: FaceFilter = NO_FILTER, relative: bool = False, trials: TrialSelection | None = None
+    found: FoundReports,
+    faces: FaceFilter = NO_FILTER,
+    relative: bool = False,
+    trials: TrialSelection | None = None,
+    *,
+    is_corrected: bool = True,
 ) -> Iterable[ReportBatch]:
     """Yield the batches of `read_reports`, restricted to ``trials`` if there are any.
 
-    Issue a `UserWarning` for each skipped path, and one for `count_lacking`.
+    Issue a `UserWarning` for each skipped path, for corrections that do not fit, and one for `count_lacking`.
     """
     lacking = 0
-    reading = read_reports(found.reports, faces, relative=relative, probabilities=needs_probabilities(trials))
+    probabilities = needs_probabilities(trials)
+    reading = read_reports(found.reports, faces, relative=relative, probabilities=probabilities, is_corrected=is_corrected)
     for read in itertools.chain(found.skipped, reading):
         if isinstance(read, SkippedPath):
             warnings.warn(f"skipped: {read}", stacklevel=3)
         else:
             lacking += count_lacking(read.reports.values(), faces)
+            for report in read.reports.values():
+                if report.problems:
+                    warnings.warn(remark_on_problems(report.path, report.problems), stacklevel=3)
             for remark in trials.matched.late(read) if trials is not None else ():
                 warnings.warn(remark, stacklevel=3)
             yield read if trials is None else trials.apply(read)

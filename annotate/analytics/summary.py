@@ -90,6 +90,7 @@ def summarize(
     trials: str | os.PathLike[str] | None = None,
     baseline_trial: str | None = None,
     transcripts: str | os.PathLike[str] | None = None,
+    corrections: bool = True,
 ) -> pd.DataFrame:
     """Summarize the results of annotated videos.
 
@@ -103,6 +104,7 @@ def summarize(
         trials: a CSV table of trials; only time in trials counts.
         baseline_trial: a condition or trial; emotions are relative to each participant's own baseline in it.
         transcripts: by speaker, a folder of transcripts, or one; without it they are beside the videos.
+        corrections: whether those by people are applied; without them, the machine alone counts.
 
     Returns:
         A table without totals; its columns are those of ``annotate summarize``. Tables that are damaged, have no sidecar or
@@ -115,10 +117,10 @@ def summarize(
     """
     faces = FaceFilter(max_yaw_deg, min_face_px, min_quality)
     grouping = choose_grouping(by, has_trials=trials is not None)
-    found, selection = find_with_trials(paths, faces, trials, baseline_trial, relative=relative)
+    found, selection = find_with_trials(paths, faces, trials, baseline_trial, relative=relative, is_corrected=corrections)
     speakers = SpeakerSums(find_speech(found.reports, transcripts)) if grouping == "speaker" else None
     tally = Tally(grouping, selection.matched if selection is not None else None, speakers)
-    for batch in read_with_warnings(found, faces, relative, selection):
+    for batch in read_with_warnings(found, faces, relative, selection, is_corrected=corrections):
         tally.add(batch)
     if speakers is not None:
         warn_about_transcripts(speakers.transcripts)

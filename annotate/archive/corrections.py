@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from annotate.archive.layout import outputs_of_report
@@ -18,10 +20,16 @@ if TYPE_CHECKING:
 
 
 class CorrectionFiles:
-    """Reads the files of corrections beside tables; with ``is_applied=False`` there are none."""
+    """Reads the files of corrections beside tables; with ``is_applied=False`` there are none.
 
-    def __init__(self, *, is_applied: bool = True) -> None:
+    ``elsewhere`` are further files by table, for tables beside which the program must not write.
+    """
+
+    def __init__(
+        self, *, is_applied: bool = True, elsewhere: Mapping[PathOrUrl, Sequence[PathOrUrl]] = MappingProxyType({})
+    ) -> None:
         self._is_applied = is_applied
+        self._elsewhere = elsewhere
         self._folders: dict[PathOrUrl, frozenset[str]] = {}
 
     def apply(self, table: pd.DataFrame, path: PathOrUrl) -> Corrected:
@@ -32,22 +40,42 @@ class CorrectionFiles:
         """
         if not self.exists(path):
             return Corrected(table)
-        file = outputs_of_report(path).corrections
-        rows = read_corrections(file)
+        rows = self.read(path)
         corrected = apply_corrections(table, rows.corrections)
         return replace(corrected, problems=(*rows.problems, *corrected.problems))
 
+    def read(self, path: PathOrUrl) -> CorrectionRows:
+        """Return the corrections of the table ``path``, those of several files in the order of their times.
+
+        Raises:
+            ReportError: a file cannot be read.
+        """
+        return functools.reduce(merge_rows, map(read_corrections, self._files(path)))
+
     def exists(self, path: PathOrUrl) -> bool:
         """Return whether there are corrections of the table ``path``; folders of object storage are listed once."""
-        file = outputs_of_report(path).corrections
-        storage = storage_for(file)
         if not self._is_applied:
             return False
+        return any(map(self._is_there, self._files(path)))
+
+    def _files(self, path: PathOrUrl) -> tuple[PathOrUrl, ...]:
+        return (outputs_of_report(path).corrections, *self._elsewhere.get(path, ()))
+
+    def _is_there(self, file: PathOrUrl) -> bool:
+        storage = storage_for(file)
         if storage.is_local:
             return storage.exists(file)
         if file.parent not in self._folders:
             self._folders[file.parent] = frozenset(entry.name for entry in storage.list_dir(file.parent))
         return file.name in self._folders[file.parent]
+
+
+def merge_rows(rows: CorrectionRows, others: CorrectionRows) -> CorrectionRows:
+    """Return the rows of two files in the order of their times; those without a time are first."""
+    if not others.corrections:
+        return replace(rows, problems=(*rows.problems, *others.problems))
+    merged = sorted((*rows.corrections, *others.corrections), key=lambda row: row.time)
+    return CorrectionRows(tuple(merged), (*rows.problems, *others.problems), (*rows.undone, *others.undone))
 
 
 def remark_on_problems(path: PathOrUrl, problems: Sequence[str]) -> str:

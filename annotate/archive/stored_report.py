@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -30,21 +31,26 @@ ANNOTATE_AGAIN = "annotate the video again"
 _INVALID_NAMES = ("", ".", "..")
 
 
-def read_current_report(item: ArchiveItem) -> Report:
+def read_current_report(item: ArchiveItem, *, is_corrected: bool = True, elsewhere: Sequence[PathOrUrl] = ()) -> Report:
     """Return the report of a video, verified to be intact and up to date with the video.
+
+    Corrections by people are applied if ``is_corrected``: those beside the table, and those in files ``elsewhere``.
 
     Raises:
         ReportError: the report is missing, damaged or outdated.
         OSError: the video or the report cannot be read.
     """
-    return read_item_report(item, current_meta(item))
+    return read_item_report(item, current_meta(item), is_corrected=is_corrected, elsewhere=elsewhere)
 
 
-def read_item_report(item: ArchiveItem, meta: Meta, *, is_corrected: bool = True) -> Report:
-    """Return the report of a video with the sidecar ``meta``. Raise as `read_report` does."""
+def read_item_report(
+    item: ArchiveItem, meta: Meta, *, is_corrected: bool = True, elsewhere: Sequence[PathOrUrl] = ()
+) -> Report:
+    """Return the report of a video with the sidecar ``meta``, as `read_current_report` does. Raise as `read_report` does."""
     folder = item.outputs.base.parent
     video = storage_for(item.video).relative(item.video, folder)
-    return _read(item.outputs.csv, meta, video, with_boxes=True, is_corrected=is_corrected)
+    files = CorrectionFiles(is_applied=is_corrected, elsewhere={item.outputs.csv: elsewhere})
+    return _read(item.outputs.csv, meta, video, files, with_boxes=True)
 
 
 def read_report(
@@ -61,7 +67,7 @@ def read_report(
     """
     meta = _check_meta(path, *storage_for(path).read_many([outputs_of_report(path).meta]))
     video = video_beside(path, meta).name
-    return _read(path, meta, video, with_boxes=with_boxes, persons=persons, is_corrected=is_corrected)
+    return _read(path, meta, video, CorrectionFiles(is_applied=is_corrected), with_boxes=with_boxes, persons=persons)
 
 
 def check_content(path: PathOrUrl, meta: bytes | OSError, report: bytes | OSError) -> tuple[Meta, bytes]:
@@ -115,10 +121,10 @@ def _read(
     path: PathOrUrl,
     meta: Meta,
     video: str,
+    corrections: CorrectionFiles,
     *,
     with_boxes: bool,
     persons: PersonFiles | None = None,
-    is_corrected: bool = True,
 ) -> Report:
     storage, boxes_path = storage_for(path), outputs_of_report(path).boxes
     boxes_hash = meta.outputs.get(json_safe_name(boxes_path)) if with_boxes else None
@@ -130,7 +136,7 @@ def _read(
     except ValueError as error:
         raise ReportError(f"not a table of annotate ({error})", ANNOTATE_AGAIN, path=path) from None
     table = (persons or PersonFiles()).apply(table, path, meta)
-    corrected = CorrectionFiles(is_applied=is_corrected).apply(table, path)
+    corrected = corrections.apply(table, path)
     trajectories = BoxTrajectories(()) if boxes_hash is None else _check_boxes(boxes_path, boxes[0], boxes_hash)
     return Report(corrected.table, meta, trajectories, video, corrected.problems)
 

@@ -12,14 +12,14 @@ import pandas as pd
 
 from annotate.analytics.agreement.codings import TierChoice, read_codings
 from annotate.archive.corrections import read_content
-from annotate.archive.layout import kept_path
+from annotate.archive.layout import CORRECTIONS_ENDING, Outputs, kept_path
 from annotate.archive.scan import ArchiveItem
-from annotate.archive.stored_report import read_item_report
+from annotate.archive.stored_report import read_current_report, read_item_report
 from annotate.archive.validity import TABLE_CHANGED, current_meta
 from annotate.batch.write import OutputWriter, refresh_tracks, write_sidecar
 from annotate.errors import CodingError, OutputError, ReportError, SettingsError, StorageError, read_error
 from annotate.results.corrected import apply_corrections, box_of, resolve_label
-from annotate.results.corrections import EXCLUDE, Correction, add_lines, parse_corrections, shorten, without_last
+from annotate.results.corrections import EXCLUDE, Correction, add_lines, parse_corrections, redo_last, shorten, undo_last
 from annotate.results.edited import differences, labels_in, labels_in_copy, restore_table
 from annotate.results.meta import Meta, Render, hash_content, json_safe_name
 from annotate.results.report import Report
@@ -78,6 +78,22 @@ def edit_corrections(item: ArchiveItem, edit: Edit) -> Edited:
         return Edited(report, rows.corrections, problems, (*remarks, *writer.kept), before)
 
 
+def edit_elsewhere(item: ArchiveItem, file: PathOrUrl, edit: Edit) -> None:
+    """Change corrections that are not beside the table of a video, in a folder of their own; nothing else is written.
+
+    Raise as `edit_corrections` does.
+    """
+    storage, base = storage_for(file), file.with_name(file.name.removesuffix(CORRECTIONS_ENDING))
+    storage.ensure_dir(file.parent)
+    with _locked(replace(item, outputs=Outputs(base))) as lock:
+        report = read_current_report(item, is_corrected=False)
+        content = read_content(file)
+        new = edit(content, report)
+        if new != content:
+            lock.confirm()
+            storage.write_atomic(file, new, lock.scratch)
+
+
 def adding(make: Callable[[Report], Iterable[Correction]]) -> Edit:
     """Return the edit that adds corrections, which must fit the table.
 
@@ -100,15 +116,27 @@ def adding(make: Callable[[Report], Iterable[Correction]]) -> Edit:
     return edit
 
 
-def undo(content: bytes, report: Report) -> bytes:
-    """Take back what was corrected last.
+def undo(content: bytes, report: Report, author: str | None = None) -> bytes:
+    """Take back what was corrected last, or last by an author.
 
     Raises:
         SettingsError: nothing was.
     """
-    kept, removed = without_last(content)
+    kept, removed = undo_last(content, now(), author)
     if not removed:
         raise SettingsError("there is no correction to undo")
+    return kept
+
+
+def redo(content: bytes, report: Report, author: str | None = None) -> bytes:
+    """Let what was taken back last, or last of an author, count again.
+
+    Raises:
+        SettingsError: nothing was, or something was corrected since.
+    """
+    kept, restored = redo_last(content, author)
+    if not restored:
+        raise SettingsError("there is no correction to redo")
     return kept
 
 

@@ -61,6 +61,7 @@ class _Change:
     note: str
     author: str
     undo: bool
+    redo: bool
     table: Path | None
     file: Path | None
 
@@ -71,11 +72,13 @@ class _Change:
             click.UsageError: they do not.
         """
         labels = sum((self.emotion is not None, self.exclude, self.confirm))
-        others = sum((self.undo, self.table is not None, self.file is not None))
+        others = sum((self.undo, self.redo, self.table is not None, self.file is not None))
         faces = sum((self.face_id is not None, self.person is not None))
         is_placed = faces or self.start_ms is not None or self.end_ms is not None
         if labels + others > 1 or (others and is_placed):
-            raise click.UsageError("Give one of --emotion, --exclude, --confirm, --undo, --from-table and --from-file.")
+            raise click.UsageError(
+                "Give one of --emotion, --exclude, --confirm, --undo, --redo, --from-table and --from-file."
+            )
         if labels and faces != 1:
             raise click.UsageError("Give --face N or --person NAME, and --from and --to.")
         if is_placed and not labels:
@@ -89,6 +92,8 @@ class _Change:
 
         if self.undo:
             return corrections.undo
+        if self.redo:
+            return corrections.redo
         if self.table is not None:
             return corrections.adding(lambda report: self._of_table(report, remarks))
         if self.file is not None:
@@ -140,6 +145,7 @@ _change_options = stacked(
     click.option("--note", metavar="TEXT", default="", help="Why."),
     click.option("--author", metavar="NAME", default=getpass.getuser, help="Who says so.  [default: your user name]"),
     click.option("--undo", is_flag=True, help="Take back what was corrected last."),
+    click.option("--redo", is_flag=True, help="Let what was taken back last count again."),
     click.option(
         "--from-table",
         "table",
@@ -168,6 +174,7 @@ _change_options = stacked(
             "note",
             "author",
             "undo",
+            "redo",
             "table",
             "file",
         ),
@@ -204,7 +211,7 @@ def correct(paths: Sequence[PathOrUrl], change: _Change, is_listed: bool, output
     if not quiet:
         done = len(edited.corrections) - edited.before
         verb = (
-            f"{counted(done, 'correction')} added, "
+            f"{counted(done, 'correction')} {'redone' if change.redo else 'added'}, "
             if done > 0
             else f"{counted(-done, 'correction')} undone, "
             if done

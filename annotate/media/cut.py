@@ -18,7 +18,8 @@ import ffmpeg
 from annotate.errors import DecodingError, write_error
 from annotate.media.blur import DISPLAYED_SIZE, RegionsAt, write_frame
 from annotate.media.containers import MP4
-from annotate.media.decode import SEEKABLE_CONTAINERS, Frame, MediaProgress, clock_output, decode
+from annotate.media.decode import SEEKABLE_CONTAINERS, Frame, MediaProgress, decode
+from annotate.media.decoding_command import clock_output
 from annotate.media.decoding_report import DecodingReport, collect_warnings
 from annotate.media.encode import (
     AUDIO_BITRATE,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.errors import OutputError, write_error
-from annotate.media.decode import deinterlace, shift_clock, shown_part
+from annotate.media.decoding_command import deinterlace, shift_clock, shown_part
 from annotate.media.decoding_report import DecodingReport, collect_warnings
 from annotate.media.encode import draw_track, encoding_error
 from annotate.media.ffmpeg import (

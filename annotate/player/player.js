@@ -35,6 +35,12 @@ const AnnotatePlayer = (() => {
   /* Adds the cues by script: browsers do not load <track> elements in file:// pages. */
   function addCues(video, data, words) {
     const track = video.addTextTrack("subtitles", words.track, words.language);
+    fillTrack(track, data, words);
+    track.mode = "showing";
+    return track;
+  }
+
+  function fillTrack(track, data, words) {
     for (const [startMs, endMs, face, emotion, line, right] of data.cues) {
       const { name } = data.emotions[emotion];
       const word = words.emotions[name] || name;
@@ -49,8 +55,6 @@ const AnnotatePlayer = (() => {
       }
       track.addCue(cue);
     }
-    track.mode = "showing";
-    return track;
   }
 
   function buildLegend(data, words) {
@@ -100,6 +104,7 @@ const AnnotatePlayer = (() => {
   class Player {
     constructor(element, data, options) {
       const words = options.words || AnnotatePlayer.words.en;
+      this.words = words;
       const name = options.videoName || "";
       this.isPlayable = Boolean(options.videoUrl);
       this.pendingMs = null;
@@ -108,17 +113,9 @@ const AnnotatePlayer = (() => {
       this.note = make("p", { class: "ap-note", role: "status", hidden: "" });
       this.stage = make("div", { class: "ap-video" }, this.video, this.note);
       if (options.downloads && options.downloads.length) this.stage.append(this.buildDownloads(options.downloads, words));
-      this.timeline = new Timeline(data, words, {
-        seek: (ms) => this.seek(ms),
-        togglePlaying: () => this.togglePlaying(),
-        isPlaying: () => this.isPlayable && !this.video.paused,
-      });
-      const side = make("div", { class: "ap-side" });
-      if (data.lanes.length) {
-        const keys = make("p", { class: "ap-keys", text: words.keys });
-        side.append(this.timeline.element, buildLegend(data, words), keys, buildTable(data, words, (ms) => this.seek(ms)));
-      } else side.append(make("p", { class: "ap-none", text: words.noFaces }), this.timeline.element);
-      this.root = make("div", { class: "ap", lang: words.language }, make("div", { class: "ap-columns" }, this.stage, side));
+      this.side = make("div", { class: "ap-side" });
+      this.fillSide(data);
+      this.root = make("div", { class: "ap", lang: words.language }, make("div", { class: "ap-columns" }, this.stage, this.side));
       element.replaceChildren(this.root);
       this.showUnplayable = () => {
         const open = make("a", { href: options.videoUrl || null, text: words.open });
@@ -127,6 +124,41 @@ const AnnotatePlayer = (() => {
       };
       if (this.isPlayable) this.load(options.videoUrl, data, words);
       else this.onUnplayable();
+    }
+
+    fillSide(data) {
+      const { words } = this;
+      this.timeline = new Timeline(data, words, {
+        seek: (ms) => this.seek(ms),
+        togglePlaying: () => this.togglePlaying(),
+        isPlaying: () => this.isPlayable && !this.video.paused,
+      });
+      if (data.lanes.length) {
+        const keys = make("p", { class: "ap-keys", text: words.keys });
+        const table = buildTable(data, words, (ms) => this.seek(ms));
+        this.side.replaceChildren(this.timeline.element, buildLegend(data, words), keys, table);
+      } else this.side.replaceChildren(make("p", { class: "ap-none", text: words.noFaces }), this.timeline.element);
+    }
+
+    /* Shows other data of the same video: the video goes on, and the timeline stays where it was. */
+    update(data) {
+      const { nowMs, zoom, selected, element, scroller } = this.timeline;
+      const isFocused = element.contains(document.activeElement);
+      const { scrollTop, scrollLeft } = scroller;
+      const wasOpen = Boolean(this.side.querySelector("details[open]"));
+      this.timeline.destroy();
+      this.fillSide(data);
+      const { timeline } = this;
+      timeline.zoomBy(zoom);
+      timeline.select(Math.min(selected, timeline.rows.length - 1));
+      timeline.show(nowMs);
+      timeline.scroller.scrollTop = scrollTop;
+      timeline.scroller.scrollLeft = scrollLeft;
+      if (isFocused) timeline.focus();
+      if (wasOpen) this.side.querySelector("details").open = true;
+      if (!this.track) return;
+      for (const cue of [...this.track.cues]) this.track.removeCue(cue);
+      fillTrack(this.track, data, this.words);
     }
 
     buildDownloads(downloads, words) {

@@ -1,9 +1,9 @@
 """The player of the HTML report and the server: a video with its emotions as subtitles, and a timeline of its faces.
 
 In a page, ``AnnotatePlayer.mount(element, data, {videoUrl, videoName, downloads, words})`` fills an element and returns an
-object with ``seek(time_ms)``, ``jump(direction)``, ``focus()`` and ``destroy()``. ``data`` is the result of `player_data`,
-``words`` one of ``AnnotatePlayer.words`` (default English), ``downloads`` a list of ``{label, url}``. Only the video is
-loaded, and a content security policy may forbid inline scripts and styles.
+object with ``seek(time_ms)``, ``jump(direction)``, ``focus()``, ``update(data)`` and ``destroy()``. ``data`` is the result
+of `player_data`, ``words`` one of ``AnnotatePlayer.words`` (default English), ``downloads`` a list of ``{label, url}``. Only
+the video is loaded, and a content security policy may forbid inline scripts and styles.
 """
 
 from __future__ import annotations
@@ -46,17 +46,21 @@ def read_asset(name: str, package: str = __package__) -> str:
     return files(package).joinpath(name).read_text(encoding="utf-8")
 
 
-def player_data(report: Report, thumbnails: Mapping[int, str] = MappingProxyType({})) -> dict[str, Any]:
+def player_data(
+    report: Report, thumbnails: Mapping[int, str] = MappingProxyType({}), machine: Report | None = None
+) -> dict[str, Any]:
     """Return the data of a report for the player, ready for JSON.
 
-    ``thumbnails`` are URLs of images by ``face_id``. The keys of the result:
+    ``thumbnails`` are URLs of images by ``face_id``. With ``machine``, the report without corrections, faces that people
+    excluded altogether have a lane too. The keys of the result:
 
     - ``end_ms``; ``width_px`` and ``height_px`` of the displayed frame.
     - ``emotions``: ``name``, ``colour`` and ``ink`` (the color of text on it) of each class.
-    - ``lanes``: ``face``, ``thumbnail`` (or null) and ``spans`` of each face track, or of all tracks of one person, with its
-      number as ``person`` and its ``name``, if persons were told apart. A span is ``[start_ms, end_ms, emotion,
-      *scores]`` with the index of the emotion, and all scores in ten-thousandths. Spans of a face do not overlap. Those that
-      people corrected or confirmed are ``corrected`` too, as ``[start_ms, end_ms, emotion]`` with what the machine says.
+    - ``lanes``: ``face`` and ``faces`` (its first track and all of them), ``thumbnail`` (or null) and ``spans`` of each face
+      track, or of all tracks of one person, with its number as ``person`` and its ``name``, if persons were told apart. A
+      span is ``[start_ms, end_ms, emotion, *scores]`` with the index of the emotion, and all scores in ten-thousandths.
+      Spans of a face do not overlap. Those that people corrected or confirmed are ``corrected`` too, as ``[start_ms, end_ms,
+      emotion]`` with what the machine says.
     - ``cues``: ``[start_ms, end_ms, face, emotion, line, right]``. ``line`` and ``right`` are the top and right edge of the
       cue as shares of the frame's height and width, or null if the box of the face is unknown.
     - ``labels`` and ``named``, if persons were told apart: what cues show instead of the number of their face, by that
@@ -65,13 +69,15 @@ def player_data(report: Report, thumbnails: Mapping[int, str] = MappingProxyType
     """
     classes = class_names_of(report.table)
     class_index = {name: index for index, name in enumerate(classes)}
+    whole, blocks = machine or report, report.blocks_by_lane
     faces: dict[str, list[int]] = {}
-    for face_id in report.blocks_by_face:
-        faces.setdefault(report.lane(face_id), []).append(face_id)
+    for face_id in whole.blocks_by_face:
+        faces.setdefault(whole.lane(face_id), []).append(face_id)
     lanes = [
         {
-            "face": faces[lane][0],
-            "thumbnail": next((thumbnails[face_id] for face_id in faces[lane] if face_id in thumbnails), None),
+            "face": face_ids[0],
+            "faces": face_ids,
+            "thumbnail": next((thumbnails[face_id] for face_id in face_ids if face_id in thumbnails), None),
             "spans": [
                 [
                     piece.span.start_ms,
@@ -79,12 +85,12 @@ def player_data(report: Report, thumbnails: Mapping[int, str] = MappingProxyType
                     class_index[piece.emotion],
                     *(round(piece.probabilities[name] * SCORE_SCALE) for name in classes),
                 ]
-                for piece in pieces
+                for piece in blocks.get(lane, ())
             ],
-            **_person(report, faces[lane][0]),
-            **_corrected(pieces, class_index),
+            **_person(whole, face_ids[0]),
+            **_corrected(blocks.get(lane, ()), class_index),
         }
-        for lane, pieces in report.blocks_by_lane.items()
+        for lane, face_ids in faces.items()
     ]
     region = CueRegion(report.meta.width_px, report.meta.height_px)
     return {

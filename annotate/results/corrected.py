@@ -55,6 +55,29 @@ def apply_corrections(table: pd.DataFrame, corrections: Sequence[Correction]) ->
     Frames, box and pose of a part are those of its block. The emotion of a corrected row has the probability 1. Columns
     `SOURCE`, `MACHINE_EMOTION` and `MACHINE_CONFIDENCE` follow; without a correction that fits, the table stays as it is.
     """
+    faces, counting = _Faces(table), counting_spans(table, corrections)
+    spans, problems = counting.spans, counting.problems
+    parts = [part for face_id, own in spans.items() for part in faces.divide(face_id, own)]
+    if not parts:
+        return Corrected(table, problems)
+    excluded = {
+        face_id: [span.start_ms for span, correction in own if correction.emotion == EXCLUDE]
+        for face_id, own in spans.items()
+    }
+    corrected = _rebuild(table, parts, class_names_of(table), problems)
+    return replace(corrected, excluded={face: starts for face, starts in excluded.items() if starts})
+
+
+@dataclass(frozen=True)
+class CountingSpans:
+    """Which correction counts when, in order of time by ``face_id``, and sentences on those that do not fit."""
+
+    spans: Mapping[int, Sequence[tuple[Span, Correction]]]
+    problems: tuple[str, ...]
+
+
+def counting_spans(table: pd.DataFrame, corrections: Sequence[Correction]) -> CountingSpans:
+    """Return which of some corrections counts when in a table, with emotions as the table calls them."""
     problems = list[str]()
     by_face: dict[int, list[Correction]] = {}
     faces, names = _Faces(table), class_names_of(table)
@@ -66,16 +89,7 @@ def apply_corrections(table: pd.DataFrame, corrections: Sequence[Correction]) ->
         except ValueError as error:
             problems.append(f"line {correction.line}: {error}")
     spans = {face_id: _spans(own, problems) for face_id, own in by_face.items()}
-    parts = [part for face_id, own in spans.items() for part in faces.divide(face_id, own)]
-    if not parts:
-        return Corrected(table, tuple(problems))
-    excluded = {
-        face_id: [span.start_ms for span, correction in own if correction.emotion == EXCLUDE]
-        for face_id, own in spans.items()
-    }
-    return replace(
-        _rebuild(table, parts, names, problems), excluded={face: starts for face, starts in excluded.items() if starts}
-    )
+    return CountingSpans(spans, tuple(problems))
 
 
 class _Faces:
@@ -202,7 +216,7 @@ def _rebuild(
     table: pd.DataFrame,
     parts: Sequence[_Part],
     names: Sequence[str],
-    problems: list[str],
+    problems: tuple[str, ...],
 ) -> Corrected:
     """Return a table with parts in place of the rows that they are of."""
     untouched = np.setdiff1d(np.arange(len(table)), [part.row for part in parts])
@@ -227,7 +241,7 @@ def _rebuild(
         _set_labels(result, np.where(result[f"{RELATIVE_PREFIX}emotion"] == "", "", labels), names, RELATIVE_PREFIX)
     result = result[labels != EXCLUDE].sort_values(["start_time", "face_id", "block"], kind="stable")
     result = result.reset_index(drop=True)
-    return Corrected(result.assign(**own_times(result)), tuple(problems), reviewed)
+    return Corrected(result.assign(**own_times(result)), problems, reviewed)
 
 
 def _set_labels(table: pd.DataFrame, labels: Texts, names: Sequence[str], prefix: str) -> None:

@@ -20,7 +20,7 @@ EXCLUDE = "exclude"
 """Stands for an emotion where the time is not to count, such as that of a poster on a wall."""
 
 BOX_COLUMNS = ("x", "y", "width", "height")
-COLUMNS = ("face_id", "person", "start_time", "end_time", "emotion", "author", "time", *BOX_COLUMNS, "note")
+COLUMNS = ("face_id", "person", "start_time", "end_time", "emotion", "author", "time", "undone", *BOX_COLUMNS, "note")
 """All columns as they are written. The mean box of the face then, by which it is found in a table that was made anew, may be
 empty; files by hand may lack all but the times, the emotion, and one of ``face_id`` and ``person``."""
 
@@ -36,7 +36,7 @@ class Correction:
     """An emotion, or `EXCLUDE`, that a person says a face shows during a span.
 
     The face is a track, or all tracks of a person, given by name or number. ``box`` is the mean box of the track then, if it
-    is known, and ``line`` the number of the line in the file.
+    is known, ``line`` the number of the line in the file, and ``undone`` when it was taken back, empty if it counts.
     """
 
     span: Span
@@ -48,6 +48,7 @@ class Correction:
     note: str = ""
     box: Box | None = None
     line: int = 0
+    undone: str = ""
 
     @property
     def face(self) -> str:
@@ -56,16 +57,16 @@ class Correction:
 
     def revises(self, earlier: Correction) -> bool:
         """Return whether this was made after another one, by the time that both have."""
-        made, made_earlier = _parse_instant(self.time), _parse_instant(earlier.time)
-        return made is not None and made_earlier is not None and made > made_earlier
+        return _is_earlier(earlier.time, self.time)
 
 
 @dataclass(frozen=True)
 class CorrectionRows:
-    """The content of a file: its corrections in order, and sentences on the lines that are none."""
+    """The content of a file: corrections in order, those that were taken back, and sentences on lines that are neither."""
 
     corrections: tuple[Correction, ...] = ()
     problems: tuple[str, ...] = ()
+    undone: tuple[Correction, ...] = ()
 
 
 def parse_corrections(content: bytes) -> CorrectionRows:
@@ -92,7 +93,8 @@ def parse_corrections(content: bytes) -> CorrectionRows:
             corrections.append(_parse_row(values, number))
         except ValueError as error:
             problems.append(f"line {number}: {error}")
-    return CorrectionRows(tuple(corrections), tuple(problems))
+    kept = tuple(correction for correction in corrections if not correction.undone)
+    return CorrectionRows(kept, tuple(problems), tuple(correction for correction in corrections if correction.undone))
 
 
 def add_lines(content: bytes, corrections: Iterable[Correction]) -> bytes:
@@ -100,37 +102,40 @@ def add_lines(content: bytes, corrections: Iterable[Correction]) -> bytes:
 
     A file without content gets a header. Columns that the header lacks are added to it.
     """
-    kept = content.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
-    header, newline, rest = kept.partition(b"\n")
-    columns = [name.strip().casefold() for name in _cells(header.decode("utf-8", "replace")) or ()] if header.strip() else []
-    new = [name for name in COLUMNS if name not in columns]
-    if not columns:
-        header = _line(COLUMNS)
-    elif new:
-        header = header.rstrip(b"\r") + b"," + _line(new)
-    names = [*columns, *new]
+    kept, names = _with_columns(content)
     lines = [_line([values.get(name, "") for name in names]) for values in map(_values, corrections)]
-    return b"\n".join([header + newline + rest, *lines]) + b"\n"
+    return b"\n".join([kept, *lines]) + b"\n"
 
 
-def without_last(content: bytes) -> tuple[bytes, list[Correction]]:
-    """Return the bytes of a file without the corrections that were made last together, and these; none if there are none.
+def undo_last(content: bytes, time: str, author: str | None = None) -> tuple[bytes, list[Correction]]:
+    """Return the bytes of a file in which the corrections that were made last together are marked as taken back, and these.
 
-    Those made together are by one author at one time, at the end of the file.
+    Those made together are by one author at one time, in a row. With ``author`` only theirs count; without any, the file
+    stays as it is.
     """
-    corrections = parse_corrections(content).corrections
-    if not corrections:
-        return content, []
-    last = corrections[-1]
-    removed = [last]
-    for earlier in reversed(corrections[:-1]):
-        if not last.time or (earlier.author, earlier.time) != (last.author, last.time):
+    found = [row for row in parse_corrections(content).corrections if author is None or row.author == author]
+    last = found[-1:]
+    for earlier in reversed(found[:-1]):
+        if not last[0].time or (earlier.author, earlier.time) != (last[0].author, last[0].time):
             break
-        removed.append(earlier)
-    lines = content.split(b"\n")
-    numbers = {correction.line for correction in removed}
-    kept = [line for number, line in enumerate(lines, 1) if number not in numbers]
-    return b"\n".join(kept), removed[::-1]
+        last.insert(0, earlier)
+    return _mark(content, last, time), last
+
+
+def redo_last(content: bytes, author: str | None = None) -> tuple[bytes, list[Correction]]:
+    """Return the bytes of a file in which the corrections that were taken back last count again, and these.
+
+    With ``author`` only theirs count. There are none if something was corrected since.
+    """
+    rows = parse_corrections(content)
+    undone, kept = (
+        [row for row in some if author is None or row.author == author] for some in (rows.undone, rows.corrections)
+    )
+    latest = max((row.undone for row in undone), default="")
+    if any(_is_earlier(latest, row.time) for row in kept):
+        return content, []
+    last = [row for row in undone if row.undone == latest]
+    return _mark(content, last, ""), last
 
 
 def parse_time_ms(text: str) -> int:
@@ -163,6 +168,32 @@ def clean_text(text: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:_MAX_TEXT_CHARS]
 
 
+def _with_columns(content: bytes) -> tuple[bytes, list[str]]:
+    """Return a file without the end of its last line and with all columns in its header, and their names."""
+    header, newline, rest = content.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n").partition(b"\n")
+    columns = [name.strip().casefold() for name in _cells(header.decode("utf-8", "replace")) or ()] if header.strip() else []
+    new = [name for name in COLUMNS if name not in columns]
+    if not columns:
+        header = _line(COLUMNS)
+    elif new:
+        header = header.rstrip(b"\r") + b"," + _line(new)
+    return header + newline + rest, [*columns, *new]
+
+
+def _mark(content: bytes, corrections: Sequence[Correction], undone: str) -> bytes:
+    """Return a file with a time, or none, in the column ``undone`` of some of its lines; others stay as they are."""
+    if not corrections:
+        return content
+    kept, names = _with_columns(content)
+    lines, column = kept.split(b"\n"), names.index("undone")
+    for correction in corrections:
+        cells = _cells(lines[correction.line - 1].decode("utf-8-sig", "replace")) or []
+        cells += [""] * (column + 1 - len(cells))
+        cells[column] = undone
+        lines[correction.line - 1] = _line(cells)
+    return b"\n".join(lines) + b"\n"
+
+
 def _parse_row(values: Mapping[str, str], line: int) -> Correction:
     missing = [name for name in _NEEDED if not values.get(name)]
     if missing:
@@ -185,6 +216,7 @@ def _parse_row(values: Mapping[str, str], line: int) -> Correction:
         _said(values.get("note", "")),
         _parse_box([values.get(name, "") for name in BOX_COLUMNS]),
         line,
+        values.get("undone", ""),
     )
 
 
@@ -211,6 +243,7 @@ def _values(correction: Correction) -> dict[str, str]:
         "emotion": correction.emotion,
         "author": _inert(correction.author),
         "time": correction.time,
+        "undone": correction.undone,
         "note": _inert(correction.note),
         **dict(zip(BOX_COLUMNS, sides, strict=False)),
     }
@@ -249,6 +282,12 @@ class _Collector:
 
     def write(self, text: str) -> None:
         self._texts.append(text)
+
+
+def _is_earlier(time: str, other: str) -> bool:
+    """Return whether a time is before another one; False if one of them is none."""
+    instant, other_instant = _parse_instant(time), _parse_instant(other)
+    return instant is not None and other_instant is not None and instant < other_instant
 
 
 def _parse_instant(text: str) -> datetime.datetime | None:

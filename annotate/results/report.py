@@ -13,6 +13,7 @@ from annotate.results.intervals import ClippedBlock, clip_overlaps, disjoint
 from annotate.results.meta import Meta
 from annotate.results.persons import Person, persons_in
 from annotate.results.smoothing import make_cues, make_face_cues
+from annotate.results.table import AUTHOR, MACHINE, SOURCE
 from annotate.span import MS_PER_S, Span
 
 if TYPE_CHECKING:
@@ -103,6 +104,25 @@ class Report:
         for face_id, blocks in self.blocks_by_face.items():
             lanes.setdefault(self.lane(face_id), []).extend(blocks)
         return {lane: disjoint(blocks) for lane, blocks in lanes.items()} if self.persons else lanes
+
+    @property
+    def source_tiers(self) -> dict[str, list[tuple[Span, str]]]:
+        """Where people decided and what the machine says there, by the name of a tier beside the lane; none elsewhere."""
+        tiers: dict[str, list[tuple[Span, str]]] = {}
+        lanes = self.blocks_by_lane
+        for lane, blocks in lanes.items():
+            decided = [(block.span, f"{AUTHOR}; {MACHINE}: {block.machine}") for block in blocks if block.machine]
+            name = f"{lane}: {SOURCE}"
+            while name in lanes:
+                name += "'"
+            if decided:
+                tiers[name] = decided
+        return tiers
+
+    @property
+    def notice(self) -> str:
+        """A sentence for formats without room for more, if people corrected or confirmed anything; else empty."""
+        return "People corrected or confirmed some of these labels." if any(block.machine for block in self.blocks) else ""
 
     @property
     def blocks_by_face(self) -> dict[int, list[ClippedBlock]]:

@@ -7,12 +7,12 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from annotate.archive.discover import Selection, walk
-from annotate.archive.layout import OutputOptions, Outputs, name_outputs
+from annotate.archive.layout import OutputOptions, Outputs, candidate_outputs, name_outputs
 from annotate.archive.scan import ArchiveItem, locate
 from annotate.batch.plan import Decision, decide
 from annotate.results.damage import NO_DAMAGE, Damage
@@ -54,9 +54,10 @@ class CatalogVideo:
     """A video that a server shows.
 
     ``folder`` is its folder relative to the archive, with slashes; empty at the top level. ``outputs`` are the paths of its
-    current results, ``target`` those of new ones. ``fingerprint`` changes with the video file, ``version`` with the table
-    or its corrections (0 without a table). ``reason`` says why the results are outdated or the video cannot be read, without
-    paths of the server.
+    current results, ``target`` those of new ones. ``elsewhere`` are files of corrections that are not beside the table: the
+    first one, in the data folder, is that of a table beside a video to which the server does not write. ``fingerprint``
+    changes with the video file, ``version`` with the table (0 without one). ``reason`` says why the results are outdated or
+    the video cannot be read, without paths of the server.
     """
 
     id: str
@@ -68,6 +69,7 @@ class CatalogVideo:
     modified_s: float
     outputs: Outputs
     target: Outputs
+    elsewhere: tuple[PathOrUrl, ...] = ()
     annotation_state: AnnotationState = AnnotationState.MISSING
     reason: str = ""
     fingerprint: str = ""
@@ -77,6 +79,8 @@ class CatalogVideo:
     """Whether an older analysis version made its results, which stay readable."""
     persons_version: int = 0
     """Changes with the files that say who is in it; 0 without any."""
+    corrections_version: int = 0
+    """Changes with the files of corrections by people; 0 without any."""
     damage: Damage = NO_DAMAGE
     """Damage of the video that its results, if readable, record."""
 
@@ -155,7 +159,7 @@ class Catalog:
         with self._lock:
             skipped: list[SkippedPath] = []
             found = {video.id: video for video in (*self._scan_uploads(), *self._scan_archive(skipped))}
-            self.index.update(_table_versions(found.values()))
+            self._update_index(found.values())
             videos = {video.id: self._with_stats(video) for video in found.values()}
             before, self._snapshot = self._snapshot, Snapshot(videos, tuple(skipped), True)
             if videos.keys() != before.videos.keys():
@@ -191,7 +195,7 @@ class Catalog:
             else:
                 video = self._with_state(known)
             videos = {**self._snapshot.videos, video_id: video}
-            self.index.update(_table_versions(videos.values()))
+            self._update_index(videos.values())
             videos[video_id] = video = self._with_stats(video)
             self._snapshot = replace(self._snapshot, videos=videos)
             return video
@@ -277,7 +281,13 @@ class Catalog:
 
     def _with_best_results(self, video: CatalogVideo) -> CatalogVideo:
         """Return a video of the archive with its up-to-date results, else with outdated ones, else without results."""
-        candidates = [self._with_state(replace(video, outputs=outputs)) for outputs in self._located[video.path]]
+        located = self._located[video.path]
+        _, by_name, *_ = candidate_outputs(video.path, located[1].base.parent)
+        found = (by_name.corrections, *(one.corrections for one in located if self._sidecars.get(one.meta) is not None))
+        candidates = []
+        for outputs in located:
+            elsewhere = tuple(file for file in dict.fromkeys(found) if file != outputs.corrections)
+            candidates.append(self._with_state(replace(video, outputs=outputs, elsewhere=elsewhere)))
         for state in (AnnotationState.ANNOTATED, AnnotationState.STALE, AnnotationState.FAILED):
             for candidate in candidates:
                 if candidate.annotation_state is state:
@@ -296,14 +306,16 @@ class Catalog:
         except OSError as error:
             return replace(video, annotation_state=AnnotationState.MISSING, reason=f"cannot be read ({error.strerror})")
         fingerprint = f"{source.size_bytes}-{source.mtime_ns}"
-        corrections = stat_or_none(outputs.corrections)
+        said = map(stat_or_none, (outputs.corrections, *video.elsewhere))
+        corrections_version = sum(stat.mtime_ns for stat in said if stat is not None)
         video = replace(
             video,
             fingerprint=fingerprint,
             reason="",
             is_older=False,
             damage=NO_DAMAGE,
-            version=0 if csv is None else csv.mtime_ns + (0 if corrections is None else corrections.mtime_ns),
+            version=0 if csv is None else csv.mtime_ns,
+            corrections_version=corrections_version,
         )
         video = replace(video, persons_version=self._persons_version(video))
         if decision.meta is not None:
@@ -346,6 +358,12 @@ class Catalog:
         self._decisions = {key: decision for key, decision in self._decisions.items() if key in kept}
         self._sidecars.keep_only({outputs.meta for _, outputs in kept})
 
+    def _update_index(self, videos: Collection[CatalogVideo]) -> None:
+        """Read the tables of videos that changed, or of which somebody said who is in them or what is wrong."""
+        known = [video for video in videos if video.version]
+        versions = {video.outputs.csv: video.version + video.persons_version + video.corrections_version for video in known}
+        self.index.update(versions, {video.outputs.csv: video.elsewhere for video in known})
+
     def _with_stats(self, video: CatalogVideo) -> CatalogVideo:
         if not video.version:
             return video
@@ -354,8 +372,3 @@ class Catalog:
             reason = public_message(skipped)
             return replace(video, annotation_state=AnnotationState.STALE, reason=reason, version=0)
         return replace(video, stats=self.index.stats(video.outputs.csv))
-
-
-def _table_versions(videos: Iterable[CatalogVideo]) -> dict[PathOrUrl, int]:
-    """Return numbers that change with the tables of videos, and with who is in them."""
-    return {video.outputs.csv: video.version + video.persons_version for video in videos if video.version}

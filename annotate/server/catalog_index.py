@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from annotate.analytics.moments import Moment, MomentQuery, moments_in
 from annotate.analytics.read import ReportBatch, read_reports
@@ -41,10 +42,13 @@ class CatalogIndex:
         self._stats: dict[PathOrUrl, EmotionStats] = {}
         self._skipped: dict[PathOrUrl, SkippedPath] = {}
 
-    def update(self, versions: Mapping[PathOrUrl, int]) -> bool:
+    def update(
+        self, versions: Mapping[PathOrUrl, int], elsewhere: Mapping[PathOrUrl, Sequence[PathOrUrl]] = MappingProxyType({})
+    ) -> bool:
         """Read new and changed tables and those that could not be read before, and drop deleted ones.
 
-        ``versions`` maps all paths to numbers that change with the file. Returns whether anything was read or dropped.
+        ``versions`` maps all paths to numbers that change with the file, ``elsewhere`` some to further files
+        of corrections. Returns whether anything was read or dropped.
         """
         with self._lock:
             changed = {path for path, version in versions.items() if self._versions.get(path) != version}
@@ -59,7 +63,7 @@ class CatalogIndex:
                 self._batch_by_path.pop(path, None)
                 self._stats.pop(path, None)
                 self._skipped.pop(path, None)
-            for batch in read_reports(sorted(changed, key=sort_key)):
+            for batch in read_reports(sorted(changed, key=sort_key), elsewhere=elsewhere):
                 if isinstance(batch, SkippedPath):
                     self._skipped[batch.path] = batch
                 else:

@@ -20,6 +20,7 @@ from annotate.server.queue import OrderKind
 from annotate.settings import Limits
 from annotate.storage.base import storage_for
 from annotate.storage.names import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
+from annotate.storage.values import PathOrUrl
 
 _SUFFIX = f".{MP4}"
 
@@ -32,6 +33,8 @@ class DerivedJob(LocalJob):
     target: Path
     kind: OrderKind
     limits: Limits
+    corrections: tuple[PathOrUrl, ...] = ()
+    """Files of corrections that are not beside the table."""
 
 
 class DerivedVideos:
@@ -42,7 +45,7 @@ class DerivedVideos:
 
     def path(self, video: CatalogVideo, kind: OrderKind) -> Path:
         """Return the path of a derived video; it contains the versions of the source and, if rendered, of the table."""
-        version = video.version if kind.language else 0
+        version = video.version + video.corrections_version if kind.language else 0
         return self._data_dir.derived / video.id / f"{kind.value}-{video.fingerprint}-{version}{_SUFFIX}"
 
     def exists(self, video: CatalogVideo, kind: OrderKind) -> bool:
@@ -51,7 +54,8 @@ class DerivedVideos:
 
     def job(self, video: CatalogVideo, kind: OrderKind, limits: Limits) -> DerivedJob:
         """Return the job that makes a derived video, for `make_derived`."""
-        return DerivedJob(ArchiveItem.read(video.path, video.outputs), self.path(video, kind), kind, limits)
+        item = ArchiveItem.read(video.path, video.outputs)
+        return DerivedJob(item, self.path(video, kind), kind, limits, video.elsewhere)
 
 
 def make_derived(job: DerivedJob, context: WorkContext) -> Outcome:
@@ -85,7 +89,7 @@ def _rendering(job: DerivedJob, video: Video) -> Rendering:
     if not job.kind.language:
         return browser_proxy(video, job.limits)
     try:
-        report = read_current_report(job.item.reread())
+        report = read_current_report(job.item.reread(), elsewhere=job.corrections)
     except OSError as error:
         raise read_error(job.path, error) from error
     return burned_in(video, MP4, boxes_track(report, job.kind.language), job.limits)

@@ -22,14 +22,15 @@ MEDIA_TYPES = {
 """Media types by format; other formats are plain text."""
 
 
-def load_report(video: CatalogVideo) -> Report:
-    """Return the report of a video.
+def load_report(video: CatalogVideo, *, is_corrected: bool = True) -> Report:
+    """Return the report of a video, with corrections by people if ``is_corrected``.
 
     Raises:
         ReportError: the table is missing, damaged, or outdated because the video has changed.
     """
     try:
-        return read_current_report(ArchiveItem.read(video.path, video.outputs))
+        item = ArchiveItem.read(video.path, video.outputs)
+        return read_current_report(item, is_corrected=is_corrected, elsewhere=video.elsewhere)
     except OSError as error:
         raise ReportError(f"cannot be read ({error.strerror})", path=video.outputs.csv) from None
 

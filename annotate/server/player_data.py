@@ -10,6 +10,7 @@ from typing import Any
 from annotate.errors import AnnotateError
 from annotate.player.player import player_data
 from annotate.player.thumbnails import jpeg_thumbnails, thumbnail_positions
+from annotate.results.table import SOURCE
 from annotate.server.catalog import CatalogVideo
 from annotate.server.downloads import load_report
 
@@ -33,8 +34,9 @@ class PlayerData:
             ReportError: the table is missing, damaged or outdated.
         """
         report = load_report(video)
-        thumbnails = {face_id: f"/api/videos/{video.id}/faces/{face_id}" for face_id in thumbnail_positions(report)}
-        data: dict[str, Any] = player_data(report, thumbnails)
+        machine = load_report(video, is_corrected=False) if SOURCE in report.table else report
+        thumbnails = {face_id: f"/api/videos/{video.id}/faces/{face_id}" for face_id in thumbnail_positions(machine)}
+        data: dict[str, Any] = player_data(report, thumbnails, machine)
         return json.dumps(data, separators=(",", ":")).encode()
 
     def thumbnail(self, video: CatalogVideo, face_id: int) -> bytes | None:
@@ -51,6 +53,6 @@ class PlayerData:
 
 def _extract_thumbnails(video: CatalogVideo) -> _Thumbnails:
     try:
-        return jpeg_thumbnails(video.path, load_report(video))
+        return jpeg_thumbnails(video.path, load_report(video, is_corrected=False))
     except AnnotateError:
         return {}

@@ -17,6 +17,7 @@ from annotate.errors import SettingsError, write_error
 from annotate.media.ffmpeg import find_ffmpeg
 from annotate.results.baseline import check_baseline
 from annotate.server.catalog import AnnotationState, Catalog, CatalogVideo, Snapshot
+from annotate.server.corrections import Step, change_corrections
 from annotate.server.data_dir import DataDir, is_id, new_upload_id
 from annotate.server.derived import DerivedVideos
 from annotate.server.events import ARCHIVE, Event, EventBroker
@@ -73,6 +74,7 @@ class Service:
         self.runner = Runner(settings.jobs, self.queue, self.catalog, self.derived, model_hash, self._notify)
         self._states: tuple[Snapshot, int, dict[str, tuple[str, str]]] = (Snapshot(), -1, {})
         self._tree: FolderTree | None = None
+        self._correcting = threading.Lock()
         self._receiving: dict[str, str] = {}
         self._closing = threading.Event()
         self._sweeper = threading.Thread(target=self._sweep_regularly, daemon=True, name="sweeper")
@@ -158,6 +160,17 @@ class Service:
         self.catalog.refresh(video.id)
         self.catalog.request_rescan()
         self._notify(video.id)
+
+    def change_corrections(self, video: CatalogVideo, step: Step) -> CatalogVideo:
+        """Apply what people correct in a video, one after the other, and return the video as it then is.
+
+        Raise as `annotate.server.corrections.change_corrections` does.
+        """
+        with self._correcting:
+            change_corrections(video, step, self.settings)
+            changed = self.catalog.refresh(video.id) or video
+        self._notify(video.id)
+        return changed
 
     def sweep(self) -> None:
         """Delete expired uploads and derived videos, and folders of uploads that no longer exist."""

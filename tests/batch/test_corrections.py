@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import subprocess
@@ -9,8 +10,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import opentimelineio as otio
 import pytest
+from pympi import Elan
 
+import annotate
 from annotate.analytics.moments import MomentQuery, moments_in, to_table
 from annotate.analytics.read import ReportBatch, read_reports
 from annotate.archive.corrections import read_corrections
@@ -24,17 +28,21 @@ from annotate.batch.corrections import (
     changes_in_tiers,
     confirmed,
     edit_corrections,
+    redo,
     unchanged,
     undo,
 )
 from annotate.errors import OutputError, ReportError, SettingsError
+from annotate.results.corrected import apply_corrections
 from annotate.results.corrections import EXCLUDE, Correction, add_lines
+from annotate.results.formats.registry import format_track
 from annotate.results.meta import Render, hash_content, read_meta
 from annotate.results.table import CORRECTION_COLUMNS
 from annotate.span import Span
 from annotate.storage.base import storage_for
 from annotate.storage.names import TEMPORARY_SUFFIX
 from tests.analytics.samples import MOVIE, block, report
+from tests.results.reports import make_report
 from tests.runs import check
 
 ANN = Correction(Span(400, 1000), "fear", 1, author="Ann", time="2026-01-01T00:00:00Z")
@@ -97,6 +105,28 @@ def test_all_that_reads_tables_has_what_was_corrected_and_the_machine_alone_on_d
     assert check([table.parent]) == []
 
 
+def test_the_python_interface_has_the_machine_alone_on_demand(table: Path) -> None:
+    codes = table.with_name("codes.csv")
+    codes.write_text("video,face,start,end,emotion\nmovie.mp4,1,0,2,happiness\n")
+    target = table.with_name("all.csv")
+
+    def found(**options: bool) -> tuple[object, ...]:
+        annotate.export(table, target, **options)
+        with target.open(newline="") as file:
+            columns = next(csv.reader(file))
+        moments = annotate.find_moments(table, **options)["emotion"].tolist()
+        agreement = annotate.agree(table, codes, **options).percent_agreement
+        return annotate.summarize(table, **options)["fear"].tolist(), moments, columns, agreement
+
+    plain = found()
+    edit_corrections(item_of(table), adding(lambda _: [ANN]))
+    assert found(corrections=False) == plain
+    assert all(one != other for one, other in zip(found(), plain, strict=True))
+    outputs_of_report(table).corrections.write_bytes(add_lines(b"", [replace(ANN, face_id=9)]))
+    with pytest.warns(UserWarning, match="line 2"):
+        annotate.summarize(table)
+
+
 def test_reports_with_and_without_corrections_are_read_together(table: Path) -> None:
     other = report(table.parent, "other.mp4", MOVIE)
     edit_corrections(item_of_name(table, "movie.mp4"), adding(lambda _: [ANN]))
@@ -134,7 +164,10 @@ def test_undo_takes_back_the_last_change_and_what_does_not_fit_is_not_written(ta
         with pytest.raises(SettingsError):
             edit_corrections(item, adding(lambda _, wrong=wrong: [wrong]))  # type: ignore[misc]
     assert edit_corrections(item, undo).corrections == edited.corrections[:1]
-    assert file.read_bytes() == first
+    assert file.read_bytes().startswith(first)
+    assert edit_corrections(item, redo).corrections == edited.corrections
+    with pytest.raises(SettingsError):
+        edit_corrections(item, redo)
 
 
 def test_formats_and_rendered_videos_follow(table: Path) -> None:
@@ -164,6 +197,32 @@ def test_json_has_the_source_and_what_the_machine_says(table: Path) -> None:
     list(convert_archive(scan_reports([table.parent]), OutputOptions(("json",))))
     text = (table.parent / "movie.emotions.json").read_text()
     assert '"source": "author", "machine_emotion": "anger", "machine_confidence": 0.5' in text
+
+
+def test_formats_say_who_says_so_and_what_the_machine_says(table: Path) -> None:
+    names = ("eaf", "textgrid", "otio", "vtt", "srt")
+    list(convert_archive(scan_reports([table.parent]), OutputOptions(names)))
+    plain = {name: outputs_of_report(table).track(name, "en").read_text() for name in names}
+    edit_corrections(item_of(table), adding(lambda _: [ANN]))
+    texts = {name: outputs_of_report(table).track(name, "en").read_text() for name in names}
+    tiers = Elan.Eaf(str(outputs_of_report(table).track("eaf", "en")))
+    expected = [(400, 800, "author; machine: anger"), (800, 1000, "author; machine: happiness")]
+    assert tiers.get_annotation_data_for_tier("face 1: source") == expected
+    assert list(tiers.get_tier_names()) == ["face 1", "face 2", "face 1: source"]
+    assert all(text.count(entry) == 1 for text in (texts["eaf"], texts["textgrid"]) for _, _, entry in expected)
+    (clip,) = otio.adapters.read_from_string(texts["otio"], "otio_json").find_clips()
+    notes = [marker.metadata["annotate"] for marker in clip.markers]
+    sources = [(note["face_id"], note.get("source")) for note in notes]
+    assert (1, "author") in sources
+    assert (2, None) in sources
+    assert "NOTE People" in texts["vtt"]
+    shown = make_report()
+    corrected = apply_corrections(shown.table, [Correction(Span(0, 500), "fear", 1)])
+    assert "; People" in (format_track("ass", replace(shown, table=corrected.table), "en") or "")
+    assert "machine" not in texts["srt"]
+    assert not any("author" in text or "People" in text for text in plain.values())
+    made = changes_in_tiers(read_report(table), outputs_of_report(table).track("eaf", "en"), "Ann")
+    assert made == []
 
 
 def test_an_edited_copy_of_the_table_becomes_corrections(table: Path) -> None:

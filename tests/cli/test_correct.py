@@ -44,6 +44,9 @@ def test_a_correction_is_written_listed_and_undone(video: Path) -> None:
     assert run("correct", video, "--undo").status == 0
     assert read_report(video.with_suffix(".emotions.csv")).problems == ()
     assert run("correct", video, "--undo").status == 2
+    assert "1 correction redone" in run("correct", video, "--redo").output
+    assert read_report(video.with_suffix(".emotions.csv")).blocks[1].emotion == "fear"
+    assert run("correct", video, "--redo").status == 2
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,7 @@ def test_a_correction_is_written_listed_and_undone(video: Path) -> None:
         ("--emotion", "fear"),
         ("--face", "1", "--emotion", "fear", "--exclude"),
         ("--undo", "--face", "1"),
+        ("--undo", "--redo"),
         ("--face", "1", "--from", "x", "--exclude"),
         ("--face", "1", "--from", "2", "--to", "1", "--exclude"),
         ("--face", "9", "--exclude"),

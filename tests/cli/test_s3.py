@@ -63,6 +63,30 @@ def test_output_is_that_of_local_files(twins: Bucket, command: list[str]) -> Non
     assert here.output
 
 
+def test_corrections_stand_beside_tables_there(twins: Bucket) -> None:
+    def both(command: str, *options: str, video: str = "") -> str:
+        here, there = (run(command, f"{films}{video}", *options) for films in ("films", f"{twins.url}/films"))
+        assert (here.status, there.status) == (0, 0), there.errors
+        words = [[word for word in one.output.split() if "---" not in word] for one in (here, there)]
+        assert [word.replace(f"{twins.url}/", "") for word in words[1]] == words[0]
+        return there.output
+
+    fear = ("--face", "1", "--to", "1", "--emotion", "fear", "--author", "Ann")
+    before = both("summarize")
+    both("convert", "--format", "textgrid")
+    both("correct", *fear, video="/face.mp4")
+    assert b"fear" in twins.get("films/face.emotions.TextGrid")
+    assert both("summarize") != before
+    assert both("summarize", "--without-corrections") == before
+    assert "0% kept" in both("summarize", "--corrections")
+    both("correct", "--undo", video="/face.mp4")
+    assert both("summarize") == before
+    both("correct", "--redo", video="/face.mp4")
+    both("check")
+    assert twins.get("films/face.emotions.corrections.csv").count(b",fear,Ann,") == 1
+    assert not [key for key in twins.keys if "lock" in key]
+
+
 def test_lists_of_moments_hold_urls(twins: Bucket) -> None:
     assert run("find", f"{twins.url}/films", "-o", "moments.m3u").status == 0
     assert f"{twins.url}/films/face.mp4" in Path("moments.m3u").read_text().splitlines()

@@ -18,7 +18,8 @@ from annotate.results.corrections import (
     add_lines,
     parse_corrections,
     parse_time_ms,
-    without_last,
+    redo_last,
+    undo_last,
 )
 from annotate.results.persons import Person, apply_persons
 from annotate.results.table import MACHINE_EMOTION, SOURCE, class_names_of
@@ -175,11 +176,32 @@ def test_lines_are_added_and_taken_back_without_touching_others() -> None:
     assert (rows.corrections[1].note, rows.corrections[1].author) == ("=1 2", "Ann")
     assert b",'=1 2\n" in content  # which no spreadsheet runs
     assert [problem.partition(":")[0] for problem in rows.problems] == ["line 3"]
-    undone, removed = without_last(content)
+    undone, removed = undo_last(content, "2026-01-01T00:00:00Z")
     assert len(removed) == 2
     assert undone.split(b"\n")[1:3] == mine.split(b"\n")[1:3]
     assert [row.emotion for row in parse_corrections(undone).corrections] == ["fear"]
-    assert without_last(b"")[1] == []
+    assert [row.line for row in parse_corrections(undone).undone] == [4, 5]
+    assert redo_last(undone) == (content, list(parse_corrections(undone).undone))
+    assert undo_last(b"", "t") == (b"", [])
+    bare, removed = undo_last(b"FACE_ID,start_time,end_time,emotion\r\n1,0,1,fear\r\n", "t")
+    assert (len(removed), parse_corrections(bare).corrections) == (1, ())
+
+
+def test_undone_corrections_count_again_in_turn_until_something_is_corrected() -> None:
+    def made(author: str, minute: int) -> Correction:
+        return Correction(Span(0, 1000), "fear", 1, author=author, time=f"2026-01-01T10:0{minute}:00Z")
+
+    content = add_lines(b"", [made("Ann", 1), made("Bob", 2), made("Ann", 3)])
+    twice, _ = undo_last(undo_last(content, "2026-01-01T10:04:00Z", "Ann")[0], "2026-01-01T10:05:00Z", "Ann")
+    assert [row.author for row in parse_corrections(twice).corrections] == ["Bob"]
+    assert undo_last(twice, "t", "Ann")[1] == []
+    once, restored = redo_last(twice, "Ann")
+    assert [row.time[14:16] for row in restored] == ["01"]
+    assert redo_last(once, "Bob")[1] == []
+    assert redo_last(once)[0] == content
+    assert redo_last(add_lines(once, [made("Bob", 6)]), "Ann")[1] != []
+    assert redo_last(add_lines(once, [made("Ann", 6)]), "Ann")[1] == []
+    assert redo_last(add_lines(once, [made("Bob", 6)]))[1] == []
 
 
 def test_a_new_file_has_all_columns() -> None:

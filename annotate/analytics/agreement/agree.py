@@ -38,6 +38,7 @@ def agree(
     trials: AnyPath | None = None,
     baseline_trial: str | None = None,
     relative: bool = False,
+    corrections: bool = True,
 ) -> Agreement:
     """Compare the results of annotated videos with codings by people.
 
@@ -51,6 +52,7 @@ def agree(
         trials: a CSV table of trials; only time in trials counts, and there are figures by trial, condition and participant.
         baseline_trial: a condition or trial; emotions are relative to each participant's own baseline in it.
         relative: emotions relative to each face's own baseline, as for `annotate.summarize`.
+        corrections: whether those by people are applied to the results; without them, the machine alone is compared.
 
     Returns:
         The agreement: ``kappa``, ``percent_agreement``, ``by_emotion``, ``confusion``, ``coders`` and more. What cannot be
@@ -61,14 +63,19 @@ def agree(
         SettingsError: a value is out of range.
     """
     options = AgreementOptions(step_s, face, labels or {}, tuple(tiers))
-    found, selection = find_with_trials(paths, NO_FILTER, trials, baseline_trial, relative=relative)
+    found, selection = find_with_trials(
+        paths, NO_FILTER, trials, baseline_trial, relative=relative, is_corrected=corrections
+    )
     read = read_codings([parse_path(os.fspath(path)) for path in _listed(codings)], options.tier_choice)
     tally = AgreementTally(read, options)
     chosen, unmatched = tally.match(found.reports, selection.matched if selection is not None else None)
     remarks = remarks_on_codings(read, unmatched)
     if not chosen:
         raise nothing_to_compare(read, remarks)
-    reading = read_reports(chosen, relative=relative, further=FURTHER_COLUMNS, probabilities=needs_probabilities(selection))
+    probabilities = needs_probabilities(selection)
+    reading = read_reports(
+        chosen, relative=relative, further=FURTHER_COLUMNS, probabilities=probabilities, is_corrected=corrections
+    )
     for batch in itertools.chain(found.skipped, reading):
         if isinstance(batch, SkippedPath):
             remarks.append(f"skipped: {batch}")

@@ -123,7 +123,8 @@ def draw(report: Report, language: str, *, font: str = FONT, with_bars: bool = F
                 file.events += _draw(canvas, segment, line.emotion, text)
                 if with_bars:
                     file.events += _draw_bars(canvas, segment, line.emotion, faces[line.face_id])
-    return file.to_string("ass", header_notice=report.meta.program) if file.events else None
+    notice = "\n".join(filter(None, (report.meta.program, report.notice)))
+    return file.to_string("ass", header_notice=notice) if file.events else None
 
 
 def _draw(canvas: Canvas, segment: Segment, emotion: str, text: str) -> Iterator[pysubs2.SSAEvent]:

@@ -48,8 +48,9 @@ def write(report: Report, language: str) -> str | None:
         eaf.add_tier(tier, ling=_TYPE)
         for block in blocks:
             eaf.add_annotation(tier, block.span.start_ms, block.span.end_ms, block.emotion)
+    _add_texts(eaf, report.source_tiers)
     document = _finish(eaf)
-    for annotation in document.iter("ALIGNABLE_ANNOTATION"):
+    for annotation in document.iterfind(f"TIER[@LINGUISTIC_TYPE_REF='{_TYPE}']//ALIGNABLE_ANNOTATION"):
         annotation.set("CVE_REF", entries[annotation.findtext("ANNOTATION_VALUE", "")])
     return _to_text(document)
 
@@ -60,13 +61,19 @@ def write_tiers(meta: Meta, video: str, tiers: Mapping[str, Iterable[tuple[Span,
     ``video`` is its path from the folder of the file, or absolute.
     """
     eaf = _new_document(meta, video)
-    eaf.add_linguistic_type(_TEXT_TYPE, param_dict={"LINGUISTIC_TYPE_ID": _TEXT_TYPE, "TIME_ALIGNABLE": "true"})
+    _add_texts(eaf, tiers)
+    return _to_text(_finish(eaf))
+
+
+def _add_texts(eaf: Elan.Eaf, tiers: Mapping[str, Iterable[tuple[Span, str]]]) -> None:
+    """Add tiers of free text, if there are any."""
+    if tiers:
+        eaf.add_linguistic_type(_TEXT_TYPE, param_dict={"LINGUISTIC_TYPE_ID": _TEXT_TYPE, "TIME_ALIGNABLE": "true"})
     for tier, entries in tiers.items():
         name = _xml_safe(tier)
         eaf.add_tier(name, ling=_TEXT_TYPE)
         for span, text in entries:
             eaf.add_annotation(name, span.start_ms, span.end_ms, _xml_safe(text))
-    return _to_text(_finish(eaf))
 
 
 def _new_document(meta: Meta, video: str) -> Elan.Eaf:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import opentimelineio as otio
 
 from annotate.emotions.palette import color
+from annotate.results.intervals import ClippedBlock
 from annotate.results.report import Report
+from annotate.results.table import AUTHOR, MACHINE, SOURCE
 from annotate.span import MS_PER_S, Span
 
 MARKER_COLORS: Mapping[str, str] = MappingProxyType(
@@ -35,6 +38,7 @@ def write(report: Report, language: str) -> str | None:
     whole = _range(Span(0, report.end_ms))
     media = otio.schema.ExternalReference(report.video_url, available_range=whole)
     clip = otio.schema.Clip(report.meta.source.name, media, source_range=whole)
+    decided = {face_id: [block for block in blocks if block.machine] for face_id, blocks in report.blocks_by_face.items()}
     for cue in cues:
         (line,) = cue.lines
         marker = otio.schema.Marker(f"{report.lane(line.face_id)}: {line.emotion}", _range(cue.span))
@@ -45,6 +49,7 @@ def write(report: Report, language: str) -> str | None:
             "emotion": line.emotion,
             "colour": color(line.emotion),
             **({} if person is None else {"person": person.number, "name": person.name}),
+            **_source(decided.get(line.face_id, ()), cue.span),
         }
         clip.markers.append(marker)
     track = otio.schema.Track("faces", kind=otio.schema.TrackKind.Video)
@@ -53,6 +58,17 @@ def write(report: Report, language: str) -> str | None:
     timeline.tracks.append(track)
     text: str = otio.adapters.write_to_string(timeline, "otio_json")
     return f"{text}\n"
+
+
+def _source(decided: Sequence[ClippedBlock], span: Span) -> dict[str, Any]:
+    """Return who says what stands in a cue, if people decided on any part of it, and what the machine says there."""
+    during = [block for block in decided if block.span & span]
+    if not during:
+        return {}
+    machine = [
+        {"start_time": block.span.start_s, "end_time": block.span.end_s, "emotion": block.machine} for block in during
+    ]
+    return {SOURCE: AUTHOR, MACHINE: machine}
 
 
 def _range(span: Span) -> otio.opentime.TimeRange:

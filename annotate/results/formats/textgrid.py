@@ -11,14 +11,15 @@ from annotate.span import MS_PER_S
 def write(report: Report, language: str) -> str | None:
     """Return a report as a long TextGrid, None without faces: Praat cannot read a TextGrid without tiers."""
     bounds = {"xmin": 0.0, "xmax": report.end_ms / MS_PER_S}
+    labels = {lane: [(block.span, block.emotion) for block in blocks] for lane, blocks in report.blocks_by_lane.items()}
     tiers = [
         {
             "class": "IntervalTier",
-            "name": lane.replace('"', "'"),
+            "name": name.replace('"', "'"),
             **bounds,
-            "entries": [(block.span.start_s, block.span.end_s, block.emotion) for block in blocks],
+            "entries": [(span.start_s, span.end_s, text) for span, text in entries],
         }
-        for lane, blocks in report.blocks_by_lane.items()
+        for name, entries in (*labels.items(), *report.source_tiers.items())
     ]
     if not tiers:
         return None

@@ -74,7 +74,9 @@ def write(report: Report, language: str) -> str | None:
         parts += [(span, line.face_id, tagged, region.settings(box, text)) for span, box in placed]
     captions = [_caption(span, tagged, settings) for span, _, tagged, settings in sorted(parts)]
     emotions = sorted({line.emotion for cue in cues for line in cue.lines})
-    return f"{webvtt.WebVTT(captions=captions, styles=[webvtt.Style(_style(emotions))]).content}\n"
+    notes = [report.notice] if report.notice else []
+    document = webvtt.WebVTT(captions=captions, styles=[webvtt.Style(_style(emotions))], header_comments=notes)
+    return f"{document.content}\n"
 
 
 def split_at_movement(cue: Cue, boxes: BoxTrajectories) -> Iterator[tuple[Span, Box | None]]:

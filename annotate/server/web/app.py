@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from annotate.server.service import Service
-from annotate.server.web import api, pages, persons
+from annotate.server.web import api, corrections, pages, persons
 from annotate.server.web.auth import Guard
 from annotate.version import VERSION
 
@@ -50,6 +50,7 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(pages.router)
     app.include_router(api.router)
     app.include_router(persons.router)
+    app.include_router(corrections.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC_FOLDER))
     app.add_middleware(Guard, settings=service.settings)
     return app

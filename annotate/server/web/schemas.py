@@ -56,6 +56,7 @@ class DerivedView(BaseModel):
 class VideoDetail(VideoView):
     """A video, its state, and available downloads."""
 
+    version: str = Field(description="changes with the table, with who is in it and with what people corrected")
     formats: list[str] = Field([], description="formats in which the result can be downloaded")
     proxy: DerivedView = Field(description="MP4 version that every browser can play")
     rendered: dict[str, DerivedView] = Field(description="video with boxes and emotions drawn in, by language of the labels")
@@ -154,7 +155,10 @@ def video_detail(service: Service, video: CatalogVideo) -> VideoDetail:
         available_formats(video) if fields["state"] == "annotated" or (fields["state"] == "stale" and video.is_older) else []
     )
     rendered = {kind.language: derived_view(service, video, kind) for kind in (OrderKind.RENDER_EN, OrderKind.RENDER_RU)}
-    return VideoDetail(**fields, formats=formats, proxy=derived_view(service, video, OrderKind.PROXY), rendered=rendered)
+    version = f"{video.version}-{video.persons_version}-{video.corrections_version}"
+    return VideoDetail(
+        **fields, version=version, formats=formats, proxy=derived_view(service, video, OrderKind.PROXY), rendered=rendered
+    )
 
 
 def derived_view(service: Service, video: CatalogVideo, kind: OrderKind) -> DerivedView:

@@ -14,28 +14,23 @@ from annotate.archive.persons import read_person_rows
 from annotate.archive.scan import ArchiveItem, scan
 from annotate.archive.stored_report import read_report
 from annotate.batch.persons import show_persons
-from annotate.batch.run import annotate_archive
 from annotate.results.persons import PersonRow, format_persons, tracks_of
 from tests.browser import open_browser
-from tests.clips import SAMPLES
 from tests.server.conftest import Opener
 from tests.server.helpers import by_name
 from tests.server.servers import serving
 from tests.server.web.test_pages import until, watched
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 OTHER = "other.mp4"
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def films(tmp_path_factory: pytest.TempPathFactory, two_faces: Path) -> Path:
     """An archive with a video of two persons, and a file of persons that knows another video too."""
-    archive = tmp_path_factory.mktemp("persons") / "films"
-    archive.mkdir()
-    shutil.copy(SAMPLES / "two_faces.mp4", archive)
-    list(annotate_archive(scan([archive])))
+    archive = shutil.copytree(two_faces, tmp_path_factory.mktemp("persons") / "films")
     tracks = tracks_of(read_report(archive / "two_faces.emotions.csv").table)
     rows = [PersonRow(track, number, video="two_faces.mp4") for number, track in enumerate(tracks, 1)]
     other = PersonRow(tracks[0], 2, video=OTHER)
@@ -103,6 +98,12 @@ def page(archive: Path, tmp_path: Path) -> Iterator[Page]:
             yield page
 
 
+def forbid(route: Route) -> None:
+    """Answer as a server that does not write to the archive."""
+    answer = route.fetch()
+    route.fulfill(response=answer, json={**answer.json(), "can_edit": False})
+
+
 def test_persons_are_named_and_merged_by_keyboard(page: Page, archive: Path) -> None:
     until(page, "[...document.querySelectorAll('#people img')].every((each) => each.naturalWidth > 0)")
     assert page.locator("#people img").count() == 2
@@ -123,3 +124,7 @@ def test_persons_are_named_and_merged_by_keyboard(page: Page, archive: Path) -> 
     page.keyboard.press("Enter")
     until(page, "document.querySelectorAll('#people li').length === 2")
     assert persons_in_file(archive)[1:] == [("two_faces.mp4", 2, ""), ("two_faces.mp4", 1, "Ann b")]
+    page.route("**/persons", forbid)
+    page.reload()
+    page.locator("#people strong", has_text="Ann b").wait_for()
+    assert [text.count("person") for text in page.locator("#people li").all_inner_texts()] == [1, 1]  # once, also unnamed

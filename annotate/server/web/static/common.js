@@ -57,7 +57,7 @@ function fieldName(loc) {
 }
 
 /* Sends a request to the API and returns the document; throws an Error whose message is text for users, with the HTTP
-   `status`, 0 if there was no reply. */
+   `status`, 0 if there was no reply, and the document as `content`. */
 export async function ask(path, options = {}) {
   const response = await fetch(`/api${path}`, options).catch(() => {
     throw Object.assign(new Error(word("noReply")), { status: 0 });
@@ -65,7 +65,7 @@ export async function ask(path, options = {}) {
   if (response.status === 204) return null;
   const content = await response.json().catch(() => null);
   if (!response.ok) {
-    throw Object.assign(new Error(errorText(content, response.status, response.statusText)), { status: response.status });
+    throw Object.assign(new Error(errorText(content, response.status, response.statusText)), { status: response.status, content });
   }
   return content;
 }

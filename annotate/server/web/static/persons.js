@@ -39,7 +39,8 @@ async function change(subpath, options) {
 function itemOf(person, persons, canEdit) {
   const label = labelOf(person);
   const faces = person.faces.map((face) => faceOf(face, person, label, canEdit));
-  const facts = make("span", { class: "hint", text: `${word("person", { number: person.person })} · ${clock(person.seconds, 1)}` });
+  const number = canEdit || person.name ? `${word("person", { number: person.person })} · ` : "";
+  const facts = make("span", { class: "hint", text: number + clock(person.seconds, 1) });
   const pictures = make("div", { class: "person-faces" }, ...faces);
   if (!canEdit) return make("li", {}, pictures, make("strong", { text: label, dir: "auto" }), facts);
   return make("li", { "data-person": person.person }, pictures, nameForm(person), sameAs(person, persons, label), facts);

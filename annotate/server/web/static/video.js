@@ -2,6 +2,7 @@
 
 import { actionsOf, ask, clickHandler, clock, emotionOf, language, listen, make, number, post, progressOf, remarksOn, size, stateOf, word } from "/static/common.js";
 
+import { settled, showCorrections } from "/static/corrections.js";
 import { showPersons } from "/static/persons.js";
 
 const container = document.getElementById("player");
@@ -39,11 +40,15 @@ async function show(video) {
   showProxy(video);
   const isNew = !before || before.state !== video.state;
   if (["annotated", "stale"].includes(video.state)) {
-    if (isNew || !data) {
+    const isChanged = isNew || !data || before.version !== video.version;
+    if (isChanged) {
       data = await ask(`${path}/player`).catch(() => null);
+      await settled();
+      if (latest.version !== video.version) return;
       showPersons(path, reload);
     }
-    mount(video);
+    mount(video, isChanged);
+    if (isChanged) await showCorrections(path, data && player, reload);
   } else if (isNew) unmount();
 }
 
@@ -118,14 +123,9 @@ function showProxy(video) {
   showDerived(note.lastChild, video.proxy, "proxy", "makeProxy");
 }
 
-/* Shows the player with what was said about persons, at the time where it was. */
-async function reload() {
-  data = await ask(`${path}/player`).catch(() => data);
-  const media = container.querySelector("video");
-  const time = media ? media.currentTime : 0;
-  mounted = "";
-  mount(latest);
-  if (player && time) player.seek(Math.round(1000 * time));
+/* Shows what was said about persons or corrected. */
+function reload() {
+  return ask(path).then(show).catch(showFailure);
 }
 
 function unmount() {
@@ -133,15 +133,19 @@ function unmount() {
   player = null;
   mounted = "";
   container.replaceChildren();
+  showCorrections(path, null, reload);
 }
 
-function mount(video) {
+function mount(video, isChanged) {
   if (!data) {
     unmount();
     return;
   }
   const videoUrl = video.proxy.state === "done" ? `/api${path}/made/proxy` : `/api${path}/file`;
-  if (mounted === videoUrl + video.state) return;
+  if (mounted === videoUrl + video.state) {
+    if (isChanged) player.update(data);
+    return;
+  }
   if (player) player.destroy();
   mounted = videoUrl + video.state;
   cannotPlay = false;
