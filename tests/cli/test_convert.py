@@ -27,6 +27,28 @@ def test_convert_writes_formats_and_prints_every_outcome(folder: Path, face_clip
     assert again == Answer(0, "1 video: 1 up to date.\n", "")
 
 
+def test_captions_stand_beside_plain_subtitles_and_follow_corrections(folder: Path, face_clip: Path) -> None:
+    shutil.copy(face_clip, folder / "videos/face.mp4")
+    run("videos/face.mp4")
+    plain, caption = (folder / f"videos/face.emotions{part}.en.srt" for part in ("", ".caption"))
+    before = plain.read_bytes()
+    assert run("convert", "videos/face.mp4", "--format", "srt,json", "--style", "caption").status == 0
+    assert plain.read_bytes() == before
+    assert run("convert", "videos/face.mp4", "--format", "srt", "--style", "caption").last_line == "1 video: 1 up to date."
+    run("correct", "videos/face.mp4", "--face", "1", "--emotion", "fear")
+    assert "[afraid]" in caption.read_text()
+    assert run("check", "videos/face.mp4").status == 0
+    assert "a.emotions.caption.en.srt" not in names(folder / "videos")
+
+
+def test_a_style_that_no_format_has_is_refused(folder: Path) -> None:
+    run("videos")
+    answer = run("convert", "videos", "--format", "json", "--style", "caption")
+    assert answer.status == 2
+    assert "srt, vtt, ass" in answer.errors
+    assert run("render", "videos", "--style", "caption").status == 2
+
+
 def test_convert_into_an_output_folder(folder: Path) -> None:
     run("videos", "-o", "results")
     assert run("convert", "videos", "--format", "json").status == 1
