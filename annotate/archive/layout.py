@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Literal
 
 from annotate.results.formats.registry import DEFAULT_FORMATS, TRACK_FORMATS
@@ -25,10 +26,16 @@ CORRECTIONS_ENDING = f"{OUTPUT_MARK}.corrections.csv"
 DESCRIPTORS_ENDING = f"{OUTPUT_MARK}.descriptors.npz"
 FAILURE_ENDING = f"{OUTPUT_MARK}.failed.json"
 
+ADDED_PART = ".added"
+"""Part of the names of copies of files of users to which tiers were added; no sidecar lists them."""
+
 ARCHIVE_PERSONS = f"archive{PERSONS_ENDING}"
 """Name of the file with the persons of an archive, in its root."""
 
-_PARTS = r"(\.(meta|(boxes|soft|dialogue)(\.[a-z]{2,3})?|blurred|labels|persons|corrections|descriptors|failed|[a-z]{2,3}))?"
+_PARTS = (
+    r"(\.(meta|(boxes|soft|dialogue)(\.[a-z]{2,3})?|blurred|labels|points|timeseries|timeseries_tsconf|added"
+    r"|persons|corrections|descriptors|failed|[a-z]{2,3}))?"
+)
 _VARIANT_ENDINGS = "|".join(
     re.escape(track.named(variant)).replace(re.escape("{language}"), "[a-z]{2,3}")
     for track in TRACK_FORMATS.values()
@@ -219,6 +226,20 @@ def is_output(name: str) -> bool:
     False
     """
     return _OUTPUT_NAME.search(name) is not None and _KEPT_NAME.search(name) is None
+
+
+def added_path(path: PathOrUrl) -> PathOrUrl:
+    """Return the path of the copy of a file of a user with added tiers, beside it."""
+    return path.with_name(f"{path.stem}{OUTPUT_MARK}{ADDED_PART}{path.suffix}")
+
+
+def is_added(name: str) -> bool:
+    """Return whether a file name is one of `added_path`.
+
+    >>> is_added("interview.emotions.added.eaf"), is_added("interview.emotions.eaf")
+    (True, False)
+    """
+    return is_output(name) and PurePosixPath(name).stem.endswith(f"{OUTPUT_MARK}{ADDED_PART}")
 
 
 def kept_path(path: PathOrUrl) -> PathOrUrl:

@@ -9,7 +9,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from annotate import version
@@ -98,6 +98,12 @@ class Meta:
         number = bisect_right(self.size_changes, time_ms, key=lambda change: change.start_ms)
         size = self.size_changes[number - 1] if number else self
         return size.width_px, size.height_px
+
+    @property
+    def table_name(self) -> str:
+        """The name of the table, or what it would be called if it is not listed."""
+        tables = (name for name in self.outputs if name.endswith(_TABLE_ENDING))
+        return min(tables, key=len, default=f"{PurePosixPath(self.source.name).stem}{_TABLE_ENDING}")
 
     @property
     def is_older(self) -> bool:

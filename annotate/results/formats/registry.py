@@ -18,8 +18,8 @@ REPORT_FORMAT = "csv"
 """The table, from which all other formats are derived; it is always written."""
 
 
-CAPTION = "caption"
-VARIANTS = (CAPTION,)
+CAPTION, MERGED, EAF_3 = "caption", "merged", "v3"
+VARIANTS = (CAPTION, MERGED, EAF_3)
 """Names of what a format may be written as instead, in the order of their parts of file names."""
 
 _CAPTIONS = "captions"
@@ -59,8 +59,18 @@ TRACK_FORMATS: Mapping[str, Format] = MappingProxyType(
         "vtt": Format(".{language}.vtt", "vtt", "webvtt", "webvtt-py", variants={CAPTION: f"{_CAPTIONS}.write_vtt"}),
         "ass": Format(".{language}.ass", "ass", "pysubs2", "pysubs2", variants={CAPTION: f"{_CAPTIONS}.write_ass"}),
         "json": Format(".json", "json_document", names_video=True),
-        "eaf": Format(".eaf", "eaf", "pympi", "pympi-ling", names_video=True),
-        "textgrid": Format(".TextGrid", "textgrid", "praatio", "praatio"),
+        "eaf": Format(
+            ".eaf",
+            "eaf",
+            "pympi",
+            "pympi-ling",
+            names_video=True,
+            variants={MERGED: "eaf.write_merged", EAF_3: "eaf.write_3", f"{MERGED}.{EAF_3}": "eaf.write_merged_3"},
+        ),
+        "elan-csv": Format(".timeseries.csv", "timeseries"),
+        "elan-tsconf": Format(".timeseries_tsconf.xml", "tsconf", names_video=True),
+        "textgrid": Format(".TextGrid", "textgrid", "praatio", "praatio", variants={MERGED: "textgrid.write_merged"}),
+        "textgrid-points": Format(".points.TextGrid", "textgrid_points", "praatio", "praatio"),
         "audacity": Format(".labels.txt", "audacity"),
         "otio": Format(".otio", "otio", "opentimelineio", "opentimelineio", "otio", names_video=True),
     }
