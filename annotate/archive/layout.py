@@ -34,7 +34,7 @@ ARCHIVE_PERSONS = f"archive{PERSONS_ENDING}"
 
 _PARTS = (
     r"(\.(meta|(boxes|soft|dialogue)(\.[a-z]{2,3})?|blurred|labels|points|timeseries|timeseries_tsconf|added"
-    r"|persons|corrections|descriptors|failed|[a-z]{2,3}))?"
+    r"|premiere|resolve|persons|corrections|descriptors|failed|[a-z]{2,3}))?"
 )
 _VARIANT_ENDINGS = "|".join(
     re.escape(track.named(variant)).replace(re.escape("{language}"), "[a-z]{2,3}")

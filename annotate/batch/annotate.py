@@ -278,6 +278,7 @@ def _make_report(
         small_faces=analysis.small_faces,
         size_changes=tuple(later),
         decoded_whole=analysis.decoded_whole,
+        timecode=analysis.video.timecode,
     )
     boxes = parse_boxes(format_boxes(collect_trajectories(annotations).thinned()).encode())
     table = add_baseline(to_table(annotations, analysis.classifier.contract.class_names), job.settings.baseline)

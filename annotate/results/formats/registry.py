@@ -30,10 +30,10 @@ class Format:
     """An output format.
 
     ``ending`` is the end of file names, with ``{language}`` if the text depends on it. ``module``, in this package, has the
-    function ``write(report, language)`` that returns the text, or None if there is nothing to write. ``library`` is the
-    library that the module imports, ``package`` its name on PyPI, ``extra`` the extra of annotate that installs it, empty
-    for base dependencies. ``names_video`` tells whether the text has the name of the video. ``variants`` maps the names of
-    variants, joined by periods, to module and function that write them, joined by a period.
+    ``function``, called with report and language, that returns the text, or None if there is nothing to write.
+    ``library`` is the library that the module imports, ``package`` its name on PyPI, ``extra`` the extra of annotate that
+    installs it, empty for base dependencies. ``names_video`` tells whether the text has the name of the video. ``variants``
+    maps the names of variants, joined by periods, to module and function that write them, joined by a period.
     """
 
     ending: str
@@ -43,6 +43,7 @@ class Format:
     extra: str = ""
     names_video: bool = False
     variants: Mapping[str, str] = field(default_factory=dict)
+    function: str = "write"
 
     def variant(self, wanted: Collection[str]) -> str:
         """Return the variant to write if these are ``wanted``; empty for the usual text."""
@@ -72,6 +73,8 @@ TRACK_FORMATS: Mapping[str, Format] = MappingProxyType(
         "textgrid": Format(".TextGrid", "textgrid", "praatio", "praatio", variants={MERGED: "textgrid.write_merged"}),
         "textgrid-points": Format(".points.TextGrid", "textgrid_points", "praatio", "praatio"),
         "audacity": Format(".labels.txt", "audacity"),
+        "premiere": Format(".premiere.csv", "markers", function="write_premiere"),
+        "resolve": Format(".resolve.csv", "markers", function="write_resolve"),
         "otio": Format(".otio", "otio", "opentimelineio", "opentimelineio", "otio", names_video=True),
     }
 )
@@ -107,6 +110,6 @@ def is_available(name: str) -> bool:
 def format_track(name: str, report: Report, language: str, variant: str = "") -> str | None:
     """Return a report in a format or a variant of it, None if there is nothing to write."""
     track = TRACK_FORMATS[name]
-    module, _, function = (track.variants[variant] if variant else f"{track.module}.write").partition(".")
+    module, _, function = (track.variants[variant] if variant else f"{track.module}.{track.function}").partition(".")
     text: str | None = getattr(import_module(f"{__package__}.{module}"), function)(report, language)
     return text

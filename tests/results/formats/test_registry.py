@@ -13,7 +13,9 @@ from annotate.errors import SettingsError
 from annotate.results.formats.registry import DEFAULT_FORMATS, FORMATS, TRACK_FORMATS, check_libraries, format_track
 from tests.results.reports import make_report
 
-JSON_TO_OTIO = ("json", "eaf", "elan-csv", "elan-tsconf", "textgrid", "textgrid-points", "audacity", "otio")
+OTHER_NAMES = ("points.TextGrid", "timeseries.csv", "timeseries_tsconf.xml", "premiere.csv", "resolve.csv")
+EDITORS = ("premiere", "resolve", "otio")
+JSON_TO_OTIO = ("json", "eaf", "elan-csv", "elan-tsconf", "textgrid", "textgrid-points", "audacity", *EDITORS)
 HOSTILE = ('a<b>&"c"', "{\\p1}x", "d.e f", "C:\\g", "--> h", "ü☃", "i")
 """Possible class names of another model."""
 
@@ -25,7 +27,7 @@ def test_formats_and_their_file_names() -> None:
     assert names == {
         *(f"movie.emotions.en.{ending}" for ending in ("srt", "vtt", "ass")),
         *(f"movie.emotions.{ending}" for ending in ("json", "eaf", "TextGrid", "labels.txt", "otio")),
-        *(f"movie.emotions.{ending}" for ending in ("points.TextGrid", "timeseries.csv", "timeseries_tsconf.xml")),
+        *(f"movie.emotions.{ending}" for ending in OTHER_NAMES),
     }
     variants = {
         f"movie.emotions{kind.named(variant).format(language='en')}"
