@@ -114,37 +114,44 @@ def make_captions(onsets: Sequence[Onset], text_of: TextOf, frame_ms: float, end
     """Return the captions for onsets in order of time, of a video that ends at ``end_ms``.
 
     Of more faces than lines those are named whose emotion changed last. A caption stays until it can be read; what is over
-    by then is not said any more.
+    by then is not said any more, and what was said is repeated beside something new only if it lasts as long.
     """
     gap, last_ms = gap_ms(frame_ms), rounded_down(end_ms)
     captions: list[Caption] = []
     waiting, active, before = list(reversed(onsets)), list[Onset](), list[Onset]()
     free_ms = 0
     while waiting or active:
-        start_ms = free_ms if active else max(free_ms, rounded_down(waiting[-1].span.start_ms))
+        start_ms = max(free_ms, rounded_down(min(onset.span.start_ms for onset in [*active, *waiting[-1:]])))
         while waiting and waiting[-1].span.start_ms <= start_ms + _TOGETHER_MS:
             active.append(waiting.pop())
         active = _last_of_each_lane(onset for onset in active if onset.end_ms > start_ms)
         newest = active[-MAX_LINES:]
         active = [onset for onset in active if onset in newest or onset not in before]
-        if not newest:
+        next_ms = [onset.span.start_ms - gap for onset in waiting[-1:]]
+        lines = text_of(newest, start_ms) if newest else ()
+        ends = next_ms if all(onset in before for onset in newest) else []
+        said = [onset for onset in newest if onset in before and min([onset.end_ms, *ends]) - start_ms < _reading_ms(lines)]
+        if said or not newest:
+            active = [onset for onset in active if onset not in said]
             continue
-        is_old = all(onset in before for onset in newest)
-        change_ms = min([onset.end_ms for onset in newest] + [onset.span.start_ms - gap for onset in waiting[-1:]])
-        for count in range(len(newest), len(newest) - 1 if is_old else 0, -1):
+        change_ms = min([onset.end_ms for onset in newest] + next_ms)
+        for count in range(len(newest), 0, -1):
             lines = text_of(newest[-count:], start_ms)
-            shortest_ms = reading_ms(sum(len(text) for _, text in lines))
-            is_over = is_old and change_ms - start_ms < shortest_ms
+            shortest_ms = _reading_ms(lines)
             length_ms = min(max(rounded_down(change_ms) - start_ms, shortest_ms), MAX_MS)
             first_ms = max(free_ms, min(start_ms, last_ms - shortest_ms))
             span = Span(first_ms, min(first_ms + length_ms, last_ms))
-            if not is_over and span.duration_ms >= shortest_ms:
+            if span.duration_ms >= shortest_ms:
                 captions.append(Caption(span, tuple(onset for onset, _ in lines), tuple(text for _, text in lines)))
                 before, free_ms = newest[-count:], rounded_up(span.end_ms + gap)
                 break
         else:
             active = [onset for onset in active if onset not in newest]
     return _close_gaps(captions, gap)
+
+
+def _reading_ms(lines: Iterable[tuple[Onset, str]]) -> int:
+    return reading_ms(sum(len(text) for _, text in lines))
 
 
 def _last_of_each_lane(active: Iterable[Onset]) -> list[Onset]:

@@ -106,9 +106,20 @@ def test_all_formats_have_the_same_captions_at_the_same_edge(report: Report) -> 
     assert [(event.start, event.end, tuple(event.plaintext.splitlines())) for event in in_ass] == expected
     in_vtt = webvtt.from_string(vtt)
     assert [tuple(caption.text.splitlines()) for caption in in_vtt] == [lines for _, _, lines in expected]
+    for caption, event in zip(captions, in_srt, strict=True):
+        seen = {block.face_id for block in report.blocks if block.span & caption.span}
+        boxes = [box for box in (report.boxes.at(face_id, 0) for face_id in seen) if box is not None]
+        covers = [any(overlap(region, box) for box in boxes) for region in caption_regions(caption.lines, *SIZE_PX)]
+        assert not covers[0 if event.text.startswith("{\\an8}") else 1] or all(covers)
     at_top = [event.text.startswith("{\\an8}") for event in in_srt]
     assert at_top == [event.text.startswith("{\\an8}") for event in in_ass]
     assert at_top == [" line:0" in line for line in vtt.splitlines() if "-->" in line]
+
+
+def overlap(one: Box, other: Box) -> bool:
+    """Return whether two rectangles have something in common."""
+    union = one | other
+    return union.width < one.width + other.width and union.height < one.height + other.height
 
 
 def shown(report: Report, language: str = "en") -> list[tuple[str, ...]]:
