@@ -47,6 +47,7 @@ def test_a_style_that_no_format_has_is_refused(folder: Path) -> None:
     assert answer.status == 2
     assert "srt, vtt, ass" in answer.errors
     assert run("render", "videos", "--style", "caption").status == 2
+    assert run("convert", "videos", "--format", "srt", "--style", "caption", "--with-transcript").status == 2
 
 
 def test_tiers_are_added_to_a_copy_of_a_file(folder: Path, face_clip: Path) -> None:
