@@ -272,7 +272,7 @@ def test_every_column_is_explained() -> None:
 
 def test_every_format_is_in_the_table_with_its_file() -> None:
     text = read("annotate/results/README.md")
-    rows = dict(re.findall(r"^\| `(\w+)` \| `(\.emotions\S+)` \|", text, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| `(\.emotions\S+)` \|", text, re.MULTILINE))
     expected = {name: f".emotions{kind.ending.format(language='en')}" for name, kind in TRACK_FORMATS.items()}
     assert rows == {"csv": REPORT_ENDING, **expected}
     assert tuple(rows) == FORMATS

@@ -13,29 +13,20 @@ from typing import Any
 from annotate.analytics.moments import Moment
 from annotate.analytics.read import ReportSummary
 from annotate.errors import OutputError
+from annotate.results.timecode import DEFAULT_RATE, Clock, nearest_rate
 from annotate.span import MS_PER_S
 from annotate.text import clock, printable
 
-FRAME_RATES = (24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 50.0, 60000 / 1001, 60.0)
-"""Frame rates with SMPTE timecodes (ST 12-1), in frames per second."""
-
-DEFAULT_RATE = 25.0
 MAX_EVENTS = 999
 """CMX 3600 has three-digit event numbers."""
 
-_DAY_S = 24 * 3600
-"""Timecodes end at 24 hours."""
-
-_RECORD_START_S = 3600
+_RECORD_START_H = 1
 """Editors start the record timeline at 01:00:00:00."""
 
 
 def frame_rate(report: ReportSummary) -> float:
     """Return the rate in `FRAME_RATES` nearest to the mean rate of a video; `DEFAULT_RATE` if that is unknown."""
-    if not report.frames or not report.duration_ms:
-        return DEFAULT_RATE
-    mean = report.frames * MS_PER_S / report.duration_ms
-    return min(FRAME_RATES, key=lambda rate: abs(rate - mean))
+    return nearest_rate(report.frames, report.duration_ms)
 
 
 def common_rate(moments: Sequence[Moment]) -> float:
@@ -44,54 +35,70 @@ def common_rate(moments: Sequence[Moment]) -> float:
     return max(sorted(counts), key=lambda rate: counts[rate], default=DEFAULT_RATE)
 
 
-def to_edl(moments: Sequence[Moment], rate: float) -> str:
-    """Return a CMX 3600 edit list: one event per moment, back to back from 01:00:00:00, non-drop-frame timecodes.
+def clock_of(report: ReportSummary, rate: float | None = None) -> Clock:
+    """Return how the frames of a video are counted, at ``rate`` or else its own, from its start timecode."""
+    return Clock.of(rate or frame_rate(report), report.timecode)
 
-    Source files are named by `FROM CLIP NAME`, their reel is AX, and their timecode starts at 00:00:00:00.
+
+def divided(moments: Sequence[Moment]) -> list[Sequence[Moment]]:
+    """Return moments in parts of at most `MAX_EVENTS`."""
+    return [moments[first : first + MAX_EVENTS] for first in range(0, len(moments), MAX_EVENTS)] or [moments]
+
+
+def to_edl(moments: Sequence[Moment], rate: float) -> str:
+    """Return a CMX 3600 edit list: one event per moment, back to back from 01:00:00:00.
+
+    Source files are named by `FROM CLIP NAME`, their reel is AX, and their timecode is that of the file, or else starts at
+    00:00:00:00. Timecodes are drop-frame at 29.97 and 59.94 frames/s, but of files that state another.
 
     Raises:
         OutputError: a timecode is 24 hours or later, which the format does not have.
     """
-    lines = ["TITLE: moments", "FCM: NON-DROP FRAME"]
-    record = round(_RECORD_START_S * round(rate))
+    target = Clock.of(rate)
+    lines = ["TITLE: moments", f"FCM: {'DROP FRAME' if target.is_drop else 'NON-DROP FRAME'}"]
+    record = Clock.of(rate, f"{_RECORD_START_H:02d}:00:00{';' if target.is_drop else ':'}00").first
     for number, moment in enumerate(moments, 1):
-        first, end = _frames(moment, rate)
-        source, target = (first, end), (record, record + end - first)
-        day = _DAY_S * round(rate)
-        if max(*source, *target) >= day:
+        source = clock_of(moment.report, rate)
+        first, end = frames_of(moment, source)
+        length = end - first
+        if end >= source.day_frames or record + length >= target.day_frames:
             ends = f"a moment ends at {clock(moment.span.end_s)}"
-            cause = ends if end >= day else "the moments take more than 23 hours together"
+            cause = ends if end >= source.day_frames else "the moments take more than 23 hours together"
             raise OutputError(f".edl has no timecodes beyond 24 hours ({cause})", "write .otio, .m3u or .csv instead")
-        codes = " ".join(_timecode(frame, rate) for frame in (*source, *target))
+        codes = [*map(source.timecode, (first, end)), *map(target.timecode, (record, record + length))]
         lines += [
-            f"{number:03d}  AX       V     C        {codes}",
-            f"* FROM CLIP NAME: {_one_line(Path(moment.report.video).name)}",
-            f"* COMMENT: {_one_line(_label(moment))}",
+            f"{number:03d}  AX       V     C        {' '.join(codes)}",
+            f"* FROM CLIP NAME: {one_line(Path(moment.report.video).name)}",
+            f"* COMMENT: {one_line(label_of(moment))}",
         ]
-        record += end - first
+        record += length
     return "\n".join([*lines, ""])
 
 
 def to_otio(moments: Sequence[Moment], rate: float | None = None) -> str:
-    """Return an OpenTimelineIO timeline as JSON: one clip per moment, at ``rate`` or else the rate of its video."""
+    """Return an OpenTimelineIO timeline as JSON: one clip per moment, at ``rate`` or else the rate of its video.
+
+    Times in a video count from its start timecode, if the file has one.
+    """
     import opentimelineio as otio
 
     track = otio.schema.Track("moments", kind=otio.schema.TrackKind.Video)
     for moment in moments:
-        clip_rate = rate or frame_rate(moment.report)
-        first, end = _frames(moment, clip_rate)
-        frames = round(moment.report.duration_ms * clip_rate / MS_PER_S)
+        source = clock_of(moment.report, rate)
+        first, end = frames_of(moment, source)
+        last = source.first + round(moment.report.duration_ms * source.rate / MS_PER_S)
         reference = otio.schema.ExternalReference(
-            target_url=moment.report.video_path.absolute().as_uri(), available_range=_range(0, max(frames, end), clip_rate)
+            target_url=moment.report.video_path.absolute().as_uri(),
+            available_range=_range(source.first, max(last, end), source.rate),
         )
         metadata = {"face_id": moment.face_id, "emotion": moment.emotion, "confidence": moment.confidence}
         if moment.report.is_older:
             metadata["older"] = True
         track.append(
             otio.schema.Clip(
-                name=f"{Path(moment.report.video).name}: {_label(moment)}",
+                name=f"{Path(moment.report.video).name}: {label_of(moment)}",
                 media_reference=reference,
-                source_range=_range(first, end, clip_rate),
+                source_range=_range(first, end, source.rate),
                 metadata={"annotate": metadata},
             )
         )
@@ -110,7 +117,7 @@ def to_m3u(moments: Sequence[Moment]) -> str:
         span = moment.span
         name = Path(moment.report.video).name
         lines += [
-            f"#EXTINF:{round(span.duration_s)},{_one_line(f'{name}: {_label(moment)}')}",
+            f"#EXTINF:{round(span.duration_s)},{one_line(f'{name}: {label_of(moment)}')}",
             f"#EXTVLCOPT:start-time={span.start_s:.3f}",
             f"#EXTVLCOPT:stop-time={span.end_s:.3f}",
             moment.report.video_path.absolute().as_uri(),
@@ -124,26 +131,18 @@ def _range(first: int, end: int, rate: float) -> Any:
     return TimeRange(RationalTime(first, rate), RationalTime(end - first, rate))
 
 
-def _frames(moment: Moment, rate: float) -> tuple[int, int]:
-    """Return the first frame of a moment and the frame after its last; at least one frame apart."""
-    first = round(moment.span.start_ms * rate / MS_PER_S)
-    return first, max(first + 1, round(moment.span.end_ms * rate / MS_PER_S))
+def frames_of(moment: Moment, source: Clock) -> tuple[int, int]:
+    """Return the number of the first frame of a moment and of that after its last; at least one frame apart."""
+    first = source.frame_at(moment.span.start_ms)
+    return first, max(first + 1, source.frame_at(moment.span.end_ms))
 
 
-def _timecode(frame: int, rate: float) -> str:
-    """Return the non-drop-frame timecode of a frame; at 29.97 frames/s, one timecode second is 30 frames.
-
-    >>> _timecode(90_012, 25.0), _timecode(1800, 30000 / 1001)
-    ('01:00:00:12', '00:01:00:00')
-    """
-    seconds, frames = divmod(frame, round(rate))
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{frames:02d}"
-
-
-def _label(moment: Moment) -> str:
+def label_of(moment: Moment) -> str:
+    """Return what a moment is called."""
     older = ", older" if moment.report.is_older else ""
     return f"{moment.emotion}, {moment.report.label(moment.face_id)}, confidence {moment.confidence:.2f}{older}"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Return text that cannot break a line."""
     return printable(text)

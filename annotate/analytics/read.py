@@ -102,6 +102,9 @@ class ReportSummary:
     problems: tuple[str, ...] = ()
     """Sentences on corrections that do not fit."""
 
+    timecode: str = ""
+    """The timecode of its first frame, as the video states it, else empty."""
+
     @property
     def is_corrected(self) -> bool:
         """Whether corrections were applied to its table."""
@@ -233,6 +236,7 @@ def _unpack(number: int, path: PathOrUrl, meta: Meta, content: bytes) -> _RawRep
         is_older=meta.is_older,
         has_appearance=set(APPEARANCE_COLUMNS).issubset(columns),
         has_relative=has_relative(columns),
+        timecode=meta.timecode,
     )
     return _RawReport(number, summary, header, rows, meta)
 

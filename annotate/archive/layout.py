@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Literal
 
 from annotate.results.formats.registry import DEFAULT_FORMATS, TRACK_FORMATS
@@ -25,11 +26,22 @@ CORRECTIONS_ENDING = f"{OUTPUT_MARK}.corrections.csv"
 DESCRIPTORS_ENDING = f"{OUTPUT_MARK}.descriptors.npz"
 FAILURE_ENDING = f"{OUTPUT_MARK}.failed.json"
 
+ADDED_PART = ".added"
+"""Part of the names of copies of files of users to which tiers were added; no sidecar lists them."""
+
 ARCHIVE_PERSONS = f"archive{PERSONS_ENDING}"
 """Name of the file with the persons of an archive, in its root."""
 
-_PARTS = r"(\.(meta|(boxes|soft|dialogue)(\.[a-z]{2,3})?|blurred|labels|persons|corrections|descriptors|failed|[a-z]{2,3}))?"
-_OUTPUT_NAME = re.compile(re.escape(OUTPUT_MARK) + _PARTS + r"\.[^.]+$")
+_PARTS = (
+    r"(\.(meta|(boxes|soft|dialogue)(\.[a-z]{2,3})?|blurred|labels|points|timeseries|timeseries_tsconf|added"
+    r"|premiere|resolve|persons|corrections|descriptors|failed|[a-z]{2,3}))?"
+)
+_VARIANT_ENDINGS = "|".join(
+    re.escape(track.named(variant)).replace(re.escape("{language}"), "[a-z]{2,3}")
+    for track in TRACK_FORMATS.values()
+    for variant in track.variants
+)
+_OUTPUT_NAME = re.compile(rf"{re.escape(OUTPUT_MARK)}({_PARTS}\.[^.]+|{_VARIANT_ENDINGS})$")
 
 _KEPT_NAME = re.compile(r"\.bak-\d+$")
 
@@ -54,6 +66,12 @@ class OutputOptions:
     """Whether videos are tried again that failed before, although nothing has changed."""
     is_corrected: bool = True
     """Whether corrections by people are applied to tables."""
+    variants: tuple[str, ...] = ()
+    """What is written of formats that have it, of `annotate.results.formats.registry.VARIANTS`."""
+
+    def variant(self, format_name: str) -> str:
+        """Return the variant of a format to write, empty for the usual text."""
+        return TRACK_FORMATS[format_name].variant(self.variants)
 
 
 @dataclass(frozen=True)
@@ -97,9 +115,9 @@ class Outputs:
         """The record of a failure to annotate the video."""
         return self._named(FAILURE_ENDING)
 
-    def track(self, format_name: str, language: str) -> PathOrUrl:
-        """Return the path of an output in a format derived from the table."""
-        return self._named(OUTPUT_MARK + TRACK_FORMATS[format_name].ending.format(language=language))
+    def track(self, format_name: str, language: str, variant: str = "") -> PathOrUrl:
+        """Return the path of an output in a format derived from the table, or a variant of it."""
+        return self._named(OUTPUT_MARK + TRACK_FORMATS[format_name].named(variant).format(language=language))
 
     def dialogue(self, format_name: str, language: str) -> PathOrUrl:
         """Return the path of a subtitle track with dialogue and emotion."""
@@ -107,7 +125,11 @@ class Outputs:
 
     def tracks(self, options: OutputOptions) -> dict[str, PathOrUrl]:
         """Return the paths of the requested formats derived from the table, by format name."""
-        return {name: self.track(name, options.language) for name in options.formats if name in TRACK_FORMATS}
+        return {
+            name: self.track(name, options.language, options.variant(name))
+            for name in options.formats
+            if name in TRACK_FORMATS
+        }
 
     @property
     def prefix(self) -> str:
@@ -196,12 +218,28 @@ def is_output(name: str) -> bool:
     (True, True, False)
     >>> is_output("movie.emotions.boxes.en.mp4"), is_output("movie.emotions.dialogue.en.srt")
     (True, True)
+    >>> is_output("movie.emotions.caption.en.srt"), is_output("movie.emotions.caption.en.mp4")
+    (True, False)
     >>> is_output("holiday.emotions.part1.mp4")
     False
     >>> is_output("movie.emotions.csv.bak-1")
     False
     """
     return _OUTPUT_NAME.search(name) is not None and _KEPT_NAME.search(name) is None
+
+
+def added_path(path: PathOrUrl) -> PathOrUrl:
+    """Return the path of the copy of a file of a user with added tiers, beside it."""
+    return path.with_name(f"{path.stem}{OUTPUT_MARK}{ADDED_PART}{path.suffix}")
+
+
+def is_added(name: str) -> bool:
+    """Return whether a file name is one of `added_path`.
+
+    >>> is_added("interview.emotions.added.eaf"), is_added("interview.emotions.eaf")
+    (True, False)
+    """
+    return is_output(name) and PurePosixPath(name).stem.endswith(f"{OUTPUT_MARK}{ADDED_PART}")
 
 
 def kept_path(path: PathOrUrl) -> PathOrUrl:

@@ -37,14 +37,22 @@ def is_missing(meta: Meta, path: PathOrUrl) -> bool:
     return meta.outputs.get(json_safe_name(path)) is not None and not storage_for(path).exists(path)
 
 
-def misnamed_tracks(meta: Meta, outputs: Outputs) -> dict[str, PathOrUrl]:
-    """Return the outputs that name the video inside and that exist, by format, if the video was renamed with its outputs."""
+def misnamed_tracks(meta: Meta, outputs: Outputs) -> dict[tuple[str, str], PathOrUrl]:
+    """Return the outputs that name the video inside and that exist, if the video was renamed with its outputs.
+
+    They are by format and variant.
+    """
     if not meta.former_name:
         return {}
-    paths = {name: outputs.track(name, "") for name, track in TRACK_FORMATS.items() if track.names_video}
+    paths = {
+        (name, variant): outputs.track(name, "", variant)
+        for name, track in TRACK_FORMATS.items()
+        for variant in ("", *track.variants)
+        if track.names_video
+    }
     return {
-        name: path
-        for name, path in paths.items()
+        (name, variant): path
+        for (name, variant), path in paths.items()
         if meta.outputs.get(json_safe_name(path)) is not None and storage_for(path).exists(path) and is_available(name)
     }
 

@@ -106,7 +106,7 @@ def _annotate_locked(job: AnnotateJob, context: WorkContext, lock: Lock, chunks:
     meta = write_report(report, writer)
     corrected = CorrectionFiles().apply(PersonFiles().apply(report.table, outputs.csv, meta), outputs.csv)
     shown = replace(report, meta=meta, table=corrected.table)
-    meta = write_tracks(shown, tuple(outputs.tracks(options)), options.language, writer)
+    meta = write_tracks(shown, tuple(outputs.tracks(options)), options, writer)
     lock.confirm()
     write_sidecar(meta, outputs, lock)
     writer.delete_outdated(meta)
@@ -181,7 +181,7 @@ def _convert(job: AnnotateJob, decision: Decision, lock: Lock) -> Outcome:
         return Outcome.skipped(job.path, meta)
     report = read_item_report(job.item, meta, is_corrected=job.options.is_corrected)
     writer = OutputWriter(job.outputs, meta, lock)
-    meta = add_tracks(report, decision.missing, job.options.language, writer)
+    meta = add_tracks(report, decision.missing, job.options, writer)
     meta = rename_in_tracks(replace(report, meta=meta), writer)
     lock.confirm()
     write_sidecar(meta, job.outputs, lock)
@@ -278,6 +278,7 @@ def _make_report(
         small_faces=analysis.small_faces,
         size_changes=tuple(later),
         decoded_whole=analysis.decoded_whole,
+        timecode=analysis.video.timecode,
     )
     boxes = parse_boxes(format_boxes(collect_trajectories(annotations).thinned()).encode())
     table = add_baseline(to_table(annotations, analysis.classifier.contract.class_names), job.settings.baseline)

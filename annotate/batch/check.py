@@ -6,7 +6,15 @@ import enum
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from annotate.archive.layout import ARCHIVE_PERSONS, FAILURE_ENDING, META_ENDING, REPORT_ENDING, is_output, outputs_of_report
+from annotate.archive.layout import (
+    ARCHIVE_PERSONS,
+    FAILURE_ENDING,
+    META_ENDING,
+    REPORT_ENDING,
+    is_added,
+    is_output,
+    outputs_of_report,
+)
 from annotate.archive.scan import ArchiveItem, Scan
 from annotate.archive.status import current_failure
 from annotate.errors import ReportError, read_error
@@ -105,7 +113,7 @@ class _Check:
 
     def folder(self, folder: PathOrUrl, archives: Sequence[PathOrUrl]) -> Iterator[Finding]:
         """Yield orphaned outputs and leftovers in a folder; the videos of its outputs are in the folders ``archives``."""
-        outputs = [path for path in self._entries(folder).values() if is_output(path.name)]
+        outputs = [path for path in self._entries(folder).values() if is_output(path.name) and not is_added(path.name)]
         orphans = [path for path in outputs if path not in self._accounted]
         metas = [(path, meta) for path in orphans if (meta := read_meta(path)) is not None]
         for path, meta in metas:

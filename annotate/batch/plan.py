@@ -94,7 +94,7 @@ def _conversion(meta: Meta, outputs: Outputs, options: OutputOptions) -> Decisio
     missing = tuple(name for name, path in outputs.tracks(options).items() if not _is_done(meta, path))
     misnamed = misnamed_tracks(meta, outputs)
     reasons = [f"{', '.join(missing)} missing"] if missing else []
-    reasons += [f"{', '.join(misnamed)} with the former name {meta.former_name}"] if misnamed else []
+    reasons += [f"{', '.join(name for name, _ in misnamed)} with the former name {meta.former_name}"] if misnamed else []
     return Decision(Action.CONVERT if reasons else Action.SKIP, "; ".join(reasons) or "up to date", meta, missing)
 
 

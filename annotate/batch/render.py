@@ -46,7 +46,7 @@ class RenderOptions:
     """Options of rendering; ``language`` is that of the labels, an empty ``container`` selects the best one.
 
     Of a blurred video, the faces of ``keep`` are not blurred, and ``kept`` is what it keeps besides frames and subtitles.
-    Corrections by people are applied to others if ``is_corrected``.
+    Corrections by people are applied to others if ``is_corrected``; those with tracks have captions if ``has_captions``.
     """
 
     kind: str = BOXES
@@ -56,12 +56,14 @@ class RenderOptions:
     keep: tuple[int, ...] = ()
     kept: Kept = field(default_factory=Kept)
     is_corrected: bool = True
+    has_captions: bool = False
 
     def render(self, report_hash: str, own_hash: str = "") -> Render:
         """Return the entry in the sidecar of a video rendered with these options; blurred ones have no labels."""
         if self.kind != BLURRED:
-            made_with = "" if self.is_corrected else "--without-corrections"
-            return Render(self.kind, self.language, report_hash, own_hash, made_with)
+            made_with = [] if self.is_corrected else ["--without-corrections"]
+            made_with += ["--style caption"] if self.has_captions else []
+            return Render(self.kind, self.language, report_hash, own_hash, " ".join(made_with))
         keep = [f"--keep {face_id}" for face_id in sorted(set(self.keep))]
         without = [] if self.kept.sound else ["--no-sound"]
         without += [] if self.kept.metadata else ["--no-metadata"]
@@ -126,9 +128,12 @@ def _render(job: RenderJob, meta: Meta, context: WorkContext, lock: Lock) -> Out
     container = options.container.lower()
     if options.kind == BLURRED:
         rendering = choose_blurred_rendering(video, report, options.keep, options.kept, container, job.limits)
+    elif options.kind == BOXES:
+        rendering = choose_boxes_rendering(video, report, options.language, container, job.limits)
     else:
-        choose = choose_boxes_rendering if options.kind == BOXES else choose_soft_rendering
-        rendering = choose(video, report, options.language, container, job.limits)
+        rendering = choose_soft_rendering(
+            video, report, options.language, container, job.limits, has_captions=options.has_captions
+        )
     target = job.target_stem.with_name(f"{job.target_stem.name}.{options.container or rendering.container}")
     _check_replaceable(job, target, meta)
 

@@ -18,7 +18,7 @@ from annotate.media.decode import Frame
 from annotate.media.encode import FONT, Subtitles, burn, make_proxy, mux
 from annotate.media.ffmpeg import FFmpeg
 from annotate.media.probe import Stream, Video, probe
-from annotate.results.formats import ass, srt
+from annotate.results.formats import ass, captions, srt
 from annotate.results.report import Report
 from annotate.settings import Limits
 from annotate.storage.local.files import apply_default_mode
@@ -26,8 +26,8 @@ from annotate.storage.local.files import apply_default_mode
 LANGUAGES = {"en": "eng", "ru": "rus"}
 """Language tags of containers (ISO 639-2)."""
 
-TITLES = {"en": ("Emotions", "Emotions, with boxes"), "ru": ("Эмоции", "Эмоции и рамки")}
-"""Track titles shown by players: plain subtitles, and subtitles with boxes around the faces."""
+TITLES = {"en": ("Emotions", "Emotions, with boxes", "Captions"), "ru": ("Эмоции", "Эмоции и рамки", "Титры")}
+"""Track titles shown by players: plain subtitles, subtitles with boxes around the faces, and captions."""
 
 _NO_FACES = "no faces; copied unchanged"
 
@@ -200,8 +200,12 @@ def boxes_by_face(report: Report, video: Video) -> BoxesByFace:
     return faces
 
 
-def choose_soft_rendering(video: Video, report: Report, language: str, requested: str, limits: Limits) -> Rendering:
+def choose_soft_rendering(
+    video: Video, report: Report, language: str, requested: str, limits: Limits, *, has_captions: bool = False
+) -> Rendering:
     """Return the rendering with subtitle tracks; an empty ``requested`` container selects the best one.
+
+    With ``has_captions``, captions take the place of plain subtitles.
 
     Raises:
         OutputError: the requested container does not support the codec of the video stream, or ffmpeg cannot copy how its
@@ -217,7 +221,7 @@ def choose_soft_rendering(video: Video, report: Report, language: str, requested
     if video.cropping is not None and not video.ffmpeg.copies_cropping:
         problem = f"its container crops the frame, which ffmpeg {video.ffmpeg.version} does not copy"
         raise OutputError(problem, "draw the boxes without --soft, or use ffmpeg 7.1 or newer", path=video.path)
-    tracks = tuple(_tracks(report, language, container)) if has_faces else ()
+    tracks = tuple(_tracks(report, language, container, has_captions)) if has_faces else ()
     return with_tracks(video, container, tracks, limits, _remarks(dropped, container, _NO_FACES, has_faces))
 
 
@@ -232,10 +236,12 @@ def _remarks(dropped: Sequence[Stream], container: str, no_faces_remark: str, ha
     return drops if has_faces else (no_faces_remark, *drops)
 
 
-def _tracks(report: Report, language: str, container: str) -> Iterator[Subtitles]:
-    """Yield plain subtitles, and in Matroska also subtitles with boxes."""
-    plain_title, boxes_title = TITLES[language]
+def _tracks(report: Report, language: str, container: str, has_captions: bool) -> Iterator[Subtitles]:
+    """Yield plain subtitles or captions, and in Matroska also subtitles with boxes."""
+    plain_title, boxes_title, captions_title = TITLES[language]
     texts = [("srt", srt.write(report, language), plain_title)]
+    if has_captions:
+        texts = [("srt", captions.write_srt(report, language), captions_title)]
     if container == MATROSKA:
         texts.append(("ass", ass.write(report, language), boxes_title))
     for kind, text, title in texts:

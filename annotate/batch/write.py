@@ -102,17 +102,16 @@ def write_report(report: Report, writer: OutputWriter) -> Meta:
     return writer.write({outputs.csv: format_table(report.table), outputs.boxes: boxes}, report.meta)
 
 
-def write_tracks(report: Report, names: Iterable[str], language: str, writer: OutputWriter) -> Meta:
+def write_tracks(report: Report, names: Iterable[str], options: OutputOptions, writer: OutputWriter) -> Meta:
     """Write tracks of a new report; return a sidecar that lists them, not written yet.
 
     Raises:
         OutputError: a file cannot be written.
     """
-    texts = {writer.outputs.track(name, language): format_track(name, report, language) for name in names}
-    return writer.write(texts, report.meta)
+    return writer.write(_texts(report, names, options, writer), report.meta)
 
 
-def add_tracks(report: Report, names: Iterable[str], language: str, writer: OutputWriter) -> Meta:
+def add_tracks(report: Report, names: Iterable[str], options: OutputOptions, writer: OutputWriter) -> Meta:
     """Write tracks of an existing report; return a sidecar that lists them, not written yet.
 
     Files that the current sidecar does not list are not overwritten, except if their content is that of the track: a run
@@ -121,9 +120,7 @@ def add_tracks(report: Report, names: Iterable[str], language: str, writer: Outp
     Raises:
         OutputError: a track would overwrite an unknown file (then none is written), or cannot be written.
     """
-    return add_texts(
-        {writer.outputs.track(name, language): format_track(name, report, language) for name in names}, report, writer
-    )
+    return add_texts(_texts(report, names, options, writer), report, writer)
 
 
 def add_texts(texts: Mapping[PathOrUrl, str | None], report: Report, writer: OutputWriter) -> Meta:
@@ -137,6 +134,14 @@ def add_texts(texts: Mapping[PathOrUrl, str | None], report: Report, writer: Out
     return writer.write(texts, report.meta)
 
 
+def _texts(
+    report: Report, names: Iterable[str], options: OutputOptions, writer: OutputWriter
+) -> dict[PathOrUrl, str | None]:
+    """Return the text of each track by its path."""
+    paths = writer.outputs.tracks(options)
+    return {paths[name]: format_track(name, report, options.language, options.variant(name)) for name in names}
+
+
 def rename_in_tracks(report: Report, writer: OutputWriter) -> Meta:
     """Write the unedited tracks with the video's former name again; return a sidecar that lists them, not written yet.
 
@@ -146,8 +151,8 @@ def rename_in_tracks(report: Report, writer: OutputWriter) -> Meta:
         OutputError: a file cannot be written.
     """
     texts: dict[PathOrUrl, str | None] = {}
-    for name, path in misnamed_tracks(report.meta, writer.outputs).items():
-        text = format_track(name, report, "")
+    for (name, variant), path in misnamed_tracks(report.meta, writer.outputs).items():
+        text = format_track(name, report, "", variant)
         recorded = report.meta.outputs[json_safe_name(path)]
         if not storage_for(path).is_link(path) and (hash_file(path) == recorded or _has_content(path, text)):
             texts[path] = text
@@ -165,13 +170,16 @@ def refresh_tracks(report: Report, writer: OutputWriter) -> Meta:
         OutputError: a file cannot be written.
     """
     recorded, texts = report.meta.outputs, dict[PathOrUrl, str | None]()
-    pairs = itertools.product(TRACK_FORMATS, EMOTION_WORDS)
-    tracks = {writer.outputs.track(name, language): (name, language) for name, language in pairs}
-    for path, (name, language) in tracks.items():
+    tracks = {
+        writer.outputs.track(name, language, variant): (name, language, variant)
+        for name, language in itertools.product(TRACK_FORMATS, EMOTION_WORDS)
+        for variant in ("", *TRACK_FORMATS[name].variants)
+    }
+    for path, (name, language, variant) in tracks.items():
         known = recorded.get(json_safe_name(path))
         if known is None or not storage_for(path).is_file(path) or not is_available(name):
             continue
-        text = format_track(name, report, language)
+        text = format_track(name, report, language, variant)
         if text is not None and hash_content(text.encode()) == known:
             continue
         if storage_for(path).is_link(path) or hash_file(path) != known:

@@ -19,6 +19,7 @@ from annotate.archive.layout import OutputOptions
 from annotate.archive.scan import ArchiveItem
 from annotate.batch.job import Outcome, Status
 from annotate.cli import console
+from annotate.cli.format_options import variant_options
 from annotate.cli.options import (
     Command,
     Decorator,
@@ -96,6 +97,7 @@ def output_options(
     return stacked(
         click.option("--format", "formats", metavar="LIST", type=FormatListType(), **formats),
         language_option,
+        variant_options,
         *force,
         *retry,
         *corrections,
@@ -104,6 +106,7 @@ def output_options(
             OutputOptions,
             "formats",
             "language",
+            "variants",
             *(["force"] if force else []),
             *(["retry_failed"] if retry else []),
             *(["is_corrected"] if corrections else []),

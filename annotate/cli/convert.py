@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,8 +11,10 @@ import click
 from annotate.archive.discover import Selection
 from annotate.archive.layout import OutputOptions
 from annotate.archive.scan import ArchiveItem
+from annotate.cli import console
 from annotate.cli.batch_command import RunOptions, output_options, run_options, show_run, sizes_of
 from annotate.cli.convert_dialogue import convert_with_transcripts
+from annotate.cli.format_options import check_into, into_option
 from annotate.cli.options import (
     handle_errors,
     output_dir_option,
@@ -22,8 +25,9 @@ from annotate.cli.options import (
     verbosity,
 )
 from annotate.cli.transcript_options import transcript_options
+from annotate.errors import ReportError
 from annotate.results.formats.registry import TRACK_FORMATS
-from annotate.storage.values import PathOrUrl
+from annotate.storage.values import PathOrUrl, SkippedPath
 
 if TYPE_CHECKING:
     from annotate.analytics.speech.find import TranscriptOptions
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 @handle_errors
 @selection_options(may_be_deleted=True)
 @output_options(has_corrections=True, required=True, help=f"Formats to write: {', '.join(TRACK_FORMATS)}.")
+@into_option
 @output_dir_option("Output folder used when annotating.")
 @click.option(
     "--with-transcript",
@@ -47,6 +52,7 @@ def convert(
     paths: Sequence[PathOrUrl],
     selection: Selection,
     options: OutputOptions,
+    into: Path | None,
     output_dir: PathOrUrl | None,
     has_transcript: bool,
     speech: TranscriptOptions,
@@ -67,7 +73,18 @@ def convert(
             say_no_reports(paths, quiet=run.quiet)
         return 0
     if has_transcript:
+        if into is not None or options.variants:
+            raise click.UsageError("--with-transcript goes with neither --into nor --style, --intervals and --eaf-version.")
         return convert_with_transcripts(items, options, speech, run)
+    if into is not None:
+        from annotate.batch.into import add_tiers
+
+        check_into(into, options.formats, len(items))
+        (item,) = items
+        if isinstance(item, SkippedPath):
+            raise ReportError(item.problem, item.remedy, path=item.path)
+        console.print_text(f"{add_tiers(item, into, options)}")
+        return 0
     exit_status = show_run(sizes_of(items), lambda executor: convert_archive(items, options, executor), run)
     say_older(sum(isinstance(item, ArchiveItem) and item.is_older for item in items), quiet=run.quiet)
     return exit_status

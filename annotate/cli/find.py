@@ -27,7 +27,7 @@ _RATE_TOLERANCE = 0.01
 
 def _frame_rate(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
     """Return the exact frame rate that a rounded one, such as 29.97, stands for."""
-    from annotate.analytics.edit_lists import FRAME_RATES
+    from annotate.results.timecode import FRAME_RATES
 
     exact = [rate for rate in FRAME_RATES if value is not None and abs(rate - value) < _RATE_TOLERANCE]
     if value is not None and not exact:
@@ -45,7 +45,7 @@ def _frame_rate(ctx: click.Context, parameter: click.Parameter, value: float | N
     metavar="FPS",
     type=float,
     callback=_frame_rate,
-    help="Frame rate of .edl and .otio.  [default: the videos' own]",
+    help="Frame rate of .edl, .otio and .fcpxml.  [default: the videos' own]",
 )
 @output_file(
     TABLES | LISTS, f"Also write a table ({', '.join(TABLES)}) or a list for players and editors ({', '.join(LISTS)})."
@@ -70,7 +70,9 @@ def find(
     moments = found.moments
     if found.any_read:
         if output is not None:
-            storage_for(output).write_atomic(output, _encode_moments(moments, output, rate, found.trials))
+            for number, content in enumerate(_encode_moments(moments, output, rate, found.trials), 1):
+                part = output if number == 1 else output.with_name(f"{output.stem}-{number}{output.suffix}")
+                storage_for(part).write_atomic(part, content)
         if moments and not (quiet and output is not None):
             console.print_text(format_columns(moment_columns(moments), terminal_width()) + ("" if quiet else "\n"))
         if not quiet:
@@ -79,15 +81,18 @@ def find(
     return EXIT_FAILED if found.skipped else 0
 
 
-def _encode_moments(moments: Sequence[Moment], output: Path, rate: float | None, trials: MatchedTrials | None) -> bytes:
-    """Return moments in the format of the file's ending; print what a list cannot hold."""
+def _encode_moments(
+    moments: Sequence[Moment], output: Path, rate: float | None, trials: MatchedTrials | None
+) -> list[bytes]:
+    """Return moments in the format of the file's ending, in several files if it takes no more; print what it cannot hold."""
     from annotate.analytics import edit_lists
     from annotate.analytics.export import encode_table
+    from annotate.analytics.fcpxml import to_fcpxml
     from annotate.analytics.moments import to_table
 
     ending = output.suffix.lower()
     if ending in TABLES:
-        return encode_table(to_table(moments, None if trials is None else trials.trials), ending, ["confidence"])
+        return [encode_table(to_table(moments, None if trials is None else trials.trials), ending, ["confidence"])]
     videos = {moment.report.video_path: moment.report for moment in moments}
     gone = sum(not storage_for(path).exists(path) for path in videos)
     if gone:
@@ -95,15 +100,19 @@ def _encode_moments(moments: Sequence[Moment], output: Path, rate: float | None,
             f"{output}: {gone} of {len(videos)} videos are not beside their tables. Correct their paths in the list."
         )
     if ending == ".m3u":
-        return edit_lists.to_m3u(moments).encode()
+        return [edit_lists.to_m3u(moments).encode()]
     if ending == ".otio":
-        return edit_lists.to_otio(moments, rate).encode()
-    if len(moments) > edit_lists.MAX_EVENTS:
-        console.say(f"{output}: {len(moments)} events (some editors read at most {edit_lists.MAX_EVENTS}).")
+        return [edit_lists.to_otio(moments, rate).encode()]
+    if ending == ".fcpxml":
+        return [to_fcpxml(moments, rate).encode()]
+    parts = edit_lists.divided(moments)
+    if len(parts) > 1:
+        last = f"{output.stem}-{len(parts)}{output.suffix}"
+        console.say(f"{output}: an edit list has at most {edit_lists.MAX_EVENTS} events; the rest is in files up to {last}.")
     common = rate or edit_lists.common_rate(moments)
     if any(edit_lists.frame_rate(report) != common for report in videos.values()):
         console.say(f"{output}: timecodes count {common:.5g} frames per second, and some videos have another frame rate.")
     try:
-        return edit_lists.to_edl(moments, common).encode()
+        return [edit_lists.to_edl(part, common).encode() for part in parts]
     except OutputError as error:
         raise error.with_path(output) from None

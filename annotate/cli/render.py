@@ -12,6 +12,7 @@ import click
 from annotate.archive.discover import VIDEO_EXTENSIONS, Selection
 from annotate.cli import console
 from annotate.cli.batch_command import RunOptions, decoding_limits, run_options, show_run, sizes_of
+from annotate.cli.format_options import PLAIN, style_option
 from annotate.cli.options import (
     Command,
     PathOrUrlType,
@@ -40,7 +41,7 @@ _CORES_EACH = 4
 
 
 def _make_options(
-    soft: bool, blur: bool, keep: tuple[int, ...], no_sound: bool, no_metadata: bool, **others: Any
+    soft: bool, blur: bool, keep: tuple[int, ...], no_sound: bool, no_metadata: bool, style: str, **others: Any
 ) -> RenderOptions:
     from annotate.batch.render import BLURRED, BOXES, SOFT, RenderOptions
     from annotate.media.blur import Kept
@@ -49,10 +50,12 @@ def _make_options(
         raise click.UsageError("Give --soft or --blur, not both.")
     if not blur and (keep or no_sound or no_metadata):
         raise click.UsageError("--keep, --no-sound and --no-metadata belong to --blur.")
+    if style != PLAIN and not soft:
+        raise click.UsageError("--style belongs to --soft.")
     kept = Kept(sound=not no_sound, metadata=not no_metadata)
     container = others.pop("container") or ""
     kind = BLURRED if blur else SOFT if soft else BOXES
-    return RenderOptions(kind, container=container, keep=keep, kept=kept, **others)
+    return RenderOptions(kind, container=container, keep=keep, kept=kept, has_captions=style != PLAIN, **others)
 
 
 def render_options(command: Command) -> Command:
@@ -70,6 +73,7 @@ def render_options(command: Command) -> Command:
         click.option("--no-sound", is_flag=True, help="Leave out audio. Needs --blur."),
         click.option("--no-metadata", is_flag=True, help="Leave out tags such as place and title. Needs --blur."),
         language_option,
+        style_option("Style of the subtitle tracks. Needs --soft."),
         corrections_option,
         click.option(
             "--container",
@@ -77,7 +81,7 @@ def render_options(command: Command) -> Command:
             help="Container to write.  [default: the video's own, or the closest one]",
         ),
         click.option("--force", is_flag=True, help="Render finished videos again."),
-        collect("options", _make_options, *_BLUR_OPTIONS, "soft", "language", "container", "force", "is_corrected"),
+        collect("options", _make_options, *_BLUR_OPTIONS, "soft", "style", "language", "container", "force", "is_corrected"),
     )(command)
 
 

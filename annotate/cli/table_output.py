@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from annotate.analytics.trial_baseline import TrialSelection
 
 TABLES = {".csv": "", ".json": "", ".xlsx": "openpyxl", ".parquet": "pyarrow"}
-LISTS = {".edl": "", ".otio": "opentimelineio", ".m3u": ""}
+LISTS = {".edl": "", ".otio": "opentimelineio", ".fcpxml": "", ".m3u": ""}
 """Endings of files -> the extra package that writing them needs."""
 
 _EXTRAS = {"openpyxl": "tables", "pyarrow": "tables", "opentimelineio": "otio", "matplotlib": "plot", "duckdb": "duckdb"}

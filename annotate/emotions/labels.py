@@ -10,6 +10,8 @@ from annotate.text import suggest
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 """Classes of the default model, in order: the six basic emotions of Ekman (1992) and neutral."""
 
+NEUTRAL = "neutral"
+
 EMOTION_WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {emotion: emotion for emotion in EMOTIONS},
     "ru": {
@@ -23,6 +25,26 @@ EMOTION_WORDS: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Language tag -> emotion -> the word shown to users."""
+
+CAPTION_WORDS: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "anger": "angry",
+        "disgust": "disgusted",
+        "fear": "afraid",
+        "happiness": "smiling",
+        "sadness": "sad",
+        "surprise": "surprised",
+    },
+    "ru": {
+        "anger": "злится",
+        "disgust": "чувствует отвращение",
+        "fear": "боится",
+        "happiness": "улыбается",
+        "sadness": "грустит",
+        "surprise": "удивляется",
+    },
+}
+"""Language tag -> emotion -> what a caption says of the face; in Russian words that fit men and women."""
 
 SYNONYMS: Mapping[str, str] = {
     synonym: emotion
@@ -68,3 +90,17 @@ def emotion_word(emotion: str, language: str) -> str:
     ('печаль', 'contempt')
     """
     return EMOTION_WORDS[language].get(emotion, emotion)
+
+
+def caption_word(emotion: str, language: str) -> str:
+    """Return what a caption says of a face with an emotion; classes of other models are returned unchanged.
+
+    >>> caption_word("happiness", "en"), caption_word("joy", "ru"), caption_word("contempt", "en")
+    ('smiling', 'улыбается', 'contempt')
+    """
+    return CAPTION_WORDS[language].get(resolve_emotion(emotion) or "", emotion)
+
+
+def is_neutral(emotion: str) -> bool:
+    """Return whether a class is neutral, or a synonym of it."""
+    return resolve_emotion(emotion) == NEUTRAL

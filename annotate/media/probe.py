@@ -34,6 +34,7 @@ _COLORS = re.compile(r" \w+\((?:\d+ bpc, )?(?:(?:tv|pc), )?(?P<colors>[\w-]+(?:/
 _ROTATION = re.compile(r"rotation of (?P<degrees>-?[\d.]+) degrees")
 _DURATION = re.compile(r"^\s+Duration: (?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>[\d.]+)")
 _START = re.compile(r"^\s+Duration: [^,]+, start: (?P<start>-?[\d.]+)")
+_TIMECODE = re.compile(r"^\s+timecode\s*: (?P<timecode>\d{2}:\d{2}:\d{2}[:;.]\d{2})\s*$", re.IGNORECASE)
 _SAMPLE_RATE = re.compile(r", \d+ Hz")
 _COMPONENT = re.compile(r"^\[[^\]]*\] ")
 _OPENED = re.compile(r"^Input #0, (?P<container>.*), from ", re.MULTILINE)
@@ -81,7 +82,7 @@ class Video:
     streams of the file, ``stream`` is the index of the video stream. ``start_s`` is the container's start time;
     ``has_square_pixels`` tells whether pixels are displayed as stored. ``cropping`` is that of the upright frame, if the
     container states any. ``colors`` tell how frames are to be shown. ``is_interlaced`` tells whether frames are stated to
-    consist of two fields.
+    consist of two fields. ``timecode`` is that of the first frame, as the file states it, else empty.
     """
 
     path: Path
@@ -97,6 +98,7 @@ class Video:
     cropping: Cropping | None = None
     colors: Colors = field(default_factory=Colors)
     is_interlaced: bool = False
+    timecode: str = ""
     ffmpeg: FFmpeg = field(default_factory=find_ffmpeg, compare=False, repr=False)
     """The ffmpeg that decodes it; searched for if not given."""
     display_path: object = None
@@ -185,6 +187,7 @@ def parse_description(path: Path, text: str, ffmpeg: FFmpeg | None = None, displ
     chosen: dict[str, str] | None = None
     degrees = 0.0
     in_chosen = False
+    timecode = ""
     for line in text.splitlines():
         if match := _DURATION.match(line):
             duration_s = int(match["hours"]) * 3600 + int(match["minutes"]) * 60 + float(match["seconds"])
@@ -195,6 +198,8 @@ def parse_description(path: Path, text: str, ffmpeg: FFmpeg | None = None, displ
             in_chosen = chosen is None and _has_frames(match)
             if in_chosen:
                 chosen = match.groupdict()
+        elif not timecode and (match := _TIMECODE.match(line)):
+            timecode = match["timecode"]
         elif in_chosen and (match := _ROTATION.search(line)):
             degrees = float(match["degrees"])
     if chosen is None:
@@ -219,6 +224,7 @@ def parse_description(path: Path, text: str, ffmpeg: FFmpeg | None = None, displ
         cropping=None if cropping is None else cropping.rotated(round(-degrees / 90)),
         colors=_colors(chosen["details"]),
         is_interlaced=_INTERLACED.search(chosen["details"]) is not None,
+        timecode=timecode,
         ffmpeg=find_ffmpeg() if ffmpeg is None else ffmpeg,
         display_path=display_path,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -66,6 +66,25 @@ def disjoint(blocks: Iterable[ClippedBlock]) -> list[ClippedBlock]:
             end_ms = span.end_ms
             result.append(replace(block, span=span))
     return result
+
+
+def merge_equal(blocks: Iterable[ClippedBlock]) -> Iterator[tuple[Span, str]]:
+    """Yield the spans during which disjoint blocks in order of time have one emotion without a hole, with it.
+
+    >>> blocks = [ClippedBlock(1, Span(ms, ms + 100), name, {}) for ms, name in ((0, "fear"), (100, "fear"), (300, "fear"))]
+    >>> [(span.start_ms, span.end_ms) for span, _ in merge_equal(blocks)]
+    [(0, 200), (300, 400)]
+    """
+    merged: tuple[Span, str] | None = None
+    for block in blocks:
+        if merged is not None and merged[1] == block.emotion and merged[0].end_ms == block.span.start_ms:
+            merged = (merged[0] | block.span, block.emotion)
+            continue
+        if merged is not None:
+            yield merged
+        merged = (block.span, block.emotion)
+    if merged is not None:
+        yield merged
 
 
 def seconds_by_emotion(blocks: Iterable[ClippedBlock]) -> dict[str, float]:

@@ -9,7 +9,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from annotate import version
@@ -68,7 +68,8 @@ class Meta:
     the smallest to find. ``decoded_whole`` is why all frames were decoded although the settings leave some out
     (see `annotate.media.skipping`), else empty; it is not written then. ``persons`` are the relative paths from the folder
     of the sidecar to the files that say which face tracks are of which person (`annotate.results.persons`), of which the
-    first that knows the video counts; without any it is not written.
+    first that knows the video counts; without any it is not written. ``timecode`` is that of the first frame, as the video
+    states it, else empty; it is not written then.
     """
 
     analysis_version: int
@@ -92,12 +93,19 @@ class Meta:
     small_faces: int = 0
     decoded_whole: str = ""
     persons: tuple[str, ...] = ()
+    timecode: str = ""
 
     def size_px_at(self, time_ms: int) -> tuple[int, int]:
         """Return width and height of the displayed frame at a time; boxes at that time are in its pixels."""
         number = bisect_right(self.size_changes, time_ms, key=lambda change: change.start_ms)
         size = self.size_changes[number - 1] if number else self
         return size.width_px, size.height_px
+
+    @property
+    def table_name(self) -> str:
+        """The name of the table, or what it would be called if it is not listed."""
+        tables = (name for name in self.outputs if name.endswith(_TABLE_ENDING))
+        return min(tables, key=len, default=f"{PurePosixPath(self.source.name).stem}{_TABLE_ENDING}")
 
     @property
     def is_older(self) -> bool:
@@ -120,13 +128,13 @@ class Meta:
         return Damage(self.missing_s, sum(self.warnings.values()))
 
     def to_json(self) -> str:
-        """Return the text of the sidecar; most have no ``size_changes``, ``decoded_whole`` and ``persons`` in it."""
+        """Return the text of the sidecar; most lack the last fields."""
         content = asdict(self)
         del content["former_name"]
         for render in content["renders"].values():
             if not render["options"]:
                 del render["options"]
-        for name in ("size_changes", "decoded_whole", "persons"):
+        for name in ("size_changes", "decoded_whole", "persons", "timecode"):
             if not content[name]:
                 del content[name]
         return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
@@ -205,6 +213,7 @@ def parse_meta(text: bytes, path: PathOrUrl | None = None) -> Meta | None:
         and isinstance(meta.faces, int)
         and isinstance(meta.small_faces, int)
         and isinstance(meta.decoded_whole, str)
+        and isinstance(meta.timecode, str)
         and all(isinstance(path, str) and path.endswith(PERSONS_ENDING) and "\0" not in path for path in meta.persons)
         and isinstance(meta.width_px, int)
         and isinstance(meta.height_px, int)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from annotate.results.boxes import BoxTrajectories
 from annotate.results.cues import Cue, make_block_cues
-from annotate.results.intervals import ClippedBlock, clip_overlaps, disjoint
+from annotate.results.intervals import ClippedBlock, clip_overlaps, disjoint, merge_equal
 from annotate.results.meta import Meta
 from annotate.results.persons import Person, persons_in
 from annotate.results.smoothing import make_cues, make_face_cues
@@ -104,6 +104,13 @@ class Report:
         for face_id, blocks in self.blocks_by_face.items():
             lanes.setdefault(self.lane(face_id), []).extend(blocks)
         return {lane: disjoint(blocks) for lane, blocks in lanes.items()} if self.persons else lanes
+
+    def labels_by_lane(self, *, merged: bool = False) -> dict[str, list[tuple[Span, str]]]:
+        """Return spans and emotions of each lane: those of its blocks, or ``merged`` while the emotion stays the same."""
+        return {
+            lane: list(merge_equal(blocks)) if merged else [(block.span, block.emotion) for block in blocks]
+            for lane, blocks in self.blocks_by_lane.items()
+        }
 
     @property
     def source_tiers(self) -> dict[str, list[tuple[Span, str]]]:

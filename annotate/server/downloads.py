@@ -17,6 +17,10 @@ MEDIA_TYPES = {
     "ass": "text/x-ssa",
     "json": "application/json",
     "eaf": "application/xml",
+    "elan-csv": "text/csv",
+    "elan-tsconf": "application/xml",
+    "premiere": "text/csv",
+    "resolve": "text/csv",
     "otio": "application/json",
 }
 """Media types by format; other formats are plain text."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
 
 import opentimelineio as otio
 import pycmx
 import pytest
 
-from annotate.analytics.edit_lists import common_rate, frame_rate, to_edl, to_m3u, to_otio
+from annotate.analytics.edit_lists import common_rate, divided, frame_rate, to_edl, to_m3u, to_otio
+from annotate.analytics.fcpxml import to_fcpxml
 from annotate.analytics.moments import Moment
 from annotate.analytics.read import ReportSummary
 from annotate.emotions.labels import EMOTIONS
@@ -22,11 +25,20 @@ AWKWARD = "a #1 % 日本\n\x1b.mp4"
 
 
 def moment(
-    name: str, start_ms: int, end_ms: int, *, folder: str = "/archive", frames: int = 250, duration_ms: int = 10_000
+    name: str,
+    start_ms: int,
+    end_ms: int,
+    *,
+    folder: str = "/archive",
+    frames: int = 250,
+    duration_ms: int = 10_000,
+    timecode: str = "",
 ) -> Moment:
     """Return a moment of fear of face 2."""
     path = Path(folder) / name
-    report = ReportSummary(path.with_suffix(".emotions.csv"), str(path), path, duration_ms, frames, EMOTIONS)
+    report = ReportSummary(
+        path.with_suffix(".emotions.csv"), str(path), path, duration_ms, frames, EMOTIONS, timecode=timecode
+    )
     return Moment(report, 2, Span(start_ms, end_ms), "fear", 0.725)
 
 
@@ -76,12 +88,11 @@ def test_edl_is_read_by_pycmx() -> None:
 DAY_MS = 24 * 3_600_000
 
 
-@pytest.mark.parametrize("rate", [25.0, NTSC])
-def test_the_last_timecode_of_an_edl_is_the_last_frame_of_a_day(rate: float) -> None:
-    frames = 24 * 3600 * round(rate)
+@pytest.mark.parametrize(("rate", "frames"), [(25.0, 24 * 3600 * 25), (NTSC, 24 * 6 * 17_982)])
+def test_the_last_timecode_of_an_edl_is_the_last_frame_of_a_day(rate: float, frames: int) -> None:
     last = [moment("a.mp4", round(1000 * (frames - 30) / rate), round(1000 * (frames - 1) / rate))]
     line = to_edl(last, rate).splitlines()[2]
-    assert line.split()[5] == f"23:59:59:{round(rate) - 1}"
+    assert line.split()[5] == f"23:59:59{';' if rate == NTSC else ':'}{round(rate) - 1}"
     beyond = [moment("a.mp4", 0, 1000), moment("a.mp4", round(1000 * (frames - 30) / rate), round(1000 * frames / rate))]
     with pytest.raises(OutputError) as caught:
         to_edl(beyond, rate)
@@ -97,10 +108,73 @@ def test_moments_of_more_than_23_hours_together_are_refused() -> None:
     assert "23 hours" in caught.value.problem
 
 
-def test_ntsc_timecodes_are_non_drop_frame() -> None:
-    """The frame at 60.06 s has number 1800, which is 00:01:00:00 in non-drop-frame timecode."""
-    (line,) = [line for line in to_edl([moment("a.mp4", 60_060, 61_061)], NTSC).splitlines() if line.startswith("001")]
-    assert line.split()[4:6] == ["00:01:00:00", "00:01:01:00"]
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [
+        ("", ["00:01:00;02", "00:01:01;02"]),
+        ("10:00:00;00", ["10:01:00;02", "10:01:01;02"]),
+        ("10:00:00:00", ["10:01:00:00", "10:01:01:00"]),
+    ],
+    ids=["none", "drop-frame", "non-drop-frame"],
+)
+def test_ntsc_timecodes_are_drop_frame_unless_the_file_says_otherwise(start: str, expected: list[str]) -> None:
+    """The frame at 60.06 s is the 1800th, whose number in drop-frame timecode is 1802."""
+    lines = to_edl([moment("a.mp4", 60_060, 61_061, timecode=start)], NTSC).splitlines()
+    assert lines[1] == "FCM: DROP FRAME"
+    assert lines[2].split()[4:6] == expected
+    assert lines[2].split()[6] == "01:00:00;00"
+
+
+def test_lists_count_from_the_start_timecode_of_a_file() -> None:
+    moments = [moment("a.mp4", 1000, 3480, timecode="10:00:00:05"), moment("b.mp4", 1000, 2000)]
+    edl = to_edl(moments, 25.0)
+    assert [line.split()[4] for line in edl.splitlines() if line[0] == "0"] == ["10:00:01:05", "00:00:01:00"]
+    clips = list(otio.adapters.read_from_string(to_otio(moments), "otio_json").find_clips())
+    assert [clip.source_range.start_time.value for clip in clips] == [900_030, 25]
+    available = clips[0].media_reference.available_range
+    assert (available.start_time.value, available.duration.value) == (900_005, 250)
+    root = ElementTree.fromstring(to_fcpxml(moments))
+    assert [asset.attrib["start"] for asset in root.iter("asset")] == ["180001/5s", "0s"]
+    assert [clip.attrib["start"] for clip in root.iter("asset-clip")] == ["180006/5s", "1s"]
+
+
+@pytest.mark.parametrize(("rate", "frame"), [(NTSC, "1001/30000s"), (25.0, "1/25s"), (24000 / 1001, "1001/24000s")])
+def test_fcpxml_has_clips_back_to_back_in_whole_frames(rate: float, frame: str) -> None:
+    text = to_fcpxml(MOMENTS, rate)
+    root = ElementTree.fromstring(text)
+    assert (root.tag, root.attrib["version"]) == ("fcpxml", "1.10")
+    assert "<!DOCTYPE fcpxml>" in text
+    formats = {each.attrib["id"]: each.attrib["frameDuration"] for each in root.iter("format")}
+    assert list(formats.values()) == [frame]
+    assets = {each.attrib["id"]: each for each in root.iter("asset")}
+    assert all(each.attrib["format"] in formats for each in assets.values())
+    end = Fraction(0)
+    clips = list(root.iter("asset-clip"))
+    for clip, original in zip(clips, MOMENTS, strict=True):
+        start, duration, offset = (seconds_of(clip.attrib[name]) for name in ("start", "duration", "offset"))
+        assert offset == end
+        assert float(start) == pytest.approx(original.span.start_s, abs=0.51 / rate)
+        assert all(value % seconds_of(frame) == 0 for value in (start, duration, offset))
+        source = assets[clip.attrib["ref"]].find("media-rep")
+        assert source is not None
+        assert unquote(urlsplit(source.attrib["src"]).path) == str(original.report.video_path)
+        (marker,) = clip.iter("marker")
+        assert marker.attrib["value"] == "fear, face 2, confidence 0.72"
+        end += duration
+    (sequence,) = root.iter("sequence")
+    assert seconds_of(sequence.attrib["duration"]) == end
+    assert sequence.attrib["tcFormat"] == ("DF" if rate == NTSC else "NDF")
+
+
+def seconds_of(text: str) -> Fraction:
+    """Return a time of FCPXML."""
+    return Fraction(text.removesuffix("s"))
+
+
+def test_events_are_divided_over_lists() -> None:
+    parts = divided([MOMENTS[0]] * 2000)
+    assert [len(part) for part in parts] == [999, 999, 2]
+    assert len(divided([])) == 1
 
 
 def test_otio_timeline_round_trip() -> None:

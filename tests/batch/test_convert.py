@@ -26,7 +26,8 @@ from annotate.storage.values import SkippedPath
 from tests.runs import annotate, check
 
 ALL = tuple(TRACK_FORMATS)
-ENDINGS = ("TextGrid", "ass", "eaf", "json", "labels.txt", "otio", "srt", "vtt")
+SERIES = ("points.TextGrid", "premiere.csv", "resolve.csv", "timeseries.csv", "timeseries_tsconf.xml")
+ENDINGS = ("TextGrid", "ass", "eaf", "json", "labels.txt", "otio", "srt", "vtt", *SERIES)
 
 
 def convert(*paths: Path, formats: Iterable[str] = ALL, target: Path | None = None, **options: object) -> list[Outcome]:

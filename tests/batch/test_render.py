@@ -110,6 +110,18 @@ def test_a_video_without_faces_is_copied_with_a_remark(done: Path) -> None:
     assert np.array_equal(read_still(done / "other.mkv", 500), read_still(done / "empty.mp4", 500))
 
 
+def test_captions_are_another_soft_video(done: Path) -> None:
+    plain, captions = (RenderOptions(SOFT, container="mkv", has_captions=has_captions) for has_captions in (False, True))
+    for options in (plain, captions):
+        (outcome,) = render_archive(scan_renders([done / "face.mp4"], options))
+        assert outcome.status is Status.RENDERED
+    content = (done / "face.emotions.soft.en.mkv").read_bytes()
+    assert b"Captions" in content
+    assert b"]" in content.split(b"{\\an8}[")[1]
+    (outcome,) = render_archive(scan_renders([done / "face.mp4"], captions))
+    assert outcome.status is Status.UP_TO_DATE
+
+
 def test_rendered_videos_are_skipped_and_not_changed(rendered: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(rendered, tmp_path / "again"))
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}

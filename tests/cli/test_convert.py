@@ -27,6 +27,70 @@ def test_convert_writes_formats_and_prints_every_outcome(folder: Path, face_clip
     assert again == Answer(0, "1 video: 1 up to date.\n", "")
 
 
+def test_captions_stand_beside_plain_subtitles_and_follow_corrections(folder: Path, face_clip: Path) -> None:
+    shutil.copy(face_clip, folder / "videos/face.mp4")
+    run("videos/face.mp4")
+    plain, caption = (folder / f"videos/face.emotions{part}.en.srt" for part in ("", ".caption"))
+    before = plain.read_bytes()
+    assert run("convert", "videos/face.mp4", "--format", "srt,json", "--style", "caption").status == 0
+    assert plain.read_bytes() == before
+    assert run("convert", "videos/face.mp4", "--format", "srt", "--style", "caption").last_line == "1 video: 1 up to date."
+    run("correct", "videos/face.mp4", "--face", "1", "--emotion", "fear")
+    assert "[afraid]" in caption.read_text()
+    assert run("check", "videos/face.mp4").status == 0
+    assert "a.emotions.caption.en.srt" not in names(folder / "videos")
+
+
+def test_a_style_that_no_format_has_is_refused(folder: Path) -> None:
+    run("videos")
+    answer = run("convert", "videos", "--format", "json", "--style", "caption")
+    assert answer.status == 2
+    assert "srt, vtt, ass" in answer.errors
+    assert run("render", "videos", "--style", "caption").status == 2
+    assert run("convert", "videos", "--format", "srt", "--style", "caption", "--with-transcript").status == 2
+
+
+def test_tiers_are_added_to_a_copy_of_a_file(folder: Path, face_clip: Path) -> None:
+    shutil.copy(face_clip, folder / "videos/face.mp4")
+    run("videos/face.mp4", "--format", "eaf,textgrid")
+    shutil.move(folder / "videos/face.emotions.eaf", folder / "mine.eaf")
+    before = (folder / "mine.eaf").read_bytes()
+    answer = run("convert", "videos/face.mp4", "--format", "eaf", "--into", "mine.eaf")
+    assert (answer.status, answer.output.split()) == (0, ["mine.emotions.added.eaf"])
+    assert (folder / "mine.eaf").read_bytes() == before
+    assert "face 1 (2)" in (folder / "mine.emotions.added.eaf").read_text()
+    run("convert", "videos/face.mp4", "--format", "eaf", "--into", "mine.eaf")
+    assert not list(folder.glob("*.bak-*"))
+    (folder / "mine.emotions.added.eaf").write_text("edited")
+    run("convert", "videos/face.mp4", "--format", "eaf", "--into", "mine.eaf", "--intervals", "merged")
+    assert (folder / "mine.emotions.added.eaf.bak-1").read_text() == "edited"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("videos/a.mp4", "--format", "eaf", "--into", "note.eaf"), 1),  # not annotated
+        (("videos/b.mp4", "--format", "eaf", "--into", "note.eaf"), 1),  # not a file of ELAN
+        (("videos/b.mp4", "--format", "textgrid", "--into", "note.eaf"), 2),
+        (("videos/b.mp4", "--format", "eaf,json", "--into", "note.eaf"), 2),
+        (("videos/b.mp4", "--format", "eaf", "--into", "note.txt"), 2),
+        (("videos/b.mp4", "--format", "eaf", "--into", "none.eaf"), 2),
+        (("videos", "--format", "eaf", "--into", "note.eaf"), 2),
+    ],
+)
+def test_files_to_which_no_tiers_can_be_added(
+    folder: Path, face_clip: Path, arguments: tuple[str, ...], status: int
+) -> None:
+    (folder / "note.eaf").write_text("hello")
+    (folder / "note.txt").write_text("hello")
+    shutil.copy(face_clip, folder / "videos/b.mp4")
+    if status == 1:
+        run("videos/b.mp4")
+    answer = run("convert", *arguments)
+    assert (answer.status, answer.output) == (status, "")
+    assert not list(folder.glob("*.added.*"))
+
+
 def test_convert_into_an_output_folder(folder: Path) -> None:
     run("videos", "-o", "results")
     assert run("convert", "videos", "--format", "json").status == 1

@@ -6,6 +6,7 @@ import csv
 import importlib.util
 import io
 import os
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -253,7 +254,7 @@ def test_quiet_prints_nothing_that_is_written(archive: Path, command: str) -> No
         (("summarize", "in", "-o", "a"), ["a: ", ".csv, .json, .xlsx, .parquet"]),
         (("summarize", "in", "-o", "a.edl"), ["a.edl: ", "'.edl'", ".csv, .json, .xlsx, .parquet"]),
         (("summarize", "in", "-o", "a.cvs"), ["a.cvs: ", "'.csv'"]),
-        (("find", "in", "-o", "a.m3u8"), ["a.m3u8: ", "'.m3u'", ".csv, .json, .xlsx, .parquet, .edl, .otio, .m3u"]),
+        (("find", "in", "-o", "a.m3u8"), ["a.m3u8: ", "'.m3u'", ".csv, .json, .xlsx, .parquet, .edl, .otio, .fcpxml, .m3u"]),
         (("summarize", "in", "--by", "year"), ["'year'", "'video', 'folder', 'face', 'minute'"]),
         (("summarize", "in", "--top", "0"), ["--top", "0 is not in the range x>=1"]),
         (("summarize", "in", "--sort", "size"), ["'size'", "video, older, duration_s, "]),
@@ -351,7 +352,7 @@ def test_find_several_emotions(archive: Path) -> None:
     assert {row["emotion"] for row in rows_of(output)} == {"anger", "happiness"}
 
 
-@pytest.mark.parametrize("name", ["moments.edl", "moments.otio", "moments.m3u"])
+@pytest.mark.parametrize("name", ["moments.edl", "moments.otio", "moments.fcpxml", "moments.m3u"])
 def test_find_writes_lists_for_players_and_editors(tmp_path: Path, name: str) -> None:
     report(tmp_path, "a.mp4", FEARS)
     (tmp_path / "a.mp4").touch()
@@ -359,6 +360,7 @@ def test_find_writes_lists_for_players_and_editors(tmp_path: Path, name: str) ->
     expected = {
         "moments.edl": "00:00:01:15 00:00:02:10 01:00:00:00 01:00:00:20",
         "moments.otio": '"a.mp4: anger, face 1, confidence 0.90"',
+        "moments.fcpxml": 'value="anger, face 1, confidence 0.90"',
         "moments.m3u": "#EXTVLCOPT:start-time=1.600\n#EXTVLCOPT:stop-time=2.400\n",
     }
     assert expected[name] in (tmp_path / name).read_text()
@@ -375,8 +377,11 @@ def test_limits_of_an_edit_list_are_printed(tmp_path: Path) -> None:
     gone, events, rate = errors.splitlines()
     assert all(line.startswith(f"{path}: ") for line in (gone, events, rate))
     assert "1 of 2 videos" in gone
-    assert "1001 " in events
     assert "999" in events
+    assert "moments-2.edl" in events
+    numbers = [re.findall(r"^(\d{3}) ", path.with_stem(name).read_text(), re.MULTILINE) for name in ("moments", "moments-2")]
+    assert [len(each) for each in numbers] == [999, 2]
+    assert numbers[1] == ["001", "002"]
     assert " 25 " in rate
 
 
@@ -392,7 +397,7 @@ def test_an_edit_list_beyond_24_hours_is_refused_and_not_written(tmp_path: Path)
     assert run("find", tmp_path, "-q", "-o", path.with_suffix(".m3u"))[0] == 0
 
 
-@pytest.mark.parametrize(("rate", "codes"), [("24", "00:00:02:12 00:00:04:00"), ("29.97", "00:00:02:15 00:00:04:00")])
+@pytest.mark.parametrize(("rate", "codes"), [("24", "00:00:02:12 00:00:04:00"), ("29.97", "00:00:02;15 00:00:04;00")])
 def test_a_list_has_the_given_rate(tmp_path: Path, rate: str, codes: str) -> None:
     """2.5 s are 60 frames at 24 fps, and 74.9 frames at 30000/1001 fps."""
     report(tmp_path, "a.mp4", [block(1, 0, 2500, 4000, "fear")], frames=600)

@@ -15,6 +15,16 @@ def test_size_frame_rate_and_duration(empty_clip: Path) -> None:
     assert video.duration_s == pytest.approx(1.0, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("name", "timecode"), [("a.mov", "01:00:00;02"), ("a.mkv", "01:00:00;02"), ("a.mxf", "10:00:00:00")]
+)
+def test_the_start_timecode_is_that_of_the_file(tmp_path: Path, name: str, timecode: str) -> None:
+    path = tmp_path / name
+    rate, codec = ("25", "mpeg2video") if name.endswith("mxf") else ("30000/1001", "mpeg4")
+    run_ffmpeg("-f", "lavfi", "-i", f"testsrc=d=0.2:r={rate}:s=160x120", "-c:v", codec, "-timecode", timecode, path)
+    assert probe(path).timecode == timecode
+
+
 def test_pixels_are_stretched_to_squares(tmp_path: Path) -> None:
     wide = make_pattern(tmp_path / "wide.mp4", filters="setsar=4/3")
     narrow = make_pattern(tmp_path / "narrow.mp4", filters="setsar=8/9")

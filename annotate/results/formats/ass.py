@@ -132,7 +132,7 @@ def _draw(canvas: Canvas, segment: Segment, emotion: str, text: str) -> Iterator
     first, last = segment.first, segment.last
     yield _draw_square(segment, _BOX_LAYER, _box_style(emotion))
     position = _move_tag(canvas.label_corner(first, text), canvas.label_corner(last, text))
-    yield _event(segment, _LABEL_LAYER, _label_style(emotion), f"{{{position}}}{_escape(text)}")
+    yield _event(segment, _LABEL_LAYER, _label_style(emotion), f"{{{position}}}{escaped(text)}")
 
 
 def _draw_bars(canvas: Canvas, segment: Segment, emotion: str, blocks: Sequence[ClippedBlock]) -> Iterator[pysubs2.SSAEvent]:
@@ -181,9 +181,9 @@ def _style(canvas: Canvas, emotion: str, border: int, font: str) -> pysubs2.SSAS
     return pysubs2.SSAStyle(
         fontname=font,
         fontsize=canvas.font_px,
-        primarycolor=_color(text_color(emotion), 0 if is_label else _TRANSPARENT),
-        outlinecolor=_color(color(emotion)),
-        backcolor=_color(BLACK, _TRANSPARENT if is_label else _HALF),
+        primarycolor=to_color(text_color(emotion), 0 if is_label else _TRANSPARENT),
+        outlinecolor=to_color(color(emotion)),
+        backcolor=to_color(BLACK, _TRANSPARENT if is_label else _HALF),
         borderstyle=border,
         outline=canvas.line_px,
         shadow=0 if is_label else max(1, canvas.line_px // 2),
@@ -198,7 +198,7 @@ def _square_style(rgb: str, transparency: int, font: str) -> pysubs2.SSAStyle:
     """Return the style of a filled square; the format requires a font even without text."""
     return pysubs2.SSAStyle(
         fontname=font,
-        primarycolor=_color(rgb, transparency),
+        primarycolor=to_color(rgb, transparency),
         borderstyle=_OUTLINED,
         outline=0,
         shadow=0,
@@ -209,7 +209,8 @@ def _square_style(rgb: str, transparency: int, font: str) -> pysubs2.SSAStyle:
     )
 
 
-def _color(rgb: str, transparency: int = 0) -> pysubs2.Color:
+def to_color(rgb: str, transparency: int = 0) -> pysubs2.Color:
+    """Return a color of the palette, with a transparency from 0 to 255."""
     red, green, blue = bytes.fromhex(rgb[1:])
     return pysubs2.Color(red, green, blue, transparency)
 
@@ -231,10 +232,10 @@ def _style_name(emotion: str) -> str:
     return re.sub(r"[^\w-]", "-", emotion)
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
     """Return text in which nothing is an override tag.
 
-    >>> _escape("{fear}" + chr(92) + "N")
+    >>> escaped("{fear}" + chr(92) + "N")
     '(fear)/N'
     """
     return text.translate({ord("{"): "(", ord("}"): ")", ord("\\"): "/"})

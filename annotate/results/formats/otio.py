@@ -12,6 +12,7 @@ from annotate.emotions.palette import color
 from annotate.results.intervals import ClippedBlock
 from annotate.results.report import Report
 from annotate.results.table import AUTHOR, MACHINE, SOURCE
+from annotate.results.timecode import Clock, nearest_rate
 from annotate.span import MS_PER_S, Span
 
 MARKER_COLORS: Mapping[str, str] = MappingProxyType(
@@ -31,17 +32,19 @@ _OTHER_COLOR = "BLACK"
 
 
 def write(report: Report, language: str) -> str | None:
-    """Return a report as OTIO text with times in milliseconds, None without faces."""
+    """Return a report as OTIO text with times in milliseconds from the video's start timecode, None without faces."""
     cues = report.face_cues
     if not cues:
         return None
-    whole = _range(Span(0, report.end_ms))
+    clock = Clock.of(nearest_rate(report.meta.frames, round(report.meta.duration_s * MS_PER_S)), report.meta.timecode)
+    start_ms = round(clock.first * MS_PER_S / clock.rate)
+    whole = _range(Span(0, report.end_ms), start_ms)
     media = otio.schema.ExternalReference(report.video_url, available_range=whole)
     clip = otio.schema.Clip(report.meta.source.name, media, source_range=whole)
     decided = {face_id: [block for block in blocks if block.machine] for face_id, blocks in report.blocks_by_face.items()}
     for cue in cues:
         (line,) = cue.lines
-        marker = otio.schema.Marker(f"{report.lane(line.face_id)}: {line.emotion}", _range(cue.span))
+        marker = otio.schema.Marker(f"{report.lane(line.face_id)}: {line.emotion}", _range(cue.span, start_ms))
         marker.color = MARKER_COLORS.get(line.emotion, _OTHER_COLOR)
         person = report.persons.get(line.face_id)
         marker.metadata["annotate"] = {
@@ -71,6 +74,7 @@ def _source(decided: Sequence[ClippedBlock], span: Span) -> dict[str, Any]:
     return {SOURCE: AUTHOR, MACHINE: machine}
 
 
-def _range(span: Span) -> otio.opentime.TimeRange:
-    start, duration = (otio.opentime.RationalTime(ms, MS_PER_S) for ms in (span.start_ms, span.duration_ms))
+def _range(span: Span, start_ms: int) -> otio.opentime.TimeRange:
+    times_ms = (start_ms + span.start_ms, span.duration_ms)
+    start, duration = (otio.opentime.RationalTime(ms, MS_PER_S) for ms in times_ms)
     return otio.opentime.TimeRange(start, duration)

@@ -54,8 +54,13 @@ def to_srt(cues: Sequence[Cue], language: str, report: Report | None = None) -> 
     for cue in cues:
         labels = [label(line, language, report, numbered=numbered) for line in cue.lines]
         events.append(pysubs2.SSAEvent(start=cue.span.start_ms, end=cue.span.end_ms, text=r"\N".join(labels)))
+    return to_subrip(events)
+
+
+def to_subrip(events: list[pysubs2.SSAEvent], *, keep_ssa_tags: bool = False) -> str:
+    """Return events as SubRip text; with ``keep_ssa_tags`` also the tags of ASS that players know in SubRip."""
     file = pysubs2.SSAFile()
     file.events = events
     text = io.StringIO()
-    _LongSubrip.to_file(file, text, "srt")
+    _LongSubrip.to_file(file, text, "srt", keep_ssa_tags=keep_ssa_tags)
     return text.getvalue()

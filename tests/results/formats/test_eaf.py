@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,7 +14,8 @@ import pytest
 from pympi import Elan
 
 from annotate.emotions.labels import EMOTIONS
-from annotate.results.formats.eaf import write
+from annotate.results.formats.eaf import write, write_3, write_merged, write_merged_3
+from annotate.results.report import Report
 from tests.results.reports import CLIPPED, make_report
 
 
@@ -23,9 +25,9 @@ def path(tmp_path: Path) -> Path:
     return write_eaf(tmp_path)
 
 
-def write_eaf(folder: Path, **options: object) -> Path:
+def write_eaf(folder: Path, *, by: Callable[[Report, str], str | None] = write, **options: object) -> Path:
     """Write the hand-made report to a folder and return the path."""
-    text = write(make_report(**options), "en")  # type: ignore[arg-type]
+    text = by(make_report(**options), "en")  # type: ignore[arg-type]
     assert text is not None
     path = folder / "movie.emotions.eaf"
     path.write_text(text, encoding="utf-8")
@@ -81,13 +83,26 @@ def test_characters_that_are_invalid_in_xml_are_replaced(tmp_path: Path) -> None
     assert media["RELATIVE_MEDIA_URL"] == "./a???.mp4"
 
 
-def test_requirements_of_the_schema(path: Path) -> None:
-    """Check order and attributes of the elements of EAF 2.8, and that all references resolve."""
-    root = ElementTree.parse(path).getroot()
+@pytest.mark.parametrize("by", [write_merged, write_merged_3])
+def test_merged_annotations_last_while_the_emotion_stays_the_same(
+    tmp_path: Path, by: Callable[[Report, str], str | None]
+) -> None:
+    eaf = Elan.Eaf(str(write_eaf(tmp_path, by=by)))
+    found = sorted(annotation[:3] for annotation in eaf.get_annotation_data_for_tier("face 1"))
+    assert found == [(0, 1602, "happiness"), (1602, 2403, "sadness"), (2403, 2804, "fear")]
+
+
+@pytest.mark.parametrize(("by", "version"), [(write, "2.8"), (write_3, "3.0"), (write_merged_3, "3.0")])
+def test_requirements_of_the_schema(tmp_path: Path, by: Callable[[Report, str], str | None], version: str) -> None:
+    """Check order and attributes of the elements of EAF, and that all references resolve."""
+    root = ElementTree.parse(write_eaf(tmp_path, by=by)).getroot()
+    schema = root.attrib["{http://www.w3.org/2001/XMLSchema-instance}noNamespaceSchemaLocation"]
+    assert schema == f"http://www.mpi.nl/tools/elan/EAFv{version}.xsd"
+    assert root.attrib["VERSION"] == version
     order = ["HEADER", "TIME_ORDER", "TIER", "LINGUISTIC_TYPE", "LANGUAGE", "CONSTRAINT", "CONTROLLED_VOCABULARY"]
     assert [tag for tag, _ in itertools.groupby(child.tag for child in root)] == order
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d", root.attrib["DATE"])
-    assert (root.attrib["FORMAT"], root.attrib["AUTHOR"]) == ("2.8", "annotate 1.0")
+    assert (root.attrib["FORMAT"], root.attrib["AUTHOR"]) == (version, "annotate 1.0")
     slots = {slot.attrib["TIME_SLOT_ID"]: int(slot.attrib["TIME_VALUE"]) for slot in root.iter("TIME_SLOT")}
     assert list(slots.values()) == sorted(slots.values())
     annotations = list(root.iter("ALIGNABLE_ANNOTATION"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import opentimelineio as otio
 import pytest
 
@@ -22,6 +24,18 @@ def clip_of(**options: object) -> otio.schema.Clip:
 def milliseconds(span: otio.opentime.TimeRange) -> tuple[int, int]:
     """Return start and end in milliseconds."""
     return tuple(round(1000 * time.to_seconds()) for time in (span.start_time, span.end_time_exclusive()))
+
+
+def test_times_count_from_the_start_timecode() -> None:
+    report = make_report()
+    later = replace(report, meta=replace(report.meta, timecode="01:00:00:00"))
+    timelines = [otio.adapters.read_from_string(write(each, "en") or "", "otio_json") for each in (report, later)]
+    clips = [next(iter(timeline.find_clips())) for timeline in timelines]
+    for before, after in zip(clips[0].markers, clips[1].markers, strict=True):
+        shift = after.marked_range.start_time - before.marked_range.start_time
+        assert shift.to_seconds() == 3600
+    assert clips[1].source_range.start_time.to_seconds() == 3600
+    assert clips[1].media_reference.available_range == clips[1].source_range
 
 
 def test_one_marker_per_cue() -> None:

@@ -13,19 +13,30 @@ from annotate.errors import SettingsError
 from annotate.results.formats.registry import DEFAULT_FORMATS, FORMATS, TRACK_FORMATS, check_libraries, format_track
 from tests.results.reports import make_report
 
+OTHER_NAMES = ("points.TextGrid", "timeseries.csv", "timeseries_tsconf.xml", "premiere.csv", "resolve.csv")
+EDITORS = ("premiere", "resolve", "otio")
+JSON_TO_OTIO = ("json", "eaf", "elan-csv", "elan-tsconf", "textgrid", "textgrid-points", "audacity", *EDITORS)
 HOSTILE = ('a<b>&"c"', "{\\p1}x", "d.e f", "C:\\g", "--> h", "ü☃", "i")
 """Possible class names of another model."""
 
 
 def test_formats_and_their_file_names() -> None:
-    assert FORMATS == ("csv", "srt", "vtt", "ass", "json", "eaf", "textgrid", "audacity", "otio")
+    assert ("csv", "srt", "vtt", "ass", *JSON_TO_OTIO) == FORMATS
     assert DEFAULT_FORMATS == ("csv", "srt")
     names = {f"movie.emotions{kind.ending.format(language='en')}" for kind in TRACK_FORMATS.values()}
     assert names == {
         *(f"movie.emotions.en.{ending}" for ending in ("srt", "vtt", "ass")),
         *(f"movie.emotions.{ending}" for ending in ("json", "eaf", "TextGrid", "labels.txt", "otio")),
+        *(f"movie.emotions.{ending}" for ending in OTHER_NAMES),
     }
-    assert all(is_output(name) for name in names)
+    variants = {
+        f"movie.emotions{kind.named(variant).format(language='en')}"
+        for kind in TRACK_FORMATS.values()
+        for variant in kind.variants
+    }
+    assert {"movie.emotions.caption.en.srt", "movie.emotions.merged.v3.eaf"} <= variants
+    assert not names & variants
+    assert all(is_output(name) for name in names | variants)
 
 
 def test_all_libraries_are_installed_in_a_test_run() -> None:
@@ -61,17 +72,29 @@ def test_libraries_of_unused_formats_are_not_loaded() -> None:
     assert answer.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", TRACK_FORMATS)
-def test_output_is_reproducible(name: str) -> None:
-    first, second = (format_track(name, make_report(), "en") for _ in range(2))
+EACH = [(name, variant) for name, kind in TRACK_FORMATS.items() for variant in ("", *kind.variants)]
+
+
+@pytest.mark.parametrize(("name", "variant"), EACH)
+def test_output_is_reproducible(name: str, variant: str) -> None:
+    first, second = (format_track(name, make_report(), "en", variant) for _ in range(2))
     assert first == second
     assert first is not None
     assert first.endswith("\n")
 
 
-@pytest.mark.parametrize("name", TRACK_FORMATS)
-def test_without_faces_only_json_is_written(name: str) -> None:
-    assert (format_track(name, make_report(faces=0), "en") is not None) == (name == "json")
+@pytest.mark.parametrize(("name", "variant"), EACH)
+def test_without_faces_only_json_is_written(name: str, variant: str) -> None:
+    assert (format_track(name, make_report(faces=0), "en", variant) is not None) == (name == "json")
+
+
+def test_a_variant_is_what_a_format_has_of_what_is_wanted() -> None:
+    assert [TRACK_FORMATS[name].variant(("v3", "merged", "caption")) for name in ("srt", "eaf", "textgrid", "json")] == [
+        "caption",
+        "merged.v3",
+        "merged",
+        "",
+    ]
 
 
 @pytest.mark.parametrize("name", TRACK_FORMATS)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from praatio import textgrid
 
-from annotate.results.formats.textgrid import write
+from annotate.emotions.labels import EMOTIONS
+from annotate.results.formats import textgrid_points
+from annotate.results.formats.textgrid import write, write_merged
 from tests.results.reports import CLIPPED, make_report
 
 
@@ -29,6 +31,26 @@ def test_one_tier_per_face_with_clipped_blocks(tmp_path: Path) -> None:
         entries = grid.getTier(f"face {face_id}").entries
         assert [(round(1000 * entry.start), round(1000 * entry.end)) for entry in entries] == spans
     assert [entry.label for entry in grid.getTier("face 2").entries] == ["anger", "surprise"]
+
+
+def test_merged_intervals_last_while_the_emotion_stays_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "merged.TextGrid"
+    path.write_text(write_merged(make_report(), "en") or "")
+    grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=False, reportingMode="error")
+    assert [tuple(entry) for entry in grid.getTier("face 1").entries] == [
+        (0, 1.602, "happiness"),
+        (1.602, 2.403, "sadness"),
+        (2.403, 2.804, "fear"),
+    ]
+
+
+def test_points_are_the_probabilities_of_the_blocks(tmp_path: Path) -> None:
+    path = tmp_path / "points.TextGrid"
+    path.write_text(textgrid_points.write(make_report(), "en") or "")
+    grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=False, reportingMode="error")
+    assert grid.tierNames == tuple(f"face {face_id} {name}" for face_id in (1, 2) for name in EMOTIONS)
+    anger = [(point.time, float(point.label)) for point in grid.getTier("face 2 anger").entries]
+    assert anger == [(2.4505, 0.88), (4.9995, 0.02)]
 
 
 def test_gaps_are_empty_intervals(tmp_path: Path) -> None:
