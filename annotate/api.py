@@ -26,9 +26,9 @@ def annotate_video(
 ) -> pd.DataFrame:
     """Annotate one video and return the table; write nothing.
 
-    The table has one row per face track and block of 20 frames, ordered by start, then face, with the columns of
-    ``*.emotions.csv`` (see annotate/results/README.md). A video without faces gives a table without rows. Pass the same
-    ``tools`` to several calls to load the model and the detector only once.
+    The table has one row per face track and block of 20 frames (every ``settings.hop`` frames), ordered by start, then face,
+    with the columns of ``*.emotions.csv`` (see annotate/results/README.md). A video without faces gives a table without
+    rows. Pass the same ``tools`` to several calls to load the model and the detector only once.
 
     Raises:
         MediaError: the file is not a usable video.
@@ -40,7 +40,7 @@ def annotate_video(
     class_names, baseline = analysis.classifier.contract.class_names, analysis.settings.baseline
     check_baseline(baseline, class_names)
     annotations = analyze(analysis, threading.Semaphore(available_cores() - 1))
-    return add_baseline(to_table(annotations, class_names), baseline)
+    return add_baseline(to_table(annotations, class_names, hop=analysis.settings.hop), baseline, analysis.settings.hop)
 
 
 def iterate_annotations(

@@ -33,6 +33,9 @@ ALL_FRAMES, REFERENCE, KEY = "all", "reference", "key"
 DECODE_MODES = (ALL_FRAMES, REFERENCE, KEY)
 """Values of --decode: all frames, those that others are predicted from, or only those that are coded alone."""
 
+WHOLE_BLOCK = 20
+"""Value of --hop with which blocks follow each other: each begins where the one before ends."""
+
 AUTOMATIC_THREADS = 0
 """One decoding thread per core."""
 
@@ -116,6 +119,9 @@ class Settings:
     decode: str = ALL_FRAMES
     """Frames that are decoded, one of `DECODE_MODES` (see `annotate.media.skipping`)."""
 
+    hop: int = WHOLE_BLOCK
+    """Frames from the start of a block to that of the next, 1 to `WHOLE_BLOCK`; with fewer, blocks overlap."""
+
     persons: bool = False
     """Whether face tracks of one person get one number, in the last column of the table."""
 
@@ -128,6 +134,11 @@ class Settings:
             raise SettingsError(f"decode must be one of {', '.join(DECODE_MODES)}, not {self.decode}")
         if not MIN_MIN_FACE <= self.min_face <= MAX_MIN_FACE:
             raise SettingsError(f"min_face must be between {MIN_MIN_FACE} and {MAX_MIN_FACE}, not {self.min_face}")
+        if not 1 <= self.hop <= WHOLE_BLOCK:
+            raise SettingsError(f"hop must be between 1 and {WHOLE_BLOCK}, not {self.hop}")
+        if self.decode == KEY and self.hop != WHOLE_BLOCK:
+            problem = f"no hop with key frames alone (hop {self.hop}, decode {KEY}), which lie seconds apart"
+            raise SettingsError(problem, "leave out --hop, or decode more frames")
         for name in (
             "detection_interval_ms",
             "search_interval_ms",

@@ -186,7 +186,9 @@ class Analysis:
                 analyzed = chunk.note_analyzed(analyzed_frames(chunk, self.video, contract, settings))
                 tracked_faces = track_faces(analyzed, settings, detector, searches)
                 is_described, portraits = self.describe is not None, Portraits()
-                blocks = cut_blocks(tracked_faces, contract, settings.min_track_frames, tracks, portraits=is_described)
+                blocks = cut_blocks(
+                    tracked_faces, contract, settings.min_track_frames, tracks, hop=settings.hop, portraits=is_described
+                )
                 yield from _classify(blocks, self.classifier, portraits)
                 described = self._describe(portraits)
                 yield chunk.end(tracks.faces, tracks.dropped_tracks, searches.small_faces, described)

@@ -32,6 +32,7 @@ from annotate.results.table import (
     MACHINE,
     MACHINE_CONFIDENCE,
     MACHINE_EMOTION,
+    OWN_COLUMNS,
     PERSON,
     RELATIVE_PREFIX,
     SOURCE,
@@ -40,8 +41,10 @@ from annotate.results.table import (
     clip_starts,
     has_relative,
     number_runs,
+    own_spans_ms,
     parse_table,
 )
+from annotate.settings import WHOLE_BLOCK
 from annotate.span import MS_PER_S
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
@@ -77,6 +80,9 @@ class ReportSummary:
     duration_ms: int
     frames: int
     class_names: tuple[str, ...]
+    hop: int = WHOLE_BLOCK
+    """Frames from one block to the next."""
+
     is_older: bool = False
     """Whether an older analysis version made it."""
 
@@ -127,9 +133,9 @@ class ReportSummary:
 class ReportBatch:
     """Some reports, numbered from 0 in the order of the paths, and their blocks.
 
-    ``blocks`` has one row per block, without the time that the previous block of the face covers
-    (`annotate.results.intervals`): ``report``, ``face_id``, ``start_ms``, ``end_ms``, ``emotion``, ``confidence``. Rows are
-    ordered by report, face and time; blocks that are covered completely, or do not pass the filter, are left out. Further
+    ``blocks`` has one row per block, with its own time (`annotate.results.table.own_times`): ``report``, ``face_id``,
+    ``start_ms``, ``end_ms``, ``emotion``, ``confidence``. Rows are ordered by report, face and time; blocks that have no
+    time of their own, or do not pass the filter, are left out. Further
     columns follow if `read_reports` is asked for them, and `CORRECTION_COLUMNS` if one of the reports was corrected.
     """
 
@@ -155,7 +161,7 @@ class _RawReport:
     rows: bytes
     meta: Meta
     table: pd.DataFrame | None = None
-    """The table if it is parsed already, since it was corrected."""
+    """The table if it is parsed already, since people said something about it."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +239,7 @@ def _unpack(number: int, path: PathOrUrl, meta: Meta, content: bytes) -> _RawRep
         duration_ms=round(meta.duration_s * MS_PER_S),
         frames=meta.frames if isinstance(meta.frames, int) else 0,
         class_names=class_columns(columns),
+        hop=meta.hop,
         is_older=meta.is_older,
         has_appearance=set(APPEARANCE_COLUMNS).issubset(columns),
         has_relative=has_relative(columns),
@@ -244,7 +251,7 @@ def _unpack(number: int, path: PathOrUrl, meta: Meta, content: bytes) -> _RawRep
 def _parse(raw_reports: Sequence[_RawReport], wanted: _Wanted, files: _Files) -> Iterator[ReportBatch | SkippedPath]:
     """Parse reports with the same header together; if that fails, one by one, to find the damaged ones.
 
-    Reports with persons are parsed once more, for these, and those with corrections by themselves.
+    Reports with persons or corrections are parsed by themselves.
     """
     kept = []
     for raw in raw_reports:
@@ -253,11 +260,11 @@ def _parse(raw_reports: Sequence[_RawReport], wanted: _Wanted, files: _Files) ->
         except ReportError as error:
             yield SkippedPath(raw.report.path, error.reason)
     raw_reports = kept
-    by_header: dict[bytes, list[_RawReport]] = {}
+    by_header: dict[tuple[bytes, bool], list[_RawReport]] = {}
     reports, tables = dict[int, ReportSummary](), list[pd.DataFrame]()
     for raw in raw_reports:
         if raw.table is None:
-            by_header.setdefault(raw.header, []).append(raw)
+            by_header.setdefault((raw.header, raw.report.hop == WHOLE_BLOCK), []).append(raw)
             continue
         try:
             tables.append(_select(raw.table.assign(report=raw.number), raw.report, wanted))
@@ -278,7 +285,7 @@ def _parse(raw_reports: Sequence[_RawReport], wanted: _Wanted, files: _Files) ->
                     logger.info("skipped %s", raw.report.path, exc_info=True)
                     yield SkippedPath(raw.report.path, f"not a table of annotate ({error})", ANNOTATE_AGAIN)
     if reports:
-        yield ReportBatch(dict(sorted(reports.items())), _clip_overlaps(pd.concat(tables, ignore_index=True), wanted))
+        yield ReportBatch(dict(sorted(reports.items())), _in_own_time(pd.concat(tables, ignore_index=True), reports, wanted))
 
 
 def _as_people_say(raw: _RawReport, files: _Files) -> _RawReport:
@@ -303,7 +310,7 @@ def _as_people_say(raw: _RawReport, files: _Files) -> _RawReport:
         report = replace(report, persons=persons_in(table), persons_file=shared)
     corrected = files.corrections.apply(table, path)
     report = replace(report, reviewed=corrected.reviewed, excluded=corrected.excluded, problems=corrected.problems)
-    return replace(raw, report=report, table=corrected.table if SOURCE in corrected.table else None)
+    return replace(raw, report=report, table=corrected.table)
 
 
 def _parse_together(raw_reports: Sequence[_RawReport], wanted: _Wanted) -> pd.DataFrame:
@@ -313,6 +320,7 @@ def _parse_together(raw_reports: Sequence[_RawReport], wanted: _Wanted) -> pd.Da
     if wanted.relative:
         dtypes |= {f"{RELATIVE_PREFIX}{name}": _DTYPES[name] for name in _RATED}
     more = [*wanted.further, *(report.class_names if wanted.probabilities else ())]
+    more += OWN_COLUMNS if report.hop != WHOLE_BLOCK else ()
     dtypes |= {name: str if name in _TEXTS else float for name in more if name in columns and name not in dtypes}
     text = b"".join([raw_reports[0].header, b"\n", *(raw.rows for raw in raw_reports)])
     empty = {name: [""] for name in dtypes if name.startswith(RELATIVE_PREFIX) and name not in _TEXTS}
@@ -330,7 +338,7 @@ def probability_column(name: str) -> str:
 
 
 def _select(table: pd.DataFrame, report: ReportSummary, wanted: _Wanted) -> pd.DataFrame:
-    """Return the rows that are wanted, with all wanted columns, after checking the values."""
+    """Return the rows that are wanted, with the wanted columns, after checking the values."""
     names = (*wanted.faces.columns, *wanted.further)
     lacking: dict[str, Any] = {name: "" if name in _TEXTS else np.nan for name in names if name not in table}
     if wanted.probabilities:
@@ -346,8 +354,11 @@ def _choose_columns(table: pd.DataFrame, relative: bool) -> pd.DataFrame:
     return table.assign(**values)[values["confidence"].notna()].astype({"emotion": str})
 
 
-def _clip_overlaps(table: pd.DataFrame, wanted: _Wanted) -> pd.DataFrame:
-    """Return `ReportBatch.blocks` from parsed tables."""
+def _in_own_time(table: pd.DataFrame, reports: Mapping[int, ReportSummary], wanted: _Wanted) -> pd.DataFrame:
+    """Return `ReportBatch.blocks` from parsed tables.
+
+    Where blocks overlap only at the end of a track, one that does not pass the filter hides no time of the next.
+    """
     if SOURCE in table:
         machine = {SOURCE: MACHINE, MACHINE_EMOTION: table["emotion"].astype(str), MACHINE_CONFIDENCE: table["confidence"]}
         is_author = table[SOURCE].eq(AUTHOR)
@@ -357,6 +368,12 @@ def _clip_overlaps(table: pd.DataFrame, wanted: _Wanted) -> pd.DataFrame:
     unclipped_ms = (ordered["start_time"] * MS_PER_S).round().to_numpy(np.int64)
     faces = number_runs(ordered["report"].to_numpy(), ordered["face_id"].to_numpy())
     start_ms = clip_starts(faces, unclipped_ms, end_ms)
+    hopped = [number for number, report in reports.items() if report.hop != WHOLE_BLOCK]
+    if hopped:
+        is_hopped = ordered["report"].isin(hopped).to_numpy()
+        start_ms[is_hopped], end_ms[is_hopped] = own_spans_ms(ordered[is_hopped])
+        order = np.lexsort([start_ms, faces])
+        ordered, start_ms, end_ms = ordered.iloc[order], start_ms[order], end_ms[order]
     columns = ["report", "face_id", "start_ms", "end_ms", "emotion", "confidence", *wanted.further]
     columns += [name for name in CORRECTION_COLUMNS if name in ordered]
     columns += [

@@ -1,7 +1,8 @@
 """Emotions in trials relative to the participant's own baseline, taken from trials such as a neutral film.
 
 The method is that of `annotate.results.baseline`, with another baseline: the mean of the log ratios over all blocks in the
-participant's baseline trials, of whichever face track and video.
+participant's baseline trials, of whichever face track and video. Blocks that overlap count as the part of a block that they
+are apart.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from annotate.emotions.labels import resolve_emotion
 from annotate.errors import SettingsError
 from annotate.results.baseline import MIN_BASELINE_BLOCKS, Floats, log_ratios, reference
 from annotate.results.table import AUTHOR, MACHINE, SOURCE, Integers
+from annotate.settings import WHOLE_BLOCK
 from annotate.storage.values import PathOrUrl
 from annotate.text import counted
 
@@ -40,7 +42,7 @@ class TrialBaselines:
 
     matched: MatchedTrials
     name: str
-    _sums: dict[_Key, tuple[Floats, int]] = field(default_factory=dict)
+    _sums: dict[_Key, tuple[Floats, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = {text for trial in self.matched.trials.trials for text in (trial.condition, trial.name) if text}
@@ -59,8 +61,9 @@ class TrialBaselines:
             if number in trials:
                 names, ratios = _log_ratios(restricted, rows)
                 key = self._key(trials[number], names)
-                total, count = self._sums.get(key, (np.zeros(len(names)), 0))
-                self._sums[key] = (total + ratios.sum(axis=0), count + len(ratios))
+                total, count = self._sums.get(key, (np.zeros(len(names)), 0.0))
+                weight = restricted.reports[int(restricted.blocks["report"].iloc[rows[0]])].hop / WHOLE_BLOCK
+                self._sums[key] = (total + weight * ratios.sum(axis=0), count + weight * len(ratios))
 
     def apply(self, batch: ReportBatch) -> ReportBatch:
         """Return a batch of `MatchedTrials.restrict` with relative emotion and confidence.
@@ -73,7 +76,7 @@ class TrialBaselines:
         emotions, confidence = blocks["emotion"].to_numpy(object), blocks["confidence"].to_numpy(float).copy()
         for number, rows in _rows_by_trial(batch).items():
             names, ratios = _log_ratios(batch, rows)
-            total, count = self._sums.get(self._key(trials[number], names), (np.zeros(0), 0))
+            total, count = self._sums.get(self._key(trials[number], names), (np.zeros(0), 0.0))
             if count >= MIN_BASELINE_BLOCKS and resolve_emotion("neutral", names) is not None:
                 scores = np.exp(ratios - total / count + np.log(reference(names)))
                 relative = scores / scores.sum(axis=1, keepdims=True)
@@ -88,7 +91,7 @@ class TrialBaselines:
 
     def remarks(self) -> list[str]:
         """Return a sentence on the participants that have too few blocks in baseline trials, if there are any."""
-        counts = {_participant(trial): 0 for trial in self.matched.found}
+        counts = {_participant(trial): 0.0 for trial in self.matched.found}
         for (participant, _), (_, count) in self._sums.items():
             counts[participant] = max(counts[participant], count)
         lacking = [participant for participant, count in counts.items() if count < MIN_BASELINE_BLOCKS]

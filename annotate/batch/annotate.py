@@ -281,7 +281,9 @@ def _make_report(
         timecode=analysis.video.timecode,
     )
     boxes = parse_boxes(format_boxes(collect_trajectories(annotations).thinned()).encode())
-    table = add_baseline(to_table(annotations, analysis.classifier.contract.class_names), job.settings.baseline)
+    hop = job.settings.hop
+    table = to_table(annotations, analysis.classifier.contract.class_names, hop=hop)
+    table = add_baseline(table, job.settings.baseline, hop)
     return Report(table, meta, boxes, storage_for(job.path).relative(job.path, job.outputs.base.parent))
 
 

@@ -16,11 +16,11 @@ from annotate.archive.scan import ArchiveItem, scan
 from annotate.batch.job import Outcome
 from annotate.batch.watch import Watch, WatchOptions
 from annotate.cli import console
+from annotate.cli.analysis_options import analysis_options
 from annotate.cli.batch_command import RunOptions, collect_run, decoding_limits, log_option, output_options, show_run
 from annotate.cli.last_run import remember_speed
 from annotate.cli.options import (
     PathOrUrlType,
-    analysis_options,
     collect,
     handle_errors,
     jobs_option,

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from annotate.cli import console
+from annotate.cli.analysis_options import detector_option, min_face_option
 from annotate.cli.options import (
     CommandGroup,
     PathOrUrlType,
     collect,
-    detector_option,
     full_stop,
     handle_errors,
     is_quiet,
-    min_face_option,
     verbosity,
 )
 from annotate.cli.progress_bar import ProgressBar

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from annotate.cli import console
-from annotate.cli.options import PathOrUrlType, handle_errors, is_quiet, model_option, verbosity
+from annotate.cli.analysis_options import model_option
+from annotate.cli.options import PathOrUrlType, handle_errors, is_quiet, verbosity
 from annotate.cli.progress_bar import ProgressBar
 from annotate.cli.training_options import FOLDER, PART_NAMES, output_option
 from annotate.storage.base import prepare_output

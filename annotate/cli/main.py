@@ -62,7 +62,7 @@ COMMANDS = {
 OPTIONS = {
     "Which videos": ("include", "exclude", "follow-links"),
     "What is written": ("format", "lang", "output-dir", "force", "retry-failed", "dry-run", "log"),
-    "Analysis": ("detector", "min-face", "model", "baseline", "decode", "persons"),
+    "Analysis": ("detector", "min-face", "model", "baseline", "decode", "hop", "persons"),
     "Resources": ("jobs", "scratch", "cluster", "hwaccel", "provider", "stall-timeout", "max-pixels"),
     "Watching": ("watch", "settle", "poll"),
     "General": ("config", "quiet", "verbose", "version", "help"),

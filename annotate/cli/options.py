@@ -19,7 +19,6 @@ from annotate.archive.layout import candidate_outputs
 from annotate.cli import console
 from annotate.emotions.labels import EMOTION_WORDS
 from annotate.errors import AnnotateError, SettingsError
-from annotate.settings import BASELINES, DECODE_MODES, DETECTORS, MAX_MIN_FACE, MIN_MIN_FACE, Settings
 from annotate.storage.base import in_same_storage, parse_path, require_local
 from annotate.storage.values import PathOrUrl, SkippedPath
 from annotate.text import counted, suggest
@@ -222,21 +221,6 @@ def selection_options(*, remote: bool = True, may_be_deleted: bool = False) -> D
     )
 
 
-detector_option = click.option(
-    "--detector",
-    type=click.Choice(tuple(DETECTORS)),
-    default=Settings.detector,
-    show_default=True,
-    help="Face detector: YuNet, or the older one of dlib, for frontal faces only.",
-)
-min_face_option = click.option(
-    "--min-face",
-    metavar="FRACTION",
-    type=click.FloatRange(MIN_MIN_FACE, MAX_MIN_FACE),
-    default=Settings.min_face,
-    show_default=True,
-    help="Smallest face, brow to chin, as a fraction of the frame's shorter side.",
-)
 language_option = click.option(
     "--lang",
     "language",
@@ -247,41 +231,10 @@ language_option = click.option(
 )
 
 
-def model_option(help_text: str = "Use this model instead of the installed one.") -> Decorator:
-    """Declare ``--model``, a local file."""
-    return click.option("--model", metavar="FILE.onnx", type=PathOrUrlType(remote=False), help=help_text)
-
-
 def jobs_option(default: str = "one per core", task: str = "processed") -> Decorator:
     """Declare ``--jobs``; ``default`` describes the number used without it."""
     help_text = f"Number of videos {task} at once.  [default: {default}]"
     return click.option("--jobs", metavar="N", type=click.IntRange(1), help=help_text)
-
-
-def analysis_options(command: Command) -> Command:
-    """Declare the options of ``settings``."""
-    baseline = click.option(
-        "--baseline",
-        type=click.Choice(BASELINES),
-        default=Settings.baseline,
-        show_default=True,
-        help="Add columns relative to each face's own baseline: its first 3 s, or the median of all.",
-    )
-    decode = click.option(
-        "--decode",
-        type=click.Choice(DECODE_MODES),
-        default=Settings.decode,
-        show_default=True,
-        help="Frames to decode: leaving out B-frames that no other needs, or all but key frames, is faster and less exact.",
-    )
-    persons = click.option(
-        "--persons",
-        is_flag=True,
-        help="Number persons, over cuts and absences, in a last column. This is biometric processing: in the EU it needs a "
-        "legal ground, and emotion recognition is forbidden at work and in education.",
-    )
-    collecting = collect("settings", Settings, "detector", "min_face", "model", "baseline", "decode", "persons")
-    return stacked(detector_option, min_face_option, model_option(), baseline, decode, persons, collecting)(command)
 
 
 relative_option = click.option(

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from annotate.cli import console
-from annotate.cli.options import PathOrUrlType, analysis_options, full_stop, handle_errors, jobs_option, verbosity_options
+from annotate.cli.analysis_options import analysis_options
+from annotate.cli.options import PathOrUrlType, full_stop, handle_errors, jobs_option, verbosity_options
 from annotate.errors import SettingsError
 from annotate.extras import check_extra
 from annotate.server.settings import (

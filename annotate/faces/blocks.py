@@ -16,6 +16,7 @@ from annotate.faces.portraits import Portrait, cut_portrait
 from annotate.faces.pose import Pose, mean_pose
 from annotate.faces.quality import Appearance, measure_crops
 from annotate.faces.track import TrackedFace, TrackEnd
+from annotate.settings import WHOLE_BLOCK
 from annotate.span import Span
 
 
@@ -105,6 +106,9 @@ class _Pending:
     """A track's frames since its last block, after those of that block, which the track's final block may overlap."""
 
     frames: list[CroppedFace] = field(default_factory=list)
+    count: int = 0
+    """Number of frames so far."""
+
     blocks: int = 0
     earlier_blocks: int = 0
     """Blocks of the face before it was out of sight."""
@@ -116,20 +120,22 @@ def cut_blocks(
     min_track_frames: int,
     report: BlockReport,
     *,
+    hop: int = WHOLE_BLOCK,
     portraits: bool = False,
 ) -> Iterator[Block]:
     """Yield the blocks of all faces, each as soon as it is complete and its face ID is known.
 
-    Frames left at the end of a track are covered by a final block that ends with the track and overlaps the one before. A
-    track shorter than a block gives one block, padded by repeating its last crop; a track of fewer than
-    ``min_track_frames`` is dropped. Face IDs count kept tracks from 1 in order of appearance, so a block is held back until
+    A block begins ``hop`` frames after the one before; with `WHOLE_BLOCK`, where that one ends. Frames left at
+    the end of a track are covered by a final block that ends with the track and overlaps the one before. A track shorter
+    than a block gives one block, padded by repeating its last crop; a track of fewer than ``min_track_frames`` is dropped.
+    Face IDs count kept tracks from 1 in order of appearance, so a block is held back until
     every earlier track is known to be kept or dropped. With ``portraits``, blocks have one of their faces.
     """
     held: dict[int, list[Block]] = {}
     ended: set[int] = set()
     face_ids: dict[int, int] = {}
     first_undecided = 0
-    for track, blocks, has_ended in _track_blocks(events, contract, min_track_frames, portraits):
+    for track, blocks, has_ended in _track_blocks(events, contract, min_track_frames, hop, portraits):
         if has_ended:
             ended.add(track)
         if track in face_ids:
@@ -150,10 +156,11 @@ def cut_blocks(
 
 
 def _track_blocks(
-    events: Iterable[TrackedFace | TrackEnd], contract: Contract, min_track_frames: int, portraits: bool
+    events: Iterable[TrackedFace | TrackEnd], contract: Contract, min_track_frames: int, hop: int, portraits: bool
 ) -> Iterator[tuple[int, list[Block], bool]]:
     """Yield ``(track, new blocks, has ended)`` for every event that completes a block or ends a track."""
     size = contract.block_frames
+    step = size if hop == WHOLE_BLOCK else min(hop, size)
     tracks: dict[int, _Pending] = {}
     block_counts: dict[int, int] = {}
     for event in events:
@@ -167,12 +174,15 @@ def _track_blocks(
             tracks[event.track] = _Pending(earlier_blocks=block_counts.get(event.track, 0))
         pending = tracks[event.track]
         new_frames = len(pending.frames) + 1 - (size if pending.blocks else 0)
-        is_portrait = portraits and (new_frames == size // 2 + 1 or (new_frames == min_track_frames and not pending.blocks))
+        is_portrait = portraits and (
+            pending.count % size == size // 2 or (pending.count + 1 == min_track_frames and not pending.blocks)
+        )
         previous = pending.frames[-1] if pending.frames else None
         pending.frames.append(crop_face(event, contract, previous, portrait=is_portrait))
-        if new_frames == size:
+        pending.count += 1
+        if new_frames == (step if pending.blocks else size):
             del pending.frames[:-size]
-            block = _block(pending, contract, overlap=0)
+            block = _block(pending, contract, overlap=size - new_frames)
             pending.blocks += 1
             yield event.track, [block], False
 
@@ -244,7 +254,7 @@ def _pixels(frames: Sequence[CroppedFace], contract: Contract) -> NDArray[np.uin
     """Return the crops that the model uses, each repeated up to the next; the last patch pads the block."""
     pixels = np.empty((contract.block_frames, contract.crop_size_px, contract.crop_size_px), np.uint8)
     for start in range(0, contract.block_frames, contract.frame_stride):
-        pixels[start : start + contract.frame_stride] = _seen(frames, start, contract.frame_stride).patch.crop()
+        pixels[start : start + contract.frame_stride] = _seen(frames, start, contract.frame_stride).patch.cropped
     return pixels
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,9 @@ class Patch:
     pixels: NDArray[np.uint8]
     view: View
 
-    def crop(self) -> NDArray[np.uint8]:
-        """Return the face as (size_px, size_px) uint8 in full range."""
+    @cached_property
+    def cropped(self) -> NDArray[np.uint8]:
+        """The face as (size_px, size_px) uint8 in full range, computed once for all blocks that it is in."""
         return to_full_range(self.view.of(self.pixels))
 
 
@@ -48,7 +50,7 @@ def extract_patch(image: NDArray[np.uint8], box: Box, roll_deg: float, margin: f
 
 def crop(image: NDArray[np.uint8], box: Box, margin: float, size_px: int, roll_deg: float = 0.0) -> NDArray[np.uint8]:
     """Return a face as (size_px, size_px) uint8 in full range; see `extract_patch`."""
-    return extract_patch(image, box, roll_deg, margin, size_px).crop()
+    return extract_patch(image, box, roll_deg, margin, size_px).cropped
 
 
 def to_full_range(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -40,7 +40,7 @@ from annotate.media.stills import read_still
 from annotate.persons.clusters import cluster
 from annotate.persons.descriptor import DIMENSIONS, Vectors
 from annotate.results.report import Report
-from annotate.settings import KEY, ONE_CORE, Limits, Settings
+from annotate.settings import KEY, ONE_CORE, WHOLE_BLOCK, Limits, Settings
 from annotate.span import MS_PER_S
 
 MAX_STILLS = 2
@@ -139,10 +139,13 @@ def describe_tracks(
 def seen_blocks(report: Report) -> dict[int, list[SeenBlock]]:
     """Return the blocks of each face track in order of time.
 
-    Their worth is as for `annotate.faces.portraits.Portrait`; that of tables of older analysis versions, which do not say
-    how faces look, is the face score.
+    Of blocks that overlap since they were made with a hop, only those a whole block apart are returned. Their worth is as
+    for `annotate.faces.portraits.Portrait`; that of tables of older analysis versions, which do not say how faces look, is
+    the face score.
     """
     table = report.table.drop_duplicates(["face_id", "start_time"]).sort_values(["face_id", "start_time"])
+    if report.meta.hop != WHOLE_BLOCK:
+        table = table[table.groupby("face_id").cumcount() % -(-WHOLE_BLOCK // report.meta.hop) == 0]
     names = ("face_id", "start_time", "end_time", "yaw", "pitch", "sharpness", "brightness", "face_px", "face_score")
     blocks: dict[int, list[SeenBlock]] = {}
     for face_id, start_s, end_s, yaw, pitch, sharpness, brightness, face_px, score in zip(

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from annotate.emotions.labels import resolve_emotion
 from annotate.errors import SettingsError
 from annotate.results.table import class_names_of, relative_columns
-from annotate.settings import FIRST_SECONDS, MEDIAN, NO_BASELINE
+from annotate.settings import FIRST_SECONDS, MEDIAN, NO_BASELINE, WHOLE_BLOCK
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,11 +56,11 @@ def check_baseline(method: str, class_names: Sequence[str]) -> None:
         )
 
 
-def add_baseline(table: pd.DataFrame, method: str) -> pd.DataFrame:
+def add_baseline(table: pd.DataFrame, method: str, hop: int = WHOLE_BLOCK) -> pd.DataFrame:
     """Return a table with `annotate.results.table.relative_columns` at its end, or the same table if the method is none.
 
     They are computed from the table's probabilities, as they are written. In the rows of a face track that has no baseline
-    they are empty.
+    they are empty. ``hop`` is that of the table's settings.
 
     Raises:
         SettingsError: no class of the table is neutral.
@@ -71,7 +71,12 @@ def add_baseline(table: pd.DataFrame, method: str) -> pd.DataFrame:
     check_baseline(method, names)
     probabilities = table[list(names)].to_numpy(float)
     relative = relative_probabilities(
-        probabilities, table["face_id"].to_numpy(np.int64), table["start_time"].to_numpy(float), reference(names), method
+        probabilities,
+        table["face_id"].to_numpy(np.int64),
+        table["start_time"].to_numpy(float),
+        reference(names),
+        method,
+        min_blocks(hop),
     ).round(_PROBABILITY_DECIMALS)
     has_baseline = np.isfinite(relative).all(axis=1)
     best = np.where(has_baseline, np.array(names, object)[relative.argmax(axis=1)], "")
@@ -81,7 +86,12 @@ def add_baseline(table: pd.DataFrame, method: str) -> pd.DataFrame:
 
 
 def relative_probabilities(
-    probabilities: Floats, face_ids: npt.NDArray[np.int64], start_s: Floats, reference: Floats, method: str
+    probabilities: Floats,
+    face_ids: npt.NDArray[np.int64],
+    start_s: Floats,
+    reference: Floats,
+    method: str,
+    min_blocks: int = MIN_BASELINE_BLOCKS,
 ) -> Floats:
     """Return the probabilities of blocks relative to the baselines of their faces, shaped (blocks, classes).
 
@@ -91,6 +101,7 @@ def relative_probabilities(
         start_s: start of each block in seconds, shaped (blocks,).
         reference: probabilities of a face that is like its baseline, all greater than 0, shaped (classes,).
         method: ``"first-seconds"`` or ``"median"``.
+        min_blocks: number of blocks that a baseline needs at least (`min_blocks`).
 
     Rows of faces without a baseline are NaN.
 
@@ -101,19 +112,28 @@ def relative_probabilities(
     relative = np.full(ratios.shape, np.nan)
     for face_id in np.unique(face_ids):
         own = face_ids == face_id
-        baseline = face_baseline(ratios[own], start_s[own], method)
+        baseline = face_baseline(ratios[own], start_s[own], method, min_blocks)
         if baseline is not None:
             scores = np.exp(ratios[own] - baseline + np.log(reference))
             relative[own] = scores / scores.sum(axis=1, keepdims=True)
     return relative
 
 
-def face_baseline(ratios: Floats, start_s: Floats, method: str) -> Floats | None:
+def min_blocks(hop: int) -> int:
+    """Return the number of blocks that are as long as `MIN_BASELINE_BLOCKS` that do not overlap.
+
+    >>> min_blocks(20), min_blocks(10), min_blocks(1)
+    (3, 5, 41)
+    """
+    return 1 + -(-(MIN_BASELINE_BLOCKS - 1) * WHOLE_BLOCK // hop)
+
+
+def face_baseline(ratios: Floats, start_s: Floats, method: str, min_blocks: int = MIN_BASELINE_BLOCKS) -> Floats | None:
     """Return the baseline of one face, shaped (classes,), from the `log_ratios` of all of its blocks.
 
     ``first-seconds`` is their mean (a geometric mean of the probabilities) over the blocks that start less than `FIRST_S`
     seconds after the first one, ``median`` the median of each class over all blocks. Return None if these are fewer than
-    `MIN_BASELINE_BLOCKS`.
+    ``min_blocks``.
 
     Raises:
         ValueError: the method is another one.
@@ -121,7 +141,7 @@ def face_baseline(ratios: Floats, start_s: Floats, method: str) -> Floats | None
     if method not in (FIRST_SECONDS, MEDIAN):
         raise ValueError(f"{method!r} is not a method")
     chosen = ratios[start_s < start_s.min() + FIRST_S] if method == FIRST_SECONDS else ratios
-    if len(chosen) < MIN_BASELINE_BLOCKS:
+    if len(chosen) < min_blocks:
         return None
     baseline: Floats = chosen.mean(axis=0) if method == FIRST_SECONDS else np.median(chosen, axis=0)
     return baseline

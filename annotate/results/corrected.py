@@ -19,11 +19,14 @@ from annotate.results.table import (
     MACHINE,
     MACHINE_CONFIDENCE,
     MACHINE_EMOTION,
+    OWN_COLUMNS,
     RELATIVE_PREFIX,
     SOURCE,
     Integers,
     class_names_of,
+    has_own,
     has_relative,
+    own_spans_ms,
     own_times,
 )
 from annotate.span import MS_PER_S, Span
@@ -219,6 +222,8 @@ def _rebuild(
     problems: tuple[str, ...],
 ) -> Corrected:
     """Return a table with parts in place of the rows that they are of."""
+    if not has_own(table.columns):
+        table = table.assign(**own_times(table))
     untouched = np.setdiff1d(np.arange(len(table)), [part.row for part in parts])
     result = table.iloc[[*untouched.tolist(), *(part.row for part in parts)]].reset_index(drop=True)
     first = len(untouched)
@@ -229,19 +234,20 @@ def _rebuild(
     result = result.assign(start_time=start_s, end_time=end_s)
     result[SOURCE] = np.where(is_author, AUTHOR, MACHINE)
     result[MACHINE_EMOTION], result[MACHINE_CONFIDENCE] = result["emotion"], result["confidence"]
-    own = own_times(result)
-    own_s = own["own_end_time"] - own["own_start_time"]
+    own_start_s, own_end_s = (result[name].to_numpy(float) for name in OWN_COLUMNS)
+    own_start_s = np.minimum(np.maximum(own_start_s, start_s), end_s)  # the part of the own time that is in the part
+    result[OWN_COLUMNS[0]], result[OWN_COLUMNS[1]] = own_start_s, np.maximum(np.minimum(own_end_s, end_s), own_start_s)
+    own_start_ms, own_end_ms = own_spans_ms(result)
     reviewed: dict[tuple[str, str], int] = {}
     machine = result["emotion"].tolist()
-    for row in np.flatnonzero(is_author & (own_s > 0)).tolist():
+    for row in np.flatnonzero(is_author & (own_start_ms < own_end_ms)).tolist():
         key = (machine[row], labels[row])
-        reviewed[key] = reviewed.get(key, 0) + round(own_s[row] * MS_PER_S)
+        reviewed[key] = reviewed.get(key, 0) + int(own_end_ms[row] - own_start_ms[row])
     _set_labels(result, labels, names, "")
     if has_relative(result.columns):
         _set_labels(result, np.where(result[f"{RELATIVE_PREFIX}emotion"] == "", "", labels), names, RELATIVE_PREFIX)
     result = result[labels != EXCLUDE].sort_values(["start_time", "face_id", "block"], kind="stable")
-    result = result.reset_index(drop=True)
-    return Corrected(result.assign(**own_times(result)), problems, reviewed)
+    return Corrected(result.reset_index(drop=True), problems, reviewed)
 
 
 def _set_labels(table: pd.DataFrame, labels: Texts, names: Sequence[str], prefix: str) -> None:

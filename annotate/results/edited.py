@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from annotate.emotions.labels import resolve_emotion
 from annotate.results.corrections import EXCLUDE, quoted
-from annotate.results.table import class_columns, class_names_of, format_table, own_times, parse_table
-from annotate.span import MS_PER_S, Span
+from annotate.results.table import class_columns, class_names_of, format_table, own_spans_ms, parse_table
+from annotate.span import Span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,12 +122,11 @@ def restore_table(content: bytes, is_original: Callable[[bytes], bool], *, is_ol
 
 def _rows(table: pd.DataFrame) -> dict[tuple[int, int], tuple[Span, str]]:
     """Return own time and emotion of the rows of a table, by face track and block."""
-    own = own_times(table)
     columns = [table["face_id"].tolist(), table["block"].tolist(), table["emotion"].tolist()]
-    times = [own[name].tolist() for name in ("own_start_time", "own_end_time")]
+    times = [times_ms.tolist() for times_ms in own_spans_ms(table)]
     return {
-        (face_id, block): (Span(round(start_s * MS_PER_S), round(end_s * MS_PER_S)), emotion)
-        for face_id, block, emotion, start_s, end_s in zip(*columns, *times, strict=True)
+        (face_id, block): (Span(start_ms, end_ms), emotion)
+        for face_id, block, emotion, start_ms, end_ms in zip(*columns, *times, strict=True)
     }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from annotate.emotions.labels import EMOTIONS
-from annotate.results.table import AUTHOR, MACHINE_EMOTION, SOURCE, class_names_of
+from annotate.results.table import AUTHOR, MACHINE_EMOTION, SOURCE, class_names_of, own_spans_ms
 from annotate.span import MS_PER_S, Span
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ TIE_MS = 20
 
 @dataclass(frozen=True)
 class ClippedBlock:
-    """A block without the time that the previous block of its face covers; ``probabilities`` by class name.
+    """A block in its own time (`annotate.results.table.own_times`); ``probabilities`` by class name.
 
     ``machine`` is what the machine says where a person said what the block says, else empty.
     """
@@ -35,20 +35,19 @@ class ClippedBlock:
 
 
 def clip_overlaps(table: pd.DataFrame) -> list[ClippedBlock]:
-    """Return the blocks of a table, disjoint within each face and ordered by face, then time."""
+    """Return the blocks of a table in their own times, ordered by face, then time; those without any are left out."""
     names = class_names_of(table)
-    ordered = table.sort_values(["face_id", "start_time", "block"])
-    columns = [ordered[name].tolist() for name in ("face_id", "start_time", "end_time", "emotion")]
+    start_ms, end_ms = own_spans_ms(table)
+    order = np.lexsort([table["block"].to_numpy(), start_ms, table["face_id"].to_numpy()])
+    order = order[start_ms[order] < end_ms[order]]
+    ordered = table.iloc[order]
+    columns = [ordered["face_id"].tolist(), start_ms[order].tolist(), end_ms[order].tolist(), ordered["emotion"].tolist()]
     columns.append(_machine_labels(ordered))
     columns += [ordered[name].tolist() for name in names]
-    ends: dict[int, int] = {}
-    result = []
-    for face_id, start_s, end_s, emotion, machine, *probabilities in zip(*columns, strict=True):
-        span = Span(round(start_s * MS_PER_S), round(end_s * MS_PER_S)).from_start(ends.get(face_id, 0))
-        if span:
-            ends[face_id] = span.end_ms
-            result.append(ClippedBlock(face_id, span, emotion, dict(zip(names, probabilities, strict=True)), machine))
-    return result
+    return [
+        ClippedBlock(face_id, Span(start, end), emotion, dict(zip(names, probabilities, strict=True)), machine)
+        for face_id, start, end, emotion, machine, *probabilities in zip(*columns, strict=True)
+    ]
 
 
 def _machine_labels(table: pd.DataFrame) -> list[str]:

@@ -16,7 +16,7 @@ from annotate import version
 from annotate.errors import StorageError
 from annotate.media.picture_size import PictureSize
 from annotate.results.damage import Damage
-from annotate.settings import ALL_FRAMES, DETECTORS, NO_BASELINE, Settings
+from annotate.settings import ALL_FRAMES, DETECTORS, NO_BASELINE, WHOLE_BLOCK, Settings
 from annotate.storage.base import storage_for
 from annotate.storage.values import FileStat, PathOrUrl
 
@@ -111,6 +111,12 @@ class Meta:
     def is_older(self) -> bool:
         """Whether an older analysis version than this program's made the outputs: they stay readable."""
         return self.analysis_version < version.ANALYSIS_VERSION
+
+    @property
+    def hop(self) -> int:
+        """The number of frames from one block to the next, as in `annotate.settings.Settings`."""
+        hop = self.settings.get("hop", WHOLE_BLOCK)
+        return hop if isinstance(hop, int) and 1 <= hop <= WHOLE_BLOCK else WHOLE_BLOCK
 
     @property
     def is_later(self) -> bool:
@@ -236,9 +242,10 @@ def result_settings(settings: Settings) -> dict[str, Any]:
     """Return the settings as recorded in a sidecar: the detector by its name and version, and without the model.
 
     The sidecar has the hash of the model. A baseline is recorded only if there is one, which frames are decoded only if
-    not all, and persons only if they are told apart, so that sidecars of before are those of tables without these.
+    not all, the hop only if it is not a whole block, and persons only if they are told apart, so that sidecars of before are
+    those of tables without these.
     """
-    usual = {"baseline": NO_BASELINE, "decode": ALL_FRAMES, "persons": False}
+    usual = {"baseline": NO_BASELINE, "decode": ALL_FRAMES, "hop": WHOLE_BLOCK, "persons": False}
     left_out = {"model"} | {name for name, value in usual.items() if getattr(settings, name) == value}
     names = {item.name: _SIDECAR_KEYS.get(item.name, item.name) for item in fields(settings) if item.name not in left_out}
     return {key: getattr(settings, name) for name, key in names.items()} | {"detector": DETECTORS[settings.detector]}

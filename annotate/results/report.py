@@ -13,7 +13,7 @@ from annotate.results.intervals import ClippedBlock, clip_overlaps, disjoint, me
 from annotate.results.meta import Meta
 from annotate.results.persons import Person, persons_in
 from annotate.results.smoothing import make_cues, make_face_cues
-from annotate.results.table import AUTHOR, MACHINE, SOURCE
+from annotate.results.table import AUTHOR, MACHINE, OWN_COLUMNS, SOURCE
 from annotate.span import MS_PER_S, Span
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class Report:
 
     def during(self, span: Span) -> Report:
         """Return the report with the blocks during a span only, clipped to it; numbers of frames stay as they are."""
-        start_s, end_s = (self.table[name].clip(span.start_s, span.end_s) for name in ("start_time", "end_time"))
-        clipped = self.table.assign(start_time=start_s, end_time=end_s)[start_s < end_s]
+        times = {name: self.table[name].clip(span.start_s, span.end_s) for name in ("start_time", "end_time", *OWN_COLUMNS)}
+        clipped = self.table.assign(**times)[times["start_time"] < times["end_time"]]
         return replace(self, table=clipped.reset_index(drop=True))
 
     @property

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from annotate.analysis.annotation import Annotation
 from annotate.faces.quality import Appearance
+from annotate.settings import WHOLE_BLOCK
 from annotate.span import MS_PER_S
 
 Integers = npt.NDArray[np.int64]
@@ -44,7 +45,7 @@ APPEARANCE_COLUMNS = ("yaw", "pitch", "roll", "sharpness", "brightness", "face_p
 """The columns after the class probabilities (`annotate.faces.quality.Appearance`); analysis versions before 6 lack them."""
 
 OWN_COLUMNS = ("own_start_time", "own_end_time")
-"""The columns after those: the block's time without what earlier blocks of its face cover; see `own_times`."""
+"""The columns after those: the part of the block's time that belongs to it and no other block of its face (`own_times`)."""
 
 RELATIVE_PREFIX = "relative_"
 """Prefix of the columns after those, which only a table with baselines has; see `relative_columns`."""
@@ -76,8 +77,8 @@ TEXT_COLUMNS = ("emotion", f"{RELATIVE_PREFIX}emotion")
 """Columns that are not numbers with decimals."""
 
 
-def to_table(annotations: Sequence[Annotation], class_names: Sequence[str]) -> pd.DataFrame:
-    """Return annotations as a table, one row each, in the given order.
+def to_table(annotations: Sequence[Annotation], class_names: Sequence[str], *, hop: int = WHOLE_BLOCK) -> pd.DataFrame:
+    """Return annotations as a table, one row each, in the given order; ``hop`` is that of their settings.
 
     The columns are `BLOCK_COLUMNS`, then one per class with its probability, then `APPEARANCE_COLUMNS` and `OWN_COLUMNS`.
     Times are in seconds, boxes and ``face_px`` in pixels of the displayed frame, ``overlap`` in frames shared with the
@@ -110,26 +111,50 @@ def to_table(annotations: Sequence[Annotation], class_names: Sequence[str]) -> p
 
     columns = [name for name in _columns(class_names) if name not in OWN_COLUMNS]
     table = pd.DataFrame(rows, columns=pd.Index(columns))
-    table = table.assign(**own_times(table.astype({"face_id": int, "block": int, "start_time": float, "end_time": float})))
+    typed = table.astype({"face_id": int, "block": int, "start_time": float, "end_time": float})
+    table = table.assign(**own_times(typed, hop))
     for name, decimals in _decimals(class_names).items():
         table[name] = table[name].astype(float).round(decimals) + 0.0  # no -0.0
     return table.astype(dict.fromkeys(INTEGER_COLUMNS, int) | {"emotion": str})
 
 
-def own_times(table: pd.DataFrame) -> dict[str, Floats]:
+def own_times(table: pd.DataFrame, hop: int = WHOLE_BLOCK) -> dict[str, Floats]:
     """Return `OWN_COLUMNS` in seconds for the rows of a table, so that times of a face add up to the time it is visible.
 
     Of two blocks of a face that overlap, the shared time is that of the earlier one; a block that earlier ones cover
-    completely has none.
+    completely has none. With a ``hop`` of less than a block, each has the time around its middle instead: one ends, and the
+    next begins, halfway between their middles.
     """
     order = np.lexsort([table[name].to_numpy() for name in ("block", "start_time", "face_id")])
     start_ms, end_ms = (
         (table[name].to_numpy(float)[order] * MS_PER_S).round().astype(np.int64) for name in ("start_time", "end_time")
     )
     faces = number_runs(table["face_id"].to_numpy()[order])
-    own_start_s = np.empty(len(table))
-    own_start_s[order] = np.minimum(clip_starts(faces, start_ms, end_ms), end_ms) / MS_PER_S
-    return {OWN_COLUMNS[0]: own_start_s, OWN_COLUMNS[1]: table["end_time"].to_numpy(float)}
+    own_start_s, own_end_s = np.empty(len(table)), np.empty(len(table))
+    if hop == WHOLE_BLOCK:
+        start_ms = np.minimum(clip_starts(faces, start_ms, end_ms), end_ms)
+    else:
+        start_ms, end_ms = _divide(faces, start_ms, end_ms)
+    own_start_s[order], own_end_s[order] = start_ms / MS_PER_S, end_ms / MS_PER_S
+    return {OWN_COLUMNS[0]: own_start_s, OWN_COLUMNS[1]: own_end_s}
+
+
+def own_spans_ms(table: pd.DataFrame) -> tuple[Integers, Integers]:
+    """Return start and end of the own time of each row of a table in milliseconds; they are equal where it has none."""
+    own = {name: table[name] for name in OWN_COLUMNS} if has_own(table.columns) else own_times(table)
+    start_ms, end_ms = (np.rint(np.asarray(own[name], float) * MS_PER_S).astype(np.int64) for name in OWN_COLUMNS)
+    return start_ms, end_ms
+
+
+def _divide(groups: Integers, start_ms: Integers, end_ms: Integers) -> tuple[Integers, Integers]:
+    """Return intervals without what is nearer to the middle of another one of the group; arrays as for `clip_starts`."""
+    start_ms, end_ms = start_ms.copy(), end_ms.copy()
+    middles = start_ms + end_ms
+    is_shared = (groups[1:] == groups[:-1]) & (start_ms[1:] < end_ms[:-1])
+    borders_ms = np.clip((middles[1:] + middles[:-1] + 2) // 4, start_ms[1:], end_ms[:-1])
+    start_ms[1:] = np.where(is_shared, borders_ms, start_ms[1:])
+    end_ms[:-1] = np.where(is_shared, borders_ms, end_ms[:-1])
+    return start_ms, end_ms
 
 
 def clip_starts(groups: Integers, start_ms: Integers, end_ms: Integers) -> Integers:

@@ -9,7 +9,8 @@ import annotate
 from annotate.analysis.annotation import Annotation
 from annotate.analysis.parallel import analyze
 from annotate.analysis.pipeline import Analysis, analyzed_size_px
-from annotate.settings import Limits, Settings
+from annotate.results.boxes import collect_trajectories, format_boxes
+from annotate.settings import KEY, Limits, Settings
 from annotate.span import Span
 from tests.clips import SHARED_CLIPS, make_face_image, make_from_images, make_pattern
 
@@ -145,7 +146,27 @@ def test_public_names() -> None:
     assert all(issubclass(error, annotate.AnnotateError) for error in errors)
 
 
-@pytest.mark.parametrize("changes", [{"min_face": 0}, {"min_face": 2}, {"detection_interval_ms": 0}, {"track_overlap": 1.0}])
+def test_a_hop_adds_blocks_in_between_and_changes_nothing_else(face_clip: Path) -> None:
+    whole, hopped = (analyze(Analysis.open(face_clip, Settings(hop=hop))) for hop in (20, 10))
+    assert [each.span.start_ms for each in hopped] == [0, 400, 800, 1200]
+    boxes = [format_boxes(collect_trajectories(annotations)) for annotations in (whole, hopped)]
+    assert boxes[0] == boxes[1]
+    by_frame = {each.first_frame: each for each in hopped}
+    for each in whole:
+        assert by_frame[each.first_frame].probabilities == pytest.approx(each.probabilities, abs=1e-6)
+    table = annotate.annotate_video(face_clip, Settings(hop=10))
+    assert table["own_end_time"].tolist() == [0.6, 1.0, 1.4, 2.0]
+
+
+def test_key_frames_have_no_hop() -> None:
+    with pytest.raises(annotate.SettingsError, match="hop"):
+        Settings(hop=5, decode=KEY)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"hop": 0}, {"hop": 21}, {"min_face": 0}, {"min_face": 2}, {"detection_interval_ms": 0}, {"track_overlap": 1.0}],
+)
 def test_settings_out_of_range_are_rejected(changes: dict[str, float]) -> None:
     with pytest.raises(annotate.SettingsError, match=next(iter(changes))):
         Settings(**changes)  # type: ignore[arg-type]

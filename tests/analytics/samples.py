@@ -13,7 +13,7 @@ from annotate.faces.box import Box
 from annotate.results.baseline import add_baseline
 from annotate.results.meta import Meta, Source, hash_content, json_safe_name
 from annotate.results.table import format_table, to_table
-from annotate.settings import NO_BASELINE
+from annotate.settings import NO_BASELINE, WHOLE_BLOCK
 from annotate.span import Span
 from annotate.version import ANALYSIS_VERSION
 
@@ -63,16 +63,18 @@ def report(
     classes: Sequence[str] = EMOTIONS,
     version: int = ANALYSIS_VERSION,
     baseline: str = NO_BASELINE,
+    hop: int = WHOLE_BLOCK,
 ) -> Path:
     """Write a report and its sidecar; return the path of the table."""
     folder.mkdir(parents=True, exist_ok=True)
     base = base or Path(video).stem
     path = folder / f"{base}.emotions.csv"
-    text = format_table(add_baseline(to_table(blocks, classes), baseline))
+    text = format_table(add_baseline(to_table(blocks, classes, hop=hop), baseline, hop))
     path.write_text(text)
     meta = replace(
         META,
         analysis_version=version,
+        settings={} if hop == WHOLE_BLOCK else {"hop": hop},
         source=Source(video, 1, 1, ""),
         duration_s=duration_s,
         frames=frames,

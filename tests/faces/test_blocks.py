@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -59,6 +59,37 @@ def test_the_last_block_ends_with_the_track_and_overlaps_the_one_before() -> Non
     assert (last.first_frame, last.last_frame, last.frames, last.overlap) == (7, 26, 20, 13)
     assert last.span == Span(280, 1080)
     assert np.array_equal(first.pixels[7:], last.pixels[:13])
+
+
+@pytest.mark.parametrize(
+    ("hop", "length", "firsts", "overlaps"),
+    [
+        (5, 33, [0, 5, 10, 13], [0, 15, 15, 17]),
+        (10, 40, [0, 10, 20], [0, 10, 10]),
+        (1, 22, [0, 1, 2], [0, 19, 19]),
+        (19, 20, [0], [0]),
+        (7, 12, [0], [0]),
+        (20, 27, [0, 7], [0, 13]),
+    ],
+)
+def test_with_a_hop_blocks_begin_every_few_frames(hop: int, length: int, firsts: list[int], overlaps: list[int]) -> None:
+    """Pixels of a frame are the same in every block, and each detection is in one block."""
+    blocks = list(cut_blocks(events_of([(0, length)]), CONTRACT, 5, BlockReport(), hop=hop, portraits=True))
+    assert [block.first_frame for block in blocks] == firsts
+    assert [block.overlap for block in blocks] == overlaps
+    assert [block.number for block in blocks] == list(range(len(firsts)))
+    assert {block.frames for block in blocks} == {min(length, 20)}
+    for block in blocks:
+        shown = np.array([16 + min(block.first_frame + place, length - 1) for place in range(20)])
+        assert np.abs(block.pixels[:, 0, 0].astype(float) - (shown - 16) * 255 / 219).max() <= 1
+    detected = [detection.time_ms for block in blocks for detection in block.detected]
+    assert detected == [FRAME_MS * index for index in range(length)]
+    whole = cut_blocks(events_of([(0, length)]), CONTRACT, 5, BlockReport(), portraits=True)
+    assert _portrait_times(blocks) == _portrait_times(whole)
+
+
+def _portrait_times(blocks: Iterable[Block]) -> list[int]:
+    return [block.portrait.time_ms for block in blocks if block.portrait is not None]
 
 
 @pytest.mark.parametrize("length", [5, 12, 19])

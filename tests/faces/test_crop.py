@@ -118,7 +118,7 @@ def test_a_patch_has_all_pixels_that_its_crop_needs(roll_deg: float, x: float, y
     whole = View.around(box, roll_deg, 1.2, 40).of(image)
     patch = extract_patch(image, box, roll_deg, 0.1, 40)
     assert patch.pixels.base is None
-    assert np.abs(to_full_range(whole.astype(float)) - patch.crop()).max() <= 3
+    assert np.abs(to_full_range(whole.astype(float)) - patch.cropped).max() <= 3
 
 
 def test_whole_pixels_are_averaged() -> None:

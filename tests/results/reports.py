@@ -12,7 +12,7 @@ from annotate.results.boxes import collect_trajectories
 from annotate.results.meta import Meta, Source, result_settings
 from annotate.results.report import Report
 from annotate.results.table import format_table, parse_table, to_table
-from annotate.settings import Settings
+from annotate.settings import WHOLE_BLOCK, Settings
 from annotate.span import Span
 from annotate.version import ANALYSIS_VERSION
 
@@ -43,6 +43,7 @@ def make_report(
     classes: tuple[str, ...] = EMOTIONS,
     faces: int = 2,
     blocks: tuple[tuple[int, int, int, int, str, int], ...] = BLOCKS,
+    hop: int = WHOLE_BLOCK,
 ) -> Report:
     """Return the report as read back from its files; ``classes`` are other names of the model's classes."""
     annotations = [_annotation(*block, classes) for block in blocks if block[0] <= faces]
@@ -51,7 +52,7 @@ def make_report(
         analysis_version=ANALYSIS_VERSION,
         program="annotate 1.0",
         model_hash="0123456789abcdef",
-        settings=result_settings(Settings()),
+        settings=result_settings(Settings(hop=hop)),
         source=Source("movie.mp4", 123, 1_700_000_000_123_456_789, "ab" * 16),
         frames=150,
         duration_s=6.0,
@@ -63,7 +64,7 @@ def make_report(
         width_px=size_px[0],
         height_px=size_px[1],
     )
-    table = parse_table(format_table(to_table(annotations, classes)).encode())
+    table = parse_table(format_table(to_table(annotations, classes, hop=hop)).encode())
     return Report(table, meta, collect_trajectories(annotations), video)
 
 

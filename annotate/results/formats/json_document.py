@@ -15,6 +15,7 @@ from annotate.results.table import (
     SOURCE,
     class_names_of,
     has_relative,
+    own_spans_ms,
 )
 from annotate.span import MS_PER_S, Span
 
@@ -71,19 +72,18 @@ def _size_changes(report: Report) -> dict[str, Any]:
 
 
 def _annotations(report: Report, classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    ends: dict[int, int] = {}
+    start_ms, end_ms = own_spans_ms(report.table)
+    has_ends = bool((end_ms != (report.table["end_time"].to_numpy(float) * MS_PER_S).round()).any())
     is_relative = has_relative(report.table.columns)
     result = []
-    for cells in report.table.to_dict("records"):
+    for cells, start, end in zip(report.table.to_dict("records"), start_ms.tolist(), end_ms.tolist(), strict=True):
         row: dict[Any, Any] = {name: None if cell != cell else cell for name, cell in cells.items()}
-        span = Span(round(row["start_time"] * MS_PER_S), round(row["end_time"] * MS_PER_S))
-        clipped = span.from_start(ends.get(row["face_id"], 0))
-        if clipped:
-            ends[row["face_id"]] = clipped.end_ms
+        clipped = Span(start, end)
         result.append(
             {
                 **{name: row[name] for name in ("face_id", "block", "start_frame", "end_frame", "start_time", "end_time")},
                 "clipped_start_time": clipped.start_s if clipped else None,
+                **({"clipped_end_time": clipped.end_s if clipped else None} if has_ends else {}),
                 "box": {name: row[name] for name in _BOX},
                 **{name: row[name] for name in ("face_score", "frames", "detections", "overlap", "emotion", "confidence")},
                 "probabilities": {name: row[name] for name in classes},

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from annotate.emotions.palette import COLORS
 from annotate.faces.box import Box
 from annotate.results.formats.ass import Canvas, draw, write
+from annotate.results.table import OWN_COLUMNS
 from tests.clips import ask_ffmpeg, read_cues
 from tests.results.reports import SIZE_PX, box_at, make_report
 
@@ -147,7 +148,7 @@ def test_no_label_leaves_the_frame(size_px: tuple[int, int], box: Box) -> None:
 
 def test_cues_beyond_the_time_limit_of_the_format_are_dropped() -> None:
     report = make_report(blocks=((1, 0, 0, 1602, "happiness", 0), (1, 1, 1602, 3204, "fear", 0)))
-    times = {name: report.table[name] + 35_997 for name in ("start_time", "end_time")}
+    times = {name: report.table[name] + 35_997 for name in ("start_time", "end_time", *OWN_COLUMNS)}
     text = write(replace(report, table=report.table.assign(**times)), "en")
     assert text is not None
     assert {event.end for event in pysubs2.SSAFile.from_string(text)} == {35_998_600}

@@ -37,7 +37,9 @@ def test_the_schema_is_valid_and_requires_every_property_of_every_document() -> 
     jsonschema.Draft202012Validator.check_schema(schema())
     assert set(schema()["required"]) == set(schema()["properties"])
     annotation = schema()["$defs"]["annotation"]
-    assert {*annotation["required"], "relative", "person", "name", *CORRECTION_COLUMNS} == set(annotation["properties"])
+    assert {*annotation["required"], "clipped_end_time", "relative", "person", "name", *CORRECTION_COLUMNS} == set(
+        annotation["properties"]
+    )
 
 
 @pytest.mark.parametrize(

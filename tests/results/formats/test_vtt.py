@@ -14,6 +14,7 @@ from annotate.emotions.palette import COLORS, text_color
 from annotate.faces.box import Box
 from annotate.results.cues import MIN_CUE_MS
 from annotate.results.formats.vtt import CueRegion, css_class, write
+from annotate.results.table import OWN_COLUMNS
 from tests.clips import read_cues
 from tests.results.reports import SIZE_PX, box_at, make_report
 
@@ -66,7 +67,7 @@ def test_a_cue_is_split_into_readable_parts_if_its_face_moves_far() -> None:
 
 def test_hours_grow_beyond_100_and_no_cue_is_lost(tmp_path: Path) -> None:
     report = make_report(blocks=((1, 0, 0, 1000, "fear", 0), (1, 1, 7_200_000, 7_201_000, "anger", 0)))
-    times = {name: report.table[name] + 99 * 3600 for name in ("start_time", "end_time")}
+    times = {name: report.table[name] + 99 * 3600 for name in ("start_time", "end_time", *OWN_COLUMNS)}
     path = tmp_path / "movie.emotions.en.vtt"
     path.write_text(write(replace(report, table=report.table.assign(**times)), "en") or "", encoding="utf-8")
     hour_ms = 3_600_000
