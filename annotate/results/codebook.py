@@ -56,8 +56,8 @@ _ENTRIES = {
         ColumnEntry("source", "", "machine or author", "corrections", "who says the emotion: the machine, or a person"),
         ColumnEntry("machine_emotion", "", "name of a class", _MODEL, "most probable emotion, before corrections"),
         ColumnEntry("machine_confidence", "", "0 to 1", _MODEL, "its probability"),
-        ColumnEntry("own_start_time", "s", "0 and more", _TABLE, "start without what earlier blocks of the track cover"),
-        ColumnEntry("own_end_time", "s", "0 and more", _TABLE, "end of the block or of its trial; own times add up"),
+        ColumnEntry("own_start_time", "s", "0 and more", _TABLE, "start of the time that belongs to no other block of the track"),
+        ColumnEntry("own_end_time", "s", "0 and more", _TABLE, "end of that time, or of the trial; own times add up"),
     )
 }
 
