@@ -28,6 +28,7 @@ from annotate.results.persons import Person, persons_in
 from annotate.results.table import (
     APPEARANCE_COLUMNS,
     AUTHOR,
+    CORRECTED_BY,
     CORRECTION_COLUMNS,
     MACHINE,
     MACHINE_CONFIDENCE,
@@ -136,7 +137,8 @@ class ReportBatch:
     ``blocks`` has one row per block, with its own time (`annotate.results.table.own_times`): ``report``, ``face_id``,
     ``start_ms``, ``end_ms``, ``emotion``, ``confidence``. Rows are ordered by report, face and time; blocks that have no
     time of their own, or do not pass the filter, are left out. Further
-    columns follow if `read_reports` is asked for them, and `CORRECTION_COLUMNS` if one of the reports was corrected.
+    columns follow if `read_reports` is asked for them, and `CORRECTION_COLUMNS` and
+    `CORRECTED_BY` if one of the reports was corrected.
     """
 
     reports: dict[int, ReportSummary]
@@ -360,6 +362,7 @@ def _in_own_time(table: pd.DataFrame, reports: Mapping[int, ReportSummary], want
     Where blocks overlap only at the end of a track, one that does not pass the filter hides no time of the next.
     """
     if SOURCE in table:
+        table = table.assign(**{CORRECTED_BY: table[CORRECTED_BY].fillna("")})
         machine = {SOURCE: MACHINE, MACHINE_EMOTION: table["emotion"].astype(str), MACHINE_CONFIDENCE: table["confidence"]}
         is_author = table[SOURCE].eq(AUTHOR)
         table = table.assign(**{name: table[name].where(is_author, value) for name, value in machine.items()})
@@ -375,7 +378,7 @@ def _in_own_time(table: pd.DataFrame, reports: Mapping[int, ReportSummary], want
         order = np.lexsort([start_ms, faces])
         ordered, start_ms, end_ms = ordered.iloc[order], start_ms[order], end_ms[order]
     columns = ["report", "face_id", "start_ms", "end_ms", "emotion", "confidence", *wanted.further]
-    columns += [name for name in CORRECTION_COLUMNS if name in ordered]
+    columns += [name for name in (*CORRECTION_COLUMNS, CORRECTED_BY) if name in ordered]
     columns += [
         name for name in map(str, ordered.columns) if wanted.probabilities and name.startswith(probability_column(""))
     ]

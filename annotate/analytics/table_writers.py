@@ -16,7 +16,7 @@ from annotate.analytics.export import escape_formulas, write_sheet_rows
 Write = Callable[[pd.DataFrame], None]
 """Writes the next rows."""
 
-BLOCKS, CODEBOOK = "blocks", "codebook"
+BLOCKS, FRAMES, CODEBOOK = "blocks", "frames", "codebook"
 """Names of the tables in a database, and of the sheets in Excel; the first may be another one."""
 
 

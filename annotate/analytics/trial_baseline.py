@@ -20,7 +20,7 @@ from annotate.archive.discover import without_extension
 from annotate.emotions.labels import resolve_emotion
 from annotate.errors import SettingsError
 from annotate.results.baseline import MIN_BASELINE_BLOCKS, Floats, log_ratios, reference
-from annotate.results.table import AUTHOR, MACHINE, SOURCE, Integers
+from annotate.results.table import AUTHOR, MACHINE, SOURCE, Integers, class_names_of, relative_columns
 from annotate.settings import WHOLE_BLOCK
 from annotate.storage.values import PathOrUrl
 from annotate.text import counted
@@ -76,18 +76,61 @@ class TrialBaselines:
         emotions, confidence = blocks["emotion"].to_numpy(object), blocks["confidence"].to_numpy(float).copy()
         for number, rows in _rows_by_trial(batch).items():
             names, ratios = _log_ratios(batch, rows)
-            total, count = self._sums.get(self._key(trials[number], names), (np.zeros(0), 0.0))
-            if count >= MIN_BASELINE_BLOCKS and resolve_emotion("neutral", names) is not None:
-                scores = np.exp(ratios - total / count + np.log(reference(names)))
-                relative = scores / scores.sum(axis=1, keepdims=True)
+            relative = self._relative(trials[number], names, ratios)
+            if relative is not None:
                 emotions[rows] = np.array(names, object)[relative.argmax(axis=1)]
-                confidence[rows] = relative.max(axis=1).round(_DECIMALS)
+                confidence[rows] = relative.max(axis=1)
                 has_baseline[rows] = True
         if SOURCE in blocks:  # what people say stands
             is_author = (blocks[SOURCE] == AUTHOR).to_numpy()
             emotions[is_author], confidence[is_author] = blocks["emotion"].to_numpy(object)[is_author], 1.0
         rated = blocks.assign(emotion=emotions, confidence=confidence).astype({"emotion": "category"})
         return ReportBatch(batch.reports, rated[has_baseline].reset_index(drop=True))
+
+    def add_columns(self, batch: ReportBatch) -> ReportBatch:
+        """Return a batch of `MatchedTrials.restrict` with the `relative_columns` of all classes in it.
+
+        Participants without a baseline have empty ones.
+        """
+        trials = {trial.number: trial for trial in self.matched.found}
+        known = dict.fromkeys(name for report in batch.reports.values() for name in report.class_names)
+        values = {name: np.full(len(batch.blocks), np.nan) for name in relative_columns(tuple(known))[1:]}
+        emotions = np.full(len(batch.blocks), "", object)
+        for number, rows in _rows_by_trial(batch).items():
+            names, ratios = _log_ratios(batch, rows)
+            relative = self._relative(trials[number], names, ratios)
+            if relative is not None:
+                if SOURCE in batch.blocks:  # what people say stands
+                    is_author = (batch.blocks[SOURCE].iloc[rows] == AUTHOR).to_numpy()
+                    relative[is_author] = np.exp(ratios[is_author] - ratios[is_author].max(axis=1, keepdims=True)).round()
+                emotions[rows] = np.array(names, object)[relative.argmax(axis=1)]
+                for column, own in zip(relative_columns(names)[1:], (relative.max(axis=1), *relative.T), strict=True):
+                    values[column][rows] = own
+        named = {relative_columns(())[0]: emotions, **values}
+        return ReportBatch(batch.reports, batch.blocks.drop(columns=list(named), errors="ignore").assign(**named))
+
+    def relative_table(self, table: pd.DataFrame, trial: Trial) -> pd.DataFrame | None:
+        """Return the table of a video with emotions and probabilities in a trial that are relative; None without a baseline.
+
+        What people say stands.
+        """
+        names = class_names_of(table)
+        relative = self._relative(trial, names, log_ratios(table[list(names)].to_numpy(float)))
+        if relative is None:
+            return None
+        best = np.array(names, object)[relative.argmax(axis=1)]
+        values = dict(zip(("emotion", "confidence", *names), (best, relative.max(axis=1), *relative.T), strict=True))
+        is_author = table[SOURCE].eq(AUTHOR) if SOURCE in table else pd.Series(False, table.index)
+        return table.assign(**{name: table[name].where(is_author, column) for name, column in values.items()})
+
+    def _relative(self, trial: Trial, names: tuple[str, ...], ratios: Floats) -> Floats | None:
+        """Return probabilities relative to the baseline of a trial's participant; None if there is none."""
+        total, count = self._sums.get(self._key(trial, names), (np.zeros(0), 0.0))
+        if count < MIN_BASELINE_BLOCKS or resolve_emotion("neutral", names) is None:
+            return None
+        scores = np.exp(ratios - total / count + np.log(reference(names)))
+        relative: Floats = (scores / scores.sum(axis=1, keepdims=True)).round(_DECIMALS)
+        return relative
 
     def remarks(self) -> list[str]:
         """Return a sentence on the participants that have too few blocks in baseline trials, if there are any."""
@@ -172,9 +215,16 @@ class TrialSelection:
 
     def apply(self, batch: ReportBatch) -> ReportBatch:
         """Return the blocks in trials, with the column ``trial``; read with probabilities if there are baselines."""
-        machine = batch if SOURCE not in batch.blocks else ReportBatch(batch.reports, _by_machine(batch.blocks))
-        restricted = self.matched.restrict(machine)
+        restricted = self.matched.restrict(batch)
         return restricted if self.baselines is None else self.baselines.apply(restricted)
+
+    def apply_beside(self, batch: ReportBatch) -> ReportBatch:
+        """Return the blocks in trials, like `apply`, but with what is relative to baselines in columns of its own.
+
+        They are those of `relative_columns`, empty where there is no baseline.
+        """
+        restricted = self.matched.restrict(batch)
+        return restricted if self.baselines is None else self.baselines.add_columns(restricted)
 
 
 def check_baseline_trial(baseline: str | None, *, has_trials: bool, relative: bool) -> None:

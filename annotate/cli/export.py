@@ -10,7 +10,7 @@ import click
 
 from annotate.cli import console
 from annotate.cli.options import corrections_option, face_filter_options, handle_errors, paths_argument, verbosity_options
-from annotate.cli.table_output import TrialOptions, find_tables, find_trials, output_file, read_tables, trials_option
+from annotate.cli.table_output import TrialOptions, find_tables, find_trials, output_file, read_tables, trial_options
 from annotate.errors import EXIT_FAILED
 from annotate.storage.base import prepare_output
 from annotate.storage.values import PathOrUrl, SkippedPath
@@ -26,14 +26,16 @@ FILES = {".parquet": "pyarrow", ".csv": "", ".xlsx": "openpyxl", ".sqlite": "", 
 @handle_errors
 @paths_argument()
 @output_file(FILES, f"File to write ({', '.join(FILES)}).", is_required=True)
-@trials_option
+@click.option("--every-frame", is_flag=True, help="One row per frame and face, interpolated, not per segment of 20 frames.")
+@trial_options
 @corrections_option
 @face_filter_options
 @verbosity_options
 def export(
     paths: Sequence[PathOrUrl],
     output: Path,
-    trials: PathOrUrl | None,
+    every_frame: bool,
+    trials: TrialOptions,
     is_corrected: bool,
     faces: FaceFilter,
     quiet: bool,
@@ -43,19 +45,34 @@ def export(
     Reads existing results only. One row per block; own_start_time and own_end_time add up.
     """
     from annotate.analytics.archive_table import find_columns
-    from annotate.analytics.export_archive import write_archive
+    from annotate.analytics.export_archive import check_every_frame, write_archive
+    from annotate.analytics.frame_table import frame_columns
 
+    check_every_frame(is_every_frame=every_frame, baseline_trial=trials.baseline)
     skipped = list[SkippedPath]()
     prepare_output(output)
     reports = find_tables(paths, skipped, quiet=quiet)
-    selection = find_trials(TrialOptions(trials), reports, skipped, faces=faces, is_corrected=is_corrected, quiet=quiet)
+    selection = find_trials(trials, reports, skipped, faces=faces, is_corrected=is_corrected, quiet=quiet)
     matched = None if selection is None else selection.matched
     if reports:
-        columns = find_columns(reports, matched, is_corrected=is_corrected)
+        columns = find_columns(reports, matched, baseline_trial=trials.baseline, is_corrected=is_corrected)
+        columns = frame_columns(columns) if every_frame else columns
         batches = read_tables(
-            reports, faces, skipped, quiet=quiet, further=columns.further, trials=selection, is_corrected=is_corrected
+            reports,
+            faces,
+            skipped,
+            quiet=quiet,
+            further=columns.further,
+            trials=selection,
+            is_corrected=is_corrected,
+            is_beside=True,
         )
-        written = write_archive(batches, columns, output, matched)
+
+        def skip(entry: SkippedPath) -> None:
+            skipped.append(entry)
+            console.say(f"skipped: {entry}")
+
+        written = write_archive(batches, columns, output, matched, skip)
         if not quiet:
             count = f"{counted(written.rows, 'row')} of {counted(written.videos, 'video')}"
             console.print_text(f"{written.path}: {count}; columns are described in {written.codebook}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from annotate.cli.options import (
     verbosity_options,
     videos_option,
 )
+from annotate.cli.table_output import TrialOptions, find_trials, trial_options
 from annotate.errors import EXIT_FAILED, AnnotateError, SettingsError
 from annotate.extras import check_extra
 from annotate.plots.figures import ENDINGS
@@ -51,12 +53,7 @@ _KINDS = {False: "timeline", True: "frames"}
 )
 @language_option
 @corrections_option
-@click.option(
-    "--trials",
-    metavar="FILE.csv",
-    type=PathOrUrlType(dir_okay=False),
-    help="One image per trial of this table (video,start,end,condition,participant).",
-)
+@trial_options
 @videos_option("VIDEO")
 @click.option(
     "-o",
@@ -73,7 +70,7 @@ def plot(
     most: int,
     language: str,
     is_corrected: bool,
-    trials: PathOrUrl | None,
+    trials: TrialOptions,
     videos: Path | None,
     output: Path | None,
     quiet: bool,
@@ -85,14 +82,13 @@ def plot(
     from annotate.archive.corrections import remark_on_problems
     from annotate.archive.find_reports import check_videos_folder, find_reports
     from annotate.archive.stored_report import read_report
-    from annotate.cli.table_output import TrialOptions, find_trials
 
     check_extra("plotting", "plot", {"matplotlib": "matplotlib"})
     found = find_reports(paths)
     file = _file_of(output)
     check_videos_folder(paths, videos)
     skipped_trials = list[SkippedPath]()
-    selection = find_trials(TrialOptions(trials), found.reports, skipped_trials, is_corrected=is_corrected, quiet=quiet)
+    selection = find_trials(trials, found.reports, skipped_trials, is_corrected=is_corrected, quiet=quiet)
     by_report: dict[PathOrUrl, list[Trial | None]] = {report: [None] for report in found.reports}
     if selection is not None:
         by_report = {report: [*selection.matched.by_report[report]] for report in selection.choose(found.reports)}
@@ -120,7 +116,13 @@ def plot(
             folder_of_video = report.parent if videos is None else videos / report.parent.relative_to(paths[0])
             folder_of_frames = folder_of_video if frames else None
             shown = read_report(report, with_boxes=frames, is_corrected=is_corrected)
-            _plot(shown, folder_of_frames, target, trial, most=most, language=language)
+            if trial is not None and selection is not None and selection.baselines is not None:
+                table = selection.baselines.relative_table(shown.table, trial)
+                if table is None:
+                    continue
+                shown = replace(shown, table=table)
+            note = "" if trials.baseline is None else f", relative to {trials.baseline}"
+            _plot(shown, folder_of_frames, target, trial, note, most=most, language=language)
         except AnnotateError as error:
             console.say(f"skipped: {error}")
             failed = True
@@ -155,10 +157,12 @@ def _name_of(trial: Trial) -> str:
     return "".join(char if char.isalnum() or char in "-_" else "_" for char in trial.name)[:_TRIAL_LETTERS]
 
 
-def _plot(report: Report, folder: Path | None, target: Path, trial: Trial | None, *, most: int, language: str) -> None:
+def _plot(
+    report: Report, folder: Path | None, target: Path, trial: Trial | None, note: str, *, most: int, language: str
+) -> None:
     """Draw one image of a report and write it: a sheet with frames of the video in ``folder``, else the timeline.
 
-    With a trial, it is about this only.
+    With a trial, it is about this only; ``note`` ends its title.
     """
     from annotate.plots.figures import encode_figure, plot_style, write_image
     from annotate.plots.sheet import draw_sheet
@@ -169,7 +173,7 @@ def _plot(report: Report, folder: Path | None, target: Path, trial: Trial | None
         if folder is not None:
             figure = draw_sheet(report if span is None else report.during(span), folder / report.video, language, most)
         else:
-            title = report.meta.source.name if trial is None else f"{report.meta.source.name}, {trial.title}"
+            title = report.meta.source.name if trial is None else f"{report.meta.source.name}, {trial.title}{note}"
             figure = draw_timeline(report, title, language, most, span)
         write_image(target, encode_figure(figure, target.suffix.lower()))
 

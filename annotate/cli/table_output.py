@@ -146,11 +146,13 @@ def read_tables(
     trials: TrialSelection | None = None,
     is_corrected: bool = True,
     probabilities: bool = False,
+    is_beside: bool = False,
 ) -> Iterator[ReportBatch]:
     """Yield the results of tables, with a progress bar; print what is skipped, and append it to ``skipped``.
 
     Blocks that do not pass the filter ``faces`` are left out; with ``relative``, emotions are relative to baselines, and
-    ``further`` are more columns. With ``trials``, blocks are restricted to them. Corrections by people are applied if
+    ``further`` are more columns. With ``trials``, blocks are restricted to them, with what is relative to their baselines
+    in columns of its own if ``is_beside``. Corrections by people are applied if
     ``is_corrected``; those that do not fit are printed. The tables of older analysis versions are
     counted in one line at the end, and those that the filter leaves out for lack of columns in another.
     """
@@ -179,6 +181,9 @@ def read_tables(
             if trials is not None and not quiet:
                 for remark in trials.matched.late(read):
                     console.say(remark)
-            yield read if trials is None else trials.apply(read)
+            if trials is None:
+                yield read
+            else:
+                yield trials.apply_beside(read) if is_beside else trials.apply(read)
     say_older(older, quiet=quiet)
     say_lacking(lacking, quiet=quiet)

@@ -16,6 +16,7 @@ from annotate.results.corrections import BOX_COLUMNS, EXCLUDE, Correction, quote
 from annotate.results.persons import MIN_BOX_IOU, persons_in
 from annotate.results.table import (
     AUTHOR,
+    CORRECTED_BY,
     MACHINE,
     MACHINE_CONFIDENCE,
     MACHINE_EMOTION,
@@ -233,6 +234,7 @@ def _rebuild(
     is_author = labels != ""
     result = result.assign(start_time=start_s, end_time=end_s)
     result[SOURCE] = np.where(is_author, AUTHOR, MACHINE)
+    result[CORRECTED_BY] = [""] * first + ["" if part.correction is None else part.correction.author for part in parts]
     result[MACHINE_EMOTION], result[MACHINE_CONFIDENCE] = result["emotion"], result["confidence"]
     own_start_s, own_end_s = (result[name].to_numpy(float) for name in OWN_COLUMNS)
     own_start_s = np.minimum(np.maximum(own_start_s, start_s), end_s)  # the part of the own time that is in the part

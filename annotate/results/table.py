@@ -64,6 +64,9 @@ CORRECTION_COLUMNS = (SOURCE, MACHINE_EMOTION, MACHINE_CONFIDENCE)
 """Columns after those, also never in the file: who says what the row says, machine or author, and what the machine said
 (`annotate.results.corrections`); only where people corrected something."""
 
+CORRECTED_BY = "author"
+"""Column after those: the name of the author, as the correction has it."""
+
 _REQUIRED_COLUMNS = ("face_id", "block", "start_time", "end_time", "emotion", "confidence")
 """Columns that even a table of an older analysis version has."""
 
@@ -234,7 +237,7 @@ def parse_table(content: bytes, *, is_older: bool = False) -> pd.DataFrame:
 def class_columns(columns: Iterable[str]) -> tuple[str, ...]:
     """Return the columns with class probabilities of a table, which may be an older one that lacks others."""
     first = takewhile(lambda name: name != _FIRST_RELATIVE, columns)
-    others = {*BLOCK_COLUMNS, *APPEARANCE_COLUMNS, *OWN_COLUMNS, PERSON, NAME, *CORRECTION_COLUMNS}
+    others = {*BLOCK_COLUMNS, *APPEARANCE_COLUMNS, *OWN_COLUMNS, PERSON, NAME, *CORRECTION_COLUMNS, CORRECTED_BY}
     return tuple(name for name in first if name not in others)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from annotate import find_moments, summarize
+from annotate import export, find_moments, summarize
 from annotate.analytics.read import read_reports
 from annotate.analytics.summary import Tally
 from annotate.archive.layout import ARCHIVE_PERSONS, outputs_of_report
@@ -48,6 +49,22 @@ def test_a_row_per_person_over_the_archive(archive: Path) -> None:
     assert rows["face_s"].tolist() == [2.0 + 1.0, 0.8 + 3.0]
     assert rows["duration_s"].tolist() == [20.0, 20.0]
     assert rows.loc[1, "fear"] == pytest.approx(1 / 3, abs=1e-4)
+
+
+@pytest.mark.parametrize("every_frame", [False, True])
+def test_exports_say_whose_the_faces_are(archive: Path, tmp_path: Path, every_frame: bool) -> None:
+    done = export(archive, archive / "out.csv", every_frame=every_frame)
+    table = pd.read_csv(done.path, keep_default_na=False)
+    whose = table.assign(video=[Path(video).name for video in table["video"]]).drop_duplicates(["video", "face_id"])
+    assert whose[["video", "face_id", "person", "name"]].to_numpy().tolist() == [
+        ["movie.mp4", 1, "1", "Ann"],
+        ["movie.mp4", 2, "2", ""],
+        ["clip.mp4", 1, "2", ""],
+        ["clip.mp4", 2, "1", "Ann"],
+        ["other.mp4", 1, "", ""],
+    ]
+    meanings = pd.read_csv(done.codebook).set_index("column")["source"]
+    assert meanings[["person", "name"]].tolist() == ["persons", "persons"]
 
 
 def test_people_are_counted_apart_from_face_tracks(archive: Path) -> None:

@@ -14,6 +14,7 @@ from annotate.analytics.trials import match_trials, read_trials
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import CodingError, SettingsError, UnreadableError
 from annotate.results.baseline import log_ratios, reference
+from annotate.settings import MEDIAN
 from tests.analytics.agreement.samples import write
 from tests.analytics.samples import CLIP, MOVIE, block, report
 
@@ -123,6 +124,16 @@ def test_a_name_of_two_videos_needs_its_folder(archive: Path, tmp_path: Path) ->
     assert list(named.by_report) == [paths[1]]
 
 
+def test_what_people_corrected_counts_in_trials(archive: Path, trials: Path, tmp_path: Path) -> None:
+    (archive / "a.emotions.corrections.csv").write_text("face_id,start_time,end_time,emotion,author\n1,0,0.4,fear,Ann\n")
+    rows = annotate.summarize(archive, trials=trials)
+    assert rows.loc[0, ["face_time_s", "fear"]].tolist() == [1.7, pytest.approx(0.4 / 1.7, abs=1e-4)]
+    with pytest.warns(UserWarning, match="participants left out"):
+        annotate.export(archive, tmp_path / "out.csv", trials=trials, baseline_trial="rest")
+    table = pd.read_csv(tmp_path / "out.csv", keep_default_na=False).groupby("source")[["author", "machine_emotion"]].first()
+    assert table.loc["author"].tolist() == ["Ann", "anger"]
+
+
 @pytest.mark.parametrize(
     "options",
     [{"by": "condition"}, {"by": "video", "trials": "x"}, {"baseline_trial": "x"}, {"trials": "x", "baseline_trial": "no"}],
@@ -158,3 +169,22 @@ def test_baseline_of_the_participant(tmp_path: Path) -> None:
         table = annotate.summarize(tmp_path, "condition", trials=trials, baseline_trial="neutral")
     assert dict(zip(table["condition"], table["dominant"], strict=True)) == {"neutral": "neutral", "task": "happiness"}
     assert isinstance(table, pd.DataFrame)
+
+
+def test_an_export_has_what_is_relative_to_a_trial_beside_the_rest(tmp_path: Path) -> None:
+    """It replaces what is relative to the face; a person's label stands, and who has no baseline trial has none."""
+    rest = [block(1, n, n * 800, n * 800 + 800, "sadness", confidence=0.4) for n in range(4)]
+    task = [block(1, n, n * 800, n * 800 + 800, "sadness", confidence=0.4) for n in range(3)]
+    for name, blocks in (("rest", rest), ("task", task), ("other", task)):
+        report(tmp_path, f"{name}.mp4", blocks, baseline=MEDIAN)
+    (tmp_path / "task.emotions.corrections.csv").write_text("face_id,start_time,end_time,emotion\n1,0.8,1.6,anger\n")
+    rows = ("rest,0,4,neutral,P1", "task,0,2.4,task,P1", "other,0,2.4,task,P2")
+    trials = write(tmp_path / "t.csv", *rows, columns="video,start,end,condition,participant")
+    with pytest.warns(UserWarning, match="P2"):
+        done = annotate.export(tmp_path, tmp_path / "out.csv", trials=trials, baseline_trial="neutral")
+    table = pd.read_csv(done.path, keep_default_na=False)
+    assert len(table) == 10
+    assert table["relative_emotion"].tolist() == [""] * 3 + ["neutral"] * 4 + ["neutral", "anger", "neutral"]
+    assert table["relative_neutral"].tolist() == [""] * 3 + ["0.7"] * 5 + ["0.0", "0.7"]
+    assert table["emotion"].tolist() == ["sadness"] * 8 + ["anger", "sadness"]
+    assert "in trials called 'neutral'" in done.codebook.read_text()

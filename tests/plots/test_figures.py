@@ -23,7 +23,7 @@ from annotate.errors import OutputError
 from annotate.plots.figures import encode_figure, plot_style, text_width_in, write_image
 from annotate.plots.timeline import draw_timeline
 from annotate.results.persons import Person, apply_persons
-from tests.analytics.samples import CLIP, report
+from tests.analytics.samples import CLIP, block, report
 from tests.results.reports import make_report
 from tests.runs import annotate
 
@@ -278,4 +278,11 @@ def test_one_timeline_per_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     columns = np.flatnonzero(sad[sad.shape[0] // 2 :].any(axis=0))
     assert 0.4 < (columns[-1] - columns[0]) / sad.shape[1] / ((7.2 - 0.78 - 0.2) / 7.2) < 0.6
     assert run("in", "--trials", "trials.csv", "-o", "one.png").exit_code == 2
+    assert run("in", "--baseline-trial", "film").exit_code == 2
+    blocks = [block(1, number, number * 800, number * 800 + 800, "sadness", confidence=0.4) for number in range(4)]
+    report(tmp_path / "in", "b.mp4", blocks, duration_s=5.0)
+    result = run("in", "--trials", "trials.csv", "--baseline-trial", "film", "-o", "relative")
+    assert result.stdout.splitlines() == ["relative/b.1_a.timeline.png", "relative/b.2.timeline.png"]
+    pixels = to_pixels(Path("relative/b.1_a.timeline.png").read_bytes())
+    assert has_color(pixels, "neutral").sum() > 3 * has_color(pixels, "sadness").sum()
     assert run("in", "--trials", "trials.csv", "--frames", "-q").stderr.count("skipped") == 2
