@@ -226,13 +226,30 @@ def test_the_python_example_runs(samples: Path) -> None:
     assert all(name in annotate.__all__ for name in re.findall(r"annotate\.(\w+)", code))
 
 
-def test_the_python_example_of_agreement_runs(samples: Path) -> None:
-    code, recipe = code_blocks(read("annotate/analytics/README.md"), "python")
+def test_the_python_examples_of_analytics_run(samples: Path) -> None:
+    """R is not needed: columns that its recipes read must be there."""
+    text = read("annotate/analytics/README.md")
+    agreement, *recipes = code_blocks(text, "python")
     names: dict[str, Any] = {}
-    exec(compile(code, "README.md", "exec"), names)
-    annotate.export("sample_videos", "archive.csv")
-    exec(compile(recipe, "README.md", "exec"), names)
-    assert names["seconds"].sum() == pytest.approx(annotate.summarize("sample_videos")["face_time_s"].sum())
+    exec(compile(agreement, "README.md", "exec"), names)
+    for example in examples(text):
+        if re.search(r"-o (archive|frames)\.csv", example.command):
+            run_example(example.command)
+    for recipe in recipes:
+        exec(compile(recipe, "README.md", "exec"), names)
+    by_condition = annotate.summarize("sample_videos", "condition", trials="sample_videos/trials.csv").set_index("condition")
+    assert names["seconds"].sum() == pytest.approx(by_condition["face_time_s"].sum())
+    assert set(names["means"].index) == {"task", "baseline"}
+    assert ("sample_videos/two_faces.mp4", 1) in set(
+        names["onsets"][["video", "face_id"]].itertuples(index=False, name=None)
+    )
+    (code,) = code_blocks(text, "r")
+    read_in_r = {
+        "table": {*re.findall(r"table\$(\w+)", code), "condition", "emotion", "participant", "happiness"},
+        "frames": {*re.findall(r"(?:frames|one)\$(\w+)", code)},
+    }
+    assert read_in_r["table"] - {"seconds"} <= {*names["table"].columns}
+    assert read_in_r["frames"] <= {*names["frames"].columns}
     assert 0.5 < names["found"].kappa < 1
     assert len(names["worst"])
     described = set(re.findall(r"`(\w+)`", read("annotate/analytics/README.md")))

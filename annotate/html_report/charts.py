@@ -53,7 +53,7 @@ def make_charts(contents: Contents) -> list[Chart]:
     """Return the charts of an archive; none if it has no faces."""
     if not contents.videos.totals["face_time_s"].sum() > 0:
         return []
-    return [_shares(contents), _heat_map(contents), _confidence(contents)]
+    return [_shares(contents), _heat_map(contents), *_heat_maps_of_trials(contents), _confidence(contents)]
 
 
 def _shares(contents: Contents) -> Chart:
@@ -95,6 +95,22 @@ def _heat_map(contents: Contents) -> Chart:
     by_folder = len(folders) > 1
     table, group = (folders, "folder") if by_folder else (contents.videos.rows, "video")
     names = [contents.folder_names[folder] for folder in table[group]] if by_folder else contents.names
+    return _heat_map_of(table, names, "heatmap", group, f"Share of each emotion in the face time of a {group}.")
+
+
+def _heat_maps_of_trials(contents: Contents) -> list[Chart]:
+    """Return a heat map by condition and one by participant; by trial if there are neither."""
+    groups = [by for by in contents.trials if by != "trial"] or list(contents.trials)
+    charts = []
+    for by in groups:
+        if contents.trials[by].rows["face_time_s"].sum() > 0:
+            rows = contents.trials[by].rows
+            note = f"Share of each emotion in the face time of a {by}, in trials only, as in the tables of trials."
+            charts.append(_heat_map_of(rows, list(map(printable, rows[by])), f"heatmap-{by}", by, note))
+    return charts
+
+
+def _heat_map_of(table: pd.DataFrame, names: Sequence[str], key: str, group: str, note: str) -> Chart:
     columns = emotion_columns(table)
     with_faces = table.assign(name=names)[table["face_time_s"] > 0]
     shown = with_faces.sort_values(["face_time_s", "name"], ascending=[False, True]).head(MAX_ROWS).sort_values("name")
@@ -127,7 +143,6 @@ def _heat_map(contents: Contents) -> Chart:
         },
     }
     layout["yaxis"] |= {"ticks": "outside", "ticklen": 6, "tickcolor": "rgba(0,0,0,0)"}
-    note = f"Share of each emotion in the face time of a {group}."
     if len(shown) < len(with_faces):
         note += f" Shows the {MAX_ROWS} {group}s with the most face time, of {len(with_faces):,}."
     rows = [
@@ -136,7 +151,7 @@ def _heat_map(contents: Contents) -> Chart:
     ]
     height_px = _HEAD_PX + _ROW_PX * len(shown) + 4
     figure = _figure([trace], layout, _HEAD_PX)
-    return Chart("heatmap", f"Emotions by {group}", note, figure, (group, *labels), rows, height_px)
+    return Chart(key, f"Emotions by {group}", note, figure, (group, *labels), rows, height_px)
 
 
 def _confidence(contents: Contents) -> Chart:

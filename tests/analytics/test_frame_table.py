@@ -139,7 +139,7 @@ def test_corrections_trials_and_limits(archive: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("hop", [20, 3])
 def test_frames_are_those_of_the_video(face_clip: Path, tmp_path: Path, hop: int) -> None:
-    """Whatever the hop: rows that overlap give each frame once."""
+    """Rows that overlap give each frame once."""
     (tmp_path / "in").mkdir()
     copy = tmp_path / "in/face.mp4"
     copy.write_bytes(face_clip.read_bytes())

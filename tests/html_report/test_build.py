@@ -381,7 +381,11 @@ def test_tables_of_trials(tmp_path: Path) -> None:
     assert status == 1
     assert "1 trial of videos without a table" in errors
     assert "1 trial of videos without a table" in (tmp_path / "page.html").read_text()
-    tables = {rows[0][0]: rows for rows in Page(tmp_path / "page.html").tables}
+    page = Page(tmp_path / "page.html")
+    tables = {rows[0][0]: rows for rows in page.tables}
+    maps = {rows[0][0]: rows[1:] for rows in page.tables if rows[0][0] in ("condition", "participant")}
+    assert [(row[0], row[1]) for row in maps["condition"]] == [("film", "52.9%"), ("rest", "0.0%")]
+    assert [row[0] for row in maps["participant"]] == ["<P1>"]
     assert [row[:5] for row in tables["Condition"]] == [
         ["Condition", "Trials", "Length", "With face", "Mostly"],
         ["film", "1", "0:02", "0:02", "anger"],
