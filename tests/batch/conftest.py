@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from annotate.analysis.pipeline import Analysis
 from annotate.archive.layout import OutputOptions
 from tests.runs import annotate
 
@@ -23,3 +24,9 @@ def archive(tmp_path_factory: pytest.TempPathFactory, face_clip: Path, empty_cli
 def done(archive: Path, tmp_path: Path) -> Path:
     """A writable copy of the archive."""
     return Path(shutil.copytree(archive, tmp_path / "done"))
+
+
+@pytest.fixture
+def no_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail the test if a video is opened."""
+    monkeypatch.setattr(Analysis, "open", lambda *arguments: pytest.fail("a video was opened"))

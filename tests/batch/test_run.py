@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
@@ -15,21 +14,16 @@ import numpy as np
 import pysubs2
 import pytest
 
-from annotate.analysis.annotation import Annotation
-from annotate.analysis.parallel import analyze
-from annotate.analysis.pipeline import Analysis
 from annotate.archive.layout import OutputOptions
 from annotate.archive.stored_report import read_report
 from annotate.batch.job import Outcome, Status
 from annotate.emotions.classifier import Classifier, load_classifier
 from annotate.emotions.labels import EMOTIONS
 from annotate.emotions.model_file import DEFAULT_MODEL
-from annotate.errors import ModelError
 from annotate.results.intervals import clip_overlaps, dominant_emotion
 from annotate.results.meta import describe_source, hash_content, read_meta, result_settings
 from annotate.settings import Settings
 from annotate.version import ANALYSIS_VERSION
-from tests.clips import H264, make_pattern
 from tests.runs import annotate
 
 NAMES = ["0.mp4", "empty.mp4", "face.mp4", "text.mp4"]
@@ -68,12 +62,6 @@ def done(archive: tuple[Path, list[Outcome]], tmp_path: Path) -> Path:
         if not path.name.startswith(("0.", "text.")):
             shutil.copy2(path, tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def no_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fail the test if a video is opened."""
-    monkeypatch.setattr(Analysis, "open", lambda *arguments: pytest.fail("a video was opened"))
 
 
 def test_a_run_starts_without_slow_libraries() -> None:
@@ -215,95 +203,11 @@ def test_only_requested_formats_are_written(tmp_path: Path, face_clip: Path) -> 
     assert sorted(os.listdir(tmp_path)) == [*always, "face.mp4"]
 
 
-def test_the_missing_part_of_a_truncated_video_is_reported(tmp_path: Path) -> None:
-    path = make_pattern(tmp_path / "cut.mp4", duration_s=4, options=(*H264, "-g", "5", "-movflags", "+faststart"))
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 2])
-    (outcome,) = run(tmp_path)
-    meta = read_meta(tmp_path / "cut.emotions.meta.json")
-    assert meta is not None
-    assert 1 < meta.missing_s < 3
-    assert meta.missing_s == pytest.approx(4 - meta.duration_s, abs=0.0005)
-    assert outcome.status is Status.NO_FACES
-    assert outcome.reason == meta.damage.statement()
-    assert f"{meta.missing_s:.1f} s" in outcome.reason
-    (again,) = run(tmp_path)
-    assert (again.status, again.reason) == (Status.UP_TO_DATE, outcome.reason)
-
-
-def test_a_read_only_folder_is_reported_before_decoding(
-    tmp_path: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch, no_decoding: None
-) -> None:
-    def deny(*arguments: object, **options: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    shutil.copy(empty_clip, tmp_path / "a.mp4")
-    monkeypatch.setattr(tempfile, "TemporaryFile", deny)
-    (outcome,) = run(tmp_path)
-    assert outcome.status is Status.FAILED
-    assert outcome.about == tmp_path
-    assert "(Permission denied)" in outcome.problem
-    assert os.listdir(tmp_path) == ["a.mp4"]
-
-
-def test_a_full_disk_leaves_no_files(tmp_path: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*arguments: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    shutil.copy(empty_clip, tmp_path / "a.mp4")
-    monkeypatch.setattr(os, "replace", refuse)
-    (outcome,) = run(tmp_path)
-    report = tmp_path / "a.emotions.csv"
-    assert outcome.status is Status.FAILED
-    assert outcome.about == report
-    assert "(No space left on device)" in outcome.problem
-    assert os.listdir(tmp_path) == ["a.mp4"]
-
-
 def test_leftovers_of_killed_runs_are_deleted_even_if_all_videos_are_finished(done: Path) -> None:
     left = done / ".annotate-0123456789abcdef.tmp"
     left.mkdir()
     assert set(statuses(run(done)).values()) == {Status.UP_TO_DATE}
     assert not left.exists()
-
-
-def test_a_video_that_grows_while_it_is_read_fails_and_the_next_run_annotates_it(
-    tmp_path: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = shutil.copy(empty_clip, tmp_path / "a.mp4")
-
-    def analyze_and_grow(analysis: Analysis, cores: object) -> list[Annotation]:
-        annotations = analyze(analysis)
-        with path.open("ab") as file:
-            file.write(b"\0")
-        return annotations
-
-    with monkeypatch.context() as patch:
-        patch.setattr("annotate.batch.annotate.analyze", analyze_and_grow)
-        (outcome,) = run(tmp_path)
-    assert outcome.status is Status.FAILED
-    assert (outcome.path, outcome.about) == (path, None)
-    assert "changed" in outcome.problem
-    assert os.listdir(tmp_path) == ["a.mp4"]
-    assert run(tmp_path)[0].status is Status.NO_FACES
-
-
-def test_a_video_deleted_while_it_is_read_fails_and_leaves_no_files(
-    tmp_path: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = shutil.copy(empty_clip, tmp_path / "a.mp4")
-
-    def analyze_and_delete(analysis: Analysis, cores: object) -> list[Annotation]:
-        annotations = analyze(analysis)
-        path.unlink()
-        return annotations
-
-    monkeypatch.setattr("annotate.batch.annotate.analyze", analyze_and_delete)
-    (outcome,) = run(tmp_path)
-    assert (outcome.path, outcome.status) == (path, Status.FAILED)
-    assert "(No such file or directory)" in outcome.problem
-    assert "permissions" not in outcome.remedy
-    assert os.listdir(tmp_path) == []
 
 
 def test_a_disk_that_fills_up_while_a_table_is_written_fails_one_video(
@@ -378,15 +282,6 @@ def test_a_video_whose_name_is_too_long_for_outputs_has_shortened_ones(tmp_path:
     assert len(tables[0]) < 255
 
 
-def test_an_invalid_model_is_reported_before_any_work(tmp_path: Path, empty_clip: Path) -> None:
-    shutil.copy(empty_clip, tmp_path / "a.mp4")
-    model = tmp_path / "model.onnx"
-    model.write_bytes(b"no model")
-    with pytest.raises(ModelError, match="ONNX"):
-        list(annotate([tmp_path], Settings(model=model)))
-    assert sorted(os.listdir(tmp_path)) == ["a.mp4", "model.onnx"]
-
-
 def test_another_model_annotates_again(done: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     onnx = pytest.importorskip("onnx")
     content = onnx.load_from_string((resources.files("annotate.emotions") / DEFAULT_MODEL).read_bytes())
@@ -398,16 +293,3 @@ def test_another_model_annotates_again(done: Path, tmp_path_factory: pytest.Temp
     assert meta is not None
     assert [outcome.status for outcome in outcomes] == [Status.NO_FACES]
     assert meta.model_hash == Classifier(path).model_hash != load_classifier().model_hash
-
-
-def test_an_internal_error_fails_one_video(tmp_path: Path, empty_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*arguments: object, **options: object) -> None:
-        raise RuntimeError("a bug")
-
-    for name in "ab":
-        shutil.copy(empty_clip, tmp_path / f"{name}.mp4")
-    monkeypatch.setattr("annotate.batch.annotate.analyze", fail)
-    outcomes = list(run(tmp_path))
-    assert [outcome.status for outcome in outcomes] == [Status.FAILED] * 2
-    assert "(RuntimeError: a bug)" in outcomes[0].problem
-    assert "in fail" in outcomes[0].trace
