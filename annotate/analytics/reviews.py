@@ -14,6 +14,7 @@ from annotate.analytics.read import ReportBatch, ReportSummary, probability_colu
 from annotate.results.corrections import EXCLUDE
 from annotate.results.intervals import class_order
 from annotate.results.table import AUTHOR, SOURCE, number_runs
+from annotate.settings import WHOLE_BLOCK
 from annotate.span import MS_PER_S, Span
 
 Floats = npt.NDArray[np.float64]
@@ -127,8 +128,8 @@ def candidate_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
 
 def _components(batch: ReportBatch) -> pd.DataFrame:
     """Return the blocks of a batch with the parts of their scores but for rarity."""
-    blocks = batch.blocks
     names = sorted({name for report in batch.reports.values() for name in map(probability_column, report.class_names)})
+    blocks = _whole_segments(batch, names)
     probabilities = blocks[names].fillna(0).to_numpy(float)
     faces = number_runs(blocks["report"].to_numpy(), blocks["face_id"].to_numpy())
     is_reviewed = (blocks[SOURCE] == AUTHOR) if SOURCE in blocks else np.zeros(len(blocks), dtype=bool)
@@ -138,6 +139,33 @@ def _components(batch: ReportBatch) -> pd.DataFrame:
         difference=_differences(probabilities, faces),
         is_reviewed=is_reviewed,
     )
+
+
+def _whole_segments(batch: ReportBatch, names: Sequence[str]) -> pd.DataFrame:
+    """Return the blocks of a batch; adjacent ones that overlap for a hop as one, as long as a block.
+
+    It has the means of probabilities, and counts as reviewed if a part is. ``names`` are the columns of probabilities.
+    """
+    blocks = batch.blocks
+    count = blocks["report"].map({number: -(-WHOLE_BLOCK // report.hop) for number, report in batch.reports.items()})
+    if (count == 1).all():
+        return blocks
+    track = number_runs(blocks["report"].to_numpy(), blocks["face_id"].to_numpy())
+    is_gap = np.concatenate(
+        [[True], (np.diff(track) > 0) | (blocks["start_ms"].to_numpy()[1:] > blocks["end_ms"].to_numpy()[:-1])]
+    )
+    run = is_gap.cumsum()
+    place = blocks.groupby(run).cumcount() // count
+    groups = blocks.groupby([run, place], sort=False)
+    joined = groups[["report", "face_id"]].first()
+    joined["start_ms"], joined["end_ms"] = groups["start_ms"].min(), groups["end_ms"].max()
+    joined[names] = blocks[names].groupby([run, place], sort=False).mean()
+    joined["confidence"] = joined[names].max(axis=1)
+    best = joined[names].fillna(0).to_numpy(float).argmax(axis=1)
+    joined["emotion"] = np.array([name.removeprefix(probability_column("")) for name in names], object)[best]
+    if SOURCE in blocks:
+        joined[SOURCE] = groups[SOURCE].min()  # the author, if there is one
+    return joined.reset_index(drop=True)
 
 
 def _differences(probabilities: Floats, faces: npt.NDArray[np.int64]) -> Floats:

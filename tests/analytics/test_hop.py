@@ -12,6 +12,7 @@ import pytest
 import annotate
 from annotate.analysis.annotation import Annotation
 from annotate.analytics.read import ReportBatch, read_reports
+from annotate.analytics.reviews import choose_candidates
 from annotate.archive.layout import outputs_of_report
 from annotate.archive.stored_report import read_report
 from annotate.results.intervals import clip_overlaps
@@ -77,3 +78,18 @@ def test_a_baseline_trial_needs_as_much_time_as_without_a_hop(tmp_path: Path) ->
         with nullcontext() if is_enough else pytest.warns(UserWarning, match="fewer than 3"):
             summary = annotate.summarize(tmp_path, by="trial", trials=trials, baseline_trial="rest")
         assert (summary["face_time_s"].sum() > 0) == is_enough
+
+
+def test_segments_to_review_are_as_long_as_blocks(tmp_path: Path) -> None:
+    """Four own times each: 0 to 1.1 s, the rest of the track; what was reviewed in part is left out."""
+    path = report(tmp_path, "a.mp4", blocks(["fear"] * 4 + ["anger"] * 3, confidence=0.6), hop=HOP)
+    report(tmp_path, "b.mp4", MOVIE)
+    for lines, starts_ms in (("", [0, 1100]), ("1,1.8,2,fear", [0])):
+        path.with_name("a.emotions.corrections.csv").write_text(f"face_id,start_time,end_time,emotion\n{lines}\n")
+        read = read_reports([path, path.with_name("b.emotions.csv")], probabilities=True)
+        chosen = choose_candidates((batch for batch in read if isinstance(batch, ReportBatch)), 99)
+        own = sorted((each.moment for each in chosen if each.moment.report.path == path), key=lambda moment: moment.span)
+        assert [moment.span.start_ms for moment in own] == starts_ms
+        assert own[0].span.end_ms == 1100
+        assert own[0].confidence == pytest.approx(0.6)
+        assert [moment.emotion for moment in own] == ["fear", "anger"][: len(own)]
