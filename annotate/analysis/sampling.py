@@ -7,7 +7,7 @@ import math
 from annotate.emotions.contract import Contract
 from annotate.media.probe import Video
 from annotate.media.sampling import Sampling
-from annotate.settings import Settings
+from annotate.settings import WHOLE_BLOCK, Settings
 from annotate.span import MS_PER_S
 
 _NTSC = 1000 / 1001
@@ -17,7 +17,8 @@ def picture_sampling(video: Video, contract: Contract, settings: Settings) -> Sa
     """Return how often the analysis needs a picture; None if it needs that of every frame.
 
     It needs one for every ``frame_stride`` analyzed frames, the number that the model uses, and one for every detection
-    interval: of slower videos more, down to every frame.
+    interval: of slower videos more, down to every frame. With a hop that is no multiple of the stride, blocks begin between
+    those frames, and need more.
 
     >>> from pathlib import Path
     >>> picture_sampling(Video(Path("a.mp4"), 0, 1280, 720, 60.0, 25.0), Contract(frame_stride=4), Settings())
@@ -28,7 +29,8 @@ def picture_sampling(video: Video, contract: Contract, settings: Settings) -> Sa
     frame_rate = nominal_frame_rate(video.frame_rate)
     analyzed_rate = frame_rate / _frames_per_analyzed(frame_rate, min(settings.max_frame_rate, contract.frame_rate))
     max_frames = analyzed_rate * settings.detection_interval_ms / MS_PER_S
-    divisors = (frames for frames in range(1, contract.frame_stride + 1) if contract.frame_stride % frames == 0)
+    stride = contract.frame_stride if settings.hop == WHOLE_BLOCK else math.gcd(contract.frame_stride, settings.hop)
+    divisors = (frames for frames in range(1, stride + 1) if stride % frames == 0)
     frames = max((frames for frames in divisors if frames <= max_frames), default=1)
     return Sampling(frames / analyzed_rate, 0.5 / frame_rate) if frames > 1 else None
 

@@ -23,7 +23,7 @@ from annotate.settings import Settings
 from tests.clips import H264, make_face_image, make_from_images, make_pattern
 from tests.runs import annotate
 
-SETTINGS = Settings(chunk_s=1, hop=7)
+SETTINGS = Settings(chunk_s=1, hop=8)
 """Blocks overlap, but not those of two chunks."""
 
 SHORT_GOPS = (*H264, "-g", "9", "-fps_mode", "passthrough")

@@ -9,6 +9,7 @@ import annotate
 from annotate.analysis.annotation import Annotation
 from annotate.analysis.parallel import analyze
 from annotate.analysis.pipeline import Analysis, analyzed_size_px
+from annotate.analysis.sampling import picture_sampling
 from annotate.results.boxes import collect_trajectories, format_boxes
 from annotate.settings import KEY, Limits, Settings
 from annotate.span import Span
@@ -147,8 +148,8 @@ def test_public_names() -> None:
 
 
 def test_a_hop_adds_blocks_in_between_and_changes_nothing_else(face_clip: Path) -> None:
-    whole, hopped = (analyze(Analysis.open(face_clip, Settings(hop=hop))) for hop in (20, 10))
-    assert [each.span.start_ms for each in hopped] == [0, 400, 800, 1200]
+    whole, hopped = (analyze(Analysis.open(face_clip, Settings(hop=hop))) for hop in (20, 4))
+    assert [each.span.start_ms for each in hopped] == [*range(0, 1201, 160), 1200]
     boxes = [format_boxes(collect_trajectories(annotations)) for annotations in (whole, hopped)]
     assert boxes[0] == boxes[1]
     by_frame = {each.first_frame: each for each in hopped}
@@ -156,6 +157,13 @@ def test_a_hop_adds_blocks_in_between_and_changes_nothing_else(face_clip: Path) 
         assert by_frame[each.first_frame].probabilities == pytest.approx(each.probabilities, abs=1e-6)
     table = annotate.annotate_video(face_clip, Settings(hop=10))
     assert table["own_end_time"].tolist() == [0.6, 1.0, 1.4, 2.0]
+
+
+@pytest.mark.parametrize(("hop", "interval_s"), [(20, 0.16), (8, 0.16), (10, 0.08), (5, None), (1, None)])
+def test_pictures_are_those_that_blocks_of_a_hop_need(face_clip: Path, hop: int, interval_s: float | None) -> None:
+    analysis = Analysis.open(face_clip, Settings(hop=hop))
+    sampling = picture_sampling(analysis.video, analysis.classifier.contract, analysis.settings)
+    assert (sampling and sampling.interval_s) == interval_s
 
 
 def test_key_frames_have_no_hop() -> None:

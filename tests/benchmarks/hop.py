@@ -18,7 +18,7 @@ from annotate.media.probe import probe
 from annotate.span import MS_PER_S
 from tests.benchmarks.processor import processor_s
 
-HOPS = (20, 10, 5, 2, 1)
+HOPS = (20, 8, 4, 2, 1)
 _HEADERS = ("video", "hop", "ms per s of video", "of hop 20", "rows", "table, KB")
 
 
