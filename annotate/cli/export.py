@@ -42,7 +42,7 @@ def export(
 ) -> int:
     """Write one table of all annotated videos, and a codebook beside it.
 
-    Reads existing results only. One row per block; own_start_time and own_end_time add up.
+    Reads existing results only. One row per block, whose own_start_time and own_end_time add up, or per frame.
     """
     from annotate.analytics.archive_table import find_columns
     from annotate.analytics.export_archive import check_every_frame, write_archive
