@@ -74,7 +74,10 @@ def write_archive(
             else:
                 yield to_rows(batch, columns, trials)
 
-    return replace(write_parts(parts(), columns.codebook(), output, percent, FRAMES if columns.is_every_frame else BLOCKS), videos=videos)
+    return replace(
+        write_parts(parts(), columns.codebook(), output, percent, FRAMES if columns.is_every_frame else BLOCKS),
+        videos=videos,
+    )
 
 
 def write_parts(

@@ -50,7 +50,7 @@ TRACK = (block(0, 10, 0.0), block(1, 30, 1.0), block(2, 40, 0.5, overlap=10), bl
 
 def export(folder: Path, output: Path, **options: object) -> pd.DataFrame:
     done = annotate.export(folder, output, every_frame=True, **options)  # type: ignore[arg-type]
-    table = read_back(done.path)
+    table = read_back(done.path, "frames")
     assert done.rows == len(table)
     return table
 
