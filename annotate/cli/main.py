@@ -61,7 +61,18 @@ COMMANDS = {
 
 OPTIONS = {
     "Which videos": ("include", "exclude", "follow-links"),
-    "What is written": ("format", "lang", "output-dir", "force", "retry-failed", "dry-run", "log"),
+    "What is written": (
+        "format",
+        "style",
+        "intervals",
+        "eaf-version",
+        "lang",
+        "output-dir",
+        "force",
+        "retry-failed",
+        "dry-run",
+        "log",
+    ),
     "Analysis": ("detector", "min-face", "model", "baseline", "decode", "hop", "persons"),
     "Resources": ("jobs", "scratch", "cluster", "hwaccel", "provider", "stall-timeout", "max-pixels"),
     "Watching": ("watch", "settle", "poll"),

@@ -34,8 +34,8 @@ def use_program(monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
     """Decode with a program that writes each picture before one of its stamps; with options, without any other stamp."""
     monkeypatch.setattr(
         decoding,
-        "_command",
-        lambda video, size, limits, targets, *others: [sys.executable, "-c", PROGRAM, *targets, "-", *options],
+        "decoding_command",
+        lambda video, delivery, limits, targets, copied: [sys.executable, "-c", PROGRAM, *targets, "-", *options],
     )
 
 
