@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,9 @@ MAX_INLINE = 200
 
 _OLDER_NOTE = format_error("older: made by an older analysis version", ANNOTATE_AGAIN)
 
-_PACKAGES = {"jinja2": "jinja2", "plotly": "plotly", "PIL": "pillow"}
+_PACKAGES = {"jinja2": "jinja2", "PIL": "pillow"}
+_SCRIPTS = ("charts.js", "report.js")
+_CHART_LIBRARY, _SOURCE_MAP = "chart.umd.min.js", "//# sourceMappingURL"
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,6 @@ def write_page(
             else:
                 inline[row.key] = detail.data
     charts = make_charts(contents)
-    plotly = files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8") if charts else ""
     page = _render(
         contents=contents,
         charts=charts,
@@ -131,8 +131,6 @@ def write_page(
         filtered=_filtered(contents, options.faces),
         trials=make_trial_tables(contents),
         baseline_trial=options.baseline_trial or "",
-        plotly="" if is_large else plotly,
-        plotly_url=parts.add(plotly) if is_large and plotly else "",
     )
     write_atomic(output, page)
     parts.sweep()
@@ -151,8 +149,6 @@ def _render(
     filtered: Sequence[str],
     trials: Sequence[TrialTable],
     baseline_trial: str,
-    plotly: str,
-    plotly_url: str,
 ) -> str:
     """Return the HTML of the page; all text but the markup, style and scripts of this package is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -172,7 +168,7 @@ def _render(
         totals=_totals(contents),
         charts=charts,
         legend=make_legend(contents),
-        figures=[{"key": chart.key, "figure": chart.figure} for chart in charts],
+        figures=[_figure(chart) for chart in charts if chart.series],
         rows=rows,
         filtered=filtered,
         trials=trials,
@@ -184,12 +180,17 @@ def _render(
         table=[_row_data(row, part_urls.get(row.key, ""), notes[row.key]) for row in rows],
         inline=inline,
         problems=problems,
-        plotly=plotly,
-        plotly_url=plotly_url,
         styles=player_style() + read_asset("report.css", __package__),
-        script=player_script() + read_asset("report.js", __package__),
+        script=player_script() + "".join(read_asset(name, __package__) for name in _SCRIPTS),
+        library=read_asset(_CHART_LIBRARY, __package__).partition(_SOURCE_MAP)[0] if charts else "",
         generator=f"annotate {VERSION}",
     )
+
+
+def _figure(chart: Chart) -> dict[str, Any]:
+    """Return the bars of a chart for the script; without JavaScript its table has the same numbers."""
+    series = [{"emotion": each.emotion, "colour": each.color, "values": each.values} for each in chart.series]
+    return {"key": chart.key, "series": series}
 
 
 def _capitalize(text: str) -> str:

@@ -2,13 +2,7 @@
 
 /* The HTML report: a table that can be sorted and searched, charts, and a player for the video in the URL fragment. */
 const AnnotateReport = (() => {
-  const LIGHT = { ink: "#1d2126", quiet: "#5b636d", line: "#dfe3e8", low: "#f3f6f9", high: "#1269A9" };
-  const DARK = { ink: "#e6e9ec", quiet: "#a3abb5", line: "#3a4149", low: "#20262d", high: "#60C1F7" };
   const VIDEO_HASH = "#video-";
-  const LETTER_PX = 7.5;
-  const PRINT_WIDTH_PX = 680; // fits A4 and Letter
-  const PHONE_WIDTH_PX = 480;
-  const PHONE_NAME_LENGTH = 16;
   const MIN_BEGINNING = 3;
   const TEXT_COLUMNS = new Set([0, 1, 5]);
   const byId = (id) => document.getElementById(id);
@@ -99,7 +93,7 @@ const AnnotateReport = (() => {
     document.title = title;
     byId("detail").hidden = true;
     byId("overview").hidden = false;
-    startCharts();
+    drawCharts();
     const anchor = byId(location.hash.slice(1));
     if (anchor && anchor.matches("section")) {
       anchor.scrollIntoView();
@@ -192,59 +186,19 @@ const AnnotateReport = (() => {
     byId("count").textContent = words.length ? `${shown.toLocaleString("en")} of ${all} videos` : "";
   }
 
-  let plotly, figures, isPrinting = false;
-  const scheme = window.matchMedia("(prefers-color-scheme: dark)");
-
-  function loadPlotly() {
-    const url = byId("data-figures").dataset.plotly;
-    if (url) return loadScript(url);
-    document.head.append(make("script", { text: byId("plotly").textContent }));
-    return Promise.resolve();
-  }
-
-  function shorten(text, length) {
-    const tail = Math.ceil(((length - 1) * 2) / 3);
-    return text.length <= length ? text : `${text.slice(0, length - 1 - tail)}\u2026${text.slice(-tail)}`;
-  }
-
+  /* Charts are drawn when the overview is first shown, since a hidden one has no size. */
   function drawCharts() {
-    if (!figures || !figures.length || byId("overview").hidden) return;
-    const colors = scheme.matches && !isPrinting ? DARK : LIGHT;
-    for (const { key, figure } of figures) {
-      const { data, layout } = JSON.parse(figure);
-      layout.font.color = colors.ink;
-      layout.hoverlabel = { bgcolor: colors.low, bordercolor: colors.line, font: { ...layout.font, color: colors.ink } };
-      for (const axis of [layout.xaxis, layout.yaxis]) Object.assign(axis, { gridcolor: colors.line, zerolinecolor: colors.line, linecolor: colors.line });
-      const element = byId(`chart-${key}`);
-      element.dataset.height ??= element.clientHeight;
-      if (isPrinting) layout.width = PRINT_WIDTH_PX;
-      for (const trace of data) {
-        if (trace.type !== "heatmap") continue;
-        trace.colorscale = [[0, colors.low], [1, colors.high]];
-        const widthPx = isPrinting ? PRINT_WIDTH_PX : element.clientWidth;
-        const rowNames = widthPx < PHONE_WIDTH_PX ? trace.y.map((name) => shorten(name, PHONE_NAME_LENGTH)) : trace.y;
-        if (rowNames !== trace.y) Object.assign(layout.yaxis, { tickvals: trace.y, ticktext: rowNames });
-        const [namesPx, emotionsPx] = [rowNames, trace.x].map((labels) => LETTER_PX * Math.max(...labels.map((label) => label.length)));
-        const isNarrow = (widthPx - namesPx) / trace.x.length < emotionsPx;
-        layout.xaxis.tickangle = isNarrow ? -90 : 0;
-        layout.margin.t = isNarrow ? emotionsPx : layout.margin.t;
-        element.style.height = `${Number(element.dataset.height) + (isNarrow ? emotionsPx : 0)}px`;
-      }
-      window.Plotly.react(element, data, layout, { displayModeBar: false, responsive: true });
-    }
-  }
-
-  /* Plotly is loaded, and the charts drawn, when the overview is first shown. */
-  async function startCharts() {
     if (byId("overview").hidden) return;
-    const parsed = parse("data-figures");
-    if (!parsed.length) return;
-    try {
-      await (plotly ??= loadPlotly());
-      figures = parsed;
-      drawCharts();
-    } catch {
-      for (const { key } of parsed) byId(`chart-${key}`).textContent = "This chart cannot be drawn: a file of this report is missing.";
+    const figures = parse("data-figures");
+    for (const { key, series } of figures) {
+      const element = byId(`chart-${key}`);
+      if (element.firstChild) continue;
+      const named = series.map(({ emotion, colour, values }) => ({ name: emotion, colour, values }));
+      if (key === "shares") AnnotateCharts.draw(element, { axis: "y", labels: [""], series: named, tooltip: (share) => AnnotateCharts.percent(share, 1) });
+      else {
+        const bins = series[0].values.map((_, bin) => AnnotateCharts.percent(bin / series[0].values.length));
+        AnnotateCharts.draw(element, { axis: "x", labels: bins, series: named, labelTitle: element.dataset.labels, valueTitle: element.dataset.values, tooltip: (minutes) => `${minutes.toFixed(2)} min` });
+      }
     }
   }
 
@@ -264,12 +218,9 @@ const AnnotateReport = (() => {
       if (!player || event.target !== document.body || event.altKey || event.ctrlKey || event.metaKey) return;
       if (event.key === "ArrowLeft" || event.key === "ArrowRight") player.jump(event.key === "ArrowLeft" ? -1 : 1);
     });
-    scheme.addEventListener("change", drawCharts);
-    window.addEventListener("beforeprint", () => drawCharts((isPrinting = true)));
-    window.addEventListener("afterprint", () => drawCharts((isPrinting = false)));
     route();
     const later = window.requestIdleCallback || ((callback) => setTimeout(callback, 50));
-    later(startCharts);
+    later(drawCharts);
   }
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
