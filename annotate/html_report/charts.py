@@ -30,19 +30,19 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart: heading, explanatory note, stacked bars, and its numbers as a table (``heads``, ``rows``).
+    """A chart: stacked bars, and its numbers as a table (``heads``, ``rows``).
 
-    A heat map has no bars: it is the table, with ``shares`` (0..1) of its cells but those of the first column.
+    Its ``key`` is that of its texts, and heads are keys of texts or emotions. A heat map has no bars: it is the table, with
+    ``shares`` (0..1) of its cells but those of the first column, and the number of rows of ``all`` that it does not show.
     """
 
     key: str
-    title: str
-    note: str
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
     series: Sequence[Series] = ()
     height_px: int = 0
     shares: Sequence[Sequence[float]] = ()
+    all: int = 0
 
 
 def emotion_columns(rows: pd.DataFrame) -> dict[str, str]:
@@ -75,9 +75,7 @@ def _shares(contents: Contents) -> Chart:
         seconds = share * float(totals["face_time_s"])
         rows.append((name, f"{share:.1%}", f"{seconds / _S_PER_MINUTE:.2f}"))
         series.append(Series(name, color(emotion), [share]))
-    note = "Share of face time (2 faces for 1 s = 2 s)."
-    heads = ("emotion", "share", "minutes of face time")
-    return Chart("shares", "Emotion shares", note, heads, rows, series, height_px=48)
+    return Chart("shares", ("emotion", "share", "minutes"), rows, series, height_px=48)
 
 
 def _heat_map(contents: Contents) -> Chart:
@@ -89,12 +87,10 @@ def _heat_map(contents: Contents) -> Chart:
     with_faces = table.assign(name=names)[table["face_time_s"] > 0]
     shown = with_faces.sort_values(["face_time_s", "name"], ascending=[False, True]).head(MAX_ROWS).sort_values("name")
     shares = shown[list(columns)].astype(float).to_numpy().tolist()
-    note = f"Share of each emotion in the face time of a {group}."
-    if len(shown) < len(with_faces):
-        note += f" Shows the {MAX_ROWS} {group}s with the most face time, of {len(with_faces):,}."
     rows = [(name, *(f"{share:.1%}" for share in values)) for name, values in zip(shown["name"], shares, strict=True)]
-    heads = (group, *(printable(emotion) for emotion in columns.values()))
-    return Chart("heatmap", f"Emotions by {group}", note, heads, rows, shares=shares)
+    key, head = ("heatFolder", "folder") if by_folder else ("heatVideo", "name")
+    heads = (head, *(printable(emotion) for emotion in columns.values()))
+    return Chart(key, heads, rows, shares=shares, all=len(with_faces))
 
 
 def _confidence(contents: Contents) -> Chart:
@@ -108,11 +104,10 @@ def _confidence(contents: Contents) -> Chart:
     heads = ("confidence", *(printable(emotion) for emotion in emotions))
     rows = [
         (
-            f"{number / BINS:.0%} to {(number + 1) / BINS:.0%}",
+            f"{number / BINS:.0%}\N{EN DASH}{(number + 1) / BINS:.0%}",
             *(f"{minutes[emotion][number]:.2f}" for emotion in emotions),
         )
         for number in range(BINS)
         if any(minutes[emotion][number] for emotion in emotions)
     ]
-    note = "Face time by the probability that the model gave to the emotion."
-    return Chart("confidence", "Model confidence", note, heads, rows, series, height_px=260)
+    return Chart("confidence", heads, rows, series, height_px=260)
