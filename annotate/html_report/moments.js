@@ -128,7 +128,7 @@ const AnnotateMoments = (() => {
     return [[...heads, ...(hasPersons ? ["person", "name"] : [])], rows.map((moment) => {
       const { video, face, emotion, startMs, endMs, confidence } = moment;
       const person = page.persons[personOf(video, face)];
-      const line = [video.name, video.folder, face, startMs / 1000, endMs / 1000, (endMs - startMs) / 1000, emotion, confidence.toFixed(4)];
+      const line = [video.name, video.folder, face, startMs / 1000, endMs / 1000, (endMs - startMs) / 1000, emotion, Number(confidence.toFixed(4))];
       return hasPersons ? [...line, person ? person.number : 0, person ? person.name : ""] : line;
     })];
   }

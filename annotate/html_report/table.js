@@ -83,9 +83,11 @@ const AnnotateTable = (() => {
     return shown.body.rows[index];
   }
 
+  /* As the command line does: all text is quoted, and what a spreadsheet would run as a formula gets an apostrophe. */
   function quote(value) {
-    const text = isEmpty(value) ? "" : String(value);
-    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    if (isEmpty(value) || typeof value === "number") return String(value ?? "");
+    const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+    return `"${safe.replaceAll('"', '""')}"`;
   }
 
   /* Saves a table as CSV with the names of columns that the command line has. */
