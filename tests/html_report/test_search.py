@@ -5,20 +5,21 @@ from __future__ import annotations
 import csv
 import re
 import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from annotate import find_moments, summarize
-from annotate.archive.layout import ARCHIVE_PERSONS, outputs_of_report
+from annotate.archive.layout import ARCHIVE_PERSONS
 from annotate.archive.stored_report import read_report
 from annotate.html_report.build import PageOptions, write_page
 from annotate.html_report.strings import REPORT_WORDS
 from annotate.results.meta import read_meta
 from annotate.results.persons import PersonRow, format_persons, tracks_of
-from tests.analytics.samples import MOVIE, block, change_meta, report
+from tests.analytics.samples import MOVIE, block, change_meta, meta_of, report
 from tests.html_report.page_checks import WatchedPage
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
         video = f"a/{name}" if table.parent != films else name
         tracks = tracks_of(read_report(table).table)
         rows += [PersonRow(track, *persons[track.face_id], video=video) for track in tracks]
-        sidecar = outputs_of_report(table).meta
+        sidecar = meta_of(table)
         meta = read_meta(sidecar)
         assert meta is not None
         path = ARCHIVE_PERSONS if table.parent == films else f"../{ARCHIVE_PERSONS}"
@@ -124,14 +125,14 @@ def test_moments_are_those_of_the_command_line(watched: WatchedPage, archive: Pa
         found = sorted(as_moments(downloaded(page)))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # videos without a trial
-            expected = find_moments(archive / "films", **query).astype(str).to_dict("records")  # type: ignore[arg-type]
+            expected = find_moments(archive / "films", **query).astype(str).to_dict("records")
         assert found == sorted(as_moments(expected))
         assert page.locator("#count").inner_text() == f"Moments found: {len(found)}."
         if filters:
             page.get_by_role("button", name="Reset").click()
 
 
-def as_moments(rows: list[dict[str, str]]) -> list[tuple[object, ...]]:
+def as_moments(rows: Iterable[Mapping[Any, Any]]) -> list[tuple[object, ...]]:
     """Return moments as tuples that can be compared."""
     texts, numbers = ("emotion", "person", "name"), ("face_id", "start_time", "end_time")
     return [
@@ -298,3 +299,15 @@ def test_rows_are_added_as_they_are_scrolled_and_all_are_printed(watched: Watche
     page.locator("#table.moments").wait_for()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("#table tbody tr").count() == 230
+
+
+def test_axe_finds_no_fault(watched: WatchedPage, archive: Path) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = watched.open(archive / "page.html")
+    for view, shown in (("Videos", "#table.videos"), ("Moments", "#table.moments"), ("Compare", ".compare")):
+        page.get_by_role("tab", name=view).click()
+        page.wait_for_selector(shown)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found = axe.run(page).response["violations"]
+            assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], (view, scheme)
