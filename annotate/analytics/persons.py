@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from annotate.analytics.read import ReportBatch
+from annotate.analytics.read import ReportBatch, ReportSummary
+from annotate.results.persons import Person
 
 PersonKey = tuple[str, str]
 """The name of a person and an empty text; or, without a name, the file or video that numbers persons, and the number."""
@@ -31,8 +32,7 @@ class PersonKeys:
         pairs: dict[tuple[int, int], int] = {}
         for number, report in batch.reports.items():
             for face_id, person in report.persons.items():
-                place = report.persons_file or report.video
-                key = (person.name, "") if person.name else (place, str(person.number))
+                key = _key(report, person)
                 if key not in self._keys:
                     self._keys[key] = len(self.rows)
                     video = "" if report.persons_file or person.name else report.video
@@ -43,6 +43,10 @@ class PersonKeys:
         blocks = batch.blocks.assign(person=found.to_numpy())
         return blocks[blocks["person"].notna()].astype({"person": np.int64})
 
+    def of(self, report: ReportSummary) -> dict[int, int]:
+        """Return the numbers of the persons of a report whose batch was assigned, by ``face_id``."""
+        return {face_id: self._keys[_key(report, person)] for face_id, person in report.persons.items()}
+
     def table(self, sums: pd.DataFrame, videos: pd.DataFrame, columns: Collection[str]) -> pd.DataFrame:
         """Return the sums of persons, given those of each person and video, and ``videos`` with duration and age of each."""
         of_video = videos.set_index("report")
@@ -52,3 +56,8 @@ class PersonKeys:
         rows = grouped[list(columns)].sum().assign(videos=grouped["report"].nunique(), older=grouped["older"].any())
         known = pd.DataFrame(self.rows, columns=["person", "name", "video"]).astype({"person": np.int64})
         return known.join(rows, how="inner")
+
+
+def _key(report: ReportSummary, person: Person) -> PersonKey:
+    place = report.persons_file or report.video
+    return (person.name, "") if person.name else (place, str(person.number))

@@ -100,6 +100,19 @@ def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Param
     show_default=True,
     help="Maximum number of uploads kept.",
 )
+@click.option(
+    "--tls-cert",
+    metavar="FILE.pem",
+    type=PathOrUrlType(remote=False, dir_okay=False),
+    help="Certificate chain; the server then speaks HTTPS.",
+)
+@click.option(
+    "--tls-key",
+    metavar="FILE.pem",
+    type=PathOrUrlType(remote=False, dir_okay=False),
+    help="Private key of the certificate, if it is not in the same file.",
+)
+@click.option("--metrics", is_flag=True, help="Serve figures for Prometheus at /metrics.")
 @analysis_options
 @verbosity_options
 def serve(
@@ -120,6 +133,10 @@ def serve(
     if directory is not None and not directory.is_dir():
         remedy = "check the name, or leave it out to serve uploads only"
         raise SettingsError("no such directory", remedy, path=directory)
+    if options["tls_key"] is not None and options["tls_cert"] is None:
+        raise SettingsError("--tls-key without --tls-cert", "give the certificate too")
+    if options["metrics"]:
+        check_extra("--metrics", "metrics", {"prometheus_client": "prometheus_client"})
     served = ServeSettings(
         data=(data or _default_folder()).absolute(),
         directory=directory.absolute() if directory is not None else None,

@@ -5,21 +5,21 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from annotate.analytics.face_filter import NO_FILTER, FaceFilter, remark_on_lacking
 from annotate.analytics.selected import count_lacking
-from annotate.archive.stored_report import ANNOTATE_AGAIN
-from annotate.errors import format_error
 from annotate.extras import check_extra
 from annotate.html_report.charts import Chart, make_charts, make_legend
-from annotate.html_report.contents import Contents, Problem, ProgressWrapper, collect
-from annotate.html_report.details import read_details
+from annotate.html_report.contents import DAMAGED_KIND, Contents, Problem, ProgressWrapper, collect
+from annotate.html_report.details import VideoDetails, read_details
 from annotate.html_report.files import PartsFolder, to_json
-from annotate.html_report.rows import NOTABLE_SHARE, Row, make_rows
-from annotate.html_report.trial_tables import TrialTable, make_trial_tables
+from annotate.html_report.moment_data import MomentParts
+from annotate.html_report.page_data import emotions_of, figure_data, group_data, page_data, row_data
+from annotate.html_report.rows import Row, make_rows
+from annotate.html_report.strings import DEFAULT_LANGUAGE, REPORT_WORDS
+from annotate.html_report.trial_tables import make_trial_tables
 from annotate.player.player import player_script, player_style, read_asset
 from annotate.settings import available_cores
 from annotate.storage.local.files import check_writable, write_atomic
@@ -30,9 +30,9 @@ from annotate.version import VERSION
 MAX_INLINE = 200
 """Maximum number of videos whose data is in the page itself; with more, each has its own file."""
 
-_OLDER_NOTE = format_error("older: made by an older analysis version", ANNOTATE_AGAIN)
-
-_PACKAGES = {"jinja2": "jinja2", "plotly": "plotly", "PIL": "pillow"}
+_PACKAGES = {"jinja2": "jinja2", "PIL": "pillow"}
+_SCRIPTS = ("charts.js", "words.js", "table.js", "videos.js", "moments.js", "compare.js", "views.js", "report.js")
+_CHART_LIBRARY, _SOURCE_MAP = "chart.umd.min.js", "//# sourceMappingURL"
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,6 @@ def write_page(
         return WrittenPage(contents, sorted(problems))
     rows, parts = make_rows(contents, output.parent), PartsFolder(output)
     is_large = len(rows) > options.max_inline
-    inline: dict[str, Any] = {}
-    part_urls: dict[str, str] = {}
-    notes: dict[str, list[str]] = {}
-    unplayable = 0
     reports = [row.report for row in rows]
     details = read_details(
         reports,
@@ -107,53 +103,55 @@ def write_page(
         faces=options.faces,
         is_corrected=options.is_corrected,
     )
+    emotions = emotions_of(contents)
+    moments = MomentParts()
+    inline: dict[str, Any] = {}
+    table = []
+    unplayable = 0
     with contextlib.closing(details):
         for row, detail in zip(rows, details, strict=True):
             problems += detail.problems
-            notes[row.key] = [*([_OLDER_NOTE] if row.is_older else []), *(one.statement for one in detail.problems)]
             unplayable += not detail.is_playable
-            if detail.data is None:
-                continue
-            if is_large:
-                part_urls[row.key] = parts.add(f"AnnotateReport.receive({to_json(row.key)}, {to_json(detail.data)});\n")
-            else:
+            part_url = ""
+            if detail.data is not None:
+                index = [emotions.index(each["name"]) for each in detail.data["emotions"]]
+                runs = [[face_id, index[emotion], *blocks] for face_id, emotion, *blocks in detail.runs]
+                moments.add(f"{to_json(row.key)}:{to_json(runs)}")
+            if detail.data is not None and is_large:
+                part_url = parts.add(f"AnnotateReport.receive({to_json(row.key)}, {to_json(detail.data)});\n")
+            elif detail.data is not None:
                 inline[row.key] = detail.data
+            table.append(row_data(row, detail, part_url, _notes(row, detail)))
+    moments.flush()
+    moment_urls = []
+    if is_large:
+        moment_urls = [parts.add(f'AnnotateReport.receive("moments", {text});\n') for text in moments.texts]
     charts = make_charts(contents)
-    plotly = files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8") if charts else ""
     page = _render(
         contents=contents,
         charts=charts,
-        rows=rows,
+        legend=make_legend(contents),
         problems=sorted(problems),
-        inline=inline,
-        part_urls=part_urls,
-        notes=notes,
+        videos=len(rows),
+        older=sum(row.is_older for row in rows),
         filtered=_filtered(contents, options.faces),
         trials=make_trial_tables(contents),
-        baseline_trial=options.baseline_trial or "",
-        plotly="" if is_large else plotly,
-        plotly_url=parts.add(plotly) if is_large and plotly else "",
+        baseline_trial=printable(options.baseline_trial or ""),
+        data={
+            "page": page_data(contents, rows, moment_urls),
+            "table": table,
+            "groups": group_data(contents),
+            "figures": [figure_data(chart) for chart in charts if chart.series],
+            **inline,
+        },
+        moments=[] if is_large else moments.texts,
     )
     write_atomic(output, page)
     parts.sweep()
     return WrittenPage(contents, sorted(problems), unplayable)
 
 
-def _render(
-    *,
-    contents: Contents,
-    charts: Sequence[Chart],
-    rows: Sequence[Row],
-    problems: Sequence[Problem],
-    inline: dict[str, Any],
-    part_urls: dict[str, str],
-    notes: dict[str, list[str]],
-    filtered: Sequence[str],
-    trials: Sequence[TrialTable],
-    baseline_trial: str,
-    plotly: str,
-    plotly_url: str,
-) -> str:
+def _render(*, contents: Contents, charts: Sequence[Chart], **values: Any) -> str:
     """Return the HTML of the page; all text but the markup, style and scripts of this package is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -166,30 +164,29 @@ def _render(
     )
     environment.filters |= {"clock": clock, "sentence": _capitalize}
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    with_data = inline.keys() | part_urls.keys()
     return environment.get_template("report.html").render(
         title=contents.root.name or "archive",
         totals=_totals(contents),
         charts=charts,
-        legend=make_legend(contents),
-        figures=[{"key": chart.key, "figure": chart.figure} for chart in charts],
-        rows=rows,
-        filtered=filtered,
-        trials=trials,
         trial_remarks=[printable(remark) for remark in contents.trial_remarks],
-        baseline_trial=printable(baseline_trial),
-        older=sum(row.is_older for row in rows),
-        notable=f"An emotion is found where it is the main one or has at least {NOTABLE_SHARE:.0%} of the face time.",
-        with_data=with_data,
-        table=[_row_data(row, part_urls.get(row.key, ""), notes[row.key]) for row in rows],
-        inline=inline,
-        problems=problems,
-        plotly=plotly,
-        plotly_url=plotly_url,
+        words=REPORT_WORDS[DEFAULT_LANGUAGE],
+        emotions=set(map(printable, emotions_of(contents))),
         styles=player_style() + read_asset("report.css", __package__),
-        script=player_script() + read_asset("report.js", __package__),
+        script=player_script() + "".join(read_asset(name, __package__) for name in _SCRIPTS),
+        library=read_asset(_CHART_LIBRARY, __package__).partition(_SOURCE_MAP)[0] if charts else "",
         generator=f"annotate {VERSION}",
+        **values,
     )
+
+
+def _notes(row: Row, detail: VideoDetails) -> dict[str, list[str]]:
+    """Return remarks on a video by language; reasons other than damage and age are in English."""
+    notes = {}
+    for language, words in REPORT_WORDS.items():
+        others = [one.statement for one in detail.problems if one.kind != DAMAGED_KIND]
+        own = [words["olderVideo"] if row.is_older else "", detail.damage.statement(language), *others]
+        notes[language] = [_capitalize(note) for note in own if note]
+    return notes
 
 
 def _capitalize(text: str) -> str:
@@ -205,26 +202,3 @@ def _filtered(contents: Contents, faces: FaceFilter) -> list[str]:
     lacking = count_lacking(contents.reports, faces)
     which = [f"Only faces count that are: {faces.statement}."] if faces.columns else []
     return [*which, *([f"{remark_on_lacking(lacking)}."] if lacking else [])]
-
-
-def _row_data(row: Row, part_url: str, notes: Sequence[str]) -> dict[str, Any]:
-    """Return the data of a row for the script: sort keys by column, URLs of video and part, shares, notes."""
-    numbers = row.numbers
-    return {
-        "key": row.key,
-        "name": row.name,
-        "url": row.url,
-        "part": part_url,
-        "shares": {emotion: round(share, 4) for emotion, share in row.notable_shares.items()},
-        "notes": [_capitalize(note) for note in notes],
-        "sort": [
-            row.name,
-            row.folder,
-            numbers["duration_s"],
-            numbers["face_s"],
-            numbers["faces"],
-            row.dominant,
-            numbers["confidence"],
-            numbers["changes_per_minute"],
-        ],
-    }

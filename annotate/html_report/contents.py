@@ -10,10 +10,11 @@ from pathlib import Path
 import pandas as pd
 
 from annotate.analytics.face_filter import NO_FILTER, FaceFilter
+from annotate.analytics.persons import PersonKeys
 from annotate.analytics.read import ReportBatch, ReportSummary, read_reports
 from annotate.analytics.summary import Summary, Tally
 from annotate.analytics.trial_baseline import check_baseline_trial, needs_probabilities, select_trials
-from annotate.analytics.trials import GROUPS
+from annotate.analytics.trials import GROUPS, Trial
 from annotate.archive.find_reports import check_videos_folder, find_reports
 from annotate.archive.scan import ArchiveItem, scan
 from annotate.archive.status import State, status_of
@@ -30,6 +31,9 @@ SKIPPED_KIND = "skipped"
 
 DAMAGED_KIND = "damaged"
 """Kind of problem of videos with missing or damaged frames; with its reason it reads as `Damage.statement`."""
+
+OUTDATED_KIND = "outdated"
+"""Kind of problem of videos that changed since they were annotated."""
 
 NO_TABLE_KIND = "no table"
 """Kind of problem of videos without a report."""
@@ -83,6 +87,15 @@ class Contents:
     trial_remarks: list[str] = field(default_factory=list)
     """Sentences on trials that are missing, overlap, or end after their video."""
 
+    trial_spans: dict[PathOrUrl, list[Trial]] = field(default_factory=dict)
+    """The trials of each table, by its path."""
+
+    persons: Summary | None = None
+    """A summary by person, if persons were told apart."""
+
+    persons_of: list[dict[int, int]] = field(default_factory=list)
+    """For each report, the rows in ``persons`` of the known persons of face tracks, by ``face_id``."""
+
     trials_missing: bool = False
     """Whether there are trials of videos without a table."""
 
@@ -123,7 +136,8 @@ def collect(
     check_videos_folder(given, videos)
     found = find_reports(given)
     ordered = sorted(found.reports, key=sort_key)
-    by_video, by_folder, confidence = Tally("video"), Tally("folder"), _ConfidenceHistogram()
+    by_video, by_folder, by_person, confidence = Tally("video"), Tally("folder"), Tally("person"), _ConfidenceHistogram()
+    persons, seen = PersonKeys(), set[int]()
     reports: dict[int, ReportSummary] = {}
     skipped = list(found.skipped)
     check_baseline_trial(baseline_trial, has_trials=trials is not None, relative=False)
@@ -137,8 +151,10 @@ def collect(
             skipped.append(batch)
             continue
         reports.update(batch.reports)
-        for tally in (by_video, by_folder, confidence):
+        for tally in (by_video, by_folder, by_person, confidence):
             tally.add(batch)
+        if any(report.persons for report in batch.reports.values()):
+            seen.update(persons.assign(batch)["person"].tolist())
         if selection is not None:
             remarks += selection.matched.late(batch)
             restricted = selection.apply(batch)
@@ -149,6 +165,7 @@ def collect(
     missing, failed = _find_missing(given, videos, ordered, skipped)
     shown = [*(report.video_path for report in reports.values()), *(entry.path for entry in (*skipped, *missing, *failed))]
     root = _common_folder(shown or given)
+    person_rows = {number: row for row, number in enumerate(sorted(seen))}
     return Contents(
         reports=[reports[number] for number in sorted(reports)],
         videos=by_video.summary(),
@@ -161,6 +178,12 @@ def collect(
         root=root,
         trials={by: summary for by, tally in by_trial.items() if _has_names(summary := tally.summary(), by)},
         trial_remarks=remarks,
+        trial_spans={} if matched is None else matched.by_report,
+        persons=by_person.summary() if seen else None,
+        persons_of=[
+            {face_id: person_rows[own] for face_id, own in persons.of(reports[number]).items() if own in person_rows}
+            for number in sorted(reports)
+        ],
         trials_missing=bool(matched is not None and matched.missing),
     )
 

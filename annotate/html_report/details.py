@@ -16,10 +16,12 @@ from annotate.analytics.read import ReportSummary
 from annotate.archive.persons import PersonFiles
 from annotate.archive.stored_report import ANNOTATE_AGAIN, read_report
 from annotate.errors import ReportError, format_error, remedy_for
-from annotate.html_report.contents import DAMAGED_KIND, SKIPPED_KIND, Problem, ProgressWrapper, display_path
+from annotate.html_report.contents import DAMAGED_KIND, OUTDATED_KIND, SKIPPED_KIND, Problem, ProgressWrapper, display_path
+from annotate.html_report.moment_data import Run, runs_of
 from annotate.player.player import player_data
 from annotate.player.thumbnails import thumbnail_urls
 from annotate.results.corrections import shorten
+from annotate.results.damage import NO_DAMAGE, Damage
 from annotate.results.meta import Meta, is_unchanged
 from annotate.results.report import Report
 from annotate.storage.base import require_local, storage_for
@@ -31,14 +33,22 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class VideoDetails:
-    """Data of a video for the player (None if its report cannot be read), and its problems.
+    """Data of a video for the player (None if its report cannot be read), its damage and its problems.
 
-    ``is_playable`` is whether the page can play the video: it is a local file at the expected path.
+    ``is_playable`` is whether the page can play the video: it is a local file at the expected path. ``runs`` are those of
+    `runs_of`, with indexes of ``data["emotions"]``.
     """
 
     data: dict[str, Any] | None
     problems: tuple[Problem, ...]
     is_playable: bool
+    damage: Damage = NO_DAMAGE
+    runs: Sequence[Run] = ()
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the video changed since it was annotated."""
+        return any(problem.kind == OUTDATED_KIND for problem in self.problems)
 
 
 def read_details(
@@ -81,7 +91,7 @@ def _read_one(
         full_report, problems = None, [(SKIPPED_KIND, error.reason)]
     storage = storage_for(report.video_path)
     exists = storage.exists(report.video_path)
-    data = None
+    data, runs, damage = None, list[Run](), NO_DAMAGE
     if full_report is not None:
         if full_report.meta.damage:
             problems.append((DAMAGED_KIND, full_report.meta.damage.details()))
@@ -93,9 +103,12 @@ def _read_one(
         if take_thumbnails is not None and is_current and storage.is_local:
             thumbnails = take_thumbnails(require_local(report.video_path), full_report)
         data = player_data(full_report, thumbnails)
+        runs = runs_of(full_report, report.excluded, [each["name"] for each in data["emotions"]].index)
+        damage = full_report.meta.damage
     name = display_path(report.video_path, root)
     is_playable = exists and storage.is_local
-    return VideoDetails(data, tuple(Problem(name, kind, printable(reason)) for kind, reason in problems), is_playable)
+    listed = tuple(Problem(name, kind, printable(reason)) for kind, reason in problems)
+    return VideoDetails(data, listed, is_playable, damage, runs)
 
 
 def _read(path: PathOrUrl, problems: list[tuple[str, str]], read: Callable[..., Report]) -> Report:
@@ -113,7 +126,7 @@ def _is_current(meta: Meta, video: PathOrUrl, problems: list[tuple[str, str]]) -
     try:
         if is_unchanged(meta.source, video):
             return True
-        problems.append(("outdated", format_error("the video changed since it was annotated", ANNOTATE_AGAIN)))
+        problems.append((OUTDATED_KIND, format_error("the video changed since it was annotated", ANNOTATE_AGAIN)))
     except OSError as error:
         reason = format_error(f"the video cannot be read ({error.strerror})", remedy_for(error))
         problems.append(("unreadable", reason))

@@ -1,23 +1,15 @@
 "use strict";
 
-/* The HTML report: a table that can be sorted and searched, charts, and a player for the video in the URL fragment. */
+/* The HTML report: views of what the URL fragment selects, charts, and a player for a video. */
 const AnnotateReport = (() => {
-  const LIGHT = { ink: "#1d2126", quiet: "#5b636d", line: "#dfe3e8", low: "#f3f6f9", high: "#1269A9" };
-  const DARK = { ink: "#e6e9ec", quiet: "#a3abb5", line: "#3a4149", low: "#20262d", high: "#60C1F7" };
   const VIDEO_HASH = "#video-";
-  const LETTER_PX = 7.5;
-  const PRINT_WIDTH_PX = 680; // fits A4 and Letter
-  const PHONE_WIDTH_PX = 480;
-  const PHONE_NAME_LENGTH = 16;
-  const MIN_BEGINNING = 3;
-  const TEXT_COLUMNS = new Set([0, 1, 5]);
-  const byId = (id) => document.getElementById(id);
-  const parse = (id) => JSON.parse(byId(id).textContent);
   const { clock, make } = AnnotateElements;
-
-  const title = document.title;
+  const { page, playerWords, word, emotionWord, number, percent, translate } = AnnotateWords;
+  const { videos, byKey, chosen } = AnnotateVideos;
+  const byId = (id) => document.getElementById(id);
+  const parse = AnnotateWords.parse;
   const received = new Map();
-  let videos, rows, order, emotionNames, player, openNumber, searched = "", overviewScroll = 0;
+  let player, opened = null, overviewHash = "#", overviewScroll = 0;
 
   function loadScript(url) {
     return new Promise((resolve, reject) => {
@@ -30,7 +22,8 @@ const AnnotateReport = (() => {
 
   /* Called by the parts of this page when they load. */
   function receive(key, data) {
-    received.set(key, data);
+    if (key === "moments") AnnotateMoments.add(data);
+    else received.set(key, data);
   }
 
   async function loadData(video) {
@@ -41,34 +34,42 @@ const AnnotateReport = (() => {
     return data;
   }
 
-  /* The next or previous video in the table as sorted and searched. */
-  function neighbor(number, step) {
-    const shown = order.filter((each) => !rows[each].hidden && rows[each].querySelector("a"));
-    const index = shown.indexOf(number);
+  /* The next or previous video in the order of the table. */
+  function neighbor(video, step) {
+    const rows = AnnotateTable.rows().map((row) => row.video || row);
+    const shown = [...new Set(rows)].filter(({ opens }) => opens);
+    const index = shown.indexOf(video);
     return index < 0 ? undefined : shown[index + step];
   }
 
-  function setLink(link, number) {
-    if (number === undefined) link.removeAttribute("href");
-    else link.href = `${VIDEO_HASH}${videos[number].key}`;
-    link.title = number === undefined ? "" : videos[number].name;
+  function setLink(link, video) {
+    if (video) link.href = `${VIDEO_HASH}${video.key}`;
+    else link.removeAttribute("href");
+    link.title = video ? video.name : "";
   }
 
-  async function open(number) {
+  const missingText = (url) => word("filesMissing", { path: decodeURI(url) });
+
+  async function open(video, seconds) {
+    if (opened === video && player) {
+      player.seek(1000 * seconds);
+      return;
+    }
     close();
     if (byId("detail").hidden) overviewScroll = window.scrollY;
-    const video = videos[number];
-    openNumber = number;
+    opened = video;
     byId("overview").hidden = true;
     byId("detail").hidden = false;
+    byId("back").href = overviewHash;
     byId("detail-title").firstElementChild.textContent = video.name;
-    const [, folder, durationS, faceS, tracks] = video.sort;
-    byId("detail-facts").textContent = `\u2068${folder}\u2069 \u00b7 ${clock(1000 * durationS, 0)} long, ${clock(1000 * faceS, 0)} with a face, ${tracks} ${tracks === 1 ? "face track" : "face tracks"}`;
-    byId("detail-notes").replaceChildren(...video.notes.map((text) => make("span", { text })));
-    byId("detail-notes").hidden = !video.notes.length;
-    document.title = `${video.name} \u2013 ${title}`;
-    setLink(byId("previous"), neighbor(number, -1));
-    setLink(byId("next"), neighbor(number, 1));
+    const [lengthS, faceS, , tracks] = video.numbers;
+    byId("detail-facts").textContent = word("facts", { folder: `\u2068${video.folder}\u2069`, length: clock(1000 * lengthS, 0), face: clock(1000 * faceS, 0), tracks: number(tracks) });
+    const notes = Array.isArray(video.notes) ? video.notes : video.notes[AnnotateWords.language];
+    byId("detail-notes").replaceChildren(...notes.map((text) => make("span", { text })));
+    byId("detail-notes").hidden = !notes.length;
+    document.title = `${video.name} \u2013 ${word("title", { name: document.body.dataset.name })}`;
+    setLink(byId("previous"), neighbor(video, -1));
+    setLink(byId("next"), neighbor(video, 1));
     window.scrollTo(0, 0);
     let data;
     try {
@@ -76,200 +77,101 @@ const AnnotateReport = (() => {
     } catch {
       data = undefined;
     }
-    if (openNumber !== number) return;
+    if (opened !== video) return;
     if (!data) {
-      const text = `${decodeURI(video.part)}: file not found. Keep its folder beside this page, or make the report again.`;
-      byId("player").replaceChildren(make("p", { role: "alert", text }));
+      byId("player").replaceChildren(make("p", { role: "alert", text: missingText(video.part) }));
       return;
     }
-    player = AnnotatePlayer.mount(byId("player"), data, { videoUrl: video.url, videoName: video.name });
+    player = AnnotatePlayer.mount(byId("player"), data, { videoUrl: video.url, videoName: video.name, words: playerWords });
+    if (seconds) player.seek(1000 * seconds);
     player.focus();
   }
 
   function close() {
     if (player) player.destroy();
-    player = openNumber = undefined;
+    player = undefined;
+    opened = null;
     byId("player").replaceChildren();
   }
 
-  function backToOverview() {
-    if (byId("detail").hidden) return;
-    const link = openNumber === undefined ? null : rows[openNumber].querySelector("a");
+  function showOverview() {
+    const left = opened;
+    const wasHidden = byId("overview").hidden;
     close();
-    document.title = title;
+    document.title = word("title", { name: document.body.dataset.name });
     byId("detail").hidden = true;
     byId("overview").hidden = false;
-    startCharts();
-    const anchor = byId(location.hash.slice(1));
-    if (anchor && anchor.matches("section")) {
+    const anchor = byId(decodeURIComponent(location.hash.slice(1)));
+    const isAnchor = anchor && anchor.matches("section");
+    if (!isAnchor) overviewHash = location.hash || "#";
+    const text = isAnchor ? overviewHash : location.hash;
+    if (wasHidden || !byId("list").firstChild || text !== AnnotateViews.hash()) AnnotateViews.show(text);
+    drawCharts();
+    if (isAnchor) {
       anchor.scrollIntoView();
       anchor.focus();
-    } else {
+    } else if (left) {
+      const row = AnnotateTable.reveal(left.key);
       window.scrollTo(0, overviewScroll);
+      const link = row && row.querySelector("a");
       if (link) link.focus({ preventScroll: true });
     }
   }
 
   function route() {
-    const key = location.hash.startsWith(VIDEO_HASH) ? location.hash.slice(VIDEO_HASH.length) : "";
-    const number = key ? videos.findIndex((video) => video.key === key) : -1;
-    if (number >= 0 && rows[number].querySelector("a")) open(number);
-    else backToOverview();
+    const [key, ...rest] = location.hash.startsWith(VIDEO_HASH) ? location.hash.slice(VIDEO_HASH.length).split("&") : [""];
+    const video = byKey.get(key);
+    if (video && video.opens) open(video, Number(new URLSearchParams(rest.join("&")).get("t")) || 0);
+    else showOverview();
   }
 
-  function compare(column, direction) {
-    return (one, other) => {
-      const [left, right] = [videos[one].sort[column], videos[other].sort[column]];
-      if (left === null || right === null || left === "" || right === "") {
-        const isEmpty = (value) => value === null || value === "";
-        if (isEmpty(left) !== isEmpty(right)) return isEmpty(left) ? 1 : -1;
-        return one - other;
-      }
-      const difference = TEXT_COLUMNS.has(column) ? left.localeCompare(right, "en", { numeric: true }) : left - right;
-      return direction * difference || one - other;
-    };
-  }
-
-  /* Videos in which an emotion dominates come first, then those with a larger share of it. */
-  function compareShares(emotions) {
-    const rank = ({ sort, shares }) => {
-      const found = emotions.filter((emotion) => emotion in shares);
-      return [found.includes(sort[5]) ? 1 : 0, Math.max(0, ...found.map((emotion) => shares[emotion]))];
-    };
-    return (one, other) => {
-      const [left, right] = [rank(videos[one]), rank(videos[other])];
-      return right[0] - left[0] || right[1] - left[1];
-    };
-  }
-
-  function arrange(comparison) {
-    order.sort(comparison);
-    byId("table").tBodies[0].append(...order.map((number) => rows[number]));
-  }
-
-  /* The order that the heads of the columns show. */
-  function compareBySort() {
-    const head = byId("table").tHead.querySelector("[aria-sort$=ending]");
-    if (!head) return (one, other) => one - other;
-    return compare(Number(head.querySelector("button").dataset.column), head.getAttribute("aria-sort") === "ascending" ? 1 : -1);
-  }
-
-  /* Numbers descending, text ascending; a second click reverses the order. */
-  function sort(button) {
-    const head = button.closest("th");
-    const column = Number(button.dataset.column);
-    const usual = TEXT_COLUMNS.has(column) ? "ascending" : "descending";
-    const opposite = usual === "ascending" ? "descending" : "ascending";
-    const direction = head.getAttribute("aria-sort") === usual ? opposite : usual;
-    for (const each of head.parentElement.cells) if (each.hasAttribute("aria-sort")) each.setAttribute("aria-sort", "none");
-    head.setAttribute("aria-sort", direction);
-    arrange(compareBySort());
-  }
-
-  /* Whether a searched word is an emotion or the beginning of one. */
-  function isEmotion(word, name) {
-    const names = name.toLowerCase().split(/\s+/);
-    return names.includes(word) || (word.length >= MIN_BEGINNING && names.some((each) => each.startsWith(word)));
-  }
-
-  function search() {
-    const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const emotions = emotionNames.filter((name) => words.some((word) => isEmotion(word, name)));
-    let shown = 0;
-    if (emotions.join() !== searched) {
-      arrange(compareBySort());
-      if (emotions.length) arrange(compareShares(emotions));
-      searched = emotions.join();
-    }
-    videos.forEach((video, number) => {
-      const names = Object.keys(video.shares);
-      const matches = words.every((word) => video.text.includes(word) || names.some((name) => isEmotion(word, name)));
-      if (rows[number].hidden === matches) rows[number].hidden = !matches;
-      shown += matches;
-    });
-    byId("none").hidden = shown > 0;
-    const all = videos.length.toLocaleString("en");
-    byId("count").textContent = words.length ? `${shown.toLocaleString("en")} of ${all} videos` : "";
-  }
-
-  let plotly, figures, isPrinting = false;
-  const scheme = window.matchMedia("(prefers-color-scheme: dark)");
-
-  function loadPlotly() {
-    const url = byId("data-figures").dataset.plotly;
-    if (url) return loadScript(url);
-    document.head.append(make("script", { text: byId("plotly").textContent }));
-    return Promise.resolve();
-  }
-
-  function shorten(text, length) {
-    const tail = Math.ceil(((length - 1) * 2) / 3);
-    return text.length <= length ? text : `${text.slice(0, length - 1 - tail)}\u2026${text.slice(-tail)}`;
-  }
-
+  /* Charts are drawn when the overview is first shown, since a hidden one has no size. */
   function drawCharts() {
-    if (!figures || !figures.length || byId("overview").hidden) return;
-    const colors = scheme.matches && !isPrinting ? DARK : LIGHT;
-    for (const { key, figure } of figures) {
-      const { data, layout } = JSON.parse(figure);
-      layout.font.color = colors.ink;
-      layout.hoverlabel = { bgcolor: colors.low, bordercolor: colors.line, font: { ...layout.font, color: colors.ink } };
-      for (const axis of [layout.xaxis, layout.yaxis]) Object.assign(axis, { gridcolor: colors.line, zerolinecolor: colors.line, linecolor: colors.line });
+    if (byId("overview").hidden) return;
+    for (const { key, series } of parse("data-figures")) {
       const element = byId(`chart-${key}`);
-      element.dataset.height ??= element.clientHeight;
-      if (isPrinting) layout.width = PRINT_WIDTH_PX;
-      for (const trace of data) {
-        if (trace.type !== "heatmap") continue;
-        trace.colorscale = [[0, colors.low], [1, colors.high]];
-        const widthPx = isPrinting ? PRINT_WIDTH_PX : element.clientWidth;
-        const rowNames = widthPx < PHONE_WIDTH_PX ? trace.y.map((name) => shorten(name, PHONE_NAME_LENGTH)) : trace.y;
-        if (rowNames !== trace.y) Object.assign(layout.yaxis, { tickvals: trace.y, ticktext: rowNames });
-        const [namesPx, emotionsPx] = [rowNames, trace.x].map((labels) => LETTER_PX * Math.max(...labels.map((label) => label.length)));
-        const isNarrow = (widthPx - namesPx) / trace.x.length < emotionsPx;
-        layout.xaxis.tickangle = isNarrow ? -90 : 0;
-        layout.margin.t = isNarrow ? emotionsPx : layout.margin.t;
-        element.style.height = `${Number(element.dataset.height) + (isNarrow ? emotionsPx : 0)}px`;
+      if (element.firstChild) continue;
+      const named = series.map(({ emotion, colour, values }) => ({ name: emotionWord(emotion), colour, values }));
+      if (key === "shares") AnnotateCharts.draw(element, { axis: "y", labels: [""], series: named, tooltip: (share) => percent(share, 1) });
+      else {
+        const bins = series[0].values.map((_, bin) => percent(bin / series[0].values.length));
+        AnnotateCharts.draw(element, { axis: "x", labels: bins, series: named, labelTitle: word("confidence"), valueTitle: word("minutes"), tooltip: (minutes) => number(minutes, 2) });
       }
-      window.Plotly.react(element, data, layout, { displayModeBar: false, responsive: true });
     }
   }
 
-  /* Plotly is loaded, and the charts drawn, when the overview is first shown. */
-  async function startCharts() {
-    if (byId("overview").hidden) return;
-    const parsed = parse("data-figures");
-    if (!parsed.length) return;
+  let messageTimer = 0;
+
+  function say(text) {
+    byId("message").textContent = text;
+    byId("message").hidden = false;
+    clearTimeout(messageTimer);
+    messageTimer = setTimeout(() => (byId("message").hidden = true), 4000);
+  }
+
+  /* Copies the address of the page with a fragment, which also becomes that of the page: a browser may forbid copying. */
+  async function copyLink(hash) {
+    history.replaceState(null, "", hash);
     try {
-      await (plotly ??= loadPlotly());
-      figures = parsed;
-      drawCharts();
+      await navigator.clipboard.writeText(location.href);
+      say(word("copied"));
     } catch {
-      for (const { key } of parsed) byId(`chart-${key}`).textContent = "This chart cannot be drawn: a file of this report is missing.";
+      say(word("notCopied"));
     }
   }
 
   function start() {
-    videos = parse("data-table");
-    rows = [...byId("table").tBodies[0].rows];
-    order = videos.map((_, number) => number);
-    for (const video of videos) video.text = [video.sort[0], video.sort[1]].join("\n").toLowerCase();
-    emotionNames = [...new Set(videos.flatMap((video) => Object.keys(video.shares)))];
-    byId("table").tHead.addEventListener("click", (event) => {
-      const button = event.target.closest("button");
-      if (button) sort(button);
-    });
-    byId("search").addEventListener("input", search);
+    translate();
+    AnnotateTable.start();
+    AnnotateViews.start({ loadScript, copyLink, missingText, changed: (hash) => (overviewHash = hash) });
     window.addEventListener("hashchange", route);
+    byId("copy-moment").addEventListener("click", () => opened && copyLink(`${VIDEO_HASH}${opened.key}&t=${player ? (player.timeline.nowMs / 1000).toFixed(3) : 0}`));
     document.addEventListener("keydown", (event) => {
       if (!player || event.target !== document.body || event.altKey || event.ctrlKey || event.metaKey) return;
       if (event.key === "ArrowLeft" || event.key === "ArrowRight") player.jump(event.key === "ArrowLeft" ? -1 : 1);
     });
-    scheme.addEventListener("change", drawCharts);
-    window.addEventListener("beforeprint", () => drawCharts((isPrinting = true)));
-    window.addEventListener("afterprint", () => drawCharts((isPrinting = false)));
     route();
-    const later = window.requestIdleCallback || ((callback) => setTimeout(callback, 50));
-    later(startCharts);
+    if (!opened && location.hash.includes("=")) byId("videos").scrollIntoView();
   }
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);

@@ -5,22 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from annotate.analytics.read import ReportSummary
-from annotate.emotions.palette import color
 from annotate.html_report.charts import emotion_columns
 from annotate.html_report.contents import Contents, display_path
 from annotate.html_report.files import relative_url
 from annotate.text import printable
 
-NOTABLE_SHARE = 0.1
-"""Share of face time from which the search finds a video by an emotion that is not its dominant one."""
-
 _KEY_DIGITS = 12
-_NUMBERS = ("duration_s", "face_s", "faces", "confidence", "changes_per_minute")
+_NUMBERS = ("duration_s", "face_s", "face_time_s", "faces", "confidence", "changes_per_minute")
 
 
 @dataclass(frozen=True)
@@ -39,32 +35,13 @@ class Row:
     numbers: Mapping[str, float | None]
     shares: Mapping[str, float]
     url: str
+    persons: Mapping[int, int] = field(default_factory=dict)
+    """Rows in `Contents.persons` of the known persons of face tracks, by ``face_id``."""
 
     @property
     def is_older(self) -> bool:
         """Whether an older analysis version made the report."""
         return self.report.is_older
-
-    @property
-    def shares_text(self) -> str:
-        """Shares as text: the dominant emotion, then the others, largest first."""
-        by_share = sorted(self.shares.items(), key=lambda item: (printable(item[0]) != self.dominant, -item[1]))
-        return ", ".join(f"{printable(emotion)} {share:.0%}" for emotion, share in by_share if share >= 0.005)
-
-    @property
-    def notable_shares(self) -> dict[str, float]:
-        """Shares by printable name of the emotions by which the search finds the video: dominant, or at least notable."""
-        shares = {printable(emotion): share for emotion, share in self.shares.items()}
-        return {name: share for name, share in shares.items() if name == self.dominant or share >= NOTABLE_SHARE}
-
-    @property
-    def gradient(self) -> str:
-        """Shares as a CSS gradient that looks like a stacked bar."""
-        stops, end = [], 0.0
-        for emotion, share in self.shares.items():
-            start, end = end, end + share
-            stops.append(f"{color(emotion)} {start:.1%} {end:.1%}")
-        return f"linear-gradient(90deg,{','.join(stops)})" if stops else "none"
 
 
 def make_rows(contents: Contents, folder: Path) -> list[Row]:
@@ -72,7 +49,8 @@ def make_rows(contents: Contents, folder: Path) -> list[Row]:
     columns = emotion_columns(contents.videos.rows)
     folders = contents.folder_names
     rows = []
-    for report, statistics in zip(contents.reports, contents.videos.rows.to_dict("records"), strict=True):
+    statistics_of = contents.videos.rows.to_dict("records")
+    for report, statistics, persons in zip(contents.reports, statistics_of, contents.persons_of, strict=True):
         rows.append(
             Row(
                 report=report,
@@ -83,6 +61,7 @@ def make_rows(contents: Contents, folder: Path) -> list[Row]:
                 numbers={name: _number(statistics[name]) for name in _NUMBERS},
                 shares={emotion: statistics[column] for column, emotion in columns.items() if statistics[column] > 0},
                 url=relative_url(report.video_path, folder),
+                persons=persons,
             )
         )
     return sorted(rows, key=lambda row: (row.folder, row.name, row.key))

@@ -11,13 +11,20 @@ from annotate.html_report.charts import emotion_columns
 from annotate.html_report.contents import Contents
 from annotate.text import clock, printable
 
+_HEAD_KEYS = {
+    **{name: f"by.{name}" for name in ("trial", "condition", "participant")},
+    "trials": "trials",
+    "video": "name",
+}
+"""Columns -> keys of texts."""
+
 
 @dataclass(frozen=True)
 class TrialTable:
-    """A table as text: the grouping, headings and rows."""
+    """A table as text: the grouping, headings and rows. A heading is the key of a text or an emotion, or a text as it is."""
 
     by: str
-    heads: Sequence[str]
+    heads: Sequence[tuple[str, bool]]
     rows: Sequence[Sequence[str]]
 
 
@@ -28,9 +35,10 @@ def make_trial_tables(contents: Contents) -> list[TrialTable]:
         rows = contents.trials[by].rows
         emotions = emotion_columns(rows)
         further = list(rows.columns[1 : rows.columns.get_loc("older")])
-        heads = [by, *further, "length", "with face", "mostly", "confidence", "changes/min", *emotions.values()]
+        given = [(_HEAD_KEYS.get(name, name), name in _HEAD_KEYS) for name in map(str, [by, *further])]
+        known = ["length", "faceTime", "mostly", "confidence", "changes", *emotions.values()]
         cells = [_cells(row, [by, *further], list(emotions)) for row in rows.to_dict("records")]
-        tables.append(TrialTable(by, [printable(head) for head in heads], cells))
+        tables.append(TrialTable(by, [*given, *((printable(name), True) for name in known)], cells))
     return sorted(tables, key=lambda table: table.by == "trial")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,20 @@ def jpeg_thumbnails(
     return thumbnails
 
 
+def jpeg_thumbnail_at(path: Path, report: Report, face_id: int, time_ms: int) -> bytes | None:
+    """Return a JPEG thumbnail of a face at a time; None if the face is not visible then.
+
+    Raises:
+        AnnotateError: the video cannot be read.
+    """
+    start, end = (report.table[name] * MS_PER_S for name in ("start_time", "end_time"))
+    rows = report.table[(report.table["face_id"] == face_id) & (start <= time_ms) & (time_ms <= end)].to_dict("records")
+    if not rows:
+        return None
+    box = report.placed_boxes.at(face_id, time_ms) or _mean_box(rows[0])
+    return None if box is None else _encode_jpeg(_crop_square(probe(path, _LIMITS.max_pixels), time_ms, box))
+
+
 def thumbnail_urls(
     path: Path, report: Report, should_stop: Callable[[], bool] = lambda: False, ffmpeg: FFmpeg | None = None
 ) -> dict[int, str]:
@@ -73,12 +88,16 @@ def thumbnail_positions(report: Report) -> dict[int, tuple[int, Box]]:
     best = report.table.sort_values(["face_score", "start_time"], ascending=[False, True]).drop_duplicates("face_id")
     for row in best[best["face_id"].isin(longest)].sort_values("face_id").to_dict("records"):
         time_ms = round((row["start_time"] + row["end_time"]) / 2 * MS_PER_S)
-        sides = [row[name] for name in ("x", "y", "width", "height")]
-        mean = None if any(side != side for side in sides) else Box(*sides)  # an older table may lack them
-        box = report.placed_boxes.at(row["face_id"], time_ms) or mean
+        box = report.placed_boxes.at(row["face_id"], time_ms) or _mean_box(row)
         if box is not None:
             positions[row["face_id"]] = (time_ms, box)
     return positions
+
+
+def _mean_box(row: Mapping[Any, Any]) -> Box | None:
+    """Return the mean box of a block; None if the table is an older one without boxes."""
+    sides = [row[name] for name in ("x", "y", "width", "height")]
+    return None if any(side != side for side in sides) else Box(*sides)
 
 
 def _crop_square(video: Video, time_ms: int, box: Box) -> NDArray[np.uint8]:

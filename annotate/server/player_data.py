@@ -9,13 +9,15 @@ from typing import Any
 
 from annotate.errors import AnnotateError
 from annotate.player.player import player_data
-from annotate.player.thumbnails import jpeg_thumbnails, thumbnail_positions
+from annotate.player.thumbnails import jpeg_thumbnail_at, jpeg_thumbnails, thumbnail_positions
 from annotate.results.table import SOURCE
 from annotate.server.catalog import CatalogVideo
 from annotate.server.downloads import load_report
 
 _MAX_CACHED_VIDEOS = 200
 """Maximum number of videos whose thumbnails are kept in memory; a thumbnail takes about 3 kB."""
+
+_MAX_CACHED_MOMENTS = 2000
 
 _Thumbnails = dict[int, bytes]
 
@@ -25,6 +27,7 @@ class PlayerData:
 
     def __init__(self) -> None:
         self._cache: OrderedDict[tuple[str, str, int], _Thumbnails] = OrderedDict()
+        self._moments: OrderedDict[tuple[str, str, int, int, int], bytes | None] = OrderedDict()
         self._lock = threading.Lock()
 
     def data(self, video: CatalogVideo) -> bytes:
@@ -49,6 +52,24 @@ class PlayerData:
                     self._cache.popitem(last=False)
             self._cache.move_to_end(key)
             return self._cache[key].get(face_id)
+
+    def thumbnail_at(self, video: CatalogVideo, face_id: int, time_ms: int) -> bytes | None:
+        """Return a face at a time as JPEG; None if it is not visible then, or the video cannot be read."""
+        key = video.id, video.fingerprint, video.version, face_id, time_ms
+        with self._lock:
+            if key not in self._moments:
+                self._moments[key] = _extract_at(video, face_id, time_ms)
+                if len(self._moments) > _MAX_CACHED_MOMENTS:
+                    self._moments.popitem(last=False)
+            self._moments.move_to_end(key)
+            return self._moments[key]
+
+
+def _extract_at(video: CatalogVideo, face_id: int, time_ms: int) -> bytes | None:
+    try:
+        return jpeg_thumbnail_at(video.path, load_report(video), face_id, time_ms)
+    except AnnotateError:
+        return None
 
 
 def _extract_thumbnails(video: CatalogVideo) -> _Thumbnails:

@@ -60,7 +60,21 @@ class ServeSettings:
     idle_timeout_s: float = 15.0
     """A connection is closed if it brings no complete request for this long."""
 
+    tls_cert: Path | None = None
+    """File of the certificate chain (PEM); with it the server speaks HTTPS only."""
+
+    tls_key: Path | None = None
+    """File of the certificate's private key (PEM); None if it is in ``tls_cert``."""
+
+    metrics: bool = False
+    """Whether ``/metrics`` serves figures for Prometheus."""
+
     analysis: Settings = field(default_factory=Settings)
+
+    @property
+    def scheme(self) -> str:
+        """The scheme of the server's URLs."""
+        return "http" if self.tls_cert is None else "https"
 
     @property
     def is_local(self) -> bool:

@@ -1,7 +1,8 @@
 """Measure the HTML report of a large archive: ``python -m tests.benchmarks.report_page``.
 
 Create tables with sidecars in a temporary folder and an HTML report of them, open it in headless Chromium, scroll,
-search, sort, and open a video; print the time of each step. Needs ``pip install '.[test]'`` and Chromium on the path.
+search, sort, compare, find moments, and open a video; print the time of each step. Needs ``pip install '.[test]'`` and
+Chromium on the path.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from annotate.html_report.build import write_page
 from tests.benchmarks.summaries import make_reports
 from tests.browser import BROWSERS, find_browser
 
-CHARTS = "document.querySelectorAll('.plot .main-svg').length >= 3"
+CHARTS = "document.querySelectorAll('.plot canvas').length === 2"
 FRAMES, STEP_PX = 240, 400
 SCROLL = """async ([frames, step]) => {
   const took = [];
@@ -36,8 +37,11 @@ SCROLL = """async ([frames, step]) => {
 }"""
 
 
+PAINTED = "new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))"
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--reports", metavar="N", default=2000, show_default=True, help="Number of tables.")
+@click.option("--reports", metavar="N", default=10_000, show_default=True, help="Number of tables.")
 @click.option("--rows", metavar="N", default=100, show_default=True, help="Rows per table.")
 def main(reports: int, rows: int) -> None:
     """Run the measurements and print a table."""
@@ -73,19 +77,39 @@ def browse(page: Page, path: Path, measured: list[tuple[str, str]]) -> None:
     median, late = frame_ms[len(frame_ms) // 2], frame_ms[len(frame_ms) * 95 // 100]
     measured.append((f"scrolling {STEP_PX} pixels per frame", f"median {median:.0f} ms, 95th percentile {late:.0f} ms"))
     page.evaluate("scrollTo(0, 0)")
-    wait: Callable[[], object]
-    for step, act, wait in (
-        ("searching", lambda: page.fill("#search", "19"), lambda: page.wait_for_selector("#count:not(:empty)")),
-        ("sorting", lambda: page.click("#table thead button >> nth=4"), lambda: page.wait_for_selector("[aria-sort$=ing]")),
-        (
-            "opening a video",
-            lambda: page.click("#table tbody tr:not([hidden]) a"),
-            lambda: page.wait_for_selector(".ap-track path"),
-        ),
-    ):
-        with timed(step, measured):
-            act()
-            wait()
+
+    @contextmanager
+    def step(name: str) -> Iterator[None]:
+        with timed(name, measured):
+            yield
+            page.evaluate(PAINTED)
+
+    with step("searching by name"):
+        page.fill("#search", "19")
+    page.fill("#search", "")
+    with step("searching by emotion and share"):
+        page.select_option("[name=emotion]", "fear")
+        page.fill("[name=min_share]", "15")
+    page.click("#resetFilters")
+    with step("sorting by a number"):
+        page.click("#table thead button >> nth=4")
+    with step("sorting by name"):
+        page.click("#table thead button >> nth=0")
+    with step("comparing folders"):
+        page.click("#tab-compare")
+    with step("opening moments"):
+        page.click("#tab-moments")
+        page.wait_for_selector("#table.moments")
+    measured.append(("moments", page.locator("#count").inner_text()))
+    with step("searching moments by emotion and confidence"):
+        page.select_option("[name=emotion]", "fear")
+        page.fill("[name=min_confidence]", "60")
+    page.click("#resetFilters")
+    with step("sorting moments"):
+        page.click("#table thead button >> nth=5")
+    with step("opening a video"):
+        page.click("#table tbody a >> nth=0")
+        page.wait_for_selector(".ap-track path")
 
 
 @contextmanager

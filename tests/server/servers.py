@@ -72,7 +72,7 @@ def serving(folder: Path, *options: str | Path) -> Iterator[Server]:
     run = start(["-v", "serve", "--port", "0", "--data", data, *options], folder)
     try:
         wait_until(lambda: run.is_over or "Serving at" in run.output)
-        match = re.search(r"http://127\.0\.0\.1:(\d+)/", run.output)
+        match = re.search(r"https?://127\.0\.0\.1:(\d+)/", run.output)
         assert match is not None, run.errors
         yield Server(run, int(match[1]), data)
     finally:

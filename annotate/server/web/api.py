@@ -12,7 +12,6 @@ from fastapi.responses import FileResponse
 from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
-from annotate.analytics.moments import MomentQuery
 from annotate.emotions.labels import EMOTIONS, resolve_emotion
 from annotate.errors import AnnotateError, ReportError, SettingsError
 from annotate.results.formats.registry import FORMATS
@@ -31,13 +30,10 @@ from annotate.server.web.schemas import (
     CountView,
     ErrorView,
     FolderView,
-    MomentsView,
-    MomentView,
     StatusView,
     UploadsView,
     VideoDetail,
     VideoState,
-    moment_view,
     video_detail,
     video_view,
 )
@@ -77,10 +73,6 @@ SearchWords = Annotated[str, Query(description="words that must all occur in pat
 Language = Annotated[Literal["en", "ru"], Query(description="language of emotions in subtitles and rendered videos")]
 Modified = Annotated[float | None, Query(ge=0, le=1e11, description="time of the file's last change, seconds since 1970")]
 DerivedKind = Literal["proxy", "rendered"]
-
-
-def _page_slice(offset: Offset = 0, limit: Limit = 200) -> slice:
-    return slice(offset, offset + limit)
 
 
 @router.get("/status", tags=["server"], summary="State and settings of the server")
@@ -303,48 +295,6 @@ async def annotate_missing(request: Request, service: ServiceDep, folder: str = 
     states = (*TODO_STATES, *RETRY_STATES) if failed else TODO_STATES
     videos = [video for video in tree.videos_below(folder) if tree.states.get(video.id, ("",))[0] in states]
     return CountView(ordered=await run_in_threadpool(service.enqueue_all, videos, client_from_scope(request.scope)))
-
-
-def _moment_query(
-    emotion: Annotated[list[str] | None, Query(description="emotion, any by default; repeatable")] = None,
-    min_confidence: Annotated[float, Query(ge=0, le=1, description="minimum model confidence of every block")] = 0.0,
-    min_seconds: Annotated[float, Query(ge=0, description="minimum length in seconds")] = 0.0,
-    person: Annotated[list[str] | None, Query(description="name or number of a person; repeatable")] = None,
-) -> MomentQuery:
-    return MomentQuery(tuple(emotion or ()), min_confidence, min_seconds, tuple(person or ()))
-
-
-def _video_query(
-    folder: Folder = "",
-    q: SearchWords = "",
-    video: Annotated[str, Query(description="id of the only video to search")] = "",
-    source: Literal["", "archive", "upload"] = "",
-) -> VideoQuery:
-    return VideoQuery(folder, q, video_id=video, origin=source)
-
-
-@router.get("/moments", tags=["archive"], summary="Find moments: time spans in which a face has one emotion")
-async def moments(
-    service: ServiceDep,
-    moment_query: Annotated[MomentQuery, Depends(_moment_query)],
-    video_query: Annotated[VideoQuery, Depends(_video_query)],
-    page: Annotated[slice, Depends(_page_slice)],
-) -> MomentsView:
-    """The same moments as `annotate find`, in the archive and the uploads."""
-    found = await run_in_threadpool(_moments, service, moment_query, video_query)
-    return MomentsView(moments=found[page], total=len(found))
-
-
-def _moments(service: Service, moment_query: MomentQuery, video_query: VideoQuery) -> list[MomentView]:
-    tree = service.tree()
-    folder = video_query.folder
-    videos = tree.videos_below(folder) if folder else tree.snapshot.videos.values()
-    matching = video_query.find(videos, tree.states)
-    by_report = {video.outputs.csv: video for video in matching if video.stats is not None}
-    found = list(service.catalog.index.moments(moment_query, by_report.keys()))
-    order = {report: number for number, report in enumerate(by_report)}
-    found.sort(key=lambda moment: (order[moment.report.path], moment.span.start_ms, moment.face_id))
-    return [moment_view(by_report[moment.report.path], moment) for moment in found]
 
 
 def _order_kind(kind: str, language: str) -> OrderKind:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from annotate.server.service import Service
-from annotate.server.web import api, corrections, pages, persons
+from annotate.server.web import api, corrections, moments, monitoring, pages, persons, selection
 from annotate.server.web.auth import Guard
 from annotate.version import VERSION
 
@@ -49,8 +49,13 @@ def make_app(service: Service) -> FastAPI:
     app.add_exception_handler(HTTPException, pages.error_reply)  # type: ignore[arg-type]
     app.include_router(pages.router)
     app.include_router(api.router)
+    app.include_router(moments.router)
+    app.include_router(selection.router)
     app.include_router(persons.router)
     app.include_router(corrections.router)
+    app.include_router(monitoring.router)
+    if service.settings.metrics:
+        app.include_router(monitoring.metrics_router)
     app.mount("/static", StaticFiles(directory=pages.STATIC_FOLDER))
     app.add_middleware(Guard, settings=service.settings)
     return app

@@ -31,6 +31,8 @@ UPLOADS = "/api/uploads/"
 """Path prefix of requests that may have large bodies."""
 
 STATIC = "/static/"
+HEALTH = "/healthz"
+"""Needs no token."""
 """Path prefix of files that browsers may cache if they revalidate them."""
 
 _MAX_BODY_BYTES = 64 * 1024
@@ -65,6 +67,7 @@ class Guard:
         self._settings = settings
         self._names = {name.lower() for name in (*settings.names, settings.host, "localhost", *_network_names(settings))}
         self._token = settings.token.encode()
+        self._is_secure = settings.tls_cert is not None
         self._cookie_value = hmac.new(self._token, b"annotate cookie", hashlib.sha256).hexdigest()
         self._cookie_name = f"annotate_pass_{settings.port}"
 
@@ -91,7 +94,7 @@ class Guard:
                 response_headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
                 response_headers.setdefault("Cache-Control", "no-cache" if scope["path"].startswith(STATIC) else "no-store")
                 if is_new and client.cookie:
-                    response_headers.append("Set-Cookie", _cookie(_CLIENT_COOKIE, client.cookie))
+                    response_headers.append("Set-Cookie", _cookie(_CLIENT_COOKIE, client.cookie, is_secure=self._is_secure))
                 logger.info("%s %s: %d", scope["method"], scope["path"].encode("unicode_escape").decode(), message["status"])
             await send(message)
 
@@ -110,7 +113,7 @@ class Guard:
         """Return the response to a request that must not reach a route; None if it passes."""
         if not self._is_own_host(headers.get("host", "")):
             return _refuse(headers, 421, "unknown host name; start the server with --name NAME to allow it", _HOST_HINT_RU)
-        if self._token and not self._is_authorized(headers, cookies):
+        if self._token and scope["path"] != HEALTH and not self._is_authorized(headers, cookies):
             return self._log_in(scope, headers)
         if scope["method"] not in _SAFE_METHODS and not _is_same_site(headers):
             return JSONResponse({"detail": "cross-site requests are not allowed"}, 403)
@@ -140,7 +143,7 @@ class Guard:
         token = query.get("token", [""])[0]
         if scope["method"] == "GET" and hmac.compare_digest(token.encode(), self._token):
             response = self._redirect_without_token(scope) or RedirectResponse("/", 303)
-            response.headers.append("Set-Cookie", _cookie(self._cookie_name, self._cookie_value))
+            response.headers.append("Set-Cookie", _cookie(self._cookie_name, self._cookie_value, is_secure=self._is_secure))
             return response
         detail = "token required: open the link that the server printed at startup, or send the token as a bearer token"
         return _refuse(headers, 401, detail, _LOGIN_HINT_RU, {"WWW-Authenticate": "Bearer"})
@@ -215,8 +218,9 @@ def _cookies(headers: Headers) -> dict[str, str]:
         return {}
 
 
-def _cookie(name: str, value: str) -> str:
-    return f"{name}={value}; Path=/; Max-Age={_COOKIE_DAYS * _SECONDS_PER_DAY}; HttpOnly; SameSite=Lax"
+def _cookie(name: str, value: str, *, is_secure: bool) -> str:
+    text = f"{name}={value}; Path=/; Max-Age={_COOKIE_DAYS * _SECONDS_PER_DAY}; HttpOnly; SameSite=Lax"
+    return f"{text}; Secure" if is_secure else text
 
 
 def accepts_html(headers: Headers) -> bool:

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import socket
+import ssl
 from collections.abc import Callable
 from types import FrameType
 
@@ -97,11 +98,17 @@ def server_url(settings: ServeSettings, listening: socket.socket) -> str:
     if host in ("0.0.0.0", "::"):  # noqa: S104  (any address: use the name of this machine)
         host = socket.gethostname()
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}/" + (f"?token={settings.token}" if settings.token else "")
+    return f"{settings.scheme}://{shown}:{port}/" + (f"?token={settings.token}" if settings.token else "")
 
 
 def make_server(service: Service, ready: Callable[[], None]) -> Server:
-    """Return a server for a service; ``ready`` is called once it accepts requests."""
+    """Return a server for a service; ``ready`` is called once it accepts requests.
+
+    Raises:
+        SettingsError: the certificate or its key cannot be used.
+    """
+    settings = service.settings
+    _check_certificate(settings)
     protocol = type("Protocol", (_Protocol,), {"idle_timeout_s": service.settings.idle_timeout_s})
     config = uvicorn.Config(
         make_app(service),
@@ -115,8 +122,27 @@ def make_server(service: Service, ready: Callable[[], None]) -> Server:
         limit_concurrency=_MAX_CONNECTIONS,
         timeout_graceful_shutdown=_GRACE_S,
         h11_max_incomplete_event_size=_MAX_HEADERS_BYTES,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
     )
     return Server(config, service, ready)
+
+
+def _check_certificate(settings: ServeSettings) -> None:
+    """Raise SettingsError unless certificate and key fit, before uvicorn would fail without a reason."""
+    if settings.tls_cert is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key, _no_password)
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        remedy = "give PEM files of a certificate and its unencrypted key"
+        raise SettingsError(f"cannot use this certificate with its key ({cause})", remedy, path=settings.tls_cert) from None
+
+
+def _no_password() -> str:
+    """Refuse an encrypted key: nobody may be there to type its password when the server starts."""
+    raise ValueError("the key is encrypted")
 
 
 def serve(service: Service, listening: socket.socket, ready: Callable[[], None]) -> None:

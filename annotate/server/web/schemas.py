@@ -193,6 +193,7 @@ def moment_view(video: CatalogVideo, moment: Moment) -> MomentView:
 def _view_fields(service: Service, video: CatalogVideo, state_and_reason: tuple[str, str] | None) -> dict[str, Any]:
     state, reason = state_and_reason or (video.annotation_state.value, video.reason)
     stats = video.stats
+    progress = _progress(service, video, OrderKind.ANNOTATE) if state == OrderState.RUNNING.value else None
     return {
         "id": video.id,
         "name": video.name,
@@ -202,8 +203,8 @@ def _view_fields(service: Service, video: CatalogVideo, state_and_reason: tuple[
         "modified_s": video.modified_s,
         "state": state,
         "reason": reason,
-        "progress": _progress(service, video, OrderKind.ANNOTATE) if state == OrderState.RUNNING.value else None,
-        "duration_s": stats.duration_s if stats else None,
+        "progress": progress,
+        "duration_s": stats.duration_s if stats else progress.duration_s if progress else None,
         "faces": stats.faces if stats else None,
         "emotion": stats.dominant if stats else "",
         "shares": {name: round(share, 4) for name, share in stats.shares.items()} if stats else {},

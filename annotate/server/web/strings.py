@@ -138,6 +138,15 @@ _ENGLISH = {
     "responses": "Responses",
     "required": "required",
     "schemas": "Schemas",
+    "actions": "Actions",
+    "chooseVideo": "Choose {name}",
+    "chosenVideos": "Chosen videos",
+    "chosenCount": "Chosen: {number}",
+    "chooseNone": "Choose none",
+    "downloadChosen": "Download results (ZIP)",
+    "confirmRemoveChosen": "Delete the chosen videos ({number}) and their results from this server?",
+    "exportCsv": "List (CSV)",
+    "exportEdl": "Edit list (EDL)",
 }
 
 _RUSSIAN = {
@@ -272,6 +281,15 @@ _RUSSIAN = {
     "responses": "Ответы",
     "required": "обязательный",
     "schemas": "Схемы",
+    "actions": "Действия",
+    "chooseVideo": "Выбрать {name}",
+    "chosenVideos": "Выбранные видео",
+    "chosenCount": "Выбрано: {number}",
+    "chooseNone": "Снять выбор",
+    "downloadChosen": "Скачать результаты (ZIP)",
+    "confirmRemoveChosen": "Удалить выбранные видео ({number}) и их результаты с этого сервера?",
+    "exportCsv": "Список (CSV)",
+    "exportEdl": "Монтажный лист (EDL)",
 }
 
 PAGE_WORDS: Mapping[str, Mapping[str, str]] = {"en": _ENGLISH, "ru": _RUSSIAN}

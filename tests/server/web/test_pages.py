@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -177,7 +178,7 @@ def test_error_replies_are_shown_as_sentences(browser: Browser, server: Server) 
     words = PAGE_WORDS["ru"]
     context = browser.new_context(base_url=f"http://127.0.0.1:{server.port}", locale="ru")
     for page in watched(context, expected=("status of 422", "ERR_INTERNET_DISCONNECTED")):
-        page.goto("/archive?view=moments&min_confidence=60&min_seconds=-1")
+        page.goto("/archive?view=moments&min_confidence=600&min_seconds=-1")
         for key in ("minConfidence", "minSeconds"):
             page.locator("#list", has_text=words[key]).wait_for()
         assert "object" not in page.locator("#list").inner_text()
@@ -306,3 +307,43 @@ def test_all_languages_have_the_same_texts() -> None:
     assert keys["en"] == keys["ru"]
     for key, text in PAGE_WORDS["en"].items():
         assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", PAGE_WORDS["ru"][key])), key
+
+
+def test_axe_finds_no_fault_on_any_page(page: Page, server: Server) -> None:
+    """axe-core checks names of controls and heads, contrast, roles and structure, in light and dark."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    video = next(each["id"] for each in server.get("/api/archive")["videos"] if each["name"] == "two_faces.mp4")
+    for path, shown in (
+        ("/archive", ".videos tbody tr"),
+        ("/archive?view=moments", ".moments tbody tr"),
+        ("/uploads", ".drop"),
+        (f"/videos/{video}", ".ap-track"),
+        ("/api", "details"),
+    ):
+        page.goto(path)
+        page.wait_for_selector(shown)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found = axe.run(page).response["violations"]
+            assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], (path, scheme)
+    page.emulate_media(color_scheme="light")
+
+
+def test_several_videos_are_chosen_and_downloaded(page: Page) -> None:
+    page.goto("/archive?q=two_faces")
+    page.get_by_role("checkbox", name="two_faces.mp4").check()
+    with page.expect_download() as download:
+        page.get_by_role("button", name=PAGE_WORDS["en"]["downloadChosen"]).click()
+    assert zipfile.is_zipfile(download.value.path())
+    page.get_by_role("button", name=PAGE_WORDS["en"]["chooseNone"]).click()
+    assert not page.get_by_role("checkbox", name="two_faces.mp4").is_checked()
+
+
+def test_moments_have_pictures_and_can_be_exported(page: Page) -> None:
+    page.goto("/archive?view=moments&min_confidence=60")
+    page.wait_for_selector(".moments tbody tr")
+    assert page.get_by_label(PAGE_WORDS["en"]["minConfidence"]).input_value() == "60"
+    until(page, "document.querySelector('img.moment').naturalWidth === 72")
+    with page.expect_download() as download:
+        page.get_by_role("link", name=PAGE_WORDS["en"]["exportEdl"]).click()
+    assert Path(download.value.path()).read_text().startswith("TITLE")

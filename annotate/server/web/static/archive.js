@@ -1,5 +1,6 @@
 /* The page of the archive: folders, videos and moments. */
 
+import { makeSelection } from "/static/selection.js";
 import { VIDEO_HEADS, ask, clickHandler, clock, emotionOf, listen, make, number, percent, post, swatch, tableOf, videoRow, word } from "/static/common.js";
 
 const PAGE = 200;
@@ -11,6 +12,8 @@ const more = document.getElementById("more");
 const tree = document.getElementById("tree");
 const notice = document.getElementById("notice");
 const tabs = { videos: document.getElementById("tab-videos"), moments: document.getElementById("tab-moments") };
+const selection = makeSelection({ done: showNotice });
+list.before(selection.bar);
 const FILTERS = ["q", "emotion", "state", "min_confidence", "min_seconds"];
 let state = stateFromUrl();
 let requests = 0;
@@ -32,16 +35,22 @@ function urlOf(values) {
   return text ? `/archive?${text}` : "/archive";
 }
 
-/* Confidence is a share of 1 in URLs and in the API, and a percentage in the form. */
+/* Confidence is a share of 1 in URLs and in the API, which take percentages too, and a percentage in the form. */
 function toInput(name, value) {
-  return name === "min_confidence" && value ? String(Number((100 * value).toFixed(2))) : value;
+  return name === "min_confidence" && value ? String(Number((value > 1 ? Number(value) : 100 * value).toFixed(2))) : value;
 }
 
 function fromInput(name, value) {
   return name === "min_confidence" && value ? String(Math.min(100, Math.max(0, Number(value))) / 100) : value;
 }
 
+function showNotice(text) {
+  notice.textContent = text;
+  notice.hidden = false;
+}
+
 function go(change, { replace = false } = {}) {
+  if ("folder" in change || "view" in change) notice.hidden = true;
   state = { ...state, ...change };
   history[replace ? "replaceState" : "pushState"](null, "", urlOf(state));
   limit = PAGE;
@@ -111,9 +120,10 @@ function isSearch() {
 
 function showVideos(archive) {
   const videos = tableOf(VIDEO_HEADS, word("videos"));
+  selection.keep(new Set(archive.videos.map(({ id }) => id)));
   body = videos.body;
   for (const folder of archive.folders) body.append(folderRow(folder));
-  for (const video of archive.videos) body.append(videoRow(video, { withFolder: isSearch() }));
+  for (const video of archive.videos) body.append(videoRow(video, { withFolder: isSearch(), selection }));
   const emptyText = isSearch() ? word("nothingFound") : archive.is_complete ? word("emptyFolder") : word("looking");
   list.replaceChildren(body.rows.length ? videos.table : make("p", { class: "empty", text: emptyText }));
   more.hidden = archive.total <= archive.videos.length;
@@ -141,8 +151,23 @@ function follow(event, folder) {
   go({ folder, q: "", state: "" });
 }
 
+/* The face in the middle of a moment. */
+function pictureOf({ id, face_id: face, start_s: start, end_s: end }) {
+  const src = `/api/videos/${id}/moments/${face}/${Math.round(500 * (start + end))}`;
+  const picture = make("img", { class: "moment", src, alt: "", width: 36, height: 36, loading: "lazy" });
+  picture.addEventListener("error", () => picture.classList.add("missing"));
+  return picture;
+}
+
+function exportLinks() {
+  const names = ["folder", "q", "emotion", "min_confidence", "min_seconds"];
+  const link = (format, key) => make("a", { href: `/api/moments/export?${queryOf(names, { source: "archive", format })}`, download: "", text: word(key) });
+  return make("span", { class: "exports" }, link("csv", "exportCsv"), " ", link("edl", "exportEdl"));
+}
+
 function showMoments({ moments, total }) {
   body = null;
+  selection.keep(new Set());
   const heads = [["name"], ["emotion"], ["from", "number"], ["seconds", "number"], ["confidence", "number"]];
   const { table, body: rows } = tableOf(heads, word("moments"));
   table.classList.add("moments");
@@ -153,7 +178,7 @@ function showMoments({ moments, total }) {
       make(
         "tr",
         {},
-        make("td", { class: "row-name" }, make("a", { href, text: moment.name, dir: "auto" }), make("div", { class: "hint", text: details })),
+        make("td", { class: "row-name" }, pictureOf(moment), make("a", { href, text: moment.name, dir: "auto" }), make("div", { class: "hint", text: details })),
         make("td", { class: "row-mostly" }, swatch(moment.emotion), emotionOf(moment.emotion).word),
         make("td", { class: "number row-length", text: clock(moment.start_s, 1) }),
         make("td", { class: "number row-seconds", text: number(moment.end_s - moment.start_s, 1), "data-head": word("seconds") }),
@@ -161,7 +186,7 @@ function showMoments({ moments, total }) {
       ),
     );
   }
-  const count = make("p", { class: "hint", text: `${word("momentsCount", { number: number(total) })} ${word("momentsHint")}` });
+  const count = make("p", { class: "hint", text: `${word("momentsCount", { number: number(total) })} ${word("momentsHint")} ` }, moments.length ? exportLinks() : null);
   list.replaceChildren(count, moments.length ? table : make("p", { class: "empty", text: word("nothingFound") }));
   more.hidden = total <= moments.length;
 }
@@ -241,8 +266,7 @@ document.getElementById("annotate").addEventListener(
   clickHandler(async () => {
     const { ordered } = await post(`/archive/annotate?${queryOf(["folder"])}`);
     await show();
-    notice.textContent = word("ordered", { number: number(ordered) });
-    notice.hidden = false;
+    showNotice(word("ordered", { number: number(ordered) }));
   }),
 );
 addEventListener("keydown", (event) => {

@@ -197,7 +197,7 @@ export function actionsOf(video) {
 }
 
 export function tableOf(heads, label) {
-  const cells = heads.map(([key, kind]) => make("th", { scope: "col", class: kind, text: key ? word(key) : "" }));
+  const cells = heads.map(([key, kind]) => make("th", { scope: "col", class: kind, text: word(key) }));
   const body = make("tbody");
   const table = make("table", { class: "videos", "aria-label": label }, make("thead", {}, make("tr", {}, ...cells)), body);
   body.addEventListener("keydown", (event) => {
@@ -212,14 +212,14 @@ export function tableOf(heads, label) {
   return { table, body };
 }
 
-export const VIDEO_HEADS = [["name"], ["state"], ["length", "number"], ["faces", "number row-faces"], ["mostly"], [""]];
+export const VIDEO_HEADS = [["name"], ["state"], ["length", "number"], ["faces", "number row-faces"], ["mostly"], ["actions", "row-actions"]];
 
 /* A table row with a method `fill(video)`; it updates only cells that have changed, so that the focus stays. */
-export function videoRow(video, { withFolder = false } = {}) {
+export function videoRow(video, { withFolder = false, selection = null } = {}) {
   const link = make("a", { href: `/videos/${video.id}`, dir: "auto" });
   const folder = make("div", { class: "hint" });
   const cells = {
-    name: make("td", { class: "row-name" }, link, folder),
+    name: make("td", { class: "row-name" }, selection ? selection.box(video) : null, link, folder),
     state: make("td", { class: "row-state" }),
     length: make("td", { class: "number row-length" }),
     faces: make("td", { class: "number row-faces" }),

@@ -1,5 +1,6 @@
 /* The page of uploads and their progress. */
 
+import { makeSelection } from "/static/selection.js";
 import { VIDEO_HEADS, ask, errorText, listen, make, maxUploadBytes, size, tableOf, videoRow, word } from "/static/common.js";
 
 const PAGE = 100;
@@ -13,7 +14,8 @@ let limit = PAGE;
 
 const more = make("button", { type: "button", class: "button plain", text: word("more"), onclick: () => { limit += PAGE; load(); } });
 const empty = make("p", { class: "empty", text: word("nothingYet") });
-list.append(table, empty, more);
+const selection = makeSelection({ canRemove: true });
+list.append(selection.bar, table, empty, more);
 document.getElementById("hint").textContent = word("dropHint", { size: size(maxUploadBytes) });
 
 function rowOf(id) {
@@ -30,8 +32,9 @@ async function load() {
   const { videos, total } = await ask(`/uploads?limit=${Math.min(1000, limit)}`);
   const known = new Set(videos.map((video) => video.id));
   for (const row of [...body.rows]) if (row.video && !known.has(row.dataset.id)) row.remove();
+  selection.keep(known);
   for (const video of videos) {
-    const row = rowOf(video.id) || videoRow(video);
+    const row = rowOf(video.id) || videoRow(video, { selection });
     row.fill(video);
     body.append(row);
   }
@@ -44,12 +47,13 @@ listen(
     if (video.state === "removed") {
       const row = rowOf(video.id);
       if (row) row.remove();
+      selection.keep(new Set([...body.rows].map((each) => each.dataset.id)));
       if (current) current.early.delete(video.id);
     } else if (video.source === "upload") {
       const row = rowOf(video.id);
       if (row) row.fill(video);
       else if (current && current.name === video.name) current.early.set(video.id, video);
-      else insertRow(videoRow(video));
+      else insertRow(videoRow(video, { selection }));
     }
     updateEmpty();
   },
@@ -118,7 +122,7 @@ function uploadNext() {
   request.addEventListener("error", () => row.fail(word("uploadFailed")));
   request.addEventListener("loadend", () => {
     current = null;
-    for (const video of early.values()) if (!rowOf(video.id)) insertRow(videoRow(video));
+    for (const video of early.values()) if (!rowOf(video.id)) insertRow(videoRow(video, { selection }));
     updateEmpty();
     uploadNext();
   });
