@@ -25,7 +25,7 @@ CLIPS = ("cut.mp4", "no_face.mp4", "phone.mov", "portrait.mp4", "two_faces.mp4")
 SHOWN, MOMENT_S, KEY_PRESSES = "two_faces.mp4", 5.2, 2
 """The clip shown, a time with both faces, and the number of presses of the right arrow key that also leads to one."""
 
-WIDTH, REPORT_HEIGHT, ARCHIVE_HEIGHT, SERVED_HEIGHT, SHOWN_HEIGHT = 1280, 740, 520, 585, 470
+WIDTH, REPORT_HEIGHT, ARCHIVE_HEIGHT, SERVED_HEIGHT, SHOWN_HEIGHT = 1280, 740, 520, 740, 470
 GAP_PX, BACKGROUND = 12, (128, 128, 128)
 QUALITY = 84
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -34,7 +34,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 def draw_report(page: Page, url: str) -> list[bytes]:
     """Return screenshots of the charts (light theme) and of a video (dark theme)."""
     page.goto(url)
-    page.wait_for_function("document.querySelectorAll('.plot .main-svg').length >= 3")
+    page.wait_for_function("document.querySelectorAll('.plot canvas').length >= 2")
+    page.wait_for_timeout(1000)
     charts = page.screenshot()
     page.emulate_media(color_scheme="dark")
     page.get_by_role("link", name=SHOWN).click()
