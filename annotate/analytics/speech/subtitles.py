@@ -90,11 +90,14 @@ def _span(line: str) -> tuple[Span, str]:
 
 
 def _words(raw: str, span: Span, speaker: str) -> tuple[Word, ...]:
-    """Return the words of a cue that has times inside (``<00:00:01.500>``), each up to the next time."""
+    """Return the words of a cue that has times inside (``<00:00:01.500>``), each up to the next time; none if one is wrong."""
     first, *rest = _INNER_TIME.split(raw)
     if not rest:
         return ()
-    starts = [span.start_ms, *(Timestamp.from_string(text).in_milliseconds() for text in rest[::2])]
+    try:
+        starts = [span.start_ms, *(Timestamp.from_string(text).in_milliseconds() for text in rest[::2])]
+    except MalformedCaptionError:
+        return ()
     ends = [*starts[1:], span.end_ms]
     parts = zip(starts, ends, [first, *rest[1::2]], strict=True)
     words = (Word(Span(start, end) & span, strip_tags(part, is_vtt=True), speaker) for start, end, part in parts)

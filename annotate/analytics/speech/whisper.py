@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -77,9 +76,8 @@ def _times_ms(entry: object) -> tuple[int, int] | None:
 
 
 def _is_number(value: object) -> bool:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return False
-    return math.isfinite(value) and abs(value) <= MAX_TIME_MS
+    """Return whether a value is a number that can be a time; whole numbers of JSON can be too large for a float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_TIME_MS
 
 
 def _text(entry: dict[str, Any], name: str) -> str:

@@ -61,10 +61,15 @@ def test_vtt_has_voices_times_of_words_and_no_tags(tmp_path: Path) -> None:
         tmp_path / "a.vtt",
         "WEBVTT\nKind: captions\n\nNOTE 00:01 is no cue\n\nSTYLE\n::cue { color: red }\n\nid\n"
         "00:01.000 --> 00:03.000 line:0\n<v.loud Anna &amp; Co>A <00:02.000><c.x>&lt;b</c> <00:02.250>c<script>\n\n"
-        "00:04.000 --> 00:05.000\n[SPEAKER_01]: d\n",
+        "00:04.000 --> 00:05.000\n[SPEAKER_01]: d\n\n00:06.000 --> 00:07.000\ne <00:00:99.000>f\n",
     )
     transcript = read_transcript(path)
-    assert said(transcript) == [(1000, 3000, "A <b c", "Anna & Co"), (4000, 5000, "d", "SPEAKER_01")]
+    assert said(transcript) == [
+        (1000, 3000, "A <b c", "Anna & Co"),
+        (4000, 5000, "d", "SPEAKER_01"),
+        (6000, 7000, "e f", ""),
+    ]
+    assert not transcript.utterances[2].words
     assert [(word.span.start_ms, word.span.end_ms, word.text) for word in transcript.utterances[0].words] == [
         (1000, 2000, "A"),
         (2000, 2250, "<b"),
@@ -85,12 +90,13 @@ def test_whisper_with_words_speakers_and_broken_segments(tmp_path: Path) -> None
         {"start": None, "end": 4, "text": "x"},
         {"start": 9, "end": 4, "text": "x"},
         {"start": float("nan"), "end": 1e300, "text": "x"},
+        {"start": 0, "end": 10**400, "text": "x"},
         "x",
     ]
     transcript = read_transcript(write(tmp_path / "a.json", json.dumps({"segments": segments})))
     assert said(transcript) == [(500, 2000, "So 42 there", "A"), (3000, 4000, "plain", "C")]
     assert [(word.text, word.speaker) for word in transcript.utterances[0].words] == [("So", "B"), ("there", "A")]
-    assert [problem.split(":")[0] for problem in transcript.problems] == [f"segment {number}" for number in (3, 4, 5, 6)]
+    assert [problem.split(":")[0] for problem in transcript.problems] == [f"segment {number}" for number in (3, 4, 5, 6, 7)]
     cpp = {"transcription": [{"offsets": {"from": 10, "to": 990}, "text": " hi"}]}
     assert said(read_transcript(write(tmp_path / "b.json", json.dumps(cpp)))) == [(10, 990, "hi", "")]
 
