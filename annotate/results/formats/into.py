@@ -41,6 +41,7 @@ def add_to_eaf(content: bytes, report: Report, *, merged: bool = False) -> str:
         if root.tag != "ANNOTATION_DOCUMENT" or order is None:
             raise ValueError(f"its root is {root.tag}")
         origin_ms = _origin_ms(root, report.video)
+        known_ms = [int(value) if (value := slot.get("TIME_VALUE")) else None for slot in order]
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise CodingError(f"not a file of ELAN ({error})", "save it again in ELAN") from None
     ElementTree.register_namespace("xsi", _XSI)
@@ -64,7 +65,7 @@ def add_to_eaf(content: bytes, report: Report, *, merged: bool = False) -> str:
             )
             ElementTree.SubElement(annotation, "ANNOTATION_VALUE").text = xml_safe(label)
         tiers.append(tier)
-    _insert_slots(order, slots)
+    _insert_slots(order, known_ms, slots)
     first = next((number for number, each in enumerate(root) if each.tag in _AFTER_TIERS), len(root))
     root[first:first] = tiers
     types = {"LINGUISTIC_TYPE_ID": kind, "TIME_ALIGNABLE": "true", "GRAPHIC_REFERENCES": "false"}
@@ -127,14 +128,15 @@ def _shifted(labels: Sequence[tuple[Span, str]], by_ms: int) -> Iterator[tuple[S
             yield moved, label
 
 
-def _insert_slots(order: ElementTree.Element, slots: Sequence[tuple[int, ElementTree.Element]]) -> None:
-    """Insert slots in order of time; those without a time stay behind the one before them."""
+def _insert_slots(
+    order: ElementTree.Element, known_ms: Sequence[int | None], slots: Sequence[tuple[int, ElementTree.Element]]
+) -> None:
+    """Insert slots in order of time; known ones without a time stay behind the one before them."""
     merged: list[ElementTree.Element] = []
     pending = sorted(slots, key=lambda slot: slot[0])
     number = 0
-    for slot in order:
-        value = slot.get("TIME_VALUE")
-        while value is not None and number < len(pending) and pending[number][0] < int(value):
+    for slot, known in zip(order, known_ms, strict=True):
+        while known is not None and number < len(pending) and pending[number][0] < known:
             merged.append(pending[number][1])
             number += 1
         merged.append(slot)

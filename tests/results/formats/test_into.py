@@ -127,3 +127,10 @@ def test_tiers_of_praat_are_added_within_the_bounds_of_the_grid(tmp_path: Path, 
 def test_other_files_are_refused(ending: str, content: bytes) -> None:
     with pytest.raises(CodingError):
         ADDERS[ending][1](content, make_report())
+
+
+@pytest.mark.parametrize("attribute", ["TIME_VALUE", "TIME_ORIGIN"])
+def test_files_of_elan_with_times_that_are_no_numbers_are_refused(attribute: str) -> None:
+    content = EAF.format(version="3.0").replace(f'{attribute}="1', f'{attribute}="x', 1)
+    with pytest.raises(CodingError):
+        add_to_eaf(content.encode(), make_report(video="my movie.mp4"))
