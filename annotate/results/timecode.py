@@ -17,8 +17,8 @@ FRAME_RATES = (24000 / 1001, 24.0, 25.0, NTSC_RATES[0], 30.0, 50.0, NTSC_RATES[1
 DEFAULT_RATE = 25.0
 
 _TIMECODE = re.compile(r"(\d{2}):(\d{2}):(\d{2})([:;.])(\d{2})")
-_DROPPED_PER_S = 15
-"""Numbers that are left out every minute but the tenth, as a share of the rate: 2 of 30, 4 of 60."""
+_FRAMES_PER_DROPPED = 15
+"""A number is left out every minute but the tenth for each so many frames per second: 2 at 30, 4 at 60."""
 
 _DAY_MINUTES = 24 * 60
 
@@ -79,7 +79,7 @@ class Clock:
 
     @property
     def _dropped(self) -> int:
-        return round(self.rate) // _DROPPED_PER_S if self.is_drop else 0
+        return round(self.rate) // _FRAMES_PER_DROPPED if self.is_drop else 0
 
     @property
     def day_frames(self) -> int:
@@ -91,7 +91,14 @@ class Clock:
         return self.first + round(time_ms * self.rate / MS_PER_S)
 
     def timecode(self, frame: int) -> str:
-        """Return the timecode of a frame number; ``;`` before the frames marks drop-frame ones."""
+        """Return the timecode of a frame number; ``;`` before the frames marks drop-frame ones.
+
+        At midnight it starts again at 0, as that of cameras does.
+
+        >>> Clock.of(25.0).timecode(24 * 3600 * 25 + 12)
+        '00:00:00:12'
+        """
+        frame %= self.day_frames
         if self._dropped:
             ten_minutes = 600 * round(self.rate) - 9 * self._dropped
             minute = 60 * round(self.rate) - self._dropped
