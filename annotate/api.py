@@ -18,7 +18,7 @@ from annotate.archive.status import statuses
 from annotate.results.baseline import add_baseline, check_baseline
 from annotate.results.table import to_table
 from annotate.settings import ALL_FRAMES, Limits, Settings, available_cores
-from annotate.storage.base import parse_path
+from annotate.storage.base import parse_path, parse_paths
 
 
 def annotate_video(
@@ -69,7 +69,6 @@ def status(
     Raises:
         SettingsError: an address in object storage is invalid.
     """
-    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    target = None if output_dir is None else parse_path(os.fspath(output_dir))
-    found = statuses(scan([parse_path(os.fspath(path)) for path in given], output_dir=target).ordered())
+    target = None if output_dir is None else parse_path(output_dir)
+    found = statuses(scan(parse_paths(paths), output_dir=target).ordered())
     return pd.DataFrame([one.to_json() for one in found], columns=["path", "state", "reason", "version", "time"])

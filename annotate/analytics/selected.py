@@ -7,14 +7,13 @@ import os
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 from annotate.analytics.face_filter import NO_FILTER, FaceFilter, remark_on_lacking
 from annotate.analytics.read import ReportBatch, ReportSummary, read_reports
 from annotate.analytics.trial_baseline import TrialSelection, check_baseline_trial, needs_probabilities, select_trials
 from annotate.archive.corrections import remark_on_problems
 from annotate.archive.find_reports import FoundReports, find_reports
-from annotate.storage.base import parse_path
+from annotate.storage.base import parse_path, parse_paths
 from annotate.storage.values import SkippedPath
 
 
@@ -33,12 +32,11 @@ def find_with_trials(
         SettingsError: there is a ``baseline_trial``, but no trials, or another baseline too.
         CodingError: the table of trials cannot be used.
     """
-    given = [paths] if isinstance(paths, str | os.PathLike) else paths
-    found = find_reports([Path(path) for path in given])
+    found = find_reports(parse_paths(paths))
     check_baseline_trial(baseline_trial, has_trials=trials is not None, relative=relative)
     if trials is None:
         return found, None
-    selection = select_trials(parse_path(os.fspath(trials)), baseline_trial, found.reports, faces, is_corrected=is_corrected)
+    selection = select_trials(parse_path(trials), baseline_trial, found.reports, faces, is_corrected=is_corrected)
     for remark in selection.matched.remarks:
         warnings.warn(remark, stacklevel=3)
     return replace(found, reports=selection.choose(found.reports)), selection

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Collection, Iterable
-from pathlib import Path
 
 import pandas as pd
 
@@ -18,7 +17,7 @@ from annotate.batch.clip_sheet import write_sheets
 from annotate.batch.clips import check_space, make_clips_of, plan_clips
 from annotate.batch.executor import InlineExecutor
 from annotate.batch.job import Status
-from annotate.storage.base import parse_path, require_local
+from annotate.storage.base import parse_path, parse_paths, require_local
 
 
 def make_clips(
@@ -69,19 +68,18 @@ def make_clips(
 
     Raises:
         SettingsError: options do not fit together, or clips of the folder were made with others; no model has such an
-            emotion.
+            emotion; a path is in object storage.
         OutputError: there is too little disk space, or another run is writing to the folder.
         FFmpegError: no usable ffmpeg was found.
     """
     drawing = choose_drawing(is_copied=copy, boxes=boxes, blur=blur)
     options = ClipOptions(lead_in_s, lead_out_s, copy, drawing, has_sound=sound, with_gif=gif)
-    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    local = [require_local(parse_path(os.fspath(path))) for path in given]
+    local, target = list(map(require_local, parse_paths(paths))), require_local(parse_path(output_dir))
     query = make_query(emotions, min_confidence, min_s, persons)
     faces = FaceFilter(max_yaw_deg, min_face_px, min_quality)
     spoken = Spoken((texts,) if isinstance(texts, str) else tuple(texts), transcripts)
     moments, _ = search_moments(local, query, faces, trials, baseline_trial, relative=relative, spoken=spoken)
-    with open_folder(Path(output_dir), options.made_with()) as folder:
+    with open_folder(target, options.made_with()) as folder:
         plan = plan_clips(moments, folder, options, local, with_reel=reel)
         check_space(folder.path, plan.size_bytes)
         for skipped in plan.skipped:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePath
 from typing import IO, Protocol, TypeVar, cast
@@ -199,13 +200,19 @@ def prepare_output(path: PathOrUrl) -> None:
     storage_for(path).check_writable(path)
 
 
-def parse_path(text: str) -> PathOrUrl:
+def parse_path(path: str | os.PathLike[str]) -> PathOrUrl:
     """Parse a path or URL given by the user.
 
     Raises:
         SettingsError: the URL is invalid (see `annotate.storage.address.parse_address`).
     """
+    text = os.fspath(path)
     return parse_address(text) if is_address(text) else Path(text)
+
+
+def parse_paths(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[PathOrUrl]:
+    """Parse one or more paths or URLs. Raise as `parse_path` does."""
+    return [parse_path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
 
 
 def require_local(path: PathOrUrl) -> Path:

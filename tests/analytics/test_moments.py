@@ -129,6 +129,8 @@ def test_find_moments(tmp_path: Path) -> None:
         annotate.find_moments(tmp_path, "feer")
     assert "'fear'" in raised.value.problem
     assert "anger, disgust, fear" in raised.value.remedy
+    with pytest.raises(annotate.SettingsError):  # the address of no bucket, not a folder of that name
+        annotate.find_moments("s3://")
 
 
 def test_synonyms_match_the_classes_of_each_model(tmp_path: Path) -> None:

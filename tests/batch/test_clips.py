@@ -316,3 +316,5 @@ def test_the_python_function_returns_the_table(counted: Path, tmp_path: Path) ->
     assert probe(out / "reel.mp4").duration_s == pytest.approx(1.3, abs=0.05)
     with pytest.raises(SettingsError):
         annotate.make_clips(counted, out, copy=True, boxes=True)
+    with pytest.raises(SettingsError):
+        annotate.make_clips(counted, "s3://bucket/out")

@@ -17,7 +17,7 @@ from annotate.analytics.read import read_reports
 from annotate.analytics.selected import find_with_trials
 from annotate.analytics.trial_baseline import needs_probabilities
 from annotate.errors import CodingError
-from annotate.storage.base import parse_path
+from annotate.storage.base import parse_paths
 from annotate.storage.values import SkippedPath
 from annotate.text import counted
 
@@ -66,7 +66,7 @@ def agree(
     found, selection = find_with_trials(
         paths, NO_FILTER, trials, baseline_trial, relative=relative, is_corrected=corrections
     )
-    read = read_codings([parse_path(os.fspath(path)) for path in _listed(codings)], options.tier_choice)
+    read = read_codings(parse_paths(codings), options.tier_choice)
     tally = AgreementTally(read, options)
     chosen, unmatched = tally.match(found.reports, selection.matched if selection is not None else None)
     remarks = remarks_on_codings(read, unmatched)
@@ -101,7 +101,3 @@ def nothing_to_compare(codings: Codings, remarks: Iterable[str]) -> CodingError:
     path = codings.codings[0].path if codings.codings else None
     problem = "no table has a coding" + "".join(f"; {remark}" for remark in remarks)
     return CodingError(problem, "name the files of codings, or the column video, like the videos", path=path)
-
-
-def _listed(paths: AnyPath | Iterable[AnyPath]) -> list[AnyPath]:
-    return [paths] if isinstance(paths, str | os.PathLike) else list(paths)

@@ -46,7 +46,7 @@ def dialogue_subtitles(
     (name,) = dialogue_names([file_format])
     if language not in EMOTION_WORDS:
         raise SettingsError(f"unknown language {language!r}", f"choose from {', '.join(sorted(EMOTION_WORDS))}")
-    video = parse_path(os.fspath(path))
+    video = parse_path(path)
     reports = find_reports([video]).reports
     if len(reports) != 1:
         raise ReportError("not one annotated video", "give a video that is annotated", path=video)

@@ -48,7 +48,7 @@ def transcript_options(
     offset_s: float,
 ) -> TranscriptOptions:
     """Return the options that functions of the Python interface take one by one."""
-    folder = None if transcripts is None else parse_path(os.fspath(transcripts))
+    folder = None if transcripts is None else parse_path(transcripts)
     reading = ReadingOptions(_several(tiers), encoding, offset_s)
     return TranscriptOptions(folder, _several(match), reading)
 

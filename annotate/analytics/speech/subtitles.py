@@ -90,7 +90,7 @@ def _span(line: str) -> tuple[Span, str]:
 
 
 def _words(raw: str, span: Span, speaker: str) -> tuple[Word, ...]:
-    """Return the words of a cue that has times inside (``<00:00:01.500>``), each up to the next time; none if one is wrong."""
+    """Return the words of a cue that has times inside (``<00:00:01.500>``), each up to the next; none if one is wrong."""
     first, *rest = _INNER_TIME.split(raw)
     if not rest:
         return ()

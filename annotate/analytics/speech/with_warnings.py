@@ -17,7 +17,7 @@ from annotate.storage.values import PathOrUrl
 
 def find_speech(reports: Sequence[PathOrUrl], folder: str | os.PathLike[str] | None) -> Transcripts:
     """Return the transcripts of videos. Raise as `find_transcripts` does."""
-    return find_transcripts(reports, TranscriptOptions(None if folder is None else parse_path(os.fspath(folder))))
+    return find_transcripts(reports, TranscriptOptions(None if folder is None else parse_path(folder)))
 
 
 def select_spoken_with_warnings(
