@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import statistics
 from pathlib import Path
@@ -14,8 +13,7 @@ from annotate.errors import DecodingError, OutputError
 from annotate.media.containers import COPY, MATROSKA, MP4, codec_option
 from annotate.media.cut import Cut
 from annotate.media.decode import SEEKABLE_CONTAINERS
-from annotate.media.decoding_report import DecodingReport, collect_warnings
-from annotate.media.encode import encoding_error, muxer_options
+from annotate.media.encode import muxer_options, write_output
 from annotate.media.ffmpeg import LOG_LEVEL, build_command, ffmpeg_process, memory_options, restricted_input
 from annotate.media.packets import PacketTime, order_packets
 from annotate.media.probe import Stream, Video, probe
@@ -57,15 +55,7 @@ def copy_cut(video: Video, span: Span, target: Path, *, has_sound: bool = True, 
     timing = {"output_ts_offset": _AFTER_KEY_S, "copypriorss:a": 0}
     streams = [source[str(stream.index)] for stream in _streams(video)[: 2 if has_sound else 1]]
     options = {"c": COPY, "strict": "experimental", **timing, **muxer_options(target.suffix[1:]), "map_chapters": -1}
-    output = ffmpeg.output(*streams, target.name, **options)
-    global_options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", LOG_LEVEL, "-y", *memory_options(video.pixels))
-    command = build_command(output.global_args(*global_options), video.path.absolute(), video.ffmpeg.path)
-    report = DecodingReport()
-    read_stderr = functools.partial(collect_warnings, report=report, video=video, path=video.path.absolute())
-    with ffmpeg_process(command, read_stderr, folder=target.parent) as process:
-        process.wait()
-    if process.returncode:
-        raise encoding_error(video, target, report, process.returncode)
+    write_output(ffmpeg.output(*streams, target.name, **options), video, target, video.ffmpeg.path)
     start_ms = round(key_us * MS_PER_S / _US_PER_S)
     return Cut(Span(start_ms, start_ms + _length_ms(probe(target, limits.max_pixels, ffmpeg=video.ffmpeg), limits)))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -207,18 +208,13 @@ def frames_in(
                 raise
             if start_s and first.span.start_ms > span.start_ms:
                 continue
-            for frame in _chain(first, frames):
+            for frame in itertools.chain([first], frames):
                 if frame.span.start_ms >= span.end_ms:
                     return
                 if clipped := frame.span & span:
                     late_us = (clipped.start_ms - frame.span.start_ms) * _US_PER_MS
                     yield replace(frame, span=clipped, start_us=frame.start_us + late_us)
             return
-
-
-def _chain(first: Frame, others: Iterator[Frame]) -> Iterator[Frame]:
-    yield first
-    yield from others
 
 
 def _encoder(shown: Video, target: Path, ass_track: str | None, start_ms: int, has_sound: bool) -> list[str]:

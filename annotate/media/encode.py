@@ -255,6 +255,24 @@ def _read_progress(pipe: IO[bytes], video: Video, stall_timeout_s: float) -> Ite
             yield max(0.0, int(match[1]) * tick_s)
 
 
+def write_output(output: Any, video: Video, target: Path, program: str) -> None:
+    """Let the ffmpeg ``program`` read a video and write an output, in the folder of ``target``.
+
+    Raises:
+        DecodingError: it failed.
+        OutputError: the disk is full.
+    """
+    options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", LOG_LEVEL, "-y", *memory_options(video.pixels))
+    source, report = video.path.absolute(), DecodingReport()
+    read_stderr = functools.partial(collect_warnings, report=report, video=video, path=source)
+    with ffmpeg_process(
+        build_command(output.global_args(*options), source, program), read_stderr, folder=target.parent
+    ) as process:
+        process.wait()
+    if process.returncode:
+        raise encoding_error(video, target, report, process.returncode)
+
+
 def encoding_error(video: Video, target: Path, report: DecodingReport, status: int) -> DecodingError | OutputError:
     """Return the error for an ffmpeg that ended with a status other than 0."""
     if any(_NO_SPACE in line for line in report.warnings):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import ffmpeg
 import numpy as np
@@ -13,17 +11,8 @@ from numpy.typing import NDArray
 
 from annotate.errors import OutputError, write_error
 from annotate.media.decoding_command import deinterlace, shift_clock, shown_part
-from annotate.media.decoding_report import DecodingReport, collect_warnings
-from annotate.media.encode import draw_track, encoding_error
-from annotate.media.ffmpeg import (
-    LOG_LEVEL,
-    PROTOCOLS,
-    build_command,
-    ffmpeg_process,
-    memory_options,
-    restricted_input,
-    run_command,
-)
+from annotate.media.encode import draw_track, write_output
+from annotate.media.ffmpeg import LOG_LEVEL, PROTOCOLS, restricted_input, run_command
 from annotate.media.probe import Video
 from annotate.settings import ONE_CORE, Limits
 
@@ -56,18 +45,7 @@ def make_gif(video: Video, target: Path, *, limits: Limits = ONE_CORE) -> None:
             palette = ffmpeg.input(f"file:{_PALETTE}", format="png_pipe", protocol_whitelist=PROTOCOLS)
             drawn = ffmpeg.filter([chain, palette], "paletteuse", dither="bayer", bayer_scale=4)
             output = drawn.output(name, format="gif", fflags="+bitexact")
-        _run(output, video, target.with_name(name))
-
-
-def _run(output: Any, video: Video, target: Path) -> None:
-    options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", LOG_LEVEL, "-y", *memory_options(video.pixels))
-    command = build_command(output.global_args(*options), video.path.absolute(), video.ffmpeg.renderer.path)
-    report = DecodingReport()
-    read_stderr = functools.partial(collect_warnings, report=report, video=video, path=video.path.absolute())
-    with ffmpeg_process(command, read_stderr, folder=target.parent) as process:
-        process.wait()
-    if process.returncode:
-        raise encoding_error(video, target, report, process.returncode)
+        write_output(output, video, target.with_name(name), video.ffmpeg.renderer.path)
 
 
 def gif_size_px(video: Video) -> tuple[int, int]:
