@@ -14,6 +14,7 @@ from annotate.results.meta import Meta
 from annotate.results.persons import Person, persons_in
 from annotate.results.smoothing import make_cues, make_face_cues
 from annotate.results.table import AUTHOR, MACHINE, OWN_COLUMNS, SOURCE
+from annotate.results.timecode import Clock, nearest_rate
 from annotate.span import MS_PER_S, Span
 
 if TYPE_CHECKING:
@@ -48,6 +49,12 @@ class Report:
     def end_ms(self) -> int:
         """End of the video, or of its last block if that is later."""
         return max([round(self.meta.duration_s * MS_PER_S), *(block.span.end_ms for block in self.blocks)])
+
+    @cached_property
+    def clock(self) -> Clock:
+        """How the frames of the video are counted in timecodes, from its start timecode."""
+        rate = nearest_rate(self.meta.frames, round(self.meta.duration_s * MS_PER_S))
+        return Clock.of(rate, self.meta.timecode)
 
     def during(self, span: Span) -> Report:
         """Return the report with the blocks during a span only, clipped to it; numbers of frames stay as they are."""

@@ -15,6 +15,7 @@ FRAME_RATES = (24000 / 1001, 24.0, 25.0, NTSC_RATES[0], 30.0, 50.0, NTSC_RATES[1
 """Frame rates with SMPTE timecodes, in frames per second."""
 
 DEFAULT_RATE = 25.0
+"""Rate where that of a video is unknown, in frames per second."""
 
 _TIMECODE = re.compile(r"(\d{2}):(\d{2}):(\d{2})([:;.])(\d{2})")
 _FRAMES_PER_DROPPED = 15

@@ -18,11 +18,11 @@ from annotate.analytics.speech.speakers import identity, match_speakers
 from annotate.analytics.speech.utterances import Transcript, Utterance
 from annotate.errors import SettingsError
 from annotate.results.cues import MIN_CUE_MS, Line, any_overlap
-from annotate.results.formats.srt import label
+from annotate.results.formats.srt import label, timestamp
 from annotate.results.formats.vtt import css_class
 from annotate.results.intervals import ClippedBlock, dominant
 from annotate.results.report import Report
-from annotate.span import MS_PER_S, Span
+from annotate.span import Span
 
 MIN_NAMED_SHARE = 0.5
 """An emotion is named if its face shows it for at least this share of the utterance."""
@@ -131,9 +131,8 @@ def _to_srt(cues: Sequence[DialogueCue]) -> str:
     parts = []
     for number, cue in enumerate(cues, 1):
         emotions = [f"[{text}]" for _, text in cue.labels]
-        parts.append(
-            f"{number}\n{_srt_time(cue.span.start_ms)} --> {_srt_time(cue.span.end_ms)}\n{_joined(emotions, cue)}\n"
-        )
+        times = f"{timestamp(cue.span.start_ms)} --> {timestamp(cue.span.end_ms)}"
+        parts.append(f"{number}\n{times}\n{_joined(emotions, cue)}\n")
     return "\n".join(parts)
 
 
@@ -142,11 +141,6 @@ def _joined(emotions: Sequence[str], cue: DialogueCue) -> str:
         return "\n".join(emotions)
     lines = (line.strip().replace("-->", "->") for line in cue.text.split("\n"))
     return " ".join([*emotions, "\n".join(line for line in lines if line)])
-
-
-def _srt_time(time_ms: int) -> str:
-    seconds, milliseconds = divmod(time_ms, MS_PER_S)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d},{milliseconds:03d}"
 
 
 def _to_vtt(cues: Sequence[DialogueCue]) -> str:

@@ -23,14 +23,12 @@ from annotate.results.intervals import ClippedBlock
 from annotate.results.meta import Meta
 from annotate.results.places import places
 from annotate.results.report import Report
+from annotate.results.timecode import DEFAULT_RATE
 from annotate.span import MS_PER_S, Span
 from annotate.text import shorten
 
 _LINE_SHARE, _LETTER_SHARE, _MARGIN_SHARE = 0.08, 0.04, 0.035
 """Upper bounds of the height of a line and the width of a letter, and the margin, in players, as shares of the height."""
-
-_DEFAULT_RATE = 25.0
-"""Frames per second where the table does not have all frames."""
 
 _SAME = 1.01
 """Ratio of areas up to which the top covers as little of faces as the bottom."""
@@ -97,7 +95,7 @@ def captions_of(report: Report, language: str) -> list[Caption]:
 def frame_ms(meta: Meta) -> float:
     """Return the mean length of a frame; that of a usual video if some were not decoded."""
     if "decode" in meta.settings or not meta.frames or not meta.duration_s:
-        return MS_PER_S / _DEFAULT_RATE
+        return MS_PER_S / DEFAULT_RATE
     return meta.duration_s * MS_PER_S / meta.frames
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 
 from annotate.results.cues import Cue
 from annotate.results.report import Report
-from annotate.results.timecode import Clock, nearest_rate
 
 _PREMIERE = ("Marker Name", "Description", "In", "Out", "Duration", "Marker Type")
 _RESOLVE = ("Name", "Start TC", "End TC", "Duration", "Color", "Notes")
@@ -44,8 +43,7 @@ def write_resolve(report: Report, language: str) -> str | None:
 
 def _times(report: Report, cue: Cue) -> tuple[str, str, str]:
     """Return the timecodes of start and end, from the start timecode of the video, and that of the length."""
-    meta = report.meta
-    clock = Clock.of(nearest_rate(meta.frames, round(meta.duration_s * 1000)), meta.timecode)
+    clock = report.clock
     first, end = clock.frame_at(cue.span.start_ms), clock.frame_at(cue.span.end_ms)
     end = max(first + 1, end)
     return clock.timecode(first), clock.timecode(end), clock.timecode(end - first)

@@ -12,7 +12,6 @@ from annotate.emotions.palette import color
 from annotate.results.intervals import ClippedBlock
 from annotate.results.report import Report
 from annotate.results.table import AUTHOR, MACHINE, SOURCE
-from annotate.results.timecode import Clock, nearest_rate
 from annotate.span import MS_PER_S, Span
 
 MARKER_COLORS: Mapping[str, str] = MappingProxyType(
@@ -36,8 +35,7 @@ def write(report: Report, language: str) -> str | None:
     cues = report.face_cues
     if not cues:
         return None
-    clock = Clock.of(nearest_rate(report.meta.frames, round(report.meta.duration_s * MS_PER_S)), report.meta.timecode)
-    start_ms = round(clock.first * MS_PER_S / clock.rate)
+    start_ms = round(report.clock.first * MS_PER_S / report.clock.rate)
     whole = _range(Span(0, report.end_ms), start_ms)
     media = otio.schema.ExternalReference(report.video_url, available_range=whole)
     clip = otio.schema.Clip(report.meta.source.name, media, source_range=whole)

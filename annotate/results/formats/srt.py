@@ -19,9 +19,17 @@ class _LongSubrip(SubripFormat):
 
     @staticmethod
     def ms_to_timestamp(ms: int) -> str:
-        """Return a time as HH:MM:SS,mmm; hours have as many digits as they need."""
-        seconds, milliseconds = divmod(ms, MS_PER_S)
-        return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d},{milliseconds:03d}"
+        return timestamp(ms)
+
+
+def timestamp(time_ms: int) -> str:
+    """Return a time as HH:MM:SS,mmm; hours have as many digits as they need.
+
+    >>> timestamp(360_000_001)
+    '100:00:00,001'
+    """
+    seconds, milliseconds = divmod(time_ms, MS_PER_S)
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d},{milliseconds:03d}"
 
 
 def write(report: Report, language: str) -> str | None:
