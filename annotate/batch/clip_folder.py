@@ -118,6 +118,14 @@ class ClipRow:
         )
 
 
+@dataclass(frozen=True)
+class OtherFile:
+    """The table, a reel or a sheet in the record: the hash of the file, and that of what it was made from, if it is kept."""
+
+    hash: str
+    made_from: str = ""
+
+
 def to_table(rows: list[ClipRow]) -> pd.DataFrame:
     """Return a table with one row per clip, and times in seconds."""
     columns: dict[str, list[Any]] = {
@@ -143,14 +151,14 @@ def to_table(rows: list[ClipRow]) -> pd.DataFrame:
 class ClipFolder:
     """A folder of clips with its record, and a folder for unfinished files on the same disk.
 
-    ``clips`` are the rows by name, and ``others`` the hash of every other file by name, with what it was made from.
+    ``clips`` are the rows by name, and ``others`` the other files by name.
     """
 
     path: Path
     made_with: list[str]
     scratch: Path
     clips: dict[str, ClipRow] = field(default_factory=dict)
-    others: dict[str, list[str]] = field(default_factory=dict)
+    others: dict[str, OtherFile] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
 
     @property
@@ -190,7 +198,7 @@ class ClipFolder:
 
     def is_made_from(self, name: str, made_from: str) -> bool:
         """Return whether another file exists that was made from this."""
-        return self.has(name) and self.others.get(name, ["", ""])[1] == made_from
+        return self.has(name) and name in self.others and self.others[name].made_from == made_from
 
     def publish_other(self, name: str, file: Path, made_from: str) -> None:
         """Move a reel or a sheet to its name; an earlier one is replaced.
@@ -200,7 +208,7 @@ class ClipFolder:
         """
         target = self.path / name
         self.check_replaceable(name)
-        self.others[name] = [hash_file(file), made_from]
+        self.others[name] = OtherFile(hash_file(file), made_from)
         self.save()
         self._move(file, target)
 
@@ -211,7 +219,7 @@ class ClipFolder:
             OutputError: it is not.
         """
         target = self.path / name
-        if os.path.lexists(target) and (target.is_symlink() or hash_file(target) != self.others.get(name, [""])[0]):
+        if os.path.lexists(target) and not self._is_as_written(target):
             raise unknown_file_error(target)
 
     def write_table(self) -> pd.DataFrame:
@@ -222,15 +230,15 @@ class ClipFolder:
         """
         table, path = to_table(self.rows), self.path / TABLE
         content = encode_table(table, path.suffix, ["confidence"])
-        new_hash, known_hash = hash_content(content), self.others.get(TABLE, [""])[0]
+        written = OtherFile(hash_content(content))
         if os.path.lexists(path):
-            if not path.is_symlink() and known_hash == new_hash:
+            if not path.is_symlink() and self.others.get(TABLE) == written:
                 return table
-            if path.is_symlink() or hash_file(path) != known_hash:
+            if not self._is_as_written(path):
                 kept = kept_path(path)
                 storage_for(path).rename(path, kept)
                 self.kept.append(f"{path} was not as annotate wrote it, kept as {kept.name}")
-        self.others[TABLE] = [new_hash, ""]
+        self.others[TABLE] = written
         self.save()
         storage_for(path).write_atomic(path, content, self.scratch)
         return table
@@ -249,10 +257,14 @@ class ClipFolder:
             "program": f"annotate {VERSION}",
             "made_with": self.made_with,
             "clips": {name: asdict(row) for name, row in self.clips.items()},
-            "others": self.others,
+            "others": {name: [file.hash, file.made_from] for name, file in self.others.items()},
         }
         text = json.dumps(document, ensure_ascii=False, indent=1)
         storage_for(self.path).write_atomic(self.path / RECORD, text, self.scratch)
+
+    def _is_as_written(self, path: Path) -> bool:
+        known = self.others.get(path.name)
+        return known is not None and not path.is_symlink() and hash_file(path) == known.hash
 
     def _move(self, file: Path, target: Path) -> None:
         try:
@@ -290,7 +302,7 @@ def read_folder(path: Path, made_with: list[str], scratch: Path) -> ClipFolder:
     try:
         document = json.loads(content)
         rows = {str(name): _row(row) for name, row in document["clips"].items()}
-        others = {str(name): [str(part) for part in parts] for name, parts in document["others"].items()}
+        others = {str(name): OtherFile(*map(str, parts)) for name, parts in document["others"].items()}
         earlier = [str(option) for option in document["made_with"]]
     except (ValueError, TypeError, KeyError, AttributeError):
         remedy = "give another folder, or move this file away with the clips"

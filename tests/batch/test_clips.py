@@ -220,7 +220,8 @@ def test_folders_of_other_options_and_other_runs_are_refused(counted: Path, tmp_
         make(counted, to=out)
     with open_folder(out, ["--copy"]), pytest.raises(OutputError, match="another run"):
         make(counted, to=out, is_copied=True)
-    for damaged in ("", "[]", '{"clips": {"a": {}}, "others": {}, "made_with": []}'):
+    others = '{"clips": {}, "others": {"reel.mp4": []}, "made_with": []}'
+    for damaged in ("", "[]", '{"clips": {"a": {}}, "others": {}, "made_with": []}', others):
         (out / "clips.json").write_text(damaged)
         with pytest.raises(SettingsError, match="record"):
             make(counted, to=out, is_copied=True)
@@ -297,6 +298,9 @@ def test_reel_and_sheets_follow_the_clips_of_the_folder(opened: ClipFolder, coun
     with Image.open(sheet) as image:
         assert image.size == size_px(2)
     (opened.path / NAMES[1]).unlink()
+    (opened.path / "sheet-2.png").mkdir()
+    with pytest.raises(OutputError):
+        opened.check_replaceable("sheet-2.png")
     for path, write in ((reel, write_reel), (sheet, write_sheets)):
         path.write_bytes(b"mine")
         with pytest.raises(OutputError):
