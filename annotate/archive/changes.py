@@ -14,7 +14,8 @@ from annotate.extras import check_extra
 _CHECK_INTERVAL_S = 5.0
 """Interval at which it is checked that the watched folders are still the same ones."""
 
-_POLL_INTERVAL_MS = 100
+_TOGETHER_MS = 100
+"""Changes within this time wake the waiting thread once."""
 
 
 class Changes:
@@ -75,7 +76,7 @@ class Changes:
             watch_filter=lambda change, path: _may_be_video(Path(path).name),
             rust_timeout=round(self._check_interval_s * 1000),
             yield_on_timeout=True,
-            debounce=_POLL_INTERVAL_MS,
+            debounce=_TOGETHER_MS,
             stop_event=self._closing,
             ignore_permission_denied=True,
         )
