@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from bisect import bisect_right
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 
 from annotate.results.intervals import ClippedBlock
 from annotate.results.report import Report
@@ -26,21 +25,15 @@ def write(report: Report, language: str) -> str | None:
     lanes, names = chosen_lanes(report), class_names_of(report.table)
     if not lanes:
         return None
-    times: set[int] = set()
-    for blocks in lanes.values():
-        times |= {(block.span.start_ms + block.span.end_ms) // 2 for block in blocks}
-        for before, after in pairwise([None, *blocks, None]):
-            if before is None or after is None or before.span.end_ms < after.span.start_ms:
-                times |= set() if before is None else {before.span.end_ms}
-                times |= set() if after is None else {max(0, after.span.start_ms - 1), after.span.start_ms}
+    times_ms = {time_ms for blocks in lanes.values() for time_ms in _times_ms(blocks)}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([TIME_COLUMN, *columns(report)])
-    starts = {lane: [block.span.start_ms for block in blocks] for lane, blocks in lanes.items()}
-    for time_ms in sorted(times):
+    starts_ms = {lane: [block.span.start_ms for block in blocks] for lane, blocks in lanes.items()}
+    for time_ms in sorted(times_ms):
         row = [f"{time_ms / MS_PER_S:.3f}"]
         for lane, blocks in lanes.items():
-            block = _block_at(blocks, starts[lane], time_ms)
+            block = _block_at(blocks, starts_ms[lane], time_ms)
             row += ["0" if block is None else f"{block.probabilities[name]:.4f}" for name in names]
         writer.writerow(row)
     return text.getvalue()
@@ -59,6 +52,16 @@ def columns(report: Report) -> list[str]:
     return [f"{lane} {name}" for lane in chosen_lanes(report) for name in class_names_of(report.table)]
 
 
-def _block_at(blocks: Sequence[ClippedBlock], starts: Sequence[int], time_ms: int) -> ClippedBlock | None:
-    number = bisect_right(starts, time_ms) - 1
+def _times_ms(blocks: Sequence[ClippedBlock]) -> Iterator[int]:
+    """Yield the middle of each block; and of each run of adjacent ones the last time before it, its start and its end."""
+    for before, block, after in zip([None, *blocks], blocks, [*blocks[1:], None], strict=False):
+        yield (block.span.start_ms + block.span.end_ms) // 2
+        if before is None or before.span.end_ms < block.span.start_ms:
+            yield from (max(0, block.span.start_ms - 1), block.span.start_ms)
+        if after is None or block.span.end_ms < after.span.start_ms:
+            yield block.span.end_ms
+
+
+def _block_at(blocks: Sequence[ClippedBlock], starts_ms: Sequence[int], time_ms: int) -> ClippedBlock | None:
+    number = bisect_right(starts_ms, time_ms) - 1
     return blocks[number] if number >= 0 and time_ms in blocks[number].span else None
