@@ -33,6 +33,15 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def several(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Return one or more names; a single text is one name, not one for each letter.
+
+    >>> several("fear"), several(["fear", "anger"])
+    (('fear',), ('fear', 'anger'))
+    """
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 def suggest(word: str, known: Iterable[str], meanings: Mapping[str, str] | None = None) -> str:
     """Return a remark with the known word that is most similar, or its meaning, in parentheses; empty if none is similar.
 

@@ -18,6 +18,7 @@ from annotate.emotions.labels import resolve_emotion, unknown_emotion_error
 from annotate.results.persons import Person
 from annotate.results.table import AUTHOR, MACHINE, MACHINE_EMOTION, SOURCE, number_runs
 from annotate.span import MS_PER_S, Span
+from annotate.text import several
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,7 @@ def find_moments(
     """
     query = make_query(emotions, min_confidence, min_s, persons)
     faces = FaceFilter(max_yaw_deg, min_face_px, min_quality)
-    spoken = Spoken((texts,) if isinstance(texts, str) else tuple(texts), transcripts)
+    spoken = Spoken(several(texts), transcripts)
     found = search_moments(
         paths, query, faces, trials, baseline_trial, relative=relative, spoken=spoken, corrections=corrections
     )
@@ -241,8 +242,7 @@ def make_query(
     emotions: str | Collection[str], min_confidence: float, min_s: float, persons: str | Collection[str]
 ) -> MomentQuery:
     """Return a query for one or more emotions and persons."""
-    names = (persons,) if isinstance(persons, str) else persons
-    return MomentQuery((emotions,) if isinstance(emotions, str) else emotions, min_confidence, min_s, names)
+    return MomentQuery(several(emotions), min_confidence, min_s, several(persons))
 
 
 def search_moments(

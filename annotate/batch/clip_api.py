@@ -18,6 +18,7 @@ from annotate.batch.clips import check_space, make_clips_of, plan_clips
 from annotate.batch.executor import InlineExecutor
 from annotate.batch.job import Status
 from annotate.storage.base import parse_path, parse_paths, require_local
+from annotate.text import several
 
 
 def make_clips(
@@ -77,7 +78,7 @@ def make_clips(
     local, target = list(map(require_local, parse_paths(paths))), require_local(parse_path(output_dir))
     query = make_query(emotions, min_confidence, min_s, persons)
     faces = FaceFilter(max_yaw_deg, min_face_px, min_quality)
-    spoken = Spoken((texts,) if isinstance(texts, str) else tuple(texts), transcripts)
+    spoken = Spoken(several(texts), transcripts)
     moments, _ = search_moments(local, query, faces, trials, baseline_trial, relative=relative, spoken=spoken)
     with open_folder(target, options.made_with()) as folder:
         plan = plan_clips(moments, folder, options, local, with_reel=reel)

@@ -60,6 +60,8 @@ def join(
     Reads existing results, and transcripts beside the videos (.srt, .vtt, .json of whisper or whisperX, .eaf, .TextGrid;
     speakers from .rttm). A speaker is matched with a person or face only if that one is alone on screen often enough.
     """
+    import pandas as pd
+
     from annotate.analytics.speech.find import find_transcripts
     from annotate.analytics.speech.join import JoinOptions, join_batch
     from annotate.analytics.speech.join_archive import columns_of, write_joined
@@ -82,9 +84,10 @@ def join(
         tables = [rows for rows in parts() if len(rows)]
         say_about_transcripts(transcripts, skipped, quiet=quiet)
         if tables:
-            console.print_text(format_columns(joined_columns(tables, columns), terminal_width()) + ("" if quiet else "\n"))
+            rows = pd.concat(tables, ignore_index=True)
+            console.print_text(format_columns(joined_columns(rows, columns), terminal_width()) + ("" if quiet else "\n"))
             if not quiet:
-                console.print_text(matches_line(tables))
+                console.print_text(matches_line(rows))
     else:
         written = write_joined(parts(), columns, output)
         say_about_transcripts(transcripts, skipped, quiet=quiet)

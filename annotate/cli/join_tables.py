@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -12,9 +12,8 @@ from annotate.cli.tables import Column, shortest_words
 from annotate.text import clock, counted, printable
 
 
-def joined_columns(tables: Sequence[pd.DataFrame], columns: JoinColumns) -> list[Column]:
+def joined_columns(rows: pd.DataFrame, columns: JoinColumns) -> list[Column]:
     """Return the columns of utterances or words; those of which nothing is known are left out."""
-    rows = pd.concat(tables, ignore_index=True)
     videos = rows["video"].tolist()
     words = shortest_words(columns.class_names)
 
@@ -41,9 +40,8 @@ def joined_columns(tables: Sequence[pd.DataFrame], columns: JoinColumns) -> list
     return shown
 
 
-def matches_line(tables: Sequence[pd.DataFrame]) -> str:
+def matches_line(rows: pd.DataFrame) -> str:
     """Return how many rows there are, and how many speakers are matched, as a sentence."""
-    rows = pd.concat(tables, ignore_index=True)
     kind = "word" if WORD in rows else "utterance"
     line = f"{counted(len(rows), kind)} of {counted(rows['video'].nunique(), 'video')}"
     speakers = rows[rows["speaker"] != ""].groupby(["video", "speaker"])["speaker_person"].max()

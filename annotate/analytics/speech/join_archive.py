@@ -17,10 +17,12 @@ from annotate.analytics.selected import find_with_trials
 from annotate.analytics.speech.find import TranscriptOptions, find_transcripts
 from annotate.analytics.speech.join import ALL, UTTERANCE, JoinColumns, JoinOptions, join_batch
 from annotate.analytics.speech.read import ReadingOptions
+from annotate.analytics.speech.with_warnings import warn_about_transcripts
 from annotate.emotions.labels import EMOTIONS
 from annotate.results.table import class_columns
 from annotate.storage.base import parse_path
 from annotate.storage.values import PathOrUrl, SkippedPath
+from annotate.text import several
 
 TABLE_NAMES = {"utterance": "utterances", "word": "words"}
 """Grouping of rows -> the name of the table in a database, and of the sheet."""
@@ -49,8 +51,8 @@ def transcript_options(
 ) -> TranscriptOptions:
     """Return the options that functions of the Python interface take one by one."""
     folder = None if transcripts is None else parse_path(transcripts)
-    reading = ReadingOptions(_several(tiers), encoding, offset_s)
-    return TranscriptOptions(folder, _several(match), reading)
+    reading = ReadingOptions(several(tiers), encoding, offset_s)
+    return TranscriptOptions(folder, several(match), reading)
 
 
 def join(
@@ -101,12 +103,5 @@ def join(
             warnings.warn(f"skipped: {read}", stacklevel=2)
         else:
             parts.append(join_batch(read, transcribed, columns))
-    for skipped in transcribed.skipped:
-        warnings.warn(f"skipped: {skipped}", stacklevel=2)
-    for remark in filter(None, (*transcribed.remarks, transcribed.closing_remark())):
-        warnings.warn(remark, stacklevel=2)
+    warn_about_transcripts(transcribed)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(columns.names))
-
-
-def _several(names: str | Iterable[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
