@@ -230,6 +230,14 @@ language_option = click.option(
     help="Language of texts in outputs.",
 )
 
+keep_option = click.option(
+    "--keep",
+    metavar="FACE_ID",
+    multiple=True,
+    type=click.IntRange(1),
+    help="Do not blur this face of the table; repeatable. Needs --blur.",
+)
+
 
 def jobs_option(default: str = "one per core", task: str = "processed") -> Decorator:
     """Declare ``--jobs``; ``default`` describes the number used without it."""

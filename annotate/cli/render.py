@@ -20,6 +20,7 @@ from annotate.cli.options import (
     collect,
     corrections_option,
     handle_errors,
+    keep_option,
     language_option,
     say_none_found,
     say_older,
@@ -63,13 +64,7 @@ def render_options(command: Command) -> Command:
     return stacked(
         click.option("--soft", is_flag=True, help="Add subtitle tracks instead; video and audio are not re-encoded."),
         click.option("--blur", is_flag=True, help="Blur all faces instead, also those that the table lacks."),
-        click.option(
-            "--keep",
-            metavar="FACE_ID",
-            multiple=True,
-            type=click.IntRange(1),
-            help="Do not blur this face of the table; repeatable. Needs --blur.",
-        ),
+        keep_option,
         click.option("--no-sound", is_flag=True, help="Leave out audio. Needs --blur."),
         click.option("--no-metadata", is_flag=True, help="Leave out tags such as place and title. Needs --blur."),
         language_option,
