@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ CONTRACT = Contract(crop_size_px=4)
 FRAME_MS = 40
 
 
+@functools.cache
 def frame(index: int) -> Frame:
     """Return a uniform frame whose brightness is its index."""
     image = np.full((8, 8), 16 + index % 200, np.uint8)

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import jsonschema
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from annotate.results.corrections import EXCLUDE, Correction
 from annotate.results.formats.registry import TRACK_FORMATS, format_track
 from annotate.results.intervals import clip_overlaps
 from annotate.results.report import Report
-from annotate.results.table import SOURCE, own_spans_ms
+from annotate.results.table import SOURCE, own_spans_ms, own_times
 from annotate.settings import FIRST_SECONDS, MEDIAN
 from annotate.span import Span
 from tests.results.formats.test_json_document import schema
@@ -61,11 +62,9 @@ def test_own_times_are_disjoint_within_their_blocks_and_cover_the_same_time(step
     """Of blocks in order of start and end, at any frame rate."""
     start_ms = np.cumsum([step for step, _ in steps])
     end_ms = np.maximum.accumulate(start_ms + [length for _, length in steps])
-    blocks = tuple(
-        (1, number, int(s), int(e), "fear", 0) for number, (s, e) in enumerate(zip(start_ms, end_ms, strict=True))
-    )
-    table = make_report(blocks=blocks, hop=hop).table.sort_values("block")
-    own_start_ms, own_end_ms = own_spans_ms(table)
+    times = {"start_time": start_ms / 1000, "end_time": end_ms / 1000}
+    table = pd.DataFrame({"face_id": 1, "block": np.arange(len(steps)), **times})
+    own_start_ms, own_end_ms = own_spans_ms(table.assign(**own_times(table, hop)))
     assert (start_ms <= own_start_ms).all()
     assert (own_start_ms <= own_end_ms).all()
     assert (own_end_ms <= end_ms).all()
