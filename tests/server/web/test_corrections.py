@@ -237,6 +237,7 @@ def test_a_review_by_keyboard_alone(browser: Browser, server: Server, machine: l
         page.locator(title, has_text=shown(unsure.span.start_ms)).wait_for()
         page.keyboard.press("0")
         page.locator(message, has_text=WORDS["excluded"]).wait_for()
+        page.locator(".fix-excluded").wait_for()
         assert page.locator(".fix-excluded").count() == 1
         tab_to(page, "[data-key=segmentEnd]")
         page.keyboard.press("ArrowDown")
