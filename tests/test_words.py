@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
@@ -35,18 +36,22 @@ REPLACED = {
 }
 
 
-def _texts() -> list[Path]:
+@functools.cache
+def _texts() -> dict[Path, str]:
+    """Return the texts of all files but those of `_EXAMPLES`, read once for all patterns."""
     folders = [ROOT / name for name in ("annotate", "tests", "sample_videos", ".github", ".ci")]
     files = [path for folder in folders for path in folder.rglob("*") if path.suffix in KINDS or path.parent.name == ".ci"]
-    return [path for path in sorted([*files, *ROOT.glob("*.md"), ROOT / "setup.cfg"]) if path.name not in _EXAMPLES]
+    files = sorted([*files, *ROOT.glob("*.md"), ROOT / "setup.cfg"])
+    return {path: path.read_text(encoding="utf-8", errors="replace") for path in files if path.name not in _EXAMPLES}
 
 
 @pytest.mark.parametrize("pattern", REPLACED, ids=lambda pattern: REPLACED[pattern][:30])
 def test_a_replaced_word_is_not_used(pattern: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
-        for path in _texts()
-        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+        for path, text in _texts().items()
+        if re.search(pattern, text)
+        for number, line in enumerate(text.splitlines(), 1)
         if re.search(pattern, line)
     ]
     assert found == [], f"write instead: {REPLACED[pattern]}"
