@@ -164,7 +164,10 @@ def _folder_below(report: PathOrUrl, paths: Sequence[Path]) -> str:
 
 
 def _name(moment: Moment, folder: str) -> str:
-    """Return the path of a clip below the folder of clips, without extension: video, start, length, emotion and face."""
+    """Return the path of a clip below the folder of clips, without extension: video, start, length, emotion and face.
+
+    Bytes of the name of a video that are not UTF-8 become ``_``, since the record is JSON.
+    """
     seconds, ms = divmod(moment.span.start_ms, MS_PER_S)
     start = f"{seconds // 3600:02d}-{seconds // 60 % 60:02d}-{seconds % 60:02d}.{ms:03d}"
     emotion = "".join(char if char.isalnum() or char in "-_" else "-" for char in moment.emotion)[:40]
@@ -172,7 +175,8 @@ def _name(moment: Moment, folder: str) -> str:
     base = outputs_of_report(moment.report.path).base.name
     while len(os.fsencode(base + ending)) > _MAX_NAME_BYTES - _HASH_DIGITS:
         base = base[:-1]
-    return f"{folder}{base}{ending}"
+    name = f"{folder}{base}{ending}"
+    return "".join("_" if "\ud800" <= char <= "\udfff" else char for char in name)
 
 
 def _free_name(name: str, row: ClipRow, names: dict[str, tuple[str, ClipRow]]) -> str:

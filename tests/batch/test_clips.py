@@ -6,6 +6,7 @@ import csv
 import functools
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -188,6 +189,16 @@ def test_videos_of_one_name_do_not_collide(tmp_path: Path) -> None:
 
 
 @draws
+@pytest.mark.skipif(sys.platform != "linux", reason="other file systems have no such names")
+def test_names_that_are_no_utf_8_are_made_so(counted: Path, tmp_path: Path) -> None:
+    for path in list(counted.iterdir()):
+        path.rename(counted / path.name.replace("a.", "a\udcff.", 1))
+    folder = counted.rename(tmp_path / "b\udcfe")
+    for _ in range(2):
+        table = annotate.make_clips([folder.parent], tmp_path / "out", "happiness", copy=True)
+        assert table["file"].tolist() == [f"b_/{NAMES[2].replace('a_', 'a__', 1)}"]
+
+
 def test_files_of_others_are_never_written_over(counted: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
