@@ -71,4 +71,5 @@ def status(
     """
     target = None if output_dir is None else parse_path(output_dir)
     found = statuses(scan(parse_paths(paths), output_dir=target).ordered())
-    return pd.DataFrame([one.to_json() for one in found], columns=["path", "state", "reason", "version", "time"])
+    columns = ["path", "state", "reason", "version", "time"]
+    return pd.DataFrame([one.to_json() for one in found], columns=columns, dtype=object)  # names may be no valid texts

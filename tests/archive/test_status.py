@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+
+import pytest
 
 import annotate
 from annotate.archive.scan import scan
@@ -113,3 +116,10 @@ def test_the_python_function(tmp_path: Path) -> None:
     assert list(table.columns) == ["path", "state", "reason", "version", "time"]
     assert table["state"].tolist() == ["annotated"]
     assert annotate.status([str(tmp_path / "in")])["state"].tolist() == ["missing"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other file systems have no such names")
+def test_names_that_are_no_utf_8_stay_as_they_are(tmp_path: Path) -> None:
+    video = tmp_path / "caf\udce9.mp4"
+    video.write_text("new")
+    assert annotate.status(video)["path"].tolist() == [str(video)]
