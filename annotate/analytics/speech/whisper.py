@@ -81,5 +81,6 @@ def _is_number(value: object) -> bool:
 
 
 def _text(entry: dict[str, Any], name: str) -> str:
+    """Return a text, with ``?`` for the halves of characters that JSON can hold, but no file of text."""
     value = entry.get(name)
-    return value.strip() if isinstance(value, str) else ""
+    return value.encode(errors="replace").decode().replace("\0", "").strip() if isinstance(value, str) else ""

@@ -86,7 +86,7 @@ def test_whisper_with_words_speakers_and_broken_segments(tmp_path: Path) -> None
     ]
     segments: list[object] = [
         {"start": 0.5, "end": 2, "text": " So 42 there", "words": words},
-        {"start": 3.0005, "end": 4, "text": " plain", "speaker": "C"},
+        {"start": 3.0005, "end": 4, "text": " plain\ud83d\0", "speaker": "C"},
         {"start": None, "end": 4, "text": "x"},
         {"start": 9, "end": 4, "text": "x"},
         {"start": float("nan"), "end": 1e300, "text": "x"},
@@ -94,7 +94,7 @@ def test_whisper_with_words_speakers_and_broken_segments(tmp_path: Path) -> None
         "x",
     ]
     transcript = read_transcript(write(tmp_path / "a.json", json.dumps({"segments": segments})))
-    assert said(transcript) == [(500, 2000, "So 42 there", "A"), (3000, 4000, "plain", "C")]
+    assert said(transcript) == [(500, 2000, "So 42 there", "A"), (3000, 4000, "plain?", "C")]
     assert [(word.text, word.speaker) for word in transcript.utterances[0].words] == [("So", "B"), ("there", "A")]
     assert [problem.split(":")[0] for problem in transcript.problems] == [f"segment {number}" for number in (3, 4, 5, 6, 7)]
     cpp = {"transcription": [{"offsets": {"from": 10, "to": 990}, "text": " hi"}]}
