@@ -213,9 +213,8 @@ def find_moments(
     Returns:
         A table with the columns ``video``, ``face_id``, ``start_time``, ``end_time``, ``duration_s`` (in seconds),
         ``emotion``, ``confidence`` and ``older`` (whether an older analysis version made the table), and ``person`` and
-        ``name`` if persons were told apart, and ``source`` and
-        ``machine_emotion`` if people corrected anything. Tables are skipped as
-        by `annotate.summarize`, each with a `UserWarning`.
+        ``name`` if persons were told apart, and ``source`` and ``machine_emotion`` if people corrected anything. Tables are
+        skipped as by `annotate.summarize`, each with a `UserWarning`.
 
     Raises:
         SettingsError: none of the models used has such an emotion, a limit is out of range, or texts and trials are given.

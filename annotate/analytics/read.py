@@ -136,9 +136,8 @@ class ReportBatch:
 
     ``blocks`` has one row per block, with its own time (`annotate.results.table.own_times`): ``report``, ``face_id``,
     ``start_ms``, ``end_ms``, ``emotion``, ``confidence``. Rows are ordered by report, face and time; blocks that have no
-    time of their own, or do not pass the filter, are left out. Further
-    columns follow if `read_reports` is asked for them, and `CORRECTION_COLUMNS` and
-    `CORRECTED_BY` if one of the reports was corrected.
+    time of their own, or do not pass the filter, are left out. Further columns follow if `read_reports` is asked for them,
+    and `CORRECTION_COLUMNS` and `CORRECTED_BY` if one of the reports was corrected.
     """
 
     reports: dict[int, ReportSummary]

@@ -133,20 +133,19 @@ def make_clip(job: ClipJob, context: WorkContext) -> Outcome:
     shutil.rmtree(job.folder, ignore_errors=True)  # of a worker that crashed
     storage_for(job.folder).ensure_dir(job.folder)
     ffmpeg = context.tools.ffmpeg
-    if job.made is not None:
-        clip, shown, warnings = job.made, None, 0
-    else:
+    clip, shown, remark, files = job.made, None, "", []
+    if clip is None:
         source = require_local(job.item.video)
         _check_source(job, source)
         video = probe(source, job.limits.max_pixels, ffmpeg=ffmpeg)
         clip, made = _cut(job, video, context)
-        shown, warnings = made.span, made.warning_count
-    files = [] if job.made is not None else [clip]
+        shown, remark = made.span, "the video is damaged" if made.warning_count else ""
+        files.append(clip)
     if job.options.with_gif:
-        gif = clip.with_suffix(f".{GIF}") if job.made is None else job.folder / f"clip.{GIF}"
+        gif = job.folder / f"clip.{GIF}"
         make_gif(probe(clip, job.limits.max_pixels, ffmpeg=ffmpeg), gif, limits=job.limits)
         files.append(gif)
-    remark, duration_s = "the video is damaged" if warnings else "", 0.0 if shown is None else shown.duration_s
+    duration_s = 0.0 if shown is None else shown.duration_s
     return ClipOutcome(job.path, Status.RENDERED, duration_s, problem=remark, files=tuple(files), shown=shown)
 
 
