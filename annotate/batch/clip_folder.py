@@ -171,18 +171,25 @@ class ClipFolder:
         """Return whether a file in the record exists."""
         return (self.path / name).is_file()
 
+    def gif_of(self, name: str) -> Path | None:
+        """Return the GIF that was made of a clip, which may be gone itself; None if there is none."""
+        known = self.clips.get(name)
+        return self.path / known.gif if known is not None and known.gif and self.has(known.gif) else None
+
     def publish(self, name: str, row: ClipRow, files: tuple[Path, ...]) -> None:
-        """Add a clip to the record, then move its files to their names.
+        """Add a clip to the record, then move its files to their names; a GIF that was made of it before is replaced.
 
         Raises:
             OutputError: a file of somebody else has the name, or it cannot be written.
         """
         targets = {file: self.path / f"{name}{file.suffix}" for file in files}
+        earlier = self.gif_of(name)
         for target in targets.values():
-            if os.path.lexists(target):
+            if os.path.lexists(target) and target != earlier:
                 raise unknown_file_error(target)
+        is_unchanged = earlier is not None and self.clips[name].source_hash == row.source_hash
         names = {target.suffix: str(target.relative_to(self.path).as_posix()) for target in targets.values()}
-        gif = names.pop(".gif", row.gif)
+        gif = names.pop(".gif", self.clips[name].gif if is_unchanged else "")
         self.clips[name] = replace(row, file=next(iter(names.values()), row.file), gif=gif)
         self.save()
         for file, target in targets.items():

@@ -133,7 +133,7 @@ def _add(
         clip = replace(clip, made=known[1].file)
     endings = (GIF,) if clip.made else (*CONTAINERS_WRITTEN, *([GIF] if options.with_gif else []))
     for ending in endings:
-        if os.path.lexists(file := target.with_name(f"{target.name}.{ending}")):
+        if os.path.lexists(file := target.with_name(f"{target.name}.{ending}")) and file != folder.gif_of(clip.name):
             error = unknown_file_error(file)
             plan.skipped.append(SkippedPath(file, error.problem, error.remedy))
             return

@@ -169,6 +169,11 @@ def test_only_missing_gifs_are_made(counted: Path, tmp_path: Path) -> None:
     with Image.open(out / row["gif"]) as image:
         assert (image.size, image.n_frames) == ((64, 48), 15)
     assert (row["clip_start_time"], row["clip_end_time"]) == ("1.0", "2.2")
+    for with_gif in (True, False):  # a GIF whose clip is gone is still that of the clip
+        (out / NAMES[2]).unlink()
+        (outcome,), plan = make(counted, to=out, emotions=["happiness"], with_gif=with_gif)
+        assert (outcome.status, plan.skipped) == (Status.RENDERED, [])
+        assert (rows(out)[0]["gif"], rows(out)[0]["file"]) == (row["gif"], NAMES[2])
 
 
 @draws
