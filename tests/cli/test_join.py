@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import annotate
 from annotate.results.meta import describe_source, parse_meta
 from tests.analytics.samples import CLIP, change_meta, meta_of, report
 from tests.analytics.speech.samples import interview
@@ -102,12 +103,15 @@ def test_subtitles_with_dialogue(archive: Path) -> None:
     assert (run(*convert).status, run("join", archive).skipped) == (1, [str(archive / "a.json")])
 
 
+@pytest.mark.filterwarnings("ignore:1 video without")
 def test_object_storage(bucket: Bucket, archive: Path, tmp_path: Path) -> None:
     """Beside the tables, and in a folder of their own."""
     for path in archive.iterdir():
         bucket.put(f"films/{path.name}", path)
     answer = run("join", f"{bucket.url}/films", "-o", tmp_path / "out.csv")
     assert (answer.status, "3 utterances of 1 video" in answer.output) == (0, True)
+    for function in (annotate.join, annotate.find_moments, annotate.summarize):
+        assert len(function(f"{bucket.url}/films")) == len(function(archive)) > 0
     bucket.put("texts/films/a.json", archive / "a.json")
     bucket.delete("films/a.json")
     assert len(run("join", f"{bucket.url}/films", "--transcripts", f"{bucket.url}/texts").rows) == 3
