@@ -48,7 +48,6 @@ def test_every_output_breaks_a_tie_alike(tmp_path: Path, times: dict[str, int], 
         "closing table": dominant_emotion(read_report(path, with_boxes=False).blocks),
         "server": stats.dominant,
         "report page": row.dominant,
-        "report page, shares": row.shares_text.split()[0],
         **{f"summarize by {by}": summarize(path, by=by)["dominant"].item() for by in ("video", "folder", "face", "minute")},
     }
     output = tmp_path / "figures.json"

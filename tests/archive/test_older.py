@@ -77,7 +77,7 @@ def test_commands_use_and_count_older_reports(archive: Path, command: str) -> No
         assert answer.output.count("older") == 2, answer.output
     if command == "report":
         page = (archive / "page.html").read_text()
-        assert (page.count('class="mark"'), page.count('id="older"'), "problem" in answer.output) == (2, 1, False)
+        assert (page.count('"states":["older"]'), page.count('id="older"'), "problem" in answer.output) == (2, 1, False)
 
 
 @pytest.mark.usefixtures("_program_is_later")
