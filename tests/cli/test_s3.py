@@ -94,7 +94,7 @@ def test_lists_of_moments_hold_urls(twins: Bucket) -> None:
 
 def test_the_html_report_plays_no_objects(twins: Bucket) -> None:
     answer = run("report", f"{twins.url}/films", "-o", "page.html")
-    assert (answer.status, answer.last_line) == (0, "page.html: 2 videos")
+    assert (answer.status, answer.last_line) == (0, "page.html: 2 videos.")
     assert answer.errors.startswith("page.html: 2 of 2 videos ")
     assert "--videos" in answer.errors
     page = Path("page.html").read_text()
