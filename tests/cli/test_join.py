@@ -33,7 +33,7 @@ def test_a_table_on_the_terminal(archive: Path) -> None:
         ("0:08.5", "Ann", "face 1 83%", "anger"),
     ]
     assert "1 of 2 speakers" in answer.last_line
-    assert "1 video without a transcript" in answer.errors
+    assert "1 video left out" in answer.errors
     assert run("join", archive, "-q").errors == ""
     assert [row["word"] for row in run("join", archive, "--by", "word", "--faces", "speaker").rows][:2] == ["thank", "you"]
 
@@ -58,7 +58,7 @@ def test_wrong_usage(archive: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     answer = run("join", tmp_path / "empty")
     assert (answer.status, answer.output) == (0, "")
-    assert "not annotated yet" in answer.errors
+    assert "no videos" in answer.errors
 
 
 def test_find_and_summarize(archive: Path) -> None:
@@ -76,7 +76,7 @@ def test_subtitles_with_dialogue(archive: Path) -> None:
     """Written once, listed in the sidecar, renewed as the transcript changes; files of others stay as they are."""
     convert = ("convert", archive, "--format", "srt,vtt", "--with-transcript")
     answer = run(*convert)
-    assert (answer.status, "1 video without a transcript" in answer.errors) == (0, True)
+    assert (answer.status, "1 video left out" in answer.errors) == (0, True)
     srt = archive / "a.emotions.dialogue.en.srt"
     assert "[happiness] thank you so much" in srt.read_text()
     assert not (archive / "a.emotions.en.srt").exists()
