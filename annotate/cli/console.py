@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,7 +55,7 @@ def say(message: object) -> None:
 
 def progress(items: Iterable[Item], what: str, *, total: int | None = None, quiet: bool = False) -> Iterable[Item]:
     """Yield the items; on a terminal a bar counts them, of ``total`` or as many as the sequence has."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or total == 0 or (isinstance(items, Sized) and not len(items)) or not sys.stderr.isatty():
         yield from items
         return
     started_s = time.monotonic()
@@ -254,6 +254,7 @@ def closing_table(outcomes: Sequence[Outcome], width: int | None = None) -> str:
         Column("mostly", [printable(outcome.emotion) for outcome in shown]),
         Column("result", [outcome.status.label for outcome in shown]),
     ]
+    columns = [column for column in columns if any(column.cells)]
     failures = [f"{outcome.path}: {outcome.reason}" for outcome in shown if outcome.status is Status.FAILED]
     remarks = [
         f"{outcome.path}: {outcome.reason}" for outcome in shown if outcome.reason and outcome.status is not Status.FAILED

@@ -50,7 +50,7 @@ def handle_errors(command: Command) -> Command:
             console.say(f"Error: {error}")
             status = error.exit_status
         except KeyboardInterrupt as interruption:
-            console.say("Interrupted.")
+            console.say(f"Interrupted: {interruption}" if str(interruption) else "Interrupted.")
             status = status_of(interruption)
         if status:
             sys.exit(status)
@@ -330,8 +330,12 @@ def say_none_found(paths: Sequence[PathOrUrl], selection: Selection, *, quiet: b
 
 
 def say_no_reports(paths: Sequence[PathOrUrl], *, quiet: bool) -> None:
-    """Print that there are no tables, unless ``quiet``."""
-    if not quiet:
+    """Print that there are no tables, or not even videos, unless ``quiet``."""
+    if quiet:
+        return
+    if all(isinstance(path, SkippedPath) for path in walk(paths, Selection())):
+        say_none_found(paths, Selection(), quiet=quiet)
+    else:
         console.say(f"{listed(paths)}: not annotated yet. Run `annotate {listed(paths)}` first.")
 
 

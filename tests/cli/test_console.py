@@ -101,6 +101,12 @@ def test_no_bar_when_quiet_or_not_on_a_terminal(terminal: bool, quiet: bool, mon
     assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
 
 
+def test_no_bar_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert list(progress([], "tables")) == []
+    assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
+
+
 def test_say_prints_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     say("one\ntwo")
     assert capsys.readouterr() == ("", "one\\ntwo\n")
@@ -114,6 +120,7 @@ def test_closing_table_has_a_row_per_video_that_was_not_up_to_date() -> None:
         ["e.mp4", "", "", "", "failed"],
     ]
     assert list(rows_of(closing_table(ALL))[0]) == ["video", "length", "tracks", "mostly", "result"]
+    assert list(rows_of(closing_table(ALL[-1:]))[0]) == ["video", "result"]
 
 
 def test_closing_table_ends_with_remarks_failures_and_totals() -> None:
