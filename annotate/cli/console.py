@@ -32,6 +32,9 @@ _REDRAW_INTERVAL_S = 0.1
 _LOG_LINE_BYTES = 1 << 20
 _LEAST_ELAPSED_S = 2.0
 """Start-up time, during which no estimate is shown."""
+_UNTIL_S = 20.0
+_LEAST_DONE = 0.01
+"""Share of the work that must be done before that for an estimate: less tells more of the start than of the rest."""
 
 _COUNTED = (
     (Status.ANNOTATED, "annotated"),
@@ -352,7 +355,8 @@ def _full_reason(outcome: Outcome) -> str:
 
 def _to_go(elapsed_s: float, done: float, total: float) -> str:
     """Return the time to go as text, given the time that ``done`` of ``total`` took."""
-    if done <= 0 or elapsed_s < _LEAST_ELAPSED_S:
+    is_early = elapsed_s < _LEAST_ELAPSED_S or (elapsed_s < _UNTIL_S and done < _LEAST_DONE * total)
+    if done <= 0 or is_early:
         return "estimating"
     return f"{clock(elapsed_s * (total - done) / done)} to go"
 

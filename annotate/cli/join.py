@@ -83,8 +83,8 @@ def join(
         say_about_transcripts(transcripts, skipped, quiet=quiet)
         if tables:
             console.print_text(format_columns(joined_columns(tables, columns), terminal_width()) + ("" if quiet else "\n"))
-            if not quiet:
-                console.print_text(matches_line(tables))
+        if not quiet:
+            console.print_text(matches_line(tables) if tables else f"{counted(0, by)} of {counted(0, 'video')}.")
     else:
         written = write_joined(parts(), columns, output)
         say_about_transcripts(transcripts, skipped, quiet=quiet)

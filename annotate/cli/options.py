@@ -169,7 +169,7 @@ def _no_such_path(ctx: click.Context, path: Path) -> SettingsError:
         beside = {}
     guess = suggest(path.name, [*commands, *beside], beside)
     if is_word:
-        return SettingsError(f"no such command or path {str(path)!r}{guess}")
+        return SettingsError(f"no such command or path {str(path)!r}{guess}", "see `annotate --help`")
     return SettingsError(f"no such file or directory{guess}", "check the name", path=path)
 
 

@@ -107,6 +107,8 @@ def summarize(
     summary = tally.summary()
     rows = sort_rows(summary.rows, column_name(sort, list(summary.rows.columns)), top)
     percent = ["confidence", *summary.totals.columns[1 + len(STAT_COLUMNS) :]]
+    if grouping == "person" and tally.count and rows.empty and not quiet:
+        console.say("No persons were told apart. Run `annotate persons` first.")
     if tally.count:
         if output is not None:
             storage_for(output).write_atomic(output, encode_table(rows, output.suffix.lower(), percent))

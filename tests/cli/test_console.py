@@ -94,6 +94,12 @@ def test_a_bar_counts_items(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "1/7 reports  14%|#4        | 2:00 to go" in shown
 
 
+def test_the_first_hundredth_gives_no_estimate_at_once() -> None:
+    assert console._to_go(3, 0.001, 1) == console._to_go(1, 0.5, 1) == "estimating"
+    assert console._to_go(3, 0.5, 1) == "0:03 to go"
+    assert console._to_go(100, 0.001, 1) == "27:45:00 to go"
+
+
 @pytest.mark.parametrize(("terminal", "quiet"), [(True, True), (False, False)])
 def test_no_bar_when_quiet_or_not_on_a_terminal(terminal: bool, quiet: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal() if terminal else io.StringIO())

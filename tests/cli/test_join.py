@@ -37,6 +37,18 @@ def test_a_table_on_the_terminal(archive: Path) -> None:
     assert run("join", archive, "-q").errors == ""
     assert [row["word"] for row in run("join", archive, "--by", "word", "--faces", "speaker").rows][:2] == ["thank", "you"]
 
+    none = run("join", archive, "--match", "*.de.*")
+    assert (none.status, none.last_line) == (0, "0 utterances of 0 videos.")
+    assert "Name transcripts" in none.errors
+
+
+def test_persons_that_nobody_told_apart(archive: Path) -> None:
+    """Moments of a person, and rows by person: it is said why there are none."""
+    for arguments in (("find", archive, "--person", "Zoe"), ("summarize", archive, "--by", "person")):
+        answer = run(*arguments)
+        assert (answer.status, "person" in answer.errors) == (0, True)
+        assert run(*arguments, "-q").errors == ""
+
 
 def test_files(archive: Path, tmp_path: Path) -> None:
     """A transcript that cannot be used is named, with the exit status; the rest is written."""
