@@ -134,7 +134,7 @@ def clips(
     options = replace(options, is_corrected=wanted.is_corrected)
     found = search_moments(paths, wanted, quiet=run.quiet)
     if not found.moments:
-        if not run.quiet and found.any_read:
+        if not run.quiet and found.any_read and not wanted.query["persons"]:
             console.say("No moments found. Check the options with `annotate find`.")
         return EXIT_FAILED if found.skipped else 0
     with contextlib.ExitStack() as stack:

@@ -135,5 +135,5 @@ def search_moments(paths: Sequence[PathOrUrl], wanted: MomentOptions, *, quiet: 
         moments += moments_in(batch, query, matched)
     check_emotions(query.emotions, known)
     if known and not moments and not quiet and query.persons:
-        console.say("No moments of such a person; `annotate summarize --by person` lists persons.")
+        console.say("No moments of such a person. See persons with `annotate summarize --by person`.")
     return FoundMoments(moments, matched, bool(known or (wanted.texts and reports)), skipped)
