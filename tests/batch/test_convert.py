@@ -172,7 +172,7 @@ def test_reports_of_deleted_videos_are_converted(done: Path) -> None:
         (done / name).unlink()
     assert statuses(convert(done, formats=("eaf",))) == {"empty.mp4": Status.NO_FACES, "face.mp4": Status.CONVERTED}
     assert "./face.mp4" in (done / "face.emotions.eaf").read_text()
-    assert statuses(convert(done, formats=("vtt",), exclude=("face.*",))) == {"empty.mp4": Status.CONVERTED}
+    assert statuses(convert(done, formats=("vtt",), exclude=("face.*",))) == {"empty.mp4": Status.NO_FACES}
 
 
 @pytest.mark.parametrize("ending", ["csv", "meta.json"])
