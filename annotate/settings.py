@@ -137,8 +137,8 @@ class Settings:
         if not 1 <= self.hop <= WHOLE_BLOCK:
             raise SettingsError(f"hop must be between 1 and {WHOLE_BLOCK}, not {self.hop}")
         if self.decode == KEY and self.hop != WHOLE_BLOCK:
-            problem = f"no hop with key frames alone (hop {self.hop}, decode {KEY}), which lie seconds apart"
-            raise SettingsError(problem, "leave out --hop, or decode more frames")
+            problem = f"hop {self.hop} and decode {KEY} cannot be combined (key frames are seconds apart)"
+            raise SettingsError(problem, "leave out one of them")
         for name in (
             "detection_interval_ms",
             "search_interval_ms",

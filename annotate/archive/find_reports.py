@@ -67,7 +67,7 @@ def _find_in(path: PathOrUrl) -> Iterator[PathOrUrl | SkippedPath]:
         else:
             candidates = [outputs.csv for outputs in candidate_outputs(path, path.parent)]
             reports = [report for report in candidates if storage.exists(report) and _may_belong_to(report, path)]
-            yield reports[0] if reports else SkippedPath(path, "no table", f"run `annotate {path}`")
+            yield reports[0] if reports else SkippedPath(path, "not annotated yet", f"run `annotate {path}` first")
     except StorageError as error:
         yield SkippedPath(path, error.problem, error.remedy)
 

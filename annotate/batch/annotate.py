@@ -186,7 +186,10 @@ def _convert(job: AnnotateJob, decision: Decision, lock: Lock) -> Outcome:
     lock.confirm()
     write_sidecar(meta, job.outputs, lock)
     remarks = list(filter(None, [*writer.kept, *remarks_on(meta), remark_on_problems(job.outputs.csv, report.problems)]))
-    return Outcome(job.path, Status.CONVERTED, meta.duration_s, meta.faces, problem="; ".join(remarks))
+    new = [digest for name, digest in meta.outputs.items() if report.meta.outputs.get(name) != digest]
+    is_empty = not meta.faces and not any(new)
+    status = Status.NO_FACES if is_empty else Status.CONVERTED
+    return Outcome(job.path, status, meta.duration_s, meta.faces, problem="; ".join(remarks))
 
 
 @contextlib.contextmanager

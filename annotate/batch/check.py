@@ -205,7 +205,7 @@ class _Check:
                     intact += [path] if has_default_name else []
                 else:
                     ours = (path,) if has_default_name else ()
-                    reason = "rendered from an earlier report; render the video again"
+                    reason = "rendered from an earlier table; render the video again"
                     findings.append(Finding(path, FindingKind.STALE, reason, ours))
             except OSError as error:
                 findings.append(_unreadable(path, error))

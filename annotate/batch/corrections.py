@@ -31,6 +31,9 @@ from annotate.storage.values import PathOrUrl
 Edit = Callable[[bytes, Report], bytes]
 """Returns the new bytes of a file of corrections, given those it has and the report as the machine made it."""
 
+_SEE_FACES = "see faces and times with `annotate summarize --by face`"
+_SEE_LIST = "see all with `annotate correct --list`"
+
 
 @dataclass(frozen=True)
 class Edited:
@@ -110,7 +113,7 @@ def adding(make: Callable[[Report], Iterable[Correction]]) -> Edit:
         made = [_with_box(correction, report.table) for correction in made]
         if problems := apply_corrections(report.table, made).problems:
             texts = [problem.partition(": ")[2] for problem in problems]
-            raise SettingsError(shorten(texts), "see faces and times with `annotate summarize --by face`")
+            raise SettingsError(shorten(texts), _SEE_FACES)
         return add_lines(content, made) if made else content
 
     return edit
@@ -124,7 +127,7 @@ def undo(content: bytes, report: Report, author: str | None = None) -> bytes:
     """
     kept, removed = undo_last(content, now(), author)
     if not removed:
-        raise SettingsError("there is no correction to undo")
+        raise SettingsError("there is no correction to undo", _SEE_LIST)
     return kept
 
 
@@ -136,7 +139,7 @@ def redo(content: bytes, report: Report, author: str | None = None) -> bytes:
     """
     kept, restored = redo_last(content, author)
     if not restored:
-        raise SettingsError("there is no correction to redo")
+        raise SettingsError("there is no correction to redo (or another one was made since)", _SEE_LIST)
     return kept
 
 
@@ -146,12 +149,20 @@ def unchanged(content: bytes, report: Report) -> bytes:
 
 
 def confirmed(report: Report, correction: Correction) -> list[Correction]:
-    """Return corrections that say what the machine says, while one that has no emotion yet lasts."""
-    return [
+    """Return corrections that say what the machine says, while one that has no emotion yet lasts.
+
+    Raises:
+        SettingsError: the face is not seen then.
+    """
+    made = [
         replace(correction, span=span & correction.span, emotion=emotion)
         for span, emotion in _merged(labels_in(report.table).get(correction.face_id or 0, ()))
         if span & correction.span
     ]
+    if not made:
+        span = correction.span
+        raise SettingsError(f"{correction.face} is not seen from {span.start_s:g} to {span.end_s:g} s", _SEE_FACES)
+    return made
 
 
 def changes_in_table(

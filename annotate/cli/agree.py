@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,12 +23,21 @@ from annotate.cli.options import (
     stacked,
     verbosity_options,
 )
-from annotate.cli.table_output import TrialOptions, find_tables, find_trials, output_file, read_tables, trial_options
+from annotate.cli.table_output import (
+    TrialOptions,
+    closing_line,
+    find_tables,
+    find_trials,
+    output_file,
+    read_tables,
+    trial_options,
+)
 from annotate.cli.tables import format_columns, terminal_width
 from annotate.errors import EXIT_FAILED
 from annotate.settings import FACE_RULES
 from annotate.storage.base import prepare_output, storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
+from annotate.text import counted
 
 if TYPE_CHECKING:
     from annotate.analytics.agreement.options import AgreementOptions
@@ -204,6 +213,8 @@ def agree(
     _write(agreement, outputs)
     if not (quiet and outputs.output is not None):
         _print(agreement)
+    if outputs.files and not quiet:
+        console.print_text("\n".join(["", *_written_lines(agreement, outputs)]))
     return EXIT_FAILED if skipped else 0
 
 
@@ -240,6 +251,15 @@ def _draw(agreement: Agreement, path: Path) -> None:
     title = f"seconds by code and model; kappa {kappa_text(agreement.figures)}"
     with plot_style():
         write_image(path, encode_figure(draw_confusion(agreement.confusion, title), path.suffix.lower()))
+
+
+def _written_lines(agreement: Agreement, outputs: _Outputs) -> Iterator[str]:
+    if outputs.output is not None:
+        yield closing_line("figures", outputs.output)
+    if outputs.confusion is not None:
+        yield closing_line("confusion matrix", outputs.confusion)
+    if outputs.moments is not None and agreement.disagreements:
+        yield closing_line(counted(len(agreement.disagreements), "disagreement"), outputs.moments)
 
 
 def _print(agreement: Agreement) -> None:

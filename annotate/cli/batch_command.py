@@ -215,7 +215,7 @@ def show_run(
         exit_status = status_of(interruption)
     finally:
         display.close()
-    if not run.quiet and run.has_table:
+    if not run.quiet and run.has_table and (outcomes or not exit_status):
         order = {path: number for number, path in enumerate(sizes_bytes)}
         in_order = sorted(outcomes, key=lambda outcome: order[outcome.path])
         console.show(console.closing_table(in_order, terminal_width()))

@@ -129,7 +129,7 @@ def clips(
     options = replace(options, is_corrected=wanted.is_corrected)
     found = search_moments(paths, wanted, quiet=run.quiet)
     if not found.moments:
-        if not run.quiet and found.any_read:
+        if not run.quiet and found.any_read and not wanted.query["persons"]:
             console.say("No moments found. Check the options with `annotate find`.")
         return EXIT_FAILED if found.skipped else 0
     with contextlib.ExitStack() as stack:
@@ -144,10 +144,8 @@ def clips(
             for clip in plan.clips:
                 console.print_text(f"{printable(clip.name)}{'  (GIF only)' if clip.made else ''}")
         if not run.quiet:
-            console.say(
-                f"{counted(len(plan.clips), 'clip')} to make, {clock(plan.length_ms / 1000)} long, "
-                f"about {in_bytes(plan.size_bytes)}; {plan.existing} exist already."
-            )
+            size = f", {clock(plan.length_ms / 1000)} long, about {in_bytes(plan.size_bytes)}" if plan.clips else ""
+            console.say(f"{counted(len(plan.clips), 'clip')} to make{size}; {plan.existing} exist already.")
         check_space(output_dir, plan.size_bytes)
         if dry_run:
             return EXIT_FAILED if found.skipped or plan.skipped else 0
@@ -197,9 +195,8 @@ def _make(plan: ClipPlan, folder: ClipFolder, options: ClipOptions, run: RunOpti
                     elif not run.quiet:
                         remark = f" ({outcome.reason})" if outcome.reason else ""
                         console.print_text(f"{printable(outcome.path)}{remark}")
-    except KeyboardInterrupt:
-        console.say(f"{counted(len(plan.clips) - done, 'clip')} remaining. Rerun to continue.")
-        raise
+    except KeyboardInterrupt as interruption:
+        raise type(interruption)(f"{len(plan.clips) - done} remaining. Rerun to continue.") from None
     finally:
         folder.write_table()
         for remark in folder.kept:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +32,9 @@ _REDRAW_INTERVAL_S = 0.1
 _LOG_LINE_BYTES = 1 << 20
 _LEAST_ELAPSED_S = 2.0
 """Start-up time, during which no estimate is shown."""
+_UNTIL_S = 20.0
+_LEAST_DONE = 0.01
+"""Share of the work that must be done before that for an estimate: less tells more of the start than of the rest."""
 
 _COUNTED = (
     (Status.ANNOTATED, "annotated"),
@@ -55,7 +58,7 @@ def say(message: object) -> None:
 
 def progress(items: Iterable[Item], what: str, *, total: int | None = None, quiet: bool = False) -> Iterable[Item]:
     """Yield the items; on a terminal a bar counts them, of ``total`` or as many as the sequence has."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or total == 0 or (isinstance(items, Sized) and not len(items)) or not sys.stderr.isatty():
         yield from items
         return
     started_s = time.monotonic()
@@ -254,6 +257,7 @@ def closing_table(outcomes: Sequence[Outcome], width: int | None = None) -> str:
         Column("mostly", [printable(outcome.emotion) for outcome in shown]),
         Column("result", [outcome.status.label for outcome in shown]),
     ]
+    columns = [column for column in columns if any(column.cells)]
     failures = [f"{outcome.path}: {outcome.reason}" for outcome in shown if outcome.status is Status.FAILED]
     remarks = [
         f"{outcome.path}: {outcome.reason}" for outcome in shown if outcome.reason and outcome.status is not Status.FAILED
@@ -351,7 +355,8 @@ def _full_reason(outcome: Outcome) -> str:
 
 def _to_go(elapsed_s: float, done: float, total: float) -> str:
     """Return the time to go as text, given the time that ``done`` of ``total`` took."""
-    if done <= 0 or elapsed_s < _LEAST_ELAPSED_S:
+    is_early = elapsed_s < _LEAST_ELAPSED_S or (elapsed_s < _UNTIL_S and done < _LEAST_DONE * total)
+    if done <= 0 or is_early:
         return "estimating"
     return f"{clock(elapsed_s * (total - done) / done)} to go"
 

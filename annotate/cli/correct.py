@@ -210,14 +210,10 @@ def correct(paths: Sequence[PathOrUrl], change: _Change, is_listed: bool, output
         console.print_text(format_columns(_columns(edited), terminal_width()))
     if not quiet:
         done = len(edited.corrections) - edited.before
-        verb = (
-            f"{counted(done, 'correction')} {'redone' if change.redo else 'added'}, "
-            if done > 0
-            else f"{counted(-done, 'correction')} undone, "
-            if done
-            else ""
-        )
-        console.print_text(f"{printable(item.outputs.corrections)}: {verb}{counted(len(edited.corrections), 'correction')}.")
+        verb = "undone" if done < 0 else "redone" if change.redo else "added"
+        count = len(edited.corrections)
+        text = f"{counted(abs(done), 'correction')} {verb}, {count} in all" if done else counted(count, "correction")
+        console.print_text(f"{printable(item.outputs.corrections)}: {text}.")
     return EXIT_FAILED if edited.problems or remarks else 0
 
 

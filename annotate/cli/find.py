@@ -11,7 +11,7 @@ import click
 from annotate.cli import console
 from annotate.cli.moment_options import MomentOptions, moment_options, search_moments
 from annotate.cli.options import handle_errors, paths_argument, verbosity_options
-from annotate.cli.table_output import LISTS, TABLES, output_file
+from annotate.cli.table_output import LISTS, TABLES, closing_line, output_file
 from annotate.cli.tables import format_columns, terminal_width
 from annotate.errors import EXIT_FAILED, OutputError
 from annotate.storage.base import prepare_output, storage_for
@@ -77,7 +77,7 @@ def find(
             console.print_text(format_columns(moment_columns(moments), terminal_width()) + ("" if quiet else "\n"))
         if not quiet:
             total_s = sum(moment.span.duration_s for moment in moments)
-            console.print_text(f"{counted(len(moments), 'moment')}, {clock(total_s)} in total.")
+            console.print_text(closing_line(f"{counted(len(moments), 'moment')}, {clock(total_s)} in total", output))
     return EXIT_FAILED if found.skipped else 0
 
 

@@ -117,7 +117,7 @@ class _CommandGroup(DefaultGroup):  # type: ignore[misc]
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, then the options, in groups."""
         for heading, commands in COMMANDS.items():
-            with formatter.section(f"Commands to {heading.lower()}"):
+            with formatter.section(f"Commands: {heading.lower()}"):
                 formatter.write_dl([(name.ljust(_NAME_COLUMNS), line) for name, line in commands.items()])
         default = self.get_command(ctx, DEFAULT_COMMAND)
         assert default is not None

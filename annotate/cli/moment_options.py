@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from annotate.cli import console
 from annotate.cli.options import (
     Command,
     collect,
@@ -133,4 +134,6 @@ def search_moments(paths: Sequence[PathOrUrl], wanted: MomentOptions, *, quiet: 
         known |= class_names_in(batch)
         moments += moments_in(batch, query, matched)
     check_emotions(query.emotions, known)
+    if known and not moments and not quiet and query.persons:
+        console.say("No moments of such a person. See persons with `annotate summarize --by person`.")
     return FoundMoments(moments, matched, bool(known or (wanted.texts and reports)), skipped)

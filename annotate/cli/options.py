@@ -50,7 +50,7 @@ def handle_errors(command: Command) -> Command:
             console.say(f"Error: {error}")
             status = error.exit_status
         except KeyboardInterrupt as interruption:
-            console.say("Interrupted.")
+            console.say(f"Interrupted: {interruption}" if str(interruption) else "Interrupted.")
             status = status_of(interruption)
         if status:
             sys.exit(status)
@@ -169,7 +169,7 @@ def _no_such_path(ctx: click.Context, path: Path) -> SettingsError:
         beside = {}
     guess = suggest(path.name, [*commands, *beside], beside)
     if is_word:
-        return SettingsError(f"no such command or path {str(path)!r}{guess}")
+        return SettingsError(f"no such command or path {str(path)!r}{guess}", "see `annotate --help`")
     return SettingsError(f"no such file or directory{guess}", "check the name", path=path)
 
 
@@ -338,8 +338,12 @@ def say_none_found(paths: Sequence[PathOrUrl], selection: Selection, *, quiet: b
 
 
 def say_no_reports(paths: Sequence[PathOrUrl], *, quiet: bool) -> None:
-    """Print that there are no tables, unless ``quiet``."""
-    if not quiet:
+    """Print that there are no tables, or not even videos, unless ``quiet``."""
+    if quiet:
+        return
+    if all(isinstance(path, SkippedPath) for path in walk(paths, Selection())):
+        say_none_found(paths, Selection(), quiet=quiet)
+    else:
         console.say(f"{listed(paths)}: not annotated yet. Run `annotate {listed(paths)}` first.")
 
 

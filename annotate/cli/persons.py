@@ -198,7 +198,8 @@ class _Place:
         try:
             return edit_persons(self.file, functions, self.item)
         except ValueError as error:
-            raise SettingsError(str(error), "run `annotate persons` on it to see numbers", path=self.file) from None
+            remedy = "see numbers of persons with `annotate persons`, of face tracks with `annotate summarize --by face`"
+            raise SettingsError(str(error), remedy, path=self.file) from None
 
     def show(self, changed: set[str], *, quiet: bool) -> int:
         """Write outputs again, and print the persons; return the exit status."""
@@ -210,7 +211,7 @@ class _Place:
         if not quiet and rows:
             console.print_text(format_columns(_columns(rows), terminal_width()))
             people = len({row.person for row in rows})
-            console.print_text(f"{counted(people, 'person')} in {counted(len(rows), 'face track')}: {self.file}")
+            console.print_text(f"{printable(self.file)}: {counted(people, 'person')} in {counted(len(rows), 'face track')}.")
         return status
 
     def delete_descriptors(self) -> None:

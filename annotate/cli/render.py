@@ -95,7 +95,7 @@ def render_options(command: Command) -> Command:
     "--output-dir",
     metavar="DIR",
     type=PathOrUrlType(remote=False, file_okay=False),
-    help="Write rendered videos below DIR, not beside the videos.",
+    help="Write rendered videos below DIR, where the tables may be too (annotate --output-dir).",
 )
 @run_options("one per four cores")
 @decoding_limits()

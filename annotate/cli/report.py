@@ -22,12 +22,12 @@ from annotate.cli.options import (
     verbosity_options,
     videos_option,
 )
-from annotate.cli.table_output import TrialOptions, trial_options
+from annotate.cli.table_output import TrialOptions, closing_line, trial_options
 from annotate.errors import EXIT_FAILED
 from annotate.settings import available_cores
 from annotate.storage.base import prepare_output
 from annotate.storage.values import PathOrUrl
-from annotate.text import counted, printable
+from annotate.text import counted
 
 if TYPE_CHECKING:
     from annotate.analytics.face_filter import FaceFilter
@@ -113,7 +113,7 @@ def report(
             console.say(
                 f"{output}: {count} videos are not beside their tables, so the page cannot play them. Give --videos DIR."
             )
-        console.print_text(printable(f"{output}: {_totals(len(contents.reports), len(written.problems))}"))
+        console.print_text(closing_line(_totals(len(contents.reports), len(written.problems)), output))
     return EXIT_FAILED if failed or contents.trials_missing else 0
 
 

@@ -10,7 +10,7 @@ import click
 
 from annotate.cli import console
 from annotate.cli.options import face_filter_options, handle_errors, paths_argument, verbosity_options
-from annotate.cli.table_output import TABLES, find_tables, output_file, read_tables
+from annotate.cli.table_output import TABLES, closing_line, find_tables, output_file, read_tables
 from annotate.cli.tables import Column, format_columns, terminal_width
 from annotate.errors import EXIT_FAILED
 from annotate.storage.base import prepare_output, storage_for
@@ -65,5 +65,5 @@ def review(paths: Sequence[PathOrUrl], minutes: float, faces: FaceFilter, output
         console.print_text(format_columns(columns, terminal_width()) + ("" if quiet else "\n"))
     if not quiet:
         total_s = sum(moment.span.duration_s for moment in moments)
-        console.print_text(f"{counted(len(chosen), 'segment')}, {clock(total_s)} in total.")
+        console.print_text(closing_line(f"{counted(len(chosen), 'segment')}, {clock(total_s)} in total", output))
     return EXIT_FAILED if skipped else 0

@@ -17,12 +17,22 @@ from annotate.cli.options import (
     relative_option,
     verbosity_options,
 )
-from annotate.cli.table_output import TABLES, TrialOptions, find_tables, find_trials, output_file, read_tables, trial_options
+from annotate.cli.table_output import (
+    TABLES,
+    TrialOptions,
+    closing_line,
+    find_tables,
+    find_trials,
+    output_file,
+    read_tables,
+    trial_options,
+)
 from annotate.cli.tables import format_columns, terminal_width
 from annotate.cli.transcript_options import say_about_transcripts, speaker_sums, transcript_options
 from annotate.errors import EXIT_FAILED
 from annotate.storage.base import prepare_output, storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
+from annotate.text import counted
 
 if TYPE_CHECKING:
     from annotate.analytics.face_filter import FaceFilter
@@ -97,11 +107,15 @@ def summarize(
     summary = tally.summary()
     rows = sort_rows(summary.rows, column_name(sort, list(summary.rows.columns)), top)
     percent = ["confidence", *summary.totals.columns[1 + len(STAT_COLUMNS) :]]
+    if grouping == "person" and tally.count and rows.empty and not quiet:
+        console.say("No persons were told apart. Run `annotate persons` first.")
     if tally.count:
         if output is not None:
             storage_for(output).write_atomic(output, encode_table(rows, output.suffix.lower(), percent))
         if not (quiet and output is not None):
             console.print_text(format_columns(summary_columns(rows, summary.totals), terminal_width()))
+        if output is not None and not quiet:
+            console.print_text("\n" + closing_line(counted(len(rows), "row"), output))
     return EXIT_FAILED if skipped else 0
 
 
@@ -117,10 +131,13 @@ def _summarize_reviews(paths: Sequence[PathOrUrl], output: Path | None, *, quiet
         prepare_output(output)
     for batch in read_tables(find_tables(paths, skipped, quiet=quiet), NO_FILTER, skipped, quiet=quiet):
         reviews.add(batch)
+    pairs = reviews.pairs()
     if output is not None:
-        storage_for(output).write_atomic(output, encode_table(reviews.pairs(), output.suffix.lower()))
+        storage_for(output).write_atomic(output, encode_table(pairs, output.suffix.lower()))
     if not (quiet and output is not None):
         for columns in review_tables(reviews) if reviews.reviewed_s else ():
             console.print_text(format_columns(columns, terminal_width()) + "\n")
         console.print_text(review_line(reviews))
+    if output is not None and not quiet:
+        console.print_text(closing_line(counted(len(pairs), "row"), output))
     return EXIT_FAILED if skipped else 0

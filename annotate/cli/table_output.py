@@ -25,7 +25,7 @@ from annotate.cli.options import (
 from annotate.errors import SettingsError
 from annotate.extras import check_extra
 from annotate.storage.values import PathOrUrl, SkippedPath
-from annotate.text import suggest
+from annotate.text import printable, suggest
 
 if TYPE_CHECKING:
     from annotate.analytics.read import ReportBatch
@@ -107,6 +107,11 @@ def find_tables(paths: Sequence[PathOrUrl], skipped: list[SkippedPath], *, quiet
     return found.reports
 
 
+def closing_line(text: str, output: PathOrUrl | None) -> str:
+    """Return what a command says last, behind the name of the file that it wrote, if any."""
+    return f"{text}." if output is None else f"{printable(output)}: {text}."
+
+
 def find_trials(
     trials: TrialOptions,
     reports: Sequence[PathOrUrl],
@@ -163,7 +168,7 @@ def read_tables(
 
     older = lacking = 0
     chosen = reports if trials is None else trials.choose(reports)
-    shown = console.progress(chosen, "reports", quiet=quiet)
+    shown = console.progress(chosen, "tables", quiet=quiet)
     probabilities = probabilities or needs_probabilities(trials)
     reading = read_reports(
         shown, faces, relative=relative, further=further, probabilities=probabilities, is_corrected=is_corrected

@@ -170,9 +170,9 @@ def test_a_video_without_a_report_or_with_a_damaged_sidecar_fails(done: Path) ->
 def test_reports_of_deleted_videos_are_converted(done: Path) -> None:
     for name in ("face.mp4", "empty.mp4"):
         (done / name).unlink()
-    assert statuses(convert(done, formats=("eaf",))) == {"empty.mp4": Status.CONVERTED, "face.mp4": Status.CONVERTED}
+    assert statuses(convert(done, formats=("eaf",))) == {"empty.mp4": Status.NO_FACES, "face.mp4": Status.CONVERTED}
     assert "./face.mp4" in (done / "face.emotions.eaf").read_text()
-    assert statuses(convert(done, formats=("vtt",), exclude=("face.*",))) == {"empty.mp4": Status.CONVERTED}
+    assert statuses(convert(done, formats=("vtt",), exclude=("face.*",))) == {"empty.mp4": Status.NO_FACES}
 
 
 @pytest.mark.parametrize("ending", ["csv", "meta.json"])

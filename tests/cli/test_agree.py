@@ -51,6 +51,8 @@ def test_files_of_figures_and_matrix(tmp_path: Path, coding: Path) -> None:
     for figures, matrix in (("a.json", "c.csv"), ("a.csv", "c.png"), ("a.json", "c.svg")):
         options = ("-q", "-o", names[figures], "--confusion", names[matrix])
         assert run("agree", tmp_path / "films", "--with", coding, *options) == (0, "", "")
+    output = run("agree", tmp_path / "films", "--with", coding, "-o", names["a.json"], "--confusion", names["c.csv"])[1]
+    assert [line.rsplit(": ")[0] for line in output.splitlines()[-2:]] == [str(names["a.json"]), str(names["c.csv"])]
     assert json.loads(names["a.json"].read_text())["percent_agreement"] == 71.43
     assert pd.read_csv(names["a.csv"]).loc[0, "percent_agreement"] == 71.43
     matrix = pd.read_csv(names["c.csv"], index_col="coded")
@@ -90,7 +92,7 @@ def test_wrong_usage_and_codings_that_cannot_be_used(tmp_path: Path, coding: Pat
         ((*with_coding, "--tier", "x", "--with", tmp_path / "none.eaf"), 1, "none.eaf"),
         (("agree", films, "--with", write(tmp_path / "x.csv", "0,1,happy")), 1, "no table has a coding"),
         (("agree", films, "--with", tmp_path / "folder"), 1, "bad.eaf"),
-        (("agree", films, "--with", tmp_path / "folder/film.csv", "--with", tmp_path / "none"), 1, "none"),
+        (("agree", films, "--with", tmp_path / "folder/film.csv", "--with", tmp_path / "none"), 1, "none: no such file"),
         (("agree", films, "--with", tmp_path / "folder", "--disagreements", "x.eaf"), 2, "one .eaf for 2 videos"),
     ):
         found, _, errors = run(*arguments)

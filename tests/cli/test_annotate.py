@@ -29,7 +29,7 @@ def test_a_path_alone_annotates(folder: Path, path: str) -> None:
     name = Path(path) / "a.mp4" if path.rstrip("/").endswith("videos") else Path("videos/a.mp4")
     assert answer.status == 0
     assert re.fullmatch(rf"{name}: no faces, 0:01 long, [\d.]+x real time\n", answer.errors)
-    assert answer.rows == [{"video": str(name), "length": "0:01", "tracks": "0", "mostly": "", "result": "no faces"}]
+    assert answer.rows == [{"video": str(name), "length": "0:01", "tracks": "0", "result": "no faces"}]
     assert answer.output.splitlines()[3:] == ["", "1 video: 1 without faces."]
     assert names(folder / "videos") == ["a.emotions.csv", "a.emotions.meta.json", "a.mp4"]
 

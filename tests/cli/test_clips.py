@@ -129,7 +129,7 @@ def test_ctrl_c_keeps_finished_clips_in_the_table_and_leaves_nothing_else(
     with monkeypatch.context() as patch:
         patch.setattr(clips_module, "make_clip", interrupt_third)
         answer = clips()
-    assert (answer.status, "1 clip remaining" in answer.errors) == (130, True)
+    assert (answer.status, "Interrupted: 1 remaining" in answer.errors) == (130, True)
     assert names(films / "out") == sorted([*(path.name + ".mp4" for path in made), "clips.csv", "clips.json"])
     assert (films / "out/clips.csv").read_text().count(".mp4") == 2 * 2
     assert clips().status == 0

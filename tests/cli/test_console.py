@@ -94,10 +94,22 @@ def test_a_bar_counts_items(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "1/7 reports  14%|#4        | 2:00 to go" in shown
 
 
+def test_the_first_hundredth_gives_no_estimate_at_once() -> None:
+    assert console._to_go(3, 0.001, 1) == console._to_go(1, 0.5, 1) == "estimating"
+    assert console._to_go(3, 0.5, 1) == "0:03 to go"
+    assert console._to_go(100, 0.001, 1) == "27:45:00 to go"
+
+
 @pytest.mark.parametrize(("terminal", "quiet"), [(True, True), (False, False)])
 def test_no_bar_when_quiet_or_not_on_a_terminal(terminal: bool, quiet: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal() if terminal else io.StringIO())
     assert list(progress("abc", "reports", quiet=quiet)) == ["a", "b", "c"]
+    assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
+
+
+def test_no_bar_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert list(progress([], "tables")) == []
     assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
 
 
@@ -114,6 +126,7 @@ def test_closing_table_has_a_row_per_video_that_was_not_up_to_date() -> None:
         ["e.mp4", "", "", "", "failed"],
     ]
     assert list(rows_of(closing_table(ALL))[0]) == ["video", "length", "tracks", "mostly", "result"]
+    assert list(rows_of(closing_table(ALL[-1:]))[0]) == ["video", "result"]
 
 
 def test_closing_table_ends_with_remarks_failures_and_totals() -> None:

@@ -103,7 +103,9 @@ def test_convert_without_tables(folder: Path) -> None:
     answer = run("convert", "empty", "--format", "json")
     assert (answer.status, answer.output) == (0, "")
     assert answer.errors.startswith("empty: ")
-    assert "`annotate empty`" in answer.errors
+    assert "no videos" in answer.errors
+    (folder / "empty/a.mp4").touch()
+    assert "`annotate empty/a.mp4`" in run("convert", "empty", "--format", "json").errors
 
 
 def test_patterns_that_select_no_table_are_named(folder: Path) -> None:
@@ -119,6 +121,7 @@ def test_patterns_that_select_no_table_are_named(folder: Path) -> None:
 def test_convert_the_table_of_a_deleted_video(folder: Path, path: str) -> None:
     run("videos")
     (folder / "videos/a.mp4").unlink()
+    assert run("convert", path, "--format", "vtt").last_line == "1 video: 1 without faces."
     assert run("convert", path, "--format", "json").last_line == "1 video: 1 converted."
     assert "a.emotions.json" in names(folder / "videos")
 

@@ -44,9 +44,18 @@ def test_a_correction_is_written_listed_and_undone(video: Path) -> None:
     assert run("correct", video, "--undo").status == 0
     assert read_report(video.with_suffix(".emotions.csv")).problems == ()
     assert run("correct", video, "--undo").status == 2
-    assert "1 correction redone" in run("correct", video, "--redo").output
+    redone = run("correct", video, "--redo").output
+    assert "1 correction redone, 1 in all" in redone
     assert read_report(video.with_suffix(".emotions.csv")).blocks[1].emotion == "fear"
-    assert run("correct", video, "--redo").status == 2
+    again = run("correct", video, "--redo")
+    assert (again.status, "--list" in again.errors) == (2, True)
+
+
+def test_nothing_is_confirmed_where_the_face_is_not_seen(video: Path) -> None:
+    answer = run("correct", video, "--face", "1", "--from", "9:00", "--to", "9:30", "--confirm")
+    assert (answer.status, answer.output) == (2, "")
+    assert "face 1 is not seen" in answer.errors
+    assert not (video.parent / "movie.emotions.corrections.csv").exists()
 
 
 @pytest.mark.parametrize(

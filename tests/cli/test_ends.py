@@ -35,6 +35,17 @@ def test_an_interrupted_run_prints_how_many_videos_remain(folder: Path, monkeypa
     assert answer.errors.splitlines()[-1].startswith("Interrupted: 2 ")
 
 
+def test_a_run_interrupted_before_the_first_video_counts_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: object, **options: object) -> Iterator[Outcome]:
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr("annotate.batch.run.annotate_archive", interrupted)
+    answer = run("videos")
+    assert (answer.status, answer.output) == (130, "")
+    assert answer.errors.splitlines()[-1].startswith("Interrupted: 1 ")
+
+
 def test_an_interrupted_scan(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*arguments: object) -> Iterator[Path]:
         raise KeyboardInterrupt

@@ -28,7 +28,7 @@ def test_find_lists_moments(tmp_path: Path) -> None:
         [f"{tmp_path}/a.mp4", "1", "0:00.0", "0:01.6", "1.6", "fear", "0.75"],
         [f"{tmp_path}/a.mp4", "1", "0:03.2", "0:04.4", "1.2", "fear", "0.83"],
         [],
-        ["2", "moments,", "0:03", "in", "total."],
+        [f"{tmp_path}/moments.csv:", "2", "moments,", "0:03", "in", "total."],
     ]
     assert (tmp_path / "moments.csv").read_text() == (
         '"video","face_id","start_time","end_time","duration_s","emotion","confidence","older"\n'

@@ -34,9 +34,21 @@ def test_a_table_on_the_terminal(archive: Path) -> None:
         ("0:08.5", "Ann", "face 1 83%", "anger"),
     ]
     assert "1 of 2 speakers" in answer.last_line
-    assert "1 video without a transcript" in answer.errors
+    assert "1 video left out" in answer.errors
     assert run("join", archive, "-q").errors == ""
     assert [row["word"] for row in run("join", archive, "--by", "word", "--faces", "speaker").rows][:2] == ["thank", "you"]
+
+    none = run("join", archive, "--match", "*.de.*")
+    assert (none.status, none.last_line) == (0, "0 utterances of 0 videos.")
+    assert "Name transcripts" in none.errors
+
+
+def test_persons_that_nobody_told_apart(archive: Path) -> None:
+    """Moments of a person, and rows by person: it is said why there are none."""
+    for arguments in (("find", archive, "--person", "Zoe"), ("summarize", archive, "--by", "person")):
+        answer = run(*arguments)
+        assert (answer.status, "person" in answer.errors) == (0, True)
+        assert run(*arguments, "-q").errors == ""
 
 
 def test_files(archive: Path, tmp_path: Path) -> None:
@@ -59,7 +71,7 @@ def test_wrong_usage(archive: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     answer = run("join", tmp_path / "empty")
     assert (answer.status, answer.output) == (0, "")
-    assert "not annotated yet" in answer.errors
+    assert "no videos" in answer.errors
 
 
 def test_find_and_summarize(archive: Path) -> None:
@@ -77,7 +89,7 @@ def test_subtitles_with_dialogue(archive: Path) -> None:
     """Written once, listed in the sidecar, renewed as the transcript changes; files of others stay as they are."""
     convert = ("convert", archive, "--format", "srt,vtt", "--with-transcript")
     answer = run(*convert)
-    assert (answer.status, "1 video without a transcript" in answer.errors) == (0, True)
+    assert (answer.status, "1 video left out" in answer.errors) == (0, True)
     srt = archive / "a.emotions.dialogue.en.srt"
     assert "[happiness] thank you so much" in srt.read_text()
     assert not (archive / "a.emotions.en.srt").exists()

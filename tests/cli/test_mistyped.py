@@ -23,6 +23,7 @@ def test_a_mistyped_command_is_never_taken_for_work(folder: Path, arguments: tup
     assert answer.status == 2
     assert answer.errors.startswith(f"Error: no such command or path '{arguments[0]}'")
     assert guess in answer.errors
+    assert "--help" in answer.errors
     assert names(folder / "videos") == ["a.mp4"]
 
 

@@ -224,13 +224,15 @@ def test_a_directory_without_tables_is_named(tmp_path: Path, archive: Path, comm
     status, output, message = run(command, tmp_path / "none", "-o", tmp_path / "none.csv")
     assert (status, output) == (0, "")
     assert message.startswith(f"{tmp_path}/none: ")
-    assert f"`annotate {tmp_path}/none`" in message
+    assert "no videos" in message
     assert message.count("\n") == 1
     assert not (tmp_path / "none.csv").exists()
     status, output, errors = run(command, tmp_path / "none", archive)
     assert (status, errors) == (0, message)
     assert "a.mp4" in output
     assert run(command, "--quiet", tmp_path / "none") == (0, "", "")
+    (tmp_path / "none/a.mp4").touch()
+    assert f"`annotate {tmp_path}/none`" in run(command, tmp_path / "none")[2]
 
 
 @pytest.mark.parametrize("command", ["summarize", "find"])
@@ -320,7 +322,8 @@ def test_trials_on_the_command_line(archive: Path, tmp_path: Path) -> None:
     assert lines[2][:6] == ["1", "film", "P1", str(archive / "new/a.mp4"), "0:02", "0:02"]
     assert lines[-1][:2] == ["total", "0:02"]
     by_condition = run("summarize", archive, "--trials", trials, "--by", "condition", "-o", tmp_path / "c.csv")[1]
-    assert [line.split()[:2] for line in by_condition.splitlines()][2:] == [["film", "1"], ["rest", "1"], ["total", "2"]]
+    assert [line.split()[:2] for line in by_condition.splitlines()][2:5] == [["film", "1"], ["rest", "1"], ["total", "2"]]
+    assert by_condition.splitlines()[-1].startswith(f"{tmp_path}/c.csv: 2 rows")
     assert pd.read_csv(tmp_path / "c.csv")["condition"].tolist() == ["film", "rest"]
     moments = run("find", archive, "--trials", trials, "--emotion", "happy", "-o", tmp_path / "m.csv")[1]
     assert [line.split()[1] for line in moments.splitlines()[2:4]] == ["1", "2"]

@@ -145,6 +145,8 @@ def _files(path: PathOrUrl) -> Iterator[PathOrUrl | SkippedPath]:
 def _read_file(path: PathOrUrl, tiers: TierChoice) -> Iterator[Coding]:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
+        if not storage_for(path).exists(path):
+            raise CodingError("no such file or directory", "check the name", path=path)
         known = ", ".join(_READERS)
         raise CodingError(f"not a coding ({path.suffix or 'no ending'})", f"give {known} or a folder of them", path=path)
     try:

@@ -170,5 +170,5 @@ def dialogue_names(formats: Iterable[str]) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(formats))
     others = [name for name in names if name not in FORMATS]
     if others:
-        raise SettingsError(f"no track of dialogue as {', '.join(others)}", f"choose from {', '.join(FORMATS)}")
+        raise SettingsError(f"what is said cannot be written as {', '.join(others)}", f"choose from {', '.join(FORMATS)}")
     return names

@@ -64,11 +64,14 @@ class Transcripts:
             self._read[report] = None
 
     def closing_remark(self) -> str:
-        """Return how many videos have no transcript, as a sentence; empty if all have one."""
-        if not self.without:
+        """Return how many videos have no transcript, as a sentence, with a remedy if none has one; empty if all do."""
+        count, folder = len(self.without), self.options.folder
+        if not count:
             return ""
-        where = f"in {self.options.folder}" if self.options.folder is not None else "beside them"
-        return f"{counted(len(self.without), 'video')} without a transcript {where} left out"
+        where = "in " + str(folder) if folder is not None else "beside it" if count == 1 else "beside them"
+        named = ". Name transcripts after their videos" + ("" if folder is not None else ", or name their folder")
+        remedy = "" if self.files else named
+        return f"{counted(count, 'video')} left out: no transcript {where}{remedy}"
 
     def _first(self, report: PathOrUrl) -> Transcript | None:
         """Return the first transcript that can be used."""

@@ -116,7 +116,7 @@ def test_an_archive_in_every_format(tmp_path: Path, ending: str, monkeypatch: py
     parts = [join_batch(batch, transcripts, columns) for batch in read_batches]
     done = write_joined(parts, columns, tmp_path / f"out{ending}")
     assert (done.rows, done.videos) == (6, 2)
-    assert "1 video without" in transcripts.closing_remark()
+    assert "1 video left out" in transcripts.closing_remark()
     table = read_back(done.path, "utterances")
     assert list(table.columns) == list(columns.names)
     assert table["text"].tolist()[2] == ("'=1+1" if ending == ".csv" else "=1+1")
@@ -128,7 +128,7 @@ def test_an_archive_in_every_format(tmp_path: Path, ending: str, monkeypatch: py
 
 def test_the_same_without_a_transcript_or_with_wrong_options(tmp_path: Path) -> None:
     path = report(tmp_path / "in", "a.mp4", CLIP)
-    with pytest.warns(UserWarning, match="1 video without a transcript"):
+    with pytest.warns(UserWarning, match="1 video left out.*folder"):
         assert list(annotate.join(path).columns[:4]) == PLACE
     with pytest.raises(SettingsError, match="speaker"):
         annotate.join(path, faces="speakers")

@@ -46,7 +46,7 @@ def test_sums_of_the_speakers_own_face(tmp_path: Path) -> None:
     report(tmp_path, "c.mp4", INTERVIEW)
     write_whisperx(tmp_path / "c.json", [(0, 4, "SPEAKER_00", "a"), (3, 5, "SPEAKER_00", "b"), (9, 9.5, "SPEAKER_00", "c")])
     report(tmp_path, "d.mp4", CLIP)
-    with pytest.warns(UserWarning, match="1 video without"):
+    with pytest.warns(UserWarning, match="1 video left out"):
         table = annotate.summarize(tmp_path, "speaker").set_index("speaker")
     assert list(table.index) == ["Ann", "Ben", "SPEAKER_00"]
     assert table["videos"].tolist() == [2, 2, 1]
