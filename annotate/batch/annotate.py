@@ -124,6 +124,7 @@ def _annotate_locked(job: AnnotateJob, context: WorkContext, lock: Lock, chunks:
         remarks,
         has_small_faces=meta.has_small_faces,
         decoded_whole=bool(meta.decoded_whole),
+        people=shown.people,
     )
 
 
@@ -189,7 +190,7 @@ def _convert(job: AnnotateJob, decision: Decision, lock: Lock) -> Outcome:
     new = [digest for name, digest in meta.outputs.items() if report.meta.outputs.get(name) != digest]
     is_empty = not meta.faces and not any(new)
     status = Status.NO_FACES if is_empty else Status.CONVERTED
-    return Outcome(job.path, status, meta.duration_s, meta.faces, problem="; ".join(remarks))
+    return Outcome(job.path, status, meta.duration_s, meta.faces, problem="; ".join(remarks), people=report.people)
 
 
 @contextlib.contextmanager

@@ -74,6 +74,8 @@ class Outcome:
     trace: str = ""
     has_small_faces: bool = False
     decoded_whole: bool = False
+    people: int = 0
+    """The number of persons among the face tracks, where they were told apart."""
 
     @classmethod
     def failed(cls, path: PathOrUrl, error: AnnotateError) -> Outcome:

@@ -150,7 +150,8 @@ def _render(job: RenderJob, meta: Meta, context: WorkContext, lock: Lock) -> Out
         _publish(job, file, target, report, lock)
     remarks = [target.name, *rendering.remarks, *remarks_on(meta, warning_count)]
     emotion = dominant_emotion(report.blocks)
-    return Outcome(job.path, Status.RENDERED, meta.duration_s, meta.faces, emotion, "; ".join(remarks))
+    problem = "; ".join(remarks)
+    return Outcome(job.path, Status.RENDERED, meta.duration_s, meta.faces, emotion, problem, people=report.people)
 
 
 def _publish(job: RenderJob, file: Path, target: Path, report: Report, lock: Lock) -> None:

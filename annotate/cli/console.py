@@ -254,6 +254,7 @@ def closing_table(outcomes: Sequence[Outcome], width: int | None = None) -> str:
         Column(
             "tracks", ["" if outcome.status is Status.FAILED else str(outcome.faces) for outcome in shown], to_right=True
         ),
+        *_people_column(shown),
         Column("mostly", [printable(outcome.emotion) for outcome in shown]),
         Column("result", [outcome.status.label for outcome in shown]),
     ]
@@ -275,6 +276,13 @@ def closing_table(outcomes: Sequence[Outcome], width: int | None = None) -> str:
     parts = [format_columns(columns, width)] if shown else []
     parts += _listed("Remarks", remarks) + _listed(f"{len(failures)} failed", failures)
     return "\n\n".join([*parts, f"{counted(len(outcomes), 'video')}{f': {totals}' if totals else ''}."])
+
+
+def _people_column(outcomes: Sequence[Outcome]) -> list[Column]:
+    """Return the column of numbers of persons, if these were told apart in any video."""
+    if not any(outcome.people for outcome in outcomes):
+        return []
+    return [Column("people", [str(outcome.people or "") for outcome in outcomes], to_right=True)]
 
 
 def _listed(heading: str, lines: Sequence[str]) -> list[str]:
@@ -328,6 +336,7 @@ def _log_line(outcome: Outcome) -> dict[str, Any]:
         "status": outcome.status.value,
         "duration_s": outcome.duration_s,
         "faces": outcome.faces,
+        **({"people": outcome.people} if outcome.people else {}),
         "emotion": outcome.emotion,
         "reason": _full_reason(outcome),
         "trace": outcome.trace,
@@ -342,6 +351,8 @@ def _facts(outcome: Outcome, elapsed_s: float | None) -> Iterable[str]:
         yield _speed(outcome.duration_s, elapsed_s)
     if outcome.faces:
         yield counted(outcome.faces, "face track")
+    if outcome.people:
+        yield counted(outcome.people, "person")
     if outcome.emotion:
         yield f"mostly {outcome.emotion}"
     if outcome.reason:

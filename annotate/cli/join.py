@@ -85,8 +85,7 @@ def join(
         say_about_transcripts(transcripts, skipped, quiet=quiet)
         if tables:
             rows = pd.concat(tables, ignore_index=True)
-            console.print_text(format_columns(joined_columns(rows, columns), terminal_width()) + ("" if quiet else "
-"))
+            console.print_text(format_columns(joined_columns(rows, columns), terminal_width()) + ("" if quiet else "\n"))
         if not quiet:
             console.print_text(matches_line(rows) if tables else f"{counted(0, by)} of {counted(0, 'video')}.")
     else:

@@ -94,6 +94,8 @@ const AnnotateVideos = (() => {
   const text = (value) => make("bdi", { text: value });
   const optional = (value, format) => (value === null || value === undefined ? "" : format(value));
 
+  const peopleIn = (video) => (video.persons.length ? [make("small", { text: `${word("peopleHead")}: ${number(video.persons.length)}` })] : []);
+
   function columnsFor(query, onChoose) {
     const share = (video) => (query.emotion ? video.shares[query.emotion] || 0 : video.shares[video.main] ?? null);
     const columns = [
@@ -101,7 +103,7 @@ const AnnotateVideos = (() => {
       { key: "folder", kind: "folder", isText: true, value: (video) => video.folder, cell: (video) => make("span", { title: video.folder }, text(video.folder)) },
       { key: "length", kind: "number length", value: (video) => video.numbers[LENGTH_S], cell: (video) => clock(1000 * video.numbers[LENGTH_S], 0) },
       { key: "faceTime", kind: "number", value: (video) => video.numbers[FACE_S], cell: (video) => clock(1000 * video.numbers[FACE_S], 0) },
-      { key: "faces", kind: "number", value: (video) => video.numbers[TRACKS], cell: (video) => number(video.numbers[TRACKS]) },
+      { key: "faces", kind: "number", value: (video) => video.numbers[TRACKS], cell: (video) => [number(video.numbers[TRACKS]), ...peopleIn(video)] },
       { key: "mostly", kind: "mostly", isText: true, value: (video) => emotionWord(video.main), cell: (video) => emotionWord(video.main) },
       { key: "confidence", kind: "number extra", value: (video) => video.numbers[CONFIDENCE], cell: (video) => optional(video.numbers[CONFIDENCE], percent) },
       { key: "changes", kind: "number extra", value: (video) => video.numbers[CHANGES], cell: (video) => optional(video.numbers[CHANGES], (value) => number(value, 1)) },
@@ -110,13 +112,16 @@ const AnnotateVideos = (() => {
     return columns.filter(({ key }) => key !== "folder" || page.folders.length > 1);
   }
 
+  const hasPersons = videos.some((video) => video.persons.length);
+
   const HEADS = ["video", "folder", "duration_s", "face_s", "face_time_s", "faces", "dominant", "confidence", "changes_per_minute"];
 
   function csv(rows) {
     const names = [...emotions.keys()];
-    return [[...HEADS, ...names, "states"], rows.map(({ name, folder, numbers, main, shares, states }) => {
+    const people = hasPersons ? ["people"] : [];
+    return [[...HEADS, ...names, ...people, "states"], rows.map(({ name, folder, numbers, main, shares, persons, states }) => {
       const [duration, face, faceTime, tracks, confidence, changes] = numbers;
-      return [name, folder, duration, face, faceTime, tracks, main, confidence, changes, ...names.map((emotion) => shares[emotion] || 0), states.join(" ")];
+      return [name, folder, duration, face, faceTime, tracks, main, confidence, changes, ...names.map((emotion) => shares[emotion] || 0), ...people.map(() => persons.length), states.join(" ")];
     })];
   }
 

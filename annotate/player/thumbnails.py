@@ -49,7 +49,7 @@ def jpeg_thumbnails(
         for face_id, (time_ms, box) in positions.items():
             if video is None or should_stop():
                 break
-            thumbnails[face_id] = _encode_jpeg(_crop_square(video, time_ms, box))
+            thumbnails[face_id] = read_thumbnail(video, time_ms, box)
     except AnnotateError:
         logger.info("%s: no more thumbnails", path, exc_info=True)
     return thumbnails
@@ -77,14 +77,23 @@ def thumbnail_urls(
     return {face_id: f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" for face_id, jpeg in thumbnails.items()}
 
 
-def thumbnail_positions(report: Report) -> dict[int, tuple[int, Box]]:
-    """Return time in ms and box of a thumbnail by ``face_id``, for the `MAX_FACES` longest face tracks.
+def read_thumbnail(video: Video, time_ms: int, box: Box) -> bytes:
+    """Return the JPEG thumbnail of a face in a box at a time.
+
+    Raises:
+        AnnotateError: the video cannot be decoded there.
+    """
+    return _encode_jpeg(_crop_square(video, time_ms, box))
+
+
+def thumbnail_positions(report: Report, max_faces: int | None = None) -> dict[int, tuple[int, Box]]:
+    """Return time in ms and box of a thumbnail by ``face_id``, for the longest face tracks: `MAX_FACES` unless given.
 
     The time is the middle of the block with the best face score. The box is that of the frame or, if unknown, the mean box
     of the block.
     """
     positions: dict[int, tuple[int, Box]] = {}
-    longest = list(report.durations_ms)[:MAX_FACES]
+    longest = list(report.durations_ms)[: MAX_FACES if max_faces is None else max_faces]
     best = report.table.sort_values(["face_score", "start_time"], ascending=[False, True]).drop_duplicates("face_id")
     for row in best[best["face_id"].isin(longest)].sort_values("face_id").to_dict("records"):
         time_ms = round((row["start_time"] + row["end_time"]) / 2 * MS_PER_S)

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,8 +22,8 @@ from annotate.server.data_dir import DataDir, archive_id
 from annotate.server.messages import public_message
 from annotate.server.queue import Queue, Upload
 from annotate.server.settings import ServeSettings
-from annotate.server.sidecars import CachedSidecars, stat_or_none
-from annotate.storage.base import require_local, storage_for
+from annotate.server.sidecars import CachedSidecars, PersonsVersions, stat_or_none
+from annotate.storage.base import require_local
 from annotate.storage.values import FileStat, PathOrUrl, SkippedPath
 
 _SCAN_INTERVAL_S = 2.0
@@ -78,7 +78,7 @@ class CatalogVideo:
     is_older: bool = False
     """Whether an older analysis version made its results, which stay readable."""
     persons_version: int = 0
-    """Changes with the files that say who is in it; 0 without any."""
+    """Changes with what files say on who is in it; 0 if they say nothing."""
     corrections_version: int = 0
     """Changes with the files of corrections by people; 0 without any."""
     damage: Damage = NO_DAMAGE
@@ -121,6 +121,7 @@ class Catalog:
         self._real_root = os.path.realpath(settings.directory) if settings.directory is not None else ""
         self._snapshot = Snapshot()
         self._sidecars = CachedSidecars()
+        self._persons = PersonsVersions()
         self._decisions: dict[tuple[Path, Outputs], tuple[_FileStats, Decision]] = {}
         self._located: dict[Path, tuple[Outputs, Outputs]] = {}
         self._lock = threading.Lock()
@@ -186,19 +187,20 @@ class Catalog:
 
     def refresh(self, video_id: str) -> CatalogVideo | None:
         """Read the files of one video now, and return it; None if its id is unknown."""
+        return self.refresh_all([video_id]).get(video_id)
+
+    def refresh_all(self, video_ids: Iterable[str]) -> dict[str, CatalogVideo]:
+        """Read the files of some videos now, and return those whose id is known, by id."""
         with self._lock:
-            known = self._snapshot.videos.get(video_id)
-            if known is None:
-                return None
-            if not known.is_upload and known.path in self._located:
-                video = self._with_best_results(known)
-            else:
-                video = self._with_state(known)
-            videos = {**self._snapshot.videos, video_id: video}
+            found: dict[str, CatalogVideo] = {}
+            for known in filter(None, map(self._snapshot.videos.get, video_ids)):
+                is_located = not known.is_upload and known.path in self._located
+                found[known.id] = self._with_best_results(known) if is_located else self._with_state(known)
+            videos = {**self._snapshot.videos, **found}
             self._update_index(videos.values())
-            videos[video_id] = video = self._with_stats(video)
-            self._snapshot = replace(self._snapshot, videos=videos)
-            return video
+            found = {video.id: self._with_stats(video) for video in found.values()}
+            self._snapshot = replace(self._snapshot, videos={**videos, **found})
+            return found
 
     def is_servable(self, video: CatalogVideo) -> bool:
         """Return whether a video's file may be served: not if it is a link out of the archive or the uploads."""
@@ -317,10 +319,10 @@ class Catalog:
             version=0 if csv is None else csv.mtime_ns,
             corrections_version=corrections_version,
         )
-        video = replace(video, persons_version=self._persons_version(video))
+        sidecar = self._sidecars.get(outputs.meta)
+        video = replace(video, persons_version=0 if sidecar is None else self._persons.get(outputs.csv, sidecar))
         if decision.meta is not None:
             return replace(video, annotation_state=AnnotationState.ANNOTATED, damage=decision.meta.damage)
-        sidecar = self._sidecars.get(outputs.meta)
         reason = decision.reason if decision.failure is None else public_message(decision.failure)
         if decision.failure is not None and (sidecar is None or not sidecar.is_older):
             return replace(video, annotation_state=AnnotationState.FAILED, reason=reason, version=0)
@@ -330,12 +332,6 @@ class Catalog:
         if sidecar is None or not sidecar.is_older:
             return video
         return replace(video, is_older=True, damage=sidecar.damage)
-
-    def _persons_version(self, video: CatalogVideo) -> int:
-        sidecar = self._sidecars.get(video.outputs.meta)
-        files = () if sidecar is None else sidecar.persons
-        stats = (stat_or_none(storage_for(video.outputs.csv).resolve(video.outputs.csv.parent, file)) for file in files)
-        return sum(stat.mtime_ns for stat in stats if stat is not None)
 
     def _decide(self, video: CatalogVideo, file_stats: _FileStats) -> Decision:
         """Return whether a video must be annotated, cached until one of its files changes.

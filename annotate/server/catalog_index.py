@@ -7,9 +7,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import pandas as pd
+
 from annotate.analytics.moments import Moment, MomentQuery, moments_in
 from annotate.analytics.read import ReportBatch, read_reports
 from annotate.results.intervals import dominant
+from annotate.results.persons import Person
 from annotate.span import MS_PER_S
 from annotate.storage.values import PathOrUrl, SkippedPath, sort_key
 
@@ -22,13 +25,29 @@ class EmotionStats:
     """Statistics of a table.
 
     ``faces`` is the number of face tracks, ``shares`` the share of face time by emotion, ``dominant`` the emotion with the
-    most time, empty without faces.
+    most time, empty without faces, ``people`` the number of persons, 0 if they were not told apart.
     """
 
     duration_s: float
     faces: int
     shares: Mapping[str, float]
     dominant: str
+    people: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PersonTrack:
+    """A face track of a known person, with the time at which it begins, and how long it is visible.
+
+    ``file`` is the file of an archive that numbers the person, empty if the numbers are those of one video alone.
+    """
+
+    report: PathOrUrl
+    file: str
+    face_id: int
+    person: Person
+    start_ms: int
+    duration_ms: int
 
 
 class CatalogIndex:
@@ -40,6 +59,7 @@ class CatalogIndex:
         self._batches: list[ReportBatch] = []
         self._batch_by_path: dict[PathOrUrl, ReportBatch] = {}
         self._stats: dict[PathOrUrl, EmotionStats] = {}
+        self._tracks: dict[PathOrUrl, tuple[PersonTrack, ...]] = {}
         self._skipped: dict[PathOrUrl, SkippedPath] = {}
 
     def update(
@@ -62,6 +82,7 @@ class CatalogIndex:
             for path in changed | deleted:
                 self._batch_by_path.pop(path, None)
                 self._stats.pop(path, None)
+                self._tracks.pop(path, None)
                 self._skipped.pop(path, None)
             for batch in read_reports(sorted(changed, key=sort_key), elsewhere=elsewhere):
                 if isinstance(batch, SkippedPath):
@@ -74,6 +95,10 @@ class CatalogIndex:
     def stats(self, report: PathOrUrl) -> EmotionStats | None:
         """Return the statistics of a table; None if it could not be read."""
         return self._stats.get(report)
+
+    def tracks(self, report: PathOrUrl) -> tuple[PersonTrack, ...]:
+        """Return the face tracks of known persons in a table."""
+        return self._tracks.get(report, ())
 
     def skipped(self, report: PathOrUrl) -> SkippedPath | None:
         """Return why a table could not be read; None if it was read."""
@@ -109,4 +134,17 @@ class CatalogIndex:
             shares = {name: length_ms / total_ms for name, length_ms in by_emotion.items()}
             self._batch_by_path[report.path] = batch
             duration_s, count = report.duration_ms / MS_PER_S, int(faces.get(number, 0))
-            self._stats[report.path] = EmotionStats(duration_s, count, shares, dominant(by_emotion))
+            self._stats[report.path] = EmotionStats(duration_s, count, shares, dominant(by_emotion), report.people)
+        self._add_tracks(batch, parts)
+
+    def _add_tracks(self, batch: ReportBatch, parts: pd.DataFrame) -> None:
+        """Keep the face tracks of known persons in a batch, given its blocks with their lengths."""
+        found: dict[int, list[PersonTrack]] = {}
+        by_face = parts.groupby(["report", "face_id"]).agg({"start_ms": "min", "length_ms": "sum"}).reset_index()
+        for number, face_id, start_ms, length_ms in zip(*(by_face[name].tolist() for name in by_face), strict=True):
+            report = batch.reports[number]
+            person = report.persons.get(face_id)
+            if person is not None:
+                track = PersonTrack(report.path, report.persons_file, face_id, person, start_ms, length_ms)
+                found.setdefault(number, []).append(track)
+        self._tracks.update((batch.reports[number].path, tuple(tracks)) for number, tracks in found.items())

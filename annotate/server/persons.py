@@ -56,7 +56,7 @@ def persons_of(video: CatalogVideo) -> list[VideoPerson]:
 def can_edit(video: CatalogVideo, settings: ServeSettings) -> bool:
     """Return whether the server may write the file that says who is in a video."""
     item = ArchiveItem.read(video.path, video.outputs)
-    return _is_writable(_file_of(item), settings)
+    return is_writable(_file_of(item), settings)
 
 
 def naming(person: int, name: str) -> Change:
@@ -81,10 +81,12 @@ def splitting(face_id: int) -> Change:
     return split
 
 
-def change_persons(video: CatalogVideo, change: Change, settings: ServeSettings, all_videos: Iterable[CatalogVideo]) -> None:
+def change_persons(
+    video: CatalogVideo, change: Change, settings: ServeSettings, all_videos: Iterable[CatalogVideo]
+) -> list[CatalogVideo]:
     """Apply a change to the file that says who is in a video, and write the outputs of all videos that it concerns.
 
-    ``all_videos`` are those that the file of an archive may be about.
+    ``all_videos`` are those that the file of an archive may be about. Return those that it concerns.
 
     Raises:
         RefusedError: the server does not write there, there is no such person or face, or another run is working on it.
@@ -93,7 +95,7 @@ def change_persons(video: CatalogVideo, change: Change, settings: ServeSettings,
     """
     item = ArchiveItem.read(video.path, video.outputs)
     file = _file_of(item)
-    if not _is_writable(file, settings):
+    if not is_writable(file, settings):
         raise RefusedError(_FORBIDDEN, "the server does not write to the archive", "start it with --write")
     tracks, is_own = tracks_of(load_report(video).table), file == item.outputs.persons
     rows = [] if is_own or item.meta is None else PersonFiles().rows_in(file, item.outputs.csv, item.meta)
@@ -104,10 +106,12 @@ def change_persons(video: CatalogVideo, change: Change, settings: ServeSettings,
         raise RefusedError(_BAD_REQUEST, str(error)) from None
     files = PersonFiles()
     videos = [video] if is_own else [one for one in all_videos if storage_for(file).is_below(one.outputs.csv, file.parent)]
-    items = (ArchiveItem.read(one.path, one.outputs) for one in videos)
-    for outcome in show_persons(file, [one for one in items if _is_changed(one, file, files, changed)], changed):
+    items = {one.path: ArchiveItem.read(one.path, one.outputs) for one in videos}
+    concerned = [one for one in videos if _is_changed(items[one.path], file, files, changed)]
+    for outcome in show_persons(file, [items[one.path] for one in concerned], changed):
         if outcome.status.value == "locked" and outcome.path == video.path:
             raise RefusedError(_CONFLICT, outcome.problem, outcome.remedy)
+    return concerned
 
 
 def _file_of(item: ArchiveItem) -> PathOrUrl:
@@ -116,7 +120,8 @@ def _file_of(item: ArchiveItem) -> PathOrUrl:
     return item.outputs.persons if found is None else found
 
 
-def _is_writable(file: PathOrUrl, settings: ServeSettings) -> bool:
+def is_writable(file: PathOrUrl, settings: ServeSettings) -> bool:
+    """Return whether the server may write a file of persons."""
     return settings.write or require_local(file).is_relative_to(settings.data)
 
 

@@ -156,10 +156,10 @@ class Service:
 
     def change_persons(self, video: CatalogVideo, change: Change) -> None:
         """Apply what people say about the persons of a video. Raise as `annotate.server.persons.change_persons` does."""
-        change_persons(video, change, self.settings, self.catalog.snapshot.videos.values())
-        self.catalog.refresh(video.id)
-        self.catalog.request_rescan()
+        concerned = change_persons(video, change, self.settings, self.catalog.snapshot.videos.values())
+        self.catalog.refresh_all([video.id, *(one.id for one in concerned)])
         self._notify(video.id)
+        self._notify_of_archive()
 
     def change_corrections(self, video: CatalogVideo, step: Step) -> CatalogVideo:
         """Apply what people correct in a video, one after the other, and return the video as it then is.

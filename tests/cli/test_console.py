@@ -129,6 +129,11 @@ def test_closing_table_has_a_row_per_video_that_was_not_up_to_date() -> None:
     assert list(rows_of(closing_table(ALL[-1:]))[0]) == ["video", "result"]
 
 
+def test_closing_table_counts_persons_apart_from_face_tracks() -> None:
+    told_apart = [replace(ANNOTATED, people=1), NO_FACES]
+    assert [row.get("people") for row in rows_of(closing_table(told_apart))] == ["1", ""]
+
+
 def test_closing_table_ends_with_remarks_failures_and_totals() -> None:
     _, remarks, failures, totals = closing_table(ALL).split("\n\n")
     assert remarks.splitlines() == ["Remarks:", f"  b.mp4: {NO_FACES.problem}"]

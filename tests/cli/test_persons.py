@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,7 +59,9 @@ def column(path: Path) -> list[tuple[int, int]]:
 @pytest.mark.skipif(not OTHER.exists(), reason="the clips of other people are not there")
 def test_two_people_in_six_shots_are_two_persons(tmp_path: Path) -> None:
     cut(tmp_path / "six.mp4", SAMPLES / "portrait.mp4", OTHER)
-    assert in_folder(tmp_path, "-q", "--persons", ".").status == 0
+    assert in_folder(tmp_path, "-q", "--persons", ".", "--log", "log.jsonl").status == 0
+    line = json.loads((tmp_path / "log.jsonl").read_text())
+    assert (line["faces"], line["people"]) == (6, 2)
     assert column(tmp_path / "six.emotions.csv") == [(1, 1), (2, 2), (3, 1), (4, 2), (5, 1), (6, 2)]
 
 

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from annotate.server.service import Service
-from annotate.server.web import api, corrections, moments, monitoring, pages, persons, selection
+from annotate.server.web import api, archive_persons, corrections, moments, monitoring, pages, persons, selection
 from annotate.server.web.auth import Guard
 from annotate.version import VERSION
 
@@ -52,6 +52,7 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(moments.router)
     app.include_router(selection.router)
     app.include_router(persons.router)
+    app.include_router(archive_persons.router)
     app.include_router(corrections.router)
     app.include_router(monitoring.router)
     if service.settings.metrics:

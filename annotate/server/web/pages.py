@@ -49,6 +49,13 @@ async def archive(request: Request) -> HTMLResponse:
     return _page(request, "archive.html", here="archive")
 
 
+@router.get("/persons")
+async def persons(request: Request) -> HTMLResponse:
+    if _service(request).settings.directory is None:
+        raise HTTPException(404, "noArchive")
+    return _page(request, "persons.html", here="persons")
+
+
 @router.get("/videos/{id}")
 async def video(request: Request, id: str) -> HTMLResponse:  # noqa: A002
     found = _service(request).catalog.find(id) if is_id(id) else None

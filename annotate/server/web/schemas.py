@@ -39,6 +39,7 @@ class VideoView(BaseModel):
     progress: ProgressView | None = None
     duration_s: float | None = Field(None, description="length of the video in seconds, once annotated")
     faces: int | None = Field(None, description="number of face tracks, once annotated")
+    people: int = Field(0, description="number of persons among them, if these were told apart")
     emotion: str = Field("", description="emotion with the largest share; empty without faces")
     shares: dict[str, float] = Field({}, description="share of face time by emotion, 0 to 1 (2 faces for 1 s = 2 s)")
     damage: dict[str, str] = Field({}, description="that the video is damaged, and how much is missing, by language")
@@ -206,6 +207,7 @@ def _view_fields(service: Service, video: CatalogVideo, state_and_reason: tuple[
         "progress": progress,
         "duration_s": stats.duration_s if stats else progress.duration_s if progress else None,
         "faces": stats.faces if stats else None,
+        "people": stats.people if stats else 0,
         "emotion": stats.dominant if stats else "",
         "shares": {name: round(share, 4) for name, share in stats.shares.items()} if stats else {},
         "damage": {language: video.damage.statement(language) for language in PAGE_WORDS} if video.damage else {},

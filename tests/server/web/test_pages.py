@@ -218,7 +218,7 @@ def test_texts_follow_the_language_of_the_browser(browser: Browser, server: Serv
         page.goto("/archive")
         page.wait_for_selector(".row-name a")
         assert page.locator("html").get_attribute("lang") == "ru"
-        assert page.locator(".top nav a").all_inner_texts() == ["Архив", "Загрузки", "API"]
+        assert page.locator(".top nav a").all_inner_texts() == ["Архив", "Люди", "Загрузки", "API"]
         page.locator("tr", has_text="two_faces").get_by_text(EMOTION_WORDS["ru"]["happiness"]).wait_for()
         page.locator("a", has_text="two_faces.mp4").click()
         page.wait_for_selector(".ap-legend")

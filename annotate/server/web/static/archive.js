@@ -14,7 +14,7 @@ const notice = document.getElementById("notice");
 const tabs = { videos: document.getElementById("tab-videos"), moments: document.getElementById("tab-moments") };
 const selection = makeSelection({ done: showNotice });
 list.before(selection.bar);
-const FILTERS = ["q", "emotion", "state", "min_confidence", "min_seconds"];
+const FILTERS = ["q", "emotion", "state", "min_confidence", "min_seconds", "person"];
 let state = stateFromUrl();
 let requests = 0;
 let body = null;
@@ -86,7 +86,7 @@ async function show() {
   try {
     const archive = await ask(`/archive?${queryOf(["folder", "q", "emotion", "state"], { limit })}`);
     const moments = isMoments
-      ? await ask(`/moments?${queryOf(["folder", "q", "emotion", "min_confidence", "min_seconds"], { source: "archive", limit })}`)
+      ? await ask(`/moments?${queryOf(["folder", "q", "emotion", "min_confidence", "min_seconds", "person"], { source: "archive", limit })}`)
       : null;
     if (request !== requests) return;
     showHeading(archive);
@@ -160,7 +160,7 @@ function pictureOf({ id, face_id: face, start_s: start, end_s: end }) {
 }
 
 function exportLinks() {
-  const names = ["folder", "q", "emotion", "min_confidence", "min_seconds"];
+  const names = ["folder", "q", "emotion", "min_confidence", "min_seconds", "person"];
   const link = (format, key) => make("a", { href: `/api/moments/export?${queryOf(names, { source: "archive", format })}`, download: "", text: word(key) });
   return make("span", { class: "exports" }, link("csv", "exportCsv"), " ", link("edl", "exportEdl"));
 }

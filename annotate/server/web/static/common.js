@@ -154,6 +154,10 @@ function sharesOf(video) {
   return bar;
 }
 
+export function peopleOf(video) {
+  return `${word("persons")}: ${number(video.people)}`;
+}
+
 export function mostlyOf(video) {
   return video.emotion ? [make("span", {}, swatch(video.emotion), emotionOf(video.emotion).word), sharesOf(video)] : [];
 }
@@ -239,7 +243,7 @@ export function videoRow(video, { withFolder = false, selection = null } = {}) {
     folder.textContent = withFolder ? now.folder : "";
     update("state", JSON.stringify([now.state, remarksOn(now), now.progress, now.faces]), () => stateOf(now));
     update("length", String(now.duration_s), () => [now.duration_s === null ? "" : clock(now.duration_s)]);
-    update("faces", String(now.faces), () => [now.faces === null ? "" : number(now.faces)]);
+    update("faces", `${now.faces} ${now.people}`, () => [now.faces === null ? "" : number(now.faces), now.people ? make("div", { class: "hint", text: peopleOf(now) }) : ""]);
     update("mostly", JSON.stringify(now.shares), () => mostlyOf(now));
     update("actions", now.state, () => actionsOf(now));
   };

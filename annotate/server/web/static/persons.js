@@ -25,11 +25,11 @@ function fill({ persons, can_edit: canEdit }) {
   else if (focused && list.querySelector("input")) list.querySelector("input").focus();
 }
 
-const labelOf = (person) => person.name || word("person", { number: person.person });
+export const labelOf = (person) => person.name || word("person", { number: person.person });
 
-async function change(subpath, options) {
+async function change(requestPath, options) {
   try {
-    fill(await ask(`${path}${subpath}`, options));
+    fill(await ask(requestPath, options));
     onChange();
   } catch (error) {
     showError(error);
@@ -43,27 +43,34 @@ function itemOf(person, persons, canEdit) {
   const facts = make("span", { class: "hint", text: number + clock(person.seconds, 1) });
   const pictures = make("div", { class: "person-faces" }, ...faces);
   if (!canEdit) return make("li", {}, pictures, make("strong", { text: label, dir: "auto" }), facts);
-  return make("li", { "data-person": person.person }, pictures, nameForm(person), sameAs(person, persons, label), facts);
+  const form = nameForm(person, person.person, (name) => change(...naming(path, person.person, name)));
+  return make("li", { "data-person": person.person }, pictures, form, sameAs(person, persons, label), facts);
 }
 
 function faceOf(face, person, label, canEdit) {
   const picture = make("img", { src: `/api${path}/faces/${face}`, alt: word("face", { number: face }), width: 48, height: 48, loading: "lazy" });
   if (!canEdit || person.faces.length < 2) return picture;
   const text = `${word("face", { number: face })}: ${word("notThisPerson", { name: label })}`;
-  const onclick = () => change(`/faces/${face}/split`, { method: "POST" });
+  const onclick = () => change(`${path}/faces/${face}/split`, { method: "POST" });
   return make("button", { type: "button", class: "plain person-face", title: text, "aria-label": text, "data-key": `face${face}`, onclick }, picture);
 }
 
-function nameForm(person) {
-  const input = make("input", { value: person.name, maxlength: 60, placeholder: word("personName"), dir: "auto", "data-key": `name${person.person}` });
+/* A field for the name of a person, with a button; `save(name)` is called when it is submitted. Keys of the elements end with `key`. */
+export function nameForm(person, key, save) {
+  const input = make("input", { value: person.name, maxlength: 60, placeholder: word("personName"), dir: "auto", "data-key": `name${key}` });
   input.setAttribute("aria-label", `${word("personName")}: ${word("person", { number: person.person })}`);
-  const form = make("form", {}, input, make("button", { class: "button plain", text: word("save"), "data-key": `save${person.person}` }));
+  const form = make("form", {}, input, make("button", { class: "button plain", text: word("save"), "data-key": `save${key}` }));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const body = JSON.stringify({ name: input.value });
-    change(`/persons/${person.person}/name`, { method: "PUT", body, headers: { "Content-Type": "application/json" } });
+    save(input.value);
   });
   return form;
+}
+
+/* The path and the options of the request that names a person of a video. */
+export function naming(videoPath, person, name) {
+  const body = JSON.stringify({ name });
+  return [`${videoPath}/persons/${person}/name`, { method: "PUT", body, headers: { "Content-Type": "application/json" } }];
 }
 
 /* A choice of another person with a button, so that arrow keys alone change nothing. */
@@ -75,7 +82,7 @@ function sameAs(person, persons, label) {
   const form = make("form", {}, make("label", {}, `${word("sameAs")} `, select), make("button", { class: "button plain", text: word("merge"), "data-key": `merge${person.person}` }));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    change(`/persons/${person.person}/merge/${select.value}`, { method: "POST" });
+    change(`${path}/persons/${person.person}/merge/${select.value}`, { method: "POST" });
   });
   return form;
 }

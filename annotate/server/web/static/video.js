@@ -1,6 +1,6 @@
 /* The page of a video: its state or the player, and downloads. */
 
-import { actionsOf, ask, clickHandler, clock, emotionOf, language, listen, make, number, post, progressOf, remarksOn, size, stateOf, word } from "/static/common.js";
+import { actionsOf, ask, clickHandler, clock, emotionOf, language, listen, make, number, peopleOf, post, progressOf, remarksOn, size, stateOf, word } from "/static/common.js";
 
 import { settled, showCorrections } from "/static/corrections.js";
 import { showPersons } from "/static/persons.js";
@@ -56,6 +56,7 @@ function showFacts(video) {
   const facts = [video.folder, size(video.size_bytes)];
   if (video.duration_s !== null) facts.push(clock(video.duration_s));
   if (video.faces) facts.push(`${word("faces")}: ${number(video.faces)}`);
+  if (video.people) facts.push(peopleOf(video));
   if (video.emotion) facts.push(`${word("mostly")}: ${emotionOf(video.emotion).word}`);
   document.getElementById("facts").textContent = facts.filter(Boolean).join(" · ");
 }
