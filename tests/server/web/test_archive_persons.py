@@ -15,6 +15,7 @@ from annotate.archive.persons import read_person_rows
 from annotate.archive.scan import ArchiveItem, scan
 from annotate.archive.stored_report import read_report
 from annotate.batch.persons import show_persons
+from annotate.player import thumbnails
 from annotate.results.persons import PersonRow, format_persons, tracks_of
 from annotate.server.web.strings import PAGE_WORDS
 from tests.browser import open_browser
@@ -125,6 +126,24 @@ def test_persons_are_searched_ordered_and_paged(opener: Opener, archive: Path) -
     first = found(client)[0]["video"]
     assert client.get(f"/api/videos/{first}/persons/9/faces").status_code == 404
     assert client.put(f"/api/videos/{first}/persons/1/name", json={"name": "x"}).status_code == 403
+
+
+def test_every_face_track_has_a_picture(opener: Opener, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thumbnails, "MAX_FACES", 1)  # as if the video had many face tracks
+    client = opener(directory=archive)
+    url = f"/api/videos/{found(client)[0]['video']}/faces"
+    assert [client.get(f"{url}/{face_id}").status_code for face_id in (1, 2, 3)] == [200, 200, 404]
+
+
+def test_a_damaged_file_of_persons_names_nobody_until_it_is_mended(opener: Opener, archive: Path) -> None:
+    client = opener(directory=archive)
+    assert len(found(client)) == 3
+    file = archive / ARCHIVE_PERSONS
+    content = file.read_text()
+    for text, count in (("person,name\n", 0), (content, 3)):
+        file.write_text(text)
+        service_of(client).catalog.scan()
+        assert len(found(client)) == count
 
 
 def test_without_an_archive_there_are_no_persons(opener: Opener) -> None:
