@@ -85,7 +85,7 @@ def archive(tmp_path: Path) -> Path:
 def test_page_has_the_numbers_of_the_summary(archive: Path, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     status, output, errors = run(archive, "-o", page)
-    assert (status, output) == (0, f"{page}: 2 videos\n")
+    assert (status, output) == (0, f"{page}: 2 videos.\n")
     assert errors.startswith(f"{page}: 2 of 2 videos ")
     assert "--videos" in errors
     shares, folders, confidence = Page(page).tables
@@ -218,7 +218,7 @@ def test_thumbnails_can_be_turned_off(color_clip: Path, tmp_path: Path) -> None:
     annotated(tmp_path / "a.webm")
     page = tmp_path / "report.html"
     for options, has_any in (((), True), (("--no-thumbnails",), False)):
-        assert run(tmp_path, "-o", page, *options) == (0, f"{page}: 1 video\n", "")
+        assert run(tmp_path, "-o", page, *options) == (0, f"{page}: 1 video.\n", "")
         (video,) = Page(page).data("table")
         thumbnails = [lane["thumbnail"] for lane in Page(page).data(video["key"])["lanes"]]
         assert [bool(thumbnail) for thumbnail in thumbnails] == [has_any] * 2
@@ -337,10 +337,13 @@ def test_no_faces_give_no_charts(tmp_path: Path) -> None:
 
 
 def test_a_directory_without_tables_suggests_to_annotate_it(tmp_path: Path) -> None:
-    status, output, errors = run(tmp_path, "-o", tmp_path / "report.html")
-    assert (status, output, errors.startswith(f"{tmp_path}: ")) == (0, "", True)
-    assert f"`annotate {tmp_path}`" in errors
-    assert not (tmp_path / "report.html").exists()
+    for has_video in (False, True):
+        if has_video:
+            (tmp_path / "a.mp4").write_bytes(b"")
+        status, output, errors = run(tmp_path, "-o", tmp_path / "report.html")
+        assert (status, output, errors.startswith(f"{tmp_path}: ")) == (0, "", True)
+        assert (f"`annotate {tmp_path}`" in errors) == has_video
+        assert not (tmp_path / "report.html").exists()
 
 
 def test_a_missing_path_is_reported(tmp_path: Path) -> None:

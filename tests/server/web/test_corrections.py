@@ -258,17 +258,13 @@ def test_a_segment_is_chosen_and_its_edge_dragged_by_mouse(browser: Browser, ser
         show(page, "mouse")
         page.evaluate("document.querySelector('video').dataset.same = 'yes'")
         page.locator("[data-key=yourName]").fill("Боб")
-        track = page.locator(".ap-track").nth(1).bounding_box()
-        assert track is not None
-        middle = track["y"] + track["height"] / 2
-        at = track["width"] / 8  # pixels in a second of the 8 s
-        page.mouse.click(track["x"] + middle_s * at, middle)
+        page.mouse.click(*place_at(page, middle_s))
         page.locator("[data-key=note]").fill("рот")
         page.locator("[data-choice=fear]").click()
         until(page, "document.querySelector('[data-choice=fear]').getAttribute('aria-pressed') === 'true'")
-        page.mouse.move(track["x"] + chosen.span.end_s * at, middle)
+        page.mouse.move(*place_at(page, chosen.span.end_s))
         page.mouse.down()
-        page.mouse.move(track["x"] + (chosen.span.end_s + 0.7) * at, middle, steps=3)
+        page.mouse.move(*place_at(page, chosen.span.end_s + 0.7), steps=3)
         page.mouse.up()
         wait_until(lambda: len(rows(file)) == 2)
         page.locator("[data-key=undo][aria-disabled=false]").click()
@@ -283,6 +279,15 @@ def test_a_segment_is_chosen_and_its_edge_dragged_by_mouse(browser: Browser, ser
     assert (first.span, first.emotion, first.author, first.note) == (chosen.span, "fear", "Боб", "рот")
     assert (second.span.start_ms, second.emotion, second.note) == (chosen.span.end_ms, "fear", "")
     assert abs(second.span.end_ms - chosen.span.end_ms - 700) < 60
+
+
+def place_at(page: Page, time_s: float) -> tuple[float, float]:
+    """Return where a time of the second row of the timeline is on the screen, to which it is scrolled; the video has 8 s."""
+    track = page.locator(".ap-track").nth(1)
+    track.scroll_into_view_if_needed()
+    box = track.bounding_box()
+    assert box is not None
+    return box["x"] + time_s * box["width"] / 8, box["y"] + box["height"] / 2
 
 
 def test_two_people_at_once_see_what_the_other_did(browser: Browser, server: Server) -> None:
