@@ -262,7 +262,11 @@ def test_a_segment_is_chosen_and_its_edge_dragged_by_mouse(browser: Browser, ser
         page.locator("[data-key=note]").fill("рот")
         page.locator("[data-choice=fear]").click()
         until(page, "document.querySelector('[data-choice=fear]').getAttribute('aria-pressed') === 'true'")
-        page.mouse.move(*place_at(page, chosen.span.end_s))
+        wait_until(lambda: len(rows(file)) == 1)
+        page.wait_for_timeout(500)  # until the timeline has been drawn anew
+        x, y = place_at(page, chosen.span.end_s)
+        until(page, f"document.elementFromPoint({x}, {y})?.dataset.edge === 'end'")
+        page.mouse.move(x, y)
         page.mouse.down()
         page.mouse.move(*place_at(page, chosen.span.end_s + 0.7), steps=3)
         page.mouse.up()
@@ -281,12 +285,16 @@ def test_a_segment_is_chosen_and_its_edge_dragged_by_mouse(browser: Browser, ser
     assert abs(second.span.end_ms - chosen.span.end_ms - 700) < 60
 
 
+SECOND_ROW = """() => {
+    const track = document.querySelectorAll(".ap-track")[1];
+    track.scrollIntoView({ block: "nearest", behavior: "instant" });
+    return track.getBoundingClientRect().toJSON();
+}"""
+
+
 def place_at(page: Page, time_s: float) -> tuple[float, float]:
     """Return where a time of the second row of the timeline is on the screen, to which it is scrolled; the video has 8 s."""
-    track = page.locator(".ap-track").nth(1)
-    track.scroll_into_view_if_needed()
-    box = track.bounding_box()
-    assert box is not None
+    box = page.evaluate(SECOND_ROW)  # in one step, since the timeline is drawn anew when something was saved
     return box["x"] + time_s * box["width"] / 8, box["y"] + box["height"] / 2
 
 

@@ -115,22 +115,22 @@ function onEdgePress(event, edge, box) {
   if (event.button !== 0) return;
   event.preventDefault();
   event.stopPropagation();
-  const handle = event.currentTarget;
   const [low, high] = segments.limits(selected, edge);
-  const { timeline } = player;
+  const ended = new AbortController();
   let at = selected[edge];
-  handle.setPointerCapture(event.pointerId);
-  drag = new Promise((resolve) => {
-    for (const end of ["pointerup", "pointercancel"]) handle.addEventListener(end, resolve, { once: true });
-  });
-  handle.addEventListener("pointermove", (moved) => {
+  const onMove = (moved) => {
     moved.stopPropagation();
-    at = Math.min(Math.max(timeline.timeAt(moved, box.parentElement), low), high);
+    const { timeline } = player;
+    at = Math.min(Math.max(timeline.timeAt(moved, timeline.rows[rowOf(selected.face)].track), low), high);
     setEdges(box, edge === "start" ? at : selected.start, edge === "end" ? at : selected.end);
     player.seek(at);
-  });
-  handle.addEventListener("pointerup", () => moveEdge(edge, at), { once: true });
-  handle.addEventListener("pointercancel", draw, { once: true });
+  };
+  /* The whole page listens, since what was saved before may draw the edge anew meanwhile. */
+  const options = { capture: true, signal: ended.signal };
+  drag = new Promise((resolve) => ended.signal.addEventListener("abort", resolve, { once: true }));
+  document.addEventListener("pointermove", onMove, options);
+  document.addEventListener("pointerup", () => { ended.abort(); moveEdge(edge, at); }, options);
+  document.addEventListener("pointercancel", () => { ended.abort(); draw(); }, options);
 }
 
 function selectAtTime() {
