@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from annotate.emotions.contract import Contract
+from annotate.faces.shots import shortest_interval_ms
 from annotate.media.probe import Video
 from annotate.media.sampling import Sampling
 from annotate.settings import WHOLE_BLOCK, Settings
@@ -51,4 +52,4 @@ def _frames_per_analyzed(frame_rate: float, max_frame_rate: float) -> int:
     """Return how many frames of a video there are for one that is analyzed (`annotate.faces.shots.limit_frame_rate`)."""
     if frame_rate <= max_frame_rate + 1:
         return 1
-    return math.ceil(int(MS_PER_S / (max_frame_rate + 1)) / MS_PER_S * frame_rate)
+    return math.ceil(shortest_interval_ms(max_frame_rate) / MS_PER_S * frame_rate)

@@ -125,11 +125,11 @@ def cut_blocks(
 ) -> Iterator[Block]:
     """Yield the blocks of all faces, each as soon as it is complete and its face ID is known.
 
-    A block begins ``hop`` frames after the one before; with `WHOLE_BLOCK`, where that one ends. Frames left at
-    the end of a track are covered by a final block that ends with the track and overlaps the one before. A track shorter
-    than a block gives one block, padded by repeating its last crop; a track of fewer than ``min_track_frames`` is dropped.
-    Face IDs count kept tracks from 1 in order of appearance, so a block is held back until
-    every earlier track is known to be kept or dropped. With ``portraits``, blocks have one of their faces.
+    A block begins ``hop`` frames after the one before; with `WHOLE_BLOCK`, where that one ends. Frames left at the end of a
+    track are covered by a final block that ends with the track and overlaps the one before. A track shorter than a block
+    gives one block, padded by repeating its last crop; a track of fewer than ``min_track_frames`` is dropped. Face IDs count
+    kept tracks from 1 in order of appearance, so a block is held back until every earlier track is known to be kept or
+    dropped. With ``portraits``, blocks have one of their faces.
     """
     held: dict[int, list[Block]] = {}
     ended: set[int] = set()

@@ -39,7 +39,7 @@ def limit_frame_rate(frames: Iterable[Frame], frame_rate: float | None, max_fram
     if frame_rate is not None and frame_rate <= max_frame_rate + 1:
         yield from frames
         return
-    min_interval_ms = int(MS_PER_S / (max_frame_rate + 1))
+    min_interval_ms = shortest_interval_ms(max_frame_rate)
     kept: Frame | None = None
     for frame in frames:
         if kept is None:
@@ -51,6 +51,11 @@ def limit_frame_rate(frames: Iterable[Frame], frame_rate: float | None, max_fram
             kept = replace(kept, last_index=frame.last_index, span=Span(kept.span.start_ms, frame.span.end_ms))
     if kept is not None:
         yield kept
+
+
+def shortest_interval_ms(max_frame_rate: float) -> int:
+    """Return the least time in milliseconds between kept frames of a source that is reduced to ``max_frame_rate``."""
+    return int(MS_PER_S / (max_frame_rate + 1))
 
 
 def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bool]]:

@@ -59,7 +59,7 @@ def gap_ms(frame_ms: float) -> int:
 
 
 def reading_ms(letters: int) -> int:
-    """Return how long a text of so many characters must be shown.
+    """Return how long a text must be shown, from its number of characters.
 
     >>> reading_ms(9), reading_ms(34)
     (840, 2000)

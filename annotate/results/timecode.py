@@ -19,7 +19,7 @@ DEFAULT_RATE = 25.0
 
 _TIMECODE = re.compile(r"(\d{2}):(\d{2}):(\d{2})([:;.])(\d{2})")
 _FRAMES_PER_DROPPED = 15
-"""A number is left out every minute but the tenth for each so many frames per second: 2 at 30, 4 at 60."""
+"""Every minute but the tenth leaves out this many numbers for each of this many frames per second: 2 at 30, 4 at 60."""
 
 _DAY_MINUTES = 24 * 60
 
