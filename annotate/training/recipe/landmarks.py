@@ -7,7 +7,6 @@ small or partly covered. Errors are those of people that were left out of traini
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,13 +17,13 @@ import cv2
 import dlib
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from tqdm import tqdm
 
 from annotate.faces.align import FACE_PX, VIEW_PX, frame_face
 from annotate.faces.box import Box
 from annotate.faces.picture import View
 from annotate.training.head_render import EYE_DISTANCE_MM, Anatomy, render_head
+from annotate.training.recipe.still_faces import decode_pictures
 
 POINTS = (18, 20, 22, 26, 28, 30, 1, 5, 10, 14, 34, 37, 41, 45, 49, 51, 53, 55, 70)
 """Of the 78 points, those of `annotate.faces.align.LANDMARK_NAMES`."""
@@ -112,9 +111,8 @@ def load_photographs(path: Path) -> list[Photograph]:
     """Load frontal faces from arrays ``jpeg``, ``offset``, ``points78`` (n, 78, 2) in pixels, and ``subject``."""
     data = np.load(path)
     photographs = []
-    ends = zip(data["offset"], data["offset"][1:], data["points78"].astype(np.float64), data["subject"], strict=False)
-    for start, end, points, subject in ends:
-        picture = np.asarray(Image.open(io.BytesIO(data["jpeg"][start:end].tobytes())).convert("L"))
+    pictures = decode_pictures(data["jpeg"].tobytes(), data["offset"])
+    for picture, points, subject in zip(pictures, data["points78"].astype(np.float64), data["subject"], strict=True):
         right, left = points[list(_RIGHT_EYE)].mean(0), points[list(_LEFT_EYE)].mean(0)
         eyes_y = float((right[1] + left[1]) / 2)
         center = float(points[list(_RIDGE), 0].mean()), float((eyes_y + points[_CHIN, 1]) / 2)

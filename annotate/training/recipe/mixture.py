@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,18 +25,28 @@ from annotate.training.recipe.sources import (
 )
 from annotate.training.recipe.still_faces import Stills, resize_faces
 from annotate.training.recipe.talking import make_talking
+from annotate.training.recipe.transfer import load_expressions, transfer_expressions
 
 TALKING = "talking"
 """Name of the faces that are made to talk (`annotate.training.recipe.talking`) of stills of other sources."""
 
-SHARES = {FERPLUS: 0.38, WEB: 0.30, POSED: 0.16, SMALL: 0.08, NEWS: 0.07, SCANS: 0.05, TALKING: 0.14}
+TRANSFERRED = "transferred"
+"""Name of the faces to which expressions were transferred (`annotate.training.recipe.transfer`)."""
+
+SHARES = {FERPLUS: 0.38, WEB: 0.30, POSED: 0.16, SMALL: 0.08, NEWS: 0.07, SCANS: 0.05, TALKING: 0.14, TRANSFERRED: 0.2}
 """Relative share of each source in a batch."""
 
 TALKING_COUNTS = {FERPLUS: 4000, POSED: 6000, NEWS: 3000}
 """Number of talking faces made of the stills of each source."""
 
+TRANSFERRED_COUNTS = {FERPLUS: 8000, WEB: 8000, POSED: 4000, SMALL: 2000, NEWS: 4000}
+"""Number of faces of each source to which expressions of ``posed`` are transferred."""
+
 STILL_PX = 60
 """Side to which training stills are resized: slightly larger than the network's input, and fast to augment."""
+
+MADE_PX = 80
+"""Side of the faces that are made of others, as they are kept."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +78,11 @@ def load_mixture(
     """
     training: dict[str, tuple[Stills, float]] = {}
     validation, left_out = {}, {}
-    talking: list[Stills] = []
+    made: dict[str, list[Stills]] = {TALKING: [], TRANSFERRED: []}
     total = sum(share for name, share in shares.items() if name != leave_out)
+    posed = folder / FILES[POSED]
+    has_expressions = shares[TRANSFERRED] > 0 and leave_out != POSED
+    expressions = load_expressions(posed, use_all=use_all) if has_expressions else []
     for name in NAMES:
         if name == leave_out:
             left_out[name] = certain(load_source(name, folder, label_share=0, cache=cache).whole)
@@ -82,20 +96,26 @@ def load_mixture(
         path = folder / FILES[name]
         training[name] = replace(stills, pixels=resize_faces(stills.pixels, still_px)), shares[name] / total
         if shares[TALKING] > 0 and name in TALKING_COUNTS:
-            count = TALKING_COUNTS[name]
-            talking.append(_talking(stills, count, f"talking-{name}-{count}-{part}-{label_share:g}", path, cache))
-    if talking:
-        stills = sum(talking[1:], talking[0])
-        training[TALKING] = replace(stills, pixels=resize_faces(stills.pixels, still_px)), shares[TALKING] / total
+            count, kept = TALKING_COUNTS[name], f"{part}-{label_share:g}"
+            talking = partial(make_talking, stills, count)
+            made[TALKING].append(_made(talking, f"talking-{name}-{count}-{kept}", [path], cache))
+        if expressions and name in TRANSFERRED_COUNTS:
+            count, kept = TRANSFERRED_COUNTS[name], f"{part}-{label_share:g}"
+            transferring = partial(transfer_expressions, stills, expressions, count)
+            made[TRANSFERRED].append(_made(transferring, f"transferred-{name}-{count}-{kept}", [path, posed], cache))
+    for name, parts in made.items():
+        if parts:
+            stills = sum(parts[1:], parts[0])
+            training[name] = replace(stills, pixels=resize_faces(stills.pixels, still_px)), shares[name] / total
     return Mixture(training, validation, left_out)
 
 
-def _talking(stills: Stills, count: int, kept_name: str, path: Path, cache: Path | None) -> Stills:
-    """Return talking faces made of stills of the source at ``path``."""
+def _made(make: Callable[[np.random.Generator], Stills], name: str, sources: Sequence[Path], cache: Path | None) -> Stills:
+    """Return the stills that ``make`` returns; keep them as ``name`` while the files of their ``sources`` are the same."""
 
-    def make() -> Arrays:
-        made = make_talking(stills, count, np.random.default_rng(0))
-        return {"pixels": resize_faces(made.pixels, STILL_PX), "targets": made.targets}
+    def make_arrays() -> Arrays:
+        stills = make(np.random.default_rng(0))
+        return {"pixels": resize_faces(stills.pixels, MADE_PX), "targets": stills.targets}
 
-    kept = keep(cache, kept_name, [path], make)
+    kept = keep(cache, name, sources, make_arrays)
     return Stills(kept["pixels"].astype(np.uint8, copy=False), kept["targets"].astype(np.float32, copy=False))

@@ -4,7 +4,7 @@ A folder holds one ``.npz`` file per source (`FILES`), made from research datase
 `annotate.training.recipe.still_faces` describes those of FER+ and of web faces. The others have a ``subject`` (N,), and
 
 * ``posed``: photographs of heads, ``jpeg`` (all files concatenated), ``offset`` (N + 1,), ``target`` (N, 7): a row has one
-  class, or two in equal parts;
+  class, or two in equal parts; ``points78`` (N, 78, 2), their landmarks in pixels;
 * ``news`` and ``scans``: photographs and renders of faces, ``jpeg``, ``offset``, ``label`` (N,);
 * ``small``: tight crops, ``pixels`` (N, 32, 32) uint8, ``label``; a negative subject is unknown.
 
@@ -14,16 +14,12 @@ One subject in five is held back to validate.
 from __future__ import annotations
 
 import hashlib
-import io
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from annotate.training.recipe.framing import Arrays, frame_faces, keep
 from annotate.training.recipe.still_faces import (
@@ -31,6 +27,7 @@ from annotate.training.recipe.still_faces import (
     TRAIN,
     VALIDATION,
     Stills,
+    decode_pictures,
     fill_background,
     load_ferplus,
     load_ferplus_majority,
@@ -83,9 +80,9 @@ def load_source(name: str, folder: Path, *, label_share: float = LABEL_SHARE, ca
         training, held_back = (_load_web(path, part, cache) for part in (TRAIN, VALIDATION))
         return Source(training, held_back, held_back)
     stills, subjects = load_small(path) if name == SMALL else load_framed(path, cache, is_masked=name == SCANS)
-    is_held_back = np.array([_is_held_back(subject) for subject in subjects])
-    held_back = stills.take(is_held_back)
-    return Source(stills.take(~is_held_back), held_back, certain(held_back))
+    held = np.array([is_held_back(subject) for subject in subjects])
+    held_back = stills.take(held)
+    return Source(stills.take(~held), held_back, certain(held_back))
 
 
 def certain(stills: Stills) -> Stills:
@@ -101,7 +98,7 @@ def load_framed(path: Path, cache: Path | None = None, *, is_masked: bool = Fals
 
     def frame() -> Arrays:
         with np.load(path) as archive:
-            pixels, found = frame_faces(_pictures(archive["jpeg"].tobytes(), archive["offset"]))
+            pixels, found = frame_faces(decode_pictures(archive["jpeg"].tobytes(), archive["offset"]))
         return {"pixels": pixels, "found": found}
 
     framed = keep(cache, path.stem, [path], frame)
@@ -125,7 +122,8 @@ def load_small(path: Path) -> tuple[Stills, list[str]]:
     return one_hot(np.stack([_with_surroundings(picture) for picture in pictures]), labels), subjects
 
 
-def _is_held_back(subject: str) -> bool:
+def is_held_back(subject: str) -> bool:
+    """Return whether the pictures of a person validate."""
     return int(hashlib.sha256(subject.encode()).hexdigest(), 16) % _HELD_BACK_IN == 0
 
 
@@ -136,11 +134,6 @@ def _load_web(path: Path, part: int, cache: Path | None) -> Stills:
 
     loaded = keep(cache, f"{path.stem}-{part}", [path], load)
     return Stills(loaded["pixels"].astype(np.uint8, copy=False), loaded["targets"].astype(np.float32, copy=False))
-
-
-def _pictures(stream: bytes, offset: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
-    for start, end in itertools.pairwise(offset):
-        yield np.asarray(Image.open(io.BytesIO(stream[start:end])).convert("L"))
 
 
 def _with_surroundings(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

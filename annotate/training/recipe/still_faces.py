@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,13 +134,19 @@ def load_webfaces(path: Path, part: int, *, label_smoothing: float = 0.1, seed: 
     """
     with np.load(path) as archive:
         stream, offset, labels = archive["jpeg"].tobytes(), archive["offset"], archive["label"]
-    faces = [Image.open(io.BytesIO(stream[start:end])).convert("L") for start, end in itertools.pairwise(offset)]
+    faces = [Image.fromarray(face) for face in decode_pictures(stream, offset)]
     chosen = np.array([(_difference_hash(face) % 20 == 0) == (part == VALIDATION) for face in faces])
     pixels = np.stack([_on_canvas(face) for face, is_chosen in zip(faces, chosen, strict=True) if is_chosen])
     classes = len(EMOTIONS)
     targets = np.full((len(pixels), classes), label_smoothing / classes, np.float32)
     targets[np.arange(len(pixels)), labels[chosen]] += 1 - label_smoothing
     return Stills(fill_background(pixels, seed=seed), targets)
+
+
+def decode_pictures(stream: bytes, offset: NDArray[np.integer]) -> Iterator[NDArray[np.uint8]]:
+    """Yield the gray pictures (h, w) of concatenated files, of which one starts and another ends at each ``offset``."""
+    for start, end in itertools.pairwise(offset.tolist()):
+        yield np.asarray(Image.open(io.BytesIO(stream[start:end])).convert("L"))
 
 
 def one_hot(pixels: NDArray[np.uint8], labels: NDArray[np.integer]) -> Stills:

@@ -35,8 +35,11 @@ def data(tmp_path_factory: pytest.TempPathFactory, face: NDArray[np.uint8]) -> P
 
 
 @pytest.fixture(autouse=True)
-def few_talking_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+def few_made_faces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mixture, "TALKING_COUNTS", {"posed": 5, "news": 3})
+    monkeypatch.setattr(mixture, "TRANSFERRED_COUNTS", {"web": 4, "small": 2})
+    monkeypatch.setattr(mixture, "load_expressions", lambda *_, **__: [None])
+    monkeypatch.setattr(mixture, "transfer_expressions", lambda stills, _, count, __: stills.take(np.arange(count)))
 
 
 def framed_box(picture: NDArray[np.uint8]) -> tuple[int, int, int]:
@@ -102,12 +105,19 @@ def test_framed_faces_are_kept(data: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_source_left_out_is_only_reported(data: Path) -> None:
     shares = SHARES | {"scans": 0}
     loaded = load_mixture(data, shares, leave_out="ferplus", cache=data / "cache")
-    assert list(loaded.training) == ["web", "posed", "small", "news", "talking"]
+    assert list(loaded.training) == ["web", "posed", "small", "news", "talking", "transferred"]
     assert len(loaded.training["talking"][0]) == 8
+    assert len(loaded.training["transferred"][0]) == 6
     assert sum(share for _, share in loaded.training.values()) == pytest.approx(1)
     assert loaded.training["posed"][1] / loaded.training["web"][1] == pytest.approx(SHARES["posed"] / SHARES["web"])
     assert list(loaded.validation) == ["web", "posed", "small", "news", "scans"]
     assert loaded.left_out["ferplus"].labels.tolist() == [*range(7), *range(7)]
+
+
+def test_without_posed_faces_no_expression_is_transferred(data: Path) -> None:
+    loaded = load_mixture(data, leave_out="posed", cache=data / "cache")
+    assert "transferred" not in loaded.training
+    assert loaded.training["talking"]
 
 
 def test_talking_faces_have_the_targets_of_their_run(data: Path) -> None:
