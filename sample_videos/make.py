@@ -115,12 +115,12 @@ class Expression:
     mouth_color: tuple[float, float, float]
 
 
-_SOBER = {"cheek": (3.0, 2.0), "chin": (0.0, -2.0), "crease": (0.0, 0.7), "lid_upper": (0.0, 0.7)}
+_SOBER = {"cheek": (6.0, 5.5), "chin": (0.0, -2.0), "crease": (0.0, 0.7), "lid_upper": (0.0, 0.7)}
 _RAISED = {"brow": (0.0, -6.0), "brow_inner": (0.0, -5.5), "brow_outer": (0.0, -4.5), "crease": (0.0, -3.0)}
 _WIDE = {"lid_upper": (0.0, -1.6), "lid_lower": (0.0, 0.8), "chin": (0.0, 6.5), "jaw": (1.5, 5.0), "cheek": (2.5, 4.0)}
 EXPRESSIONS: dict[str, Expression | None] = {
     "happiness": None,
-    "neutral": Expression(_SOBER, (4.5, 8.5), -2.3, gap=1.2, lips=(0.55, 0.65), mouth_color=(0.3, 0.14, 0.13)),
+    "neutral": Expression(_SOBER, (6.5, 8.5), -2.3, gap=1.2, lips=(0.55, 0.65), mouth_color=(0.3, 0.14, 0.13)),
     "surprise": Expression(_RAISED | _WIDE, (8.5, 9), -5.0, gap=13, lips=(1, 1), mouth_color=(0.2, 0.07, 0.07)),
 }
 """Expressions by name; None is that of the portrait."""
