@@ -20,6 +20,27 @@ CUT_DISTANCE = 0.45
 CUT_RATIO = 3.0
 """Minimum ratio of the distance at a cut to the mean distance before it, so that steady fast motion is not a cut."""
 
+ALIKE_CUT_DISTANCE, ALIKE_CUT_RATIO = 0.2, 20.0
+"""The same between shots that look alike, as of two people in front of one wall."""
+
+MIN_CHANGED_SHARE = 0.6
+"""Minimum share of the picture that shows something else after a cut: less in a flash, or if the camera is jolted."""
+
+_SETTLED_DISTANCES = 3
+"""Minimum number of distances before a cut between shots that look alike."""
+_STILL_DISTANCE = 0.004
+"""A smaller mean distance counts as this: it is noise."""
+
+_PATCH_PX = 8
+_MIN_PATCH_VARIANCE = 36.0
+"""A patch of a thumbnail shows something if the variance of its luma is larger."""
+_MIN_PATCH_CORRELATION = 0.8
+"""Minimum correlation of patches that show the same, be it brighter or of more contrast."""
+_MIN_SHOWING_SHARE = 0.25
+"""Minimum share of the patches that show something which do so in both thumbnails; else nothing of the first is left."""
+_MAX_SHIFT_PX = 6
+"""How far the picture of a jolted camera may be shifted, in pixels of a thumbnail."""
+
 _CONTRAST_FLOOR = (0.03 * 219) ** 2
 """SSIM's constant C2, for luma in limited range."""
 
@@ -77,8 +98,7 @@ def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bo
         else:
             interval_ms = frame.span.start_ms - last_start_ms
             distance = last_thumbnail.distance(thumbnail)
-            mean_distance = sum(distances) / len(distances) if distances else 0.0
-            is_cut = not is_repeated and distance >= max(CUT_DISTANCE, CUT_RATIO * mean_distance)
+            is_cut = not is_repeated and _is_cut(last_thumbnail, thumbnail, distance, distances)
             begins = is_cut or is_gap(interval_ms, intervals, gap_ms)
             intervals.append(interval_ms)
             if begins:
@@ -88,6 +108,15 @@ def mark_shots(frames: Iterable[Frame], gap_ms: int) -> Iterator[tuple[Frame, bo
         yield frame, begins
         last_start_ms, last_image = frame.span.start_ms, frame.image
         last_thumbnail, last_size_px = thumbnail, frame.displayed_px
+
+
+def _is_cut(last: _Thumbnail, thumbnail: _Thumbnail, distance: float, earlier: Collection[float]) -> bool:
+    """Return whether there is a cut between two thumbnails at a distance; ``earlier`` are those in the shot before."""
+    mean_distance = sum(earlier) / len(earlier) if earlier else 0.0
+    is_far = distance >= max(CUT_DISTANCE, CUT_RATIO * mean_distance)
+    is_sudden = distance >= max(ALIKE_CUT_DISTANCE, ALIKE_CUT_RATIO * max(mean_distance, _STILL_DISTANCE))
+    is_candidate = is_far or (is_sudden and len(earlier) >= _SETTLED_DISTANCES)
+    return is_candidate and last.changed_share(thumbnail) >= MIN_CHANGED_SHARE
 
 
 def show_own_shot(marked: Iterable[tuple[Frame, bool]]) -> Iterator[tuple[Frame, bool]]:
@@ -130,7 +159,9 @@ def end_before_gap(frame: Frame, interval_ms: int, earlier_ms: Collection[int], 
 def in_same_shot(last: Frame, frame: Frame, gap_ms: int) -> bool:
     """Return whether consecutive frames are in the same shot, judged by these two frames alone."""
     is_near = frame.span.start_ms - last.span.start_ms <= gap_ms and frame.displayed_px == last.displayed_px
-    return is_near and _Thumbnail.of_frame(last).distance(_Thumbnail.of_frame(frame)) < CUT_DISTANCE
+    first, second = _Thumbnail.of_frame(last), _Thumbnail.of_frame(frame)
+    is_cut = first.distance(second) >= CUT_DISTANCE and first.changed_share(second) >= MIN_CHANGED_SHARE
+    return is_near and not is_cut
 
 
 def structural_distance(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
@@ -144,7 +175,7 @@ def structural_distance(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Thumbnail:
-    """A few thousand pixels of an image, flattened, minus their mean, and their variance."""
+    """A few thousand pixels of an image (h, w), minus their mean, and their variance."""
 
     pixels: NDArray[np.float32]
     variance: float
@@ -156,7 +187,7 @@ class _Thumbnail:
     @classmethod
     def of(cls, image: NDArray[np.uint8]) -> _Thumbnail:
         step = max(1, min(image.shape) // THUMBNAIL_SHORT_SIDE_PX)
-        pixels = image[step // 2 :: step, step // 2 :: step].astype(np.float32).ravel()
+        pixels = image[step // 2 :: step, step // 2 :: step].astype(np.float32)
         pixels -= pixels.mean()
         return cls(pixels, _mean_product(pixels, pixels))
 
@@ -164,7 +195,37 @@ class _Thumbnail:
         covariance = _mean_product(self.pixels, other.pixels)
         return 1 - (2 * covariance + _CONTRAST_FLOOR) / (self.variance + other.variance + _CONTRAST_FLOOR)
 
+    def changed_share(self, other: _Thumbnail) -> float:
+        """Return the share of patches that show something else in another thumbnail, shifted as fits best."""
+        padded = np.pad(other.pixels, _MAX_SHIFT_PX, "edge")
+        rows, columns = self.pixels.shape
+        patches, shifts = _patches(self.pixels), range(2 * _MAX_SHIFT_PX + 1)
+        return min(
+            _changed_share(patches, _patches(padded[down : down + rows, right : right + columns]))
+            for down in shifts
+            for right in shifts
+        )
+
+
+def _patches(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the pixels of patches (n, _PATCH_PX**2) of a thumbnail, minus the mean of each."""
+    rows, columns = (side // _PATCH_PX for side in pixels.shape)
+    whole = pixels[: rows * _PATCH_PX, : columns * _PATCH_PX].reshape(rows, _PATCH_PX, columns, _PATCH_PX)
+    patches: NDArray[np.float32] = whole.swapaxes(1, 2).reshape(rows * columns, _PATCH_PX**2)
+    patches -= patches.mean(1, keepdims=True)
+    return patches
+
+
+def _changed_share(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Return the share of patches (n, p) that are not correlated, of those that show something in both thumbnails."""
+    variances = (first**2).mean(1), (second**2).mean(1)
+    in_both, in_either = (limit(*variances) > _MIN_PATCH_VARIANCE for limit in (np.minimum, np.maximum))
+    if in_both.sum() < max(1, _MIN_SHOWING_SHARE * in_either.sum()):
+        return 1.0
+    correlation = (first * second).mean(1)[in_both] / np.sqrt(variances[0] * variances[1])[in_both]
+    return float((correlation < _MIN_PATCH_CORRELATION).mean())
+
 
 def _mean_product(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     """Return the mean of the products; einsum, unlike a matrix product, starts no threads."""
-    return float(np.einsum("i,i->", first, second)) / len(first)
+    return float(np.einsum("ij,ij->", first, second)) / first.size

@@ -87,6 +87,17 @@ def test_hard_cuts_are_found_to_the_frame(tmp_path: Path, face_image: Path, samp
 
 
 @pytest.mark.parametrize("sampling", [EVERY_FRAME, EVERY_FOURTH])
+def test_cuts_between_shots_that_look_alike_are_found(tmp_path: Path, sampling: Sampling | None) -> None:
+    framed = "crop=220:260:200:40"
+    level, leaning = (
+        make_face_image(tmp_path / f"{number}.png", filters=filters)
+        for number, filters in enumerate((framed, f"{framed},rotate=0.2:c=gray"))
+    )
+    path = make_from_images(tmp_path / "alike.mp4", [(level, 0.6), (leaning, 0.6), (level, 0.6)])
+    assert shot_starts(path, sampling) == [0, 15, 30]
+
+
+@pytest.mark.parametrize("sampling", [EVERY_FRAME, EVERY_FOURTH])
 def test_motion_noise_flash_and_fade_are_not_cuts(tmp_path: Path, face_image: Path, sampling: Sampling | None) -> None:
     for number, filters in enumerate(
         [
@@ -94,6 +105,9 @@ def test_motion_noise_flash_and_fade_are_not_cuts(tmp_path: Path, face_image: Pa
             "eq=brightness='if(between(n,10,12),0.3,0)':eval=frame",
             "fade=in:0:25,fade=out:25:25",
             "rotate='0.15*sin(n/3)'",
+            "eq=contrast='if(between(n,20,21),3,1)':brightness='if(between(n,20,21),0.2,0)':eval=frame",
+            "eq=contrast='if(between(n,20,21),0.3,1)':eval=frame",
+            "crop=iw*0.8:ih*0.8:'if(lt(n,20),0,iw*0.05)':'if(lt(n,20),0,ih*0.04)'",
         ]
     ):
         path = make_from_images(tmp_path / f"{number}.mp4", [(face_image, 2)], filters=filters)
