@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,17 @@ def test_a_mistyped_command_is_never_taken_for_work(folder: Path, arguments: tup
     assert answer.errors.startswith(f"Error: no such command or path '{arguments[0]}'")
     assert guess in answer.errors
     assert "--help" in answer.errors
+    assert names(folder / "videos") == ["a.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("option", "guess"),
+    [("--versoin", "--version"), ("--hepl", "--help"), ("--min-fac", "--min-face"), ("--outputdir", "--output-dir")],
+)
+def test_a_mistyped_option_gets_the_nearest_one_of_all(folder: Path, option: str, guess: str) -> None:
+    answer = run("videos", option)
+    assert answer.status == 2
+    assert re.findall(r"--[a-z-]+", answer.errors.splitlines()[-1]) == [option, guess]
     assert names(folder / "videos") == ["a.mp4"]
 
 
