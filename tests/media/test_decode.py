@@ -185,6 +185,10 @@ def test_no_frame_is_an_error(tmp_path: Path) -> None:
         list(decode(video, (160, 120)))
     assert raised.value.path == path
     assert "no frame" in raised.value.problem
+    with pytest.raises(DecodingError) as raised:
+        list(decode(probe(path), (160, 120), start_s=100))
+    assert "no frame" in raised.value.problem
+    assert "status" not in raised.value.problem  # ffmpeg succeeds
 
 
 def test_damage_is_reported_and_the_other_frames_are_decoded(tmp_path: Path) -> None:
