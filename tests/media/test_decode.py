@@ -191,6 +191,18 @@ def test_no_frame_is_an_error(tmp_path: Path) -> None:
     assert "status" not in raised.value.problem  # ffmpeg succeeds
 
 
+def test_equal_warnings_in_a_row_are_counted_one_by_one(tmp_path: Path) -> None:
+    """ffmpeg would otherwise write "Last message repeated 9 times"."""
+    path = make_pattern(tmp_path / "damaged.avi", size="64x48", options=("-c:v", "mpeg2video", "-g", "5"))
+    first_slice, damaged = b"\0\0\1\1", b"\0\0\0\0"
+    parts = path.read_bytes().split(first_slice)
+    path.write_bytes(first_slice.join([*parts[:6], damaged.join(parts[6:16]), *parts[16:]]))
+    report = DecodingReport()
+    list(decode(probe(path), (64, 48), report=report))
+    assert report.warning_count == sum(report.warnings.values()) >= 9
+    assert not [line for line in report.warnings if "repeated" in line]
+
+
 def test_damage_is_reported_and_the_other_frames_are_decoded(tmp_path: Path) -> None:
     path = make_pattern(tmp_path / "damaged.ts", duration_s=4, size="320x240", options=(*H264, "-g", "25"))
     data = bytearray(path.read_bytes())
