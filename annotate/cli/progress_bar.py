@@ -7,7 +7,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-
 _COUNTED = "{desc} {n_fmt}/{total_fmt}|{bar}| {remaining} to go{postfix}"
 
 
