@@ -35,8 +35,9 @@ class Selection:
     """Which files of a directory are taken.
 
     ``include`` and ``exclude`` are shell patterns. A pattern matches a file by its name, its path below the directory or
-    that path with the directory in front, and everything in a folder by that folder's name or path; upper and lower case
-    are one. With ``include`` a file must match one of them, and may match none of ``exclude``.
+    that path with the directory in front, and everything in a folder by that folder's name or path; one that is an absolute
+    path matches absolute paths. Upper and lower case are one. With ``include`` a file must match one of them, and may match
+    none of ``exclude``.
     """
 
     include: tuple[str, ...] = ()
@@ -59,11 +60,13 @@ class Selection:
             return True
         places = (relative, *relative.parents[:-1])
         names = {name for place in places for name in (place.name, place.as_posix())}
+        absolute: set[str] = set()
         if root is not None:
             names.update(str(root / place) for place in places)
-        names = {name.casefold() for name in names}
-        wanted = not self.include or _matches(names, self.include)
-        return wanted and not _matches(names, self.exclude)
+            if any(map(os.path.isabs, (*self.include, *self.exclude))):
+                absolute.update(storage_for(root).absolute(root / place) for place in places)
+        wanted = not self.include or _matches(names, absolute, self.include)
+        return wanted and not _matches(names, absolute, self.exclude)
 
 
 def walk(paths: Iterable[PathOrUrl], selection: Selection | None = None) -> Iterator[PathOrUrl | SkippedPath]:
@@ -117,9 +120,14 @@ def _is_typescript(path: PathOrUrl) -> bool:
     return not any(start[at : at + length + 1 : length] == _SYNC_BYTE * 2 for at, length in _TRANSPORT_PACKETS)
 
 
-def _matches(names: Iterable[str], patterns: Iterable[str]) -> bool:
-    """Return whether a pattern matches one of some names, which are case-folded."""
-    return any(fnmatch.fnmatchcase(name, form) for pattern in patterns for form in _forms(pattern) for name in names)
+def _matches(names: Iterable[str], absolute: Iterable[str], patterns: Iterable[str]) -> bool:
+    """Return whether a pattern matches one of some names, or one that is an absolute path one of ``absolute``."""
+    return any(
+        fnmatch.fnmatchcase(name.casefold(), form)
+        for pattern in patterns
+        for form in _forms(pattern)
+        for name in (absolute if os.path.isabs(form) else names)
+    )
 
 
 @functools.lru_cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,16 +52,6 @@ class _DefaultContext(click.Context):
 
 class _DefaultCommand(click.Command):
     context_class = _DefaultContext
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse; for an unknown option suggest those of the program, such as ``--version``, too."""
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            root = ctx.find_root()
-            known = [name for option in [*self.params, *root.command.get_params(root)] for name in option.opts]
-            near = difflib.get_close_matches(error.option_name, known, n=1)
-            raise click.NoSuchOption(error.option_name, possibilities=near, ctx=error.ctx) from None
 
 
 @dataclass(frozen=True)

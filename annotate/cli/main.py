@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,7 @@ class _CommandGroup(DefaultGroup):  # type: ignore[misc]
             command: click.Command = getattr(import_module(f"annotate.cli.{name}"), name)
         else:
             command = super().get_command(ctx, cmd_name)
+        _accept_version(command)
         return keep_defaults(command)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -145,9 +147,13 @@ class _CommandGroup(DefaultGroup):  # type: ignore[misc]
 
     @handle_errors
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; Ctrl-C during its import also exits with 130."""
+        """Run a command; Ctrl-C during its import also exits with 130. For an unknown option, suggest the nearest."""
         warn_of_name_clash()
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            nearest = (error.possibilities or [])[:1]
+            raise click.NoSuchOption(error.option_name, possibilities=nearest, ctx=error.ctx) from None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if len(args) == 1 and args[0] in _NAMES and Path(args[0]).is_dir() and not ctx.resilient_parsing:
@@ -168,13 +174,24 @@ class _CommandGroup(DefaultGroup):  # type: ignore[misc]
         return formatter.getvalue().rstrip("\n")
 
 
+_version_option = partial(click.version_option, VERSION, prog_name="annotate")
+
+
+def _accept_version(command: click.Command) -> None:
+    """Let a command, and those of a group, take ``--version`` as the program does; their help does not show it."""
+    if all(option.name != "version" for option in command.params):
+        _version_option(hidden=True)(command)
+    for subcommand in command.commands.values() if isinstance(command, click.Group) else ():
+        _accept_version(subcommand)
+
+
 @click.group(
     cls=_CommandGroup,
     default=DEFAULT_COMMAND,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @verbosity
-@click.version_option(VERSION, prog_name="annotate")
+@_version_option()
 def main() -> None:
     """Label the emotions of faces in videos.
 

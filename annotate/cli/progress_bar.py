@@ -7,11 +7,13 @@ from typing import Any
 
 from tqdm import tqdm
 
+_COUNTED = "{desc} {n_fmt}/{total_fmt}|{bar}| {remaining} to go{postfix}"
+
 
 class ProgressBar:
     """Show one bar per phase, each with its own label and length, if stderr is a terminal and ``quiet`` is not set."""
 
-    def __init__(self, *, quiet: bool, bar_format: str | None = None) -> None:
+    def __init__(self, *, quiet: bool, bar_format: str = _COUNTED) -> None:
         self._is_shown = not quiet and sys.stderr.isatty()
         self._format = bar_format
         self._bar: tqdm[Any] | None = None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import pandas as pd
 
-from annotate.analytics.moments import Moment, MomentQuery, moments_in
+from annotate.analytics.moments import Moment, MomentQuery, check_emotions, class_names_in, moments_in
 from annotate.analytics.read import ReportBatch, read_reports
+from annotate.emotions.labels import EMOTIONS
 from annotate.results.intervals import dominant
 from annotate.results.persons import Person
 from annotate.span import MS_PER_S
@@ -103,6 +104,16 @@ class CatalogIndex:
     def skipped(self, report: PathOrUrl) -> SkippedPath | None:
         """Return why a table could not be read; None if it was read."""
         return self._skipped.get(report)
+
+    def check_emotions(self, emotions: Iterable[str]) -> None:
+        """Check that emotions are names or synonyms of those of the default model, or of classes in the tables.
+
+        Raises:
+            SettingsError: an emotion is unknown, such as a misspelled one.
+        """
+        with self._lock:
+            batches = list(self._batches)
+        check_emotions(emotions, set(EMOTIONS).union(*map(class_names_in, batches)))
 
     def moments(self, query: MomentQuery, reports: Collection[PathOrUrl]) -> Iterator[Moment]:
         """Yield the moments that match a query in some of the tables, sorted by table, start and face."""

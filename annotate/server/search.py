@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from annotate.emotions.labels import resolve_emotion
 from annotate.server.catalog import CatalogVideo, Snapshot
 
 TODO_STATES, RETRY_STATES = ("missing", "stale"), ("failed", "cancelled")
@@ -42,8 +43,8 @@ class FolderTree:
 class VideoQuery:
     """Criteria of a search for videos; empty ones match everything.
 
-    ``folder`` is the folder to search with its subfolders, ``words`` must all occur in path or name, and ``emotion`` in the
-    results.
+    ``folder`` is the folder to search with its subfolders, ``words`` must all occur in path or name, and ``emotion``, a name
+    or a common synonym, in the results.
     """
 
     folder: str = ""
@@ -65,14 +66,19 @@ class VideoQuery:
             video
             for video in videos
             if all(word in f"{video.folder}/{video.name}".casefold() for word in words)
-            and (not self.emotion or (video.stats is not None and self.emotion in video.stats.shares))
+            and (not self.emotion or self._share(video) > 0)
             and (not self.state or states.get(video.id, ("",))[0] == self.state)
             and self.video_id in ("", video.id)
             and self.origin in ("", video.origin.value)
         ]
         if self.emotion:
-            found.sort(key=lambda video: video.stats.shares[self.emotion] if video.stats else 0, reverse=True)
+            found.sort(key=self._share, reverse=True)
         return found
+
+    def _share(self, video: CatalogVideo) -> float:
+        """Return the share of face time with the emotion, as the classes of the video's own table name it."""
+        shares = video.stats.shares if video.stats else {}
+        return shares.get(resolve_emotion(self.emotion, shares) or "", 0.0)
 
 
 def build_tree(snapshot: Snapshot, states: dict[str, tuple[str, str]]) -> FolderTree:

@@ -79,6 +79,10 @@ def test_boxes_are_in_pixels_of_the_displayed_frame(tmp_path: Path, face_image: 
     assert (second.box.x, second.box.y) == pytest.approx((scaled.x, scaled.y), abs=40)
     assert second.box.width == pytest.approx(scaled.width, rel=0.1)
     assert Analysis.open(large).video.width_px == 1440
+    cut = make_from_images(tmp_path / "cut.mp4", [(face_image, 0.4)], size=(320, 240), filters="crop=200:240:120:0")
+    (at_edge,) = annotations_of(cut)
+    assert at_edge.box.x == pytest.approx(first.box.x - 120, abs=15)
+    assert at_edge.box.x < -5
 
 
 def test_analyzed_size(empty_clip: Path) -> None:

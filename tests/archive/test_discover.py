@@ -104,6 +104,23 @@ def test_a_folder_is_matched_by_every_notation(tmp_path: Path, monkeypatch: pyte
     assert found(Path("root"), Selection(include=(pattern,))) == ["misc/b.mp4", "misc/deep/c.mp4"]
 
 
+@pytest.mark.parametrize("root", [".", "videos", "../misc/videos", ""])
+def test_an_absolute_pattern_matches_absolute_paths_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str
+) -> None:
+    archive = tmp_path / "misc/videos"
+    make(archive, "a.mp4", "misc/b.mp4", "deep/misc/c.mp4")
+    monkeypatch.chdir(archive if root == "." else archive.parent)
+    start = Path(root) if root else archive
+    for pattern in ("misc", "misc/", "misc/*"):
+        selection = Selection(exclude=(str(archive / pattern),))
+        assert [path.name for path in walk([start], selection) if isinstance(path, Path)] == ["a.mp4", "c.mp4"]
+        assert [path.name for path in walk([start], Selection(selection.exclude)) if isinstance(path, Path)] == ["b.mp4"]
+    if root in (".", "videos"):  # another pattern is not compared with folders above
+        assert start / "a.mp4" in walk([start], Selection(exclude=("*/misc/*",)))
+    assert list(walk([start / "a.mp4"], Selection(exclude=(str(archive / "a.mp4"),)))) == []
+
+
 @pytest.mark.parametrize("pattern", ["*.mp4", "*.MP4", "*.[Mm]p4"])
 def test_patterns_ignore_case(tmp_path: Path, pattern: str) -> None:
     make(tmp_path, "a.mp4", "B.MP4", "c.mov")

@@ -260,6 +260,19 @@ def test_two_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ended.rsplit("\r", 1)[-1].strip() == ""
 
 
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_narrow_terminal_keeps_the_time_to_go(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=iter([0.0, *[4000.0] * 50]).__next__))
+    display = Display({Path(f"{number}.mp4"): 100 for number in range(2000)}, quiet=False)
+    display.finish(Outcome(Path("0.mp4"), Status.FAILED, problem="it is empty"))
+    display.finish(Outcome(Path("1.mp4"), Status.ANNOTATED, 100_000.0))
+    bar = re.findall(r"[^\r\n]*\|.*to go", sys.stderr.getvalue())[-1]  # type: ignore[attr-defined]
+    assert len(bar) <= columns
+    display.close()
+
+
 def test_a_video_of_unknown_length_has_a_bar_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal())
     path = Path("{a}.mp4")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,22 @@ def test_a_mistyped_command_is_never_taken_for_work(folder: Path, arguments: tup
     assert answer.errors.startswith(f"Error: no such command or path '{arguments[0]}'")
     assert guess in answer.errors
     assert "--help" in answer.errors
+    assert names(folder / "videos") == ["a.mp4"]
+
+
+@pytest.mark.parametrize("command", [("videos",), ("summarize", "videos"), ("dataset", "build", "videos")])
+@pytest.mark.parametrize(("option", "guess"), [("--versoin", "--version"), ("--hepl", "--help"), ("--conifg", "--config")])
+def test_a_mistyped_option_gets_the_nearest(folder: Path, command: tuple[str, ...], option: str, guess: str) -> None:
+    answer = run(*command, option)
+    assert answer.status == 2
+    assert re.findall(r"--[a-z-]+", answer.errors.splitlines()[-1]) == [option, guess]
+    assert names(folder / "videos") == ["a.mp4"]
+
+
+@pytest.mark.parametrize("command", [("videos",), ("summarize", "videos"), ("dataset",), ("dataset", "build")])
+def test_the_version_is_shown_after_a_command_too(folder: Path, command: tuple[str, ...]) -> None:
+    answer = run(*command, "--version")
+    assert (answer.status, answer.output) == (0, run("--version").output)
     assert names(folder / "videos") == ["a.mp4"]
 
 

@@ -46,6 +46,13 @@ def every_command() -> dict[str, click.Command]:
     return found
 
 
+def test_the_language_is_that_of_all_texts() -> None:
+    """Commands that write no subtitles, such as plot, have the option too."""
+    options = [option for command in every_command().values() for option in command.params if "--lang" in option.opts]
+    assert len(options) > 4
+    assert {"subtitle" in str(getattr(option, "help", "")).lower() for option in options} == {False}
+
+
 @pytest.mark.parametrize("kind", every_error())
 def test_an_error_ends_a_command_with_its_status(kind: type[AnnotateError], capsys: pytest.CaptureFixture[str]) -> None:
     @handle_errors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 
 import pytest
@@ -27,8 +28,10 @@ def shown(monkeypatch: pytest.MonkeyPatch, stderr: io.StringIO, *, quiet: bool =
 def test_every_phase_has_its_own_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     text = shown(monkeypatch, _Terminal())
     assert text.index("epoch 1") < text.index("epoch 2")
-    assert "0/2 " in text
-    assert "0/4 " in text
+    assert "epoch 1 0/2|" in text
+    assert "epoch 2 0/4|" in text
+    assert "to go" in text
+    assert not re.search("it/s|s/it", text)
 
 
 def test_nothing_is_shown_without_a_terminal_or_when_quiet(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -185,6 +185,22 @@ def test_no_frame_is_an_error(tmp_path: Path) -> None:
         list(decode(video, (160, 120)))
     assert raised.value.path == path
     assert "no frame" in raised.value.problem
+    with pytest.raises(DecodingError) as raised:
+        list(decode(probe(path), (160, 120), start_s=100))
+    assert "no frame" in raised.value.problem
+    assert "status" not in raised.value.problem  # ffmpeg succeeds
+
+
+def test_equal_warnings_in_a_row_are_counted_one_by_one(tmp_path: Path) -> None:
+    """ffmpeg would otherwise write "Last message repeated 9 times"."""
+    path = make_pattern(tmp_path / "damaged.avi", size="64x48", options=("-c:v", "mpeg2video", "-g", "5"))
+    first_slice, damaged = b"\0\0\1\1", b"\0\0\0\0"
+    parts = path.read_bytes().split(first_slice)
+    path.write_bytes(first_slice.join([*parts[:6], damaged.join(parts[6:16]), *parts[16:]]))
+    report = DecodingReport()
+    list(decode(probe(path), (64, 48), report=report))
+    assert report.warning_count == sum(report.warnings.values()) >= 9
+    assert not [line for line in report.warnings if "repeated" in line]
 
 
 def test_damage_is_reported_and_the_other_frames_are_decoded(tmp_path: Path) -> None:

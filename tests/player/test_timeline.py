@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from annotate.archive.layout import outputs_of_report
 from annotate.html_report.build import PageOptions, write_page
@@ -118,6 +121,17 @@ def test_hovering_shows_times_and_all_scores(watched: WatchedPage, page_file: Pa
     assert "no face" in tip.inner_text()
     page.mouse.move(5, 5)
     assert not tip.is_visible()
+
+
+def test_signs_are_in_the_middle_of_the_zoom_buttons(watched: WatchedPage, page_file: Path) -> None:
+    page = watched.open(page_file, HOSTILE)
+    page.evaluate("document.querySelectorAll('.ap-zoom').forEach(button => { button.disabled = false; })")
+    for width_px in (1200, 390):
+        page.set_viewport_size({"width": width_px, "height": 800})
+        for button in page.locator(".ap-zoom").all():
+            pixels = np.asarray(Image.open(io.BytesIO(button.screenshot())).convert("L")).astype(int)[3:-3, 3:-3]
+            for places, length in zip(np.nonzero(abs(pixels - pixels[0, 0]) > 60), pixels.shape, strict=True):
+                assert places.min() + places.max() == pytest.approx(length - 1, abs=1.5)
 
 
 def test_cues_are_added_by_script_above_their_faces(watched: WatchedPage, page_file: Path) -> None:

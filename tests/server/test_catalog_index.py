@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from annotate.analytics.moments import MomentQuery
+from annotate.errors import SettingsError
 from annotate.server.catalog_index import CatalogIndex
-from tests.analytics.samples import CLIP, MOVIE, report
+from tests.analytics.samples import CLIP, MOVIE, block, report
 
 
 def test_tables_are_read_again_only_when_they_change(tmp_path: Path) -> None:
@@ -45,3 +46,14 @@ def test_a_truncated_table_is_reported_until_it_is_complete_again(tmp_path: Path
     index.update({path: 1})
     assert index.skipped(path) is None
     assert index.stats(path) is not None
+
+
+def test_emotions_of_other_models_are_known_once_a_table_has_them(tmp_path: Path) -> None:
+    index = CatalogIndex()
+    index.check_emotions(["fear", "happy"])
+    with pytest.raises(SettingsError):
+        index.check_emotions(["bored"])
+    classes = ("happy", "bored")
+    path = report(tmp_path, "a.mp4", [block(1, 0, 0, 800, "happy", classes=classes)], classes=classes)
+    index.update({path: 1})
+    index.check_emotions(["fear", "happy", "bored"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ from fastapi.responses import FileResponse
 from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
-from annotate.emotions.labels import EMOTIONS, resolve_emotion
+from annotate.emotions.labels import EMOTIONS
 from annotate.errors import AnnotateError, ReportError, SettingsError
 from annotate.results.formats.registry import FORMATS
 from annotate.results.meta import json_safe_text
@@ -63,6 +64,14 @@ def _video(service: ServiceDep, id: Annotated[str, PathPart(description="id of t
     if video is None:
         raise HTTPException(404, "video not found")
     return video
+
+
+def check_emotions(service: Service, emotions: Iterable[str]) -> None:
+    """Refuse unknown emotions, such as misspelled ones, with status 422 and a suggestion."""
+    try:
+        service.catalog.index.check_emotions(emotions)
+    except SettingsError as error:
+        raise HTTPException(422, public_message(error)) from None
 
 
 VideoDep = Annotated[CatalogVideo, Depends(_video)]
@@ -254,7 +263,9 @@ async def archive(
     service: ServiceDep,
     folder: Folder = "",
     q: SearchWords = "",
-    emotion: Annotated[str, Query(description="emotion that must occur; sorts by its share, largest first")] = "",
+    emotion: Annotated[
+        str, Query(description="emotion (or synonym) that must occur; sorts by its share, largest first")
+    ] = "",
     state: VideoState | Literal[""] = "",
     offset: Offset = 0,
     limit: Limit = 200,
@@ -263,7 +274,9 @@ async def archive(
     found = tree.folders.get(folder)
     if service.settings.directory is None or found is None:
         raise HTTPException(404, "folder not found")
-    query = VideoQuery(folder, q, resolve_emotion(emotion) or emotion, state)
+    if emotion:
+        check_emotions(service, [emotion])
+    query = VideoQuery(folder, q, emotion, state)
     videos = query.find(tree.videos_below(folder), tree.states) if query.is_search else found.videos
     subfolders = [] if query.is_search else found.folders
     snapshot = tree.snapshot

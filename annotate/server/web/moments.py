@@ -14,7 +14,7 @@ from annotate.errors import OutputError
 from annotate.server.catalog import CatalogVideo
 from annotate.server.search import VideoQuery
 from annotate.server.service import Service
-from annotate.server.web.api import Folder, Limit, Offset, SearchWords, ServiceDep, VideoDep
+from annotate.server.web.api import Folder, Limit, Offset, SearchWords, ServiceDep, VideoDep, check_emotions
 from annotate.server.web.schemas import ErrorView, MomentsView, moment_view
 from annotate.server.web.streaming import attachment
 
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/api", tags=["archive"])
 
 
 def _moment_query(
-    emotion: Annotated[list[str] | None, Query(description="emotion, any by default; repeatable")] = None,
+    emotion: Annotated[list[str] | None, Query(description="emotion or synonym, any by default; repeatable")] = None,
     min_confidence: Annotated[
         float, Query(ge=0, le=_PERCENT, description="minimum model confidence of every block: 0.6, or 60 for 60 %")
     ] = 0.0,
@@ -98,6 +98,7 @@ async def thumbnail(service: ServiceDep, video: VideoDep, face_id: int, time_ms:
 
 
 def _find(service: Service, moment_query: MomentQuery, video_query: VideoQuery) -> Found:
+    check_emotions(service, moment_query.emotions)
     tree = service.tree()
     folder = video_query.folder
     videos = tree.videos_below(folder) if folder else tree.snapshot.videos.values()

@@ -13,6 +13,7 @@ from annotate.archive.scan import scan
 from annotate.batch.convert import convert_archive, scan_reports
 from annotate.batch.job import AnnotateJob, Outcome, WorkContext
 from annotate.batch.run import annotate_archive
+from annotate.emotions.labels import SYNONYMS
 from annotate.html_report.build import PageOptions, write_page
 from annotate.results.formats.registry import FORMATS
 from annotate.results.meta import read_meta
@@ -267,6 +268,12 @@ def test_searching_by_words_emotion_and_state(opener: Opener, archive: Path) -> 
     assert found(q="nothing like it") == []
     assert found(emotion=emotion) == ["a.mp4"]
     assert found(emotion=emotion, folder="below") == []
+    synonym = next(word for word, name in SYNONYMS.items() if name == emotion).upper()
+    assert found(emotion=synonym) == ["a.mp4"]
+    assert client.get("/api/moments", params={"emotion": synonym}).json()["total"] > 0
+    for path in ("archive", "moments", "moments/export"):
+        answer = client.get(f"/api/{path}", params={"emotion": "feer"})
+        assert (answer.status_code, "'fear'" in answer.json()["detail"]) == (422, True)
     assert found(state="annotated") == ["a.mp4", "b.mp4"]
     assert found(state="failed", q="broken") == ["broken.mp4"]
     assert found(state="annotated", limit="1", offset="1") == ["b.mp4"]
