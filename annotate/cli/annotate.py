@@ -76,9 +76,9 @@ class Mode:
 @output_options(
     force_help="Annotate finished videos again.",
     can_retry=True,
-    default=",".join(DEFAULT_FORMATS),
+    default=[",".join(DEFAULT_FORMATS)],
     show_default=True,
-    help=f"Formats to write: {', '.join(FORMATS)}; csv is always written.",
+    help=f"Formats to write: {', '.join(FORMATS)}; csv is always written; repeatable.",
 )
 @analysis_options
 @jobs_option()

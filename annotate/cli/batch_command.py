@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import signal
 import threading
@@ -95,7 +96,15 @@ def output_options(
     retry = retry if can_retry else []
     corrections = [corrections_option] if has_corrections else []
     return stacked(
-        click.option("--format", "formats", metavar="LIST", type=FormatListType(), **formats),
+        click.option(
+            "--format",
+            "formats",
+            metavar="LIST",
+            type=FormatListType(),
+            multiple=True,
+            callback=lambda ctx, parameter, lists: tuple(dict.fromkeys(itertools.chain.from_iterable(lists))),
+            **formats,
+        ),
         language_option,
         variant_options,
         *force,

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.command(epilog="\b\nExample:\n  annotate convert films --format vtt,eaf")
 @handle_errors
 @selection_options(may_be_deleted=True)
-@output_options(has_corrections=True, required=True, help=f"Formats to write: {', '.join(TRACK_FORMATS)}.")
+@output_options(has_corrections=True, required=True, help=f"Formats to write: {', '.join(TRACK_FORMATS)}; repeatable.")
 @into_option
 @output_dir_option("Output folder used when annotating.")
 @click.option(

@@ -11,7 +11,7 @@ from tests.cli.answers import Answer, names, run
 def test_convert_writes_formats_and_prints_every_outcome(folder: Path, face_clip: Path) -> None:
     shutil.copy(face_clip, folder / "videos/face.mp4")
     run("videos/face.mp4", "--format", "csv")
-    answer = run("convert", "videos", "--format", "VTT,ass, textgrid", "--lang", "ru")
+    answer = run("convert", "videos", "--format", "VTT, ass", "--format", "textgrid", "--lang", "ru")
     assert answer.status == 1
     assert answer.failed == ["videos/a.mp4"]
     assert "`annotate videos/a.mp4`" in answer.errors
