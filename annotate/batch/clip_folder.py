@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -229,6 +229,21 @@ class ClipFolder:
         if os.path.lexists(target) and not self._is_as_written(target):
             raise unknown_file_error(target)
 
+    def remove_others(self, names: Iterable[str]) -> None:
+        """Delete reels or sheets in the record that show clips no more; those that somebody changed stay, as files of theirs.
+
+        Raises:
+            OutputError: one cannot be deleted.
+        """
+        for name in names:
+            if self._is_as_written(path := self.path / name):
+                try:
+                    storage_for(path).delete(path)
+                except OSError as error:
+                    raise write_error(path, error) from error
+            del self.others[name]
+            self.save()
+
     def write_table(self) -> pd.DataFrame:
         """Write the table of the clips that exist, and return it; one that was changed is kept under another name.
 
@@ -271,7 +286,7 @@ class ClipFolder:
 
     def _is_as_written(self, path: Path) -> bool:
         known = self.others.get(path.name)
-        return known is not None and not path.is_symlink() and hash_file(path) == known.hash
+        return known is not None and not path.is_symlink() and path.is_file() and hash_file(path) == known.hash
 
     def _move(self, file: Path, target: Path) -> None:
         try:

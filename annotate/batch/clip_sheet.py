@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 import cv2
@@ -42,6 +43,8 @@ _TOP_LEFT = 7
 def write_sheets(folder: ClipFolder, language: str = "en", limits: Limits = ALL_CORES) -> list[Path]:
     """Write the contact sheets of the clips of a folder, as PNG, unless they are up to date; return their paths.
 
+    Sheets of an earlier run that had more clips are deleted.
+
     Raises:
         MediaError: a clip cannot be decoded.
         OutputError: there is a file of somebody else, or it cannot be written.
@@ -58,6 +61,8 @@ def write_sheets(folder: ClipFolder, language: str = "en", limits: Limits = ALL_
             storage_for(file).write_atomic(file, _draw(shown, folder.path, language, own, ffmpeg, limits))
             folder.publish_other(name, file, made_from)
         paths.append(folder.path / name)
+    written = {path.name for path in paths}
+    folder.remove_others([name for name in folder.others if fnmatch(name, SHEET.format(number="*")) and name not in written])
     return paths
 
 

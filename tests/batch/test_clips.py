@@ -19,8 +19,9 @@ import annotate
 from annotate.analysis.tools import Tools
 from annotate.analytics.face_filter import FaceFilter
 from annotate.analytics.moments import MomentQuery, search_moments
+from annotate.batch import clip_sheet
 from annotate.batch import clips as clips_module
-from annotate.batch.clip_folder import ClipFolder, ClipRow, open_folder
+from annotate.batch.clip_folder import ClipFolder, ClipRow, open_folder, read_folder
 from annotate.batch.clip_job import BLURRED, BOXES, ClipOptions
 from annotate.batch.clip_reel import Piece, pieces_of, write_reel
 from annotate.batch.clip_sheet import size_px, write_sheets
@@ -322,6 +323,26 @@ def test_reel_and_sheets_follow_the_clips_of_the_folder(opened: ClipFolder, coun
         with pytest.raises(OutputError):
             write(opened)
         assert path.read_bytes() == b"mine"
+
+
+def test_sheets_that_are_not_needed_any_more_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that somebody changed stays, and so does a file that only has the name of one."""
+    monkeypatch.setattr(clip_sheet, "ROWS", 1)
+    monkeypatch.setattr(clip_sheet, "_draw", lambda rows, *others: f"{len(rows)}".encode())
+    clips = {str(number): row(f"{number}.mp4", 0, 1000) for number in range(15)}
+    folder = ClipFolder(tmp_path / "out", [], tmp_path, clips)
+    folder.path.mkdir()
+    for one in clips.values():
+        (folder.path / one.file).touch()
+    assert [path.name for path in write_sheets(folder)] == ["sheet.png", "sheet-2.png", "sheet-3.png", "sheet-4.png"]
+    (folder.path / "sheet-3.png").write_bytes(b"mine")
+    (folder.path / "sheet-5.png").write_bytes(b"mine")
+    for number in range(11):
+        (folder.path / f"{number}.mp4").unlink()
+    write_sheets(folder)
+    left = {path.name: path.read_bytes() for path in folder.path.glob("*.png")}
+    assert left == {"sheet.png": b"4", "sheet-3.png": b"mine", "sheet-5.png": b"mine"}
+    assert list(read_folder(folder.path, [], tmp_path).others) == ["sheet.png"]
 
 
 @draws
