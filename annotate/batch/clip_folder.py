@@ -230,7 +230,7 @@ class ClipFolder:
             raise unknown_file_error(target)
 
     def remove_others(self, names: Iterable[str]) -> None:
-        """Delete reels or sheets in the record that show clips no more; those that somebody changed stay, as files of theirs.
+        """Delete reels or sheets in the record that are not needed any more; those that somebody changed stay, as theirs.
 
         Raises:
             OutputError: one cannot be deleted.

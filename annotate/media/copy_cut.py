@@ -13,7 +13,7 @@ from annotate.errors import DecodingError, OutputError
 from annotate.media.containers import COPY, MATROSKA, MP4, codec_option
 from annotate.media.cut import Cut
 from annotate.media.decode import SEEKABLE_CONTAINERS
-from annotate.media.encode import muxer_options, write_output
+from annotate.media.encode import muxer_options, packet_progress, write_outputs
 from annotate.media.ffmpeg import LOG_LEVEL, build_command, ffmpeg_process, memory_options, restricted_input
 from annotate.media.packets import PacketTime, order_packets
 from annotate.media.probe import Stream, Video, probe
@@ -55,7 +55,8 @@ def copy_cut(video: Video, span: Span, target: Path, *, has_sound: bool = True, 
     timing = {"output_ts_offset": _AFTER_KEY_S, "copypriorss:a": 0}
     streams = [source[str(stream.index)] for stream in _streams(video)[: 2 if has_sound else 1]]
     options = {"c": COPY, "strict": "experimental", **timing, **muxer_options(target.suffix[1:]), "map_chapters": -1}
-    write_output(ffmpeg.output(*streams, target.name, **options), video, target, video.ffmpeg.path)
+    outputs = ffmpeg.merge_outputs(ffmpeg.output(*streams, target.name, **options), packet_progress(source, video))
+    write_outputs(outputs, video, target, video.ffmpeg.path, limits)
     start_ms = round(key_us * MS_PER_S / _US_PER_S)
     return Cut(Span(start_ms, start_ms + _length_ms(probe(target, limits.max_pixels, ffmpeg=video.ffmpeg), limits)))
 

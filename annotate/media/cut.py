@@ -201,12 +201,12 @@ def frames_in(
         frames = decode(video, size, limits=limits, report=report, start_s=start_s)
         with contextlib.closing(frames):
             try:
-                first = next(frames)
+                first = next(frames, None)
             except DecodingError:  # the last frame of the video may be held from long before
                 if start_s:
                     continue
                 raise
-            if start_s and first.span.start_ms > span.start_ms:
+            if first is None or (start_s and first.span.start_ms > span.start_ms):
                 continue
             for frame in itertools.chain([first], frames):
                 if frame.span.start_ms >= span.end_ms:

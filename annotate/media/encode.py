@@ -111,8 +111,8 @@ def burn(
     rendered = ffmpeg.output(
         halves[0], *(source[str(stream.index)] for stream in kept), str(target.name), **options, **muxer_options(container)
     )
-    outputs = ffmpeg.merge_outputs(rendered, clock_output(source, video), _progress_output(halves[1]))
-    return _run(outputs, video, target, renderer.path, limits, progress)
+    outputs = ffmpeg.merge_outputs(rendered, clock_output(source, video), frame_progress(halves[1]))
+    return write_outputs(outputs, video, target, renderer.path, limits, progress)
 
 
 def _open(video: Video, limits: Limits) -> tuple[Any, Any]:
@@ -133,9 +133,14 @@ def h264_options(quality: int, preset: str) -> dict[str, Any]:
     }
 
 
-def _progress_output(frames: Any) -> Any:
+def frame_progress(frames: Any) -> Any:
     """Return an output of one line per frame; frames are passed to it by reference."""
     return frames.output("pipe:1", vcodec="wrapped_avframe", fps_mode="passthrough", **_PROGRESS_OUTPUT)
+
+
+def packet_progress(source: Any, video: Video) -> Any:
+    """Return an output of one line per packet of the video stream of an input."""
+    return ffmpeg.output(source[str(video.stream)], "pipe:1", codec=COPY, **_PROGRESS_OUTPUT)
 
 
 def draw_track(chain: Any, video: Video, ass_track: str, folder: Path, zero_s: float) -> Any:
@@ -184,9 +189,8 @@ def mux(
         options[f"disposition:s:{number}"] = "default" if number == 0 else "0"
     streams = [source[str(stream.index)] for stream in kept]
     muxed = ffmpeg.output(*streams, *added, str(target.name), **options, **muxer_options(container))
-    timestamps = ffmpeg.output(source[str(video.stream)], "pipe:1", codec=COPY, **_PROGRESS_OUTPUT)
-    outputs = ffmpeg.merge_outputs(muxed, timestamps)
-    return _run(outputs, video, target, video.ffmpeg.path, limits, progress, metadata)
+    outputs = ffmpeg.merge_outputs(muxed, packet_progress(source, video))
+    return write_outputs(outputs, video, target, video.ffmpeg.path, limits, progress, metadata)
 
 
 def muxer_options(container: str) -> dict[str, Any]:
@@ -207,18 +211,23 @@ def codec_options(streams: Sequence[Stream], container: str) -> dict[str, Any]:
     return options
 
 
-def _run(
+def write_outputs(
     outputs: Any,
     video: Video,
     target: Path,
     program: str,
     limits: Limits,
-    progress: MediaProgress | None,
+    progress: MediaProgress | None = None,
     metadata: Sequence[str] = (),
 ) -> DecodingReport:
-    """Run ffmpeg in the target's folder until it ends, and call ``progress`` with the seconds of video done so far.
+    """Run the ffmpeg ``program`` in the target's folder until it ends; call ``progress`` with the seconds done so far.
 
+    One of ``outputs`` is `frame_progress` or `packet_progress`, by which an ffmpeg that hangs is known.
     ``metadata`` are further options of the target; they repeat options, which ffmpeg-python does not support.
+
+    Raises:
+        DecodingError: it failed, or wrote no line of progress for the time of ``limits``.
+        OutputError: the disk is full.
     """
     options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", LOG_LEVEL, "-y")
     outputs = outputs.global_args(*options, *memory_options(video.pixels))
@@ -255,24 +264,6 @@ def _read_progress(pipe: IO[bytes], video: Video, stall_timeout_s: float) -> Ite
             yield max(0.0, int(match[1]) * tick_s)
 
 
-def write_output(output: Any, video: Video, target: Path, program: str) -> None:
-    """Let the ffmpeg ``program`` read a video and write an output, in the folder of ``target``.
-
-    Raises:
-        DecodingError: it failed.
-        OutputError: the disk is full.
-    """
-    options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", LOG_LEVEL, "-y", *memory_options(video.pixels))
-    source, report = video.path.absolute(), DecodingReport()
-    read_stderr = functools.partial(collect_warnings, report=report, video=video, path=source)
-    with ffmpeg_process(
-        build_command(output.global_args(*options), source, program), read_stderr, folder=target.parent
-    ) as process:
-        process.wait()
-    if process.returncode:
-        raise encoding_error(video, target, report, process.returncode)
-
-
 def encoding_error(video: Video, target: Path, report: DecodingReport, status: int) -> DecodingError | OutputError:
     """Return the error for an ffmpeg that ended with a status other than 0."""
     if any(_NO_SPACE in line for line in report.warnings):
@@ -303,8 +294,8 @@ def make_proxy(
     proxy = ffmpeg.output(
         halves[0], *(source[str(stream.index)] for stream in audio), str(target.name), **options, **muxer_options(MP4)
     )
-    outputs = ffmpeg.merge_outputs(proxy, _progress_output(halves[1]))
-    return _run(outputs, video, target, renderer.path, limits, progress)
+    outputs = ffmpeg.merge_outputs(proxy, frame_progress(halves[1]))
+    return write_outputs(outputs, video, target, renderer.path, limits, progress)
 
 
 def proxy_size_px(video: Video) -> tuple[int, int]:

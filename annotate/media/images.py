@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from annotate.errors import OutputError, write_error
 from annotate.media.decoding_command import deinterlace, shift_clock, shown_part
-from annotate.media.encode import draw_track, write_output
+from annotate.media.encode import draw_track, frame_progress, write_outputs
 from annotate.media.ffmpeg import LOG_LEVEL, PROTOCOLS, restricted_input, run_command
 from annotate.media.probe import Video
 from annotate.settings import ONE_CORE, Limits
@@ -39,13 +39,15 @@ def make_gif(video: Video, target: Path, *, limits: Limits = ONE_CORE) -> None:
         chain = shift_clock(deinterlace(shown_part(source, video), video), -video.zero_s)
         chain = chain.filter("fps", f"{GIF_RATE.numerator}/{GIF_RATE.denominator}", start_time=0)
         chain = chain.filter("scale", *gif_size_px(video), flags="lanczos").filter("setsar", 1)
+        halves = chain.split()
         if name == _PALETTE:
-            output = chain.filter("palettegen").output(name, format="image2", update=1, **{"frames:v": 1})
+            output = halves[0].filter("palettegen").output(name, format="image2", update=1, **{"frames:v": 1})
         else:
             palette = ffmpeg.input(f"file:{_PALETTE}", format="png_pipe", protocol_whitelist=PROTOCOLS)
-            drawn = ffmpeg.filter([chain, palette], "paletteuse", dither="bayer", bayer_scale=4)
+            drawn = ffmpeg.filter([halves[0], palette], "paletteuse", dither="bayer", bayer_scale=4)
             output = drawn.output(name, format="gif", fflags="+bitexact")
-        write_output(output, video, target.with_name(name), video.ffmpeg.renderer.path)
+        outputs = ffmpeg.merge_outputs(output, frame_progress(halves[1]))
+        write_outputs(outputs, video, target.with_name(name), video.ffmpeg.renderer.path, limits)
 
 
 def gif_size_px(video: Video) -> tuple[int, int]:

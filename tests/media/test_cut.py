@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ from PIL import Image
 
 from annotate.errors import DecodingError
 from annotate.media.copy_cut import copied_container, copy_cut
-from annotate.media.cut import Part, cut, join
+from annotate.media.cut import Part, cut, frames_in, join
 from annotate.media.encode import FONT
 from annotate.media.images import make_gif
 from annotate.media.probe import probe
 from annotate.media.stills import read_still
 from annotate.results.formats.ass import draw
+from annotate.settings import Limits
 from annotate.span import Span
 from tests.clips import SAMPLES, ask_ffmpeg, file_url, run_ffmpeg
 from tests.media.counted import LOSSLESS, end_ms, ffmpeg, make_counted, numbers, sound, tone_ms
@@ -168,6 +170,22 @@ def key_frames(path: Path) -> list[int]:
     return [
         index for index, packet in enumerate(sorted(packets, key=lambda one: int(one[2]))) if "F=0x0" not in "".join(packet)
     ]
+
+
+def test_a_copy_that_hangs_is_stopped(tmp_path: Path) -> None:
+    clip = make_counted(tmp_path / "clip.mp4", frames=10, options=GROUPS)
+    video, hanging = probe(clip, ffmpeg=ffmpeg()), tmp_path / "ffmpeg"
+    hanging.write_text(f'#!/bin/sh\ncase "$*" in *cut.mp4*) exec sleep 60;; esac\nexec "{video.ffmpeg.path}" "$@"\n')
+    hanging.chmod(0o755)
+    video = replace(video, ffmpeg=replace(video.ffmpeg, path=str(hanging)))
+    with pytest.raises(DecodingError) as raised:
+        copy_cut(video, Span(0, 400), work(tmp_path / "own", "cut.mp4"), limits=Limits(stall_timeout_s=0.3))
+    assert (raised.value.path, "0.3 s" in raised.value.problem) == (clip, True)
+
+
+def test_a_decoder_without_frames_gives_none(empty_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annotate.media.cut.decode", lambda *args, **options: (frame for frame in ()))
+    assert list(frames_in(probe(empty_clip), Span(2000, 3000))) == []
 
 
 @draws

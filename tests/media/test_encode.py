@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -23,6 +23,7 @@ from annotate.media.containers import MATROSKA, MP4
 from annotate.media.decode import decode
 from annotate.media.encode import FONT, Subtitles, burn, mux
 from annotate.media.ffmpeg import Renderer, find_ffmpeg
+from annotate.media.images import make_gif
 from annotate.media.probe import probe
 from annotate.media.stills import read_still
 from annotate.results.formats.ass import Canvas, draw
@@ -342,7 +343,10 @@ def test_adding_tracks_keeps_rotation_and_edit_list(tmp_path: Path) -> None:
     assert starts_ms(muxed(cut)) == starts_ms(cut)
 
 
-def test_errors_of_a_decoder_that_hangs_or_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("write", [functools.partial(burn, ass_track=None), make_gif])
+def test_errors_of_a_decoder_that_hangs_or_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[..., object]
+) -> None:
     clip = make_gray(tmp_path / "clip.mp4", duration_s=1)
     video, work = probe(clip), tmp_path / "work"
     work.mkdir()
@@ -356,7 +360,7 @@ def test_errors_of_a_decoder_that_hangs_or_fails(tmp_path: Path, monkeypatch: py
         script.write_text(f"#!/bin/sh\n{line}\n")
         script.chmod(0o755)
         with pytest.raises(error) as raised:
-            burn(video, None, work / "rendered.mp4", limits=Limits(stall_timeout_s=0.3))
+            write(video, target=work / "rendered.mp4", limits=Limits(stall_timeout_s=0.3))
         assert raised.value.path == path
         assert cause in raised.value.problem
 
