@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from annotate.archive.layout import outputs_of_report
 from annotate.errors import ReportError, StorageError, remedy_for
 from annotate.results.corrected import Corrected, apply_corrections
-from annotate.results.corrections import CorrectionRows, parse_corrections, shorten
+from annotate.results.corrections import CorrectionRows, instant_of, parse_corrections, shorten
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl
 
@@ -71,10 +71,10 @@ class CorrectionFiles:
 
 
 def merge_rows(rows: CorrectionRows, others: CorrectionRows) -> CorrectionRows:
-    """Return the rows of two files in the order of their times; those without a time are first."""
+    """Return the rows of two files in the order in which they were made; those without a time are first."""
     if not others.corrections:
         return replace(rows, problems=(*rows.problems, *others.problems))
-    merged = sorted((*rows.corrections, *others.corrections), key=lambda row: row.time)
+    merged = sorted((*rows.corrections, *others.corrections), key=lambda row: instant_of(row.time))
     return CorrectionRows(tuple(merged), (*rows.problems, *others.problems), (*rows.undone, *others.undone))
 
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from annotate.batch.check import Finding, FindingKind
 from annotate.batch.job import Outcome, Status
+from annotate.cli.json_output import json_safe
 from annotate.cli.tables import Column, format_columns
 from annotate.errors import OutputError, write_error
 from annotate.storage.values import PathOrUrl
@@ -224,13 +225,13 @@ def open_log(path: Path | None) -> Iterator[Callable[[Outcome], None]]:
         yield lambda outcome: None
         return
     try:
-        file = path.open("a", encoding="utf-8", errors="backslashreplace")
+        file = path.open("a", encoding="utf-8")
     except OSError as error:
         raise OutputError(f"cannot be written ({error.strerror})", "check --log", path=path) from None
 
     def write(outcome: Outcome) -> None:
         try:
-            file.write(json.dumps(_log_line(outcome), ensure_ascii=False) + "\n")
+            file.write(json.dumps(json_safe(_log_line(outcome)), ensure_ascii=False) + "\n")
             file.flush()
         except OSError as error:
             raise write_error(path, error) from None

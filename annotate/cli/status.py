@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 
@@ -12,6 +11,7 @@ from annotate.archive.discover import Selection
 from annotate.archive.scan import scan
 from annotate.archive.status import State, VideoStatus, statuses
 from annotate.cli import console
+from annotate.cli.json_output import json_list
 from annotate.cli.options import handle_errors, output_dir_option, say_none_found, selection_options, verbosity_options
 from annotate.cli.tables import Column, format_columns
 from annotate.errors import EXIT_FAILED
@@ -37,7 +37,7 @@ def status(
     scanned = scan(paths, selection, output_dir)
     found = list(console.progress(statuses(scanned.ordered()), "videos", total=len(scanned), quiet=quiet))
     if as_json:
-        console.print_text(json.dumps([one.to_json() for one in found], ensure_ascii=False, indent=2))
+        console.print_text(json_list(one.to_json() for one in found))
     elif found and (text := status_table(found, quiet=quiet)):
         console.print_text(text)
     if not found:

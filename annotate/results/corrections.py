@@ -24,6 +24,7 @@ COLUMNS = ("face_id", "person", "start_time", "end_time", "emotion", "author", "
 """All columns as they are written. The mean box of the face then, by which it is found in a table that was made anew, may be
 empty; files by hand may lack all but the times, the emotion, and one of ``face_id`` and ``person``."""
 
+_NO_INSTANT = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
 _NEEDED = ("start_time", "end_time", "emotion")
 _MAX_TIME_S = 10_000_000
 _MAX_TEXT_CHARS, _MAX_PROBLEM_CHARS = 500, 60
@@ -131,7 +132,7 @@ def redo_last(content: bytes, author: str | None = None) -> tuple[bytes, list[Co
     undone, kept = (
         [row for row in some if author is None or row.author == author] for some in (rows.undone, rows.corrections)
     )
-    latest = max((row.undone for row in undone), default="")
+    latest = max((row.undone for row in undone), key=instant_of, default="")
     if any(_is_earlier(latest, row.time) for row in kept):
         return content, []
     last = [row for row in undone if row.undone == latest]
@@ -286,15 +287,19 @@ class _Collector:
 
 def _is_earlier(time: str, other: str) -> bool:
     """Return whether a time is before another one; False if one of them is none."""
-    instant, other_instant = _parse_instant(time), _parse_instant(other)
-    return instant is not None and other_instant is not None and instant < other_instant
+    return _NO_INSTANT < instant_of(time) < instant_of(other)
 
 
-def _parse_instant(text: str) -> datetime.datetime | None:
+def instant_of(time: str) -> datetime.datetime:
+    """Return the instant that a time names in any time zone, by default UTC; `_NO_INSTANT`, before all, if it is no time.
+
+    >>> instant_of("2026-05-01T12:00:00+02:00") < instant_of("2026-05-01T11:00:00Z")
+    True
+    """
     try:
-        instant = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+        instant = datetime.datetime.fromisoformat(time.replace("Z", "+00:00"))
     except ValueError:
-        return None
+        return _NO_INSTANT
     return instant if instant.tzinfo is not None else instant.replace(tzinfo=datetime.timezone.utc)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from annotate.cli.console import closing_table
+from annotate.cli.json_output import json_list
 from tests.cli.answers import names, run
 
 BROKEN = os.fsdecode(b"caf\xe9.mp4")
@@ -33,10 +37,22 @@ def test_a_broken_name_is_spelled_by_its_bytes_everywhere(folder: Path) -> None:
         (folder / "videos" / BROKEN).touch()
     except OSError:
         pytest.skip("this disk takes valid UTF-8 only")
-    annotated, checked, preview = run("videos"), run("check", "videos"), run("videos", "--dry-run")
+    annotated, checked, preview = run("videos", "--log", "log.jsonl"), run("check", "videos"), run("videos", "--dry-run")
+    logged = [json.loads(line) for line in Path("log.jsonl").read_text(encoding="utf-8").splitlines()]
+    for objects in (logged, json.loads(run("status", "videos", "--json").output)):
+        assert r"videos/caf\xe9.mp4" in [one["path"] for one in objects]
+        assert "\udce9" not in str(objects)
     for text in (annotated.output, annotated.errors, checked.output, preview.output):
         assert r"videos/caf\xe9.mp4" in text
         assert "udce9" not in text
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8", "cp1252"])
+def test_json_stays_json_in_every_encoding_of_the_terminal(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding))
+        text = json_list([{"path": f"снег/{BROKEN}"}])
+    assert json.loads(text.encode(encoding).decode()) == [{"path": r"снег/caf\xe9.mp4"}]
 
 
 def test_a_leading_space_is_kept(folder: Path) -> None:
