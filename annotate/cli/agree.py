@@ -186,7 +186,7 @@ def agree(
     skipped = list[SkippedPath]()
     read = read_codings(codings, options.tier_choice)
     skipped += read.skipped
-    reports = find_tables(paths, skipped, quiet=quiet)
+    reports = find_tables(paths, skipped)
     selection = find_trials(trials, reports, skipped, faces=faces, relative=relative, is_corrected=is_corrected, quiet=quiet)
     tally = AgreementTally(read, options)
     chosen, unmatched = tally.match(reports, None if selection is None else selection.matched)

@@ -18,14 +18,14 @@ from annotate.cli.format_options import check_into, into_option
 from annotate.cli.options import (
     handle_errors,
     output_dir_option,
-    say_no_reports,
+    say_no_tables,
     say_none_found,
     say_older,
     selection_options,
     verbosity,
 )
 from annotate.cli.transcript_options import transcript_options
-from annotate.errors import ReportError
+from annotate.errors import EXIT_FAILED, ReportError
 from annotate.results.formats.registry import TRACK_FORMATS
 from annotate.storage.values import PathOrUrl, SkippedPath
 
@@ -69,9 +69,9 @@ def convert(
     if not items:
         if selection.has_patterns and any(scan_reports(paths, selection.without_patterns, output_dir)):
             say_none_found(paths, selection, quiet=run.quiet)
-        else:
-            say_no_reports(paths, quiet=run.quiet)
-        return 0
+            return 0
+        say_no_tables(paths)
+        return EXIT_FAILED
     if has_transcript:
         if into is not None or options.variants:
             raise click.UsageError("--with-transcript goes with neither --into nor --style, --intervals and --eaf-version.")

@@ -51,7 +51,7 @@ def export(
     check_every_frame(is_every_frame=every_frame, baseline_trial=trials.baseline)
     skipped = list[SkippedPath]()
     prepare_output(output)
-    reports = find_tables(paths, skipped, quiet=quiet)
+    reports = find_tables(paths, skipped)
     selection = find_trials(trials, reports, skipped, faces=faces, is_corrected=is_corrected, quiet=quiet)
     matched = None if selection is None else selection.matched
     if reports:

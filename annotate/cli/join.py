@@ -70,9 +70,9 @@ def join(
     skipped = list[SkippedPath]()
     if output is not None:
         prepare_output(output)
-    reports = find_tables(paths, skipped, quiet=quiet)
+    reports = find_tables(paths, skipped)
     if not reports:
-        return EXIT_FAILED if skipped else 0
+        return EXIT_FAILED
     transcripts = find_transcripts(reports, speech)
     columns = columns_of(reports, JoinOptions(by, whose))
 

@@ -120,7 +120,7 @@ def search_moments(paths: Sequence[PathOrUrl], wanted: MomentOptions, *, quiet: 
     query = MomentQuery(**wanted.query)
     moments: list[Moment] = []
     known, skipped = set[str](), list[SkippedPath]()
-    reports = find_tables(paths, skipped, quiet=quiet)
+    reports = find_tables(paths, skipped)
     relative, is_corrected, faces = wanted.relative, wanted.is_corrected, wanted.faces
     selection = find_trials(
         wanted.trials, reports, skipped, faces=faces, relative=relative, is_corrected=is_corrected, quiet=quiet

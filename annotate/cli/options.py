@@ -6,7 +6,7 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -337,14 +337,18 @@ def say_none_found(paths: Sequence[PathOrUrl], selection: Selection, *, quiet: b
         console.say(f"{listed(paths)}: no videos (looked for files such as .mp4, .mkv or .mov). Check the path.")
 
 
-def say_no_reports(paths: Sequence[PathOrUrl], *, quiet: bool) -> None:
-    """Print that there are no tables, or not even videos, unless ``quiet``."""
-    if quiet:
-        return
-    if all(isinstance(path, SkippedPath) for path in walk(paths, Selection())):
-        say_none_found(paths, Selection(), quiet=quiet)
-    else:
-        console.say(f"{listed(paths)}: not annotated yet. Run `annotate {listed(paths)}` first.")
+def say_no_tables(paths: Iterable[PathOrUrl]) -> list[SkippedPath]:
+    """Print for each of these paths that there are no tables, and why; return them as skipped."""
+    skipped = []
+    for path in paths:
+        if all(isinstance(entry, SkippedPath) for entry in walk([path], Selection())):
+            entry = SkippedPath(path, "no tables found (and no videos)", "check the path", is_folder=True)
+        else:
+            problem = "no tables found (its videos are not annotated yet)"
+            entry = SkippedPath(path, problem, f"run `annotate {listed([path])}` first", is_folder=True)
+        skipped.append(entry)
+        console.say(str(entry))
+    return skipped
 
 
 def say_older(count: int, *, quiet: bool) -> None:

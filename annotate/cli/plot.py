@@ -17,7 +17,7 @@ from annotate.cli.options import (
     handle_errors,
     language_option,
     paths_argument,
-    say_no_reports,
+    say_no_tables,
     say_older,
     verbosity_options,
     videos_option,
@@ -101,11 +101,10 @@ def plot(
         prepare_output(file)
     else:
         storage_for(folder).ensure_dir(folder)
-    for path in found.empty:
-        say_no_reports([path], quiet=quiet)
+    empty = say_no_tables(found.empty)
     for skipped in found.skipped:
         console.say(f"skipped: {skipped}")
-    failed = bool(found.skipped or skipped_trials)
+    failed = bool(empty or found.skipped or skipped_trials)
     taken: set[str] = set()
     older = 0
     images = [(require_local(path), trial) for path, own in by_report.items() for trial in own]

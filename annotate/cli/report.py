@@ -17,7 +17,7 @@ from annotate.cli.options import (
     jobs_option,
     paths_argument,
     say_lacking,
-    say_no_reports,
+    say_no_tables,
     say_older,
     verbosity_options,
     videos_option,
@@ -95,8 +95,7 @@ def report(
     prepare_output(output)
     written = write_page(paths, output, options, progress)
     contents = written.contents
-    for path in contents.empty:
-        say_no_reports([path], quiet=quiet)
+    empty = say_no_tables(contents.empty)
     for remark in contents.trial_remarks if not quiet or contents.trials_missing else ():
         console.say(remark)
     for skipped in contents.skipped:
@@ -114,7 +113,7 @@ def report(
                 f"{output}: {count} videos are not beside their tables, so the page cannot play them. Give --videos DIR."
             )
         console.print_text(closing_line(_totals(len(contents.reports), len(written.problems)), output))
-    return EXIT_FAILED if failed or contents.trials_missing else 0
+    return EXIT_FAILED if empty or failed or contents.trials_missing else 0
 
 
 def _totals(reports: int, problems: int) -> str:

@@ -50,7 +50,9 @@ def review(paths: Sequence[PathOrUrl], minutes: float, faces: FaceFilter, output
     skipped = list[SkippedPath]()
     if output is not None:
         prepare_output(output)
-    reports = find_tables(paths, skipped, quiet=quiet)
+    reports = find_tables(paths, skipped)
+    if not reports:
+        return EXIT_FAILED
     batches = read_tables(reports, faces, skipped, quiet=quiet, probabilities=True)
     chosen = choose_candidates(batches, minutes * _S_PER_MINUTE)
     moments = [candidate.moment for candidate in chosen]

@@ -94,7 +94,7 @@ def summarize(
     grouping, skipped = choose_grouping(by, has_trials=trials.path is not None), list[SkippedPath]()
     if output is not None:
         prepare_output(output)
-    reports = find_tables(paths, skipped, quiet=quiet)
+    reports = find_tables(paths, skipped)
     selection = find_trials(trials, reports, skipped, faces=faces, relative=relative, is_corrected=is_corrected, quiet=quiet)
     speakers = speaker_sums(speech, reports) if grouping == "speaker" and reports else None
     tally = Tally(grouping, None if selection is None else selection.matched, speakers)
@@ -129,7 +129,10 @@ def _summarize_reviews(paths: Sequence[PathOrUrl], output: Path | None, *, quiet
     reviews, skipped = Reviews(), list[SkippedPath]()
     if output is not None:
         prepare_output(output)
-    for batch in read_tables(find_tables(paths, skipped, quiet=quiet), NO_FILTER, skipped, quiet=quiet):
+    reports = find_tables(paths, skipped)
+    if not reports:
+        return EXIT_FAILED
+    for batch in read_tables(reports, NO_FILTER, skipped, quiet=quiet):
         reviews.add(batch)
     pairs = reviews.pairs()
     if output is not None:

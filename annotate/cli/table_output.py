@@ -18,7 +18,7 @@ from annotate.cli.options import (
     collect,
     full_stop,
     say_lacking,
-    say_no_reports,
+    say_no_tables,
     say_older,
     stacked,
 )
@@ -94,13 +94,12 @@ def trial_options(command: Command) -> Command:
     )(command)
 
 
-def find_tables(paths: Sequence[PathOrUrl], skipped: list[SkippedPath], *, quiet: bool) -> list[PathOrUrl]:
-    """Return the tables below paths; print what is skipped, and append it to ``skipped``."""
+def find_tables(paths: Sequence[PathOrUrl], skipped: list[SkippedPath]) -> list[PathOrUrl]:
+    """Return the tables below paths; print what is skipped and which paths have none, and append it to ``skipped``."""
     from annotate.archive.find_reports import find_reports
 
     found = find_reports(paths)
-    for path in found.empty:
-        say_no_reports([path], quiet=quiet)
+    skipped += say_no_tables(found.empty)
     for entry in found.skipped:
         skipped.append(entry)
         console.say(f"skipped: {entry}")

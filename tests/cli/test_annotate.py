@@ -178,10 +178,11 @@ def test_quiet_before_and_after_a_command(folder: Path, arguments: tuple[str, ..
     assert (folder / "summary.csv").exists()
 
 
-@pytest.mark.parametrize("arguments", [("-q", "empty"), ("-q", "summarize", "empty")])
-def test_quiet_prints_nothing_if_there_are_no_videos(folder: Path, arguments: tuple[str, ...]) -> None:
+def test_quiet_prints_nothing_if_there_are_no_videos_but_that_there_are_no_tables(folder: Path) -> None:
     (folder / "empty").mkdir()
-    assert run(*arguments) == Answer(0, "", "")
+    assert run("-q", "empty") == Answer(0, "", "")
+    answer = run("-q", "summarize", "empty")
+    assert (answer.status, answer.output, answer.errors.count("\n")) == (1, "", 1)
 
 
 def test_quiet_prints_failures(folder: Path) -> None:

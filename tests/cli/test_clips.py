@@ -93,7 +93,7 @@ def test_what_has_no_moments_makes_no_clips(films: Path) -> None:
     (films / "empty").mkdir()
     (films / "text.mp4").write_text("not a video")
     assert clips("--min-seconds", "50").status == 0
-    assert run("clips", "empty", "-o", "out").status == 0
+    assert run("clips", "empty", "-o", "out").status == 1
     assert run("clips", "text.mp4", "-o", "out").status == 1
     assert names(films) == ["empty", "films", "text.mp4"]
 

@@ -101,7 +101,7 @@ def test_convert_into_an_output_folder(folder: Path) -> None:
 def test_convert_without_tables(folder: Path) -> None:
     (folder / "empty").mkdir()
     answer = run("convert", "empty", "--format", "json")
-    assert (answer.status, answer.output) == (0, "")
+    assert (answer.status, answer.output) == (1, "")
     assert answer.errors.startswith("empty: ")
     assert "no videos" in answer.errors
     (folder / "empty/a.mp4").touch()

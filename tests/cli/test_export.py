@@ -27,5 +27,5 @@ def test_wrong_usage(tmp_path: Path) -> None:
     assert run("export", tmp_path / "in")[0] == 2
     assert run("export", tmp_path / "in", "-o", "x.doc")[0] == 2
     status, _, errors = run("export", tmp_path / "in", "-o", tmp_path / "x.csv")
-    assert (status, (tmp_path / "x.csv").exists()) == (0, False)
+    assert (status, (tmp_path / "x.csv").exists()) == (1, False)
     assert "no videos" in errors

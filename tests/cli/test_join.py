@@ -70,7 +70,7 @@ def test_wrong_usage(archive: Path, tmp_path: Path) -> None:
     assert run("find", archive, "--text", "x", "--trials", "t.csv").status == 2
     (tmp_path / "empty").mkdir()
     answer = run("join", tmp_path / "empty")
-    assert (answer.status, answer.output) == (0, "")
+    assert (answer.status, answer.output) == (1, "")
     assert "no videos" in answer.errors
 
 

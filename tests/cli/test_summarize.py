@@ -218,21 +218,21 @@ def test_unusable_tables_are_listed_and_skipped(archive: Path, monkeypatch: pyte
         assert "/c.mp4" not in output
 
 
-@pytest.mark.parametrize("command", ["summarize", "find"])
+@pytest.mark.parametrize("command", ["summarize", "find", "export", "join", "review"])
 def test_a_directory_without_tables_is_named(tmp_path: Path, archive: Path, command: str) -> None:
     (tmp_path / "none").mkdir()
     status, output, message = run(command, tmp_path / "none", "-o", tmp_path / "none.csv")
-    assert (status, output) == (0, "")
-    assert message.startswith(f"{tmp_path}/none: ")
+    assert (status, output) == (1, "")
+    assert message.startswith(f"{tmp_path}/none: no tables")
     assert "no videos" in message
     assert message.count("\n") == 1
     assert not (tmp_path / "none.csv").exists()
-    status, output, errors = run(command, tmp_path / "none", archive)
-    assert (status, errors) == (0, message)
-    assert "a.mp4" in output
-    assert run(command, "--quiet", tmp_path / "none") == (0, "", "")
+    status, output, errors = run(command, tmp_path / "none", archive, "-o", tmp_path / "all.csv")
+    assert (status, message in errors, (tmp_path / "all.csv").exists()) == (1, True, True)
+    assert output
+    assert run(command, "--quiet", tmp_path / "none", "-o", tmp_path / "none.csv") == (1, "", message)
     (tmp_path / "none/a.mp4").touch()
-    assert f"`annotate {tmp_path}/none`" in run(command, tmp_path / "none")[2]
+    assert f"`annotate {tmp_path}/none`" in run(command, tmp_path / "none", "-o", tmp_path / "none.csv")[2]
 
 
 @pytest.mark.parametrize("command", ["summarize", "find"])

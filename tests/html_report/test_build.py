@@ -340,7 +340,7 @@ def test_a_directory_without_tables_suggests_to_annotate_it(tmp_path: Path) -> N
         if has_video:
             (tmp_path / "a.mp4").write_bytes(b"")
         status, output, errors = run(tmp_path, "-o", tmp_path / "report.html")
-        assert (status, output, errors.startswith(f"{tmp_path}: ")) == (0, "", True)
+        assert (status, output, errors.startswith(f"{tmp_path}: no tables")) == (1, "", True)
         assert (f"`annotate {tmp_path}`" in errors) == has_video
         assert not (tmp_path / "report.html").exists()
 
