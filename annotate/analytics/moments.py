@@ -111,9 +111,9 @@ def _excluded_before(batch: ReportBatch) -> pd.Series[int]:
     blocks = batch.blocks
     counts = pd.Series(0, index=blocks.index)
     for number, report in batch.reports.items():
-        for face_id, starts_ms in report.excluded.items():
+        for face_id, spans in report.excluded.items():
             own = (blocks["report"] == number) & (blocks["face_id"] == face_id)
-            counts[own] = np.searchsorted(np.array(starts_ms), blocks["start_ms"][own])
+            counts[own] = np.searchsorted(np.array([span.start_ms for span in spans]), blocks["start_ms"][own])
     return counts
 
 

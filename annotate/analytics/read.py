@@ -46,7 +46,7 @@ from annotate.results.table import (
     parse_table,
 )
 from annotate.settings import WHOLE_BLOCK
-from annotate.span import MS_PER_S
+from annotate.span import MS_PER_S, Span
 from annotate.storage.base import storage_for
 from annotate.storage.values import PathOrUrl, SkippedPath
 
@@ -103,8 +103,8 @@ class ReportSummary:
     """Milliseconds of face time that people corrected or confirmed, by the machine's label and theirs, as
     `annotate.results.corrected.Corrected` has it; none if corrections are not applied."""
 
-    excluded: Mapping[int, Sequence[int]] = field(default_factory=dict)
-    """Milliseconds at which times begin that people excluded, in order, by ``face_id``."""
+    excluded: Mapping[int, Sequence[Span]] = field(default_factory=dict)
+    """The time that people excluded, disjoint and in order, by ``face_id``."""
 
     problems: tuple[str, ...] = ()
     """Sentences on corrections that do not fit."""

@@ -138,7 +138,7 @@ def _read(
     table = (persons or PersonFiles()).apply(table, path, meta)
     corrected = corrections.apply(table, path)
     trajectories = BoxTrajectories(()) if boxes_hash is None else _check_boxes(boxes_path, boxes[0], boxes_hash)
-    return Report(corrected.table, meta, trajectories, video, corrected.problems)
+    return Report(corrected.table, meta, trajectories, video, corrected.problems, corrected.excluded)
 
 
 def _check_meta(path: PathOrUrl, content: bytes | OSError) -> Meta:

@@ -105,7 +105,7 @@ def _annotate_locked(job: AnnotateJob, context: WorkContext, lock: Lock, chunks:
     writer = OutputWriter(outputs, item.meta, lock)
     meta = write_report(report, writer)
     corrected = CorrectionFiles().apply(PersonFiles().apply(report.table, outputs.csv, meta), outputs.csv)
-    shown = replace(report, meta=meta, table=corrected.table)
+    shown = replace(report, meta=meta, table=corrected.table, excluded=corrected.excluded)
     meta = write_tracks(shown, tuple(outputs.tracks(options)), options, writer)
     lock.confirm()
     write_sidecar(meta, outputs, lock)

@@ -9,6 +9,7 @@ from itertools import groupby
 from annotate.player.player import SCORE_SCALE
 from annotate.results.intervals import ClippedBlock
 from annotate.results.report import Report
+from annotate.span import Span
 
 Run = list[int]
 """``face_id``, index of the emotion, and then start (ms), end (ms) and confidence (ten-thousandths) of each block."""
@@ -17,14 +18,14 @@ MAX_PART_CHARS = 4_000_000
 """Size of a file of runs: it is read whole, and shown before the next one is loaded."""
 
 
-def runs_of(report: Report, excluded: Mapping[int, Sequence[int]], emotion_index: Callable[[str], int]) -> list[Run]:
+def runs_of(report: Report, excluded: Mapping[int, Sequence[Span]], emotion_index: Callable[[str], int]) -> list[Run]:
     """Return the runs of blocks of each face with one emotion.
 
-    ``excluded`` are times in ms, by ``face_id``, at which people excluded something: a run ends there.
+    ``excluded`` is the time that people excluded, by ``face_id``: a run ends there.
     """
     runs = []
     for face_id, blocks in report.blocks_by_face.items():
-        starts_ms = list(excluded.get(face_id, ()))
+        starts_ms = [span.start_ms for span in excluded.get(face_id, ())]
 
         def key(block: ClippedBlock, starts_ms: Sequence[int] = starts_ms) -> tuple[str, int]:
             return block.emotion, bisect_right(starts_ms, block.span.start_ms)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -44,13 +44,13 @@ class Corrected:
     """A table to which corrections were applied, and sentences on those that do not fit it.
 
     ``reviewed`` has milliseconds of face time by the machine's label and the author's, which may be `EXCLUDE`; ``excluded``
-    when excluded times begin, in milliseconds, by ``face_id``.
+    the time of faces that is excluded, disjoint and in order, by ``face_id``.
     """
 
     table: pd.DataFrame
     problems: tuple[str, ...] = ()
     reviewed: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    excluded: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    excluded: Mapping[int, Sequence[Span]] = field(default_factory=dict)
 
 
 def apply_corrections(table: pd.DataFrame, corrections: Sequence[Correction]) -> Corrected:
@@ -61,15 +61,13 @@ def apply_corrections(table: pd.DataFrame, corrections: Sequence[Correction]) ->
     """
     faces, counting = _Faces(table), counting_spans(table, corrections)
     spans, problems = counting.spans, counting.problems
-    parts = [part for face_id, own in spans.items() for part in faces.divide(face_id, own)]
+    by_face = {face_id: list(faces.divide(face_id, own)) for face_id, own in spans.items()}
+    parts = list(itertools.chain.from_iterable(by_face.values()))
     if not parts:
         return Corrected(table, problems)
-    excluded = {
-        face_id: [span.start_ms for span, correction in own if correction.emotion == EXCLUDE]
-        for face_id, own in spans.items()
-    }
+    excluded = {face_id: _joined(part.span for part in own if part.is_excluded) for face_id, own in by_face.items()}
     corrected = _rebuild(table, parts, class_names_of(table), problems)
-    return replace(corrected, excluded={face: starts for face, starts in excluded.items() if starts})
+    return replace(corrected, excluded={face_id: own for face_id, own in excluded.items() if own})
 
 
 @dataclass(frozen=True)
@@ -194,6 +192,22 @@ class _Part:
     row: int
     span: Span
     correction: Correction | None
+
+    @property
+    def is_excluded(self) -> bool:
+        """Whether the part is not to count."""
+        return self.correction is not None and self.correction.emotion == EXCLUDE
+
+
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    """Return spans in order, those that touch or overlap in one."""
+    joined = list[Span]()
+    for span in sorted(spans):
+        if joined and span.start_ms <= joined[-1].end_ms:
+            joined[-1] |= span
+        else:
+            joined.append(span)
+    return joined
 
 
 def _spans(corrections: Sequence[Correction], problems: list[str]) -> list[tuple[Span, Correction]]:

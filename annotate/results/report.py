@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -21,11 +22,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+EXCLUDED = "excluded"
+"""What formats call time that people excluded."""
+
+
 @dataclass(frozen=True)
 class Report:
     """Table, sidecar and face boxes of a video, and the relative path to the video from the folder of the outputs.
 
-    ``problems`` are sentences on corrections by people that do not fit the table.
+    ``problems`` are sentences on corrections by people that do not fit the table, and ``excluded`` is the time of faces that
+    people excluded, which the table lacks, by ``face_id``.
     """
 
     table: pd.DataFrame
@@ -33,6 +39,7 @@ class Report:
     boxes: BoxTrajectories
     video: str
     problems: tuple[str, ...] = ()
+    excluded: Mapping[int, Sequence[Span]] = field(default_factory=dict)
 
     @cached_property
     def placed_boxes(self) -> BoxTrajectories:
@@ -47,8 +54,9 @@ class Report:
 
     @cached_property
     def end_ms(self) -> int:
-        """End of the video, or of its last block if that is later."""
-        return max([round(self.meta.duration_s * MS_PER_S), *(block.span.end_ms for block in self.blocks)])
+        """End of the video, or of its last block, or excluded one, if that is later."""
+        spans = [*(block.span for block in self.blocks), *(span for own in self.excluded.values() for span in own)]
+        return max([round(self.meta.duration_s * MS_PER_S), *(span.end_ms for span in spans)])
 
     @cached_property
     def clock(self) -> Clock:
@@ -60,7 +68,9 @@ class Report:
         """Return the report with the blocks during a span only, clipped to it; numbers of frames stay as they are."""
         times = {name: self.table[name].clip(span.start_s, span.end_s) for name in ("start_time", "end_time", *OWN_COLUMNS)}
         clipped = self.table.assign(**times)[times["start_time"] < times["end_time"]]
-        return replace(self, table=clipped.reset_index(drop=True))
+        shared = {face_id: [own & span for own in spans if own & span] for face_id, spans in self.excluded.items()}
+        excluded = {face_id: own for face_id, own in shared.items() if own}
+        return replace(self, table=clipped.reset_index(drop=True), excluded=excluded)
 
     @property
     def cues(self) -> list[Cue]:
@@ -120,18 +130,19 @@ class Report:
         }
 
     @property
-    def source_tiers(self) -> dict[str, list[tuple[Span, str]]]:
-        """Where people decided and what the machine says there, by the name of a tier beside the lane; none elsewhere."""
-        tiers: dict[str, list[tuple[Span, str]]] = {}
+    def review_tiers(self) -> dict[str, list[tuple[Span, str]]]:
+        """Where people decided, what the machine says there, and what they excluded, by the name of a tier beside the lane.
+
+        Lanes of which people said nothing have none.
+        """
         lanes = self.blocks_by_lane
-        for lane, blocks in lanes.items():
-            decided = [(block.span, f"{AUTHOR}; {MACHINE}: {block.machine}") for block in blocks if block.machine]
-            name = f"{lane}: {SOURCE}"
-            while name in lanes:
-                name += "'"
-            if decided:
-                tiers[name] = decided
-        return tiers
+        tiers = {
+            f"{lane}: {SOURCE}": [(block.span, f"{AUTHOR}; {MACHINE}: {block.machine}") for block in blocks if block.machine]
+            for lane, blocks in lanes.items()
+        }
+        for face_id, spans in self.excluded.items():
+            tiers.setdefault(f"{self.lane(face_id)}: {EXCLUDED}", []).extend((span, EXCLUDED) for span in spans)
+        return {_free_name(name, lanes): _in_turn(entries) for name, entries in tiers.items() if entries}
 
     @property
     def notice(self) -> str:
@@ -156,3 +167,19 @@ class Report:
     def video_url(self) -> str:
         """The relative path to the video as a URL; it begins with ``./`` since its first part may contain a colon."""
         return f"./{quote(self.video.encode('utf-8', 'surrogateescape'))}"
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    while name in taken:
+        name += "'"
+    return name
+
+
+def _in_turn(entries: Iterable[tuple[Span, str]]) -> list[tuple[Span, str]]:
+    """Return the entries of a tier in order of time, each without the time that those before it cover."""
+    end_ms, result = 0, []
+    for span, text in sorted(entries):
+        if rest := span.from_start(end_ms):
+            end_ms = rest.end_ms
+            result.append((rest, text))
+    return result

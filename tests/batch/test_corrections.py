@@ -12,6 +12,7 @@ from pathlib import Path
 
 import opentimelineio as otio
 import pytest
+from praatio import textgrid
 from pympi import Elan
 
 import annotate
@@ -146,6 +147,28 @@ def test_an_excluded_time_ends_a_moment(table: Path) -> None:
     edit_corrections(item_of(table), adding(lambda _: [replace(ANN, span=Span(1000, 1200), emotion=EXCLUDE)]))
     found = list(moments_in(read_batch(table), MomentQuery(["happiness"])))
     assert [moment.span for moment in found] == [Span(800, 1000), Span(1200, 2000)]
+
+
+def test_formats_with_room_show_what_was_excluded(table: Path) -> None:
+    """Beside the face, where it was seen: two corrections that touch, or all of its time."""
+    names = ("eaf", "textgrid", "otio")
+    gone = [replace(ANN, span=Span(*span), emotion=EXCLUDE) for span in ((1000, 1200), (1200, 1500))]
+    for made, expected in ((gone, [(1000, 1500, "excluded")]), ([replace(gone[0], span=Span(0, 60_000))], [])):
+        edit_corrections(item_of(table), adding(lambda _, made=made: made))  # type: ignore[misc]
+        list(convert_archive(scan_reports([table.parent]), OutputOptions(names)))
+        shown = read_report(table).excluded
+        expected = expected or [(span.start_ms, span.end_ms, "excluded") for span in shown[1]]
+        assert [(span.start_ms, span.end_ms, "excluded") for span in shown[1]] == expected
+        eaf, grid, timeline = (outputs_of_report(table).track(name, "en") for name in names)
+        tier = "face 1: excluded"
+        assert sorted(Elan.Eaf(str(eaf)).get_annotation_data_for_tier(tier)) == expected
+        entries = textgrid.openTextgrid(str(grid), includeEmptyIntervals=False).getTier(tier).entries
+        assert [(round(1000 * one.start), round(1000 * one.end), one.label) for one in entries] == expected
+        (clip,) = otio.adapters.read_from_string(timeline.read_text(), "otio_json").find_clips()
+        ranges = [marker.marked_range for marker in clip.markers if marker.name == tier]
+        found = [(each.start_time.to_seconds(), each.end_time_exclusive().to_seconds(), "excluded") for each in ranges]
+        assert found == [(start_ms / 1000, end_ms / 1000, text) for start_ms, end_ms, text in expected]
+        assert changes_in_tiers(read_report(table), eaf, "Bob") == []
 
 
 def test_undo_takes_back_the_last_change_and_what_does_not_fit_is_not_written(table: Path) -> None:

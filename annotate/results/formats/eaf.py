@@ -52,7 +52,7 @@ def write_merged_3(report: Report, language: str) -> str | None:
 
 def _write(report: Report, *, merged: bool = False, version: str = "") -> str | None:
     lanes = report.labels_by_lane(merged=merged)
-    if not lanes:
+    if not lanes and not report.excluded:
         return None
     eaf = _new_document(report.meta, f"./{report.video}")
     if version:
@@ -70,7 +70,7 @@ def _write(report: Report, *, merged: bool = False, version: str = "") -> str | 
         eaf.add_tier(tier, ling=_TYPE)
         for span, emotion in labels:
             eaf.add_annotation(tier, span.start_ms, span.end_ms, emotion)
-    _add_texts(eaf, report.source_tiers)
+    _add_texts(eaf, report.review_tiers)
     document = _finish(eaf)
     for annotation in document.iterfind(f"TIER[@LINGUISTIC_TYPE_REF='{_TYPE}']//ALIGNABLE_ANNOTATION"):
         annotation.set("CVE_REF", entries[annotation.findtext("ANNOTATION_VALUE", "")])

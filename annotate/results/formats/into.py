@@ -27,7 +27,7 @@ _MEDIA_ATTRIBUTES = ("RELATIVE_MEDIA_URL", "MEDIA_URL")
 
 
 def add_to_eaf(content: bytes, report: Report, *, merged: bool = False) -> str:
-    """Return a file of ELAN with one tier more for each lane, in its own version of the format.
+    """Return a file of ELAN with tiers more for each lane, in its own version of the format.
 
     Times count from the origin that the file gives the video (``TIME_ORIGIN``), so that its other tiers stay in sync.
 
@@ -51,7 +51,7 @@ def add_to_eaf(content: bytes, report: Report, *, merged: bool = False) -> str:
     annotation_ids = _numbered("a", (each.get("ANNOTATION_ID", "") for each in root.iter()))
     slots: list[tuple[int, ElementTree.Element]] = []
     tiers = []
-    for lane, labels in report.labels_by_lane(merged=merged).items():
+    for lane, labels in (*report.labels_by_lane(merged=merged).items(), *report.review_tiers.items()):
         tier = ElementTree.Element("TIER", LINGUISTIC_TYPE_REF=kind, TIER_ID=_free(xml_safe(lane), tier_names))
         tier_names.add(tier.attrib["TIER_ID"])
         for span, label in _shifted(labels, -origin_ms):
@@ -77,7 +77,7 @@ def add_to_eaf(content: bytes, report: Report, *, merged: bool = False) -> str:
 
 
 def add_to_textgrid(content: bytes, report: Report, *, merged: bool = False) -> str:
-    """Return a TextGrid with one tier more for each lane, within its own bounds.
+    """Return a TextGrid with tiers more for each lane, within its own bounds.
 
     Raises:
         CodingError: it is no TextGrid.

@@ -10,7 +10,7 @@ import opentimelineio as otio
 
 from annotate.emotions.palette import color
 from annotate.results.intervals import ClippedBlock
-from annotate.results.report import Report
+from annotate.results.report import EXCLUDED, Report
 from annotate.results.table import AUTHOR, MACHINE, SOURCE
 from annotate.span import MS_PER_S, Span
 
@@ -27,13 +27,16 @@ MARKER_COLORS: Mapping[str, str] = MappingProxyType(
 )
 """Marker color of each emotion: the one closest to the palette among those that editors support."""
 
-_OTHER_COLOR = "BLACK"
+_OTHER_COLOR, _EXCLUDED_COLOR = "BLACK", "RED"
 
 
 def write(report: Report, language: str) -> str | None:
-    """Return a report as OTIO text with times in milliseconds from the video's start timecode, None without faces."""
+    """Return a report as OTIO text with times in milliseconds from the video's start timecode, None without faces.
+
+    Excluded time has markers too.
+    """
     cues = report.face_cues
-    if not cues:
+    if not cues and not report.excluded:
         return None
     start_ms = round(report.clock.first * MS_PER_S / report.clock.rate)
     whole = _range(Span(0, report.end_ms), start_ms)
@@ -53,6 +56,11 @@ def write(report: Report, language: str) -> str | None:
             **_source(decided.get(line.face_id, ()), cue.span),
         }
         clip.markers.append(marker)
+    for face_id, spans in report.excluded.items():
+        for span in spans:
+            marker = otio.schema.Marker(f"{report.lane(face_id)}: {EXCLUDED}", _range(span, start_ms), _EXCLUDED_COLOR)
+            marker.metadata["annotate"] = {"face_id": face_id, EXCLUDED: True}
+            clip.markers.append(marker)
     track = otio.schema.Track("faces", kind=otio.schema.TrackKind.Video)
     track.append(clip)
     timeline = otio.schema.Timeline(report.meta.source.name)

@@ -28,7 +28,7 @@ def interval_tiers(report: Report, *, merged: bool = False) -> list[dict[str, An
             "name": tier_name(lane),
             "entries": [(span.start_s, span.end_s, label) for span, label in labels],
         }
-        for lane, labels in (*report.labels_by_lane(merged=merged).items(), *report.source_tiers.items())
+        for lane, labels in (*report.labels_by_lane(merged=merged).items(), *report.review_tiers.items())
     ]
 
 
