@@ -26,7 +26,7 @@ from tests.server.web.test_pages import until, watched
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 FILE = "two_faces.emotions.corrections.csv"
 HOSTILE = "=cmd() <b>Ann"
@@ -254,16 +254,24 @@ def test_a_segment_is_chosen_and_its_edge_dragged_by_mouse(browser: Browser, ser
     chosen, after = [segment for segment in machine if segment.face_id == 1][1:3]
     middle_s = (chosen.span.start_s + chosen.span.end_s) / 2
     assert after.span.end_s > chosen.span.end_s + 1
+    held: list[Route] = []
     for page in watched(opened(browser, server, locale="ru")):
         show(page, "mouse")
         page.evaluate("document.querySelector('video').dataset.same = 'yes'")
         page.locator("[data-key=yourName]").fill("Боб")
         page.mouse.click(*place_at(page, middle_s))
-        page.locator("[data-key=note]").fill("рот")
-        page.locator("[data-choice=fear]").click()
+        note = page.locator("[data-key=note]")
+        page.route(lambda url: url.endswith("/corrections"), lambda route: held.append(route), times=1)
+        note.fill("рот")
+        with page.expect_request(lambda request: request.method == "POST"):
+            page.locator("[data-choice=fear]").click()
+        note.fill("глаз")  # while it is saved
+        held[0].continue_()
         until(page, "document.querySelector('[data-choice=fear]').getAttribute('aria-pressed') === 'true'")
         wait_until(lambda: len(rows(file)) == 1)
         page.wait_for_timeout(500)  # until the timeline has been drawn anew
+        assert note.input_value() == "глаз"
+        note.fill("")
         x, y = place_at(page, chosen.span.end_s)
         until(page, f"document.elementFromPoint({x}, {y})?.dataset.edge === 'end'")
         page.mouse.move(x, y)

@@ -255,7 +255,7 @@ async function send(subpath, body, done, change = null) {
   showConflict(null);
   try {
     show(await ask(`${path}/corrections${subpath}`, options));
-    controls.note.value = "";
+    if (controls.note.value === body.note) controls.note.value = ""; // what was typed since is of the next change
     say(done);
   } catch (error) {
     const now = error.status === 409 && error.content.review;
