@@ -75,20 +75,22 @@ def to_edl(moments: Sequence[Moment], rate: float) -> str:
     return "\n".join([*lines, ""])
 
 
-def to_otio(moments: Sequence[Moment], rate: float | None = None) -> str:
+def to_otio(moments: Sequence[Moment], rate: float | None = None, urls: Sequence[str] | None = None) -> str:
     """Return an OpenTimelineIO timeline as JSON: one clip per moment, at ``rate`` or else the rate of its video.
 
-    Times in a video count from its start timecode, if the file has one.
+    ``urls`` are those of the videos of the moments, by default absolute ones. Times in a video count from its start timecode,
+    if the file has one.
     """
     import opentimelineio as otio
 
     track = otio.schema.Track("moments", kind=otio.schema.TrackKind.Video)
-    for moment in moments:
+    urls = urls or [moment.report.video_path.absolute().as_uri() for moment in moments]
+    for moment, url in zip(moments, urls, strict=True):
         source = clock_of(moment.report, rate)
         first, end = frames_of(moment, source)
         last = source.first + round(moment.report.duration_ms * source.rate / MS_PER_S)
         reference = otio.schema.ExternalReference(
-            target_url=moment.report.video_path.absolute().as_uri(),
+            target_url=url,
             available_range=_range(source.first, max(last, end), source.rate),
         )
         metadata = {"face_id": moment.face_id, "emotion": moment.emotion, "confidence": moment.confidence}

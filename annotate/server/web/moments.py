@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from starlette.concurrency import run_in_threadpool
 
-from annotate.analytics.edit_lists import MAX_EVENTS, common_rate, to_edl
+from annotate.analytics.edit_lists import MAX_EVENTS, common_rate, to_edl, to_otio
 from annotate.analytics.export import encode_table
 from annotate.analytics.moments import Moment, MomentQuery, to_table
-from annotate.errors import OutputError
+from annotate.errors import OutputError, SettingsError
+from annotate.results.formats.registry import check_libraries
 from annotate.server.catalog import CatalogVideo
+from annotate.server.downloads import MEDIA_TYPES
 from annotate.server.search import VideoQuery
 from annotate.server.service import Service
 from annotate.server.web.api import Folder, Limit, Offset, SearchWords, ServiceDep, VideoDep, check_emotions
@@ -73,16 +76,16 @@ async def export(
     service: ServiceDep,
     moment_query: MomentQueryDep,
     video_query: VideoQueryDep,
-    format: Literal["csv", "edl"] = "csv",  # noqa: A002
+    format: Literal["csv", "edl", "otio"] = "csv",  # noqa: A002
 ) -> Response:
-    """`csv` has the columns of `annotate find`, with paths relative to the archive; `edl` is CMX 3600."""
+    """`csv` has the columns of `annotate find`; `edl` is CMX 3600, `otio` a timeline. Paths are relative to the archive."""
     found = await run_in_threadpool(_find, service, moment_query, video_query)
     try:
         content = await run_in_threadpool(_encode, found, format)
-    except OutputError as error:
+    except (OutputError, SettingsError) as error:
         raise HTTPException(_TOO_MANY, str(error)) from None
     headers = {"Content-Disposition": attachment(f"moments.{format}")}
-    return Response(content, media_type="text/csv" if format == "csv" else "text/plain", headers=headers)
+    return Response(content, media_type=MEDIA_TYPES.get(format, "text/plain"), headers=headers)
 
 
 @router.get(
@@ -112,10 +115,14 @@ def _find(service: Service, moment_query: MomentQuery, video_query: VideoQuery) 
 
 def _encode(found: Found, format_name: str) -> bytes:
     own = [moment for _, moment in found]
+    paths = [f"{video.folder}/{video.name}".lstrip("/") for video, _ in found]
     if format_name == "csv":
         table = to_table(own)
-        table["video"] = [f"{video.folder}/{video.name}".lstrip("/") for video, _ in found]
+        table["video"] = paths
         return encode_table(table, ".csv")
+    if format_name == "otio":
+        check_libraries((format_name,))
+        return to_otio(own, urls=[f"./{quote(path)}" for path in paths]).encode()
     if len(own) > MAX_EVENTS:
-        raise OutputError(f".edl holds {MAX_EVENTS} moments, not {len(own)}", "narrow the search, or export csv")
+        raise OutputError(f".edl holds {MAX_EVENTS} moments, not {len(own)}", "narrow the search, or export csv or otio")
     return to_edl(own, common_rate(own)).encode()

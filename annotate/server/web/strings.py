@@ -162,6 +162,7 @@ _ENGLISH = {
     "confirmRemoveChosen": "Delete the chosen videos ({number}) and their results from this server?",
     "exportCsv": "List (CSV)",
     "exportEdl": "Edit list (EDL)",
+    "exportOtio": "Timeline (OTIO)",
 }
 
 _RUSSIAN = {
@@ -320,6 +321,7 @@ _RUSSIAN = {
     "confirmRemoveChosen": "Удалить выбранные видео ({number}) и их результаты с этого сервера?",
     "exportCsv": "Список (CSV)",
     "exportEdl": "Монтажный лист (EDL)",
+    "exportOtio": "Таймлайн (OTIO)",
 }
 
 PAGE_WORDS: Mapping[str, Mapping[str, str]] = {"en": _ENGLISH, "ru": _RUSSIAN}

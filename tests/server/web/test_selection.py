@@ -8,6 +8,7 @@ import os
 import zipfile
 from pathlib import Path
 
+import opentimelineio as otio
 import pytest
 from PIL import Image
 
@@ -72,7 +73,12 @@ def test_moments_are_exported_as_a_table_and_an_edit_list(opener: Opener, films:
     assert {row["video"] for row in rows} == {"a/two.mp4", "b/two.mp4"}
     edl = client.get("/api/moments/export", params={"min_confidence": 0.6, "format": "edl"})
     assert edl.text.count("FROM CLIP NAME") == len(expected)
-    assert str(films) not in edl.text + answer.text
+    timeline = client.get("/api/moments/export", params={"min_confidence": 0.6, "format": "otio"})
+    clips = list(otio.adapters.read_from_string(timeline.text, "otio_json").find_clips())
+    starts_s = [round(clip.source_range.start_time.to_seconds(), 1) for clip in clips]
+    assert starts_s == pytest.approx([round(start_s, 1) for start_s in expected["start_time"]], abs=0.11)
+    assert {clip.media_reference.target_url for clip in clips} == {"./a/two.mp4", "./b/two.mp4"}
+    assert str(films) not in edl.text + answer.text + timeline.text
     assert client.get("/api/moments", params={"min_confidence": 60}).json()["total"] == len(expected)
     assert client.get("/api/moments", params={"min_confidence": 101}).status_code == 422
 

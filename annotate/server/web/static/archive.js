@@ -162,7 +162,7 @@ function pictureOf({ id, face_id: face, start_s: start, end_s: end }) {
 function exportLinks() {
   const names = ["folder", "q", "emotion", "min_confidence", "min_seconds", "person"];
   const link = (format, key) => make("a", { href: `/api/moments/export?${queryOf(names, { source: "archive", format })}`, download: "", text: word(key) });
-  return make("span", { class: "exports" }, link("csv", "exportCsv"), " ", link("edl", "exportEdl"));
+  return make("span", { class: "exports" }, link("csv", "exportCsv"), " ", link("edl", "exportEdl"), " ", link("otio", "exportOtio"));
 }
 
 function showMoments({ moments, total }) {
