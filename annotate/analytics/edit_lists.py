@@ -78,8 +78,8 @@ def to_edl(moments: Sequence[Moment], rate: float) -> str:
 def to_otio(moments: Sequence[Moment], rate: float | None = None, urls: Sequence[str] | None = None) -> str:
     """Return an OpenTimelineIO timeline as JSON: one clip per moment, at ``rate`` or else the rate of its video.
 
-    ``urls`` are those of the videos of the moments, by default absolute ones. Times in a video count from its start timecode,
-    if the file has one.
+    ``urls`` are those of the videos of the moments, by default absolute ones. Times in a video count from its start
+    timecode, if the file has one.
     """
     import opentimelineio as otio
 

@@ -101,7 +101,7 @@ def plan_clips(
             continue
         found = replace(moment, report=replace(report, video_path=item.video))
         row = ClipRow.of(found, folder.path, item.meta.source.hash)
-        name = _free_name(_name(moment, _folder_below(report.path, paths)), row, names)
+        name = _free_name(clip_name(moment, _folder_below(report.path, paths)), row, names)
         if name in planned:  # the same moment in two trials that overlap
             continue
         planned.add(name)
@@ -163,7 +163,7 @@ def _folder_below(report: PathOrUrl, paths: Sequence[Path]) -> str:
     return ""
 
 
-def _name(moment: Moment, folder: str) -> str:
+def clip_name(moment: Moment, folder: str) -> str:
     """Return the path of a clip below the folder of clips, without extension: video, start, length, emotion and face.
 
     Bytes of the name of a video that are not UTF-8 become ``_``, since the record is JSON.

@@ -1,4 +1,4 @@
-"""JSON that any parser reads as UTF-8, whatever names files have and whatever the encoding of the terminal."""
+"""JSON that any parser reads as UTF-8, for any name of a file and any encoding of the terminal."""
 
 from __future__ import annotations
 

@@ -91,6 +91,11 @@ class DataDir:
         """Proxies and rendered videos, one folder per source video."""
         return self.path / "made"
 
+    @property
+    def clips(self) -> Path:
+        """Clips that are being sent."""
+        return self.path / "clips"
+
     def results_root(self, archive: Path) -> Path:
         """Return the folder that mirrors an archive to hold its results if the archive itself must not be written to."""
         key = hashlib.blake2b(os.fsencode(os.path.realpath(archive)), digest_size=_ID_BYTES).hexdigest()

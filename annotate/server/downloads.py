@@ -26,6 +26,27 @@ MEDIA_TYPES = {
 """Media types by format; other formats are plain text."""
 
 
+class Chunks:
+    """A file that cannot seek, whose content is taken from it as it is written."""
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+
+    def write(self, content: bytes) -> int:
+        """Keep content until it is taken; return its size."""
+        self._written.append(bytes(content))
+        return len(content)
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def take(self) -> bytes:
+        """Return what was written since the last time."""
+        content = b"".join(self._written)
+        self._written.clear()
+        return content
+
+
 def load_report(video: CatalogVideo, *, is_corrected: bool = True) -> Report:
     """Return the report of a video, with corrections by people if ``is_corrected``.
 

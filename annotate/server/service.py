@@ -17,6 +17,7 @@ from annotate.errors import SettingsError, write_error
 from annotate.media.ffmpeg import find_ffmpeg
 from annotate.results.baseline import check_baseline
 from annotate.server.catalog import AnnotationState, Catalog, CatalogVideo, Snapshot
+from annotate.server.clips import MomentClips
 from annotate.server.corrections import Step, change_corrections
 from annotate.server.data_dir import DataDir, is_id, new_upload_id
 from annotate.server.derived import DerivedVideos
@@ -70,6 +71,7 @@ class Service:
         self.catalog = Catalog(settings, self.queue, model_hash, self._notify_of_archive)
         self.derived = DerivedVideos(self.data_dir)
         self.player = PlayerData()
+        self.clips = MomentClips(self.data_dir)
         self.broker = EventBroker(settings.max_listeners, settings.max_listeners_per_address)
         self.runner = Runner(settings.jobs, self.queue, self.catalog, self.derived, model_hash, self._notify)
         self._states: tuple[Snapshot, int, dict[str, tuple[str, str]]] = (Snapshot(), -1, {})

@@ -1,4 +1,4 @@
-"""Routes of moments: search, export as a table or an edit list, and thumbnails."""
+"""Routes of moments: search, export as a table, an edit list, a timeline or clips, and thumbnails."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
 
 from annotate.analytics.edit_lists import MAX_EVENTS, common_rate, to_edl, to_otio
 from annotate.analytics.export import encode_table
@@ -14,6 +15,7 @@ from annotate.analytics.moments import Moment, MomentQuery, to_table
 from annotate.errors import OutputError, SettingsError
 from annotate.results.formats.registry import check_libraries
 from annotate.server.catalog import CatalogVideo
+from annotate.server.clips import MAX_CLIPS
 from annotate.server.downloads import MEDIA_TYPES
 from annotate.server.search import VideoQuery
 from annotate.server.service import Service
@@ -86,6 +88,30 @@ async def export(
         raise HTTPException(_TOO_MANY, str(error)) from None
     headers = {"Content-Disposition": attachment(f"moments.{format}")}
     return Response(content, media_type=MEDIA_TYPES.get(format, "text/plain"), headers=headers)
+
+
+@router.get(
+    "/moments/clips.zip",
+    summary="Download all found moments as clips, in one ZIP archive",
+    responses={
+        404: {"model": ErrorView, "description": "no moments found"},
+        _TOO_MANY: {"model": ErrorView, "description": f"more than {MAX_CLIPS} moments"},
+        507: {"model": ErrorView, "description": "not enough disk space"},
+    },
+)
+async def clips(service: ServiceDep, moment_query: MomentQueryDep, video_query: VideoQueryDep) -> StreamingResponse:
+    """Clips are those of `annotate clips --copy`, which begin at the key frame before; `clips.csv` lists them.
+
+    The archive is sent while it is made, so it has no length beforehand. Moments that cannot be cut are left out.
+    """
+    found = await run_in_threadpool(_find, service, moment_query, video_query)
+    if not found:
+        raise HTTPException(404, "no moments found")
+    if len(found) > MAX_CLIPS:
+        raise HTTPException(_TOO_MANY, f"at most {MAX_CLIPS} clips in one archive, not {len(found)}. Narrow the search.")
+    service.check_disk_space(max(video.size_bytes for video, _ in found))
+    headers = {"Content-Disposition": attachment("clips.zip")}
+    return StreamingResponse(service.clips.pack(found), media_type="application/zip", headers=headers)
 
 
 @router.get(

@@ -15,7 +15,7 @@ from annotate.errors import AnnotateError
 from annotate.results.meta import json_safe_text
 from annotate.server.catalog import CatalogVideo
 from annotate.server.data_dir import is_id
-from annotate.server.downloads import available_formats, result_file
+from annotate.server.downloads import Chunks, available_formats, result_file
 from annotate.server.service import Service
 from annotate.server.web.api import Language, ServiceDep
 from annotate.server.web.auth import client_from_scope
@@ -31,25 +31,6 @@ class Chosen(BaseModel):
     """Ids of videos."""
 
     ids: list[str] = Field(max_length=MAX_CHOSEN)
-
-
-class _Chunks:
-    """A file that cannot seek, whose content is taken from it as it is written."""
-
-    def __init__(self) -> None:
-        self._written: list[bytes] = []
-
-    def write(self, content: bytes) -> int:
-        self._written.append(bytes(content))
-        return len(content)
-
-    def flush(self) -> None:
-        pass
-
-    def take(self) -> bytes:
-        content = b"".join(self._written)
-        self._written.clear()
-        return content
 
 
 @router.post("/selection/annotate", summary="Annotate several videos", status_code=202)
@@ -93,7 +74,7 @@ def _videos(service: Service, ids: list[str]) -> list[CatalogVideo]:
 
 def _zip(videos: list[CatalogVideo], language: str) -> Iterator[bytes]:
     """Yield a ZIP archive, one file at a time; names that occur twice get the id of their video as a folder."""
-    chunks = _Chunks()
+    chunks = Chunks()
     names: set[str] = set()
     with zipfile.ZipFile(chunks, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]
         for video in videos:

@@ -163,6 +163,7 @@ _ENGLISH = {
     "exportCsv": "List (CSV)",
     "exportEdl": "Edit list (EDL)",
     "exportOtio": "Timeline (OTIO)",
+    "exportClips": "Clips (ZIP)",
 }
 
 _RUSSIAN = {
@@ -322,6 +323,7 @@ _RUSSIAN = {
     "exportCsv": "Список (CSV)",
     "exportEdl": "Монтажный лист (EDL)",
     "exportOtio": "Таймлайн (OTIO)",
+    "exportClips": "Клипы (ZIP)",
 }
 
 PAGE_WORDS: Mapping[str, Mapping[str, str]] = {"en": _ENGLISH, "ru": _RUSSIAN}

@@ -265,7 +265,9 @@ def test_the_start_page_is_that_of_the_archive(page: Page) -> None:
 
 
 def test_moments_are_complete_on_a_phone(browser: Browser, server: Server) -> None:
-    context = browser.new_context(base_url=f"http://127.0.0.1:{server.port}", viewport={"width": 360, "height": 740})
+    """In Russian, whose words are longer."""
+    address, size = f"http://127.0.0.1:{server.port}", {"width": 360, "height": 740}
+    context = browser.new_context(base_url=address, viewport=size, locale="ru")
     for page in watched(context):
         page.goto("/archive?view=moments&q=two_faces")
         row = page.locator(".moments tbody tr").first

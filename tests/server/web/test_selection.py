@@ -15,6 +15,7 @@ from PIL import Image
 from annotate import find_moments
 from annotate.archive.scan import scan
 from annotate.batch.run import annotate_archive
+from annotate.media.probe import probe
 from tests.clips import SAMPLES
 from tests.server.conftest import Opener
 from tests.server.helpers import finish, send, service_of, wait_until
@@ -81,6 +82,36 @@ def test_moments_are_exported_as_a_table_and_an_edit_list(opener: Opener, films:
     assert str(films) not in edl.text + answer.text + timeline.text
     assert client.get("/api/moments", params={"min_confidence": 60}).json()["total"] == len(expected)
     assert client.get("/api/moments", params={"min_confidence": 101}).status_code == 422
+
+
+def test_moments_are_cut_out_into_one_zip(opener: Opener, films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With their table; those of a video that is gone are left out, and nothing is left in the data folder."""
+    client = opener(directory=films)
+    wait_until(lambda: client.get("/api/archive").json()["is_complete"])
+    query = {"emotion": "surprise"}
+    moments = client.get("/api/moments", params=query).json()["moments"]
+    (films / "a/two.mp4").rename(films / "a/two.gone")
+    try:
+        answer = client.get("/api/moments/clips.zip", params=query)
+    finally:
+        (films / "a/two.gone").rename(films / "a/two.mp4")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert archive.testzip() is None
+    rows = list(csv.DictReader(io.StringIO(archive.read("clips.csv").decode("utf-8-sig"))))
+    expected = [one["start_s"] for one in moments if one["folder"] == "b"]
+    assert expected
+    assert [float(row["start_time"]) for row in rows] == expected
+    assert {row["video"] for row in rows} == {"b/two.mp4"}
+    assert [*(row["file"] for row in rows), "clips.csv"] == archive.namelist()
+    for row in rows:
+        clip = films.parent / "clip.mp4"
+        clip.write_bytes(archive.read(row["file"]))
+        assert probe(clip).duration_s == pytest.approx(float(row["clip_end_time"]) - float(row["clip_start_time"]), abs=0.1)
+    assert not list(service_of(client).data_dir.clips.iterdir())
+    assert client.get("/api/moments/clips.zip", params={"emotion": "surprise", "min_seconds": 99}).status_code == 404
+    monkeypatch.setattr("annotate.server.web.moments.MAX_CLIPS", 0)
+    assert client.get("/api/moments/clips.zip", params=query).status_code == 422
 
 
 def test_a_moment_has_a_picture_of_its_face(opener: Opener, films: Path) -> None:

@@ -4,6 +4,7 @@ import { makeSelection } from "/static/selection.js";
 import { VIDEO_HEADS, ask, clickHandler, clock, emotionOf, listen, make, number, percent, post, swatch, tableOf, videoRow, word } from "/static/common.js";
 
 const PAGE = 200;
+const MAX_CLIPS = 200;
 const TYPING_DELAY_MS = 250;
 const RELOAD_DELAY_MS = 1500;
 const filters = document.getElementById("filters");
@@ -159,10 +160,13 @@ function pictureOf({ id, face_id: face, start_s: start, end_s: end }) {
   return picture;
 }
 
-function exportLinks() {
+/* Links to files with all moments; clips are cut while they are sent, and only of so many. */
+function exportLinks(total) {
   const names = ["folder", "q", "emotion", "min_confidence", "min_seconds", "person"];
-  const link = (format, key) => make("a", { href: `/api/moments/export?${queryOf(names, { source: "archive", format })}`, download: "", text: word(key) });
-  return make("span", { class: "exports" }, link("csv", "exportCsv"), " ", link("edl", "exportEdl"), " ", link("otio", "exportOtio"));
+  const file = (path, more, key) => make("a", { href: `/api/moments/${path}?${queryOf(names, { source: "archive", ...more })}`, download: "", text: word(key) });
+  const link = (format, key) => file("export", { format }, key);
+  const clips = total <= MAX_CLIPS ? [" ", file("clips.zip", {}, "exportClips")] : [];
+  return make("span", { class: "exports" }, link("csv", "exportCsv"), " ", link("edl", "exportEdl"), " ", link("otio", "exportOtio"), ...clips);
 }
 
 function showMoments({ moments, total }) {
@@ -186,7 +190,7 @@ function showMoments({ moments, total }) {
       ),
     );
   }
-  const count = make("p", { class: "hint", text: `${word("momentsCount", { number: number(total) })} ${word("momentsHint")} ` }, moments.length ? exportLinks() : null);
+  const count = make("p", { class: "hint", text: `${word("momentsCount", { number: number(total) })} ${word("momentsHint")} ` }, moments.length ? exportLinks(total) : null);
   list.replaceChildren(count, moments.length ? table : make("p", { class: "empty", text: word("nothingFound") }));
   more.hidden = total <= moments.length;
 }
