@@ -349,3 +349,6 @@ def test_moments_have_pictures_and_can_be_exported(page: Page) -> None:
     with page.expect_download() as download:
         page.get_by_role("link", name=PAGE_WORDS["en"]["exportEdl"]).click()
     assert Path(download.value.path()).read_text().startswith("TITLE")
+    with page.expect_download() as download:
+        page.get_by_role("link", name=PAGE_WORDS["en"]["exportClips"]).click()
+    assert zipfile.is_zipfile(download.value.path())
