@@ -50,11 +50,11 @@ def frames_of(clip: ClipBlocks) -> list[tuple[int, int, int]]:
 
 @pytest.fixture(scope="module")
 def changing_clip(media: Path, face_image: Path) -> Path:
-    """One second of two faces, then 0.8 s of one: faces 1, 2 and 3."""
+    """One second of two faces, then 0.8 s of another: faces 1, 2 and 3."""
     both = make_from_images(
         media / "both.mp4", [(face_image, 1)], size=(320, 240), filters="split[a][b];[b]hflip[c];[a][c]vstack"
     )
-    one = make_from_images(media / "one.mp4", [(face_image, 0.8)], filters="pad=320:480")
+    one = make_from_images(media / "one.mp4", [(face_image, 0.8)], filters="hflip,pad=320:480")
     path = media / "changing.mp4"
     run_ffmpeg("-i", both, "-i", one, "-filter_complex", "[0][1]concat=n=2:v=1[out]", "-map", "[out]", *H264, path)
     return path
