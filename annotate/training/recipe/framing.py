@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.emotions.contract import CROP_MARGIN
+from annotate.faces.align import Aligner
+from annotate.faces.box import Box
 from annotate.faces.crop import crop, to_limited_range
 from annotate.faces.detection import Detection
 from annotate.faces.yunet import YuNetDetector
@@ -39,6 +41,15 @@ def frame_faces(pictures: Iterable[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8
     found = [face for face in faces if face is not None]
     pixels = np.stack(found) if found else np.empty((0, CANVAS_PX, CANVAS_PX), np.uint8)
     return pixels, np.array([face is not None for face in faces], bool)
+
+
+def find_landmarks(crops: NDArray[np.uint8]) -> dict[int, NDArray[np.float64]]:
+    """Return the landmarks (n, 2) of the crops (N, h, w) in which they are found, in pixels, by index."""
+    align, side_px = Aligner(), crops.shape[1]
+    margin_px = side_px * CROP_MARGIN / (1 + 2 * CROP_MARGIN)
+    box = Box(margin_px, margin_px, side_px - 2 * margin_px, side_px - 2 * margin_px)
+    framed = (align(crop, box, 0.0).landmarks for crop in crops)
+    return {index: points for index, points in enumerate(framed) if points is not None}
 
 
 def keep(folder: Path | None, name: str, inputs: Sequence[Path], make: Callable[[], Arrays]) -> Arrays:

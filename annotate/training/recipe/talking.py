@@ -12,10 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.emotions.contract import CROP_MARGIN
 from annotate.emotions.labels import EMOTIONS
-from annotate.faces.align import LANDMARK_NAMES, Aligner
-from annotate.faces.box import Box
+from annotate.faces.align import LANDMARK_NAMES
+from annotate.training.recipe.framing import find_landmarks
 from annotate.training.recipe.still_faces import Stills
 
 SPOKEN_EMOTIONS = {"neutral": 1.0, "anger": 0.25, "sadness": 0.25}
@@ -60,11 +59,8 @@ def make_talking(stills: Stills, count: int, random: np.random.Generator) -> Sti
     weights = np.array([SPOKEN_EMOTIONS.get(emotion, 0.0) for emotion in EMOTIONS])[stills.labels]
     weights = weights * (stills.targets.max(1) >= MIN_TARGET)
     drawn = random.choice(len(stills), count, p=weights / weights.sum())
-    align, side_px = Aligner(), stills.pixels.shape[1]
-    margin_px = side_px * CROP_MARGIN / (1 + 2 * CROP_MARGIN)
-    box = Box(margin_px, margin_px, side_px - 2 * margin_px, side_px - 2 * margin_px)
-    framed = {index: align(stills.pixels[index], box, 0.0).landmarks for index in np.unique(drawn).tolist()}
-    landmarks = {index: points for index, points in framed.items() if points is not None}
+    indexes = np.unique(drawn)
+    landmarks = {int(indexes[number]): points for number, points in find_landmarks(stills.pixels[indexes]).items()}
     kept = [index for index in drawn.tolist() if index in landmarks]
     talking = [talk(stills.pixels[index], landmarks[index], Mouth.draw(random)) for index in kept]
     return Stills(np.stack(talking), stills.targets[kept])

@@ -16,10 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.emotions.contract import CROP_MARGIN
 from annotate.emotions.labels import EMOTIONS
-from annotate.faces.align import Aligner
-from annotate.faces.box import Box
+from annotate.training.recipe.framing import find_landmarks
 from annotate.training.recipe.landmarks import POINTS
 from annotate.training.recipe.sources import is_held_back
 from annotate.training.recipe.still_faces import Stills, decode_pictures, resize_faces
@@ -102,7 +100,7 @@ def transfer_expressions(
     """Return at most ``count`` faces (SIDE_PX) of ``stills`` at rest with expressions, each emotion about as often."""
     at_rest = stills.take(stills.targets[:, _NEUTRAL] >= MIN_AT_REST)
     faces = resize_faces(at_rest.pixels, SIDE_PX)
-    landmarks = _find_landmarks(faces)
+    landmarks = find_landmarks(faces)
     posed = np.stack([expression.target for expression in expressions])
     weights = posed @ (1 / np.maximum(posed.sum(0), 1e-6))
     drawn = random.choice(len(expressions), count, p=weights / weights.sum())
@@ -159,15 +157,6 @@ def _render(face: Photograph, moved: Points, expression: Expression) -> Picture:
     mixed = warped * ratio**shaded * (1 - mouth) + posed * gain * mouth
     shaded_face: Picture = np.rint(mixed).clip(0, 255).astype(np.uint8)
     return shaded_face
-
-
-def _find_landmarks(faces: Picture) -> dict[int, Points]:
-    """Return the landmarks (19, 2) of the crops (N, h, w) in which they are found."""
-    align, side_px = Aligner(), faces.shape[1]
-    margin_px = side_px * CROP_MARGIN / (1 + 2 * CROP_MARGIN)
-    box = Box(margin_px, margin_px, side_px - 2 * margin_px, side_px - 2 * margin_px)
-    framed = (align(face, box, 0.0).landmarks for face in faces)
-    return {index: points for index, points in enumerate(framed) if points is not None}
 
 
 class _Spline:

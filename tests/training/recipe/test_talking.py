@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from annotate.emotions.labels import EMOTIONS
 from annotate.faces.align import LANDMARK_NAMES
-from annotate.training.recipe import talking
+from annotate.training.recipe import framing
 from annotate.training.recipe.still_faces import CANVAS_PX, one_hot
 from annotate.training.recipe.talking import JAW_SHARE, Mouth, make_talking, talk
 
@@ -68,7 +68,7 @@ def test_only_faces_whose_mouths_are_mostly_closed_talk(monkeypatch: pytest.Monk
         def __call__(self, image: NDArray[np.uint8], *_: object) -> object:
             return type("Framed", (), {"landmarks": None if image[0, 0] == 1 else landmarks()})
 
-    monkeypatch.setattr(talking, "Aligner", AlwaysFound)
+    monkeypatch.setattr(framing, "Aligner", AlwaysFound)
     faces = np.stack([ramp] * 8)
     faces[7] = 1
     stills = one_hot(faces, np.array([*range(len(EMOTIONS)), EMOTIONS.index("neutral")]))

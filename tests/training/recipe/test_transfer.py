@@ -110,7 +110,7 @@ def test_faces_turned_otherwise_are_left_out() -> None:
 
 
 def test_faces_at_rest_get_expressions_of_all_emotions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_find_landmarks", lambda faces: {index: landmarks() for index in range(len(faces))})
+    monkeypatch.setattr(module, "find_landmarks", lambda faces: {index: landmarks() for index in range(len(faces))})
     face = drawn(points_at_rest(), CANVAS_PX)
     labels = np.array([NEUTRAL, NEUTRAL, EMOTIONS.index("anger"), NEUTRAL])
     stills = one_hot(np.stack([face, face, np.zeros_like(face), np.zeros_like(face)]), labels)
