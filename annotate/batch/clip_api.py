@@ -37,6 +37,7 @@ def make_clips(
     baseline_trial: str | None = None,
     texts: str | Collection[str] = (),
     transcripts: str | os.PathLike[str] | None = None,
+    corrections: bool = True,
     lead_in_s: float = 0.0,
     lead_out_s: float = 0.0,
     copy: bool = False,
@@ -52,8 +53,8 @@ def make_clips(
     Args:
         paths: one or more tables, videos (for their tables) or directories; local ones.
         output_dir: the folder of the clips, which is made if it is missing. Clips that are in it already stay.
-        emotions, min_confidence, min_s, persons, relative, trials, baseline_trial, texts, transcripts: as for
-            `annotate.find_moments`.
+        emotions, min_confidence, min_s, persons, relative, trials, baseline_trial, texts, transcripts, corrections: as
+            for `annotate.find_moments`.
         max_yaw_deg, min_face_px, min_quality: limits as for `annotate.summarize`.
         lead_in_s, lead_out_s: seconds before and after each moment that its clip shows.
         copy: do not encode: clips begin at the key frame before.
@@ -79,7 +80,9 @@ def make_clips(
     query = make_query(emotions, min_confidence, min_s, persons)
     faces = FaceFilter(max_yaw_deg, min_face_px, min_quality)
     spoken = Spoken(several(texts), transcripts)
-    moments, _ = search_moments(local, query, faces, trials, baseline_trial, relative=relative, spoken=spoken)
+    moments, _ = search_moments(
+        local, query, faces, trials, baseline_trial, relative=relative, spoken=spoken, corrections=corrections
+    )
     with open_folder(target, options.made_with()) as folder:
         plan = plan_clips(moments, folder, options, local, with_reel=reel)
         check_space(folder.path, plan.size_bytes)

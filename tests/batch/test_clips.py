@@ -355,6 +355,13 @@ def test_the_python_function_returns_the_table(counted: Path, tmp_path: Path) ->
     assert {path.name for path in out.iterdir()} == {*table["file"], "clips.csv", "clips.json", "sheet.png", "reel.mp4"}
     assert json.loads((out / "clips.json").read_text())["made_with"] == ["--lead-in 0.1"]
     assert probe(out / "reel.mp4").duration_s == pytest.approx(1.3, abs=0.05)
+    (counted / "b.emotions.csv").unlink()
+    row = table.iloc[0]
+    correction = f"{row['face_id']},{row['start_time']},{row['end_time']},fear"
+    (counted / "a.emotions.corrections.csv").write_text(f"face_id,start_time,end_time,emotion\n{correction}\n")
+    for corrections, count in ((True, 1), (False, 2)):
+        made = annotate.make_clips(counted, tmp_path / f"{corrections}", "anger", copy=True, corrections=corrections)
+        assert len(made) == count
     with pytest.raises(SettingsError):
         annotate.make_clips(counted, out, copy=True, boxes=True)
     with pytest.raises(SettingsError):
