@@ -25,7 +25,7 @@ _NEED_TORCH = (
         "test_correction_loop.py",
     ),
     "recipe/source_files.py",
-    *(f"recipe/test_{name}.py" for name in ("blend", "sources", "stability", "still_faces", "talking", "train")),
+    *(f"recipe/test_{name}.py" for name in ("blend", "sources", "stability", "still_faces", "talking", "train", "transfer")),
 )
 
 if not all(find_spec(name) for name in ("torch", "PIL", "matplotlib")):

@@ -23,7 +23,7 @@ from annotate.faces.align import FACE_PX, VIEW_PX, frame_face
 from annotate.faces.box import Box
 from annotate.faces.picture import View
 from annotate.training.head_render import EYE_DISTANCE_MM, Anatomy, render_head
-from annotate.training.recipe.still_faces import decode_pictures
+from annotate.training.recipe.pictures import decode_pictures
 
 POINTS = (18, 20, 22, 26, 28, 30, 1, 5, 10, 14, 34, 37, 41, 45, 49, 51, 53, 55, 70)
 """Of the 78 points, those of `annotate.faces.align.LANDMARK_NAMES`."""

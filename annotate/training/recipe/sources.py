@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.training.recipe.framing import Arrays, frame_faces, keep
+from annotate.training.recipe.pictures import decode_pictures
 from annotate.training.recipe.still_faces import (
     CANVAS_PX,
     TRAIN,
     VALIDATION,
     Stills,
-    decode_pictures,
     fill_background,
     load_ferplus,
     load_ferplus_majority,

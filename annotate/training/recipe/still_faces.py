@@ -14,9 +14,6 @@ A still is a square gray face crop: dlib's box plus the crop margin, as when ann
 from __future__ import annotations
 
 import hashlib
-import io
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +24,7 @@ from PIL import Image
 from torch.nn import functional
 
 from annotate.emotions.labels import EMOTIONS
+from annotate.training.recipe.pictures import decode_pictures
 
 CANVAS_PX = 96
 """Side of a stored still; larger than a crop, as a source for augmentation."""
@@ -141,12 +139,6 @@ def load_webfaces(path: Path, part: int, *, label_smoothing: float = 0.1, seed: 
     targets = np.full((len(pixels), classes), label_smoothing / classes, np.float32)
     targets[np.arange(len(pixels)), labels[chosen]] += 1 - label_smoothing
     return Stills(fill_background(pixels, seed=seed), targets)
-
-
-def decode_pictures(stream: bytes, offset: NDArray[np.integer]) -> Iterator[NDArray[np.uint8]]:
-    """Yield the gray pictures (h, w) of concatenated files, of which one starts and another ends at each ``offset``."""
-    for start, end in itertools.pairwise(offset.tolist()):
-        yield np.asarray(Image.open(io.BytesIO(stream[start:end])).convert("L"))
 
 
 def one_hot(pixels: NDArray[np.uint8], labels: NDArray[np.integer]) -> Stills:

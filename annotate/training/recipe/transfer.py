@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from annotate.emotions.labels import EMOTIONS
 from annotate.training.recipe.framing import find_landmarks
 from annotate.training.recipe.landmarks import POINTS
+from annotate.training.recipe.pictures import decode_pictures
 from annotate.training.recipe.sources import is_held_back
-from annotate.training.recipe.still_faces import Stills, decode_pictures, resize_faces
+from annotate.training.recipe.still_faces import Stills, resize_faces
 
 SIDE_PX = 80
 """Side of the faces that are made."""
