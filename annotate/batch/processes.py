@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,6 +53,11 @@ class _WorkerProcess(SpawnProcess):
         super().__init__(*args, **options)
         self._worker_config = worker_config
         self.is_terminating = False
+
+    def start(self) -> None:
+        """Start the process; an interruption waits, since a process that is half started prints a traceback."""
+        with _deferred_signals():
+            super().start()
 
     @cached_property
     def tools(self) -> Tools:
@@ -190,6 +196,25 @@ class ProcessExecutor:
             message = messages.get()
             if self._on_progress is not None:
                 self._on_progress(*message)
+
+
+@contextlib.contextmanager
+def _deferred_signals() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait until the end of the block; only the main thread gets any."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    previous = {
+        number: signal.signal(number, lambda number, _: arrived.append(number)) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for arrival in arrived:
+            signal.raise_signal(arrival)
 
 
 def _unwind(number: int, frame: FrameType | None) -> NoReturn:

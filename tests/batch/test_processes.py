@@ -11,10 +11,12 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
 
+from annotate.batch import processes
 from annotate.batch.job import AnnotateJob, AnyJob, Outcome, Status, Task, WorkContext
 from annotate.batch.processes import ProcessExecutor
 from annotate.batch.run import annotate_task, run_jobs
@@ -160,7 +162,7 @@ def archive(tmp_path: Path, face_image: Path) -> Path:
     """Four videos that take some seconds each."""
     folder = tmp_path / "archive"
     folder.mkdir()
-    first = make_from_images(folder / "0.mp4", [(face_image, 10)], size=(640, 480))
+    first = make_from_images(folder / "0.mp4", [(face_image, 24)], size=(640, 480))
     for number in range(1, 4):
         shutil.copy2(first, folder / f"{number}.mp4")
     return folder
@@ -210,6 +212,32 @@ def test_a_signal_ends_all_processes_and_leaves_no_files(archive: Path, number: 
     assert output == ""
     assert "Traceback" not in errors
     assert written_names(archive) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_until_a_worker_is_started(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    class Interrupted(Exception):  # noqa: N818
+        """Raised by the signal."""
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    started = []
+
+    def start(process: SpawnProcess) -> None:
+        signal.raise_signal(number)
+        started.append(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", start)
+    process = processes._WorkerContext(1, 0).Process()
+    before = signal.signal(number, interrupt)
+    try:
+        with pytest.raises(Interrupted):
+            process.start()
+        assert started == [process]
+        assert signal.getsignal(number) is interrupt
+    finally:
+        signal.signal(number, before)
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="needs a process table")
