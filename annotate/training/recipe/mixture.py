@@ -25,7 +25,7 @@ from annotate.training.recipe.sources import (
 )
 from annotate.training.recipe.still_faces import Stills, resize_faces
 from annotate.training.recipe.talking import make_talking
-from annotate.training.recipe.transfer import load_expressions, transfer_expressions
+from annotate.training.recipe.transfer import SIDE_PX, load_expressions, transfer_expressions
 
 TALKING = "talking"
 """Name of the faces that are made to talk (`annotate.training.recipe.talking`) of stills of other sources."""
@@ -44,9 +44,6 @@ TRANSFERRED_COUNTS = {FERPLUS: 8000, WEB: 8000, POSED: 4000, SMALL: 2000, NEWS: 
 
 STILL_PX = 60
 """Side to which training stills are resized: slightly larger than the network's input, and fast to augment."""
-
-MADE_PX = 80
-"""Side of the faces that are made of others, as they are kept."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +90,14 @@ def load_mixture(
         if shares[name] == 0:
             continue
         part, stills = ("all", source.whole) if use_all else ("training", source.training)
-        path = folder / FILES[name]
+        path, kept = folder / FILES[name], f"{part}-{label_share:g}"
         training[name] = replace(stills, pixels=resize_faces(stills.pixels, still_px)), shares[name] / total
         if shares[TALKING] > 0 and name in TALKING_COUNTS:
-            count, kept = TALKING_COUNTS[name], f"{part}-{label_share:g}"
+            count = TALKING_COUNTS[name]
             talking = partial(make_talking, stills, count)
             made[TALKING].append(_made(talking, f"talking-{name}-{count}-{kept}", [path], cache))
         if expressions and name in TRANSFERRED_COUNTS:
-            count, kept = TRANSFERRED_COUNTS[name], f"{part}-{label_share:g}"
+            count = TRANSFERRED_COUNTS[name]
             transferring = partial(transfer_expressions, stills, expressions, count)
             made[TRANSFERRED].append(_made(transferring, f"transferred-{name}-{count}-{kept}", [path, posed], cache))
     for name, parts in made.items():
@@ -115,7 +112,7 @@ def _made(make: Callable[[np.random.Generator], Stills], name: str, sources: Seq
 
     def make_arrays() -> Arrays:
         stills = make(np.random.default_rng(0))
-        return {"pixels": resize_faces(stills.pixels, MADE_PX), "targets": stills.targets}
+        return {"pixels": resize_faces(stills.pixels, SIDE_PX), "targets": stills.targets}
 
     kept = keep(cache, name, sources, make_arrays)
     return Stills(kept["pixels"].astype(np.uint8, copy=False), kept["targets"].astype(np.float32, copy=False))

@@ -80,6 +80,10 @@ def load_expressions(path: Path, *, use_all: bool = False) -> list[Expression]:
     """Return the expressions in the file of ``posed`` (`sources`), with its ``points78``, of people seen at rest too.
 
     Those of people who are held back to validate are left out unless ``use_all``.
+
+    Raises:
+        OSError: the file cannot be read.
+        KeyError: an array is missing.
     """
     with np.load(path) as archive:
         pictures = list(decode_pictures(archive["jpeg"].tobytes(), archive["offset"]))
@@ -98,7 +102,11 @@ def load_expressions(path: Path, *, use_all: bool = False) -> list[Expression]:
 def transfer_expressions(
     stills: Stills, expressions: Sequence[Expression], count: int, random: np.random.Generator
 ) -> Stills:
-    """Return at most ``count`` faces (SIDE_PX) of ``stills`` at rest with expressions, each emotion about as often."""
+    """Return at most ``count`` faces of ``stills`` at rest with expressions, each emotion about as often, of side SIDE_PX.
+
+    Raises:
+        ValueError: there are no expressions, or no face at rest whose landmarks fit them.
+    """
     at_rest = stills.take(stills.targets[:, _NEUTRAL] >= MIN_AT_REST)
     faces = resize_faces(at_rest.pixels, SIDE_PX)
     landmarks = find_landmarks(faces)
@@ -119,6 +127,7 @@ def transfer(face: Picture, landmarks: Points, expression: Expression, strength:
     """Return a face (side, side) at rest with another person's expression; None if the two are turned differently.
 
     ``landmarks`` (19, 2) are those of `annotate.faces.align`, in pixels.
+    Landmarks move by ``strength`` times what they moved in that person.
     """
     rest, posed = expression.rest.points, expression.posed.points
     linear, offset = _fit(rest[list(POINTS)], landmarks)

@@ -126,6 +126,14 @@ def test_faces_at_rest_get_expressions_of_all_emotions(monkeypatch: pytest.Monke
     assert made.targets.max(1) == pytest.approx(TRUST + (1 - TRUST) / len(EMOTIONS))
 
 
+@pytest.mark.parametrize("labels", [[0, 0], [NEUTRAL, NEUTRAL]])
+def test_no_face_at_rest_or_none_that_fits_is_an_error(labels: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_MISFIT", 0.0)
+    blank = one_hot(np.full((2, CANVAS_PX, CANVAS_PX), 120, np.uint8), np.array(labels))
+    with pytest.raises(ValueError, match=r"."):
+        transfer_expressions(blank, [expression(points_at_rest())], 4, np.random.default_rng(0))
+
+
 def test_people_held_back_lend_no_expressions(tmp_path: Path) -> None:
     names = [f"subject{number}" for number in range(20)]
     held = next(name for name in names if is_held_back(name))
