@@ -65,6 +65,7 @@ class Selection:
             names.update(str(root / place) for place in places)
             if any(map(os.path.isabs, (*self.include, *self.exclude))):
                 absolute.update(storage_for(root).absolute(root / place) for place in places)
+        names, absolute = ({name.casefold() for name in some} for some in (names, absolute))
         wanted = not self.include or _matches(names, absolute, self.include)
         return wanted and not _matches(names, absolute, self.exclude)
 
@@ -121,9 +122,12 @@ def _is_typescript(path: PathOrUrl) -> bool:
 
 
 def _matches(names: Iterable[str], absolute: Iterable[str], patterns: Iterable[str]) -> bool:
-    """Return whether a pattern matches one of some names, or one that is an absolute path one of ``absolute``."""
+    """Return whether a pattern matches one of some names, or one that is an absolute path one of ``absolute``.
+
+    Both are case-folded.
+    """
     return any(
-        fnmatch.fnmatchcase(name.casefold(), form)
+        fnmatch.fnmatchcase(name, form)
         for pattern in patterns
         for form in _forms(pattern)
         for name in (absolute if os.path.isabs(form) else names)
