@@ -6,27 +6,37 @@ since they are on screen together, are never joined (constraints as in Davidson 
 Clustering with Constraints", PKDD 2005).
 
 The mean cosine of two clusters is the product of their mean vectors, and clusters without any pair of tracks that reaches
-the threshold cannot reach it either, so only such pairs are kept in memory. Joining never brings a cluster closer to a third
-one than the closer of its parts was, so chains of nearest neighbors (Murtagh, "A survey of recent advances in hierarchical
-clustering algorithms", 1983) find the same clusters without comparing all of them before each step.
+the threshold cannot reach it either, so only such pairs are looked at. They are kept in memory, except for tracks with many
+of them, which are compared with all clusters: memory grows with the number of tracks, not with its square. Joining never
+brings a cluster closer to a third one than the closer of its parts was, so chains of nearest neighbors (Murtagh, "A survey
+of recent advances in hierarchical clustering algorithms", 1983) find the same clusters without comparing all of them before
+each step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from annotate.persons.descriptor import Vectors
 
-MIN_COSINE = 0.94
+MIN_COSINE = 0.945
 """Minimum mean cosine of the crops of two clusters of one person, chosen by `tests.benchmarks.persons`."""
 
-_ROWS = 1024
-"""Number of vectors that are compared with all others at a time."""
+_COMPARISONS = 1 << 23
+"""Maximum number of pairs of vectors that are compared at a time, unless there are more vectors."""
+
+_MAX_NEAR = 256
+"""Maximum number of vectors near a cluster that are kept in memory."""
+
+_TOLERANCE = 1e-6
+"""Difference of cosines up to which they count as equal: what rounding makes of those of equal vectors."""
 
 Integers = NDArray[np.int64]
+
+_NONE = np.empty(0, np.int64)
 
 
 def cluster(
@@ -73,7 +83,7 @@ class _Clusters:
     def __init__(self, vectors: Vectors, weights: NDArray[np.float64], decided: Integers, min_cosine: float) -> None:
         self.roots = np.arange(len(vectors))
         """The root of each vector."""
-        self._means, self._weights = np.array(vectors, np.float64), np.maximum(weights, 1)
+        self._means, self._weights = np.array(vectors, np.float32), np.maximum(weights, 1)
         self._decided = decided
         self._min_cosine = min_cosine
         self._active = np.ones(len(vectors), bool)
@@ -92,30 +102,43 @@ class _Clusters:
 
     def nearest(self, number: int, preferred: int | None) -> int | None:
         """Return the active cluster nearest to one, ``preferred`` among equals; None if none is near enough."""
-        roots = np.unique(self.roots[self._near[number]])
-        refused = [number, *self._apart.get(number, ())]
-        roots = roots[self._active[roots] & ~np.isin(roots, refused)]
-        if self._decided[number]:
-            roots = roots[np.isin(self._decided[roots], [0, self._decided[number]])]
+        roots = self._candidates(number)
         if not len(roots):
             return None
-        cosines = self._means[roots] @ self._means[number]
+        is_compared_with_all = self._near[number] is None
+        cosines = (
+            (self._means @ self._means[number])[roots] if is_compared_with_all else self._means[roots] @ self._means[number]
+        )
         best = int(cosines.argmax())
         if cosines[best] < self._min_cosine:
             return None
-        is_preferred = preferred is not None and bool((cosines[roots == preferred] >= cosines[best]).any())
+        is_preferred = preferred is not None and bool((cosines[roots == preferred] >= cosines[best] - _TOLERANCE).any())
         return preferred if is_preferred else int(roots[best])
+
+    def _candidates(self, number: int) -> Integers:
+        """Return the active clusters that may be near one and may be joined with it."""
+        is_allowed = self._active.copy()
+        is_allowed[[number, *self._apart.get(number, ())]] = False
+        if self._decided[number]:
+            is_allowed &= np.isin(self._decided, [0, self._decided[number]])
+        near = self._near[number]
+        if near is None:
+            return np.flatnonzero(is_allowed)
+        roots = np.unique(self.roots[near])
+        return roots[is_allowed[roots]]
 
     def join(self, first: int, second: int) -> int:
         """Join the clusters of two vectors; return the root of the result."""
         first, second = int(self.roots[first]), int(self.roots[second])
         if first == second:
             return first
+        if len(self._members[first]) < len(self._members[second]):
+            first, second = second, first
         weights = self._weights[[first, second]]
         self._means[first] = np.average(self._means[[first, second]], axis=0, weights=weights)
         self._weights[first] = weights.sum()
-        self._near[first] = np.unique(np.concatenate([self.roots[self._near[number]] for number in (first, second)]))
-        self._near[second] = self._near[second][:0]
+        self._near[first] = self._joined_near(first, second)
+        self._near[second] = _NONE
         members = self._members.pop(second)
         self.roots[members] = first
         self._members[first] += members
@@ -127,13 +150,24 @@ class _Clusters:
                 self.separate(first, partner)
         return first
 
+    def _joined_near(self, first: int, second: int) -> Integers | None:
+        """Return what may be near either of two clusters; None if that is too much to keep."""
+        near = [self._near[number] for number in (first, second)]
+        known = [self.roots[numbers] for numbers in near if numbers is not None]
+        if len(known) < len(near):
+            return None
+        joined = np.unique(np.concatenate(known))
+        return joined if len(joined) <= _MAX_NEAR else None
+
     def finish(self, number: int) -> None:
         """Note that a cluster is not joined any more."""
         self._active[number] = False
 
 
-def _pairs(vectors: Vectors, min_cosine: float) -> Iterable[Integers]:
-    """Yield for each vector the numbers of the vectors that are near it."""
-    for start in range(0, len(vectors), _ROWS):
-        is_near = vectors[start : start + _ROWS] @ vectors.T >= min_cosine
-        yield from (np.flatnonzero(row) for row in is_near)
+def _pairs(vectors: Vectors, min_cosine: float) -> Iterator[Integers | None]:
+    """Yield for each vector the numbers of the vectors that are near it; None if there are too many to keep."""
+    rows = max(1, _COMPARISONS // max(1, len(vectors)))
+    for start in range(0, len(vectors), rows):
+        is_near = vectors[start : start + rows] @ vectors.T >= min_cosine
+        for row, count in zip(is_near, np.count_nonzero(is_near, axis=1), strict=True):
+            yield np.flatnonzero(row) if count <= _MAX_NEAR else None

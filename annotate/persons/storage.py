@@ -10,18 +10,15 @@ import zipfile
 
 import numpy as np
 
-from annotate.persons.descriptor import DIMENSIONS, SHA256
+from annotate.persons.descriptor import DIMENSIONS, METHOD
 from annotate.persons.tracks import TrackVectors
-
-_KEY = "|".join(sorted(SHA256.values()))
-"""What the descriptors were made with."""
 
 
 def format_descriptors(tracks: TrackVectors, table_hash: str) -> bytes:
     """Return the bytes of the file; ``table_hash`` is the hash of the table whose tracks are described."""
     content = io.BytesIO()
     arrays = {"face_ids": np.array(tracks.face_ids, np.int64), "vectors": tracks.vectors, "crops": tracks.crops}
-    np.savez(content, **arrays, table=np.array(table_hash), key=np.array(_KEY))  # type: ignore[arg-type]
+    np.savez(content, **arrays, table=np.array(table_hash), key=np.array(METHOD))  # type: ignore[arg-type]
     return content.getvalue()
 
 
@@ -29,7 +26,7 @@ def parse_descriptors(content: bytes, table_hash: str) -> TrackVectors | None:
     """Return the descriptors of the tracks of a table; None if they are of another one or damaged."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            if str(arrays["table"]) != table_hash or str(arrays["key"]) != _KEY:
+            if str(arrays["table"]) != table_hash or str(arrays["key"]) != METHOD:
                 return None
             face_ids, vectors, crops = (arrays[name] for name in ("face_ids", "vectors", "crops"))
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from annotate.archive.layout import Outputs
-from annotate.archive.scan import ArchiveItem
+from annotate.archive.scan import ArchiveItem, scan
 from annotate.batch.job import Outcome, Status, WorkContext
+from annotate.batch.persons import describe_archive
 from annotate.batch.run import annotate_task, run_jobs
 from annotate.cluster import jobs, tasks
 from annotate.emotions.classifier import load_classifier
@@ -148,6 +150,21 @@ def test_outputs_equal_those_of_one_process(
     assert {(path, duration_s) for path, _, duration_s in calls} >= {(Path("remote/long.mp4"), 3.72)}
     again = list(annotate([Path("remote")], SETTINGS, executor=cluster.ClusterExecutor(address)))
     assert sorted(outcome.status.value for outcome in again) == ["failed", *["up_to_date"] * 3]
+
+
+def test_descriptors_equal_those_of_one_process(videos: Path, tmp_path: Path, address: str) -> None:
+    local = Path(shutil.copytree(videos, tmp_path / "local", ignore=shutil.ignore_patterns("text.mp4")))
+    list(annotate([local], SETTINGS))
+    remote = Path(shutil.copytree(local, tmp_path / "remote"))
+    for folder, executor in ((local, None), (remote, cluster.ClusterExecutor(address))):
+        outcomes = list(describe_archive(list(scan([folder])), executor))
+        assert [outcome.status for outcome in outcomes] == [Status.DESCRIBED] * 3
+    stored = [sorted(folder.glob("*.descriptors.npz")) for folder in (local, remote)]
+    assert [path.name for path in stored[0]] == [f"{name}.emotions.descriptors.npz" for name in ("damaged", "empty", "long")]
+    for first, second in zip(*stored, strict=True):
+        assert first.read_bytes() == second.read_bytes()
+    with np.load(stored[0][-1]) as arrays:
+        assert np.linalg.norm(arrays["vectors"], axis=1) == pytest.approx(np.ones(len(arrays["face_ids"])), abs=0.1)
 
 
 def test_a_video_that_crashes_three_workers_fails(tmp_path: Path, address: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
 
+from annotate.persons import clusters
 from annotate.persons.clusters import cluster
 from annotate.persons.descriptor import unit
 
@@ -33,8 +35,10 @@ def _groups(numbers):
     return {frozenset(np.flatnonzero(numbers == number).tolist()) for number in set(numbers.tolist())}
 
 
+@pytest.mark.parametrize("max_near", [0, 5, 256])
 @pytest.mark.parametrize("seed", range(12))
-def test_chains_of_neighbors_find_the_clusters_of_average_linkage(seed):
+def test_chains_of_neighbors_find_the_clusters_of_average_linkage(seed, max_near, monkeypatch):
+    monkeypatch.setattr(clusters, "_MAX_NEAR", max_near)
     random = np.random.default_rng(seed)
     centers = random.normal(size=(6, 8))
     vectors = unit(centers[random.integers(0, 6, 40)] + random.normal(size=(40, 8)) * 0.5)
@@ -46,6 +50,24 @@ def test_numbers_follow_the_order_of_vectors():
     east, north = [1, 0], [0, 1]
     assert cluster(np.array([north, east, north, east], np.float32)).tolist() == [0, 1, 0, 1]
     assert cluster(np.empty((0, 2), np.float32)).tolist() == []
+
+
+def test_memory_does_not_grow_with_the_square_of_the_tracks_of_a_person():
+    random = np.random.default_rng(0)
+    vectors = unit(random.normal(size=(1, 128)) + random.normal(size=(4000, 128)) * 0.1)
+    tracemalloc.start()
+    try:
+        numbers = cluster(vectors)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert set(numbers.tolist()) == {0}
+    assert peak_bytes < 4000 * 4000 * 8, "the numbers of all near vectors of each are not in memory at once"
+
+
+def test_copies_of_a_video():
+    vectors = unit(np.repeat(np.random.default_rng(1).normal(size=(20, 128)), 30, axis=0))
+    assert np.array_equal(cluster(vectors), np.repeat(np.arange(20), 30))
 
 
 def test_constraints():

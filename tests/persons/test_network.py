@@ -12,11 +12,13 @@ from annotate.persons.descriptor import DIMENSIONS, NETWORK, Describer, _find, u
 from annotate.persons.network import load_network
 
 
-def test_descriptors_are_those_of_dlib() -> None:
+def test_descriptors_are_those_of_dlib_for_the_face_and_its_mirror_image() -> None:
     pixels = np.random.default_rng(0).integers(16, 235, (15, 15), np.uint8).repeat(18, 0).repeat(18, 1)
     portrait, describer = Portrait(pixels, Box(70, 70, 130, 130)), Describer()
     reference = dlib.face_recognition_model_v1(str(_find(NETWORK)))
-    expected = unit(np.array(reference.compute_face_descriptor(describer.crop(portrait))))
+    crop = describer.crop(portrait)
+    described = [reference.compute_face_descriptor(face) for face in (crop, np.ascontiguousarray(crop[:, ::-1]))]
+    expected = unit(unit(np.array(described)).mean(0))
     vectors = describer([portrait, Portrait(pixels[::-1], portrait.box), portrait])
     assert vectors.shape == (3, DIMENSIONS)
     assert np.abs(vectors[0] - expected).max() < 1e-5
