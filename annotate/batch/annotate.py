@@ -31,14 +31,15 @@ from annotate.media.probe import probe
 from annotate.persons.descriptor import Describer
 from annotate.persons.tracks import TrackVectors, number_persons
 from annotate.results.baseline import add_baseline
-from annotate.results.boxes import collect_trajectories, format_boxes, parse_boxes
+from annotate.results.boxes import collect_trajectories
 from annotate.results.failure import Attempt, Failure
 from annotate.results.intervals import dominant_emotion
 from annotate.results.meta import Meta, Source, describe_source, result_settings
 from annotate.results.report import Report
-from annotate.results.table import PERSON, to_table
-from annotate.settings import NO_HWACCEL, Settings
+from annotate.results.table import PERSON, to_columns
+from annotate.settings import NO_BASELINE, NO_HWACCEL, Settings
 from annotate.storage.base import Lock, storage_for
+from annotate.storage.values import PathOrUrl
 from annotate.version import ANALYSIS_VERSION, VERSION
 
 MAX_CHUNKS = 1000
@@ -104,14 +105,13 @@ def _annotate_locked(job: AnnotateJob, context: WorkContext, lock: Lock, chunks:
     storage_for(outputs.meta).delete(outputs.meta)
     writer = OutputWriter(outputs, item.meta, lock)
     meta = write_report(report, writer)
-    corrected = CorrectionFiles().apply(PersonFiles().apply(report.table, outputs.csv, meta), outputs.csv)
-    shown = replace(report, meta=meta, table=corrected.table, excluded=corrected.excluded)
+    shown = _as_people_say(replace(report, meta=meta), outputs.csv)
     meta = write_tracks(shown, tuple(outputs.tracks(options)), options, writer)
     lock.confirm()
     write_sidecar(meta, outputs, lock)
     writer.delete_outdated(meta)
     storage_for(outputs.failure).delete(outputs.failure)
-    remark = remark_on_problems(outputs.csv, corrected.problems)
+    remark = remark_on_problems(outputs.csv, shown.problems)
     remarks = "; ".join(filter(None, (meta.damage.statement(), *writer.kept, remark)))
     status = Status.ANNOTATED if meta.faces else Status.NO_FACES
     emotion = dominant_emotion(report.blocks)
@@ -284,10 +284,10 @@ def _make_report(
         decoded_whole=analysis.decoded_whole,
         timecode=analysis.video.timecode,
     )
-    boxes = parse_boxes(format_boxes(collect_trajectories(annotations).thinned()).encode())
-    hop = job.settings.hop
-    table = to_table(annotations, analysis.classifier.contract.class_names, hop=hop)
-    table = add_baseline(table, job.settings.baseline, hop)
+    boxes = collect_trajectories(annotations).thinned().rounded()
+    baseline, hop = job.settings.baseline, job.settings.hop
+    columns = to_columns(annotations, analysis.classifier.contract.class_names, hop=hop)
+    table = columns if baseline == NO_BASELINE else add_baseline(columns.frame, baseline, hop)
     return Report(table, meta, boxes, storage_for(job.path).relative(job.path, job.outputs.base.parent))
 
 
@@ -300,4 +300,13 @@ def _with_persons(report: Report, analysis: Analysis) -> Report:
     """Return a report with the column of persons in its table."""
     tracks = TrackVectors.of(analysis.described, report.blocks_by_face)
     numbers = report.table["face_id"].map(number_persons(report, tracks)).astype(int)
-    return replace(report, table=report.table.assign(**{PERSON: numbers}))
+    return replace(report, columns=report.table.assign(**{PERSON: numbers}))
+
+
+def _as_people_say(report: Report, path: PathOrUrl) -> Report:
+    """Return a new report, whose table is at ``path``, with the persons and corrections that people gave before."""
+    persons, corrections = PersonFiles(), CorrectionFiles()
+    if not persons.rows(path, report.meta) and not corrections.exists(path):
+        return report
+    corrected = corrections.apply(persons.apply(report.table, path, report.meta), path)
+    return replace(report, columns=corrected.table, problems=corrected.problems, excluded=corrected.excluded)

@@ -238,7 +238,7 @@ def _is_failure(path: PathOrUrl) -> bool:
 
 def _check_persons(path: PathOrUrl) -> Iterator[Finding]:
     """Yield the problem with a file of persons, which people may change, if it cannot be applied."""
-    from annotate.archive.persons import read_person_rows  # loads pandas
+    from annotate.archive.persons import read_person_rows
 
     try:
         read_person_rows(path)
@@ -248,7 +248,7 @@ def _check_persons(path: PathOrUrl) -> Iterator[Finding]:
 
 def _check_corrections(path: PathOrUrl) -> Iterator[Finding]:
     """Yield the problem with a file of corrections, which people may change, if lines of it are none."""
-    from annotate.archive.corrections import read_corrections  # loads pandas
+    from annotate.archive.corrections import read_corrections
     from annotate.results.corrections import shorten
 
     try:

@@ -73,7 +73,7 @@ def edit_corrections(item: ArchiveItem, edit: Edit) -> Edited:
         corrected = apply_corrections(report.table, rows.corrections)
         writer = OutputWriter(item.outputs, meta, lock)
         shown = replace(meta, renders=_with_outdated(meta)) if new != content or remarks else meta
-        written = refresh_tracks(replace(report, table=corrected.table, meta=shown, excluded=corrected.excluded), writer)
+        written = refresh_tracks(replace(report, columns=corrected.table, meta=shown, excluded=corrected.excluded), writer)
         if written != meta:
             lock.confirm()
             write_sidecar(written, item.outputs, lock)

@@ -74,14 +74,10 @@ class _WorkerProcess(SpawnProcess):
         super().run()
 
     def load(self) -> None:
-        """Load what a job needs, in advance; errors are left to the first job.
-
-        A thread imports pandas, which is needed last, while the first job waits for its decoder.
-        """
+        """Load what a job needs, in advance; errors are left to the first job."""
         with contextlib.suppress(Exception):
             importlib.import_module("annotate.batch.annotate")
             self.tools.ffmpeg  # noqa: B018  (the property searches for ffmpeg)
-        threading.Thread(target=importlib.import_module, args=("pandas",), daemon=True).start()
 
     def run_job(self, task: Task[AnyJob], job: AnyJob) -> Outcome:
         """Run a job; on SIGTERM its stack is unwound first, which ends its decoder and deletes its temporary files."""

@@ -203,7 +203,7 @@ def annotate_task(job: AnnotateJob, context: WorkContext) -> Outcome:
 
 
 def _check_model(settings: Settings, provider: str) -> str:
-    """Return the hash of the model; load it, which takes half a second with pandas, only where that may fail.
+    """Return the hash of the model; load it, which takes a while, only where that may fail.
 
     Raises:
         ModelError: the model does not follow the model contract.

@@ -99,7 +99,7 @@ def write_report(report: Report, writer: OutputWriter) -> Meta:
     """
     boxes = format_boxes(report.boxes) if report.boxes else None
     outputs = writer.outputs
-    return writer.write({outputs.csv: format_table(report.table), outputs.boxes: boxes}, report.meta)
+    return writer.write({outputs.csv: format_table(report.columns), outputs.boxes: boxes}, report.meta)
 
 
 def write_tracks(report: Report, names: Iterable[str], options: OutputOptions, writer: OutputWriter) -> Meta:

@@ -119,7 +119,7 @@ def plot(
                 table = selection.baselines.relative_table(shown.table, trial)
                 if table is None:
                     continue
-                shown = replace(shown, table=table)
+                shown = replace(shown, columns=table)
             note = "" if trials.baseline is None else f", relative to {trials.baseline}"
             _plot(shown, folder_of_frames, target, trial, note, most=most, language=language)
         except AnnotateError as error:

@@ -97,7 +97,7 @@ def _read_one(
             problems.append((DAMAGED_KIND, full_report.meta.damage.details()))
         if full_report.problems:
             problems.append(("corrections", f"{shorten(full_report.problems)}; the rest applies"))
-        full_report = replace(full_report, table=faces.select(full_report.table))
+        full_report = replace(full_report, columns=faces.select(full_report.table))
         is_current = exists and _is_current(full_report.meta, report.video_path, problems)
         thumbnails: dict[int, str] = {}
         if take_thumbnails is not None and is_current and storage.is_local:

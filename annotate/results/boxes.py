@@ -68,6 +68,12 @@ class BoxTrajectories:
             kept += [(face_id, trajectory[end]) for end in ends]
         return BoxTrajectories(kept)
 
+    def rounded(self) -> BoxTrajectories:
+        """Return a copy as it is read from its file: in whole pixels."""
+        return BoxTrajectories(
+            (face_id, TimedBox(one.time_ms, Box(*map(float, _shown_sides(one.box))))) for face_id, one in self
+        )
+
     def scaled_to(self, width_px: int, height_px: int, size_px_at: Callable[[int], tuple[int, int]]) -> BoxTrajectories:
         """Return a copy in pixels of a frame of the given size, ``size_px_at`` being that at a time in ms until now."""
         scaled = []
@@ -97,8 +103,7 @@ def format_boxes(trajectories: BoxTrajectories) -> str:
     """Return the CSV text: times in seconds with three decimals, boxes in whole pixels."""
     lines = [",".join(COLUMNS)]
     for face_id, detection in trajectories:
-        box = detection.box
-        sides = ",".join(f"{side:.{_BOX_DECIMALS}f}" for side in (box.x, box.y, box.width, box.height))
+        sides = ",".join(_shown_sides(detection.box))
         lines.append(f"{face_id},{detection.time_ms / MS_PER_S:.{_TIME_DECIMALS}f},{sides}")
     return "\n".join(lines) + "\n"
 
@@ -125,6 +130,10 @@ def parse_boxes(content: bytes) -> BoxTrajectories:
     return BoxTrajectories(
         (int(face_id), TimedBox(round(time_s * MS_PER_S), Box(*sides))) for face_id, time_s, *sides in rows.tolist()
     )
+
+
+def _shown_sides(box: Box) -> list[str]:
+    return [f"{side:.{_BOX_DECIMALS}f}" for side in (box.x, box.y, box.width, box.height)]
 
 
 def _find_segments(trajectory: Sequence[TimedBox], jitter: float) -> Iterator[tuple[int, int]]:

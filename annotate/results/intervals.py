@@ -14,7 +14,7 @@ from annotate.results.table import AUTHOR, MACHINE_EMOTION, SOURCE, class_names_
 from annotate.span import MS_PER_S, Span
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from annotate.results.table import AnyTable
 
 TIE_MS = 20
 """Times that differ by no more are a tie: rounding and the duration of the last frame, which decoders tell differently."""
@@ -34,27 +34,25 @@ class ClippedBlock:
     machine: str = ""
 
 
-def clip_overlaps(table: pd.DataFrame) -> list[ClippedBlock]:
+def clip_overlaps(table: AnyTable) -> list[ClippedBlock]:
     """Return the blocks of a table in their own times, ordered by face, then time; those without any are left out."""
     names = class_names_of(table)
     start_ms, end_ms = own_spans_ms(table)
-    order = np.lexsort([table["block"].to_numpy(), start_ms, table["face_id"].to_numpy()])
+    order = np.lexsort([np.asarray(table["block"]), start_ms, np.asarray(table["face_id"])])
     order = order[start_ms[order] < end_ms[order]]
-    ordered = table.iloc[order]
-    columns = [ordered["face_id"].tolist(), start_ms[order].tolist(), end_ms[order].tolist(), ordered["emotion"].tolist()]
-    columns.append(_machine_labels(ordered))
-    columns += [ordered[name].tolist() for name in names]
+    shown = [np.asarray(table["face_id"]), start_ms, end_ms, np.asarray(table["emotion"], object), _machine_labels(table)]
+    columns = [values[order].tolist() for values in (*shown, *(np.asarray(table[name]) for name in names))]
     return [
         ClippedBlock(face_id, Span(start, end), emotion, dict(zip(names, probabilities, strict=True)), machine)
         for face_id, start, end, emotion, machine, *probabilities in zip(*columns, strict=True)
     ]
 
 
-def _machine_labels(table: pd.DataFrame) -> list[str]:
+def _machine_labels(table: AnyTable) -> npt.NDArray[np.object_]:
     """Return what the machine says in the rows in which a person said something, else empty texts."""
-    if SOURCE not in table:
-        return [""] * len(table)
-    return table[MACHINE_EMOTION].where(table[SOURCE] == AUTHOR, "").tolist()
+    if SOURCE not in table.columns:
+        return np.full(len(table), "", object)
+    return np.where(np.asarray(table[SOURCE]) == AUTHOR, np.asarray(table[MACHINE_EMOTION], object), "")
 
 
 def disjoint(blocks: Iterable[ClippedBlock]) -> list[ClippedBlock]:

@@ -19,6 +19,8 @@ from annotate.span import MS_PER_S, Span
 if TYPE_CHECKING:
     import pandas as pd
 
+    from annotate.results.table import AnyTable
+
 COLUMNS = ("video", "source", "face_id", "start_time", "end_time", "x", "y", "width", "height", PERSON, NAME, "decided")
 
 MIN_TIME_IOU, MIN_BOX_IOU = 0.8, 0.5
@@ -121,14 +123,15 @@ def apply_persons(table: pd.DataFrame, persons: Mapping[int, Person]) -> pd.Data
     return result
 
 
-def persons_in(table: pd.DataFrame) -> dict[int, Person]:
+def persons_in(table: AnyTable) -> dict[int, Person]:
     """Return the known persons of the face tracks of a table, by ``face_id``; empty if it has none."""
     if PERSON not in table.columns:
         return {}
-    first = table.drop_duplicates("face_id")
-    names = first[NAME] if NAME in table.columns else [""] * len(first)
-    rows = zip(first["face_id"].tolist(), first[PERSON].tolist(), names, strict=True)
-    return {face_id: Person(number, name) for face_id, number, name in rows if number}
+    names = table[NAME] if NAME in table.columns else [""] * len(table)
+    persons: dict[int, Person] = {}
+    for face_id, number, name in zip(table["face_id"].tolist(), table[PERSON].tolist(), names, strict=True):
+        persons.setdefault(face_id, Person(number, name))
+    return {face_id: person for face_id, person in persons.items() if person.number}
 
 
 def clean_name(text: str) -> str:

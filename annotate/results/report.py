@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from annotate.results.boxes import BoxTrajectories
+from annotate.results.columns import Columns
 from annotate.results.cues import Cue, make_block_cues
 from annotate.results.intervals import ClippedBlock, clip_overlaps, disjoint, merge_equal
 from annotate.results.meta import Meta
@@ -21,6 +22,8 @@ from annotate.span import MS_PER_S, Span
 if TYPE_CHECKING:
     import pandas as pd
 
+    from annotate.results.table import AnyTable
+
 
 EXCLUDED = "excluded"
 """What formats call time that people excluded."""
@@ -30,16 +33,21 @@ EXCLUDED = "excluded"
 class Report:
     """Table, sidecar and face boxes of a video, and the relative path to the video from the folder of the outputs.
 
-    ``problems`` are sentences on corrections by people that do not fit the table, and ``excluded`` is the time of faces that
-    people excluded, which the table lacks, by ``face_id``.
+    ``columns`` is the table, as it was made or read. ``problems`` are sentences on corrections by people that do not fit it,
+    and ``excluded`` is the time of faces that people excluded, which the table lacks, by ``face_id``.
     """
 
-    table: pd.DataFrame
+    columns: AnyTable
     meta: Meta
     boxes: BoxTrajectories
     video: str
     problems: tuple[str, ...] = ()
     excluded: Mapping[int, Sequence[Span]] = field(default_factory=dict)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The table as pandas knows it."""
+        return self.columns.frame if isinstance(self.columns, Columns) else self.columns
 
     @cached_property
     def placed_boxes(self) -> BoxTrajectories:
@@ -50,7 +58,7 @@ class Report:
     @cached_property
     def blocks(self) -> list[ClippedBlock]:
         """The blocks of the table, disjoint within each face and ordered by face, then time."""
-        return clip_overlaps(self.table)
+        return clip_overlaps(self.columns)
 
     @cached_property
     def end_ms(self) -> int:
@@ -70,7 +78,7 @@ class Report:
         clipped = self.table.assign(**times)[times["start_time"] < times["end_time"]]
         shared = {face_id: [own & span for own in spans if own & span] for face_id, spans in self.excluded.items()}
         excluded = {face_id: own for face_id, own in shared.items() if own}
-        return replace(self, table=clipped.reset_index(drop=True), excluded=excluded)
+        return replace(self, columns=clipped.reset_index(drop=True), excluded=excluded)
 
     @property
     def cues(self) -> list[Cue]:
@@ -90,7 +98,7 @@ class Report:
     @cached_property
     def persons(self) -> dict[int, Person]:
         """The known persons of face tracks, by ``face_id``; empty if persons were not told apart."""
-        return persons_in(self.table)
+        return persons_in(self.columns)
 
     @cached_property
     def people(self) -> int:

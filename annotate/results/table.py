@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from annotate.analysis.annotation import Annotation
 from annotate.faces.quality import Appearance
+from annotate.results.columns import Column, Columns
 from annotate.settings import WHOLE_BLOCK
 from annotate.span import MS_PER_S
 
@@ -20,6 +22,8 @@ Floats = npt.NDArray[np.float64]
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    AnyTable = Columns | pd.DataFrame
 
 BLOCK_COLUMNS = (
     "face_id",
@@ -80,7 +84,7 @@ TEXT_COLUMNS = ("emotion", f"{RELATIVE_PREFIX}emotion")
 """Columns that are not numbers with decimals."""
 
 
-def to_table(annotations: Sequence[Annotation], class_names: Sequence[str], *, hop: int = WHOLE_BLOCK) -> pd.DataFrame:
+def to_columns(annotations: Sequence[Annotation], class_names: Sequence[str], *, hop: int = WHOLE_BLOCK) -> Columns:
     """Return annotations as a table, one row each, in the given order; ``hop`` is that of their settings.
 
     The columns are `BLOCK_COLUMNS`, then one per class with its probability, then `APPEARANCE_COLUMNS` and `OWN_COLUMNS`.
@@ -110,29 +114,37 @@ def to_table(annotations: Sequence[Annotation], class_names: Sequence[str], *, h
         )
         for annotation in annotations
     ]
-    import pandas as pd  # takes a fifth of a second, during which a worker decodes
-
-    columns = [name for name in _columns(class_names) if name not in OWN_COLUMNS]
-    table = pd.DataFrame(rows, columns=pd.Index(columns))
-    typed = table.astype({"face_id": int, "block": int, "start_time": float, "end_time": float})
-    table = table.assign(**own_times(typed, hop))
+    names = [name for name in _columns(class_names) if name not in OWN_COLUMNS]
+    values = zip(*rows, strict=True) if rows else [()] * len(names)
+    arrays: dict[str, Column] = {name: np.array(column, _type_of(name)) for name, column in zip(names, values, strict=True)}
+    arrays |= own_times(Columns(arrays), hop)
     for name, decimals in _decimals(class_names).items():
-        table[name] = table[name].astype(float).round(decimals) + 0.0  # no -0.0
-    return table.astype(dict.fromkeys(INTEGER_COLUMNS, int) | {"emotion": str})
+        arrays[name] = arrays[name].round(decimals) + 0.0  # no -0.0
+    return Columns(arrays)
 
 
-def own_times(table: pd.DataFrame, hop: int = WHOLE_BLOCK) -> dict[str, Floats]:
+def to_table(annotations: Sequence[Annotation], class_names: Sequence[str], *, hop: int = WHOLE_BLOCK) -> pd.DataFrame:
+    """Return annotations as a table of pandas; see `to_columns`."""
+    return to_columns(annotations, class_names, hop=hop).frame
+
+
+def _type_of(name: str) -> type:
+    """Return the type of the values of a column."""
+    return int if name in INTEGER_COLUMNS else object if name in TEXT_COLUMNS else float
+
+
+def own_times(table: AnyTable, hop: int = WHOLE_BLOCK) -> dict[str, Floats]:
     """Return `OWN_COLUMNS` in seconds for the rows of a table, so that times of a face add up to the time it is visible.
 
     Of two blocks of a face that overlap, the shared time is that of the earlier one; a block that earlier ones cover
     completely has none. With a ``hop`` of less than a block, each has the time around its middle instead: one ends, and the
     next begins, halfway between their middles.
     """
-    order = np.lexsort([table[name].to_numpy() for name in ("block", "start_time", "face_id")])
+    order = np.lexsort([np.asarray(table[name]) for name in ("block", "start_time", "face_id")])
     start_ms, end_ms = (
-        (table[name].to_numpy(float)[order] * MS_PER_S).round().astype(np.int64) for name in ("start_time", "end_time")
+        (np.asarray(table[name], float)[order] * MS_PER_S).round().astype(np.int64) for name in ("start_time", "end_time")
     )
-    faces = number_runs(table["face_id"].to_numpy()[order])
+    faces = number_runs(np.asarray(table["face_id"])[order])
     own_start_s, own_end_s = np.empty(len(table)), np.empty(len(table))
     if hop == WHOLE_BLOCK:
         start_ms = np.minimum(clip_starts(faces, start_ms, end_ms), end_ms)
@@ -142,9 +154,9 @@ def own_times(table: pd.DataFrame, hop: int = WHOLE_BLOCK) -> dict[str, Floats]:
     return {OWN_COLUMNS[0]: own_start_s, OWN_COLUMNS[1]: own_end_s}
 
 
-def own_spans_ms(table: pd.DataFrame) -> tuple[Integers, Integers]:
+def own_spans_ms(table: AnyTable) -> tuple[Integers, Integers]:
     """Return start and end of the own time of each row of a table in milliseconds; they are equal where it has none."""
-    own = {name: table[name] for name in OWN_COLUMNS} if has_own(table.columns) else own_times(table)
+    own = table if has_own(table.columns) else own_times(table)
     start_ms, end_ms = (np.rint(np.asarray(own[name], float) * MS_PER_S).astype(np.int64) for name in OWN_COLUMNS)
     return start_ms, end_ms
 
@@ -181,19 +193,27 @@ def number_runs(*keys: npt.NDArray[Any]) -> Integers:
     return is_start.cumsum()
 
 
-def format_table(table: pd.DataFrame) -> str:
-    """Return a table from `to_table` as CSV text, with a fixed number of decimals per column.
+def format_table(table: AnyTable) -> str:
+    """Return a table from `to_table` or `to_columns` as CSV text, with a fixed number of decimals per column.
 
     It may have `relative_columns` at its end, whose missing values are empty, and `PERSON`.
     """
-    text = table.drop(columns=NAME, errors="ignore")
     names = class_names_of(table)
-    for name, decimals in _decimals(names).items():
-        text[name] = [f"{value:.{decimals}f}" for value in table[name]]
-    if has_relative(table.columns):
-        for name in relative_columns(names)[1:]:
-            text[name] = ["" if value != value else f"{value:.{_PROBABILITY_DECIMALS}f}" for value in table[name]]
-    return text.to_csv(index=False, lineterminator="\n")
+    relative = relative_columns(names)[1:] if has_relative(table.columns) else ()
+    decimals = _decimals(names) | dict.fromkeys(relative, _PROBABILITY_DECIMALS)
+    cells = [_cells(table[name], decimals.get(name), is_optional=name in relative) for name in table.columns if name != NAME]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(name for name in table.columns if name != NAME)
+    writer.writerows(zip(*cells, strict=True))
+    return text.getvalue()
+
+
+def _cells(values: Iterable[Any], decimals: int | None, *, is_optional: bool) -> Iterable[Any]:
+    """Return the cells of a column; those of no number are empty where the column has no decimals, or ``is_optional``."""
+    if decimals is None:
+        return ("" if value != value else value for value in values)
+    return ("" if is_optional and value != value else f"{value:.{decimals}f}" for value in values)
 
 
 def parse_table(content: bytes, *, is_older: bool = False) -> pd.DataFrame:
@@ -256,7 +276,7 @@ def has_relative(columns: Iterable[str]) -> bool:
     return _FIRST_RELATIVE in columns
 
 
-def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:
+def class_names_of(table: AnyTable) -> tuple[str, ...]:
     """Return the names of the classes with a probability column."""
     return class_columns(map(str, table.columns))
 

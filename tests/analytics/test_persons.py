@@ -110,7 +110,7 @@ def test_tables_of_moments_are_as_before_without_persons(archive: Path) -> None:
 def test_lanes_of_the_player_join_the_tracks_of_a_person(tmp_path: Path) -> None:
     read = read_report(report(tmp_path, "clip.mp4", CLIP))
     assert [lane["face"] for lane in player_data(read)["lanes"]] == [1, 2]
-    joined = replace(read, table=read.table.assign(person=3, name="Ann"))
+    joined = replace(read, columns=read.table.assign(person=3, name="Ann"))
     data = player_data(joined, {2: "face.jpg"})
     (lane,) = data["lanes"]
     assert (lane["person"], lane["name"], lane["thumbnail"]) == (3, "Ann", "face.jpg")

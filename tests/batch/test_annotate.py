@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -46,3 +48,19 @@ def test_faces_that_are_a_little_too_small_are_recorded_and_said(tmp_path: Path,
     assert meta is not None
     assert (meta.faces, meta.small_faces, meta.has_small_faces) == (0, 2, True)
     assert (outcome.status, outcome.has_small_faces) == (Status.NO_FACES, True)
+
+
+def test_a_video_is_annotated_without_pandas(tmp_path: Path, face_clip: Path) -> None:
+    """Each worker would need a quarter of a second and 80 MB for it."""
+    videos = [Path(shutil.copy(face_clip, tmp_path / name)) for name in ("with.mp4", "without.mp4")]
+    code = (
+        "import sys\nfrom pathlib import Path\nsys.modules['pandas'] = None\n"
+        "from annotate.analysis.tools import Tools\nfrom annotate.batch.annotate import annotate_video\n"
+        "from annotate.batch.job import WorkContext\nfrom tests.runs import job_for\n"
+        "print(annotate_video(job_for(Path(sys.argv[1])), WorkContext(Tools())).status.name)"
+    )
+    annotate_video(job_for(videos[0]), WorkContext(Tools()))
+    answer = subprocess.run([sys.executable, "-c", code, str(videos[1])], capture_output=True, text=True, timeout=60)
+    assert answer.stdout == "ANNOTATED\n", answer
+    for ending in (".emotions.csv", ".emotions.boxes.csv", ".emotions.en.srt"):
+        assert videos[1].with_suffix(ending).read_bytes() == videos[0].with_suffix(ending).read_bytes()

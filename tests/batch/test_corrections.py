@@ -241,7 +241,7 @@ def test_formats_say_who_says_so_and_what_the_machine_says(table: Path) -> None:
     assert "NOTE People" in texts["vtt"]
     shown = make_report()
     corrected = apply_corrections(shown.table, [Correction(Span(0, 500), "fear", 1)])
-    assert "; People" in (format_track("ass", replace(shown, table=corrected.table), "en") or "")
+    assert "; People" in (format_track("ass", replace(shown, columns=corrected.table), "en") or "")
     assert "machine" not in texts["srt"]
     assert not any("author" in text or "People" in text for text in plain.values())
     made = changes_in_tiers(read_report(table), outputs_of_report(table).track("eaf", "en"), "Ann")

@@ -35,7 +35,7 @@ def seen(**columns: list[float]) -> Report:
     """Return a report of one face track of nine blocks, with some columns replaced."""
     report = make_report(faces=1, blocks=MANY)
     usual = {"yaw": [0.0] * 9, "pitch": [0.0] * 9, "sharpness": [0.1] * 9, "face_px": [100.0] * 9, "quality": [1.0] * 9}
-    return replace(report, table=report.table.assign(**{**usual, **columns}))
+    return replace(report, columns=report.table.assign(**{**usual, **columns}))
 
 
 def blocks_of(report: Report) -> list[int]:
@@ -60,7 +60,7 @@ def test_tracks_on_screen_together_share_frames() -> None:
     report = make_report(faces=2, blocks=blocks)
     sharpness = [0.1 if row.face_id == 1 else 0.1 - 0.001 * row.block for row in report.table.itertuples()]
     usual = {"yaw": 0.0, "pitch": 0.0, "face_px": 100.0, "quality": 1.0, "sharpness": sharpness}
-    report = replace(report, table=report.table.assign(**usual))
+    report = replace(report, columns=report.table.assign(**usual))
     positions = choose_crops(report, seen_blocks(report), 5)
     assert len(positions) == 2 * 5
     assert len({position.time_ms for position in positions}) <= 6

@@ -98,7 +98,7 @@ def test_what_people_corrected_has_what_the_machine_says_beside_it() -> None:
     report = make_report()
     assert not any("corrected" in lane for lane in player_data(report)["lanes"])
     table = apply_corrections(report.table, [Correction(Span(2000, 2500), "fear", 2)]).table
-    first, second = player_data(replace(report, table=table))["lanes"]
+    first, second = player_data(replace(report, columns=table))["lanes"]
     assert "corrected" not in first
     assert second["corrected"] == [[2000, 2500, EMOTIONS.index("anger")]]
     assert second["spans"][0][:3] == [2000, 2500, EMOTIONS.index("fear")]

@@ -102,7 +102,7 @@ def test_tracks_of_one_person_are_one_lane() -> None:
     blocks = tuple((face, 0, 1000 * face, 1000 * face + 800, "fear", 0) for face in range(1, 5))
     made = make_report(faces=4, blocks=blocks)
     persons = {1: Person(2, "Ann"), 2: Person(1), 3: Person(2, "Ann")}
-    shown = replace(made, table=apply_persons(made.table, persons))
+    shown = replace(made, columns=apply_persons(made.table, persons))
     with plot_style():
         figures = [draw_timeline(shown, "movie.mp4", language) for language in ("en", "ru")]
         one = draw_timeline(shown, "movie.mp4", max_lanes=1)

@@ -24,7 +24,7 @@ def report_of(blocks: Sequence[Block]) -> Report:
         for other in EMOTIONS:
             table.loc[at, other] = confidence if other == name else (1 - confidence) / 6
         table.loc[at, "confidence"] = confidence
-    return replace(report, table=table.reset_index()[list(report.table.columns)])
+    return replace(report, columns=table.reset_index()[list(report.table.columns)])
 
 
 ONE_FACE: tuple[Block, ...] = (
@@ -69,7 +69,7 @@ def test_highlights_are_spread_over_faces_and_time() -> None:
 
 def test_order_of_rows_does_not_matter() -> None:
     report = report_of(ONE_FACE)
-    reversed_report = replace(report, table=report.table[::-1])
+    reversed_report = replace(report, columns=report.table[::-1])
     for max_count in (1, 2, 3):
         assert choose_highlights(reversed_report, max_count) == choose_highlights(report, max_count)
 

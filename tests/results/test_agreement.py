@@ -122,7 +122,7 @@ def reports(draw: st.DrawFn) -> Report:
     shares = (weights / weights.sum(axis=1, keepdims=True)).round(4)
     columns = dict(zip(EMOTIONS, shares.T, strict=True))
     names = [EMOTIONS[number] for number in shares.argmax(axis=1)]
-    return replace(report, table=report.table.assign(emotion=names, confidence=shares.max(axis=1), **columns))
+    return replace(report, columns=report.table.assign(emotion=names, confidence=shares.max(axis=1), **columns))
 
 
 @settings(deadline=None, max_examples=60)

@@ -170,7 +170,7 @@ def test_a_model_without_neutral_is_refused() -> None:
 def test_the_json_document_has_the_columns() -> None:
     report = make_report()
     table = add_baseline(report.table, MEDIAN)
-    content = json.loads(write(replace(report, table=table), "en"))
+    content = json.loads(write(replace(report, columns=table), "en"))
     jsonschema.Draft202012Validator(schema()).validate(content)
     found = {each["face_id"]: each["relative"] for each in content["annotations"]}
     first = content["annotations"][0]["relative"]

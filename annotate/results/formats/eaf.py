@@ -60,7 +60,7 @@ def _write(report: Report, *, merged: bool = False, version: str = "") -> str | 
     eaf.add_language(_LANGUAGE, *_LANGUAGE_DEFINITION)
     eaf.add_controlled_vocabulary(_VOCABULARY)
     eaf.add_cv_description(_VOCABULARY, _LANGUAGE, "what people who are shown such a face tend to call it")
-    entries = {name: f"cveid_{number}" for number, name in enumerate(class_names_of(report.table))}
+    entries = {name: f"cveid_{number}" for number, name in enumerate(class_names_of(report.columns))}
     for name, entry in entries.items():
         eaf.add_cv_entry(_VOCABULARY, entry, [(name, _LANGUAGE, None)])
     properties = {"LINGUISTIC_TYPE_ID": _TYPE, "TIME_ALIGNABLE": "true", "GRAPHIC_REFERENCES": "false"}

@@ -47,7 +47,7 @@ def write(report: Report, language: str) -> str:
     ``source``, ``machine_emotion`` and ``machine_confidence`` if people corrected anything.
     """
     meta = report.meta
-    classes = class_names_of(report.table)
+    classes = class_names_of(report.columns)
     head: dict[str, Any] = {
         "format": _FORMAT,
         "version": VERSION,
@@ -72,9 +72,9 @@ def _size_changes(report: Report) -> dict[str, Any]:
 
 
 def _annotations(report: Report, classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    start_ms, end_ms = own_spans_ms(report.table)
+    start_ms, end_ms = own_spans_ms(report.columns)
     has_ends = bool((end_ms != (report.table["end_time"].to_numpy(float) * MS_PER_S).round()).any())
-    is_relative = has_relative(report.table.columns)
+    is_relative = has_relative(report.columns.columns)
     result = []
     for cells, start, end in zip(report.table.to_dict("records"), start_ms.tolist(), end_ms.tolist(), strict=True):
         row: dict[Any, Any] = {name: None if cell != cell else cell for name, cell in cells.items()}

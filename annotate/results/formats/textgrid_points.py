@@ -20,6 +20,6 @@ def write(report: Report, language: str) -> str | None:
             ],
         }
         for lane, blocks in report.blocks_by_lane.items()
-        for name in class_names_of(report.table)
+        for name in class_names_of(report.columns)
     ]
     return write_tiers(report, tiers)

@@ -22,7 +22,7 @@ def write(report: Report, language: str) -> str | None:
 
     Time is in seconds. The probabilities of a face that is not seen are 0, since ELAN knows no empty cells.
     """
-    lanes, names = chosen_lanes(report), class_names_of(report.table)
+    lanes, names = chosen_lanes(report), class_names_of(report.columns)
     if not lanes:
         return None
     times_ms = {time_ms for blocks in lanes.values() for time_ms in _times_ms(blocks)}
@@ -49,7 +49,7 @@ def chosen_lanes(report: Report) -> dict[str, list[ClippedBlock]]:
 
 def columns(report: Report) -> list[str]:
     """Return the names of the columns after that of the time."""
-    return [f"{lane} {name}" for lane in chosen_lanes(report) for name in class_names_of(report.table)]
+    return [f"{lane} {name}" for lane in chosen_lanes(report) for name in class_names_of(report.columns)]
 
 
 def _times_ms(blocks: Sequence[ClippedBlock]) -> Iterator[int]:

@@ -24,7 +24,7 @@ def write(report: Report, language: str) -> str | None:
     attributes = {"sample-type": "Discontinuous Rate", "source-url": url, "time-column": "0"}
     source = ElementTree.SubElement(root, "tracksource", attributes)
     ElementTree.SubElement(source, "property", key="provider", value=_PROVIDER)
-    pairs = [(lane, name) for lane in lanes for name in class_names_of(report.table)]
+    pairs = [(lane, name) for lane in lanes for name in class_names_of(report.columns)]
     for column, (lane, name) in enumerate(pairs, 1):
         track = ElementTree.SubElement(source, "track", name=xml_safe(f"{lane} {name}"), derivative="0")
         ElementTree.SubElement(track, "property", key="detect-range", value="false")

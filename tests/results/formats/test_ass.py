@@ -149,7 +149,7 @@ def test_no_label_leaves_the_frame(size_px: tuple[int, int], box: Box) -> None:
 def test_cues_beyond_the_time_limit_of_the_format_are_dropped() -> None:
     report = make_report(blocks=((1, 0, 0, 1602, "happiness", 0), (1, 1, 1602, 3204, "fear", 0)))
     times = {name: report.table[name] + 35_997 for name in ("start_time", "end_time", *OWN_COLUMNS)}
-    text = write(replace(report, table=report.table.assign(**times)), "en")
+    text = write(replace(report, columns=report.table.assign(**times)), "en")
     assert text is not None
     assert {event.end for event in pysubs2.SSAFile.from_string(text)} == {35_998_600}
 

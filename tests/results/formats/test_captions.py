@@ -167,7 +167,7 @@ def test_of_three_faces_those_are_named_whose_emotion_changed_last() -> None:
 def test_a_name_comes_before_a_place_and_unnamed_persons_have_no_number() -> None:
     blocks = ((1, 0, 0, 3000, "happiness", 0), (2, 0, 0, 3000, "surprise", 0))
     report = placed(make_report(blocks=blocks), Box(400, 150, 90, 90), Box(10, 150, 90, 90))
-    known = replace(report, table=apply_persons(report.table, {1: Person(1, "Ann {x}"), 2: Person(7)}))
+    known = replace(report, columns=apply_persons(report.table, {1: Person(1, "Ann {x}"), 2: Person(7)}))
     assert shown(known) == [("[left: surprised]", "[Ann {x}: smiling]")]
     assert "{x}" not in (write_srt(known, "en") or "")
 

@@ -28,7 +28,7 @@ BLOCKS = (
 def named(persons: dict[int, Person]) -> Report:
     """Return a report of four face tracks, of which the last two are on screen together."""
     report = make_report(faces=4, blocks=BLOCKS)
-    return replace(report, table=apply_persons(report.table, persons))
+    return replace(report, columns=apply_persons(report.table, persons))
 
 
 TWO = {1: Person(1, "Ann"), 2: Person(2), 3: Person(1, "Ann"), 4: Person(2)}
@@ -47,7 +47,9 @@ def test_labels_name_persons(name: str) -> None:
 
 def test_a_name_is_shown_where_numbers_are_not_needed() -> None:
     report = make_report(faces=2, blocks=BLOCKS)
-    text = format_track("srt", replace(report, table=apply_persons(report.table, {1: Person(1, "Ann"), 2: Person(2)})), "en")
+    text = format_track(
+        "srt", replace(report, columns=apply_persons(report.table, {1: Person(1, "Ann"), 2: Person(2)})), "en"
+    )
     assert text is not None
     assert [line for line in text.splitlines() if line.isprintable() and line[:1].isalpha()] == ["Ann: happiness", "anger"]
 
@@ -85,7 +87,7 @@ def test_the_json_document_has_numbers_and_names() -> None:
 
 def test_nothing_changes_without_persons() -> None:
     report = make_report()
-    unknown = replace(report, table=apply_persons(report.table, {}))
+    unknown = replace(report, columns=apply_persons(report.table, {}))
     for name in set(TRACK_FORMATS) - {"json"}:
         if is_available(name):
             assert format_track(name, report, "en") == format_track(name, unknown, "en")

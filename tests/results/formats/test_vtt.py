@@ -69,7 +69,7 @@ def test_hours_grow_beyond_100_and_no_cue_is_lost(tmp_path: Path) -> None:
     report = make_report(blocks=((1, 0, 0, 1000, "fear", 0), (1, 1, 7_200_000, 7_201_000, "anger", 0)))
     times = {name: report.table[name] + 99 * 3600 for name in ("start_time", "end_time", *OWN_COLUMNS)}
     path = tmp_path / "movie.emotions.en.vtt"
-    path.write_text(write(replace(report, table=report.table.assign(**times)), "en") or "", encoding="utf-8")
+    path.write_text(write(replace(report, columns=report.table.assign(**times)), "en") or "", encoding="utf-8")
     hour_ms = 3_600_000
     expected = [(99 * hour_ms, 99 * hour_ms + 1000, "fear"), (101 * hour_ms, 101 * hour_ms + 1000, "anger")]
     assert read_cues(path) == expected
