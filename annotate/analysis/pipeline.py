@@ -160,7 +160,16 @@ class Analysis:
     def _decode(self, report: DecodingReport, start_s: int = 0) -> Generator[Frame, None, None]:
         size, mode = analyzed_sizing(self.settings.min_face), self.settings.decode
         sampling = picture_sampling(self.video, self.classifier.contract, self.settings)
-        return decode(self.video, size, limits=self.limits, report=report, start_s=start_s, mode=mode, sampling=sampling)
+        return decode(
+            self.video,
+            size,
+            limits=self.limits,
+            report=report,
+            start_s=start_s,
+            mode=mode,
+            sampling=sampling,
+            is_smoothed=False,
+        )
 
     def chunk_items(
         self, report: DecodingReport, first: int = 0, end: int | None = None, progress: MediaProgress | None = None

@@ -12,7 +12,7 @@ from annotate.media.ffmpeg import LOG_LEVEL, build_command, memory_options, rest
 from annotate.media.probe import Video
 from annotate.media.sampling import Sampling, print_times, thumbnails_of
 from annotate.media.sizing import Sizing, Stamp
-from annotate.media.skipping import SKIPPED_FRAMES, leaves_out
+from annotate.media.skipping import SKIPPED_FRAMES, UNREFERENCED, leaves_out
 from annotate.settings import KEY, NO_HWACCEL, Limits
 
 _PIXEL_FORMAT = "yuv420p"
@@ -32,6 +32,7 @@ class Delivery:
     mode: str
     repeats: bool
     sampling: Sampling | None
+    is_smoothed: bool = True
     sought_s: int = 0
 
     def size_px(self, stamp: Stamp) -> tuple[int, int]:
@@ -76,6 +77,8 @@ def decoding_command(
         options["ss"] = delivery.sought_s
     if leaves_out(video, delivery.mode):
         options["skip_frame"] = SKIPPED_FRAMES[delivery.mode]
+    if not delivery.is_smoothed:
+        options["skip_loop_filter"] = UNREFERENCED
     threads = limits.threads if delivery.mode != KEY else 1
     source = restricted_input(threads=threads, max_pixels=limits.max_pixels, **options)
     as_decoded = shown_part(source, video)

@@ -26,7 +26,10 @@ from annotate.media.probe import Video
 from annotate.media.sizing import Stamp
 from annotate.settings import ALL_FRAMES, KEY, REFERENCE
 
-SKIPPED_FRAMES = {REFERENCE: "noref", KEY: "nokey"}
+UNREFERENCED = "noref"
+"""ffmpeg's name of the frames that no other is predicted from."""
+
+SKIPPED_FRAMES = {REFERENCE: UNREFERENCED, KEY: "nokey"}
 """ffmpeg's name of the frames that are left out in each mode.
 
 Not ``bidir``: it leaves out B-frames that others are predicted from, as H.264 and HEVC have them.

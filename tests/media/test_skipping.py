@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from annotate.media.decode import Frame, decode
 from annotate.media.decoding_report import DecodingReport
 from annotate.media.packets import PacketTime, order_packets
 from annotate.media.probe import Stream, Video, parse_description, probe
+from annotate.media.sampling import Sampling
 from annotate.media.sizing import Stamp
 from annotate.media.skipping import BY_CODEC, INTERLACED, UnmatchedTimesError, fill_in, why_whole
 from annotate.settings import ALL_FRAMES, KEY, REFERENCE
@@ -181,3 +183,23 @@ def test_a_key_frame_that_is_not_decoded_is_an_error() -> None:
     for given in (pictures, pictures[:1]):
         with pytest.raises(UnmatchedTimesError):
             list(fill_in(given, iter(packets), VIDEO, only_keys=True))
+
+
+UNPYRAMIDED = (*B_FRAMES[:3], "veryfast", "-bf", "2", "-b_strategy", "0", "-crf", "30", "-x264-params", "b-pyramid=none")
+
+
+@pytest.mark.parametrize("is_sampled", [False, True])
+def test_only_unreferenced_frames_are_left_unsmoothed(media: Path, is_sampled: bool) -> None:
+    path = make_pattern(media / "unsmoothed.mp4", duration_s=2, options=UNPYRAMIDED)
+    sampling = Sampling(0.12, 0.02) if is_sampled else None
+    smooth, rough = (
+        list(decode(probe(path), (160, 120), sampling=sampling, is_smoothed=is_smoothed)) for is_smoothed in (True, False)
+    )
+    assert shown(rough) == shown(smooth)
+    differences = [np.abs(one.image.astype(int) - other.image) for one, other in zip(rough, smooth, strict=True)]
+    is_same = [not difference.any() for difference in differences]
+    referenced = [frame.index % 3 == 0 for frame in smooth if frame.shown_us is None]
+    own = [same for same, frame in zip(is_same, smooth, strict=True) if frame.shown_us is None]
+    assert all(same for same, is_referenced in zip(own, referenced, strict=True) if is_referenced)
+    assert all(is_same) == is_sampled, "every third frame is sampled, and every third one is referenced"
+    assert max(difference.mean() for difference in differences) < 3
