@@ -119,7 +119,7 @@ def search_moments(paths: Sequence[PathOrUrl], wanted: MomentOptions, *, quiet: 
 
     query = MomentQuery(**wanted.query)
     moments: list[Moment] = []
-    known, skipped = set[str](), list[SkippedPath]()
+    known, skipped, has_persons = set[str](), list[SkippedPath](), False
     reports = find_tables(paths, skipped)
     relative, is_corrected, faces = wanted.relative, wanted.is_corrected, wanted.faces
     selection = find_trials(
@@ -132,8 +132,13 @@ def search_moments(paths: Sequence[PathOrUrl], wanted: MomentOptions, *, quiet: 
         reports, faces, skipped, quiet=quiet, relative=relative, trials=selection, is_corrected=is_corrected
     ):
         known |= class_names_in(batch)
+        has_persons |= any(report.persons for report in batch.reports.values())
         moments += moments_in(batch, query, matched)
     check_emotions(query.emotions, known)
     if known and not moments and not quiet and query.persons:
-        console.say("No moments of such a person. See persons with `annotate summarize --by person`.")
+        console.say(
+            "No moments of such a person. See persons with `annotate summarize --by person`."
+            if has_persons
+            else "No moments of a person: persons were not told apart here. Run `annotate persons` first."
+        )
     return FoundMoments(moments, matched, bool(known or (wanted.texts and reports)), skipped)

@@ -18,6 +18,7 @@ from annotate.results.meta import read_meta
 from annotate.results.persons import PersonRow, format_persons, tracks_of
 from annotate.storage.values import SkippedPath
 from tests.analytics.samples import MOVIE, block, report
+from tests.cli.answers import run
 
 CLIP = (block(1, 0, 1000, 4000, "sadness"), block(2, 0, 5000, 6000, "fear"))
 PERSONS = {"a/movie.mp4": {1: (1, "Ann"), 2: (2, "")}, "clip.mp4": {1: (2, ""), 2: (1, "Ann")}}
@@ -101,6 +102,13 @@ def test_moments_of_a_person(archive: Path, person: str) -> None:
     assert {(Path(row.video).name, row.face_id) for row in found.itertuples()} == {("movie.mp4", 1), ("clip.mp4", 2)}
     assert set(found["name"]) == {"Ann"}
     assert find_moments(archive, persons="nobody").empty
+
+
+def test_persons_that_were_never_told_apart_are_said_to_be_so(archive: Path) -> None:
+    unknown, untold = (run("find", str(path), "--person", "nobody") for path in (archive, archive / "other.emotions.csv"))
+    assert (unknown.status, untold.status) == (0, 0)
+    assert ("annotate summarize" in unknown.errors, "annotate summarize" in untold.errors) == (True, False)
+    assert ("annotate persons" in unknown.errors, "annotate persons" in untold.errors) == (False, True)
 
 
 def test_tables_of_moments_are_as_before_without_persons(archive: Path) -> None:

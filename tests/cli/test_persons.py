@@ -65,6 +65,28 @@ def test_two_people_in_six_shots_are_two_persons(tmp_path: Path) -> None:
     assert column(tmp_path / "six.emotions.csv") == [(1, 1), (2, 2), (3, 1), (4, 2), (5, 1), (6, 2)]
 
 
+PLAIN = f"trim=1:3,{SCALED}"
+VIEWS = {
+    "plain.mp4": f"[0:v]{PLAIN}",
+    "small.mp4": f"[0:v]{PLAIN},scale=384:216,pad=640:360:-1:-1:gray,eq=gamma=0.6",
+    "leaning.mp4": f"[0:v]{PLAIN},hflip,rotate=0.2:fillcolor=gray,eq=gamma=1.5",
+    "together.mp4": f"[0:v]{PLAIN},scale=480:270,setsar=1[a];[1:v]{PLAIN},scale=480:270,setsar=1[b];[a][b]hstack",
+}
+"""One person in four files, at two sizes, in three lights and three poses, in the last one beside another person."""
+
+
+@pytest.mark.skipif(not OTHER.exists(), reason="the clips of other people are not there")
+def test_one_person_in_four_files_is_one_person(tmp_path: Path) -> None:
+    for name, shot in VIEWS.items():
+        cut(tmp_path / name, SAMPLES / "portrait.mp4", OTHER, shots=(shot,))
+    assert in_folder(tmp_path, "-q", ".").status == 0
+    answer = in_folder(tmp_path, "persons", ".")
+    assert (answer.status, "2 persons in 5 face tracks" in answer.last_line) == (0, True), answer
+    shown = {name: read_report(tmp_path / name.replace(".mp4", ".emotions.csv")).persons for name in VIEWS}
+    assert sorted(person.number for person in shown.pop("together.mp4").values()) == [1, 2]
+    assert len({person.number for own in shown.values() for person in own.values()}) == 1
+
+
 @pytest.fixture(scope="module")
 def annotated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of two annotated videos of one person, one of them with a cut."""
