@@ -57,8 +57,9 @@ def count(probabilities: NDArray[np.float32], truth: Labels, groups: NDArray[np.
     confusion = np.zeros((group_count, classes, classes))
     np.add.at(confusion, (group_of_row, truth, predicted), 1)
     bins = np.zeros((group_count, CALIBRATION_BINS, 3))
-    bin_of_row = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    np.add.at(bins, (group_of_row, bin_of_row), np.stack([np.ones_like(confidence), predicted == truth, confidence], 1))
+    np.add.at(
+        bins, (group_of_row, _bins_of(confidence)), np.stack([np.ones_like(confidence), predicted == truth, confidence], 1)
+    )
     return Counts(confusion, bins)
 
 
@@ -66,3 +67,20 @@ def calibration_error(bins: Values) -> Values:
     """Return the expected calibration error of the top class, in equal-width bins (Guo et al., ICML 2017)."""
     gaps = np.abs(bins[..., _CORRECT] - bins[..., _CONFIDENCE])
     return ratio(gaps.sum(-1), bins[..., _COUNT].sum(-1))
+
+
+def calibration_error_by_chance(probabilities: NDArray[np.float32], draws: int = 500) -> Values:
+    """Return calibration errors (draws,) of predictions (N, classes) that are right as often as they say.
+
+    They are not 0, since a bin of few predictions is seldom right exactly as often: the fewer, the larger.
+    """
+    confidence = probabilities.max(1).astype(float)
+    is_right = np.random.default_rng(0).random((draws, len(confidence))) < confidence
+    in_bin = _bins_of(confidence)[:, None] == np.arange(CALIBRATION_BINS)
+    gaps: Values = np.abs((is_right - confidence) @ in_bin.astype(float))
+    return ratio(gaps.sum(1), np.array(len(confidence)))
+
+
+def _bins_of(confidence: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Return the bin of each confidence."""
+    return np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from annotate.emotions.confusion import RESAMPLES, accuracy, confusion_matrix, interval
-from annotate.training.metrics import calibration_error, count
+from annotate.training.metrics import calibration_error, calibration_error_by_chance, count
 
 TRUTH = np.array([0] * 8 + [1] * 2)
 PREDICTED = np.array([0] * 8 + [1, 0])
@@ -36,3 +36,15 @@ def test_calibration_error() -> None:
     truth = np.array([0, 0, 1, 1])
     assert calibration_error(count(confident, truth).total().bins) == pytest.approx([0.4], abs=1e-6)
     assert calibration_error(count(unsure, np.zeros(4, int)).total().bins) == pytest.approx([0.4], abs=1e-6)
+
+
+def test_few_predictions_seem_miscalibrated_by_chance() -> None:
+    confidence = np.random.default_rng(0).uniform(0.5, 1, 10_000).astype(np.float32)
+    probabilities = np.stack([confidence, 1 - confidence], 1)
+    few, many = (calibration_error_by_chance(probabilities[:number]) for number in (100, 10_000))
+    assert many.mean() < 0.02 < 0.06 < few.mean()
+    truth = (np.random.default_rng(1).random(10_000) > confidence).astype(int)
+    measured = calibration_error(count(probabilities, truth).total().bins)[0]
+    assert np.quantile(many, 0.01) < measured < np.quantile(many, 0.99)
+    sure = np.tile(np.array([1, 0], np.float32), (5, 1))
+    assert (calibration_error_by_chance(sure) == 0).all()
