@@ -51,7 +51,7 @@ class ClusterModel:
     """Assumptions about the machines."""
 
     workers: int
-    speed: float = 4.8
+    speed: float = 8.5
     """Speed of a core, as a multiple of real time."""
     scheduler_s: float = 0.005
     """Time of scheduler and driver per task."""
