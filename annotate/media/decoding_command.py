@@ -10,12 +10,14 @@ import ffmpeg
 
 from annotate.media.ffmpeg import LOG_LEVEL, build_command, memory_options, restricted_input
 from annotate.media.probe import Video
-from annotate.media.sampling import Sampling, print_times, thumbnails_of
+from annotate.media.sampling import THUMBNAIL_PX, Sampling, print_times
 from annotate.media.sizing import Sizing, Stamp
 from annotate.media.skipping import SKIPPED_FRAMES, UNREFERENCED, leaves_out
 from annotate.settings import KEY, NO_HWACCEL, Limits
 
 _PIXEL_FORMAT = "yuv420p"
+_FULL_RANGE = "yuvj420p"
+_LIMITED_LUMA, _LIMITED_CHROMA = "floor(16.5+val*219/255)", "floor(128.5+(val-128)*224/255)"
 _US_PER_S = 1_000_000
 _RAW = {"vcodec": "rawvideo", "fps_mode": "passthrough", "enc_time_base": f"1:{_US_PER_S}", "noautoscale": None}
 _STAMPS = {"format": "framecrc", "flush_packets": 1}
@@ -95,16 +97,27 @@ def decoding_command(
         _row(frames[0], "ih").output(targets[1], **_STAMPS, **_RAW),
     ]
     if delivery.sampling is not None:
-        thumbnails = thumbnails_of(frames[2]).filter("format", _PIXEL_FORMAT)
+        side = str(THUMBNAIL_PX)
+        thumbnails = _scaled(frames[2], video, (side, side), "neighbor")  # single pixels of the picture
         outputs.append(thumbnails.output(targets[4], format="rawvideo", **_RAW))
     sides = delivery.size if isinstance(delivery.size, tuple) else delivery.size.expressions
-    scaled = shown.filter("scale", *sides, flags="area", out_range="limited")
-    outputs.append(scaled.filter("format", _PIXEL_FORMAT).output("pipe:1", format="rawvideo", **_RAW))
+    outputs.append(_scaled(shown, video, sides, "area").output("pipe:1", format="rawvideo", **_RAW))
     if copied:
         streams = [source[str(number)] for number in copied]
         outputs.append(ffmpeg.output(*streams, targets[2], format="framecrc", codec="copy", copyinkf=None))
     global_options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", LOG_LEVEL, "-y", *memory_options(video.pixels))
     return build_command(ffmpeg.merge_outputs(*outputs).global_args(*global_options), video.path, video.ffmpeg.path)
+
+
+def _scaled(frames: Any, video: Video, sides: Sequence[int | str], flags: str) -> Any:
+    """Return frames of a size in limited range, as ``yuv420p``.
+
+    Versions of ffmpeg convert full range differently when they scale, by one level.
+    """
+    if not video.is_full_range:
+        return frames.filter("scale", *sides, flags=flags, out_range="limited").filter("format", _PIXEL_FORMAT)
+    scaled = frames.filter("scale", *sides, flags=flags, in_range="full", out_range="full").filter("format", _FULL_RANGE)
+    return scaled.filter("lutyuv", y=_LIMITED_LUMA, u=_LIMITED_CHROMA, v=_LIMITED_CHROMA)
 
 
 def _row(frames: Any, length: str) -> Any:

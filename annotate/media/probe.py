@@ -30,6 +30,7 @@ _STREAM = re.compile(r"^\s+Stream #0:(?P<index>\d+)\S*: (?P<kind>\w+): (?P<detai
 _SIZE = re.compile(r", (?P<width>\d+)x(?P<height>\d+)(?: \[?SAR (?P<across>\d+):(?P<down>\d+))?")
 _FRAME_RATE = re.compile(r"(?P<rate>[\d.]+)(?P<thousand>k?) fps")
 _INTERLACED = re.compile(r"\b(?:top|bottom)(?: coded)? first\b")
+_FULL_RANGE = re.compile(r" yuvj\w+| yuva?\d\w+\((?:\d+ bpc, )?pc[,)]")
 _COLORS = re.compile(r" \w+\((?:\d+ bpc, )?(?:(?:tv|pc), )?(?P<colors>[\w-]+(?:/[\w-]+/[\w-]+)?)[,)]")
 _ROTATION = re.compile(r"rotation of (?P<degrees>-?[\d.]+) degrees")
 _DURATION = re.compile(r"^\s+Duration: (?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>[\d.]+)")
@@ -81,8 +82,9 @@ class Video:
     ``frame_rate`` are as stated by the container, or None. ``container`` is ffmpeg's name of the format. ``streams`` are all
     streams of the file, ``stream`` is the index of the video stream. ``start_s`` is the container's start time;
     ``has_square_pixels`` tells whether pixels are displayed as stored. ``cropping`` is that of the upright frame, if the
-    container states any. ``colors`` tell how frames are to be shown. ``is_interlaced`` tells whether frames are stated to
-    consist of two fields. ``timecode`` is that of the first frame, as the file states it, else empty.
+    container states any. ``colors`` tell how frames are to be shown, ``is_full_range`` that luma and chroma are stated to
+    use all values of a byte, ``is_interlaced`` that frames are stated to consist of two fields. ``timecode`` is that of the
+    first frame, as the file states it, else empty.
     """
 
     path: Path
@@ -97,6 +99,7 @@ class Video:
     has_square_pixels: bool = True
     cropping: Cropping | None = None
     colors: Colors = field(default_factory=Colors)
+    is_full_range: bool = False
     is_interlaced: bool = False
     timecode: str = ""
     ffmpeg: FFmpeg = field(default_factory=find_ffmpeg, compare=False, repr=False)
@@ -223,6 +226,7 @@ def parse_description(path: Path, text: str, ffmpeg: FFmpeg | None = None, displ
         has_square_pixels=_has_square_pixels(chosen["details"]),
         cropping=None if cropping is None else cropping.rotated(round(-degrees / 90)),
         colors=_colors(chosen["details"]),
+        is_full_range=_FULL_RANGE.search(chosen["details"]) is not None,
         is_interlaced=_INTERLACED.search(chosen["details"]) is not None,
         timecode=timecode,
         ffmpeg=find_ffmpeg() if ffmpeg is None else ffmpeg,

@@ -45,12 +45,6 @@ class Sampling:
         return f"isnan(prev_t)+not(eq({this},{last}))"
 
 
-def thumbnails_of(frames: Any) -> Any:
-    """Return frames as thumbnails: single pixels of the picture, without any scaling."""
-    side = str(THUMBNAIL_PX)
-    return frames.filter("scale", side, side, flags="neighbor", out_range="limited")
-
-
 def luma_of(thumbnail: bytes) -> NDArray[np.uint8]:
     """Return the luma of a thumbnail, (64, 64) uint8 in limited range."""
     return np.frombuffer(thumbnail, np.uint8, THUMBNAIL_PX**2).reshape(THUMBNAIL_PX, THUMBNAIL_PX)

@@ -18,6 +18,7 @@ from annotate.media.decoding_report import DecodingReport
 from annotate.media.encode import burn
 from annotate.media.ffmpeg import FFmpeg
 from annotate.media.probe import Video, probe
+from annotate.media.sampling import Sampling
 from annotate.media.stills import read_still
 from annotate.settings import Limits
 from tests.clips import H264, file_url, make_frames_at, make_from_images, make_pattern, record_processes, run_ffmpeg
@@ -125,6 +126,19 @@ def test_luma_is_eight_bit_limited_range(tmp_path: Path, name: str, options: tup
     assert image.dtype == np.uint8
     assert abs(float(image[:, 8:56].mean()) - 16) < 1
     assert abs(float(image[:, 72:120].mean()) - 235) < 3
+
+
+def test_full_range_is_converted_alike_by_every_ffmpeg(tmp_path: Path) -> None:
+    """Each level of luma has the nearest one in limited range; scalers of ffmpeg 5.1 and 9.0 differ by one level."""
+    path, ramp = tmp_path / "ramp.mkv", "geq=lum='mod(X,256)':cb='mod(X,256)':cr=128,setparams=range=full"
+    coding = ("-c:v", "libx264", "-qp", "0", "-pix_fmt", "yuvj420p")
+    run_ffmpeg("-f", "lavfi", "-i", "color=black:s=256x64:r=10:d=0.5,format=yuvj420p", "-vf", ramp, *coding, path)
+    levels = np.arange(256)
+    for sampling in (None, Sampling(0.2, 0.05)):
+        frame = next(decode(probe(path), (256, 64), sampling=sampling))
+        assert (frame.image == np.floor(16.5 + levels * 219 / 255)).all()
+        assert (frame.chroma[0] == np.floor(128.5 + (levels[:128] - 128) * 224 / 255)).all()
+        assert (frame.chroma[1] == 128).all()
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,25 @@ def test_the_first_video_stream_is_used(tmp_path: Path) -> None:
     assert probe(both).width_px == 320
 
 
+@pytest.mark.parametrize(
+    ("pixels", "is_full_range"),
+    [
+        ("yuvj420p(pc, bt470bg/unknown/unknown)", True),
+        ("yuvj422p", True),
+        ("yuv420p(pc, bt709, progressive)", True),
+        ("yuv420p10le(10 bpc, pc, bt2020nc/bt2020/arib-std-b67)", True),
+        ("yuva420p(pc)", True),
+        ("yuv420p(tv, smpte170m)", False),
+        ("yuv420p", False),
+        ("gbrp(pc, gbr/unknown/unknown)", False),
+        ("rgba(pc)", False),
+    ],
+)
+def test_full_range_is_that_of_luma_and_chroma(pixels: str, is_full_range: bool) -> None:
+    text = f"Input #0, matroska,webm, from 'file:a.mkv':\n  Stream #0:0: Video: h264 (High), {pixels}, 160x120, 25 fps\n"
+    assert parse_description(Path("a.mkv"), text).is_full_range == is_full_range
+
+
 def test_all_streams_are_listed_with_their_codecs() -> None:
     text = """Input #0, mov,mp4,m4a,3gp,3g2,mj2, from 'file:a.mov':
   Duration: 00:00:02.00, start: 0.000000, bitrate: 100 kb/s
