@@ -53,7 +53,8 @@ class Changes:
         """Wait for a change, at most for a time and at least for a pause; return whether there was one meanwhile."""
         time.sleep(pause_s)
         changed = self._changed.wait(max(0.0, timeout_s - pause_s))
-        self._changed.clear()
+        if changed:  # one that comes right after the time is up is for the next wait
+            self._changed.clear()
         return changed
 
     def _watch(self) -> None:

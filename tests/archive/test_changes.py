@@ -31,6 +31,15 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "[watch]" in caught.value.remedy
 
 
+def is_noticed(video: Path, changes: Changes) -> bool:
+    """Write to a video until that is notified: watchfiles may lose a change at the end of its timeout, a short one here."""
+    for _ in range(round(PATIENCE_S)):
+        video.touch()
+        if changes.wait(1.0):
+            return True
+    return False
+
+
 @needs_watchfiles
 def test_videos_are_notified_also_in_a_folder_that_was_removed_and_made_again(tmp_path: Path) -> None:
     folder = tmp_path / "films"
@@ -40,8 +49,7 @@ def test_videos_are_notified_also_in_a_folder_that_was_removed_and_made_again(tm
         for name in ("a.emotions.csv", ".annotate-1.tmp"):
             (folder / name).touch()
         assert not changes.wait(10 * INTERVAL_S)
-        (folder / "a.mp4").touch()
-        assert changes.wait(PATIENCE_S)
+        assert is_noticed(folder / "a.mp4", changes)
         shutil.rmtree(folder)
         while changes.is_notified:
             changes.wait(INTERVAL_S)
@@ -50,8 +58,7 @@ def test_videos_are_notified_also_in_a_folder_that_was_removed_and_made_again(tm
         while not changes.is_notified:
             changes.wait(INTERVAL_S)
         changes.wait(INTERVAL_S)
-        (folder / "b.mp4").touch()
-        assert changes.wait(PATIENCE_S)
+        assert is_noticed(folder / "b.mp4", changes)
 
 
 def test_names_that_may_be_videos() -> None:
