@@ -26,6 +26,7 @@ from annotate.faces.search import SearchReport, detect_faces
 from annotate.faces.shots import limit_frame_rate
 from annotate.faces.track import TrackedFace, TrackEnd, link_detections
 from annotate.media.decode import Frame, MediaProgress, decode
+from annotate.media.decoding_command import FrameChoice
 from annotate.media.decoding_report import DecodingReport
 from annotate.media.picture_size import PictureSize
 from annotate.media.probe import Video, probe
@@ -158,18 +159,10 @@ class Analysis:
         self.small_faces = searches.small_faces
 
     def _decode(self, report: DecodingReport, start_s: int = 0) -> Generator[Frame, None, None]:
-        size, mode = analyzed_sizing(self.settings.min_face), self.settings.decode
+        size = analyzed_sizing(self.settings.min_face)
         sampling = picture_sampling(self.video, self.classifier.contract, self.settings)
-        return decode(
-            self.video,
-            size,
-            limits=self.limits,
-            report=report,
-            start_s=start_s,
-            mode=mode,
-            sampling=sampling,
-            is_smoothed=False,
-        )
+        choice = FrameChoice(self.settings.decode, sampling=sampling, is_smoothed=False)
+        return decode(self.video, size, limits=self.limits, report=report, start_s=start_s, choice=choice)
 
     def chunk_items(
         self, report: DecodingReport, first: int = 0, end: int | None = None, progress: MediaProgress | None = None

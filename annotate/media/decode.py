@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from annotate.errors import DecodingError
 from annotate.media.channels import Channel, block_channel, line_channel
-from annotate.media.decoding_command import Delivery, decoding_command
+from annotate.media.decoding_command import WHOLE, Delivery, FrameChoice, decoding_command
 from annotate.media.decoding_report import DecodingReport, collect_warnings
 from annotate.media.ffmpeg import (
     ffmpeg_process,
@@ -26,14 +26,13 @@ from annotate.media.picture_pipe import PicturePipe
 from annotate.media.probe import Video
 from annotate.media.sampling import (
     THUMBNAIL_BYTES,
-    Sampling,
     luma_of,
     printed_times,
     read_sampled,
 )
 from annotate.media.sizing import Row, Sizing, Stamp, read_stamps, rows
 from annotate.media.skipping import repeat_pictures
-from annotate.settings import ALL_FRAMES, KEY, ONE_CORE, Limits
+from annotate.settings import ALL_FRAMES, ONE_CORE, Limits
 from annotate.span import MS_PER_S, Span
 
 BLACK, WHITE = 16, 235
@@ -129,12 +128,9 @@ def decode(
     limits: Limits = ONE_CORE,
     report: DecodingReport | None = None,
     start_s: int = 0,
-    mode: str = ALL_FRAMES,
-    repeats: bool = True,
-    sampling: Sampling | None = None,
-    is_smoothed: bool = True,
+    choice: FrameChoice = WHOLE,
 ) -> Generator[Frame, None, None]:
-    """Yield every frame of ``video`` upright, deinterlaced where needed.
+    """Yield every frame of ``video`` upright, deinterlaced where needed, unless ``choice`` says otherwise.
 
     ``size`` gives each picture a size in its own shape, or all the same (width, height). With ``start_s``, decoding starts
     shortly before that time. In `SEEKABLE_CONTAINERS` the times, and usually the images, are those of a decoding from the
@@ -143,21 +139,17 @@ def decode(
     One process is read: raw images, lines with the times and sizes of frames, and one line per packet as stored in the file.
     Only the video stream can fail a video: audio that ffmpeg cannot handle is left aside. No frame is
     duplicated or dropped to make a constant rate. Closing the generator ends the process. Errors and warnings name the
-    video's ``display_path``. In a ``mode`` that leaves frames out (`annotate.media.skipping.leaves_out`), these are yielded
-    too, with the image of the last one that was decoded; without ``repeats`` they are not, and no other process is needed.
-    With ``sampling``, unless only key frames are decoded, frames have the image of the last one in the sample. Unless
-    ``is_smoothed``, frames of H.264 and HEVC that no other is predicted from are decoded without the filter that smooths the
-    edges of their blocks: that takes 6 to 10 % less time, and people would see it, but a detector does not.
+    video's ``display_path``.
 
     Raises:
         DecodingError: no frame could be decoded, or the decoder hung. ``report`` records lesser damage.
-        UnmatchedTimesError: the ``mode`` leaves frames out, and it cannot be told which.
+        UnmatchedTimesError: the mode leaves frames out, and it cannot be told which.
         FFmpegError: ffmpeg could not be started.
     """
     report = DecodingReport() if report is None else report
     sought_s = max(0, start_s - _LEAD_S)
     size = size if isinstance(size, tuple) or video.has_square_pixels else size.size_px(video.width_px, video.height_px)
-    delivery = Delivery(size, mode, repeats, None if mode == KEY else sampling, is_smoothed, sought_s)
+    delivery = Delivery(size, choice, sought_s)
     for copied in dict.fromkeys(((video.stream, *(stream.index for stream in video.audio)), (video.stream,), ())):
         report.warnings.clear()
         report.warning_count = 0
@@ -205,7 +197,7 @@ def _decode(
                 thumbnails = small.queued(process, pipe.read_early)
                 stamps = read_stamps(decoded, delivered)
                 pictures = _read_sampled(pipe, stamps, with_width, thumbnails, report, delivery)
-            repeated = delivery.mode if delivery.repeats else ALL_FRAMES
+            repeated = delivery.choice.mode if delivery.choice.repeats else ALL_FRAMES
             with repeat_pictures(pictures, video, copied, sought_s, repeated, limits.stall_timeout_s) as shown:
                 yield from _with_spans(shown, report, clock, packets, wait_for_packets)
             process.wait()

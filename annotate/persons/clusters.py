@@ -36,8 +36,6 @@ _TOLERANCE = 1e-6
 
 Integers = NDArray[np.int64]
 
-_NONE = np.empty(0, np.int64)
-
 
 def cluster(
     vectors: Vectors,
@@ -138,7 +136,7 @@ class _Clusters:
         self._means[first] = np.average(self._means[[first, second]], axis=0, weights=weights)
         self._weights[first] = weights.sum()
         self._near[first] = self._joined_near(first, second)
-        self._near[second] = _NONE
+        self._near[second] = np.empty(0, np.int64)
         members = self._members.pop(second)
         self.roots[members] = first
         self._members[first] += members

@@ -33,6 +33,7 @@ from annotate.faces.portraits import (
 from annotate.faces.pose import Pose
 from annotate.faces.quality import Appearance
 from annotate.media.decode import Frame, decode
+from annotate.media.decoding_command import FrameChoice
 from annotate.media.ffmpeg import FFmpeg
 from annotate.media.probe import Video, probe
 from annotate.media.skipping import leaves_out
@@ -206,7 +207,7 @@ def _describe_key_frames(
     waiting = deque(sorted(seen, key=lambda face_id: seen[face_id][0].start_ms))
     current: list[int] = []
     portraits, described = Portraits(), dict[int, Described]()
-    with closing(decode(video, size, limits=limits, mode=KEY, repeats=False)) as frames:
+    with closing(decode(video, size, limits=limits, choice=FrameChoice(KEY, repeats=False))) as frames:
         for frame in frames:
             time_ms = frame.span.start_ms
             while waiting and seen[waiting[0]][0].start_ms <= time_ms:

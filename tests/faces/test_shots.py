@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from annotate.faces.shots import limit_frame_rate, mark_shots, show_own_shot, structural_distance
 from annotate.media.decode import BLACK, Frame, decode
+from annotate.media.decoding_command import FrameChoice
 from annotate.media.probe import probe
 from annotate.media.sampling import Sampling
 from annotate.span import Span
@@ -75,7 +76,7 @@ EVERY_FRAME, EVERY_FOURTH = None, Sampling(0.16, 0.02)
 
 def shot_starts(path: Path, sampling: Sampling | None = EVERY_FRAME) -> list[int]:
     video = probe(path)
-    frames = decode(video, (video.width_px, video.height_px), sampling=sampling)
+    frames = decode(video, (video.width_px, video.height_px), choice=FrameChoice(sampling=sampling))
     return [frame.index for frame, begins in mark_shots(frames, 1000) if begins]
 
 

@@ -14,6 +14,7 @@ import pytest
 from annotate.errors import DecodingError, MediaError, TooLargeError
 from annotate.media import sizing
 from annotate.media.decode import Frame, decode
+from annotate.media.decoding_command import FrameChoice
 from annotate.media.decoding_report import DecodingReport
 from annotate.media.encode import burn
 from annotate.media.ffmpeg import FFmpeg
@@ -135,7 +136,7 @@ def test_full_range_is_converted_alike_by_every_ffmpeg(tmp_path: Path) -> None:
     run_ffmpeg("-f", "lavfi", "-i", "color=black:s=256x64:r=10:d=0.5,format=yuvj420p", "-vf", ramp, *coding, path)
     levels = np.arange(256)
     for sampling in (None, Sampling(0.2, 0.05)):
-        frame = next(decode(probe(path), (256, 64), sampling=sampling))
+        frame = next(decode(probe(path), (256, 64), choice=FrameChoice(sampling=sampling)))
         assert (frame.image == np.floor(16.5 + levels * 219 / 255)).all()
         assert (frame.chroma[0] == np.floor(128.5 + (levels[:128] - 128) * 224 / 255)).all()
         assert (frame.chroma[1] == 128).all()

@@ -6,15 +6,15 @@ import pytest
 
 from annotate.errors import SettingsError
 from annotate.media import hwaccel
-from annotate.media.decoding_command import Delivery, decoding_command
+from annotate.media.decoding_command import Delivery, FrameChoice, decoding_command
 from annotate.media.ffmpeg import find_ffmpeg
 from annotate.media.hwaccel import choose_hwaccel, known_hwaccels
 from annotate.media.probe import probe
-from annotate.settings import ALL_FRAMES, Limits
+from annotate.settings import Limits
 
 
 def command_of(path: Path, limits: Limits) -> list[str]:
-    video, delivery = probe(path), Delivery((160, 120), ALL_FRAMES, True, None)
+    video, delivery = probe(path), Delivery((160, 120), FrameChoice())
     return decoding_command(video, delivery, limits, ["pipe:3", "pipe:4", "pipe:5"], ())
 
 

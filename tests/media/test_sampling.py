@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from annotate.media.decode import Frame, decode
+from annotate.media.decoding_command import FrameChoice
 from annotate.media.ffmpeg import FFmpeg
 from annotate.media.probe import probe
 from annotate.media.sampling import THUMBNAIL_PX, Sampling, read_sampled
@@ -24,7 +25,8 @@ EVERY_FOURTH = Sampling(0.16, 0.02)
 def decode_sampled(
     path: Path, sampling: Sampling | None, program: str = BUNDLED_FFMPEG, mode: str = ALL_FRAMES, start_s: int = 0
 ) -> list[Frame]:
-    return list(decode(probe(path, ffmpeg=FFmpeg(program, "")), (160, 120), sampling=sampling, mode=mode, start_s=start_s))
+    choice = FrameChoice(mode, sampling=sampling)
+    return list(decode(probe(path, ffmpeg=FFmpeg(program, "")), (160, 120), choice=choice, start_s=start_s))
 
 
 def check_sample(frames: Sequence[Frame], whole: Sequence[Frame]) -> list[int]:
@@ -115,7 +117,10 @@ def test_pictures_that_change_their_size_keep_their_own(tmp_path: Path) -> None:
     path = tmp_path / "turned.ts"
     path.write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
     video = probe(path, ffmpeg=FFmpeg(BUNDLED_FFMPEG, ""))
-    frames, whole = (list(decode(video, Sizing(1080, 4000, 0.0), sampling=sampling)) for sampling in (EVERY_FOURTH, None))
+    frames, whole = (
+        list(decode(video, Sizing(1080, 4000, 0.0), choice=FrameChoice(sampling=sampling)))
+        for sampling in (EVERY_FOURTH, None)
+    )
     assert shown(frames) == shown(whole)
     assert [frame.image.shape for frame in frames if frame.shown_us is None][-1] == (160, 120)
     assert {(frame.image.shape, frame.displayed_px) for frame in frames} == {

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from annotate.media.decode import Frame, decode
+from annotate.media.decoding_command import FrameChoice
 from annotate.media.decoding_report import DecodingReport
 from annotate.media.packets import PacketTime, order_packets
 from annotate.media.probe import Stream, Video, parse_description, probe
@@ -32,7 +33,7 @@ def b_frames(media: Path) -> Path:
 
 
 def decode_in(mode: str, path: Path, start_s: int = 0) -> list[Frame]:
-    return list(decode(probe(path), (160, 120), mode=mode, start_s=start_s))
+    return list(decode(probe(path), (160, 120), choice=FrameChoice(mode), start_s=start_s))
 
 
 def shown(frames: Sequence[Frame]) -> list[tuple[object, ...]]:
@@ -149,7 +150,7 @@ def test_videos_that_are_decoded_whole(mode: str) -> None:
 def test_all_frames_are_yielded_where_none_are_left_out(tmp_path: Path) -> None:
     path = make_pattern(tmp_path / "a.mkv", options=("-c:v", "ffv1"))
     report = DecodingReport()
-    frames = list(decode(probe(path), (160, 120), mode=KEY, report=report))
+    frames = list(decode(probe(path), (160, 120), choice=FrameChoice(KEY), report=report))
     assert [frame.shown_us for frame in frames] == [None] * 25
 
 
@@ -193,7 +194,8 @@ def test_only_unreferenced_frames_are_left_unsmoothed(media: Path, is_sampled: b
     path = make_pattern(media / "unsmoothed.mp4", duration_s=2, options=UNPYRAMIDED)
     sampling = Sampling(0.12, 0.02) if is_sampled else None
     smooth, rough = (
-        list(decode(probe(path), (160, 120), sampling=sampling, is_smoothed=is_smoothed)) for is_smoothed in (True, False)
+        list(decode(probe(path), (160, 120), choice=FrameChoice(sampling=sampling, is_smoothed=is_smoothed)))
+        for is_smoothed in (True, False)
     )
     assert shown(rough) == shown(smooth)
     differences = [np.abs(one.image.astype(int) - other.image) for one, other in zip(rough, smooth, strict=True)]

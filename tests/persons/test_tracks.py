@@ -12,6 +12,7 @@ import pytest
 from annotate.errors import DecodingError, ModelError
 from annotate.faces.portraits import Portrait
 from annotate.media.decode import decode
+from annotate.media.decoding_command import FrameChoice
 from annotate.media.probe import probe
 from annotate.persons import descriptor, tracks
 from annotate.persons.descriptor import DIMENSIONS, NETWORK, PACKAGE
@@ -107,7 +108,7 @@ def test_tracks_without_a_decodable_frame_are_persons_of_their_own(monkeypatch: 
 
 
 def test_key_frames_are_decoded_alone_and_other_tracks_have_stills(face_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (key_ms,) = {frame.span.start_ms for frame in decode(probe(face_clip), (64, 36), mode=KEY, repeats=False)}
+    (key_ms,) = {frame.span.start_ms for frame in decode(probe(face_clip), (64, 36), choice=FrameChoice(KEY, repeats=False))}
     found: list[Portrait] = []
 
     def describe(portraits: Sequence[Portrait]) -> np.ndarray:
