@@ -65,8 +65,8 @@ class Describer:
         from annotate.persons.network import load_network
 
         self._dlib = dlib
-        self._predictor = dlib.shape_predictor(str(_find(PREDICTOR)))
-        path = _find(NETWORK)
+        self._predictor = dlib.shape_predictor(str(find_file(PREDICTOR)))
+        path = find_file(NETWORK)
         self._session = load_network(path.read_bytes())
 
     def crop(self, portrait: Portrait) -> NDArray[np.uint8]:
@@ -98,7 +98,7 @@ def unit(vectors: NDArray[np.floating]) -> Vectors:
     return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 
 
-def _find(name: str) -> Path:
+def find_file(name: str) -> Path:
     """Return the path of a file in the package, which is not imported: that would need pkg_resources."""
     spec = importlib.util.find_spec(PACKAGE)
     for folder in (spec.submodule_search_locations or ()) if spec is not None else ():

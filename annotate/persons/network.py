@@ -21,7 +21,7 @@ from annotate.emotions.classifier import one_thread
 from annotate.persons.descriptor import CROP_PX as INPUT_PX
 from annotate.persons.descriptor import DIMENSIONS, INPUT, OUTPUT
 
-_STEPS = ((32, False),) * 3 + (
+STEPS = ((32, False),) * 3 + (
     *((64, True), (64, False), (64, False), (64, False)),
     *((128, True), (128, False), (128, False)),
     *((256, True), (256, False), (256, False)),
@@ -29,7 +29,7 @@ _STEPS = ((32, False),) * 3 + (
 )
 """Channels of each residual step, and whether it halves the picture."""
 
-_MEANS, _RANGE = (122.782, 117.001, 104.298), 256
+MEANS, RANGE = (122.782, 117.001, 104.298), 256
 """What dlib subtracts from red, green and blue, and divides them by."""
 
 _LAYERS, _LAST_LAYER = (b"\x05con_4", b"\x07affine_"), b"\x04fc_2"
@@ -48,37 +48,55 @@ def load_network(content: bytes) -> onnxruntime.InferenceSession:
 
 
 def _model(content: bytes) -> bytes:
-    graph = _Graph(_tensors(content))
-    mean = graph.constant(np.array(_MEANS, np.float32).reshape(1, 3, 1, 1))
-    scaled = graph.add("Div", graph.add("Sub", INPUT, mean), graph.constant(np.array(_RANGE, np.float32)))
+    layers = Layers(content)
+    graph = _Graph(layers)
+    mean = graph.constant(np.array(MEANS, np.float32).reshape(1, 3, 1, 1))
+    scaled = graph.add("Div", graph.add("Sub", INPUT, mean), graph.constant(np.array(RANGE, np.float32)))
     name = graph.add("Relu", graph.convolution(scaled, 3, 32, 7, stride=2))
     side_px = (INPUT_PX - 7) // 2 + 1
     name = graph.add("MaxPool", name, kernel_shape=[3, 3], strides=[2, 2])
     side_px, channels = (side_px - 3) // 2 + 1, 32
-    for wanted, is_halved in _STEPS:
+    for wanted, is_halved in STEPS:
         name, side_px = graph.step(name, side_px, channels, wanted, is_halved)
         channels = wanted
     pooled = graph.add("Flatten", graph.add("GlobalAveragePool", name))
-    graph.add(
-        "MatMul", pooled, graph.constant(graph.weights(channels * DIMENSIONS).reshape(channels, DIMENSIONS)), output=OUTPUT
-    )
+    graph.add("MatMul", pooled, graph.constant(layers.matrix(channels, DIMENSIONS)), output=OUTPUT)
     return graph.serialized()
 
 
-class _Graph:
-    """Collects the nodes of a network, whose numbers are those of ``tensors``, one after another."""
+class Layers:
+    """The numbers of the layers in dlib's file, one after another."""
 
-    def __init__(self, tensors: Iterator[Weights]) -> None:
-        self._tensors = tensors
+    def __init__(self, content: bytes) -> None:
+        self._tensors = _tensors(content)
+
+    def convolution(self, channels: int, filters: int, size_px: int) -> tuple[Weights, Weights]:
+        """Return kernel (filters, channels, size_px, size_px) and bias of a convolution and the affine layer behind it.
+
+        Raises:
+            ValueError: the next layer has other sizes.
+        """
+        shape = filters, channels, size_px, size_px
+        values = self.matrix(1, math.prod(shape) + filters)[0]
+        kernel, bias = values[:-filters].reshape(shape), values[-filters:]
+        gain, offset = self.matrix(2, filters)
+        return kernel * gain[:, None, None, None], bias * gain + offset
+
+    def matrix(self, rows: int, columns: int) -> Weights:
+        """Return the next layer's numbers (rows, columns); raise ValueError if they are more or fewer."""
+        tensor = next(self._tensors, None)
+        if tensor is None or len(tensor) != rows * columns:
+            raise ValueError("another network")
+        return tensor.reshape(rows, columns)
+
+
+class _Graph:
+    """Collects the nodes of a network with these layers."""
+
+    def __init__(self, layers: Layers) -> None:
+        self._layers = layers
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
-
-    def weights(self, count: int) -> Weights:
-        """Return the next tensor, of ``count`` numbers."""
-        tensor = next(self._tensors, None)
-        if tensor is None or len(tensor) != count:
-            raise ValueError("another network")
-        return tensor
 
     def constant(self, values: NDArray[Any]) -> str:
         name = f"constant{len(self._constants)}"
@@ -92,11 +110,7 @@ class _Graph:
 
     def convolution(self, name: str, channels: int, filters: int, size_px: int, stride: int = 1) -> str:
         """Add a convolution with the affine layer behind it; with stride 1 the picture keeps its size."""
-        shape = filters, channels, size_px, size_px
-        values = self.weights(math.prod(shape) + filters)
-        kernel, bias = values[:-filters].reshape(shape), values[-filters:]
-        gain, offset = self.weights(2 * filters).reshape(2, filters)
-        constants = self.constant(kernel * gain[:, None, None, None]), self.constant(bias * gain + offset)
+        constants = map(self.constant, self._layers.convolution(channels, filters, size_px))
         pads = [size_px // 2 if stride == 1 else 0] * 4
         return self.add("Conv", name, *constants, kernel_shape=[size_px] * 2, strides=[stride] * 2, pads=pads)
 
@@ -131,7 +145,7 @@ class _Graph:
 def _tensors(content: bytes) -> Iterator[Weights]:
     """Yield the numbers of the layers in dlib's file, from the input to the output."""
     at = 0
-    for name in (*_LAYERS * (1 + 2 * len(_STEPS)), _LAST_LAYER):
+    for name in (*_LAYERS * (1 + 2 * len(STEPS)), _LAST_LAYER):
         start = content.find(name, at)
         if start < 0:
             return

@@ -8,14 +8,14 @@ import pytest
 
 from annotate.faces.box import Box
 from annotate.faces.portraits import Portrait
-from annotate.persons.descriptor import DIMENSIONS, NETWORK, Describer, _find, unit
+from annotate.persons.descriptor import DIMENSIONS, NETWORK, Describer, find_file, unit
 from annotate.persons.network import load_network
 
 
 def test_descriptors_are_those_of_dlib_for_the_face_and_its_mirror_image() -> None:
     pixels = np.random.default_rng(0).integers(16, 235, (15, 15), np.uint8).repeat(18, 0).repeat(18, 1)
     portrait, describer = Portrait(pixels, Box(70, 70, 130, 130)), Describer()
-    reference = dlib.face_recognition_model_v1(str(_find(NETWORK)))
+    reference = dlib.face_recognition_model_v1(str(find_file(NETWORK)))
     crop = describer.crop(portrait)
     described = [reference.compute_face_descriptor(face) for face in (crop, np.ascontiguousarray(crop[:, ::-1]))]
     expected = unit(unit(np.array(described)).mean(0))

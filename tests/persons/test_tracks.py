@@ -146,5 +146,5 @@ def test_another_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / PACKAGE / "models" / NETWORK).write_bytes(b"another")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModelError) as failure:
-        descriptor._find(NETWORK)
+        descriptor.find_file(NETWORK)
     assert failure.value.path == tmp_path / PACKAGE / "models" / NETWORK

@@ -12,8 +12,8 @@ import torch
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import BLOCK_FRAMES, CROP_SIZE_PX, INPUT_NAME, OUTPUT_NAME, Contract
 from annotate.errors import TrainingError
-from annotate.training.models.frame_cnn import INPUT_SIZE_PX, NO_OFFSETS, BlockNetwork, FrameNetwork
-from annotate.training.models.restore import restore
+from annotate.training.models.frame_cnn import NO_OFFSETS, BlockNetwork
+from annotate.training.models.weights import load_frames
 
 TOLERANCE = 1e-4
 """Maximum difference of probabilities between torch and the exported model."""
@@ -79,21 +79,6 @@ def store_as_half(model: onnx.ModelProto) -> None:
     nodes = list(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend([*casts, *nodes])
-
-
-def load_frames(path: Path) -> FrameNetwork:
-    """Return the network with the weights of a training run (.pt) or of an exported model (.onnx).
-
-    Raises:
-        TrainingError: the file contains another network.
-    """
-    if path.suffix == ".onnx":
-        return restore(path, torch.rand(8, 1, INPUT_SIZE_PX, INPUT_SIZE_PX))
-    weights = torch.load(path, weights_only=True, map_location="cpu")
-    input_px = len(weights["shrink"]) if "shrink" in weights else INPUT_SIZE_PX
-    frames = FrameNetwork.of_stem(len(weights["features.0.weight"]), input_px)
-    frames.load_state_dict(weights)
-    return frames
 
 
 def _parse_offsets(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, ...]:

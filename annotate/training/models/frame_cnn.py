@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from annotate.emotions.contract import BLOCK_FRAMES, CROP_SIZE_PX
 from annotate.emotions.labels import EMOTIONS
 
-INPUT_SIZE_PX = 48
+INPUT_SIZE_PX = 56
 """Side of the network's input, to which crops are downscaled; about the resolution of faces in most videos."""
 
 VIEWS = ((0.85, False), (0.95, True), (1.05, False), (1.0, True), (1.1, False))
@@ -71,7 +71,7 @@ class _Residual(nn.Module):
 
 
 class FrameNetwork(nn.Module):
-    """Map crops (N, 1, 80, 80) in 0..1 to logits (N, 7); 1.4 M parameters, 81 M multiply-adds per crop.
+    """Map crops (N, 1, 80, 80) in 0..1 to logits (N, 7); 1.4 M parameters, 110 M multiply-adds per crop.
 
     Crops of another size are not resized: training passes crops that are already downscaled. ``width`` multiplies the
     channels of every layer; it is rounded to a multiple of one eighth. ``input_px`` is the side of the downscaled crops.
@@ -141,15 +141,17 @@ class BlockNetwork(nn.Module):
         self.register_buffer("offsets", torch.tensor(offsets), persistent=False)
         self.temperature = temperature
         self.frame_stride = frame_stride
+        self.input_px = frames.input_px
         self.used_frames = len(range(0, BLOCK_FRAMES, frame_stride))
         views = list(itertools.islice(itertools.cycle(VIEWS), self.used_frames))
-        self.register_buffer("rows", torch.stack([view_matrix(share) for share, _ in views]), persistent=False)
-        columns = [view_matrix(share).flip(0) if mirrored else view_matrix(share) for share, mirrored in views]
+        rows = [view_matrix(share, size_px=self.input_px) for share, _ in views]
+        columns = [matrix.flip(0) if mirrored else matrix for matrix, (_, mirrored) in zip(rows, views, strict=True)]
+        self.register_buffer("rows", torch.stack(rows), persistent=False)
         self.register_buffer("columns", torch.stack(columns).transpose(1, 2), persistent=False)
 
     def forward(self, blocks: Tensor) -> Tensor:
         views = self.rows @ blocks[:, :: self.frame_stride] @ self.columns
-        logits = self.frames(views.reshape(-1, 1, INPUT_SIZE_PX, INPUT_SIZE_PX))
+        logits = self.frames(views.reshape(-1, 1, self.input_px, self.input_px))
         logits = logits.reshape(-1, self.used_frames, len(EMOTIONS))
         return torch.softmax(logits.mean(1) / self.temperature + self.offsets, 1)
 

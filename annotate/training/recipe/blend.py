@@ -12,9 +12,9 @@ import click
 import torch
 from torch import Tensor, nn
 
-from annotate.training.models.export import load_frames
 from annotate.training.models.frame_cnn import FrameNetwork
 from annotate.training.models.restore import restore
+from annotate.training.models.weights import load_frames
 from annotate.training.recipe.mixture import load_mixture
 from annotate.training.recipe.train import StillTask, TrainingSettings
 

@@ -20,8 +20,8 @@ from annotate.emotions.confusion import accuracy, balanced_accuracy
 from annotate.emotions.contract import BLOCK_FRAMES, CROP_SIZE_PX
 from annotate.emotions.labels import EMOTIONS
 from annotate.training.metrics import Counts, calibration_error, count
-from annotate.training.models.export import load_frames
 from annotate.training.models.frame_cnn import BlockNetwork, FrameNetwork
+from annotate.training.models.weights import load_frames
 from annotate.training.recipe.sources import NAMES, load_source
 from annotate.training.recipe.still_faces import Stills, resize_faces
 

@@ -42,7 +42,7 @@ TALKING_COUNTS = {FERPLUS: 4000, POSED: 6000, NEWS: 3000}
 TRANSFERRED_COUNTS = {FERPLUS: 8000, WEB: 8000, POSED: 4000, SMALL: 2000, NEWS: 4000}
 """Number of faces of each source to which expressions of ``posed`` are transferred."""
 
-STILL_PX = 60
+STILL_PX = 70
 """Side to which training stills are resized: slightly larger than the network's input, and fast to augment."""
 
 

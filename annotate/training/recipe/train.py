@@ -17,9 +17,11 @@ from tqdm import tqdm
 
 from annotate.emotions.confusion import accuracy, balanced_accuracy, confusion_matrix, recall
 from annotate.emotions.labels import EMOTIONS
-from annotate.training.models.export import load_frames
+from annotate.persons.descriptor import NETWORK, find_file
+from annotate.training.models.descriptor_cnn import DescriptorNetwork, load_descriptor_network
 from annotate.training.models.frame_cnn import INPUT_SIZE_PX, FrameNetwork
 from annotate.training.models.restore import restore
+from annotate.training.models.weights import StillNetwork, load_network
 from annotate.training.recipe.augmentation import augment, resize, resize_to_crop
 from annotate.training.recipe.mixture import SHARES, STILL_PX, Mixture, load_mixture
 from annotate.training.recipe.sources import LABEL_SHARE, NAMES
@@ -75,6 +77,8 @@ class TrainingSettings:
     """Factor on the channels of the network, a multiple of one eighth."""
     input_px: int = INPUT_SIZE_PX
     """Side to which the network downscales crops; that of the installed model has INPUT_SIZE_PX."""
+    is_descriptor: bool = False
+    """Whether the network is that of `annotate.training.models.descriptor_cnn`, of fixed width, not the one that ships."""
     device: str = "cpu"
     """Where to train, as torch names it: on ``cuda``, the network computes in bfloat16."""
     seed: int = 0
@@ -100,7 +104,7 @@ class TrainingSettings:
         )
 
 
-def predict(network: FrameNetwork, pixels: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
+def predict(network: StillNetwork, pixels: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
     """Return logits (N, 7) float32 of stills (N, h, w) uint8, not augmented."""
     network.eval()
     device = next(network.parameters()).device
@@ -117,7 +121,7 @@ def predict(network: FrameNetwork, pixels: NDArray[np.uint8], batch_size: int = 
 class TrainingRun:
     """A finished run: the network of its best round, and that round's row of the log."""
 
-    network: FrameNetwork
+    network: StillNetwork
     row: LogRow
 
 
@@ -131,20 +135,18 @@ def train(
     """Return the best round; write checkpoint, weights and log to ``folder``; resume the run there.
 
     The best round has the highest mean accuracy and balanced accuracy over the validation sets, or is the last one if there
-    are none. Training starts from the exported model ``initial``, if given, whose width then counts.
+    are none. Training starts from the exported model ``initial``, if given, whose width then counts; a descriptor network
+    starts from dlib's weights.
 
     Raises:
         TrainingError: ``initial`` contains another network, or the checkpoint in ``folder`` cannot be read.
+        ModelError: the package with dlib's weights is not installed.
         OutputError: ``folder`` cannot be written.
     """
     task = StillTask(mixture, settings, teaching)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        network = (
-            FrameNetwork(width=settings.width, input_px=settings.input_px)
-            if initial is None
-            else restore(initial, task.sample().cpu())
-        )
+        network = _new_network(settings, initial, task)
     network.to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(_parameter_groups(network, settings.weight_decay), lr=settings.learning_rate)
     trainer = Trainer(network, optimizer, task, settings.plan(), folder)
@@ -161,6 +163,14 @@ def train(
             pass
     trainer.save(FINAL_NAME)
     return TrainingRun(trainer.load_best(), trainer.best_row)
+
+
+def _new_network(settings: TrainingSettings, initial: Path | None, task: StillTask) -> StillNetwork:
+    if settings.is_descriptor:
+        return load_descriptor_network(find_file(NETWORK).read_bytes(), task.sample().cpu())
+    if initial is None:
+        return FrameNetwork(width=settings.width, input_px=settings.input_px)
+    return restore(initial, task.sample().cpu())
 
 
 def _to_faces(pixels: Tensor) -> Tensor:
@@ -213,7 +223,7 @@ class StillTask:
                 targets = self._teach(faces, targets)
             yield resize(faces, size_px).contiguous(memory_format=torch.channels_last), targets
 
-    def validate(self, network: FrameNetwork, summary: EpochSummary) -> LogRow:
+    def validate(self, network: StillNetwork, summary: EpochSummary) -> LogRow:
         row: LogRow = {"round": summary.number, "steps": summary.steps, "loss": summary.loss}
         for name, stills in (self._mixture.validation | self._mixture.left_out).items():
             predicted = predict(network, stills.pixels).argmax(1).astype(np.int64)
@@ -248,7 +258,7 @@ class _Teachers:
 
     def __init__(self, teaching: Teaching, sources: Sequence[str], counts: Sequence[int], device: torch.device) -> None:
         self._networks = [
-            load_frames(path).eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            load_network(path).eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             for path in teaching.teachers
         ]
         shares = [teaching.weight if source in teaching.on else 0.0 for source in sources]
@@ -278,7 +288,7 @@ def _sampling_weights(labels: NDArray[np.int64], balance: float) -> NDArray[np.f
     return shares
 
 
-def _parameter_groups(network: FrameNetwork, weight_decay: float) -> list[dict[str, object]]:
+def _parameter_groups(network: StillNetwork, weight_decay: float) -> list[dict[str, object]]:
     parameters = list(network.parameters())
     return [
         {"params": [part for part in parameters if part.ndim > 1], "weight_decay": weight_decay},
@@ -322,6 +332,7 @@ def _setting(name: str, text: str) -> Callable[[Command], Command]:
     help="Source whose targets the teachers change.  [default: each]",
 )
 @click.option("--initial", type=_FILE, help="Exported model to start from.")
+@click.option("--descriptor", "is_descriptor", is_flag=True, help="Train a teacher that starts from dlib's face descriptor.")
 @click.option("--cache", type=_FOLDER, help="Folder to keep framed faces in.  [default: that of the run]")
 @_setting("--steps", "Number of batches.")
 @_setting("--round-steps", "Batches between validations.")
@@ -352,6 +363,8 @@ def main(
     **settings: Any,
 ) -> LogRow:
     """Train the network of the installed model; export it with ``python -m annotate.training.models.export``."""
+    if settings["is_descriptor"]:
+        settings["input_px"] = DescriptorNetwork.input_px
     mixture = load_mixture(
         data,
         SHARES | dict(shares),

@@ -10,8 +10,10 @@ import torch
 
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import Contract
-from annotate.training.models.export import TOLERANCE, export, load_frames
+from annotate.training.models.descriptor_cnn import DescriptorNetwork
+from annotate.training.models.export import TOLERANCE, export
 from annotate.training.models.frame_cnn import VIEWS, BlockNetwork, FrameNetwork, view_matrix
+from annotate.training.models.weights import load_frames, load_network
 from annotate.training.recipe.augmentation import augment
 from annotate.training.recipe.evaluate import classify_stills, report
 from annotate.training.recipe.mixture import Mixture
@@ -97,10 +99,23 @@ def test_the_mean_of_the_teachers_goes_into_the_targets_of_their_sources(tmp_pat
     assert targets[6:].max(1).values == pytest.approx(1)
 
 
-def test_weights_say_how_large_their_crops_are(tmp_path: Path) -> None:
-    teacher = load_frames(certain_of(3, tmp_path / "teacher.pt"))
-    assert teacher.input_px == 64
-    assert teacher.eval()(torch.rand(1, 1, 80, 80)).argmax() == 3
+def test_a_teacher_trains_from_the_face_descriptor(tmp_path: Path) -> None:
+    settings = TrainingSettings(
+        steps=6, round_steps=6, batch_size=16, small_share=0, average_decay=0.5, learning_rate=3e-4, is_descriptor=True
+    )
+    run = train(Mixture({"own": (two_classes(64), 1.0)}, {"own": two_classes(16, seed=1)}, {}), tmp_path / "run", settings)
+    assert isinstance(run.network, DescriptorNetwork)
+    assert run.row["own_accuracy"] > 0.9
+    teacher = load_network(tmp_path / "run" / FINAL_NAME).eval()
+    faces = torch.rand(2, 1, 80, 80)
+    with torch.inference_mode():
+        assert torch.allclose(teacher(faces), run.network.eval()(faces), atol=1e-5)
+    task = StillTask(
+        Mixture({"own": (two_classes(8), 1.0)}, {}, {}), settings, Teaching((tmp_path / "run" / FINAL_NAME,), 1.0, ("own",))
+    )
+    ((seen, targets),) = task.batches(1, range(1))
+    with torch.inference_mode():
+        assert torch.allclose(teacher(seen).softmax(1), targets, atol=0.05)
 
 
 def test_block_prediction_is_the_softmax_of_the_mean_frame_logits() -> None:

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from annotate.errors import TrainingError
+from annotate.training.models.descriptor_cnn import DescriptorNetwork
+from annotate.training.models.export import export
+from annotate.training.models.frame_cnn import BlockNetwork, FrameNetwork
+from annotate.training.models.weights import load_frames, load_network
+from tests.emotions.models import write_model
+
+
+@pytest.mark.parametrize("input_px", [48, 56])
+@pytest.mark.parametrize("name", ["model.onnx", "weights.pt"])
+def test_a_network_is_loaded_with_its_width_and_side(tmp_path: Path, input_px: int, name: str) -> None:
+    torch.manual_seed(0)
+    network = FrameNetwork(width=0.5, input_px=input_px)
+    faces = torch.rand(4, 1, 80, 80)
+    for _ in range(3):
+        network(faces)
+    path = tmp_path / name
+    if path.suffix == ".onnx":
+        export(BlockNetwork(network), path)
+    else:
+        torch.save(network.state_dict(), path)
+    loaded = load_frames(path)
+    assert loaded.input_px == input_px
+    with torch.inference_mode():
+        assert torch.allclose(loaded.eval()(faces), network.eval()(faces), atol=1e-3)
+
+
+def test_a_descriptor_network_teaches_but_is_not_exported(tmp_path: Path) -> None:
+    network = DescriptorNetwork()
+    path = tmp_path / "teacher.pt"
+    torch.save(network.state_dict(), path)
+    faces = torch.rand(2, 1, 80, 80)
+    with torch.inference_mode():
+        assert torch.equal(load_network(path).eval()(faces), network.eval()(faces))
+    with pytest.raises(TrainingError) as refused:
+        load_frames(path)
+    assert refused.value.path == path
+
+
+def test_another_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError):
+        load_network(write_model(tmp_path / "other.onnx"))
