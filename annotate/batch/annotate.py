@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from annotate.analysis.annotation import Annotation
 from annotate.analysis.chunks import ChunkItem
 from annotate.analysis.parallel import analyze, count_chunks, merge_chunks, sort_annotations
@@ -299,8 +301,9 @@ def describer_for(settings: Settings, tools: Tools) -> Describer | None:
 def _with_persons(report: Report, analysis: Analysis) -> Report:
     """Return a report with the column of persons in its table."""
     tracks = TrackVectors.of(analysis.described, report.blocks_by_face)
-    numbers = report.table["face_id"].map(number_persons(report, tracks)).astype(int)
-    return replace(report, columns=report.table.assign(**{PERSON: numbers}))
+    persons, faces = number_persons(report, tracks), report.columns["face_id"].tolist()
+    numbers = np.array([persons[face_id] for face_id in faces], np.int64)
+    return replace(report, columns=report.columns.assign(**{PERSON: numbers}))
 
 
 def _as_people_say(report: Report, path: PathOrUrl) -> Report:

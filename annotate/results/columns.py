@@ -31,6 +31,10 @@ class Columns:
     def __len__(self) -> int:
         return len(next(iter(self._arrays.values()), ()))
 
+    def assign(self, **arrays: Column) -> Columns:
+        """Return the columns with further ones at the end, or with others in their place, as pandas does."""
+        return Columns(self._arrays | arrays)
+
     @cached_property
     def frame(self) -> pd.DataFrame:
         """The table as pandas knows it."""

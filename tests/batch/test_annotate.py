@@ -50,17 +50,20 @@ def test_faces_that_are_a_little_too_small_are_recorded_and_said(tmp_path: Path,
     assert (outcome.status, outcome.has_small_faces) == (Status.NO_FACES, True)
 
 
-def test_a_video_is_annotated_without_pandas(tmp_path: Path, face_clip: Path) -> None:
+@pytest.mark.parametrize("persons", [False, True])
+def test_a_video_is_annotated_without_pandas(tmp_path: Path, face_clip: Path, persons: bool) -> None:
     """Each worker would need a quarter of a second and 80 MB for it."""
     videos = [Path(shutil.copy(face_clip, tmp_path / name)) for name in ("with.mp4", "without.mp4")]
     code = (
         "import sys\nfrom pathlib import Path\nsys.modules['pandas'] = None\n"
         "from annotate.analysis.tools import Tools\nfrom annotate.batch.annotate import annotate_video\n"
-        "from annotate.batch.job import WorkContext\nfrom tests.runs import job_for\n"
-        "print(annotate_video(job_for(Path(sys.argv[1])), WorkContext(Tools())).status.name)"
+        "from annotate.batch.job import WorkContext\nfrom annotate.settings import Settings\n"
+        f"from tests.runs import job_for\njob = job_for(Path(sys.argv[1]), settings=Settings(persons={persons}))\n"
+        "print(annotate_video(job, WorkContext(Tools())).status.name)"
     )
-    annotate_video(job_for(videos[0]), WorkContext(Tools()))
+    annotate_video(job_for(videos[0], settings=Settings(persons=persons)), WorkContext(Tools()))
     answer = subprocess.run([sys.executable, "-c", code, str(videos[1])], capture_output=True, text=True, timeout=60)
     assert answer.stdout == "ANNOTATED\n", answer
+    assert (",person" in videos[1].with_suffix(".emotions.csv").read_text()) == persons
     for ending in (".emotions.csv", ".emotions.boxes.csv", ".emotions.en.srt"):
         assert videos[1].with_suffix(ending).read_bytes() == videos[0].with_suffix(ending).read_bytes()

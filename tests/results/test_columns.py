@@ -30,7 +30,7 @@ def test_tables_are_formatted_alike() -> None:
 
 def test_labels_with_commas_are_quoted() -> None:
     columns = to_columns([ANNOTATION], CLASSES)
-    changed = Columns({name: columns[name] for name in columns.columns} | {"emotion": np.array(['joy, "pure"'], object)})
+    changed = columns.assign(emotion=np.array(['joy, "pure"'], object))
     assert ',"joy, ""pure""",' in format_table(changed)
     assert format_table(changed) == format_table(changed.frame)
 
