@@ -89,7 +89,7 @@ class FrameNetwork(nn.Module):
                 outputs = channels * steps // WIDTH_STEPS
                 stages.append(_Residual(inputs, outputs, stride=2 if number and not block else 1))
                 inputs = outputs
-        self.register_buffer("shrink", view_matrix(1.0, size_px=input_px), persistent=input_px != INPUT_SIZE_PX)
+        self.register_buffer("shrink", view_matrix(1.0, size_px=input_px))
         self.features = nn.Sequential(
             nn.Conv2d(1, stem, 5, 2, 2, bias=False),
             nn.BatchNorm2d(stem),

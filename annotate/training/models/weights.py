@@ -9,7 +9,7 @@ from torch import Tensor
 
 from annotate.errors import TrainingError
 from annotate.training.models.descriptor_cnn import DescriptorNetwork
-from annotate.training.models.frame_cnn import INPUT_SIZE_PX, FrameNetwork
+from annotate.training.models.frame_cnn import FrameNetwork
 from annotate.training.models.restore import read_input_px, restore
 
 StillNetwork = FrameNetwork | DescriptorNetwork
@@ -46,5 +46,4 @@ def load_network(path: Path) -> StillNetwork:
 def _empty_network(weights: dict[str, Tensor]) -> StillNetwork:
     if "features.0.weight" not in weights:
         return DescriptorNetwork()
-    input_px = len(weights["shrink"]) if "shrink" in weights else INPUT_SIZE_PX
-    return FrameNetwork.of_stem(len(weights["features.0.weight"]), input_px)
+    return FrameNetwork.of_stem(len(weights["features.0.weight"]), len(weights["shrink"]))

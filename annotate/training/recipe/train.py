@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,13 @@ Command = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Teaching:
-    """Networks whose mean predictions are blended by ``weight`` (0..1) into the targets of the sources ``on``."""
+    """Networks whose mean predictions are blended into the targets by ``weight`` (0..1), or by that of ``weight_on``."""
 
     teachers: tuple[Path, ...]
     """Weights of training runs or exported models."""
     weight: float = 0.7
-    on: tuple[str, ...] = tuple(SHARES)
+    weight_on: Mapping[str, float] = field(default_factory=dict)
+    """The weight on some sources, by name."""
 
 
 @dataclass(frozen=True)
@@ -261,7 +262,7 @@ class _Teachers:
             load_network(path).eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             for path in teaching.teachers
         ]
-        shares = [teaching.weight if source in teaching.on else 0.0 for source in sources]
+        shares = [teaching.weight_on.get(source, teaching.weight) for source in sources]
         self._weights = torch.tensor(shares, device=device).repeat_interleave(torch.tensor(counts, device=device))[:, None]
 
     @property
@@ -300,6 +301,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
+_BY_SOURCE: Any = {"type": (click.Choice(tuple(SHARES)), click.FloatRange(0)), "metavar": "NAME X", "multiple": True}
+
+
 def _setting(name: str, text: str) -> Callable[[Command], Command]:
     """Return the option of a field of `TrainingSettings`."""
     default = getattr(TrainingSettings, name.removeprefix("--").replace("-", "_"))
@@ -311,9 +315,7 @@ def _setting(name: str, text: str) -> Callable[[Command], Command]:
 @click.option(
     "--share",
     "shares",
-    type=(click.Choice(tuple(SHARES)), click.FloatRange(0)),
-    metavar="NAME X",
-    multiple=True,
+    **_BY_SOURCE,
     help="Relative share of a source in a batch.  "
     f"[default: {', '.join(f'{name} {share}' for name, share in SHARES.items())}]",
 )
@@ -324,13 +326,7 @@ def _setting(name: str, text: str) -> Callable[[Command], Command]:
 )
 @click.option("--teacher", "teachers", type=_FILE, multiple=True, help="Trained weights or model that teaches.")
 @click.option("--teacher-weight", type=float, default=Teaching.weight, show_default=True, help="Weight of the teachers.")
-@click.option(
-    "--teacher-on",
-    type=click.Choice(tuple(SHARES)),
-    multiple=True,
-    default=Teaching.on,
-    help="Source whose targets the teachers change.  [default: each]",
-)
+@click.option("--teacher-weight-on", "weight_on", **_BY_SOURCE, help="The same on one source.")
 @click.option("--initial", type=_FILE, help="Exported model to start from.")
 @click.option("--descriptor", "is_descriptor", is_flag=True, help="Train a teacher that starts from dlib's face descriptor.")
 @click.option("--cache", type=_FOLDER, help="Folder to keep framed faces in.  [default: that of the run]")
@@ -356,7 +352,7 @@ def main(
     label_share: float,
     teachers: tuple[Path, ...],
     teacher_weight: float,
-    teacher_on: tuple[str, ...],
+    weight_on: tuple[tuple[str, float], ...],
     initial: Path | None,
     cache: Path | None,
     folder: Path,
@@ -378,7 +374,7 @@ def main(
         click.echo(f"{len(stills)} {name} stills for training, {share:.0%} of a batch")
     for name, stills in (mixture.validation | mixture.left_out).items():
         click.echo(f"{len(stills)} {name} stills {'left out' if name == leave_out else 'for validation'}")
-    teaching = Teaching(teachers, teacher_weight, teacher_on) if teachers else None
+    teaching = Teaching(teachers, teacher_weight, dict(weight_on)) if teachers else None
     return train(mixture, folder, TrainingSettings(**settings), initial, teaching).row
 
 

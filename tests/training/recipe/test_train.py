@@ -90,7 +90,7 @@ def test_the_mean_of_the_teachers_goes_into_the_targets_of_their_sources(tmp_pat
     teachers = tuple(certain_of(label, tmp_path / f"{label}.pt") for label in (1, 2))
     training = {"taught": (two_classes(8), 0.75), "other": (two_classes(8, seed=1), 0.25)}
     settings = TrainingSettings(batch_size=8, small_share=0.5, steps=2)
-    task = StillTask(Mixture(training, {}, {}), settings, Teaching(teachers, 0.5, ("taught",)))
+    task = StillTask(Mixture(training, {}, {}), settings, Teaching(teachers, 0, {"taught": 0.5}))
     (faces, targets), (larger_faces, _) = task.batches(1, range(2))
     assert faces.shape == (8, 1, settings.small_size_px, settings.small_size_px)
     assert larger_faces.shape == (8, 1, settings.input_px, settings.input_px)
@@ -111,7 +111,7 @@ def test_a_teacher_trains_from_the_face_descriptor(tmp_path: Path) -> None:
     with torch.inference_mode():
         assert torch.allclose(teacher(faces), run.network.eval()(faces), atol=1e-5)
     task = StillTask(
-        Mixture({"own": (two_classes(8), 1.0)}, {}, {}), settings, Teaching((tmp_path / "run" / FINAL_NAME,), 1.0, ("own",))
+        Mixture({"own": (two_classes(8), 1.0)}, {}, {}), settings, Teaching((tmp_path / "run" / FINAL_NAME,), 1.0)
     )
     ((seen, targets),) = task.batches(1, range(1))
     with torch.inference_mode():
