@@ -19,7 +19,7 @@ from annotate.training.recipe.mixture import load_mixture
 from annotate.training.recipe.train import StillTask, TrainingSettings
 
 SHARE = 0.8
-"""Share of the trained network in the blend, as for the installed model."""
+"""Share of the trained network in the blend."""
 
 _BATCH = 128
 
