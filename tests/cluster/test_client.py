@@ -206,7 +206,7 @@ def test_closing_cancels_running_jobs_and_leaves_the_cluster_running(
     assert len(list(tmp_path.iterdir())) > 1
     workers.close()
     assert future.cancelled()
-    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+    wait_until(lambda: [path.name for path in tmp_path.iterdir()] == ["a.mp4"])
     with distributed.Client(running.scheduler_address, set_as_default=False) as client:
         assert client.submit(abs, -1).result(TIMEOUT_S) == 1
 

@@ -23,7 +23,7 @@ def restore(path: Path, crops: Tensor) -> FrameNetwork:
 
     Exporting folds each batch normalization into the preceding convolution. This unfolds it: running statistics are computed
     from ``crops`` (N, 1, side, side) in 0..1, which should resemble the training data, and scale and shift compensate for
-    them, so that the network's output is unchanged. It computes on crops of that side, whatever those of the model have.
+    them, so that the network's output is unchanged. It computes on crops of that side, even if the model does not.
 
     Raises:
         TrainingError: the file is not an ONNX model, or contains another network.
