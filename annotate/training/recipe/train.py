@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from annotate.emotions.confusion import accuracy, balanced_accuracy, confusion_matrix, recall
 from annotate.emotions.labels import EMOTIONS
-from annotate.persons.descriptor import NETWORK, find_file
+from annotate.persons.descriptor import NETWORK, check_descriptor, find_file
 from annotate.training.models.descriptor_cnn import DescriptorNetwork, load_descriptor_network
 from annotate.training.models.frame_cnn import INPUT_SIZE_PX, FrameNetwork
 from annotate.training.models.restore import restore
@@ -141,7 +141,7 @@ def train(
 
     Raises:
         TrainingError: ``initial`` contains another network, or the checkpoint in ``folder`` cannot be read.
-        ModelError: the package with dlib's weights is not installed.
+        SettingsError: the package with dlib's weights is not installed.
         OutputError: ``folder`` cannot be written.
     """
     task = StillTask(mixture, settings, teaching)
@@ -168,6 +168,7 @@ def train(
 
 def _new_network(settings: TrainingSettings, initial: Path | None, task: StillTask) -> StillNetwork:
     if settings.is_descriptor:
+        check_descriptor()
         return load_descriptor_network(find_file(NETWORK).read_bytes(), task.sample().cpu())
     if initial is None:
         return FrameNetwork(width=settings.width, input_px=settings.input_px)
@@ -360,6 +361,8 @@ def main(
 ) -> LogRow:
     """Train the network of the installed model; export it with ``python -m annotate.training.models.export``."""
     if settings["is_descriptor"]:
+        if initial is not None:
+            raise click.UsageError("--descriptor starts from the weights of dlib, not from --initial.")
         settings["input_px"] = DescriptorNetwork.input_px
     mixture = load_mixture(
         data,
