@@ -293,7 +293,7 @@ def test_a_data_stream_that_starts_earlier_does_not_shift_times(face_clip: Path,
     [
         ("mp4", (*WITHOUT_B_FRAMES, "-movflags", "faststart")),
         ("mkv", WITHOUT_B_FRAMES),
-        ("webm", ("-c:v", "libvpx", "-b:v", "1M")),
+        ("webm", ("-c:v", "libvpx", "-b:v", "1M", "-deadline", "realtime", "-cpu-used", "8")),
         ("flv", ("-c:v", "flv1", "-q:v", "4")),
         ("mxf", ("-c:v", "mpeg2video", "-q:v", "4")),
     ],

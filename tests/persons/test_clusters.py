@@ -53,8 +53,8 @@ def test_numbers_follow_the_order_of_vectors():
 
 
 def test_memory_does_not_grow_with_the_square_of_the_tracks_of_a_person():
-    random = np.random.default_rng(0)
-    vectors = unit(random.normal(size=(1, 128)) + random.normal(size=(4000, 128)) * 0.1)
+    random, count = np.random.default_rng(0), 3000
+    vectors = unit(random.normal(size=(1, 128)) + random.normal(size=(count, 128)) * 0.1)
     tracemalloc.start()
     try:
         numbers = cluster(vectors)
@@ -62,7 +62,7 @@ def test_memory_does_not_grow_with_the_square_of_the_tracks_of_a_person():
     finally:
         tracemalloc.stop()
     assert set(numbers.tolist()) == {0}
-    assert peak_bytes < 4000 * 4000 * 8, "the numbers of all near vectors of each are not in memory at once"
+    assert peak_bytes < count * count * 8, "the numbers of all near vectors of each are not in memory at once"
 
 
 def test_copies_of_a_video():
