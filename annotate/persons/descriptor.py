@@ -99,7 +99,11 @@ def unit(vectors: NDArray[np.floating]) -> Vectors:
 
 
 def find_file(name: str) -> Path:
-    """Return the path of a file in the package, which is not imported: that would need pkg_resources."""
+    """Return the path of a file in the package, which is not imported: that would need pkg_resources.
+
+    Raises:
+        ModelError: the file is missing or is another one.
+    """
     spec = importlib.util.find_spec(PACKAGE)
     for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
         path = Path(folder) / "models" / name

@@ -86,7 +86,7 @@ def normalizations(network: nn.Module) -> dict[nn.Conv2d, nn.BatchNorm2d]:
 
 
 def unfold(network: nn.Module, layers: Sequence[nn.BatchNorm2d], crops: Tensor) -> None:
-    """Make its shift-only normalizations ``layers`` normalize what ``crops`` become, without changing what comes out."""
+    """Make its shift-only normalizations ``layers`` normalize what ``crops`` (N, 1, h, w) become, without another output."""
     layer_inputs: dict[nn.Module, Tensor] = {}
 
     def record(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:

@@ -37,9 +37,12 @@ def load_network(path: Path) -> StillNetwork:
     if path.suffix == ".onnx":
         side_px = read_input_px(path)
         return restore(path, torch.rand(8, 1, side_px, side_px))
-    weights: dict[str, Tensor] = torch.load(path, weights_only=True, map_location="cpu")
-    network = _empty_network(weights)
-    network.load_state_dict(weights)
+    try:
+        weights: dict[str, Tensor] = torch.load(path, weights_only=True, map_location="cpu")
+        network = _empty_network(weights)
+        network.load_state_dict(weights)
+    except Exception as error:  # torch raises many kinds
+        raise TrainingError("not the weights of a training run", "use best.pt or final.pt of one", path=path) from error
     return network
 
 

@@ -44,6 +44,11 @@ def test_a_descriptor_network_teaches_but_is_not_exported(tmp_path: Path) -> Non
     assert refused.value.path == path
 
 
-def test_another_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError):
-        load_network(write_model(tmp_path / "other.onnx"))
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    write_model(tmp_path / "other.onnx")
+    torch.save({"shrink": torch.rand(56, 80)}, tmp_path / "other.pt")
+    (tmp_path / "text.pt").write_text("no weights")
+    for name in ("other.onnx", "other.pt", "text.pt"):
+        with pytest.raises(TrainingError) as refused:
+            load_network(tmp_path / name)
+        assert refused.value.path == tmp_path / name
