@@ -99,6 +99,8 @@ def _command(video: Video, size_px: tuple[int, int], limits: Limits, strategy: _
     chain = shift_clock(deinterlace(shown_part(source, video), video), -video.zero_s)
     for name, options in strategy.filters:
         chain = chain.filter(name, **options)
+    if strategy.takes_first:  # or the frames behind it, such as the clock's repetitions, are scaled too
+        chain = chain.filter("trim", end_frame=1)
     chain = chain.filter("scale", *size_px, flags="area").filter("format", "rgb24")
     images = chain.output("pipe:1", format="rawvideo", vcodec="rawvideo", fps_mode="passthrough")
     clock = clock_output(source, video)

@@ -2,7 +2,8 @@
 
 The network is a ResNet of 29 layers (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016) that Davis E.
 King trained with a metric loss. Its file and that of the five-point predictor are part of the package
-face_recognition_models, which is neither imported nor copied; their hashes are checked.
+face_recognition_models, which is neither imported nor copied; their hashes are checked. Beside its last layer stands a
+matrix that `annotate.training.recipe.projection` trained on people with many expressions, which are farther apart for dlib.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,13 @@ from annotate.extras import check_extra
 from annotate.faces.crop import to_full_range
 from annotate.faces.portraits import Portrait
 
-DIMENSIONS = 128
+DLIB_DIMENSIONS = 128
+DIMENSIONS = 2 * DLIB_DIMENSIONS
+"""Length of a descriptor: as many numbers of dlib's last layer as of the projection."""
+
+DLIB_WEIGHT = 2.0
+"""Weight of the cosine of dlib's numbers, relative to that of the others: theirs differ less from one person to the next."""
+
 CROP_PX = 150
 INPUT, OUTPUT = "faces", "descriptors"
 """Names of the input and output of the network as `annotate.persons.network` loads it."""
@@ -35,7 +43,11 @@ SHA256 = {
     NETWORK: "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
 }
 
-METHOD = "-".join([*sorted(SHA256.values()), "mirrored"])
+PROJECTION_FILE = "projection.npy"
+PROJECTION_SHA256 = "4e469146172ade23b2df6933378bc4f86246dec364b4e6d169455349086e8a50"
+"""The projection, which is part of this project, and its hash."""
+
+METHOD = "-".join([*sorted(SHA256.values()), "mirrored", PROJECTION_SHA256])
 """What descriptors are made with; those of two methods cannot be compared."""
 
 Vectors = NDArray[np.float32]
@@ -53,12 +65,14 @@ def check_descriptor() -> None:
 class Describer:
     """Computes descriptors of faces; threads can share it.
 
+    ``projection`` (256, 128) is another one than the installed one.
+
     Raises:
         SettingsError: the package with the files is not installed.
         ModelError: a file is missing or is another one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, projection: Vectors | None = None) -> None:
         check_descriptor()
         import dlib
 
@@ -67,7 +81,7 @@ class Describer:
         self._dlib = dlib
         self._predictor = dlib.shape_predictor(str(find_file(PREDICTOR)))
         path = find_file(NETWORK)
-        self._session = load_network(path.read_bytes())
+        self._session = load_network(path.read_bytes(), read_projection() if projection is None else projection)
 
     def crop(self, portrait: Portrait) -> NDArray[np.uint8]:
         """Return the face of a portrait upright, (`CROP_PX`, `CROP_PX`, 3) uint8."""
@@ -87,9 +101,25 @@ class Describer:
         vectors = np.empty((len(portraits), DIMENSIONS), np.float32)
         for row, portrait in enumerate(portraits):
             crop = self.crop(portrait).transpose(2, 0, 1).astype(np.float32)
-            both = self._session.run([OUTPUT], {INPUT: np.stack([crop, crop[..., ::-1]])})[0]
-            vectors[row] = unit(both).mean(0)
-        return unit(vectors)
+            vectors[row] = joined(self._session.run([OUTPUT], {INPUT: np.stack([crop, crop[..., ::-1]])})[0])
+        return vectors
+
+
+def joined(outputs: NDArray[np.floating]) -> Vectors:
+    """Return descriptors (..., `DIMENSIONS`) of length 1, of what the network says of faces and their mirror images.
+
+    ``outputs`` are (..., 2, `DIMENSIONS`). The cosine of two descriptors is the weighted mean of those of both layers.
+    """
+    parts = unit(outputs.reshape(*outputs.shape[:-1], 2, DLIB_DIMENSIONS)).mean(-3)
+    weighted = unit(parts) * np.sqrt([[DLIB_WEIGHT], [1.0]])
+    return unit(weighted.reshape(*weighted.shape[:-2], DIMENSIONS))
+
+
+def read_projection(path: Path | None = None) -> Vectors:
+    """Return the projection in a file, by default the installed one, (256, 128); it is stored in half precision."""
+    with resources.as_file(resources.files("annotate.persons") / PROJECTION_FILE) as installed:
+        projection: Vectors = np.load(installed if path is None else path).astype(np.float32)
+    return projection
 
 
 def unit(vectors: NDArray[np.floating]) -> Vectors:

@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from annotate.emotions.classifier import one_thread
 from annotate.persons.descriptor import CROP_PX as INPUT_PX
-from annotate.persons.descriptor import DIMENSIONS, INPUT, OUTPUT
+from annotate.persons.descriptor import DLIB_DIMENSIONS, INPUT, OUTPUT
 
 STEPS = ((32, False),) * 3 + (
     *((64, True), (64, False), (64, False), (64, False)),
@@ -28,6 +28,9 @@ STEPS = ((32, False),) * 3 + (
     (256, True),
 )
 """Channels of each residual step, and whether it halves the picture."""
+
+FEATURES = STEPS[-1][0]
+"""Number of features of a face, of which the last layer, a matrix, makes a descriptor."""
 
 MEANS, RANGE = (122.782, 117.001, 104.298), 256
 """What dlib subtracts from red, green and blue, and divides them by."""
@@ -38,16 +41,18 @@ _LAYERS, _LAST_LAYER = (b"\x05con_4", b"\x07affine_"), b"\x04fc_2"
 Weights = NDArray[np.float32]
 
 
-def load_network(content: bytes) -> onnxruntime.InferenceSession:
+def load_network(content: bytes, projection: Weights | None = None) -> onnxruntime.InferenceSession:
     """Return the network in dlib's file; it takes faces (n, 3, `INPUT_PX`, `INPUT_PX`) float32 in red, green and blue.
+
+    It makes descriptors (n, 128) of the features of a face; ``projection`` (`FEATURES`, d), if given, d numbers more.
 
     Raises:
         ValueError: the file does not hold that network.
     """
-    return onnxruntime.InferenceSession(_model(content), one_thread(), providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(_model(content, projection), one_thread(), providers=["CPUExecutionProvider"])
 
 
-def _model(content: bytes) -> bytes:
+def _model(content: bytes, projection: Weights | None) -> bytes:
     layers = Layers(content)
     graph = _Graph(layers)
     mean = graph.constant(np.array(MEANS, np.float32).reshape(1, 3, 1, 1))
@@ -60,8 +65,10 @@ def _model(content: bytes) -> bytes:
         name, side_px = graph.step(name, side_px, channels, wanted, is_halved)
         channels = wanted
     pooled = graph.add("Flatten", graph.add("GlobalAveragePool", name))
-    graph.add("MatMul", pooled, graph.constant(layers.matrix(channels, DIMENSIONS)), output=OUTPUT)
-    return graph.serialized()
+    last = layers.matrix(channels, DLIB_DIMENSIONS)
+    last = last if projection is None else np.concatenate([last, projection], 1)
+    graph.add("MatMul", pooled, graph.constant(last), output=OUTPUT)
+    return graph.serialized(last.shape[1])
 
 
 class Layers:
@@ -127,10 +134,10 @@ class _Graph:
         shortcut = self._filled(shortcut, filters - channels, side_px - sides_px[1])
         return self.add("Relu", self.add("Add", second, shortcut)), side_px
 
-    def serialized(self) -> bytes:
+    def serialized(self, dimensions: int) -> bytes:
         sides: list[Any] = ["n", 3, INPUT_PX, INPUT_PX]
         faces = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, sides)
-        descriptors = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", DIMENSIONS])
+        descriptors = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", dimensions])
         graph = helper.make_graph(self._nodes, "descriptor", [faces], [descriptors], self._constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
         content: bytes = model.SerializeToString()

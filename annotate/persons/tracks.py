@@ -23,8 +23,10 @@ from annotate.errors import DecodingError
 from annotate.faces.box import Box
 from annotate.faces.crop import to_limited_range
 from annotate.faces.portraits import (
+    MAX_PORTRAITS,
     Describe,
     Described,
+    Portrait,
     Portraits,
     cut_portrait,
     describe_track,
@@ -47,8 +49,15 @@ from annotate.span import MS_PER_S
 MAX_STILLS = 2
 """Maximum number of portraits of a face track from frames that are decoded one by one."""
 
+_ENOUGH_WORTH = 0.9
+"""Portraits worth this much of the best block to come are enough: no further key frames are decoded for their track."""
+
 _SHARED_WORTH = 0.8
 """Minimum worth of a block whose frame is shared with another track, relative to the worst that would be chosen without."""
+
+_EARLY_WORTH = 0.8
+"""Minimum worth of the block of the only still of a track, relative to its best block: the earlier it is, the sooner after a
+key frame, and the fewer frames are decoded on the way."""
 
 logger = logging.getLogger(__name__)
 
@@ -123,6 +132,8 @@ def describe_tracks(
         except DecodingError:
             logger.info("no portraits from key frames of %s", path, exc_info=True)
     rest = {face_id: blocks for face_id, blocks in seen.items() if face_id not in described}
+    if count == 1:
+        rest = {face_id: [_earliest_good(blocks)] for face_id, blocks in rest.items()}
     portraits = Portraits()
     for image, at_once in _stills(
         choose_crops(report, rest, count), lambda time_ms: read_still(path, time_ms, limits=limits, video=video)
@@ -135,6 +146,12 @@ def describe_tracks(
         if progress is not None:
             progress(at_once[0].time_ms / MS_PER_S)
     return TrackVectors.of(described | portraits.describe(describe), seen)
+
+
+def _earliest_good(blocks: Sequence[SeenBlock]) -> SeenBlock:
+    """Return the first block that serves well enough."""
+    best = max(block.worth for block in blocks)
+    return next(block for block in blocks if block.worth >= _EARLY_WORTH * best)
 
 
 def seen_blocks(report: Report) -> dict[int, list[SeenBlock]]:
@@ -200,6 +217,8 @@ def _describe_key_frames(
 ) -> dict[int, Described]:
     """Return the descriptors of the face tracks that are in key frames; a track's portraits are released at its end.
 
+    Decoding ends as soon as all tracks have enough portraits.
+
     Raises:
         DecodingError: no frame could be decoded.
     """
@@ -220,7 +239,19 @@ def _describe_key_frames(
                 _add_portrait(portraits, frame, face_id, seen[face_id], report)
             if progress is not None:
                 progress(frame.span.end_s)
+            if not waiting and all(
+                _has_enough(portraits.best.get(face_id, ()), seen[face_id], time_ms) for face_id in current
+            ):
+                break
     return described | portraits.describe(describe)
+
+
+def _has_enough(portraits: Sequence[Portrait], blocks: Sequence[SeenBlock], time_ms: int) -> bool:
+    """Return whether a face track has as many portraits as are kept, and blocks after a time promise little better ones."""
+    if len(portraits) < MAX_PORTRAITS:
+        return False
+    to_come = blocks[bisect_right(blocks, time_ms, key=lambda block: block.start_ms) :]
+    return portraits[-1].worth >= _ENOUGH_WORTH * max((block.worth for block in to_come), default=0.0)
 
 
 def _add_portrait(portraits: Portraits, frame: Frame, face_id: int, blocks: Sequence[SeenBlock], report: Report) -> None:

@@ -1,9 +1,10 @@
 """Measure how well persons are told apart: ``python -m tests.benchmarks.persons --posed FILE.npz``.
 
-``--posed`` holds photographs of faces: ``jpeg`` (all files end to end), ``offset`` (where each begins) and ``subject``. The
-threshold of clustering is chosen on half of the subjects, by the best B-cubed F, and figures are those of the other half.
-Then the clusters of 10,000 made-up tracks are timed, and the cost of telling the persons of clips apart is compared with
-that of annotating them. Only that is done without ``--posed``.
+``--posed`` holds photographs of faces: ``jpeg`` (all files end to end), ``offset`` (where each begins) and ``subject``.
+Figures are those of the half of the subjects that nothing is chosen by; the installed descriptor was trained on all of them,
+so ``--projection`` names one that was not (`annotate.training.recipe.projection` without ``--all``). Then the clusters of
+10,000 made-up tracks are timed, and the cost of telling the persons of clips apart is compared with that of annotating
+them. Only that is done without ``--posed``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import time
 from pathlib import Path
 
 import click
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
@@ -25,67 +25,32 @@ from annotate.archive.scan import ArchiveItem, scan
 from annotate.archive.stored_report import read_report
 from annotate.batch.annotate import annotate_video
 from annotate.batch.job import AnnotateJob, Status, WorkContext
-from annotate.faces.crop import to_limited_range
-from annotate.faces.portraits import cut_portrait
-from annotate.faces.yunet import YuNetDetector
-from annotate.media.decode import Frame
 from annotate.media.ffmpeg import find_ffmpeg
-from annotate.persons.clusters import MIN_COSINE, cluster
-from annotate.persons.descriptor import DIMENSIONS, Describer, Vectors, unit
+from annotate.persons.clusters import cluster
+from annotate.persons.descriptor import DIMENSIONS, Describer, Vectors, read_projection, unit
 from annotate.persons.tracks import describe_tracks
 from annotate.settings import Settings
-from annotate.span import Span
+from annotate.training.recipe.known_faces import find_portraits
+from annotate.training.recipe.verification import FALSE_ACCEPT_RATE, b_cubed, training_half, true_accept_rate
 from tests.benchmarks.clips import CLIPS, make_clip
 
-FALSE_ACCEPT_RATE = 1e-3
 TRACK_SIZES = (1, 2, 3, 5)
 MANY_TRACKS, TRACKS_PER_PERSON = 10_000, (20, 5_000)
-_BORDER_PX = 60
-"""The photographs are close crops; the detector needs some surroundings."""
-
 RUNS = 2
 """Runs of which the one of least CPU time counts."""
 
-THRESHOLDS = np.arange(0.80, 0.97, 0.005)
+
+def describe_photographs(path: Path, describer: Describer) -> tuple[Vectors, NDArray[np.str_]]:
+    """Return the vectors of the photographs in which a face is found, and their subjects."""
+    portraits, subjects = zip(*find_portraits(path), strict=True)
+    return describer(portraits), np.array(subjects)
 
 
-def describe_photographs(path: Path) -> tuple[Vectors, NDArray[np.int64], int]:
-    """Return the vectors of the photographs in which a face is found, their subjects, and the number of photographs."""
-    arrays, detector, describer = np.load(path), YuNetDetector(0.15), Describer()
-    jpeg, offset = arrays["jpeg"], arrays["offset"]
-    portraits, subjects = [], []
-    for number, subject in enumerate(arrays["subject"].tolist()):
-        gray = cv2.imdecode(jpeg[offset[number] : offset[number + 1]], cv2.IMREAD_GRAYSCALE)
-        image = cv2.copyMakeBorder(gray, *[_BORDER_PX] * 4, cv2.BORDER_REPLICATE)
-        luma = to_limited_range(image)
-        if faces := detector.search(Frame(0, 0, Span(0, 40), luma)):
-            box = max((face.box for face in faces), key=lambda box: box.width)
-            portraits.append(cut_portrait(luma, box))
-            subjects.append(subject)
-    return describer(portraits), np.array(subjects), len(arrays["subject"])
-
-
-def true_accept_rate(vectors: Vectors, subjects: NDArray[np.int64]) -> float:
-    """Return the share of pairs of one subject that are closer than all but one in a thousand of two subjects."""
-    first, second = np.triu_indices(len(vectors), 1)
-    vectors = unit(vectors)
-    cosines, is_same = (vectors @ vectors.T)[first, second], subjects[first] == subjects[second]
-    return float((cosines[is_same] >= np.quantile(cosines[~is_same], 1 - FALSE_ACCEPT_RATE)).mean())
-
-
-def b_cubed(clusters: NDArray[np.int64], subjects: NDArray[np.int64]) -> tuple[float, float, float]:
-    """Return B-cubed precision, recall and F (Bagga & Baldwin, 1998)."""
-    in_cluster, of_subject = clusters[:, None] == clusters, subjects[:, None] == subjects
-    both = (in_cluster & of_subject).sum(1)
-    precision, recall = (both / in_cluster.sum(1)).mean(), (both / of_subject.sum(1)).mean()
-    return float(precision), float(recall), float(2 * precision * recall / (precision + recall))
-
-
-Tracks = tuple[Vectors, NDArray[np.int64], NDArray[np.int64]]
+Tracks = tuple[Vectors, NDArray[np.str_], NDArray[np.int64]]
 """Mean vectors of crops, the subjects they are of, and the numbers of crops."""
 
 
-def join_photographs(vectors: Vectors, subjects: NDArray[np.int64], size: int) -> Tracks:
+def join_photographs(vectors: Vectors, subjects: NDArray[np.str_], size: int) -> Tracks:
     """Return tracks of ``size`` photographs of a subject each; those that are left over are left out."""
     joined, owners = [], []
     for subject in np.unique(subjects):
@@ -96,30 +61,19 @@ def join_photographs(vectors: Vectors, subjects: NDArray[np.int64], size: int) -
     return np.array(joined, np.float32), np.array(owners), np.full(len(owners), size)
 
 
-def find_clusters(tracks: Tracks, min_cosine: float) -> NDArray[np.int64]:
-    """Return the clusters of tracks."""
-    return cluster(tracks[0], tracks[2], min_cosine=min_cosine)
-
-
-def measure(posed: Path) -> list[tuple[str, str]]:
+def measure(posed: Path, projection: Path | None = None) -> list[tuple[str, str]]:
     """Return figures on photographs, with what they are."""
-    vectors, subjects, count = describe_photographs(posed)
-    people = np.unique(subjects)
-    is_tuned = np.isin(subjects, people[::2])
-    lines = [("photographs with a face found", f"{len(vectors)} of {count}")]
-    singles = join_photographs(vectors[is_tuned], subjects[is_tuned], 1)
-    scores = [b_cubed(find_clusters(singles, value), singles[1])[2] for value in THRESHOLDS]
-    best = round(float(THRESHOLDS[int(np.argmax(scores))]), 3)
-    lines.append(("threshold chosen on half of the subjects, its B-cubed F there", f"{best:.3f}, {max(scores):.3f}"))
+    vectors, subjects = describe_photographs(posed, Describer(read_projection(projection)))
+    is_measured = ~np.isin(subjects, training_half(subjects))
+    lines = [("photographs with a face found", str(len(vectors)))]
     for size in TRACK_SIZES:
-        tracks = join_photographs(vectors[~is_tuned], subjects[~is_tuned], size)
+        tracks = join_photographs(vectors[is_measured], subjects[is_measured], size)
         what = f"{len(tracks[1])} tracks of {size}, other half"
         lines.append((f"{what}: true accept rate at {FALSE_ACCEPT_RATE}", f"{true_accept_rate(*tracks[:2]):.3f}"))
-        for value in dict.fromkeys((best, MIN_COSINE)):
-            found = find_clusters(tracks, value)
-            figures = ", ".join(f"{figure:.3f}" for figure in b_cubed(found, tracks[1]))
-            persons = f"{len(set(found.tolist()))} persons of {len(set(tracks[1].tolist()))}"
-            lines.append((f"{what}: B-cubed precision, recall, F at {value:.3f}", f"{figures}; {persons}"))
+        found = cluster(tracks[0], tracks[2])
+        figures = ", ".join(f"{figure:.3f}" for figure in b_cubed(found, tracks[1]))
+        persons = f"{len(set(found.tolist()))} persons of {len(set(tracks[1].tolist()))}"
+        lines.append((f"{what}: B-cubed precision, recall, F", f"{figures}; {persons}"))
     return lines
 
 
@@ -178,10 +132,11 @@ def cpu_s() -> float:
 
 @click.command(help=__doc__)
 @click.option("--posed", type=click.Path(exists=True, path_type=Path), help="Photographs with subjects.")
+@click.option("--projection", type=click.Path(exists=True, path_type=Path), help="Another last layer of the descriptor.")
 @click.option("--seconds", default=60, show_default=True, help="Length of the clips.")
-def main(posed: Path | None, seconds: int) -> None:
+def main(posed: Path | None, projection: Path | None, seconds: int) -> None:
     """Print the figures."""
-    lines = measure(posed) if posed is not None else []
+    lines = measure(posed, projection) if posed is not None else []
     for count in TRACKS_PER_PERSON:
         lines.append((f"seconds to cluster {MANY_TRACKS} tracks, {count} of each person", f"{time_clusters(count):.1f}"))
     lines += measure_cost(seconds)

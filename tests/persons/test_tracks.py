@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 
 from annotate.errors import DecodingError, ModelError
 from annotate.faces.portraits import Portrait
-from annotate.media.decode import decode
+from annotate.media.decode import Frame, decode
 from annotate.media.decoding_command import FrameChoice
 from annotate.media.probe import probe
 from annotate.persons import descriptor, tracks
@@ -127,6 +127,31 @@ def test_key_frames_are_decoded_alone_and_other_tracks_have_stills(face_clip: Pa
     assert described.crops.tolist() == [1, 1]
     assert [portrait.time_ms for portrait in found] == [key_ms, *sought]
     assert sought == [key_ms + 1400]
+
+
+@pytest.mark.parametrize(("late_sharpness", "needed"), [(0.02, 4), (0.1, 10)])
+def test_no_more_key_frames_are_decoded_than_portraits_gain_by(
+    face_clip: Path, monkeypatch: pytest.MonkeyPatch, late_sharpness: float, needed: int
+) -> None:
+    count = 10
+    frames = [frame for frame, _ in zip(decode(probe(face_clip), (64, 36)), range(count), strict=False)]
+    times_ms = [frame.span.start_ms for frame in frames]
+    decoded = list[int]()
+
+    def decode_keys(*arguments: object, **options: object) -> Generator[Frame, None, None]:
+        for frame in frames:
+            decoded.append(frame.span.start_ms)
+            yield frame
+
+    monkeypatch.setattr(tracks, "decode", decode_keys)
+    blocks = tuple((1, number, time_ms, time_ms + 20, "fear", 0) for number, time_ms in enumerate(times_ms))
+    report = make_report(faces=1, blocks=blocks)
+    sharpness = [0.01 if number < 1 else late_sharpness if number > 6 else 0.02 for number in range(count)]
+    usual = {"yaw": 0.0, "pitch": 0.0, "face_px": 100.0, "quality": 1.0, "sharpness": sharpness}
+    report = replace(report, columns=report.table.assign(**usual))
+    described = describe_tracks(face_clip, report, describe_brightness)
+    assert decoded == times_ms[:needed]
+    assert described.crops.tolist() == [2]
 
 
 def test_stored_descriptors_are_those_of_their_table() -> None:

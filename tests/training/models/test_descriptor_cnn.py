@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from annotate.persons.descriptor import DIMENSIONS, INPUT, NETWORK, OUTPUT, find_file
+from annotate.persons.descriptor import DLIB_DIMENSIONS, INPUT, NETWORK, OUTPUT, find_file
 from annotate.persons.network import INPUT_PX, Layers, load_network
 from annotate.training.models.descriptor_cnn import load_descriptor_network
 
@@ -18,7 +18,7 @@ def test_features_are_those_that_descriptors_are_made_of() -> None:
         if isinstance(layer, torch.nn.Conv2d):
             layers.convolution(layer.in_channels, layer.out_channels, layer.kernel_size[0])
     with torch.inference_mode():
-        described = network.features(faces).numpy() @ layers.matrix(network.head[1].in_features, DIMENSIONS)
+        described = network.features(faces).numpy() @ layers.matrix(network.head[1].in_features, DLIB_DIMENSIONS)
         logits = network(faces)
     colored = (255 * faces.numpy()).repeat(3, 1).astype(np.float32)
     expected = load_network(content).run([OUTPUT], {INPUT: colored})[0]

@@ -1,0 +1,154 @@
+"""Faces of known persons as dlib's network sees them, to train what `annotate.training.recipe.projection` does.
+
+Faces are found, cut out and turned as those of a video are. Each face is also degraded, since a person must be the same
+in a sharp and in a blurred, dark picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.emotions.contract import CROP_SIZE_PX, Contract
+from annotate.faces.box import Box
+from annotate.faces.crop import to_limited_range
+from annotate.faces.portraits import Portrait, cut_portrait
+from annotate.faces.yunet import YuNetDetector
+from annotate.media.decode import Frame
+from annotate.persons.descriptor import (
+    CROP_PX,
+    DLIB_DIMENSIONS,
+    INPUT,
+    NETWORK,
+    OUTPUT,
+    Describer,
+    Vectors,
+    find_file,
+    joined,
+)
+from annotate.persons.network import FEATURES, load_network
+from annotate.span import Span
+from annotate.training.recipe.pictures import decode_pictures
+
+BORDER_PX = 60
+"""Width of the border that is added to photographs: they are close crops, and the detector needs some surroundings."""
+
+MIN_SIDE_PX = 150
+"""Smaller photographs are enlarged to a height of `ENLARGED_PX`."""
+
+ENLARGED_PX = 200
+
+_MIN_FACE = 0.15
+_FULL = 255
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class KnownFaces:
+    """Features (n, 2, `FEATURES`) of faces and of their mirror images, and the name of the person of each (n,).
+
+    dlib's descriptors are in ``dlib`` (n, 2, 128).
+    """
+
+    features: Vectors
+    dlib: Vectors
+    persons: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.persons)
+
+    def take(self, rows: NDArray[np.bool_]) -> KnownFaces:
+        """Return the faces that ``rows`` (n,) are true for."""
+        return KnownFaces(self.features[rows], self.dlib[rows], self.persons[rows])
+
+    def descriptors(self, projection: Vectors) -> Vectors:
+        """Return the descriptors of `Describer` (n, `DIMENSIONS`) with a projection (`FEATURES`, 128)."""
+        return joined(np.concatenate([self.dlib, self.features @ projection], -1))
+
+
+def find_portraits(path: Path) -> Iterator[tuple[Portrait, str]]:
+    """Yield the largest face of each photograph in which one is found, with the name of its person.
+
+    The file has arrays ``jpeg`` (all pictures end to end), ``offset`` (where each begins) and ``subject``.
+
+    Raises:
+        OSError: the file cannot be read.
+        KeyError: an array is missing.
+    """
+    detector = YuNetDetector(_MIN_FACE)
+    with np.load(path) as arrays:
+        pictures = decode_pictures(arrays["jpeg"].tobytes(), arrays["offset"])
+        subjects = [str(subject) for subject in arrays["subject"].tolist()]
+    for picture, subject in zip(pictures, subjects, strict=True):
+        factor = ENLARGED_PX / len(picture) if len(picture) < MIN_SIDE_PX else 1
+        image = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+        luma = to_limited_range(np.pad(np.asarray(image, np.uint8), BORDER_PX, "edge"))
+        if faces := detector.search(Frame(0, 0, Span(0, 40), luma)):
+            box = max((face.box for face in faces), key=lambda box: box.width)
+            yield cut_portrait(luma, box), subject
+
+
+def close_portraits(faces: NDArray[np.uint8]) -> Iterator[Portrait]:
+    """Yield the portraits of faces (n, h, w) that are framed like crops, with nothing around them."""
+    border_px, margin = CROP_SIZE_PX // 2, Contract().crop_margin
+    side_px = CROP_SIZE_PX / (1 + 2 * margin)
+    corner = border_px + (CROP_SIZE_PX - side_px) / 2
+    for face in faces:
+        crop = cv2.resize(face, (CROP_SIZE_PX, CROP_SIZE_PX), interpolation=cv2.INTER_CUBIC)
+        image = np.pad(np.asarray(crop, np.uint8), border_px, "edge")
+        yield Portrait(to_limited_range(image), Box(corner, corner, side_px, side_px))
+
+
+def describe(portraits: Iterable[tuple[Portrait, str]], random: np.random.Generator) -> KnownFaces:
+    """Return the features of portraits of persons, and behind them those of the degraded portraits.
+
+    Raises:
+        SettingsError: the package with dlib's network is not installed.
+        ModelError: its file is missing or is another one.
+    """
+    describer, extract = Describer(), _Extractor()
+    clean, degraded, persons = [], [], []
+    for portrait, person in portraits:
+        crop = describer.crop(portrait)[..., 0]
+        clean.append(extract(crop))
+        degraded.append(extract(degrade(crop, random)))
+        persons.append(person)
+    outputs = np.stack(clean + degraded)
+    return KnownFaces(outputs[..., DLIB_DIMENSIONS:], outputs[..., :DLIB_DIMENSIONS], np.array(persons * 2))
+
+
+def degrade(crop: Picture, random: np.random.Generator) -> Picture:
+    """Return a face (h, w) as a worse picture shows it: not quite upright, blurred, in other light, and with noise."""
+    side = len(crop)
+    turn = cv2.getRotationMatrix2D((side / 2, side / 2), random.uniform(-8, 8), random.uniform(0.92, 1.08))
+    turn[:, 2] += np.asarray(random.uniform(-0.03, 0.03, 2) * side)
+    image = cv2.warpAffine(crop.astype(np.float32), turn, (side, side), borderMode=cv2.BORDER_REPLICATE)
+    small = round(side * random.uniform(0.2, 0.7))
+    image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
+    image = cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
+    image = _FULL * (image / _FULL).clip(1e-3, 1) ** np.exp(random.uniform(-0.5, 0.5))
+    mean = image.mean()
+    image = (image - mean) * random.uniform(0.5, 1.3) + mean + random.uniform(-30, 30)
+    image = image + np.linspace(-0.5, 0.5, side) * random.uniform(-80, 80)
+    noisy = image + random.normal(size=image.shape) * random.uniform(0, 8)
+    degraded: Picture = np.rint(noisy).clip(0, _FULL).astype(np.uint8)
+    return degraded
+
+
+class _Extractor:
+    """Computes dlib's descriptors of crops, and the features that these are made of."""
+
+    def __init__(self) -> None:
+        self._session = load_network(find_file(NETWORK).read_bytes(), np.eye(FEATURES, dtype=np.float32))
+
+    def __call__(self, crop: Picture) -> Vectors:
+        """Return both, (2, 128 + `FEATURES`), of a face (`CROP_PX`, `CROP_PX`) and of its mirror image."""
+        planes = np.broadcast_to(crop.astype(np.float32), (3, CROP_PX, CROP_PX))
+        outputs: Vectors = self._session.run([OUTPUT], {INPUT: np.stack([planes, planes[..., ::-1]])})[0]
+        return outputs
