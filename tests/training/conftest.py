@@ -31,7 +31,7 @@ _NEED_TORCH = (
 if not all(find_spec(name) for name in ("torch", "PIL", "matplotlib")):
     collect_ignore = list(_NEED_TORCH)
 if not find_spec("PIL"):
-    collect_ignore = [*_NEED_TORCH, "recipe/test_known_faces.py", "recipe/test_landmarks.py"]
+    collect_ignore = [*_NEED_TORCH, "recipe/picture_files.py", "recipe/test_known_faces.py", "recipe/test_landmarks.py"]
 
 MakeDataset = Callable[..., Dataset]
 

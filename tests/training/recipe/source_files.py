@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +12,11 @@ from PIL import Image
 from annotate.emotions.labels import EMOTIONS
 from annotate.training.recipe.ferplus import VOTE_NAMES
 from annotate.training.recipe.sources import FILES
+from tests.training.recipe.picture_files import encoded, flat
 
 CLASSES = len(EMOTIONS)
 SUBJECTS = [f"subject{number}" for number in range(15)]
 """Of these, three are held back to validate."""
-
-
-def encoded(pictures: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[Any]]:
-    """Return pictures as arrays ``jpeg`` and ``offset``."""
-    files = []
-    for picture in pictures:
-        content = io.BytesIO()
-        Image.fromarray(picture).save(content, "JPEG", quality=95)
-        files.append(content.getvalue())
-    return {"jpeg": np.frombuffer(b"".join(files), np.uint8), "offset": np.cumsum([0, *map(len, files)])}
-
-
-def flat(count: int, side_px: int, first: int = 60) -> NDArray[np.uint8]:
-    """Return pictures of one gray each, all different."""
-    return np.broadcast_to(np.arange(first, first + count, dtype=np.uint8)[:, None, None], (count, side_px, side_px)).copy()
 
 
 def write_sources(folder: Path, face: NDArray[np.uint8]) -> Path:

@@ -9,7 +9,7 @@ import pytest
 
 from annotate.persons.descriptor import CROP_PX, PACKAGE, Describer, read_projection
 from annotate.training.recipe.known_faces import close_portraits, degrade, describe, find_portraits
-from tests.training.recipe.source_files import encoded, flat
+from tests.training.recipe.picture_files import encoded, flat
 
 
 @pytest.fixture

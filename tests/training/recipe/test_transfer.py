@@ -21,7 +21,7 @@ from annotate.training.recipe.transfer import (
     transfer,
     transfer_expressions,
 )
-from tests.training.recipe.source_files import encoded
+from tests.training.recipe.picture_files import encoded
 
 PHOTOGRAPH_PX = 200
 SCALE = SIDE_PX / PHOTOGRAPH_PX
