@@ -65,7 +65,7 @@ def check_descriptor() -> None:
 class Describer:
     """Computes descriptors of faces; threads can share it.
 
-    ``projection`` (256, 128) is another one than the installed one.
+    ``projection`` (256, 128) replaces the installed one.
 
     Raises:
         SettingsError: the package with the files is not installed.
@@ -100,9 +100,17 @@ class Describer:
         """
         vectors = np.empty((len(portraits), DIMENSIONS), np.float32)
         for row, portrait in enumerate(portraits):
-            crop = self.crop(portrait).transpose(2, 0, 1).astype(np.float32)
-            vectors[row] = joined(self._session.run([OUTPUT], {INPUT: np.stack([crop, crop[..., ::-1]])})[0])
+            vectors[row] = joined(self.outputs(self.crop(portrait)))
         return vectors
+
+    def outputs(self, crop: NDArray[np.uint8]) -> Vectors:
+        """Return what the network says of a face (`CROP_PX`, `CROP_PX`, 3) and of its mirror image, (2, 128 + d).
+
+        The first 128 numbers are those of dlib's last layer, the others those of the projection (256, d).
+        """
+        planes = crop.transpose(2, 0, 1).astype(np.float32)
+        outputs: Vectors = self._session.run([OUTPUT], {INPUT: np.stack([planes, planes[..., ::-1]])})[0]
+        return outputs
 
 
 def joined(outputs: NDArray[np.floating]) -> Vectors:
@@ -116,7 +124,12 @@ def joined(outputs: NDArray[np.floating]) -> Vectors:
 
 
 def read_projection(path: Path | None = None) -> Vectors:
-    """Return the projection in a file, by default the installed one, (256, 128); it is stored in half precision."""
+    """Return the projection in a file, by default the installed one, (256, 128); it is stored in half precision.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it holds no array.
+    """
     with resources.as_file(resources.files("annotate.persons") / PROJECTION_FILE) as installed:
         projection: Vectors = np.load(installed if path is None else path).astype(np.float32)
     return projection

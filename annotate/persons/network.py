@@ -71,6 +71,16 @@ def _model(content: bytes, projection: Weights | None) -> bytes:
     return graph.serialized(last.shape[1])
 
 
+def read_last_layer(content: bytes) -> Weights:
+    """Return the last layer in dlib's file, (`FEATURES`, 128).
+
+    Raises:
+        ValueError: the file does not hold that network.
+    """
+    *_, last = _tensors(content)
+    return last.reshape(FEATURES, DLIB_DIMENSIONS)
+
+
 class Layers:
     """The numbers of the layers in dlib's file, one after another."""
 

@@ -56,8 +56,8 @@ _SHARED_WORTH = 0.8
 """Minimum worth of a block whose frame is shared with another track, relative to the worst that would be chosen without."""
 
 _EARLY_WORTH = 0.8
-"""Minimum worth of the block of the only still of a track, relative to its best block: the earlier it is, the sooner after a
-key frame, and the fewer frames are decoded on the way."""
+"""Minimum worth of the block of the only still of a track, relative to its best block. Tracks that are in no key frame begin
+after one: the earlier the still, the fewer frames are decoded on the way."""
 
 logger = logging.getLogger(__name__)
 
@@ -132,8 +132,6 @@ def describe_tracks(
         except DecodingError:
             logger.info("no portraits from key frames of %s", path, exc_info=True)
     rest = {face_id: blocks for face_id, blocks in seen.items() if face_id not in described}
-    if count == 1:
-        rest = {face_id: [_earliest_good(blocks)] for face_id, blocks in rest.items()}
     portraits = Portraits()
     for image, at_once in _stills(
         choose_crops(report, rest, count), lambda time_ms: read_still(path, time_ms, limits=limits, video=video)
@@ -146,12 +144,6 @@ def describe_tracks(
         if progress is not None:
             progress(at_once[0].time_ms / MS_PER_S)
     return TrackVectors.of(described | portraits.describe(describe), seen)
-
-
-def _earliest_good(blocks: Sequence[SeenBlock]) -> SeenBlock:
-    """Return the first block that serves well enough."""
-    best = max(block.worth for block in blocks)
-    return next(block for block in blocks if block.worth >= _EARLY_WORTH * best)
 
 
 def seen_blocks(report: Report) -> dict[int, list[SeenBlock]]:
@@ -178,21 +170,29 @@ def seen_blocks(report: Report) -> dict[int, list[SeenBlock]]:
 def choose_crops(report: Report, seen: Mapping[int, Sequence[SeenBlock]], count: int = MAX_STILLS) -> list[CropPosition]:
     """Return the positions of at most ``count`` crops of each face track, in order of time.
 
-    They are in blocks of the highest worth. Where it costs little worth, tracks share frames, since each takes a seek.
+    They are in blocks of the highest worth, a single one in an early block of nearly that worth. Where it costs little
+    worth, tracks share frames, since each takes a seek.
     """
     positions, times_ms = list[CropPosition](), list[int]()
     for face_id, blocks in seen.items():
-        chosen = _choose_times(sorted(blocks, key=lambda block: (-block.worth, block.start_ms)), times_ms, count)
+        order = _early_blocks(blocks) if count == 1 else sorted(blocks, key=lambda block: (-block.worth, block.start_ms))
+        chosen = _choose_times(order, times_ms, count)
         times_ms = sorted({*times_ms, *chosen})
         boxes = ((time_ms, report.placed_boxes.at(face_id, time_ms)) for time_ms in chosen)
         positions += [CropPosition(time_ms, face_id, box) for time_ms, box in boxes if box is not None]
     return sorted(positions, key=lambda position: (position.time_ms, position.face_id))
 
 
+def _early_blocks(blocks: Sequence[SeenBlock]) -> list[SeenBlock]:
+    """Return the blocks, of which one at least there is, that serve nearly as well as the best one, in order of time."""
+    best = max(block.worth for block in blocks)
+    return [block for block in blocks if block.worth >= _EARLY_WORTH * best]
+
+
 def _choose_times(blocks: Sequence[SeenBlock], times_ms: Sequence[int], count: int) -> list[int]:
     """Return the times of the crops of a face track: one each in its best blocks.
 
-    ``blocks`` are in order of worth, the best first; ``times_ms`` are those of other tracks, in order of time.
+    ``blocks`` are in order of preference, the best first; ``times_ms`` are those of other tracks, in order of time.
     """
     best = blocks[:count]
     chosen = list[int]()

@@ -18,6 +18,7 @@ from annotate.persons import descriptor, tracks
 from annotate.persons.descriptor import DIMENSIONS, NETWORK, PACKAGE
 from annotate.persons.storage import format_descriptors, parse_descriptors
 from annotate.persons.tracks import (
+    SeenBlock,
     TrackVectors,
     choose_crops,
     describe_tracks,
@@ -73,6 +74,24 @@ def test_crops_follow_the_face() -> None:
     assert len([position for position in positions if position.face_id == 1]) == 2
     first = next(position for position in positions if position.face_id == 1)
     assert first.box == make_report().placed_boxes.at(1, first.time_ms)
+
+
+def test_a_single_crop_is_early_and_shared() -> None:
+    starts_ms = {1: (0, 1000, 2000), 2: (400, 1400, 2400)}
+    worths = {1: (0.5, 0.85, 1.0), 2: (0.9, 1.0, 0.7)}
+    blocks = tuple(
+        (face, number, start, start + 800, "fear", 0)
+        for face, starts in starts_ms.items()
+        for number, start in enumerate(starts)
+    )
+    seen = {
+        face: [SeenBlock(start, start + 800, worth) for start, worth in zip(starts, worths[face], strict=True)]
+        for face, starts in starts_ms.items()
+    }
+    alone = choose_crops(make_report(faces=2, blocks=blocks), {1: seen[1]}, 1)
+    assert [position.time_ms for position in alone] == [1400]
+    both = choose_crops(make_report(faces=2, blocks=blocks), seen, 1)
+    assert [(position.time_ms, position.face_id) for position in both] == [(1400, 1), (1400, 2)]
 
 
 def test_tracks_that_overlap_in_time_are_on_screen_together() -> None:

@@ -20,18 +20,8 @@ from annotate.faces.crop import to_limited_range
 from annotate.faces.portraits import Portrait, cut_portrait
 from annotate.faces.yunet import YuNetDetector
 from annotate.media.decode import Frame
-from annotate.persons.descriptor import (
-    CROP_PX,
-    DLIB_DIMENSIONS,
-    INPUT,
-    NETWORK,
-    OUTPUT,
-    Describer,
-    Vectors,
-    find_file,
-    joined,
-)
-from annotate.persons.network import FEATURES, load_network
+from annotate.persons.descriptor import DLIB_DIMENSIONS, Describer, Vectors, joined
+from annotate.persons.network import FEATURES
 from annotate.span import Span
 from annotate.training.recipe.pictures import decode_pictures
 
@@ -112,12 +102,12 @@ def describe(portraits: Iterable[tuple[Portrait, str]], random: np.random.Genera
         SettingsError: the package with dlib's network is not installed.
         ModelError: its file is missing or is another one.
     """
-    describer, extract = Describer(), _Extractor()
+    describer = Describer(np.eye(FEATURES, dtype=np.float32))
     clean, degraded, persons = [], [], []
     for portrait, person in portraits:
-        crop = describer.crop(portrait)[..., 0]
-        clean.append(extract(crop))
-        degraded.append(extract(degrade(crop, random)))
+        crop = describer.crop(portrait)
+        clean.append(describer.outputs(crop))
+        degraded.append(describer.outputs(np.stack([degrade(crop[..., 0], random)] * 3, axis=-1)))
         persons.append(person)
     outputs = np.stack(clean + degraded)
     return KnownFaces(outputs[..., DLIB_DIMENSIONS:], outputs[..., :DLIB_DIMENSIONS], np.array(persons * 2))
@@ -139,16 +129,3 @@ def degrade(crop: Picture, random: np.random.Generator) -> Picture:
     noisy = image + random.normal(size=image.shape) * random.uniform(0, 8)
     degraded: Picture = np.rint(noisy).clip(0, _FULL).astype(np.uint8)
     return degraded
-
-
-class _Extractor:
-    """Computes dlib's descriptors of crops, and the features that these are made of."""
-
-    def __init__(self) -> None:
-        self._session = load_network(find_file(NETWORK).read_bytes(), np.eye(FEATURES, dtype=np.float32))
-
-    def __call__(self, crop: Picture) -> Vectors:
-        """Return both, (2, 128 + `FEATURES`), of a face (`CROP_PX`, `CROP_PX`) and of its mirror image."""
-        planes = np.broadcast_to(crop.astype(np.float32), (3, CROP_PX, CROP_PX))
-        outputs: Vectors = self._session.run([OUTPUT], {INPUT: np.stack([planes, planes[..., ::-1]])})[0]
-        return outputs

@@ -26,8 +26,8 @@ from torch.nn import functional
 
 from annotate.faces.portraits import Portrait
 from annotate.persons.clusters import cluster
-from annotate.persons.descriptor import DLIB_DIMENSIONS, NETWORK, Vectors, find_file, unit
-from annotate.persons.network import FEATURES, STEPS, Layers
+from annotate.persons.descriptor import NETWORK, Vectors, find_file, unit
+from annotate.persons.network import read_last_layer
 from annotate.storage.local.files import write_atomic
 from annotate.training.recipe.framing import keep
 from annotate.training.recipe.known_faces import KnownFaces, close_portraits, describe, find_portraits
@@ -42,7 +42,10 @@ NEGATIVES = 5000
 """Number of faces of FER+ whose persons are not known, and count as different ones."""
 
 FOLDS = 3
+"""Number of trials, each of which leaves out as large a part of the persons."""
+
 THRESHOLDS = np.arange(0.7, 0.97, 0.005)
+"""Thresholds of clustering to choose from."""
 
 
 @dataclass(frozen=True)
@@ -131,20 +134,6 @@ def _batch(sources: Sequence[_Source], settings: ProjectionSettings, random: np.
     return torch.cat(features), torch.cat(persons)
 
 
-def dlib_projection() -> Vectors:
-    """Return the last layer of dlib's network, (`FEATURES`, 128).
-
-    Raises:
-        ModelError: its file is missing or is another one.
-    """
-    layers = Layers(find_file(NETWORK).read_bytes())
-    channels = 3
-    for filters, size_px in [(STEPS[0][0], 7), *((filters, 3) for filters, _ in STEPS for _ in range(2))]:
-        layers.convolution(channels, filters, size_px)
-        channels = filters
-    return layers.matrix(FEATURES, DLIB_DIMENSIONS)
-
-
 def load_known(data: Path, cache: Path | None = None) -> dict[str, KnownFaces]:
     """Return the faces of each of the ``SHARES``; features are kept in ``cache``, if given, for the next run.
 
@@ -183,15 +172,25 @@ def _described(path: Path, cache: Path | None, find: Callable[[], Iterator[tuple
 
 
 def train_without(known: Mapping[str, KnownFaces], negatives: Tensor, left_out: Mapping[str, set[str]]) -> Vectors:
-    """Return the projection that is trained on all persons but those left out of each source."""
+    """Return the projection (`FEATURES`, 128) that is trained on all persons but those left out of each source.
+
+    ``known`` are the faces of each of the ``SHARES``, ``negatives`` features (n, `FEATURES`). Training begins with the last
+    layer of dlib's network.
+
+    Raises:
+        ModelError: the network's file is missing or is another one.
+    """
     kept = [
         (faces.take(~np.isin(faces.persons, list(left_out.get(name, ())))), SHARES[name]) for name, faces in known.items()
     ]
-    return train_projection(kept, negatives, dlib_projection())
+    return train_projection(kept, negatives, read_last_layer(find_file(NETWORK).read_bytes()))
 
 
 def measure(faces: KnownFaces, vectors: Vectors) -> tuple[float, float, float, float]:
-    """Return the true accept rates of faces that are not degraded, and of all; the best threshold of the former, its F."""
+    """Return true accept rates of faces that are not degraded and of all, and the best threshold with its F of the former.
+
+    ``vectors`` (n, d) are the descriptors of ``faces``, of which the second half are the degraded ones.
+    """
     clean, persons = np.split(vectors, 2)[0], np.split(faces.persons, 2)[0]
     scores = [b_cubed(cluster(clean, min_cosine=value), persons)[2] for value in THRESHOLDS.tolist()]
     best = int(np.argmax(scores))

@@ -8,12 +8,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs torch")
 
 from annotate.persons.descriptor import DLIB_DIMENSIONS, INPUT, NETWORK, OUTPUT, PACKAGE, find_file  # noqa: E402
-from annotate.persons.network import FEATURES, INPUT_PX, load_network  # noqa: E402
+from annotate.persons.network import FEATURES, INPUT_PX, load_network, read_last_layer  # noqa: E402
 from annotate.training.recipe.known_faces import KnownFaces  # noqa: E402
 from annotate.training.recipe.projection import (  # noqa: E402
     ProjectionSettings,
     contrastive_loss,
-    dlib_projection,
     train_projection,
 )
 from annotate.training.recipe.verification import true_accept_rate  # noqa: E402
@@ -60,4 +59,4 @@ def test_training_begins_with_the_last_layer_of_dlib() -> None:
     faces = np.random.default_rng(0).integers(0, 256, (2, 3, INPUT_PX, INPUT_PX)).astype(np.float32)
     (outputs,) = load_network(content, np.eye(FEATURES, dtype=np.float32)).run([OUTPUT], {INPUT: faces})
     expected, features = np.split(outputs, [DLIB_DIMENSIONS], axis=1)
-    assert np.abs(features @ dlib_projection() - expected).max() < 1e-5
+    assert np.abs(features @ read_last_layer(content) - expected).max() < 1e-5
