@@ -184,7 +184,7 @@ def choose_crops(report: Report, seen: Mapping[int, Sequence[SeenBlock]], count:
 
 
 def _early_blocks(blocks: Sequence[SeenBlock]) -> list[SeenBlock]:
-    """Return the blocks, of which one at least there is, that serve nearly as well as the best one, in order of time."""
+    """Return the blocks, at least one, that serve nearly as well as the best one, in order of time."""
     best = max(block.worth for block in blocks)
     return [block for block in blocks if block.worth >= _EARLY_WORTH * best]
 

@@ -9,7 +9,7 @@ them. Only that is done without ``--posed``.
 
 from __future__ import annotations
 
-import math
+import contextlib
 import os
 import tempfile
 import time
@@ -27,6 +27,7 @@ from annotate.analysis.tools import Tools
 from annotate.archive.layout import OutputOptions
 from annotate.archive.scan import ArchiveItem, scan
 from annotate.archive.stored_report import read_report
+from annotate.batch import annotate
 from annotate.batch.annotate import annotate_video
 from annotate.batch.job import AnnotateJob, Status, WorkContext
 from annotate.faces import blocks
@@ -99,41 +100,48 @@ def measure_cost(seconds: int) -> list[tuple[str, str]]:
     lines = []
     with tempfile.TemporaryDirectory() as name:
         for clip in CLIPS[:3]:
-            path = make_clip(clip, Path(name), seconds)
-            plain_s = min(time_annotating(path, Settings()) for _ in range(RUNS))
-            persons_s = min(time_persons(path) for _ in range(RUNS))
-            report, describer, ffmpeg = read_report(path.with_suffix(".emotions.csv")), Describer(), find_ffmpeg()
-            described_s = math.inf
-            for _ in range(RUNS):
-                started = cpu_s()
-                tracks = describe_tracks(path, report, describer, ffmpeg=ffmpeg)
-                described_s = min(described_s, cpu_s() - started)
-            what = f"{clip.name}, {seconds} s, {len(tracks.face_ids)} face tracks: CPU time"
+            path, describer = make_clip(clip, Path(name), seconds), Describer()
+            runs = [
+                (time_annotating(path, Settings()), time_persons(path), time_tracks(path, describer)) for _ in range(RUNS)
+            ]
+            plain_s, persons_s, tracks_s = map(min, zip(*runs, strict=True))
+            what = f"{clip.name}, {seconds} s: CPU time"
             lines.append((f"{what} of annotating", f"{plain_s:.2f} s"))
-            lines.append((f"{what} of --persons", f"{persons_s:.2f} s, {persons_s / plain_s:.1%}"))
-            figures = f"{described_s:.2f} s, {described_s / plain_s:.1%}, {int(tracks.crops.sum())} portraits"
-            lines.append((f"{what} of annotate persons", figures))
+            for command, spent_s in (("--persons", persons_s), ("annotate persons", tracks_s)):
+                lines.append((f"{what} of {command}", f"{spent_s:.2f} s, {spent_s / plain_s:.1%}"))
     return lines
 
 
 def time_persons(path: Path) -> float:
-    """Return the CPU seconds of portraits and their descriptors while a clip is annotated; runs differ by more than that."""
+    """Return the CPU seconds that telling persons apart adds to annotating a clip.
+
+    They are taken within one run, by portraits, descriptors and clusters: two runs differ by more.
+    """
     spent_s = 0.0
 
     def timed(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **options: Any) -> Any:
+        def call(*arguments: Any) -> Any:
             nonlocal spent_s
             started = time.thread_time()
-            result = function(*arguments, **options)
+            result = function(*arguments)
             spent_s += time.thread_time() - started
             return result
 
         return call
 
-    cut, describe = timed(blocks.cut_portrait), timed(Describer.__call__)
-    with mock.patch.object(blocks, "cut_portrait", cut), mock.patch.object(Describer, "__call__", describe):
+    with contextlib.ExitStack() as stack:
+        for owner, name in ((blocks, "cut_portrait"), (Describer, "__call__"), (annotate, "number_persons")):
+            stack.enter_context(mock.patch.object(owner, name, timed(getattr(owner, name))))
         time_annotating(path, Settings(persons=True))
     return spent_s
+
+
+def time_tracks(path: Path, describer: Describer) -> float:
+    """Return the CPU seconds of describing the face tracks of an annotated clip."""
+    report, ffmpeg = read_report(path.with_suffix(".emotions.csv")), find_ffmpeg()
+    started = cpu_s()
+    describe_tracks(path, report, describer, ffmpeg=ffmpeg)
+    return cpu_s() - started
 
 
 def time_annotating(path: Path, settings: Settings) -> float:
