@@ -20,7 +20,7 @@ from annotate.faces.quality import GOOD_SHARPNESS, Appearance
 MAX_PORTRAITS = 3
 """Maximum number of portraits of a face track: more hardly help (`tests.benchmarks.persons`)."""
 
-_ENOUGH, _AGREEING = 2, 0.82
+_ENOUGH, _AGREEING = 2, 0.87
 """Number of portraits that are enough if the cosine of their descriptors is at least this."""
 
 MAX_FACE_PX = 128

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from annotate.persons.descriptor import Vectors
 
-MIN_COSINE = 0.82
-"""Minimum mean cosine of the crops of two clusters of one person, chosen by `annotate.training.recipe.projection`."""
+MIN_COSINE = 0.87
+"""Minimum mean cosine of the crops of two clusters of one person, chosen by `annotate.training.recipe.ending`."""
 
 _COMPARISONS = 1 << 23
 """Maximum number of pairs of vectors that are compared at a time, unless there are more vectors."""

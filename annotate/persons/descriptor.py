@@ -2,8 +2,9 @@
 
 The network is a ResNet of 29 layers (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016) that Davis E.
 King trained with a metric loss. Its file and that of the five-point predictor are part of the package
-face_recognition_models, which is neither imported nor copied; their hashes are checked. Beside its last layer stands a
-matrix that `annotate.training.recipe.projection` trained on people with many expressions, which are farther apart for dlib.
+face_recognition_models, which is neither imported nor copied; their hashes are checked. Beside its last steps stands a
+second ending that `annotate.training.recipe.ending` trained on people with many expressions, which are farther apart for
+dlib.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +24,9 @@ from annotate.faces.portraits import Portrait
 
 DLIB_DIMENSIONS = 128
 DIMENSIONS = 2 * DLIB_DIMENSIONS
-"""Length of a descriptor: as many numbers of dlib's last layer as of the projection."""
+"""Length of a descriptor: as many numbers of dlib's ending as of the second one."""
 
-DLIB_WEIGHT = 2.0
+DLIB_WEIGHT = 4.0
 """Weight of the cosine of dlib's numbers, relative to that of the others: theirs differ less from one person to the next."""
 
 CROP_PX = 150
@@ -43,11 +43,10 @@ SHA256 = {
     NETWORK: "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
 }
 
-PROJECTION_FILE = "projection.npy"
-PROJECTION_SHA256 = "4e469146172ade23b2df6933378bc4f86246dec364b4e6d169455349086e8a50"
-"""The projection, which is part of this project, and its hash."""
+ENDING_SHA256 = "2de611ee50e8511776562c168d1bcfa7e5fb909ad4fd30dd1bbbecea96866492"
+"""Hash of the second ending, which is part of this project."""
 
-METHOD = "-".join([*sorted(SHA256.values()), "mirrored", PROJECTION_SHA256])
+METHOD = "-".join([*sorted(SHA256.values()), "mirrored", ENDING_SHA256])
 """What descriptors are made with; those of two methods cannot be compared."""
 
 Vectors = NDArray[np.float32]
@@ -62,28 +61,22 @@ def check_descriptor() -> None:
     check_extra("telling persons apart", EXTRA, {PACKAGE: PACKAGE, "onnx": "onnx"})
 
 
-class Describer:
-    """Computes descriptors of faces; threads can share it.
-
-    ``projection`` (256, 128) replaces the installed one.
+class Cropper:
+    """Cuts out the faces of portraits as the network knows them.
 
     Raises:
         SettingsError: the package with the files is not installed.
         ModelError: a file is missing or is another one.
     """
 
-    def __init__(self, projection: Vectors | None = None) -> None:
+    def __init__(self) -> None:
         check_descriptor()
         import dlib
 
-        from annotate.persons.network import load_network
-
         self._dlib = dlib
         self._predictor = dlib.shape_predictor(str(find_file(PREDICTOR)))
-        path = find_file(NETWORK)
-        self._session = load_network(path.read_bytes(), read_projection() if projection is None else projection)
 
-    def crop(self, portrait: Portrait) -> NDArray[np.uint8]:
+    def __call__(self, portrait: Portrait) -> NDArray[np.uint8]:
         """Return the face of a portrait upright, (`CROP_PX`, `CROP_PX`, 3) uint8."""
         box, image = portrait.box, np.stack([to_full_range(portrait.pixels)] * 3, axis=-1)
         left, top = round(box.x), round(box.y)
@@ -91,6 +84,25 @@ class Describer:
         points = self._predictor(image, rectangle)
         crop: NDArray[np.uint8] = self._dlib.get_face_chip(image, points, CROP_PX, _CROP_PADDING)
         return crop
+
+
+class Describer:
+    """Computes descriptors of faces; threads can share it.
+
+    ``ending``, the content of a file (`annotate.persons.ending`), replaces the installed one.
+
+    Raises:
+        SettingsError, ModelError: as `Cropper` does.
+    """
+
+    def __init__(self, ending: bytes | None = None) -> None:
+        self.crop = Cropper()
+        from annotate.persons.ending import read_installed, unpack
+        from annotate.persons.network import load_network, read_ending
+
+        content = find_file(NETWORK).read_bytes()
+        second = unpack(read_installed() if ending is None else ending, read_ending(content))
+        self._session = load_network(content, second)
 
     def __call__(self, portraits: Sequence[Portrait]) -> Vectors:
         """Return the descriptors of portraits as vectors of length 1, (n, `DIMENSIONS`).
@@ -104,35 +116,28 @@ class Describer:
         return vectors
 
     def outputs(self, crop: NDArray[np.uint8]) -> Vectors:
-        """Return what the network says of a face (`CROP_PX`, `CROP_PX`, 3) and of its mirror image, (2, 128 + d).
+        """Return what the network says of a face (`CROP_PX`, `CROP_PX`, 3) and of its mirror image, (2, `DIMENSIONS`).
 
-        The first 128 numbers are those of dlib's last layer, the others those of the projection (256, d).
+        The first half of the numbers are those of dlib's ending.
         """
-        planes = crop.transpose(2, 0, 1).astype(np.float32)
-        outputs: Vectors = self._session.run([OUTPUT], {INPUT: np.stack([planes, planes[..., ::-1]])})[0]
+        outputs: Vectors = self._session.run([OUTPUT], {INPUT: both_planes(crop)})[0]
         return outputs
+
+
+def both_planes(crop: NDArray[np.uint8]) -> Vectors:
+    """Return what the network takes of a face (`CROP_PX`, `CROP_PX`, 3) and of its mirror image, (2, 3, ...)."""
+    planes = crop.transpose(2, 0, 1).astype(np.float32)
+    return np.stack([planes, planes[..., ::-1]])
 
 
 def joined(outputs: NDArray[np.floating]) -> Vectors:
     """Return descriptors (..., `DIMENSIONS`) of length 1, of what the network says of faces and their mirror images.
 
-    ``outputs`` are (..., 2, `DIMENSIONS`). The cosine of two descriptors is the weighted mean of those of both layers.
+    ``outputs`` are (..., 2, `DIMENSIONS`). The cosine of two descriptors is the weighted mean of those of both endings.
     """
     parts = unit(outputs.reshape(*outputs.shape[:-1], 2, DLIB_DIMENSIONS)).mean(-3)
     weighted = unit(parts) * np.sqrt([[DLIB_WEIGHT], [1.0]])
     return unit(weighted.reshape(*weighted.shape[:-2], DIMENSIONS))
-
-
-def read_projection(path: Path | None = None) -> Vectors:
-    """Return the projection in a file, by default the installed one, (256, 128); it is stored in half precision.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: it holds no array.
-    """
-    with resources.as_file(resources.files("annotate.persons") / PROJECTION_FILE) as installed:
-        projection: Vectors = np.load(installed if path is None else path).astype(np.float32)
-    return projection
 
 
 def unit(vectors: NDArray[np.floating]) -> Vectors:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,14 @@ STEPS = ((32, False),) * 3 + (
 )
 """Channels of each residual step, and whether it halves the picture."""
 
+LAST_STEPS = 4
+"""Number of the last steps, those of 256 channels, of which there is a second set of weights."""
+
 FEATURES = STEPS[-1][0]
 """Number of features of a face, of which the last layer, a matrix, makes a descriptor."""
+
+MAPS, MAP_CHANNELS, MAP_PX = "maps", STEPS[-LAST_STEPS - 1][0], 8
+"""Name of what the last steps begin with, and its numbers of channels and of pixels along a side."""
 
 MEANS, RANGE = (122.782, 117.001, 104.298), 256
 """What dlib subtracts from red, green and blue, and divides them by."""
@@ -41,44 +48,63 @@ _LAYERS, _LAST_LAYER = (b"\x05con_4", b"\x07affine_"), b"\x04fc_2"
 Weights = NDArray[np.float32]
 
 
-def load_network(content: bytes, projection: Weights | None = None) -> onnxruntime.InferenceSession:
+@dataclass(frozen=True)
+class Convolution:
+    """Kernel (filters, channels, size_px, size_px) and bias (filters,) of a convolution and the affine layer behind it."""
+
+    kernel: Weights
+    bias: Weights
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The weights of the last steps, two convolutions each, and of the last layer (`FEATURES`, d)."""
+
+    steps: tuple[tuple[Convolution, Convolution], ...]
+    matrix: Weights
+
+
+def load_network(content: bytes, second: Ending | None = None, *, has_maps: bool = False) -> onnxruntime.InferenceSession:
     """Return the network in dlib's file; it takes faces (n, 3, `INPUT_PX`, `INPUT_PX`) float32 in red, green and blue.
 
-    It makes descriptors (n, 128) of the features of a face; ``projection`` (`FEATURES`, d), if given, d numbers more.
+    It makes descriptors (n, 128). With a ``second`` ending it makes more numbers, by that one, of what the last steps begin
+    with. With ``has_maps`` it also has that as an output, `MAPS` (n, `MAP_CHANNELS`, `MAP_PX`, `MAP_PX`).
 
     Raises:
         ValueError: the file does not hold that network.
     """
-    return onnxruntime.InferenceSession(_model(content, projection), one_thread(), providers=["CPUExecutionProvider"])
+    model = _model(content, second, has_maps=has_maps)
+    return onnxruntime.InferenceSession(model, one_thread(), providers=["CPUExecutionProvider"])
 
 
-def _model(content: bytes, projection: Weights | None) -> bytes:
-    layers = Layers(content)
-    graph = _Graph(layers)
+def _model(content: bytes, second: Ending | None, *, has_maps: bool) -> bytes:
+    layers, graph = Layers(content), _Graph()
     mean = graph.constant(np.array(MEANS, np.float32).reshape(1, 3, 1, 1))
     scaled = graph.add("Div", graph.add("Sub", INPUT, mean), graph.constant(np.array(RANGE, np.float32)))
-    name = graph.add("Relu", graph.convolution(scaled, 3, 32, 7, stride=2))
+    name = graph.add("Relu", graph.convolution(scaled, layers.convolution(3, STEPS[0][0], 7), stride=2))
     side_px = (INPUT_PX - 7) // 2 + 1
     name = graph.add("MaxPool", name, kernel_shape=[3, 3], strides=[2, 2])
-    side_px, channels = (side_px - 3) // 2 + 1, 32
-    for wanted, is_halved in STEPS:
-        name, side_px = graph.step(name, side_px, channels, wanted, is_halved)
-        channels = wanted
-    pooled = graph.add("Flatten", graph.add("GlobalAveragePool", name))
-    last = layers.matrix(channels, DLIB_DIMENSIONS)
-    last = last if projection is None else np.concatenate([last, projection], 1)
-    graph.add("MatMul", pooled, graph.constant(last), output=OUTPUT)
-    return graph.serialized(last.shape[1])
+    side_px = (side_px - 3) // 2 + 1
+    for (_, is_halved), convolutions in zip(STEPS[:-LAST_STEPS], layers.steps(), strict=False):
+        name, side_px = graph.step(name, side_px, convolutions, is_halved=is_halved)
+    maps = graph.add("Identity", name, output=MAPS) if has_maps else name
+    endings = [layers.ending()] if second is None else [layers.ending(), second]
+    parts = [graph.ending(maps, side_px, ending) for ending in endings]
+    graph.add("Concat", *parts, output=OUTPUT, axis=1)
+    return graph.serialized(sum(ending.matrix.shape[1] for ending in endings), has_maps=has_maps)
 
 
-def read_last_layer(content: bytes) -> Weights:
-    """Return the last layer in dlib's file, (`FEATURES`, 128).
+def read_ending(content: bytes) -> Ending:
+    """Return the ending of the network in dlib's file.
 
     Raises:
         ValueError: the file does not hold that network.
     """
-    *_, last = _tensors(content)
-    return last.reshape(FEATURES, DLIB_DIMENSIONS)
+    layers = Layers(content)
+    layers.convolution(3, STEPS[0][0], 7)
+    for _ in zip(range(len(STEPS) - LAST_STEPS), layers.steps(), strict=False):
+        pass
+    return layers.ending()
 
 
 class Layers:
@@ -86,20 +112,35 @@ class Layers:
 
     def __init__(self, content: bytes) -> None:
         self._tensors = _tensors(content)
+        self._steps = self._read_steps()
 
-    def convolution(self, channels: int, filters: int, size_px: int) -> tuple[Weights, Weights]:
-        """Return kernel (filters, channels, size_px, size_px) and bias of a convolution and the affine layer behind it.
+    def convolution(self, channels: int, filters: int, size_px: int = 3) -> Convolution:
+        """Return the next convolution, with the affine layer behind it.
 
         Raises:
             ValueError: the next layer has other sizes.
         """
         shape = filters, channels, size_px, size_px
-        values = self.matrix(1, math.prod(shape) + filters)[0]
+        values = self._matrix(1, math.prod(shape) + filters)[0]
         kernel, bias = values[:-filters].reshape(shape), values[-filters:]
-        gain, offset = self.matrix(2, filters)
-        return kernel * gain[:, None, None, None], bias * gain + offset
+        gain, offset = self._matrix(2, filters)
+        return Convolution(kernel * gain[:, None, None, None], bias * gain + offset)
 
-    def matrix(self, rows: int, columns: int) -> Weights:
+    def steps(self) -> Iterator[tuple[Convolution, Convolution]]:
+        """Return the convolutions of each of `STEPS` that have not been read yet; raise ValueError as `convolution`."""
+        return self._steps
+
+    def ending(self) -> Ending:
+        """Return the steps that are left, and the last layer; raise ValueError as `convolution`."""
+        return Ending(tuple(self._steps), self._matrix(FEATURES, DLIB_DIMENSIONS))
+
+    def _read_steps(self) -> Iterator[tuple[Convolution, Convolution]]:
+        channels = STEPS[0][0]
+        for filters, _ in STEPS:
+            yield self.convolution(channels, filters), self.convolution(filters, filters)
+            channels = filters
+
+    def _matrix(self, rows: int, columns: int) -> Weights:
         """Return the next layer's numbers (rows, columns); raise ValueError if they are more or fewer."""
         tensor = next(self._tensors, None)
         if tensor is None or len(tensor) != rows * columns:
@@ -108,10 +149,9 @@ class Layers:
 
 
 class _Graph:
-    """Collects the nodes of a network with these layers."""
+    """Collects the nodes of a network."""
 
-    def __init__(self, layers: Layers) -> None:
-        self._layers = layers
+    def __init__(self) -> None:
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
 
@@ -125,30 +165,44 @@ class _Graph:
         self._nodes.append(helper.make_node(kind, inputs, [name], **attributes))
         return name
 
-    def convolution(self, name: str, channels: int, filters: int, size_px: int, stride: int = 1) -> str:
-        """Add a convolution with the affine layer behind it; with stride 1 the picture keeps its size."""
-        constants = map(self.constant, self._layers.convolution(channels, filters, size_px))
+    def convolution(self, name: str, convolution: Convolution, stride: int = 1) -> str:
+        """Add a convolution; with stride 1 the picture keeps its size."""
+        size_px = convolution.kernel.shape[-1]
+        constants = self.constant(convolution.kernel), self.constant(convolution.bias)
         pads = [size_px // 2 if stride == 1 else 0] * 4
         return self.add("Conv", name, *constants, kernel_shape=[size_px] * 2, strides=[stride] * 2, pads=pads)
 
-    def step(self, name: str, side_px: int, channels: int, filters: int, is_halved: bool) -> tuple[str, int]:
+    def step(
+        self, name: str, side_px: int, convolutions: tuple[Convolution, Convolution], *, is_halved: bool
+    ) -> tuple[str, int]:
         """Add two convolutions with a shortcut; return what comes out, and its side."""
-        first = self.add("Relu", self.convolution(name, channels, filters, 3, stride=1 + is_halved))
-        second = self.convolution(first, filters, filters, 3)
+        first, second = convolutions
+        filters, channels = first.kernel.shape[:2]
+        inner = self.add("Relu", self.convolution(name, first, stride=1 + is_halved))
+        inner = self.convolution(inner, second)
         if not is_halved:
-            return self.add("Relu", self.add("Add", second, name)), side_px
+            return self.add("Relu", self.add("Add", inner, name)), side_px
         shortcut = self.add("AveragePool", name, kernel_shape=[2, 2], strides=[2, 2])
         sides_px = (side_px - 3) // 2 + 1, (side_px - 2) // 2 + 1
         side_px = max(sides_px)
-        second = self._filled(second, 0, side_px - sides_px[0])
+        inner = self._filled(inner, 0, side_px - sides_px[0])
         shortcut = self._filled(shortcut, filters - channels, side_px - sides_px[1])
-        return self.add("Relu", self.add("Add", second, shortcut)), side_px
+        return self.add("Relu", self.add("Add", inner, shortcut)), side_px
 
-    def serialized(self, dimensions: int) -> bytes:
-        sides: list[Any] = ["n", 3, INPUT_PX, INPUT_PX]
-        faces = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, sides)
-        descriptors = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", dimensions])
-        graph = helper.make_graph(self._nodes, "descriptor", [faces], [descriptors], self._constants)
+    def ending(self, name: str, side_px: int, ending: Ending) -> str:
+        """Add the last steps and the last layer; return what comes out."""
+        for (_, is_halved), convolutions in zip(STEPS[-LAST_STEPS:], ending.steps, strict=True):
+            name, side_px = self.step(name, side_px, convolutions, is_halved=is_halved)
+        pooled = self.add("Flatten", self.add("GlobalAveragePool", name))
+        return self.add("MatMul", pooled, self.constant(ending.matrix))
+
+    def serialized(self, dimensions: int, *, has_maps: bool) -> bytes:
+        sides = {INPUT: [3, INPUT_PX, INPUT_PX], OUTPUT: [dimensions], MAPS: [MAP_CHANNELS, MAP_PX, MAP_PX]}
+        faces, descriptors, maps = (
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *own]) for name, own in sides.items()
+        )
+        outputs = [descriptors, maps] if has_maps else [descriptors]
+        graph = helper.make_graph(self._nodes, "descriptor", [faces], outputs, self._constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
         content: bytes = model.SerializeToString()
         return content

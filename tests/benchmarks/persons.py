@@ -2,7 +2,7 @@
 
 ``--posed`` holds photographs of faces: ``jpeg`` (all files end to end), ``offset`` (where each begins) and ``subject``.
 Figures are those of the half of the subjects that nothing is chosen by; the installed descriptor was trained on all of them,
-so ``--projection`` names one that was not (`annotate.training.recipe.projection` without ``--all``). Then the clusters of
+so ``--ending`` names one that was not (`annotate.training.recipe.ending` without ``--all``). Then the clusters of
 10,000 made-up tracks are timed, and the cost of telling the persons of clips apart is compared with that of annotating
 them. Only that is done without ``--posed``.
 """
@@ -33,7 +33,7 @@ from annotate.batch.job import AnnotateJob, Status, WorkContext
 from annotate.faces import blocks
 from annotate.media.ffmpeg import find_ffmpeg
 from annotate.persons.clusters import cluster
-from annotate.persons.descriptor import DIMENSIONS, Describer, Vectors, read_projection, unit
+from annotate.persons.descriptor import DIMENSIONS, Describer, Vectors, unit
 from annotate.persons.tracks import describe_tracks
 from annotate.settings import Settings
 from annotate.training.recipe.known_faces import find_portraits
@@ -67,9 +67,9 @@ def join_photographs(vectors: Vectors, subjects: NDArray[np.str_], size: int) ->
     return np.array(joined, np.float32), np.array(owners), np.full(len(owners), size)
 
 
-def measure(posed: Path, projection: Path | None = None) -> list[tuple[str, str]]:
+def measure(posed: Path, ending: Path | None = None) -> list[tuple[str, str]]:
     """Return figures on photographs, with what they are."""
-    vectors, subjects = describe_photographs(posed, Describer(read_projection(projection)))
+    vectors, subjects = describe_photographs(posed, Describer(None if ending is None else ending.read_bytes()))
     is_measured = ~np.isin(subjects, training_half(subjects))
     lines = [("photographs with a face found", str(len(vectors)))]
     for size in TRACK_SIZES:
@@ -166,11 +166,11 @@ def cpu_s() -> float:
 
 @click.command(help=__doc__)
 @click.option("--posed", type=click.Path(exists=True, path_type=Path), help="Photographs with subjects.")
-@click.option("--projection", type=click.Path(exists=True, path_type=Path), help="Another last layer of the descriptor.")
+@click.option("--ending", type=click.Path(exists=True, path_type=Path), help="Another ending of the descriptor.")
 @click.option("--seconds", default=60, show_default=True, help="Length of the clips.")
-def main(posed: Path | None, projection: Path | None, seconds: int) -> None:
+def main(posed: Path | None, ending: Path | None, seconds: int) -> None:
     """Print the figures."""
-    lines = measure(posed, projection) if posed is not None else []
+    lines = measure(posed, ending) if posed is not None else []
     for count in TRACKS_PER_PERSON:
         lines.append((f"seconds to cluster {MANY_TRACKS} tracks, {count} of each person", f"{time_clusters(count):.1f}"))
     lines += measure_cost(seconds)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from importlib import resources
 
 import dlib
 import numpy as np
@@ -15,37 +14,85 @@ from annotate.persons.descriptor import (
     DIMENSIONS,
     DLIB_DIMENSIONS,
     DLIB_WEIGHT,
+    ENDING_SHA256,
     INPUT,
     METHOD,
     NETWORK,
     OUTPUT,
-    PROJECTION_FILE,
-    PROJECTION_SHA256,
     Describer,
+    both_planes,
     find_file,
-    read_projection,
     unit,
 )
-from annotate.persons.network import FEATURES, load_network
+from annotate.persons.ending import pack, read_installed, unpack
+from annotate.persons.network import (
+    MAP_CHANNELS,
+    MAP_PX,
+    MAPS,
+    Convolution,
+    Ending,
+    load_network,
+    read_ending,
+)
 
 
-def test_network_says_what_dlib_says() -> None:
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    """dlib's file."""
+    return find_file(NETWORK).read_bytes()
+
+
+def changed(ending: Ending) -> Ending:
+    """Return another ending, a little different."""
+    random = np.random.default_rng(1)
+
+    def change(part: Convolution) -> Convolution:
+        kernel = part.kernel + random.normal(size=part.kernel.shape).astype(np.float32) * 1e-3
+        return Convolution(kernel, part.bias + np.float32(0.01))
+
+    return Ending(tuple((change(first), change(second)) for first, second in ending.steps), -ending.matrix)
+
+
+def test_network_says_what_dlib_says(content: bytes) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (15, 15), np.uint8).repeat(10, 0).repeat(10, 1)
     face = np.stack([pixels, pixels // 2, 255 - pixels], -1)
     expected = dlib.face_recognition_model_v1(str(find_file(NETWORK))).compute_face_descriptor(face)
-    planes = face.transpose(2, 0, 1).astype(np.float32)[None]
-    (described,) = load_network(find_file(NETWORK).read_bytes()).run([OUTPUT], {INPUT: planes})
+    described, maps = load_network(content, has_maps=True).run([OUTPUT, MAPS], {INPUT: both_planes(face)})
     assert np.abs(described[0] - np.array(expected)).max() < 1e-5
+    assert maps.shape == (2, MAP_CHANNELS, MAP_PX, MAP_PX)
 
 
-def test_descriptors_are_both_layers_of_the_face_and_its_mirror_image() -> None:
+def test_a_second_ending_adds_its_numbers(content: bytes) -> None:
+    face = np.random.default_rng(0).integers(0, 256, (150, 150, 3), np.uint8)
+    (plain,) = load_network(content).run([OUTPUT], {INPUT: both_planes(face)})
+    own = read_ending(content)
+    for second, is_same in ((own, True), (changed(own), False)):
+        (both,) = load_network(content, second).run([OUTPUT], {INPUT: both_planes(face)})
+        assert both.shape == (2, DIMENSIONS)
+        assert np.abs(both[:, :DLIB_DIMENSIONS] - plain).max() < 1e-5
+        assert (np.abs(both[:, DLIB_DIMENSIONS:] - plain).max() < 1e-5) == is_same
+
+
+def test_an_ending_is_kept_in_bytes(content: bytes) -> None:
+    own = read_ending(content)
+    ending = changed(own)
+    packed = pack(ending, own)
+    found = unpack(packed, own)
+    for step, other in zip(ending.steps, found.steps, strict=True):
+        for part, same in zip(step, other, strict=True):
+            largest = np.abs(part.kernel - same.kernel).max((1, 2, 3))
+            assert (largest <= 5e-3 / 127).all()  # half a step, of differences below five deviations
+            assert part.bias == pytest.approx(same.bias, abs=1e-6)
+    assert found.matrix == pytest.approx(ending.matrix, rel=1e-3, abs=1e-6)
+    assert len(packed) < sum(part.kernel.size for step in own.steps for part in step) + 200_000
+
+
+def test_descriptors_are_both_endings_of_the_face_and_its_mirror_image(content: bytes) -> None:
     pixels = np.random.default_rng(0).integers(16, 235, (15, 15), np.uint8).repeat(18, 0).repeat(18, 1)
     portrait, describer = Portrait(pixels, Box(70, 70, 130, 130)), Describer()
-    crop = describer.crop(portrait).transpose(2, 0, 1).astype(np.float32)
-    extract = load_network(find_file(NETWORK).read_bytes(), np.eye(FEATURES, dtype=np.float32))
-    (outputs,) = extract.run([OUTPUT], {INPUT: np.stack([crop, crop[..., ::-1]])})
-    dlibs, features = np.split(outputs, [DLIB_DIMENSIONS], axis=1)
-    parts = [unit(unit(part).mean(0)) for part in (dlibs, features @ read_projection())]
+    second = unpack(read_installed(), read_ending(content))
+    (outputs,) = load_network(content, second).run([OUTPUT], {INPUT: both_planes(describer.crop(portrait))})
+    parts = [unit(unit(part).mean(0)) for part in np.split(outputs, 2, axis=1)]
     vectors = describer([portrait, Portrait(pixels[::-1], portrait.box), portrait])
     assert vectors.shape == (3, DIMENSIONS)
     for found, part, weight in zip(np.split(vectors[0], 2), parts, (DLIB_WEIGHT, 1), strict=True):
@@ -54,10 +101,9 @@ def test_descriptors_are_both_layers_of_the_face_and_its_mirror_image() -> None:
     assert describer([]).shape == (0, DIMENSIONS)
 
 
-def test_the_installed_projection_is_the_one_that_descriptors_are_kept_for() -> None:
-    content = (resources.files("annotate.persons") / PROJECTION_FILE).read_bytes()
-    assert hashlib.sha256(content).hexdigest() == PROJECTION_SHA256
-    assert PROJECTION_SHA256 in METHOD
+def test_the_installed_ending_is_the_one_that_descriptors_are_kept_for() -> None:
+    assert hashlib.sha256(read_installed()).hexdigest() == ENDING_SHA256
+    assert ENDING_SHA256 in METHOD
 
 
 def test_another_network_is_refused() -> None:

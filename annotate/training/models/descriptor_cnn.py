@@ -82,9 +82,9 @@ def load_descriptor_network(content: bytes, crops: Tensor) -> DescriptorNetwork:
     with torch.no_grad():
         for convolution, normalization in followers.items():
             filters, channels, size_px, _ = convolution.weight.shape
-            kernel, bias = layers.convolution(channels, filters, size_px)
-            convolution.weight.copy_(torch.from_numpy(kernel))
-            normalization.bias.copy_(torch.from_numpy(bias))
+            read = layers.convolution(channels, filters, size_px)
+            convolution.weight.copy_(torch.from_numpy(read.kernel))
+            normalization.bias.copy_(torch.from_numpy(read.bias))
         unfold(network, list(followers.values()), crops)
     return network
 

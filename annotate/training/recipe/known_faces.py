@@ -1,4 +1,4 @@
-"""Faces of known persons as dlib's network sees them, to train what `annotate.training.recipe.projection` does.
+"""Faces of known persons as dlib's network sees them, to train what `annotate.training.recipe.ending` does.
 
 Faces are found, cut out and turned as those of a video are. Each face is also degraded, since a person must be the same
 in a sharp and in a blurred, dark picture.
@@ -6,7 +6,7 @@ in a sharp and in a blurred, dark picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,8 @@ from annotate.faces.crop import to_limited_range
 from annotate.faces.portraits import Portrait, cut_portrait
 from annotate.faces.yunet import YuNetDetector
 from annotate.media.decode import Frame
-from annotate.persons.descriptor import DLIB_DIMENSIONS, Describer, Vectors, joined
-from annotate.persons.network import FEATURES
+from annotate.persons.descriptor import INPUT, NETWORK, OUTPUT, Cropper, Vectors, both_planes, find_file, joined
+from annotate.persons.network import MAPS, load_network
 from annotate.span import Span
 from annotate.training.recipe.pictures import decode_pictures
 
@@ -41,12 +41,12 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class KnownFaces:
-    """Features (n, 2, `FEATURES`) of faces and of their mirror images, and the name of the person of each (n,).
+    """What the network's last steps begin with, of faces and mirror images, and the name of the person of each face (n,).
 
-    dlib's descriptors are in ``dlib`` (n, 2, 128).
+    ``maps`` are (n, 2, `MAP_CHANNELS`, `MAP_PX`, `MAP_PX`) float16, ``dlib`` the numbers of dlib's ending, (n, 2, 128).
     """
 
-    features: Vectors
+    maps: NDArray[np.float16]
     dlib: Vectors
     persons: NDArray[np.str_]
 
@@ -55,11 +55,12 @@ class KnownFaces:
 
     def take(self, rows: NDArray[np.bool_]) -> KnownFaces:
         """Return the faces that ``rows`` (n,) are true for."""
-        return KnownFaces(self.features[rows], self.dlib[rows], self.persons[rows])
+        return KnownFaces(self.maps[rows], self.dlib[rows], self.persons[rows])
 
-    def descriptors(self, projection: Vectors) -> Vectors:
-        """Return the descriptors of `Describer` (n, `DIMENSIONS`) with a projection (`FEATURES`, 128)."""
-        return joined(np.concatenate([self.dlib, self.features @ projection], -1))
+    def descriptors(self, ending: Callable[[NDArray[np.float16]], Vectors]) -> Vectors:
+        """Return the descriptors of `Describer` (n, `DIMENSIONS`) with an ``ending`` that makes 128 numbers of maps."""
+        numbers = ending(self.maps.reshape(-1, *self.maps.shape[2:])).reshape(self.dlib.shape)
+        return joined(np.concatenate([self.dlib, numbers], -1))
 
 
 def find_portraits(path: Path) -> Iterator[tuple[Portrait, str]]:
@@ -96,21 +97,24 @@ def close_portraits(faces: NDArray[np.uint8]) -> Iterator[Portrait]:
 
 
 def describe(portraits: Iterable[tuple[Portrait, str]], random: np.random.Generator) -> KnownFaces:
-    """Return the features of portraits of persons, and behind them those of the degraded portraits.
+    """Return portraits of persons as the network sees them, and behind them the degraded portraits.
 
     Raises:
         SettingsError: the package with dlib's network is not installed.
         ModelError: its file is missing or is another one.
     """
-    describer = Describer(np.eye(FEATURES, dtype=np.float32))
-    clean, degraded, persons = [], [], []
+    crop_face, session = Cropper(), load_network(find_file(NETWORK).read_bytes(), has_maps=True)
+    clean, degraded = list[tuple[NDArray[np.float16], Vectors]](), list[tuple[NDArray[np.float16], Vectors]]()
+    persons = list[str]()
     for portrait, person in portraits:
-        crop = describer.crop(portrait)
-        clean.append(describer.outputs(crop))
-        degraded.append(describer.outputs(np.stack([degrade(crop[..., 0], random)] * 3, axis=-1)))
+        crop = crop_face(portrait)
+        worse = np.stack([degrade(crop[..., 0], random)] * 3, axis=-1)
+        for faces, seen in ((clean, crop), (degraded, worse)):
+            dlib, maps = session.run([OUTPUT, MAPS], {INPUT: both_planes(seen)})
+            faces.append((maps.astype(np.float16), dlib))
         persons.append(person)
-    outputs = np.stack(clean + degraded)
-    return KnownFaces(outputs[..., DLIB_DIMENSIONS:], outputs[..., :DLIB_DIMENSIONS], np.array(persons * 2))
+    maps, dlib = (np.stack(arrays) for arrays in zip(*clean, *degraded, strict=True))
+    return KnownFaces(maps, dlib, np.array(persons * 2))
 
 
 def degrade(crop: Picture, random: np.random.Generator) -> Picture:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from annotate.persons.descriptor import DLIB_DIMENSIONS, INPUT, NETWORK, OUTPUT, find_file
-from annotate.persons.network import INPUT_PX, Layers, load_network
+from annotate.persons.descriptor import INPUT, NETWORK, OUTPUT, find_file
+from annotate.persons.network import INPUT_PX, load_network, read_ending
 from annotate.training.models.descriptor_cnn import load_descriptor_network
 
 
@@ -13,12 +13,8 @@ def test_features_are_those_that_descriptors_are_made_of() -> None:
     content = find_file(NETWORK).read_bytes()
     faces = torch.rand(3, 1, INPUT_PX, INPUT_PX, generator=torch.Generator().manual_seed(0))
     network = load_descriptor_network(content, faces)
-    layers = Layers(content)
-    for layer in network.modules():
-        if isinstance(layer, torch.nn.Conv2d):
-            layers.convolution(layer.in_channels, layer.out_channels, layer.kernel_size[0])
     with torch.inference_mode():
-        described = network.features(faces).numpy() @ layers.matrix(network.head[1].in_features, DLIB_DIMENSIONS)
+        described = network.features(faces).numpy() @ read_ending(content).matrix
         logits = network(faces)
     colored = (255 * faces.numpy()).repeat(3, 1).astype(np.float32)
     expected = load_network(content).run([OUTPUT], {INPUT: colored})[0]

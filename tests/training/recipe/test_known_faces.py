@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from annotate.persons.descriptor import CROP_PX, PACKAGE, Describer, read_projection
+from annotate.persons.descriptor import CROP_PX, DLIB_DIMENSIONS, PACKAGE, Describer, unit
 from annotate.training.recipe.known_faces import close_portraits, degrade, describe, find_portraits
 from tests.training.recipe.picture_files import encoded, flat
 
@@ -33,14 +33,17 @@ def test_faces_are_found_in_large_and_small_photographs(photographs: Path) -> No
 
 
 @pytest.mark.skipif(find_spec(PACKAGE) is None, reason=f"{PACKAGE} is not installed")
-def test_features_make_the_descriptors_of_the_program(photographs: Path) -> None:
+def test_faces_are_those_that_the_program_describes(photographs: Path) -> None:
     found = list(find_portraits(photographs))
     known = describe(found, np.random.default_rng(0))
     assert known.persons.tolist() == ["Ann", "Ben", "Ann", "Ben"]
-    described = known.descriptors(read_projection())
-    assert np.abs(described[:2] - Describer()([portrait for portrait, _ in found])).max() < 1e-5
-    assert (described @ described[0])[1:].min() > 0.3  # it is one face
-    assert known.take(known.persons == "Ben").features.shape == (2, *known.features.shape[1:])
+    described = known.descriptors(lambda maps: maps[:, :, 0, 0].astype(np.float32))
+    dlibs, seconds = np.split(described, 2, axis=1)
+    expected, _ = np.split(Describer()([portrait for portrait, _ in found]), 2, axis=1)
+    assert np.abs(dlibs[:2] - expected).max() < 1e-5
+    assert seconds.shape == (4, DLIB_DIMENSIONS)
+    assert (unit(dlibs) @ unit(dlibs[0]))[1:].min() > 0.3  # it is one face
+    assert known.take(known.persons == "Ben").maps.shape == (2, *known.maps.shape[1:])
 
 
 def test_degraded_faces_differ_but_little() -> None:
