@@ -46,7 +46,7 @@ SHA256 = {
 ENDING_SHA256 = "2de611ee50e8511776562c168d1bcfa7e5fb909ad4fd30dd1bbbecea96866492"
 """Hash of the second ending, which is part of this project."""
 
-METHOD = "-".join([*sorted(SHA256.values()), "mirrored", ENDING_SHA256])
+METHOD = "-".join([*sorted(SHA256.values()), "mirrored", ENDING_SHA256, f"{DLIB_WEIGHT:g}"])
 """What descriptors are made with; those of two methods cannot be compared."""
 
 Vectors = NDArray[np.float32]
@@ -98,11 +98,11 @@ class Describer:
     def __init__(self, ending: bytes | None = None) -> None:
         self.crop = Cropper()
         from annotate.persons.ending import read_installed, unpack
-        from annotate.persons.network import load_network, read_ending
+        from annotate.persons.network import load_network, read_layers
 
-        content = find_file(NETWORK).read_bytes()
-        second = unpack(read_installed() if ending is None else ending, read_ending(content))
-        self._session = load_network(content, second)
+        layers = read_layers(find_file(NETWORK).read_bytes())
+        second = unpack(read_installed() if ending is None else ending, layers.ending)
+        self._session = load_network(layers, second)
 
     def __call__(self, portraits: Sequence[Portrait]) -> Vectors:
         """Return the descriptors of portraits as vectors of length 1, (n, `DIMENSIONS`).
@@ -112,20 +112,12 @@ class Describer:
         """
         vectors = np.empty((len(portraits), DIMENSIONS), np.float32)
         for row, portrait in enumerate(portraits):
-            vectors[row] = joined(self.outputs(self.crop(portrait)))
+            vectors[row] = joined(self._session.run([OUTPUT], {INPUT: both_planes(self.crop(portrait))})[0])
         return vectors
-
-    def outputs(self, crop: NDArray[np.uint8]) -> Vectors:
-        """Return what the network says of a face (`CROP_PX`, `CROP_PX`, 3) and of its mirror image, (2, `DIMENSIONS`).
-
-        The first half of the numbers are those of dlib's ending.
-        """
-        outputs: Vectors = self._session.run([OUTPUT], {INPUT: both_planes(crop)})[0]
-        return outputs
 
 
 def both_planes(crop: NDArray[np.uint8]) -> Vectors:
-    """Return what the network takes of a face (`CROP_PX`, `CROP_PX`, 3) and of its mirror image, (2, 3, ...)."""
+    """Return a face (`CROP_PX`, `CROP_PX`, 3) and its mirror image as the network takes them: (2, 3, `CROP_PX`, ...)."""
     planes = crop.transpose(2, 0, 1).astype(np.float32)
     return np.stack([planes, planes[..., ::-1]])
 
@@ -133,7 +125,8 @@ def both_planes(crop: NDArray[np.uint8]) -> Vectors:
 def joined(outputs: NDArray[np.floating]) -> Vectors:
     """Return descriptors (..., `DIMENSIONS`) of length 1, of what the network says of faces and their mirror images.
 
-    ``outputs`` are (..., 2, `DIMENSIONS`). The cosine of two descriptors is the weighted mean of those of both endings.
+    ``outputs`` are (..., 2, `DIMENSIONS`), the numbers of dlib's ending first. The cosine of two descriptors is the weighted
+    mean of those of both endings.
     """
     parts = unit(outputs.reshape(*outputs.shape[:-1], 2, DLIB_DIMENSIONS)).mean(-3)
     weighted = unit(parts) * np.sqrt([[DLIB_WEIGHT], [1.0]])

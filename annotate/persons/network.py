@@ -64,88 +64,59 @@ class Ending:
     matrix: Weights
 
 
-def load_network(content: bytes, second: Ending | None = None, *, has_maps: bool = False) -> onnxruntime.InferenceSession:
-    """Return the network in dlib's file; it takes faces (n, 3, `INPUT_PX`, `INPUT_PX`) float32 in red, green and blue.
+@dataclass(frozen=True)
+class Layers:
+    """The weights of the first convolution, of two in each of `STEPS`, and of the last layer (`FEATURES`, 128)."""
+
+    first: Convolution
+    steps: tuple[tuple[Convolution, Convolution], ...]
+    matrix: Weights
+
+    @property
+    def ending(self) -> Ending:
+        """The weights of the last steps and of the last layer."""
+        return Ending(self.steps[-LAST_STEPS:], self.matrix)
+
+
+def read_layers(content: bytes) -> Layers:
+    """Return the weights in dlib's file.
+
+    Raises:
+        ValueError: the file does not hold that network.
+    """
+    tensors, channels = _tensors(content), STEPS[0][0]
+    first, steps = _convolution(tensors, 3, channels, 7), []
+    for filters, _ in STEPS:
+        steps.append((_convolution(tensors, channels, filters), _convolution(tensors, filters, filters)))
+        channels = filters
+    return Layers(first, tuple(steps), _matrix(tensors, FEATURES, DLIB_DIMENSIONS))
+
+
+def load_network(layers: Layers, second: Ending | None = None, *, has_maps: bool = False) -> onnxruntime.InferenceSession:
+    """Return the network; it takes faces (n, 3, `INPUT_PX`, `INPUT_PX`) float32 in red, green and blue, 0..255.
 
     It makes descriptors (n, 128). With a ``second`` ending it makes more numbers, by that one, of what the last steps begin
     with. With ``has_maps`` it also has that as an output, `MAPS` (n, `MAP_CHANNELS`, `MAP_PX`, `MAP_PX`).
-
-    Raises:
-        ValueError: the file does not hold that network.
     """
-    model = _model(content, second, has_maps=has_maps)
+    model = _model(layers, second, has_maps=has_maps)
     return onnxruntime.InferenceSession(model, one_thread(), providers=["CPUExecutionProvider"])
 
 
-def _model(content: bytes, second: Ending | None, *, has_maps: bool) -> bytes:
-    layers, graph = Layers(content), _Graph()
+def _model(layers: Layers, second: Ending | None, *, has_maps: bool) -> bytes:
+    graph = _Graph()
     mean = graph.constant(np.array(MEANS, np.float32).reshape(1, 3, 1, 1))
     scaled = graph.add("Div", graph.add("Sub", INPUT, mean), graph.constant(np.array(RANGE, np.float32)))
-    name = graph.add("Relu", graph.convolution(scaled, layers.convolution(3, STEPS[0][0], 7), stride=2))
+    name = graph.add("Relu", graph.convolution(scaled, layers.first, stride=2))
     side_px = (INPUT_PX - 7) // 2 + 1
     name = graph.add("MaxPool", name, kernel_shape=[3, 3], strides=[2, 2])
     side_px = (side_px - 3) // 2 + 1
-    for (_, is_halved), convolutions in zip(STEPS[:-LAST_STEPS], layers.steps(), strict=False):
+    for convolutions, (_, is_halved) in zip(layers.steps[:-LAST_STEPS], STEPS[:-LAST_STEPS], strict=True):
         name, side_px = graph.step(name, side_px, convolutions, is_halved=is_halved)
     maps = graph.add("Identity", name, output=MAPS) if has_maps else name
-    endings = [layers.ending()] if second is None else [layers.ending(), second]
+    endings = [layers.ending] if second is None else [layers.ending, second]
     parts = [graph.ending(maps, side_px, ending) for ending in endings]
     graph.add("Concat", *parts, output=OUTPUT, axis=1)
     return graph.serialized(sum(ending.matrix.shape[1] for ending in endings), has_maps=has_maps)
-
-
-def read_ending(content: bytes) -> Ending:
-    """Return the ending of the network in dlib's file.
-
-    Raises:
-        ValueError: the file does not hold that network.
-    """
-    layers = Layers(content)
-    layers.convolution(3, STEPS[0][0], 7)
-    for _ in zip(range(len(STEPS) - LAST_STEPS), layers.steps(), strict=False):
-        pass
-    return layers.ending()
-
-
-class Layers:
-    """The numbers of the layers in dlib's file, one after another."""
-
-    def __init__(self, content: bytes) -> None:
-        self._tensors = _tensors(content)
-        self._steps = self._read_steps()
-
-    def convolution(self, channels: int, filters: int, size_px: int = 3) -> Convolution:
-        """Return the next convolution, with the affine layer behind it.
-
-        Raises:
-            ValueError: the next layer has other sizes.
-        """
-        shape = filters, channels, size_px, size_px
-        values = self._matrix(1, math.prod(shape) + filters)[0]
-        kernel, bias = values[:-filters].reshape(shape), values[-filters:]
-        gain, offset = self._matrix(2, filters)
-        return Convolution(kernel * gain[:, None, None, None], bias * gain + offset)
-
-    def steps(self) -> Iterator[tuple[Convolution, Convolution]]:
-        """Return the convolutions of each of `STEPS` that have not been read yet; raise ValueError as `convolution`."""
-        return self._steps
-
-    def ending(self) -> Ending:
-        """Return the steps that are left, and the last layer; raise ValueError as `convolution`."""
-        return Ending(tuple(self._steps), self._matrix(FEATURES, DLIB_DIMENSIONS))
-
-    def _read_steps(self) -> Iterator[tuple[Convolution, Convolution]]:
-        channels = STEPS[0][0]
-        for filters, _ in STEPS:
-            yield self.convolution(channels, filters), self.convolution(filters, filters)
-            channels = filters
-
-    def _matrix(self, rows: int, columns: int) -> Weights:
-        """Return the next layer's numbers (rows, columns); raise ValueError if they are more or fewer."""
-        tensor = next(self._tensors, None)
-        if tensor is None or len(tensor) != rows * columns:
-            raise ValueError("another network")
-        return tensor.reshape(rows, columns)
 
 
 class _Graph:
@@ -211,6 +182,23 @@ class _Graph:
         if not channels and not pixels:
             return name
         return self.add("Pad", name, self.constant(np.array([0, 0, 0, 0, 0, channels, pixels, pixels], np.int64)))
+
+
+def _convolution(tensors: Iterator[Weights], channels: int, filters: int, size_px: int = 3) -> Convolution:
+    """Return the next convolution, with the affine layer behind it; raise ValueError as `_matrix`."""
+    shape = filters, channels, size_px, size_px
+    values = _matrix(tensors, 1, math.prod(shape) + filters)[0]
+    kernel, bias = values[:-filters].reshape(shape), values[-filters:]
+    gain, offset = _matrix(tensors, 2, filters)
+    return Convolution(kernel * gain[:, None, None, None], bias * gain + offset)
+
+
+def _matrix(tensors: Iterator[Weights], rows: int, columns: int) -> Weights:
+    """Return the next layer's numbers (rows, columns); raise ValueError if they are more or fewer."""
+    tensor = next(tensors, None)
+    if tensor is None or len(tensor) != rows * columns:
+        raise ValueError("another network")
+    return tensor.reshape(rows, columns)
 
 
 def _tensors(content: bytes) -> Iterator[Weights]:

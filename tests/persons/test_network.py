@@ -31,15 +31,16 @@ from annotate.persons.network import (
     MAPS,
     Convolution,
     Ending,
+    Layers,
     load_network,
-    read_ending,
+    read_layers,
 )
 
 
 @pytest.fixture(scope="module")
-def content() -> bytes:
-    """dlib's file."""
-    return find_file(NETWORK).read_bytes()
+def layers() -> Layers:
+    """What dlib's file holds."""
+    return read_layers(find_file(NETWORK).read_bytes())
 
 
 def changed(ending: Ending) -> Ending:
@@ -53,28 +54,28 @@ def changed(ending: Ending) -> Ending:
     return Ending(tuple((change(first), change(second)) for first, second in ending.steps), -ending.matrix)
 
 
-def test_network_says_what_dlib_says(content: bytes) -> None:
+def test_network_says_what_dlib_says(layers: Layers) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (15, 15), np.uint8).repeat(10, 0).repeat(10, 1)
     face = np.stack([pixels, pixels // 2, 255 - pixels], -1)
     expected = dlib.face_recognition_model_v1(str(find_file(NETWORK))).compute_face_descriptor(face)
-    described, maps = load_network(content, has_maps=True).run([OUTPUT, MAPS], {INPUT: both_planes(face)})
+    described, maps = load_network(layers, has_maps=True).run([OUTPUT, MAPS], {INPUT: both_planes(face)})
     assert np.abs(described[0] - np.array(expected)).max() < 1e-5
     assert maps.shape == (2, MAP_CHANNELS, MAP_PX, MAP_PX)
 
 
-def test_a_second_ending_adds_its_numbers(content: bytes) -> None:
+def test_a_second_ending_adds_its_numbers(layers: Layers) -> None:
     face = np.random.default_rng(0).integers(0, 256, (150, 150, 3), np.uint8)
-    (plain,) = load_network(content).run([OUTPUT], {INPUT: both_planes(face)})
-    own = read_ending(content)
+    (plain,) = load_network(layers).run([OUTPUT], {INPUT: both_planes(face)})
+    own = layers.ending
     for second, is_same in ((own, True), (changed(own), False)):
-        (both,) = load_network(content, second).run([OUTPUT], {INPUT: both_planes(face)})
+        (both,) = load_network(layers, second).run([OUTPUT], {INPUT: both_planes(face)})
         assert both.shape == (2, DIMENSIONS)
         assert np.abs(both[:, :DLIB_DIMENSIONS] - plain).max() < 1e-5
         assert (np.abs(both[:, DLIB_DIMENSIONS:] - plain).max() < 1e-5) == is_same
 
 
-def test_an_ending_is_kept_in_bytes(content: bytes) -> None:
-    own = read_ending(content)
+def test_an_ending_is_kept_in_bytes(layers: Layers) -> None:
+    own = layers.ending
     ending = changed(own)
     packed = pack(ending, own)
     found = unpack(packed, own)
@@ -87,11 +88,11 @@ def test_an_ending_is_kept_in_bytes(content: bytes) -> None:
     assert len(packed) < sum(part.kernel.size for step in own.steps for part in step) + 200_000
 
 
-def test_descriptors_are_both_endings_of_the_face_and_its_mirror_image(content: bytes) -> None:
+def test_descriptors_are_both_endings_of_the_face_and_its_mirror_image(layers: Layers) -> None:
     pixels = np.random.default_rng(0).integers(16, 235, (15, 15), np.uint8).repeat(18, 0).repeat(18, 1)
     portrait, describer = Portrait(pixels, Box(70, 70, 130, 130)), Describer()
-    second = unpack(read_installed(), read_ending(content))
-    (outputs,) = load_network(content, second).run([OUTPUT], {INPUT: both_planes(describer.crop(portrait))})
+    second = unpack(read_installed(), layers.ending)
+    (outputs,) = load_network(layers, second).run([OUTPUT], {INPUT: both_planes(describer.crop(portrait))})
     parts = [unit(unit(part).mean(0)) for part in np.split(outputs, 2, axis=1)]
     vectors = describer([portrait, Portrait(pixels[::-1], portrait.box), portrait])
     assert vectors.shape == (3, DIMENSIONS)
@@ -104,8 +105,9 @@ def test_descriptors_are_both_endings_of_the_face_and_its_mirror_image(content: 
 def test_the_installed_ending_is_the_one_that_descriptors_are_kept_for() -> None:
     assert hashlib.sha256(read_installed()).hexdigest() == ENDING_SHA256
     assert ENDING_SHA256 in METHOD
+    assert METHOD.endswith(f"{DLIB_WEIGHT:g}")
 
 
 def test_another_network_is_refused() -> None:
     with pytest.raises(ValueError, match="another network"):
-        load_network(b"\x05con_4\x01\x02" + b"\x01\x01" * 4 + bytes(4))
+        read_layers(b"\x05con_4\x01\x02" + b"\x01\x01" * 4 + bytes(4))

@@ -6,6 +6,9 @@ It is too large to annotate with, and its weights are not part of this project: 
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -13,21 +16,25 @@ from torch.nn import functional
 from annotate.emotions.contract import CROP_SIZE_PX
 from annotate.emotions.labels import EMOTIONS
 from annotate.persons.descriptor import CROP_PX
-from annotate.persons.network import MEANS, RANGE, STEPS, Layers
+from annotate.persons.network import MEANS, RANGE, STEPS, read_layers
 from annotate.training.models.restore import normalizations, unfold
 
 _STEM_CHANNELS = 32
 _LEVELS = 255
 
 
-class _Step(nn.Module):
-    """Two convolutions and a shortcut; what only one of both summands has is filled with 0, as dlib does."""
+class ResidualStep(nn.Module):
+    """Two convolutions of 3 x 3 and a shortcut; what only one of both summands has is filled with 0, as dlib does.
 
-    def __init__(self, inputs: int, outputs: int, is_halved: bool) -> None:
+    ``make`` returns a convolution of so many inputs and outputs, with a stride and padding.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, make: Callable[[int, int, int, int], nn.Module], *, is_halved: bool
+    ) -> None:
         super().__init__()
-        stride, padding = (2, 0) if is_halved else (1, 1)
-        self.first = _convolution(inputs, outputs, 3, stride, padding)
-        self.second = _convolution(outputs, outputs, 3, 1, 1)
+        self.first = make(inputs, outputs, 2, 0) if is_halved else make(inputs, outputs, 1, 1)
+        self.second = make(outputs, outputs, 1, 1)
         self.is_halved = is_halved
 
     def forward(self, features: Tensor) -> Tensor:
@@ -48,10 +55,13 @@ class DescriptorNetwork(nn.Module):
 
     def __init__(self, dropout: float = 0.3) -> None:
         super().__init__()
-        self.stem = _convolution(3, _STEM_CHANNELS, 7, 2, 0)
+        self.stem = _convolution(3, _STEM_CHANNELS, 2, 0, 7)
         widths = [_STEM_CHANNELS, *(channels for channels, _ in STEPS)]
         self.steps = nn.Sequential(
-            *(_Step(inputs, outputs, is_halved) for inputs, (outputs, is_halved) in zip(widths[:-1], STEPS, strict=True))
+            *(
+                ResidualStep(inputs, outputs, _convolution, is_halved=is_halved)
+                for inputs, (outputs, is_halved) in zip(widths[:-1], STEPS, strict=True)
+            )
         )
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(widths[-1], len(EMOTIONS)))
         self.register_buffer("mean", torch.tensor(MEANS).view(1, 3, 1, 1), persistent=False)
@@ -77,19 +87,18 @@ def load_descriptor_network(content: bytes, crops: Tensor) -> DescriptorNetwork:
     Raises:
         ValueError: the file does not hold that network.
     """
-    network, layers = DescriptorNetwork().eval(), Layers(content)
+    network, layers = DescriptorNetwork().eval(), read_layers(content)
     followers = normalizations(network)
+    convolutions = (layers.first, *itertools.chain.from_iterable(layers.steps))
     with torch.no_grad():
-        for convolution, normalization in followers.items():
-            filters, channels, size_px, _ = convolution.weight.shape
-            read = layers.convolution(channels, filters, size_px)
+        for (convolution, normalization), read in zip(followers.items(), convolutions, strict=True):
             convolution.weight.copy_(torch.from_numpy(read.kernel))
             normalization.bias.copy_(torch.from_numpy(read.bias))
         unfold(network, list(followers.values()), crops)
     return network
 
 
-def _convolution(inputs: int, outputs: int, size_px: int, stride: int, padding: int) -> nn.Sequential:
+def _convolution(inputs: int, outputs: int, stride: int, padding: int, size_px: int = 3) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, size_px, stride, padding, bias=False), nn.BatchNorm2d(outputs))
 
 

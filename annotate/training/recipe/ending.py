@@ -10,6 +10,7 @@ one learns what dlib's lacks.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,8 +29,9 @@ from annotate.faces.portraits import Portrait
 from annotate.persons.clusters import cluster
 from annotate.persons.descriptor import NETWORK, Vectors, find_file, unit
 from annotate.persons.ending import pack
-from annotate.persons.network import LAST_STEPS, STEPS, Convolution, Ending, read_ending
+from annotate.persons.network import LAST_STEPS, MAP_CHANNELS, STEPS, Convolution, Ending, read_layers
 from annotate.storage.local.files import write_atomic
+from annotate.training.models.descriptor_cnn import ResidualStep
 from annotate.training.recipe.framing import keep
 from annotate.training.recipe.known_faces import KnownFaces, close_portraits, describe, find_portraits
 from annotate.training.recipe.verification import b_cubed, training_half, true_accept_rate
@@ -74,18 +76,23 @@ class EndingNetwork(nn.Module):
 
     def __init__(self, first: Ending) -> None:
         super().__init__()
-        self._steps = [
-            _Step(convolutions, is_halved=is_halved)
-            for convolutions, (_, is_halved) in zip(first.steps, STEPS[-LAST_STEPS:], strict=True)
-        ]
-        self.steps = nn.ModuleList(self._steps)
+        last, channels = STEPS[-LAST_STEPS:], [MAP_CHANNELS, *(filters for filters, _ in STEPS[-LAST_STEPS:])]
+        self.steps = nn.Sequential(
+            *(
+                ResidualStep(inputs, filters, _convolution, is_halved=is_halved)
+                for inputs, (filters, is_halved) in zip(channels[:-1], last, strict=True)
+            )
+        )
         self.matrix = nn.Parameter(torch.tensor(first.matrix))
+        with torch.no_grad():
+            for layer, read in zip(self._layers(), itertools.chain.from_iterable(first.steps), strict=True):
+                layer.weight.copy_(torch.from_numpy(read.kernel))
+                _bias(layer).copy_(torch.from_numpy(read.bias))
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return numbers (n, d) of maps (n, `MAP_CHANNELS`, `MAP_PX`, `MAP_PX`)."""
-        for step in self._steps:
-            maps = step(maps)
-        return maps.mean((2, 3)) @ self.matrix
+        features: Tensor = self.steps(maps).mean((2, 3))
+        return features @ self.matrix
 
     @torch.no_grad()
     def numbers(self, maps: NDArray[np.float16]) -> Vectors:
@@ -95,44 +102,20 @@ class EndingNetwork(nn.Module):
 
     def ending(self) -> Ending:
         """Return the weights."""
-        steps = tuple((step.first.weights(), step.second.weights()) for step in self._steps)
-        return Ending(steps, self.matrix.detach().numpy())
+        parts = [Convolution(layer.weight.detach().numpy(), _bias(layer).detach().numpy()) for layer in self._layers()]
+        return Ending(tuple(zip(parts[::2], parts[1::2], strict=True)), self.matrix.detach().numpy())
+
+    def _layers(self) -> list[nn.Conv2d]:
+        return [layer for layer in self.steps.modules() if isinstance(layer, nn.Conv2d)]
 
 
-class _Convolution(nn.Module):
-    def __init__(self, first: Convolution, stride: int, padding: int) -> None:
-        super().__init__()
-        self.kernel, self.bias = nn.Parameter(torch.tensor(first.kernel)), nn.Parameter(torch.tensor(first.bias))
-        self.stride, self.padding = stride, padding
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return functional.conv2d(maps, self.kernel, self.bias, self.stride, self.padding)
-
-    def weights(self) -> Convolution:
-        return Convolution(self.kernel.detach().numpy(), self.bias.detach().numpy())
+def _bias(layer: nn.Conv2d) -> Tensor:
+    assert layer.bias is not None
+    return layer.bias
 
 
-class _Step(nn.Module):
-    """A residual step, as `annotate.persons.network` makes it."""
-
-    def __init__(self, convolutions: tuple[Convolution, Convolution], *, is_halved: bool) -> None:
-        super().__init__()
-        self.first = _Convolution(convolutions[0], 2, 0) if is_halved else _Convolution(convolutions[0], 1, 1)
-        self.second, self.is_halved = _Convolution(convolutions[1], 1, 1), is_halved
-
-    def forward(self, maps: Tensor) -> Tensor:
-        inner = self.second(functional.relu(self.first(maps)))
-        if self.is_halved:
-            maps = functional.avg_pool2d(maps, 2)
-            side_px, channels = max(inner.shape[-1], maps.shape[-1]), max(inner.shape[1], maps.shape[1])
-            inner, maps = (_filled(part, channels, side_px) for part in (inner, maps))
-        return functional.relu(inner + maps)
-
-
-def _filled(maps: Tensor, channels: int, side_px: int) -> Tensor:
-    """Return maps with zeros in further channels, rows and columns."""
-    pixels = side_px - maps.shape[-1]
-    return functional.pad(maps, (0, pixels, 0, pixels, 0, channels - maps.shape[1]))
+def _convolution(inputs: int, outputs: int, stride: int, padding: int) -> nn.Module:
+    return nn.Conv2d(inputs, outputs, 3, stride, padding)
 
 
 def train_ending(
@@ -146,7 +129,7 @@ def train_ending(
 
     Args:
         known: the faces of each source, and the share of its persons in a batch.
-        negatives: faces of other persons, each the only one of its person.
+        negatives: faces of other persons.
         first: the weights to begin with.
         settings: how to train.
         seed: of the random draws.
@@ -163,7 +146,7 @@ def train_ending(
         rows = torch.from_numpy(random.choice(len(negatives), min(settings.negatives, len(negatives)), replace=False))
         sides = torch.from_numpy(random.integers(0, 2, len(rows)))
         numbers = network(torch.cat([maps, other_maps[rows, sides]]).float())
-        vectors = _joined(torch.cat([dlib, other_dlib[rows, sides]]), numbers, settings.dlib_weight)
+        vectors = joined_of_pictures(torch.cat([dlib, other_dlib[rows, sides]]), numbers, settings.dlib_weight)
         loss = contrastive_loss(vectors[: len(maps)], persons, vectors[len(maps) :], settings.temperature)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -186,8 +169,11 @@ def contrastive_loss(vectors: Tensor, persons: Tensor, negatives: Tensor, temper
     return -means.mean()
 
 
-def _joined(dlib: Tensor, numbers: Tensor, weight: float) -> Tensor:
-    """Return the descriptors of single pictures, as `annotate.persons.descriptor.joined` makes those of pairs."""
+def joined_of_pictures(dlib: Tensor, numbers: Tensor, weight: float) -> Tensor:
+    """Return the descriptors (n, 2 d) of single pictures, as `annotate.persons.descriptor.joined` makes those of pairs.
+
+    ``dlib`` and ``numbers`` (n, d) are what both endings say, ``weight`` is that of the former.
+    """
     parts = weight**0.5 * functional.normalize(dlib), functional.normalize(numbers)
     return functional.normalize(torch.cat(parts, 1))
 
@@ -266,18 +252,18 @@ def _described(path: Path, cache: Path | None, find: Callable[[], Iterator[tuple
     return KnownFaces(maps, dlib, np.asarray(arrays["persons"], np.str_))
 
 
-def train_without(known: Mapping[str, KnownFaces], negatives: KnownFaces, left_out: Mapping[str, set[str]]) -> EndingNetwork:
-    """Return the ending that is trained on all persons but those left out of each source, beginning with dlib's.
+def train_without(
+    known: Mapping[str, KnownFaces], negatives: KnownFaces, first: Ending, left_out: Mapping[str, set[str]]
+) -> EndingNetwork:
+    """Return the ending that is trained on all persons but those left out of each source.
 
-    ``known`` are the faces of each of the ``SHARES``, ``negatives`` are faces of other persons.
-
-    Raises:
-        ModelError: the network's file is missing or is another one.
+    ``known`` are the faces of each of the ``SHARES``, ``negatives`` are faces of other persons, ``first`` are the weights to
+    begin with.
     """
     kept = [
         (faces.take(~np.isin(faces.persons, list(left_out.get(name, ())))), SHARES[name]) for name, faces in known.items()
     ]
-    return train_ending(kept, negatives, read_ending(find_file(NETWORK).read_bytes()))
+    return train_ending(kept, negatives, first)
 
 
 def measure(faces: KnownFaces, vectors: Vectors) -> tuple[float, float, float, float]:
@@ -307,21 +293,21 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 def main(data: Path, cache: Path | None, use_all: bool, output: Path) -> None:
     """Train the ending, and print what it tells of a third of the persons that a trial does not train on."""
     known, negatives = load_known(data, cache), load_negatives(data, cache)
+    dlibs = read_layers(find_file(NETWORK).read_bytes()).ending
     posed = known[POSED]
     if not use_all:
         known[POSED] = posed.take(np.isin(posed.persons, training_half(posed.persons)))
     rows = []
     for fold in range(FOLDS):
         left_out = {name: set(np.unique(known[name].persons)[fold::FOLDS].tolist()) for name in (POSED, NEWS)}
-        trial = train_without(known, negatives, left_out)
+        trial = train_without(known, negatives, dlibs, left_out)
         for name, persons in left_out.items():
             faces = known[name].take(np.isin(known[name].persons, list(persons)))
             described = {"dlib": unit(unit(faces.dlib).mean(1)), "both": faces.descriptors(trial.numbers)}
             rows += [(fold, name, what, *measure(faces, vectors)) for what, vectors in described.items()]
     headers = ("trial", "source", "descriptor", "true accept rate", "with degraded faces", "best threshold", "B-cubed F")
     click.echo(tabulate(rows, headers, floatfmt=".3f"))
-    trained = train_without(known, negatives, {}).ending()
-    write_atomic(output, pack(trained, read_ending(find_file(NETWORK).read_bytes())))
+    write_atomic(output, pack(train_without(known, negatives, dlibs, {}).ending(), dlibs))
 
 
 if __name__ == "__main__":

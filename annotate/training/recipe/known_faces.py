@@ -21,7 +21,7 @@ from annotate.faces.portraits import Portrait, cut_portrait
 from annotate.faces.yunet import YuNetDetector
 from annotate.media.decode import Frame
 from annotate.persons.descriptor import INPUT, NETWORK, OUTPUT, Cropper, Vectors, both_planes, find_file, joined
-from annotate.persons.network import MAPS, load_network
+from annotate.persons.network import MAPS, load_network, read_layers
 from annotate.span import Span
 from annotate.training.recipe.pictures import decode_pictures
 
@@ -103,7 +103,7 @@ def describe(portraits: Iterable[tuple[Portrait, str]], random: np.random.Genera
         SettingsError: the package with dlib's network is not installed.
         ModelError: its file is missing or is another one.
     """
-    crop_face, session = Cropper(), load_network(find_file(NETWORK).read_bytes(), has_maps=True)
+    crop_face, session = Cropper(), load_network(read_layers(find_file(NETWORK).read_bytes()), has_maps=True)
     clean, degraded = list[tuple[NDArray[np.float16], Vectors]](), list[tuple[NDArray[np.float16], Vectors]]()
     persons = list[str]()
     for portrait, person in portraits:

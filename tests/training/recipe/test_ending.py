@@ -8,7 +8,17 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch")
 
-from annotate.persons.descriptor import DIMENSIONS, DLIB_DIMENSIONS, INPUT, NETWORK, OUTPUT, PACKAGE, find_file  # noqa: E402
+from annotate.persons.descriptor import (  # noqa: E402
+    DIMENSIONS,
+    DLIB_DIMENSIONS,
+    DLIB_WEIGHT,
+    INPUT,
+    NETWORK,
+    OUTPUT,
+    PACKAGE,
+    find_file,
+    joined,
+)
 from annotate.persons.network import (  # noqa: E402
     INPUT_PX,
     LAST_STEPS,
@@ -19,9 +29,15 @@ from annotate.persons.network import (  # noqa: E402
     Convolution,
     Ending,
     load_network,
-    read_ending,
+    read_layers,
 )
-from annotate.training.recipe.ending import EndingNetwork, EndingSettings, contrastive_loss, train_ending  # noqa: E402
+from annotate.training.recipe.ending import (  # noqa: E402
+    EndingNetwork,
+    EndingSettings,
+    contrastive_loss,
+    joined_of_pictures,
+    train_ending,
+)
 from annotate.training.recipe.known_faces import KnownFaces  # noqa: E402
 from annotate.training.recipe.verification import true_accept_rate  # noqa: E402
 
@@ -74,15 +90,23 @@ def test_loss_falls_with_likeness_of_one_person_and_rises_with_that_of_others() 
     assert contrastive_loss(alike, persons, far, 0.1) < contrastive_loss(alike, persons, near, 0.1)
 
 
+def test_the_loss_is_that_of_the_descriptors_in_use() -> None:
+    random = np.random.default_rng(0)
+    dlib, numbers = random.normal(size=(2, 5, DLIB_DIMENSIONS)).astype(np.float32)
+    expected = joined(np.stack([np.concatenate([dlib, numbers], 1)] * 2, 1))
+    vectors = joined_of_pictures(torch.from_numpy(dlib), torch.from_numpy(numbers), DLIB_WEIGHT).numpy()
+    assert vectors == pytest.approx(expected, abs=1e-6)
+
+
 @pytest.mark.skipif(find_spec(PACKAGE) is None, reason=f"{PACKAGE} is not installed")
 def test_training_begins_with_what_dlib_says_and_its_result_runs_in_the_program() -> None:
-    content, random = find_file(NETWORK).read_bytes(), np.random.default_rng(0)
+    layers, random = read_layers(find_file(NETWORK).read_bytes()), np.random.default_rng(0)
     faces = random.integers(0, 256, (2, 3, INPUT_PX, INPUT_PX)).astype(np.float32)
-    expected, maps = load_network(content, has_maps=True).run([OUTPUT, MAPS], {INPUT: faces})
-    network = EndingNetwork(read_ending(content))
+    expected, maps = load_network(layers, has_maps=True).run([OUTPUT, MAPS], {INPUT: faces})
+    network = EndingNetwork(layers.ending)
     assert np.abs(network.numbers(maps) - expected).max() < 1e-5
     for parameter in network.parameters():
         parameter.data += 1e-3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0))
-    (both,) = load_network(content, network.ending()).run([OUTPUT], {INPUT: faces})
+    (both,) = load_network(layers, network.ending()).run([OUTPUT], {INPUT: faces})
     assert np.abs(network.numbers(maps) - both[:, DLIB_DIMENSIONS:]).max() < 1e-4
     assert np.abs(expected - both[:, DLIB_DIMENSIONS:]).max() > 1e-2
