@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import threading
 import time
@@ -220,13 +221,14 @@ def test_equal_warnings_in_a_row_are_counted_one_by_one(tmp_path: Path) -> None:
 
 def test_damage_is_reported_and_the_other_frames_are_decoded(tmp_path: Path) -> None:
     path = make_pattern(tmp_path / "damaged.ts", duration_s=4, size="320x240", options=(*H264, "-g", "25"))
-    data = bytearray(path.read_bytes())
-    middle = len(data) // 2
-    data[middle : middle + 4000] = os.urandom(4000)
+    data, rng = bytearray(path.read_bytes()), random.Random(1)
+    for quarter in (1, 2, 3):  # in 1 of 100 places ffmpeg leaves a frame out and says nothing
+        place = len(data) * quarter // 4
+        data[place : place + 4000] = rng.randbytes(4000)
     path.write_bytes(data)
     report = DecodingReport()
     frames = decode_all(path, report)
-    assert 60 < len(frames) <= 100
+    assert 60 < len(frames) < 100
     assert report.warning_count > 0
     assert all("0x" not in line for line in report.warnings)
 
