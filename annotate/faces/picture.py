@@ -20,6 +20,9 @@ cv2.setNumThreads(1)
 MAX_LONG_SIDE_PX = 8192
 """Maximum longer side of a color picture: OpenCV makes no views of pictures of 32,767 pixels and more."""
 
+MAX_PITCH_PX = 2
+"""Maximum distance of samples in pixels of the image: linear interpolation then still sees every one of them."""
+
 MAX_SAMPLES = 16
 """Maximum number of samples along each axis for a pixel of a view."""
 
@@ -67,10 +70,11 @@ class View:
     def of(self, image: NDArray[np.uint8], max_samples: int = MAX_SAMPLES) -> NDArray[np.uint8]:
         """Return the view of an image (height, width) or (height, width, 3) uint8, whose edges are repeated beyond it.
 
-        Each pixel is the mean of evenly spaced, linearly interpolated samples, at most one source pixel apart unless that
-        takes more than ``max_samples`` along each axis.
+        Each pixel is the mean of evenly spaced, linearly interpolated samples: of at least two along each axis where the
+        view is smaller than what it shows, and of so many that they are at most `MAX_PITCH_PX` apart, up to ``max_samples``.
         """
-        times = min(max(1, math.ceil(self.side_px / self.size_px)), max_samples)
+        ratio = self.side_px / self.size_px
+        times = min(max(1, min(math.ceil(ratio), 2), math.ceil(ratio / MAX_PITCH_PX)), max_samples)
         size = self.size_px * times
         pitch = self.side_px / size
         right, down = self._axes()

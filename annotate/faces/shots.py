@@ -199,31 +199,33 @@ class _Thumbnail:
         """Return the share of patches that show something else in another thumbnail, shifted as fits best."""
         padded = np.pad(other.pixels, _MAX_SHIFT_PX, "edge")
         rows, columns = self.pixels.shape
-        patches, shifts = _patches(self.pixels), range(2 * _MAX_SHIFT_PX + 1)
-        return min(
-            _changed_share(patches, _patches(padded[down : down + rows, right : right + columns]))
-            for down in shifts
-            for right in shifts
-        )
+        patches, shifted = _patches(self.pixels), np.lib.stride_tricks.sliding_window_view(padded, columns, axis=1)
+        downwards = (shifted[down : down + rows].swapaxes(0, 1) for down in range(2 * _MAX_SHIFT_PX + 1))
+        return float(min(_changed_shares(patches, _patches(sideways)).min() for sideways in downwards))
 
 
 def _patches(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the pixels of patches (n, _PATCH_PX**2) of a thumbnail, minus the mean of each."""
-    rows, columns = (side // _PATCH_PX for side in pixels.shape)
-    whole = pixels[: rows * _PATCH_PX, : columns * _PATCH_PX].reshape(rows, _PATCH_PX, columns, _PATCH_PX)
-    patches: NDArray[np.float32] = whole.swapaxes(1, 2).reshape(rows * columns, _PATCH_PX**2)
-    patches -= patches.mean(1, keepdims=True)
-    return patches
+    """Return the pixels of patches (..., n, _PATCH_PX**2) of thumbnails (..., h, w), minus the mean of each patch."""
+    rows, columns = (side // _PATCH_PX for side in pixels.shape[-2:])
+    whole = pixels[..., : rows * _PATCH_PX, : columns * _PATCH_PX]
+    squares = whole.reshape(*pixels.shape[:-2], rows, _PATCH_PX, columns, _PATCH_PX).swapaxes(-3, -2)
+    patches = squares.reshape(*pixels.shape[:-2], rows * columns, _PATCH_PX**2)
+    centered: NDArray[np.float32] = patches - patches.mean(-1, keepdims=True)
+    return centered
 
 
-def _changed_share(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Return the share of patches (n, p) that are not correlated, of those that show something in both thumbnails."""
-    variances = (first**2).mean(1), (second**2).mean(1)
+def _changed_shares(first: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the shares (k,) of patches that are not correlated, of those that show something in both thumbnails.
+
+    ``first`` are the patches (n, p) of a thumbnail, ``others`` those (k, n, p) of each one that it is compared with.
+    """
+    variances = (first**2).mean(-1), (others**2).mean(-1)
     in_both, in_either = (limit(*variances) > _MIN_PATCH_VARIANCE for limit in (np.minimum, np.maximum))
-    if in_both.sum() < max(1, _MIN_SHOWING_SHARE * in_either.sum()):
-        return 1.0
-    correlation = (first * second).mean(1)[in_both] / np.sqrt(variances[0] * variances[1])[in_both]
-    return float((correlation < _MIN_PATCH_CORRELATION).mean())
+    correlations = (first * others).mean(-1) / np.sqrt(variances[0] * variances[1]).clip(_MIN_PATCH_VARIANCE)
+    both = in_both.sum(-1)
+    shares = (in_both & (correlations < _MIN_PATCH_CORRELATION)).sum(-1) / both.clip(1)
+    is_little_left = both < np.maximum(1, _MIN_SHOWING_SHARE * in_either.sum(-1))
+    return np.where(is_little_left, 1.0, shares)
 
 
 def _mean_product(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

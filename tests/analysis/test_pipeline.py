@@ -34,7 +34,7 @@ def test_one_face(face_clip: Path) -> None:
         (20, 39, 20),
         (30, 49, 20),
     ]
-    assert [each.detections for each in annotations] == [3, 3, 4]
+    assert [each.detections for each in annotations] == [3, 1, 2]  # of a face that hardly moves
     assert all(sum(each.probabilities) == pytest.approx(1, abs=1e-5) for each in annotations)
     assert (analysis.decoding.frames, analysis.decoding.end_ms, analysis.blocks.faces) == (50, 2000, 1)
     assert analysis.missing_s == 0

@@ -78,6 +78,15 @@ def test_pixels_of_a_view_are_where_its_points_are(roll_deg: float, side_px: flo
         assert seen == pytest.approx(places[:, axis] + 20, abs=1.2)
 
 
+@given(st.floats(1, 30), st.floats(0, 1), st.floats(0.1, 0.9))
+def test_a_view_that_is_smaller_than_what_it_shows_misses_no_thin_line(ratio: float, shift_px: float, place: float) -> None:
+    view = View(150 + shift_px, 150, 8 * ratio, 0, 8)
+    image = np.zeros((300, 300), np.uint8)
+    column = round(view.x + (place - 0.5) * view.side_px)
+    image[:, column : column + 2] = 255
+    assert view.of(image).max() > 0
+
+
 def test_views_have_the_colors_and_edges_of_the_image() -> None:
     image = np.zeros((20, 20, 3), np.uint8)
     image[:, :10], image[:, 10:] = (10, 20, 30), (200, 100, 50)
