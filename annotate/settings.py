@@ -84,7 +84,8 @@ class Settings:
     """Minimum height of a face, from brow to chin, as a fraction of the shorter side of the frame."""
 
     detection_interval_ms: int = 250
-    """Time between detection passes; the first and last frame of a shot are always searched."""
+    """Time between detection passes, of which some are left out while faces hardly move; the first and last frame of a shot
+    are always searched."""
 
     search_interval_ms: int = 2000
     """Time between searches of the whole frame, also done at both ends of a shot; other detection passes search only

@@ -126,11 +126,11 @@ class _Shot:
     def _look(self, frame: Frame) -> tuple[Detection, ...] | None:
         """Return the detections of a fast look at the frame, and update the known faces; None if that is left out."""
         interval_ms = self._settings.detection_interval_ms * PASSES_PER_WHOLE_LOOK
-        is_whole = self._begins_interval(frame, interval_ms)
-        if not is_whole and self._is_still:
+        is_whole = self._begins_interval(frame, interval_ms) or len(self._known) > MAX_FACES_NEARBY
+        if self._is_still and not is_whole:
             self._left_out[len(self._buffered)] = frame
             return None
-        if is_whole or len(self._known) > MAX_FACES_NEARBY:
+        if is_whole:
             detections = self._detector.look(frame, self._known)
             self._catch_up(detections)
             for face in unmatched(detections, self._known):
