@@ -7,7 +7,7 @@ orientations, and a known face that leans more is looked for in an upright view 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -65,6 +65,7 @@ BOX_PER_FIND = 0.817
 
 _VIEW_TIMES, _VIEW_PX = 2.4, 160
 _FEATURES_TIMES, _FEATURES_PX = 1.4, 16
+_COMPARED_STEP_PX = 16
 _TURNS = {0: None, 90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, -90: cv2.ROTATE_90_CLOCKWISE}
 """For the roll of a face, how the picture is turned to show it upright."""
 
@@ -140,7 +141,7 @@ class YuNetDetector:
         return left_to_right([searched.unfitted(find) for find in searched.smaller])
 
     def _searched(self, frame: Frame) -> _SearchedFrame:
-        if self._last is None or self._last.frame is not frame:
+        if self._last is None or not _show_the_same(self._last.frame, frame):
             picture = color_picture(frame, self._short_side_px)
             min_height_px = MIN_HEIGHT * self._min_face * min(picture.shape[:2])
             self._last = _SearchedFrame(frame, picture, min_height_px, self._network, self._align)
@@ -180,20 +181,16 @@ class _SearchedFrame:
     min_height_px: float
     network: YuNet
     align: Aligner
+    _found: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+    """For rolls in `_TURNS`, the finds of any size in the turned picture: (n, 5), the highest score first."""
 
     def finds(self, roll_deg: int, min_score: float) -> NDArray[np.float64]:
         """Return the finds in the picture turned for faces of a roll in `_TURNS`: (n, 6), in pixels of the picture.
 
         The columns are x, y, width, height, score and roll.
         """
-        turn = _TURNS[roll_deg]
-        if turn is None:
-            rows = self.upright[self.upright[:, 4] >= min_score]
-        else:
-            turned = np.asarray(cv2.rotate(self.small_picture, turn), np.uint8)
-            rows = self.network(turned, min_score)
-            rows[:, :4] *= max(self.picture.shape) / max(turned.shape)
-        rows = rows[rows[:, 3] >= self.min_height_px]
+        rows = self._found_at(roll_deg)
+        rows = rows[(rows[:, 4] >= min_score) & (rows[:, 3] >= self.min_height_px)]
         height, width = self.picture.shape[:2] if roll_deg % 180 == 0 else self.picture.shape[1::-1]
         for _ in range(roll_deg // 90 % 4):  # turn the rectangles clockwise by 90 degrees
             x, y, rectangle_width, rectangle_height, scores = rows.T
@@ -228,17 +225,13 @@ class _SearchedFrame:
         best = max(others, key=lambda other: other.score, default=None)
         return self.framed(find, find[5]) if best is None or best.score <= score + _MIN_GAIN else self._aligned(best)
 
-    @cached_property
-    def upright(self) -> NDArray[np.float64]:
-        """The finds of any size in the upright picture: (n, 5), the highest score first."""
-        return self.network(self.picture, MIN_KNOWN_SCORE)
-
     @property
     def smaller(self) -> NDArray[np.float64]:
         """The sure finds in the upright picture that are a little too small."""
-        heights, scores = self.upright[:, 3], self.upright[:, 4]
+        rows = self._found_at(0)
+        heights, scores = rows[:, 3], rows[:, 4]
         is_small = (heights >= MIN_SMALLER_HEIGHT / MIN_HEIGHT * self.min_height_px) & (heights < self.min_height_px)
-        return _with_roll(self.upright[is_small & (scores >= MIN_SMALLER_SCORE)], 0)
+        return _with_roll(rows[is_small & (scores >= MIN_SMALLER_SCORE)], 0)
 
     @cached_property
     def gray_picture(self) -> NDArray[np.uint8]:
@@ -254,6 +247,16 @@ class _SearchedFrame:
     def _factor(self) -> float:
         """Pixels of the picture for one of the frame."""
         return float(max(self.picture.shape) / max(self.frame.image.shape))
+
+    def _found_at(self, roll_deg: int) -> NDArray[np.float64]:
+        """Return the finds of any size in the picture turned for faces of a roll, which are computed once."""
+        if roll_deg not in self._found:
+            turn = _TURNS[roll_deg]
+            turned = self.picture if turn is None else np.asarray(cv2.rotate(self.small_picture, turn), np.uint8)
+            rows = self.network(turned, MIN_KNOWN_SCORE)
+            rows[:, :4] *= max(self.picture.shape) / max(turned.shape)
+            self._found[roll_deg] = rows
+        return self._found[roll_deg]
 
     def _find_in(self, view: View) -> _Find | None:
         """Return the face at the center of a view of the picture, None if there is none."""
@@ -284,6 +287,15 @@ class _SearchedFrame:
         features = view.of(self.picture, 4).astype(np.float32).ravel()
         features -= features.mean()
         return features / max(float(np.linalg.norm(features)), 1.0)
+
+
+def _show_the_same(frame: Frame, other: Frame) -> bool:
+    """Return whether two frames have equal pictures, as those of slides often are; a few pixels tell most that do not."""
+    if frame is other:
+        return True
+    some, others = (each.image[::_COMPARED_STEP_PX, ::_COMPARED_STEP_PX] for each in (frame, other))
+    planes = (some, others), (frame.image, other.image), (frame.chroma, other.chroma)
+    return all(np.array_equal(first, second) for first, second in planes)
 
 
 def _with_roll(rows: NDArray[np.float64], roll_deg: int) -> NDArray[np.float64]:

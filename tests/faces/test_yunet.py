@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from annotate.faces.align import Aligner
 from annotate.faces.box import Box
@@ -91,11 +92,10 @@ class Dimmed(YuNet):
 
 
 def test_a_known_face_continues_at_a_lower_score(portrait: Frame) -> None:
-    network = Dimmed()
-    detector = YuNetDetector(0.12, network, Aligner())
-    (known,) = detector.search(portrait)
+    network, align = Dimmed(), Aligner()
+    (known,) = YuNetDetector(0.12, network, align).search(portrait)
     for network.loss in (known.score - min(MIN_SCORES) + 0.05, known.score - MIN_KNOWN_SCORE - 0.05):
-        frame = replace(portrait)
+        detector, frame = YuNetDetector(0.12, network, align), replace(portrait)
         assert detector.search(frame) == ()
         assert detector.look(frame, []) == ()
         (looked,), (near,) = detector.look(frame, [known]), detector.look_near(frame, [known])
@@ -105,7 +105,7 @@ def test_a_known_face_continues_at_a_lower_score(portrait: Frame) -> None:
         elsewhere = known.shifted(2 * FACE_PX, 0)
         assert detector.look(frame, [elsewhere]) == detector.look_near(frame, [elsewhere]) == ()
     network.loss = known.score - MIN_KNOWN_SCORE + 0.1
-    assert detector.look(replace(portrait), [known]) == ()
+    assert YuNetDetector(0.12, network, align).look(portrait, [known]) == ()
 
 
 def test_a_look_finds_new_upright_faces_and_no_face_twice(yunet: YuNetDetector, portrait: Frame) -> None:
@@ -167,3 +167,37 @@ def test_two_detectors_agree(yunet: YuNetDetector, portrait: Frame) -> None:
     (known,) = yunet.search(portrait)
     assert other.search(replace(portrait)) == (known,)
     assert other.look(replace(portrait), [known]) == yunet.look(portrait, [known])
+
+
+class Counting(YuNet):
+    """YuNet that counts the pictures given to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pictures = 0
+
+    def __call__(self, picture: NDArray[np.uint8], min_score: float) -> NDArray[np.float64]:
+        self.pictures += 1
+        return super().__call__(picture, min_score)
+
+
+def test_a_picture_is_searched_once_however_many_frames_show_it(portrait: Frame) -> None:
+    network = Counting()
+    detector = YuNetDetector(0.15, network)
+    found = detector.search(portrait)
+    searched = network.pictures
+    again = replace(portrait, index=7, image=portrait.image.copy(), chroma=portrait.chroma.copy())
+    assert detector.search(again) == detector.look(again, ()) == found
+    assert network.pictures == searched
+
+
+@pytest.mark.parametrize("plane", ["image", "chroma"])
+def test_a_picture_that_differs_in_a_pixel_is_searched_anew(portrait: Frame, plane: str) -> None:
+    network = Counting()
+    detector = YuNetDetector(0.15, network)
+    detector.search(portrait)
+    searched = network.pictures
+    pixels = getattr(portrait, plane).copy()
+    pixels[..., 5, 5] += 1
+    detector.search(replace(portrait, **{plane: pixels}))
+    assert network.pictures == 2 * searched
