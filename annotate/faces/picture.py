@@ -21,7 +21,7 @@ MAX_LONG_SIDE_PX = 8192
 """Maximum longer side of a color picture: OpenCV makes no views of pictures of 32,767 pixels and more."""
 
 MAX_PITCH_PX = 2
-"""Maximum distance of samples in pixels of the image: linear interpolation then still sees every one of them."""
+"""Maximum distance of samples in pixels of the image: linear interpolation then still sees nearly all of them."""
 
 MAX_SAMPLES = 16
 """Maximum number of samples along each axis for a pixel of a view."""

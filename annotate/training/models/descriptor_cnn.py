@@ -26,7 +26,7 @@ _LEVELS = 255
 class ResidualStep(nn.Module):
     """Two convolutions of 3 x 3 and a shortcut; what only one of both summands has is filled with 0, as dlib does.
 
-    ``make`` returns a convolution of so many inputs and outputs, with a stride and padding.
+    ``make`` returns a convolution; its arguments are the numbers of input and output channels, the stride and the padding.
     """
 
     def __init__(
