@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from annotate.persons.descriptor import Vectors
 
-MIN_COSINE = 0.87
+MIN_COSINE = 0.845
 """Minimum mean cosine of the crops of two clusters of one person, chosen by `annotate.training.recipe.ending`."""
 
 _COMPARISONS = 1 << 23

@@ -4,7 +4,7 @@ The network is a ResNet of 29 layers (He et al., "Deep Residual Learning for Ima
 King trained with a metric loss. Its file and that of the five-point predictor are part of the package
 face_recognition_models, which is neither imported nor copied; their hashes are checked. Beside its last steps stands a
 second ending that `annotate.training.recipe.ending` trained on people with many expressions, which are farther apart for
-dlib.
+dlib, and taught what another network says, which tells people apart better.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from annotate.extras import check_extra
 from annotate.faces.crop import to_full_range
 from annotate.faces.portraits import Portrait
 
-DLIB_DIMENSIONS = 128
-DIMENSIONS = 2 * DLIB_DIMENSIONS
-"""Length of a descriptor: as many numbers of dlib's ending as of the second one."""
+WEIGHTS = (0.7, 0.2, 0.1)
+"""Weights of the cosines of the parts of two descriptors: of dlib's numbers, which differ less from one person to the next
+than the others, of those that learned to tell persons apart, and of those that say what another network would."""
 
-DLIB_WEIGHT = 4.0
-"""Weight of the cosine of dlib's numbers, relative to that of the others: theirs differ less from one person to the next."""
+PART = 128
+DIMENSIONS = len(WEIGHTS) * PART
+"""Length of a descriptor: as many numbers in each part."""
 
 CROP_PX = 150
 INPUT, OUTPUT = "faces", "descriptors"
@@ -43,10 +44,10 @@ SHA256 = {
     NETWORK: "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
 }
 
-ENDING_SHA256 = "2de611ee50e8511776562c168d1bcfa7e5fb909ad4fd30dd1bbbecea96866492"
+ENDING_SHA256 = "1580e76034e3e0be0703119ddf227b5a0d4cbdd4b9a81ca088f11e1e526950ca"
 """Hash of the second ending, which is part of this project."""
 
-METHOD = "-".join([*sorted(SHA256.values()), "mirrored", ENDING_SHA256, f"{DLIB_WEIGHT:g}"])
+METHOD = "-".join([*sorted(SHA256.values()), "mirrored", ENDING_SHA256, *(f"{weight:g}" for weight in WEIGHTS)])
 """What descriptors are made with; those of two methods cannot be compared."""
 
 Vectors = NDArray[np.float32]
@@ -77,13 +78,13 @@ class Cropper:
         self._predictor = dlib.shape_predictor(str(find_file(PREDICTOR)))
 
     def __call__(self, portrait: Portrait) -> NDArray[np.uint8]:
-        """Return the face of a portrait upright, (`CROP_PX`, `CROP_PX`, 3) uint8."""
+        """Return the face of a portrait upright, (`CROP_PX`, `CROP_PX`) uint8."""
         box, image = portrait.box, np.stack([to_full_range(portrait.pixels)] * 3, axis=-1)
         left, top = round(box.x), round(box.y)
         rectangle = self._dlib.rectangle(left, top, left + round(box.width) - 1, top + round(box.height) - 1)
         points = self._predictor(image, rectangle)
         crop: NDArray[np.uint8] = self._dlib.get_face_chip(image, points, CROP_PX, _CROP_PADDING)
-        return crop
+        return crop[..., 0]
 
 
 class Describer:
@@ -112,24 +113,23 @@ class Describer:
         """
         vectors = np.empty((len(portraits), DIMENSIONS), np.float32)
         for row, portrait in enumerate(portraits):
-            vectors[row] = joined(self._session.run([OUTPUT], {INPUT: both_planes(self.crop(portrait))})[0])
+            vectors[row] = joined(self._session.run([OUTPUT], {INPUT: both_sides(self.crop(portrait))})[0])
         return vectors
 
 
-def both_planes(crop: NDArray[np.uint8]) -> Vectors:
-    """Return a face (`CROP_PX`, `CROP_PX`, 3) and its mirror image as the network takes them: (2, 3, `CROP_PX`, ...)."""
-    planes = crop.transpose(2, 0, 1).astype(np.float32)
-    return np.stack([planes, planes[..., ::-1]])
+def both_sides(crop: NDArray[np.uint8]) -> Vectors:
+    """Return a face (`CROP_PX`, `CROP_PX`) and its mirror image as the network takes them: (2, 1, `CROP_PX`, `CROP_PX`)."""
+    return np.stack([crop, crop[:, ::-1]])[:, None].astype(np.float32)
 
 
 def joined(outputs: NDArray[np.floating]) -> Vectors:
     """Return descriptors (..., `DIMENSIONS`) of length 1, of what the network says of faces and their mirror images.
 
     ``outputs`` are (..., 2, `DIMENSIONS`), the numbers of dlib's ending first. The cosine of two descriptors is the weighted
-    mean of those of both endings.
+    mean of those of the parts.
     """
-    parts = unit(outputs.reshape(*outputs.shape[:-1], 2, DLIB_DIMENSIONS)).mean(-3)
-    weighted = unit(parts) * np.sqrt([[DLIB_WEIGHT], [1.0]])
+    parts = unit(outputs.reshape(*outputs.shape[:-1], len(WEIGHTS), PART)).mean(-3)
+    weighted = unit(parts) * np.sqrt(WEIGHTS)[:, None]
     return unit(weighted.reshape(*weighted.shape[:-2], DIMENSIONS))
 
 

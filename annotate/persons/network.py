@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from annotate.emotions.classifier import one_thread
 from annotate.persons.descriptor import CROP_PX as INPUT_PX
-from annotate.persons.descriptor import DLIB_DIMENSIONS, INPUT, OUTPUT
+from annotate.persons.descriptor import INPUT, OUTPUT, PART
 
 STEPS = ((32, False),) * 3 + (
     *((64, True), (64, False), (64, False), (64, False)),
@@ -30,13 +30,13 @@ STEPS = ((32, False),) * 3 + (
 )
 """Channels of each residual step, and whether it halves the picture."""
 
-LAST_STEPS = 4
-"""Number of the last steps, those of 256 channels, of which there is a second set of weights."""
+LAST_STEPS = 7
+"""Number of the last steps, those of 128 and 256 channels, of which there is a second set of weights."""
 
 FEATURES = STEPS[-1][0]
 """Number of features of a face, of which the last layer, a matrix, makes a descriptor."""
 
-MAPS, MAP_CHANNELS, MAP_PX = "maps", STEPS[-LAST_STEPS - 1][0], 8
+MAPS, MAP_CHANNELS, MAP_PX = "maps", STEPS[-LAST_STEPS - 1][0], 17
 """Name of what the last steps begin with, and its numbers of channels and of pixels along a side."""
 
 MEANS, RANGE = (122.782, 117.001, 104.298), 256
@@ -89,11 +89,11 @@ def read_layers(content: bytes) -> Layers:
     for filters, _ in STEPS:
         steps.append((_convolution(tensors, channels, filters), _convolution(tensors, filters, filters)))
         channels = filters
-    return Layers(first, tuple(steps), _matrix(tensors, FEATURES, DLIB_DIMENSIONS))
+    return Layers(first, tuple(steps), _matrix(tensors, FEATURES, PART))
 
 
 def load_network(layers: Layers, second: Ending | None = None, *, has_maps: bool = False) -> onnxruntime.InferenceSession:
-    """Return the network; it takes faces (n, 3, `INPUT_PX`, `INPUT_PX`) float32 in red, green and blue, 0..255.
+    """Return the network; it takes gray faces (n, 1, `INPUT_PX`, `INPUT_PX`) float32, 0..255.
 
     It makes descriptors (n, 128). With a ``second`` ending it makes more numbers, by that one, of what the last steps begin
     with. With ``has_maps`` it also has that as an output, `MAPS` (n, `MAP_CHANNELS`, `MAP_PX`, `MAP_PX`).
@@ -104,9 +104,7 @@ def load_network(layers: Layers, second: Ending | None = None, *, has_maps: bool
 
 def _model(layers: Layers, second: Ending | None, *, has_maps: bool) -> bytes:
     graph = _Graph()
-    mean = graph.constant(np.array(MEANS, np.float32).reshape(1, 3, 1, 1))
-    scaled = graph.add("Div", graph.add("Sub", INPUT, mean), graph.constant(np.array(RANGE, np.float32)))
-    name = graph.add("Relu", graph.convolution(scaled, layers.first, stride=2))
+    name = graph.add("Relu", graph.convolution(INPUT, _of_gray(layers.first), stride=2))
     side_px = (INPUT_PX - 7) // 2 + 1
     name = graph.add("MaxPool", name, kernel_shape=[3, 3], strides=[2, 2])
     side_px = (side_px - 3) // 2 + 1
@@ -168,7 +166,7 @@ class _Graph:
         return self.add("MatMul", pooled, self.constant(ending.matrix))
 
     def serialized(self, dimensions: int, *, has_maps: bool) -> bytes:
-        sides = {INPUT: [3, INPUT_PX, INPUT_PX], OUTPUT: [dimensions], MAPS: [MAP_CHANNELS, MAP_PX, MAP_PX]}
+        sides = {INPUT: [1, INPUT_PX, INPUT_PX], OUTPUT: [dimensions], MAPS: [MAP_CHANNELS, MAP_PX, MAP_PX]}
         faces, descriptors, maps = (
             helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *own]) for name, own in sides.items()
         )
@@ -182,6 +180,13 @@ class _Graph:
         if not channels and not pixels:
             return name
         return self.add("Pad", name, self.constant(np.array([0, 0, 0, 0, 0, channels, pixels, pixels], np.int64)))
+
+
+def _of_gray(first: Convolution) -> Convolution:
+    """Return the convolution that makes of gray faces what ``first`` makes of red, green and blue, equal to each other."""
+    kernel = first.kernel / np.float32(RANGE)
+    means = np.array(MEANS, np.float32)[:, None, None]
+    return Convolution(kernel.sum(1, keepdims=True), first.bias - (kernel * means).sum((1, 2, 3)))
 
 
 def _convolution(tensors: Iterator[Weights], channels: int, filters: int, size_px: int = 3) -> Convolution:

@@ -12,20 +12,20 @@ from annotate.faces.box import Box
 from annotate.faces.portraits import Portrait
 from annotate.persons.descriptor import (
     DIMENSIONS,
-    DLIB_DIMENSIONS,
-    DLIB_WEIGHT,
     ENDING_SHA256,
     INPUT,
     METHOD,
     NETWORK,
     OUTPUT,
+    WEIGHTS,
     Describer,
-    both_planes,
+    both_sides,
     find_file,
     unit,
 )
 from annotate.persons.ending import pack, read_installed, unpack
 from annotate.persons.network import (
+    LAST_STEPS,
     MAP_CHANNELS,
     MAP_PX,
     MAPS,
@@ -43,6 +43,11 @@ def layers() -> Layers:
     return read_layers(find_file(NETWORK).read_bytes())
 
 
+def widened(ending: Ending, factor: float) -> Ending:
+    """Return an ending that says what another one does, and behind that the same times ``factor``."""
+    return Ending(ending.steps, np.concatenate([ending.matrix, factor * ending.matrix], 1))
+
+
 def changed(ending: Ending) -> Ending:
     """Return another ending, a little different."""
     random = np.random.default_rng(1)
@@ -56,22 +61,25 @@ def changed(ending: Ending) -> Ending:
 
 def test_network_says_what_dlib_says(layers: Layers) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (15, 15), np.uint8).repeat(10, 0).repeat(10, 1)
-    face = np.stack([pixels, pixels // 2, 255 - pixels], -1)
-    expected = dlib.face_recognition_model_v1(str(find_file(NETWORK))).compute_face_descriptor(face)
-    described, maps = load_network(layers, has_maps=True).run([OUTPUT, MAPS], {INPUT: both_planes(face)})
+    recognition = dlib.face_recognition_model_v1(str(find_file(NETWORK)))
+    expected = recognition.compute_face_descriptor(np.stack([pixels] * 3, -1))
+    described, maps = load_network(layers, has_maps=True).run([OUTPUT, MAPS], {INPUT: both_sides(pixels)})
     assert np.abs(described[0] - np.array(expected)).max() < 1e-5
     assert maps.shape == (2, MAP_CHANNELS, MAP_PX, MAP_PX)
 
 
 def test_a_second_ending_adds_its_numbers(layers: Layers) -> None:
-    face = np.random.default_rng(0).integers(0, 256, (150, 150, 3), np.uint8)
-    (plain,) = load_network(layers).run([OUTPUT], {INPUT: both_planes(face)})
+    face = np.random.default_rng(0).integers(0, 256, (150, 150), np.uint8)
+    (plain,) = load_network(layers).run([OUTPUT], {INPUT: both_sides(face)})
     own = layers.ending
+    assert len(own.steps) == LAST_STEPS
     for second, is_same in ((own, True), (changed(own), False)):
-        (both,) = load_network(layers, second).run([OUTPUT], {INPUT: both_planes(face)})
-        assert both.shape == (2, DIMENSIONS)
-        assert np.abs(both[:, :DLIB_DIMENSIONS] - plain).max() < 1e-5
-        assert (np.abs(both[:, DLIB_DIMENSIONS:] - plain).max() < 1e-5) == is_same
+        (outputs,) = load_network(layers, widened(second, 2)).run([OUTPUT], {INPUT: both_sides(face)})
+        assert outputs.shape == (2, DIMENSIONS)
+        dlibs, first, last = np.split(outputs, 3, axis=1)
+        assert np.abs(dlibs - plain).max() < 1e-5
+        assert (np.abs(first - plain).max() < 1e-5) == is_same
+        assert np.abs(last - 2 * first).max() < 1e-5
 
 
 def test_an_ending_is_kept_in_bytes(layers: Layers) -> None:
@@ -92,12 +100,12 @@ def test_descriptors_are_both_endings_of_the_face_and_its_mirror_image(layers: L
     pixels = np.random.default_rng(0).integers(16, 235, (15, 15), np.uint8).repeat(18, 0).repeat(18, 1)
     portrait, describer = Portrait(pixels, Box(70, 70, 130, 130)), Describer()
     second = unpack(read_installed(), layers.ending)
-    (outputs,) = load_network(layers, second).run([OUTPUT], {INPUT: both_planes(describer.crop(portrait))})
-    parts = [unit(unit(part).mean(0)) for part in np.split(outputs, 2, axis=1)]
+    (outputs,) = load_network(layers, second).run([OUTPUT], {INPUT: both_sides(describer.crop(portrait))})
+    parts = [unit(unit(part).mean(0)) for part in np.split(outputs, len(WEIGHTS), axis=1)]
     vectors = describer([portrait, Portrait(pixels[::-1], portrait.box), portrait])
     assert vectors.shape == (3, DIMENSIONS)
-    for found, part, weight in zip(np.split(vectors[0], 2), parts, (DLIB_WEIGHT, 1), strict=True):
-        assert np.abs(found - part * np.sqrt(weight / (DLIB_WEIGHT + 1))).max() < 1e-5
+    for found, part, weight in zip(np.split(vectors[0], len(WEIGHTS)), parts, WEIGHTS, strict=True):
+        assert np.abs(found - part * np.sqrt(weight / sum(WEIGHTS))).max() < 1e-5
     assert np.array_equal(vectors[0], vectors[2])
     assert describer([]).shape == (0, DIMENSIONS)
 
@@ -105,7 +113,7 @@ def test_descriptors_are_both_endings_of_the_face_and_its_mirror_image(layers: L
 def test_the_installed_ending_is_the_one_that_descriptors_are_kept_for() -> None:
     assert hashlib.sha256(read_installed()).hexdigest() == ENDING_SHA256
     assert ENDING_SHA256 in METHOD
-    assert METHOD.endswith(f"{DLIB_WEIGHT:g}")
+    assert METHOD.endswith("-".join(f"{weight:g}" for weight in WEIGHTS))
 
 
 def test_another_network_is_refused() -> None:

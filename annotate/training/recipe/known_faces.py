@@ -1,4 +1,4 @@
-"""Faces of known persons as dlib's network sees them, to train what `annotate.training.recipe.ending` does.
+"""Faces as dlib's network sees them, to train what `annotate.training.recipe.ending` does.
 
 Faces are found, cut out and turned as those of a video are. Each face is also degraded, since a person must be the same
 in a sharp and in a blurred, dark picture.
@@ -20,7 +20,7 @@ from annotate.faces.crop import to_limited_range
 from annotate.faces.portraits import Portrait, cut_portrait
 from annotate.faces.yunet import YuNetDetector
 from annotate.media.decode import Frame
-from annotate.persons.descriptor import INPUT, NETWORK, OUTPUT, Cropper, Vectors, both_planes, find_file, joined
+from annotate.persons.descriptor import INPUT, NETWORK, OUTPUT, Cropper, Vectors, both_sides, find_file, joined, unit
 from annotate.persons.network import MAPS, load_network, read_layers
 from annotate.span import Span
 from annotate.training.recipe.pictures import decode_pictures
@@ -43,11 +43,13 @@ Picture = NDArray[np.uint8]
 class KnownFaces:
     """What the network's last steps begin with, of faces and mirror images, and the name of the person of each face (n,).
 
-    ``maps`` are (n, 2, `MAP_CHANNELS`, `MAP_PX`, `MAP_PX`) float16, ``dlib`` the numbers of dlib's ending, (n, 2, 128).
+    ``maps`` are (n, 2, `MAP_CHANNELS`, `MAP_PX`, `MAP_PX`) float16, ``dlib`` the numbers of dlib's ending, (n, 2, 128), and
+    ``taught`` what the teacher says of the faces before they are degraded, (n, 128).
     """
 
     maps: NDArray[np.float16]
     dlib: Vectors
+    taught: Vectors
     persons: NDArray[np.str_]
 
     def __len__(self) -> int:
@@ -55,11 +57,19 @@ class KnownFaces:
 
     def take(self, rows: NDArray[np.bool_]) -> KnownFaces:
         """Return the faces that ``rows`` (n,) are true for."""
-        return KnownFaces(self.maps[rows], self.dlib[rows], self.persons[rows])
+        return KnownFaces(self.maps[rows], self.dlib[rows], self.taught[rows], self.persons[rows])
+
+    def taught_by_person(self) -> KnownFaces:
+        """Return the faces with the mean of what the teacher says of those of a person."""
+        taught = unit(self.taught)
+        for person in np.unique(self.persons):
+            own = self.persons == person
+            taught[own] = unit(taught[own].mean(0))
+        return KnownFaces(self.maps, self.dlib, taught, self.persons)
 
     def descriptors(self, ending: Callable[[NDArray[np.float16]], Vectors]) -> Vectors:
-        """Return the descriptors of `Describer` (n, `DIMENSIONS`) with an ``ending`` that makes 128 numbers of maps."""
-        numbers = ending(self.maps.reshape(-1, *self.maps.shape[2:])).reshape(self.dlib.shape)
+        """Return the descriptors of `Describer` (n, `DIMENSIONS`) with an ``ending`` that makes numbers of maps."""
+        numbers = ending(self.maps.reshape(-1, *self.maps.shape[2:])).reshape(*self.dlib.shape[:2], -1)
         return joined(np.concatenate([self.dlib, numbers], -1))
 
 
@@ -96,7 +106,9 @@ def close_portraits(faces: NDArray[np.uint8]) -> Iterator[Portrait]:
         yield Portrait(to_limited_range(image), Box(corner, corner, side_px, side_px))
 
 
-def describe(portraits: Iterable[tuple[Portrait, str]], random: np.random.Generator) -> KnownFaces:
+def describe(
+    portraits: Iterable[tuple[Portrait, str]], teacher: Callable[[Picture], Vectors], random: np.random.Generator
+) -> KnownFaces:
     """Return portraits of persons as the network sees them, and behind them the degraded portraits.
 
     Raises:
@@ -105,16 +117,16 @@ def describe(portraits: Iterable[tuple[Portrait, str]], random: np.random.Genera
     """
     crop_face, session = Cropper(), load_network(read_layers(find_file(NETWORK).read_bytes()), has_maps=True)
     clean, degraded = list[tuple[NDArray[np.float16], Vectors]](), list[tuple[NDArray[np.float16], Vectors]]()
-    persons = list[str]()
+    taught, persons = list[Vectors](), list[str]()
     for portrait, person in portraits:
         crop = crop_face(portrait)
-        worse = np.stack([degrade(crop[..., 0], random)] * 3, axis=-1)
-        for faces, seen in ((clean, crop), (degraded, worse)):
-            dlib, maps = session.run([OUTPUT, MAPS], {INPUT: both_planes(seen)})
+        for faces, seen in ((clean, crop), (degraded, degrade(crop, random))):
+            dlib, maps = session.run([OUTPUT, MAPS], {INPUT: both_sides(seen)})
             faces.append((maps.astype(np.float16), dlib))
+        taught.append(teacher(crop))
         persons.append(person)
     maps, dlib = (np.stack(arrays) for arrays in zip(*clean, *degraded, strict=True))
-    return KnownFaces(maps, dlib, np.array(persons * 2))
+    return KnownFaces(maps, dlib, np.stack(taught * 2), np.array(persons * 2))
 
 
 def degrade(crop: Picture, random: np.random.Generator) -> Picture:

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from annotate.persons.descriptor import CROP_PX, DLIB_DIMENSIONS, PACKAGE, Describer, unit
-from annotate.training.recipe.known_faces import close_portraits, degrade, describe, find_portraits
+from annotate.persons.descriptor import CROP_PX, PACKAGE, PART, WEIGHTS, Describer, Vectors, unit
+from annotate.training.recipe.known_faces import KnownFaces, close_portraits, degrade, describe, find_portraits
 from tests.training.recipe.picture_files import encoded, flat
 
 
@@ -34,16 +34,32 @@ def test_faces_are_found_in_large_and_small_photographs(photographs: Path) -> No
 
 @pytest.mark.skipif(find_spec(PACKAGE) is None, reason=f"{PACKAGE} is not installed")
 def test_faces_are_those_that_the_program_describes(photographs: Path) -> None:
-    found = list(find_portraits(photographs))
-    known = describe(found, np.random.default_rng(0))
+    found, crops = list(find_portraits(photographs)), list[np.ndarray]()
+
+    def teacher(crop: np.ndarray) -> Vectors:
+        crops.append(crop)
+        return np.full(PART, len(crops), np.float32)
+
+    known = describe(found, teacher, np.random.default_rng(0))
     assert known.persons.tolist() == ["Ann", "Ben", "Ann", "Ben"]
-    described = known.descriptors(lambda maps: maps[:, :, 0, 0].astype(np.float32))
-    dlibs, seconds = np.split(described, 2, axis=1)
-    expected, _ = np.split(Describer()([portrait for portrait, _ in found]), 2, axis=1)
+    assert known.taught[:, 0].tolist() == [1, 2, 1, 2]
+    describer = Describer()
+    assert all(np.array_equal(crop, describer.crop(portrait)) for crop, (portrait, _) in zip(crops, found, strict=True))
+    described = known.descriptors(lambda maps: np.tile(maps[:, :, 0, 0], 4).astype(np.float32))
+    dlibs, *seconds = np.split(described, len(WEIGHTS), axis=1)
+    expected, *_ = np.split(describer([portrait for portrait, _ in found]), len(WEIGHTS), axis=1)
     assert np.abs(dlibs[:2] - expected).max() < 1e-5
-    assert seconds.shape == (4, DLIB_DIMENSIONS)
+    assert [part.shape for part in seconds] == [(4, PART)] * 2
     assert (unit(dlibs) @ unit(dlibs[0]))[1:].min() > 0.3  # it is one face
     assert known.take(known.persons == "Ben").maps.shape == (2, *known.maps.shape[1:])
+
+
+def test_a_person_is_taught_the_mean_of_what_is_said_of_it() -> None:
+    taught, maps = np.array([[3.0, 0], [0, 1], [0, 2], [0, -1]], np.float32), np.zeros((4, 2, 1, 1, 1), np.float16)
+    faces = KnownFaces(maps, np.zeros((4, 2, 1), np.float32), taught, np.array(["a", "a", "b", "c"]))
+    half = 0.5**0.5
+    assert faces.taught_by_person().taught == pytest.approx(np.array([[half, half], [half, half], [0, 1], [0, -1]]))
+    assert faces.taught[0].tolist() == [3, 0]
 
 
 def test_degraded_faces_differ_but_little() -> None:
