@@ -26,6 +26,7 @@ from tabulate import tabulate
 from torch import Tensor
 from torch.nn import functional
 
+from annotate.errors import AnnotateError
 from annotate.faces.portraits import Portrait
 from annotate.persons.clusters import cluster
 from annotate.persons.descriptor import NETWORK, Vectors, find_file, unit
@@ -223,18 +224,23 @@ def measure(faces: KnownFaces, vectors: Vectors) -> tuple[float, float, float, f
 
 
 _FOLDER, _FILE = click.Path(file_okay=False, path_type=Path), click.Path(dir_okay=False, path_type=Path)
+_EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--data", type=_FOLDER, required=True, help="Folder of the sources' files.")
-@click.option("--teacher", type=_FILE, required=True, help=f"{FILE_NAME} of OpenCV Zoo.")
+@click.option("--data", type=_EXISTING_FOLDER, required=True, help="Folder of the sources' files.")
+@click.option("--teacher", type=_EXISTING_FILE, required=True, help=f"{FILE_NAME} of OpenCV Zoo.")
 @click.option("--cache", type=_FOLDER, help="Folder to keep the faces in.")
 @click.option("--all", "use_all", is_flag=True, help="Train on all posed people, not only on half of them.")
 @click.option("--trials", type=click.IntRange(0, FOLDS), default=FOLDS, show_default=True, help="Number of trials.")
 @click.option("-o", "--output", type=_FILE, required=True, help="File to write (.npz).")
 def main(data: Path, teacher: Path, cache: Path | None, use_all: bool, trials: int, output: Path) -> None:
     """Train the ending, and print what it tells of a third of the persons that a trial does not train on."""
-    faces = load_faces(data, teacher, cache)
+    try:
+        faces = load_faces(data, teacher, cache)
+    except AnnotateError as error:
+        raise click.ClickException(str(error)) from error
     dlibs = read_layers(find_file(NETWORK).read_bytes()).ending
     if not use_all:
         posing = faces[POSED].persons
@@ -248,7 +254,8 @@ def main(data: Path, teacher: Path, cache: Path | None, use_all: bool, trials: i
             described = {"dlib": unit(unit(others.dlib).mean(1)), "both": others.descriptors(trial.numbers)}
             rows += [(fold, name, what, *measure(others, vectors)) for what, vectors in described.items()]
     headers = ("trial", "source", "descriptor", "true accept rate", "with degraded faces", "best threshold", "B-cubed F")
-    click.echo(tabulate(rows, headers, floatfmt=".3f"))
+    if rows:
+        click.echo(tabulate(rows, headers, floatfmt=".3f"))
     write_atomic(output, pack(train_ending(faces, dlibs).ending(), dlibs))
 
 
