@@ -27,7 +27,7 @@ MAX_FACE_PX = 128
 """Faces that are larger are scaled down; the network sees them in 100 pixels."""
 
 _AVERAGED_BELOW = 0.5
-"""Factor below which scaling averages pixels, which takes ten times as long as between two neighbors."""
+"""Factor below which scaling averages pixels, which takes several times as long as between two neighbors."""
 
 _TIMES = 2.2
 """Side of a portrait, in sides of the face: what the network needs if the head leans."""
