@@ -48,6 +48,14 @@ def test_large_faces_are_scaled_down() -> None:
     assert (portrait.pixels == 90).all()
 
 
+@pytest.mark.parametrize("times", [1.3, 2.5, 5])
+def test_fine_patterns_of_large_faces_become_gray(times: float) -> None:
+    image = np.indices((1400, 1400)).sum(0).astype(np.uint8) % 2 * 200
+    portrait = cut_portrait(image, Box(350, 350, times * MAX_FACE_PX, times * MAX_FACE_PX))
+    assert portrait.pixels.mean() == pytest.approx(100, abs=1)
+    assert portrait.pixels.std() < (40 if times < 2 else 5)
+
+
 def test_the_best_are_kept_in_whatever_order_they_come() -> None:
     worths = [0.2, 0.9, 0.4, 0.9, 0.1, 0.6]
     portraits = [Portrait(IMAGE, Box(0, 0, 1, 1), number, worth) for number, worth in enumerate(worths)]

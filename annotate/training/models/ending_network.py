@@ -18,7 +18,10 @@ _AT_ONCE = 256
 
 
 class EndingNetwork(nn.Module):
-    """The last steps, which begin with the weights of ``first``, and two last layers: that of ``first`` and a new one."""
+    """The last steps, which begin with the weights of ``first``, and two last layers: that of ``first`` and a new one.
+
+    The new one begins with ``random`` numbers.
+    """
 
     def __init__(self, first: Ending, random: np.random.Generator) -> None:
         super().__init__()

@@ -80,7 +80,14 @@ class EndingSettings:
 
 
 def train_ending(faces: Faces, first: Ending, settings: EndingSettings = EndingSettings(), seed: int = 0) -> EndingNetwork:
-    """Return an ending that tells persons apart and says what the teacher says, beginning with the weights of ``first``."""
+    """Return an ending that tells persons apart and says what the teacher says.
+
+    Args:
+        faces: those of each source; a batch takes a share of the persons of each.
+        first: the weights to begin with.
+        settings: how to train.
+        seed: of the random draws.
+    """
     random = np.random.default_rng(seed)
     network = EndingNetwork(first, random)
     layer: dict[str, Any] = {"params": [network.new_matrix], "lr": settings.layer_rate}
@@ -90,10 +97,12 @@ def train_ending(faces: Faces, first: Ending, settings: EndingSettings = EndingS
     cooling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
     schedule = torch.optim.lr_scheduler.ChainedScheduler([warmup, cooling])
     sources = [_Source.of(faces[name], share, is_mean=name == POSED) for name, share in SHARES.items()]
+    counts = {FERPLUS: settings.negatives, WEB: settings.web_faces}
     for step in range(settings.steps):
-        parts, persons = _draw(sources, settings, random)
-        counts = {FERPLUS: settings.negatives, WEB: settings.web_faces}
-        parts += [_drawn(faces[name], random.integers(0, len(faces[name]), count), random) for name, count in counts.items()]
+        parts, persons = _draw_persons(sources, settings, random)
+        parts += [
+            _of_rows(faces[name], random.integers(0, len(faces[name]), count), random) for name, count in counts.items()
+        ]
         maps, dlib, taught = (torch.from_numpy(np.concatenate(arrays)) for arrays in zip(*parts, strict=True))
         apart, said = network(maps.float())
         vectors = joined_of_pictures(dlib, apart, settings.dlib_weight)
@@ -147,24 +156,26 @@ class _Source:
         return cls(faces.taught_by_person() if is_mean else faces, tuple(own for own in rows if len(own) > 1), share)
 
 
-Drawn = tuple[NDArray[np.float16], Vectors, Vectors]
+_Drawn = tuple[NDArray[np.float16], Vectors, Vectors]
 """Maps, dlib's numbers and what the teacher says of some faces."""
 
 
-def _draw(sources: Sequence[_Source], settings: EndingSettings, random: np.random.Generator) -> tuple[list[Drawn], Tensor]:
+def _draw_persons(
+    sources: Sequence[_Source], settings: EndingSettings, random: np.random.Generator
+) -> tuple[list[_Drawn], Tensor]:
     """Return some faces of some persons, and the number of the person of each (n,)."""
-    parts, persons = list[Drawn](), list[int]()
+    parts, persons = list[_Drawn](), list[int]()
     for source in sources:
         count = min(len(source.rows), round(settings.persons * source.share))
         for number in random.choice(len(source.rows), count, replace=False):
             rows = source.rows[number]
             rows = random.choice(rows, min(settings.faces, len(rows)), replace=False)
             persons += [len(parts)] * len(rows)
-            parts.append(_drawn(source.faces, rows, random))
+            parts.append(_of_rows(source.faces, rows, random))
     return parts, torch.tensor(persons)
 
 
-def _drawn(faces: KnownFaces, rows: NDArray[np.int64], random: np.random.Generator) -> Drawn:
+def _of_rows(faces: KnownFaces, rows: NDArray[np.int64], random: np.random.Generator) -> _Drawn:
     """Return the faces of ``rows``, or their mirror images."""
     sides = random.integers(0, 2, len(rows))
     return faces.maps[rows, sides], faces.dlib[rows, sides], faces.taught[rows]
@@ -186,8 +197,9 @@ def load_faces(data: Path, teacher: Path, cache: Path | None = None) -> dict[str
         dlib, taught = (np.asarray(kept[part], np.float32) for part in ("dlib", "taught"))
         return KnownFaces(np.asarray(kept["maps"], np.float16), dlib, taught, np.asarray(kept["persons"], np.str_))
 
-    known = {name: load(name, partial(find_portraits, data / FILES[name])) for name in SHARES}
-    return {**known, **{name: load(name, partial(_find_unknown, name, data, cache)) for name in COUNTS}}
+    known = {name: partial(find_portraits, data / FILES[name]) for name in SHARES}
+    unknown = {name: partial(_find_unknown, name, data, cache) for name in COUNTS}
+    return {name: load(name, find) for name, find in {**known, **unknown}.items()}
 
 
 def _find_unknown(name: str, data: Path, cache: Path | None) -> Iterator[tuple[Portrait, str]]:
@@ -210,16 +222,17 @@ def without(faces: Faces, left_out: Mapping[str, set[str]]) -> dict[str, KnownFa
 def measure(faces: KnownFaces, vectors: Vectors) -> tuple[float, float, float, float]:
     """Return true accept rates of faces that are not degraded and of all, and the best threshold with its F of the former.
 
-    ``vectors`` (n, d) are the descriptors of ``faces``, of which the second half are the degraded ones.
+    ``vectors`` (n, d) are the descriptors of ``faces``, of which the second half are the degraded ones. Where several
+    thresholds are as good, the best is their mean.
     """
     clean, persons = np.split(vectors, 2)[0], np.split(faces.persons, 2)[0]
-    scores = [b_cubed(cluster(clean, min_cosine=value), persons)[2] for value in THRESHOLDS.tolist()]
-    best = int(np.argmax(scores))
+    scores = np.array([b_cubed(cluster(clean, min_cosine=value), persons)[2] for value in THRESHOLDS.tolist()])
+    is_best = scores == scores.max()
     return (
         true_accept_rate(clean, persons),
         true_accept_rate(vectors, faces.persons),
-        float(THRESHOLDS[best]),
-        scores[best],
+        float(THRESHOLDS[is_best].mean()),
+        float(scores.max()),
     )
 
 

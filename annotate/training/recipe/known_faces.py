@@ -68,7 +68,7 @@ class KnownFaces:
         return KnownFaces(self.maps, self.dlib, taught, self.persons)
 
     def descriptors(self, ending: Callable[[NDArray[np.float16]], Vectors]) -> Vectors:
-        """Return the descriptors of `Describer` (n, `DIMENSIONS`) with an ``ending`` that makes numbers of maps."""
+        """Return the descriptors of `Describer` (n, `DIMENSIONS`) with an ``ending`` that makes 256 numbers of each map."""
         numbers = ending(self.maps.reshape(-1, *self.maps.shape[2:])).reshape(*self.dlib.shape[:2], -1)
         return joined(np.concatenate([self.dlib, numbers], -1))
 
@@ -110,6 +110,8 @@ def describe(
     portraits: Iterable[tuple[Portrait, str]], teacher: Callable[[Picture], Vectors], random: np.random.Generator
 ) -> KnownFaces:
     """Return portraits of persons as the network sees them, and behind them the degraded portraits.
+
+    ``teacher`` returns numbers (128,) of a gray face (`CROP_PX`, `CROP_PX`).
 
     Raises:
         SettingsError: the package with dlib's network is not installed.
