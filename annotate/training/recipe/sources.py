@@ -63,10 +63,12 @@ class Source:
     training: Stills
     held_back: Stills
     validation: Stills
+    persons: NDArray[np.str_]
+    """Who is on each still of `whole`; of FER+ and web faces, where nobody knows, each is a person."""
 
     @property
     def whole(self) -> Stills:
-        """All stills."""
+        """All stills: those to train on, then those held back."""
         return self.training + self.held_back
 
 
@@ -75,19 +77,25 @@ def load_source(name: str, folder: Path, *, label_share: float = LABEL_SHARE, ca
     path = folder / FILES[name]
     if name == FERPLUS:
         training, held_back = (load_ferplus(path, split, original_label_weight=label_share) for split in (TRAIN, VALIDATION))
-        return Source(training, held_back, load_ferplus_majority(path, VALIDATION))
+        return Source(training, held_back, load_ferplus_majority(path, VALIDATION), _unknown(training, held_back))
     if name == WEB:
         training, held_back = (_load_web(path, part, cache) for part in (TRAIN, VALIDATION))
-        return Source(training, held_back, held_back)
+        return Source(training, held_back, held_back, _unknown(training, held_back))
     stills, subjects = load_small(path) if name == SMALL else load_framed(path, cache, is_masked=name == SCANS)
-    held = np.array([is_held_back(subject) for subject in subjects])
+    held, persons = np.array([is_held_back(subject) for subject in subjects]), np.array(subjects)
     held_back = stills.take(held)
-    return Source(stills.take(~held), held_back, certain(held_back))
+    return Source(stills.take(~held), held_back, certain(held_back), np.concatenate([persons[~held], persons[held]]))
 
 
 def certain(stills: Stills) -> Stills:
     """Return the stills that have one most likely class, with a probability of more than a half."""
-    return stills.take(stills.targets.max(1) > _CERTAIN)
+    return stills.take(is_certain(stills))
+
+
+def is_certain(stills: Stills) -> NDArray[np.bool_]:
+    """Return which stills (N,) have one most likely class."""
+    sure: NDArray[np.bool_] = stills.targets.max(1) > _CERTAIN
+    return sure
 
 
 def load_framed(path: Path, cache: Path | None = None, *, is_masked: bool = False) -> tuple[Stills, list[str]]:
@@ -134,6 +142,10 @@ def _load_web(path: Path, part: int, cache: Path | None) -> Stills:
 
     loaded = keep(cache, f"{path.stem}-{part}", [path], load)
     return Stills(loaded["pixels"].astype(np.uint8, copy=False), loaded["targets"].astype(np.float32, copy=False))
+
+
+def _unknown(training: Stills, held_back: Stills) -> NDArray[np.str_]:
+    return np.arange(len(training) + len(held_back)).astype(str)
 
 
 def _with_surroundings(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

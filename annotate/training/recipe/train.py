@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ from annotate.persons.descriptor import NETWORK, check_descriptor, find_file
 from annotate.training.models.descriptor_cnn import DescriptorNetwork, load_descriptor_network
 from annotate.training.models.frame_cnn import INPUT_SIZE_PX, FrameNetwork
 from annotate.training.models.restore import restore
-from annotate.training.models.weights import StillNetwork, load_network
+from annotate.training.models.weights import StillNetwork
 from annotate.training.recipe.augmentation import augment, resize, resize_to_crop
 from annotate.training.recipe.mixture import SHARES, STILL_PX, Mixture, load_mixture
+from annotate.training.recipe.opinions import Opinions, load_opinions
 from annotate.training.recipe.sources import LABEL_SHARE, NAMES
+from annotate.training.recipe.teaching import Teachers, Teaching
 from annotate.training.trainer import Batch, EpochSummary, LogRow, Trainer, TrainingPlan
 
 FINAL_NAME = "final.pt"
@@ -36,17 +38,6 @@ _AVERAGED_LOSSES = 100
 _MIXUP_BETA = 0.4
 
 Command = Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Teaching:
-    """Networks whose mean predictions are blended into the targets by ``weight`` (0..1), or by that of ``weight_on``."""
-
-    teachers: tuple[Path, ...]
-    """Weights of training runs or exported models."""
-    weight: float = 0.7
-    weight_on: Mapping[str, float] = field(default_factory=dict)
-    """The weight on some sources, by name."""
 
 
 @dataclass(frozen=True)
@@ -192,10 +183,15 @@ class StillTask:
         self._device = torch.device(settings.device)
         training = mixture.training.values()
         self._pixels = [torch.from_numpy(stills.pixels).to(self._device) for stills, _ in training]
-        self._targets = [torch.from_numpy(stills.targets).to(self._device) for stills, _ in training]
+        self._targets = [
+            torch.from_numpy(stills.targets if teaching is None else teaching.before(name, stills.targets)).to(self._device)
+            for name, (stills, _) in mixture.training.items()
+        ]
         self._weights = [_sampling_weights(stills.labels, settings.balance) for stills, _ in training]
         self._counts = [max(1, round(share * settings.batch_size)) for _, share in training]
-        self._teach = None if teaching is None else _Teachers(teaching, list(mixture.training), self._counts, self._device)
+        self._teach = None
+        if teaching is not None and teaching.teachers:
+            self._teach = Teachers(teaching, list(mixture.training), self._counts, self._device)
 
     def sample(self) -> Tensor:
         """Return crops (N, 1, h, w) like those at the end of training, for batch statistics."""
@@ -252,37 +248,6 @@ def _mix(faces: Tensor, targets: Tensor, sampler: np.random.Generator, share: fl
     return torch.lerp(faces, faces[other], weight.view(-1, 1, 1, 1)), torch.lerp(targets, targets[other], weight[:, None])
 
 
-class _Teachers:
-    """The networks that teach: their mean prediction for the very faces that the network sees goes into the targets.
-
-    See Beyer et al., "Knowledge distillation: a good teacher is patient and consistent", CVPR 2022.
-    """
-
-    def __init__(self, teaching: Teaching, sources: Sequence[str], counts: Sequence[int], device: torch.device) -> None:
-        self._networks = [
-            load_network(path).eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            for path in teaching.teachers
-        ]
-        shares = [teaching.weight_on.get(source, teaching.weight) for source in sources]
-        self._weights = torch.tensor(shares, device=device).repeat_interleave(torch.tensor(counts, device=device))[:, None]
-
-    @property
-    def input_px(self) -> int:
-        """Side of the crops that the teacher with the largest ones computes on."""
-        sides: list[int] = [network.input_px for network in self._networks]
-        return max(sides)
-
-    def __call__(self, faces: Tensor, targets: Tensor) -> Tensor:
-        """Return the targets (N, 7) of faces (N, 1, h, w) with the teachers' predictions in them."""
-        with torch.no_grad(), torch.autocast(faces.device.type, torch.bfloat16, enabled=faces.is_cuda):
-            logits = [
-                network(resize(faces, network.input_px).contiguous(memory_format=torch.channels_last))
-                for network in self._networks
-            ]
-        predicted = torch.stack([part.float().softmax(1) for part in logits]).mean(0)
-        return torch.lerp(targets, predicted, self._weights)
-
-
 def _sampling_weights(labels: NDArray[np.int64], balance: float) -> NDArray[np.float64]:
     frequency = np.bincount(labels, minlength=len(EMOTIONS)) / len(labels)
     weights = np.maximum(frequency[labels], 1e-9) ** -balance
@@ -328,6 +293,9 @@ def _setting(name: str, text: str) -> Callable[[Command], Command]:
 @click.option("--teacher", "teachers", type=_FILE, multiple=True, help="Trained weights or model that teaches.")
 @click.option("--teacher-weight", type=float, default=Teaching.weight, show_default=True, help="Weight of the teachers.")
 @click.option("--teacher-weight-on", "weight_on", **_BY_SOURCE, help="The same on one source.")
+@click.option("--opinions", "opinions", type=_FILE, help="What annotate.training.recipe.opinions wrote.")
+@click.option("--opinion-weight", type=float, default=Opinions.weight, show_default=True, help="Weight of the opinions.")
+@click.option("--opinion-weight-on", **_BY_SOURCE, help="The same on one source.")
 @click.option("--initial", type=_FILE, help="Exported model to start from.")
 @click.option("--descriptor", "is_descriptor", is_flag=True, help="Train a teacher that starts from dlib's face descriptor.")
 @click.option("--cache", type=_FOLDER, help="Folder to keep framed faces in.  [default: that of the run]")
@@ -354,6 +322,9 @@ def main(
     teachers: tuple[Path, ...],
     teacher_weight: float,
     weight_on: tuple[tuple[str, float], ...],
+    opinions: Path | None,
+    opinion_weight: float,
+    opinion_weight_on: tuple[tuple[str, float], ...],
     initial: Path | None,
     cache: Path | None,
     folder: Path,
@@ -377,7 +348,10 @@ def main(
         click.echo(f"{len(stills)} {name} stills for training, {share:.0%} of a batch")
     for name, stills in (mixture.validation | mixture.left_out).items():
         click.echo(f"{len(stills)} {name} stills {'left out' if name == leave_out else 'for validation'}")
-    teaching = Teaching(teachers, teacher_weight, dict(weight_on)) if teachers else None
+    heard = None if opinions is None else Opinions(load_opinions(opinions), opinion_weight, dict(opinion_weight_on))
+    if heard is not None and leave_out in heard.said:
+        raise click.UsageError(f"The opinions were learned from {leave_out}, which is to be left out.")
+    teaching = Teaching(teachers, teacher_weight, dict(weight_on), heard)
     return train(mixture, folder, TrainingSettings(**settings), initial, teaching).row
 
 

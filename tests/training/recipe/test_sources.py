@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 
-from annotate.training.recipe import calibrate, evaluate, framing, leave_out, mixture, sources, train
+from annotate.training.recipe import calibrate, evaluate, framing, leave_out, mixture, opinions, sources, train
 from annotate.training.recipe.framing import frame_faces
 from annotate.training.recipe.mixture import SHARES, load_mixture
 from annotate.training.recipe.sources import NAMES, load_small, load_source
@@ -80,7 +81,9 @@ def test_parts_share_no_subject(data: Path) -> None:
     for name in NAMES:
         source = load_source(name, data, cache=data / "cache")
         assert min(len(source.training), len(source.held_back), len(source.validation)) > 0
-        assert len(source.whole) == len(source.training) + len(source.held_back)
+        assert len(source.whole) == len(source.training) + len(source.held_back) == len(source.persons)
+        known = set(source.persons[: len(source.training)]) & set(source.persons[len(source.training) :])
+        assert not known, name
 
 
 def test_only_pictures_with_a_face_and_one_class_validate(data: Path) -> None:
@@ -142,6 +145,36 @@ def test_stills_get_the_side_that_a_network_needs(data: Path) -> None:
     made = load_mixture(data, still_px=80, cache=data / "cache").training
     assert {stills.pixels.shape[1:] for stills, _ in made.values()} == {(80, 80)}
     assert made["talking"]
+
+
+def test_opinions_on_the_faces_of_a_run_are_written(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = opinions.OpinionSettings(steps=3, batch_size=16, hidden=4)
+    monkeypatch.setattr(opinions, "Panel", partial(opinions.Panel, settings=few))
+    monkeypatch.setattr(
+        opinions, "FaceFeatures", lambda _: lambda faces: faces[:, ::16, ::16].reshape(len(faces), -1).astype(np.float16)
+    )
+    recognizer, output = tmp_path / "recognizer.onnx", tmp_path / "opinions.npz"
+    recognizer.touch()
+    arguments = ["--data", str(data), "--recognizer", str(recognizer), "--cache", str(data / "cache"), "-o", str(output)]
+    for options, part in ((["--leave-out", "web"], "training"), (["--all"], "whole")):
+        result = CliRunner().invoke(opinions.main, [*arguments, *options])
+        assert result.exit_code == 0, result.output
+        said = opinions.load_opinions(output)
+        assert list(said) == [name for name in NAMES if name != "web" or part == "whole"]
+        assert result.output.count("held back") == (5 if part == "training" else 0)
+        assert ("left out" in result.output) == (part == "training")
+        for name, each in said.items():
+            assert len(each) == len(getattr(load_source(name, data, cache=data / "cache"), part))
+            assert each.sum(1) == pytest.approx(1, abs=1e-5)
+
+    arguments = ["--data", str(data), "--cache", str(data / "cache"), "--opinions", str(output), "-o", str(tmp_path / "run")]
+    refused = CliRunner().invoke(train.main, [*arguments, "--leave-out", "posed"])
+    assert refused.exit_code == 2
+    assert "posed" in refused.output
+    weights = ["--opinion-weight", "0.25", "--opinion-weight-on", "web", "0.5"]
+    run = CliRunner().invoke(train.main, [*arguments, *weights, "--all", "--steps", "1", "--batch-size", "20"])
+    assert run.exit_code == 0, run.output
+    assert (tmp_path / "run" / train.FINAL_NAME).exists()
 
 
 def test_commands_run_on_a_folder(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,10 @@ from annotate.training.models.weights import load_frames, load_network
 from annotate.training.recipe.augmentation import augment
 from annotate.training.recipe.evaluate import classify_stills, report
 from annotate.training.recipe.mixture import Mixture
+from annotate.training.recipe.opinions import Opinions
 from annotate.training.recipe.still_faces import CANVAS_PX, Stills
-from annotate.training.recipe.train import FINAL_NAME, StillTask, Teaching, TrainingSettings, train
+from annotate.training.recipe.teaching import Teaching
+from annotate.training.recipe.train import FINAL_NAME, StillTask, TrainingSettings, train
 
 
 def two_classes(count: int, seed: int = 0) -> Stills:
@@ -97,6 +99,20 @@ def test_the_mean_of_the_teachers_goes_into_the_targets_of_their_sources(tmp_pat
     assert targets[:6, 1:3] == pytest.approx(0.25)
     assert targets[:6].max(1).values == pytest.approx(0.5)
     assert targets[6:].max(1).values == pytest.approx(1)
+
+
+def test_opinions_go_into_targets_before_teachers_do(tmp_path: Path) -> None:
+    stills = two_classes(8)
+    said = {"taught": np.tile(np.eye(7, dtype=np.float32)[1], (8, 1))}
+    training, settings = {"taught": (stills, 0.75), "other": (stills, 0.25)}, TrainingSettings(batch_size=8, steps=1)
+    ((_, targets),) = StillTask(Mixture(training, {}, {}), settings, Teaching((), opinions=Opinions(said, 0.6))).batches(
+        1, range(1)
+    )
+    assert targets[:6, 1] == pytest.approx(0.6)
+    assert targets[6:].max(1).values == pytest.approx(1)
+    teaching = Teaching((certain_of(2, tmp_path / "teacher.pt"),), 0.5, opinions=Opinions(said, 0.6))
+    ((_, targets),) = StillTask(Mixture(training, {}, {}), settings, teaching).batches(1, range(1))
+    assert targets[:6, 1:3].numpy() == pytest.approx(np.tile([0.3, 0.5], (6, 1)))
 
 
 def test_a_teacher_trains_from_the_face_descriptor(tmp_path: Path) -> None:
