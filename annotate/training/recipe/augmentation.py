@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -14,6 +15,8 @@ MAX_ROTATION_DEGREES = 14.0
 MAX_SHIFT = 0.08
 """Maximum shift as a fraction of the crop: about the jump of dlib's box between pyramid levels."""
 MIN_SCALE, MAX_SCALE = 0.82, 1.18
+
+_MIXUP_BETA = 0.4
 
 
 def augment(faces: Tensor, random: torch.Generator, strength: float = 1.0, size_px: int = CROP_SIZE_PX) -> Tensor:
@@ -46,6 +49,20 @@ def resize(faces: Tensor, size_px: int) -> Tensor:
 def resize_to_crop(faces: Tensor) -> Tensor:
     """Return faces (N, 1, h, w) resized to crops (N, 1, CROP_SIZE_PX, CROP_SIZE_PX), not augmented."""
     return functional.interpolate(faces, (CROP_SIZE_PX, CROP_SIZE_PX), mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def mix(inputs: Tensor, targets: Tensor, random: np.random.Generator, share: float) -> tuple[Tensor, Tensor]:
+    """Return inputs (B, ...) and targets (B, 7) of which a share is blended with those of another of the batch.
+
+    See Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
+    """
+    if share == 0:
+        return inputs, targets
+    weights = random.beta(_MIXUP_BETA, _MIXUP_BETA, len(inputs)) * (random.random(len(inputs)) < share)
+    weight = torch.from_numpy(weights.astype(np.float32)).to(inputs.device)
+    other = torch.from_numpy(random.permutation(len(inputs))).to(inputs.device)
+    of_inputs = weight.view(-1, *[1] * (inputs.ndim - 1))
+    return torch.lerp(inputs, inputs[other], of_inputs), torch.lerp(targets, targets[other], weight[:, None])
 
 
 def _uniform(faces: Tensor, random: torch.Generator, low: float, high: float) -> Tensor:

@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from annotate.emotions.labels import EMOTIONS
 from annotate.training.recipe.framing import Arrays, keep
 from annotate.training.recipe.sources import (
     FERPLUS,
@@ -105,6 +107,14 @@ def load_mixture(
             stills = sum(parts[1:], parts[0])
             training[name] = replace(stills, pixels=resize_faces(stills.pixels, still_px)), shares[name] / total
     return Mixture(training, validation, left_out)
+
+
+def sampling_weights(labels: NDArray[np.int64], balance: float) -> NDArray[np.float64]:
+    """Return the probability (N,) to draw each still: by the frequency of its class to the power of 1 - ``balance``."""
+    frequency = np.bincount(labels, minlength=len(EMOTIONS)) / len(labels)
+    weights = np.maximum(frequency[labels], 1e-9) ** -balance
+    shares: NDArray[np.float64] = weights / weights.sum()
+    return shares
 
 
 def _made(make: Callable[[np.random.Generator], Stills], name: str, sources: Sequence[Path], cache: Path | None) -> Stills:

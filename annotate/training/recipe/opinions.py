@@ -23,10 +23,12 @@ from tqdm import tqdm
 
 from annotate.emotions.confusion import accuracy, balanced_accuracy, confusion_matrix
 from annotate.emotions.labels import EMOTIONS
-from annotate.errors import TrainingError
+from annotate.errors import AnnotateError, TrainingError
+from annotate.storage.local.files import ensure_dir
+from annotate.training.recipe.augmentation import mix
 from annotate.training.recipe.face_teacher import FILE_NAME, FaceFeatures
 from annotate.training.recipe.framing import Arrays, keep
-from annotate.training.recipe.mixture import SHARES
+from annotate.training.recipe.mixture import SHARES, sampling_weights
 from annotate.training.recipe.sources import FILES, NAMES, Source, is_certain, load_source
 from annotate.training.recipe.still_faces import Stills, resize_faces
 
@@ -37,7 +39,6 @@ _SAMPLED = 3000
 """Faces of each source by which features are normalized."""
 
 _SEEN_AT_ONCE, _SAID_AT_ONCE = 128, 2048
-_MIXUP_BETA = 0.4
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class OpinionSettings:
     input_dropout: float = 0.4
     dropout: float = 0.5
     mixup: float = 0.4
-    """Share of the faces whose features are blended with those of another (Zhang et al., "mixup", ICLR 2018)."""
+    """Share of the faces whose features are blended with those of another."""
     seed: int = 0
 
 
@@ -123,7 +124,10 @@ class _Network(nn.Module):
 
 
 class Panel:
-    """Networks that each train on the ``faces`` of all sources but those of one part of the people."""
+    """Networks that each train on the ``faces`` of all sources but those of one part of the people.
+
+    What they say are probabilities (N, 7), in the order of `EMOTIONS`.
+    """
 
     def __init__(self, faces: Mapping[str, DescribedFaces], settings: OpinionSettings | None = None) -> None:
         self._settings = settings or OpinionSettings()
@@ -169,19 +173,14 @@ class Panel:
             name: random.choice(
                 own,
                 (settings.steps, max(1, round(settings.batch_size * SHARES[name] / total))),
-                p=_weights(self._faces[name].targets[own], settings.balance),
+                p=sampling_weights(self._faces[name].targets[own].argmax(1), settings.balance),
             )
             for name, own in rows.items()
         }
         for step in range(settings.steps):
             features = np.concatenate([self._faces[name].features[order[step]] for name, order in drawn.items()])
             targets = np.concatenate([self._faces[name].targets[order[step]] for name, order in drawn.items()])
-            weight = 1 - random.beta(_MIXUP_BETA, _MIXUP_BETA, len(features)) * (
-                random.random(len(features)) < settings.mixup
-            )
-            own, other = torch.from_numpy(weight.astype(np.float32))[:, None], random.permutation(len(features))
-            values, wanted = torch.from_numpy(features).float(), torch.from_numpy(targets)
-            yield torch.lerp(values[other], values, own), torch.lerp(wanted[other], wanted, own)
+            yield mix(torch.from_numpy(features).float(), torch.from_numpy(targets), random, settings.mixup)
 
 
 def deal(persons: NDArray[np.str_], parts: int, random: np.random.Generator) -> NDArray[np.intp]:
@@ -211,12 +210,14 @@ def _no_opinions(path: Path) -> TrainingError:
     return TrainingError("holds no opinions on faces", "write it with annotate.training.recipe.opinions", path=path)
 
 
-def _describe(name: str, data: Path, recognizer: Path, cache: Path | None) -> tuple[DescribedFaces, Source]:
-    """Return the described faces of all of a source, and the source."""
+def _describe(
+    name: str, data: Path, recognizer: Path, look: FaceFeatures, cache: Path | None
+) -> tuple[DescribedFaces, Source]:
+    """Return the faces of all of a source as ``look`` describes them, by the file ``recognizer``, and the source."""
     source = load_source(name, data, cache=cache)
 
     def describe() -> Arrays:
-        look, pixels = FaceFeatures(recognizer), source.whole.pixels
+        pixels = source.whole.pixels
         parts = np.array_split(pixels, max(1, len(pixels) // _SEEN_AT_ONCE))
         return {"features": np.concatenate([look(resize_faces(part, STILL_PX)) for part in tqdm(parts, name, disable=None)])}
 
@@ -232,12 +233,6 @@ def _say(network: _Network, features: NDArray[np.float16]) -> NDArray[np.float32
         ]
     said: NDArray[np.float32] = torch.cat(parts).numpy()
     return said
-
-
-def _weights(targets: NDArray[np.float32], balance: float) -> NDArray[np.float64]:
-    labels = targets.argmax(1)
-    weights = (np.bincount(labels, minlength=len(EMOTIONS)) / len(labels))[labels] ** -balance
-    return np.asarray(weights / weights.sum(), np.float64)
 
 
 def _scores(said: NDArray[np.float32], stills: Stills) -> tuple[float, float]:
@@ -260,7 +255,12 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write (.npz).")
 def main(data: Path, recognizer: Path, leave_out: tuple[str, ...], use_all: bool, cache: Path | None, output: Path) -> None:
     """Write opinions on the faces that train, and print how often they agree with the labels."""
-    described = {name: _describe(name, data, recognizer, cache) for name in NAMES}
+    try:
+        ensure_dir(output.parent)
+        look = FaceFeatures(recognizer)
+        described = {name: _describe(name, data, recognizer, look, cache) for name in NAMES}
+    except (AnnotateError, OSError) as error:
+        raise click.ClickException(str(error)) from error
     learned = {
         name: faces if use_all else faces.first(len(source.training))
         for name, (faces, source) in described.items()

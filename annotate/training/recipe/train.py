@@ -22,8 +22,8 @@ from annotate.training.models.descriptor_cnn import DescriptorNetwork, load_desc
 from annotate.training.models.frame_cnn import INPUT_SIZE_PX, FrameNetwork
 from annotate.training.models.restore import restore
 from annotate.training.models.weights import StillNetwork
-from annotate.training.recipe.augmentation import augment, resize, resize_to_crop
-from annotate.training.recipe.mixture import SHARES, STILL_PX, Mixture, load_mixture
+from annotate.training.recipe.augmentation import augment, mix, resize, resize_to_crop
+from annotate.training.recipe.mixture import SHARES, STILL_PX, Mixture, load_mixture, sampling_weights
 from annotate.training.recipe.opinions import Opinions, load_opinions
 from annotate.training.recipe.sources import LABEL_SHARE, NAMES
 from annotate.training.recipe.teaching import Teachers, Teaching
@@ -34,8 +34,6 @@ FINAL_NAME = "final.pt"
 _SAMPLED_BATCHES = 8
 _AVERAGED_LOSSES = 100
 """Number of losses averaged in the progress bar."""
-
-_MIXUP_BETA = 0.4
 
 Command = Callable[..., Any]
 
@@ -187,7 +185,7 @@ class StillTask:
             torch.from_numpy(stills.targets if teaching is None else teaching.before(name, stills.targets)).to(self._device)
             for name, (stills, _) in mixture.training.items()
         ]
-        self._weights = [_sampling_weights(stills.labels, settings.balance) for stills, _ in training]
+        self._weights = [sampling_weights(stills.labels, settings.balance) for stills, _ in training]
         self._counts = [max(1, round(share * settings.batch_size)) for _, share in training]
         self._teach = None
         if teaching is not None and teaching.teachers:
@@ -216,7 +214,7 @@ class StillTask:
             size_px = self._settings.size_px(progress)
             seen_px = size_px if self._teach is None else max(size_px, self._teach.input_px)
             faces = augment(_to_faces(pixels), random, self._settings.strength(progress), seen_px)
-            faces, targets = _mix(faces, targets, sampler, self._settings.mixup)
+            faces, targets = mix(faces, targets, sampler, self._settings.mixup)
             if self._teach is not None:
                 targets = self._teach(faces, targets)
             yield resize(faces, size_px).contiguous(memory_format=torch.channels_last), targets
@@ -236,23 +234,6 @@ class StillTask:
         if not names:
             return (row["round"],)
         return (float(np.mean([row[f"{name}_{metric}"] for name in names for metric in ("accuracy", "balanced")])),)
-
-
-def _mix(faces: Tensor, targets: Tensor, sampler: np.random.Generator, share: float) -> Batch:
-    """Return faces (B, 1, h, w) and targets (B, 7) of which a share is blended with those of another face."""
-    if share == 0:
-        return faces, targets
-    weights = sampler.beta(_MIXUP_BETA, _MIXUP_BETA, len(faces)) * (sampler.random(len(faces)) < share)
-    weight = torch.from_numpy(weights.astype(np.float32)).to(faces.device)
-    other = torch.from_numpy(sampler.permutation(len(faces))).to(faces.device)
-    return torch.lerp(faces, faces[other], weight.view(-1, 1, 1, 1)), torch.lerp(targets, targets[other], weight[:, None])
-
-
-def _sampling_weights(labels: NDArray[np.int64], balance: float) -> NDArray[np.float64]:
-    frequency = np.bincount(labels, minlength=len(EMOTIONS)) / len(labels)
-    weights = np.maximum(frequency[labels], 1e-9) ** -balance
-    shares: NDArray[np.float64] = weights / weights.sum()
-    return shares
 
 
 def _parameter_groups(network: StillNetwork, weight_decay: float) -> list[dict[str, object]]:

@@ -148,14 +148,18 @@ def test_stills_get_the_side_that_a_network_needs(data: Path) -> None:
 
 
 def test_opinions_on_the_faces_of_a_run_are_written(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recognizer, output = tmp_path / "recognizer.onnx", tmp_path / "new" / "opinions.npz"
+    recognizer.touch()
+    arguments = ["--data", str(data), "--recognizer", str(recognizer), "--cache", str(data / "cache"), "-o", str(output)]
+    refused = CliRunner().invoke(opinions.main, arguments)
+    assert refused.exit_code == 1
+    assert "recognizer.onnx" in refused.output
+
     few = opinions.OpinionSettings(steps=3, batch_size=16, hidden=4)
     monkeypatch.setattr(opinions, "Panel", partial(opinions.Panel, settings=few))
     monkeypatch.setattr(
         opinions, "FaceFeatures", lambda _: lambda faces: faces[:, ::16, ::16].reshape(len(faces), -1).astype(np.float16)
     )
-    recognizer, output = tmp_path / "recognizer.onnx", tmp_path / "opinions.npz"
-    recognizer.touch()
-    arguments = ["--data", str(data), "--recognizer", str(recognizer), "--cache", str(data / "cache"), "-o", str(output)]
     for options, part in ((["--leave-out", "web"], "training"), (["--all"], "whole")):
         result = CliRunner().invoke(opinions.main, [*arguments, *options])
         assert result.exit_code == 0, result.output
