@@ -10,9 +10,10 @@ from torch import Tensor
 from annotate.errors import TrainingError
 from annotate.training.models.descriptor_cnn import DescriptorNetwork
 from annotate.training.models.frame_cnn import FrameNetwork
+from annotate.training.models.recognizer_cnn import RecognizerNetwork
 from annotate.training.models.restore import read_input_px, restore
 
-StillNetwork = FrameNetwork | DescriptorNetwork
+StillNetwork = FrameNetwork | DescriptorNetwork | RecognizerNetwork
 """A network that maps crops (N, 1, h, w) in 0..1 of side ``input_px`` to logits (N, 7)."""
 
 
@@ -23,7 +24,7 @@ def load_frames(path: Path) -> FrameNetwork:
         TrainingError: the file contains another network.
     """
     network = load_network(path)
-    if isinstance(network, DescriptorNetwork):
+    if not isinstance(network, FrameNetwork):
         raise TrainingError("contains a network that only teaches", "use the weights of a run that it taught", path=path)
     return network
 
@@ -47,6 +48,8 @@ def load_network(path: Path) -> StillNetwork:
 
 
 def _empty_network(weights: dict[str, Tensor]) -> StillNetwork:
-    if "features.0.weight" not in weights:
-        return DescriptorNetwork()
-    return FrameNetwork.of_stem(len(weights["features.0.weight"]), len(weights["shrink"]))
+    if "features.0.weight" in weights:
+        return FrameNetwork.of_stem(len(weights["features.0.weight"]), len(weights["shrink"]))
+    if "stem.2.weight" in weights:
+        return RecognizerNetwork(is_whole="pool.0.weight" in weights)
+    return DescriptorNetwork()

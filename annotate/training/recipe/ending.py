@@ -34,7 +34,8 @@ from annotate.persons.ending import pack
 from annotate.persons.network import Ending, read_layers
 from annotate.storage.local.files import write_atomic
 from annotate.training.models.ending_network import EndingNetwork
-from annotate.training.recipe.face_teacher import FILE_NAME, FaceTeacher
+from annotate.training.models.recognizer_cnn import FILE_NAME
+from annotate.training.recipe.face_teacher import FaceTeacher
 from annotate.training.recipe.framing import keep
 from annotate.training.recipe.known_faces import KnownFaces, close_portraits, describe, find_portraits
 from annotate.training.recipe.sources import FERPLUS, FILES, NEWS, POSED, SCANS, WEB, load_source

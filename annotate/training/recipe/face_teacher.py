@@ -11,7 +11,6 @@ annotate can depend on; no part of it is in what it teaches.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,20 +20,12 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from annotate.errors import ModelError
 from annotate.faces.align import LANDMARK_NAMES
 from annotate.persons.descriptor import Vectors
+from annotate.training.models.recognizer_cnn import INPUT_PX, TO_INPUT, read_recognizer
 from annotate.training.recipe.framing import find_landmarks
 
-FILE_NAME = "face_recognition_sface_2021dec.onnx"
-"""The file, of OpenCV Zoo, under the Apache License 2.0."""
-
-SHA256 = "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79"
-
-_INPUT, _INPUT_PX = "data", 112
-_TO_INPUT = np.array([[0.6756633, -0.02048335, 8.65298349], [0.02048335, 0.6756633, 19.37303361]])
-"""How crops are moved and scaled: so that the mean places of the eyes, the nose and the corners of the mouth in them are, as
-nearly as this can be, where the network expects them."""
+_INPUT = "data"
 
 _MIDDLE = "conv_12_relu"
 """A map of 512 channels and a side of 14, the last of that side."""
@@ -65,11 +56,11 @@ class FaceTeacher:
     """
 
     def __init__(self, path: Path) -> None:
-        self._session = _load(_read(path))
+        self._session = _load(read_recognizer(path))
 
     def __call__(self, crop: NDArray[np.uint8]) -> Vectors:
         """Return the numbers (128,) of a gray face (`CROP_PX`, `CROP_PX`)."""
-        (numbers,) = self._session.run(None, {_INPUT: _to_input([_moved(crop, _TO_INPUT)])})
+        (numbers,) = self._session.run(None, {_INPUT: _to_input([_moved(crop, TO_INPUT)])})
         vector: Vectors = numbers[0]
         return vector
 
@@ -82,7 +73,7 @@ class FaceFeatures:
     """
 
     def __init__(self, path: Path) -> None:
-        model = onnx.load_from_string(_read(path))
+        model = onnx.load_from_string(read_recognizer(path))
         end = next(number for number, node in enumerate(model.graph.node) if _MIDDLE in node.output)
         del model.graph.node[end + 1 :]
         del model.graph.output[:]
@@ -107,7 +98,7 @@ def align_faces(crops: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
     landmarks, side_px = find_landmarks(crops), crops.shape[1]
     for number, crop in enumerate(crops):
         found = landmarks.get(number)
-        scaled = np.array([[_INPUT_PX / side_px, 0, 0], [0, _INPUT_PX / side_px, 0]])
+        scaled = np.array([[INPUT_PX / side_px, 0, 0], [0, INPUT_PX / side_px, 0]])
         yield _moved(crop, scaled if found is None else fit_similarity(_points(found), _EXPECTED_PX))
 
 
@@ -125,20 +116,13 @@ def _points(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _moved(crop: NDArray[np.uint8], to_input: NDArray[np.float64]) -> NDArray[np.uint8]:
-    size = (_INPUT_PX, _INPUT_PX)
+    size = (INPUT_PX, INPUT_PX)
     flags, border = cv2.INTER_LINEAR, cv2.BORDER_REPLICATE
     return np.asarray(cv2.warpAffine(crop, to_input, size, flags=flags, borderMode=border), np.uint8)
 
 
 def _to_input(faces: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
     return np.repeat(np.stack(faces)[:, None], 3, axis=1).astype(np.float32)
-
-
-def _read(path: Path) -> bytes:
-    content = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(content).hexdigest() != SHA256:
-        raise ModelError("is not the network that teaches", f"give {FILE_NAME}", path=path)
-    return content
 
 
 def _load(content: bytes) -> onnxruntime.InferenceSession:

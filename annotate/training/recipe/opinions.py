@@ -25,8 +25,9 @@ from annotate.emotions.confusion import accuracy, balanced_accuracy, confusion_m
 from annotate.emotions.labels import EMOTIONS
 from annotate.errors import AnnotateError, TrainingError
 from annotate.storage.local.files import ensure_dir
+from annotate.training.models.recognizer_cnn import FILE_NAME
 from annotate.training.recipe.augmentation import mix
-from annotate.training.recipe.face_teacher import FILE_NAME, FaceFeatures
+from annotate.training.recipe.face_teacher import FaceFeatures
 from annotate.training.recipe.framing import Arrays, keep
 from annotate.training.recipe.mixture import SHARES, sampling_weights
 from annotate.training.recipe.sources import FILES, NAMES, Source, is_certain, load_source

@@ -16,10 +16,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from annotate.emotions.confusion import accuracy, balanced_accuracy, confusion_matrix, recall
+from annotate.emotions.contract import CROP_SIZE_PX
 from annotate.emotions.labels import EMOTIONS
+from annotate.errors import AnnotateError
 from annotate.persons.descriptor import NETWORK, check_descriptor, find_file
-from annotate.training.models.descriptor_cnn import DescriptorNetwork, load_descriptor_network
+from annotate.training.models.descriptor_cnn import load_descriptor_network
 from annotate.training.models.frame_cnn import INPUT_SIZE_PX, FrameNetwork
+from annotate.training.models.recognizer_cnn import FILE_NAME, load_recognizer_network, read_recognizer
 from annotate.training.models.restore import restore
 from annotate.training.models.weights import StillNetwork
 from annotate.training.recipe.augmentation import augment, mix, resize, resize_to_crop
@@ -30,6 +33,9 @@ from annotate.training.recipe.teaching import Teachers, Teaching
 from annotate.training.trainer import Batch, EpochSummary, LogRow, Trainer, TrainingPlan
 
 FINAL_NAME = "final.pt"
+
+_MIDDLE, _WHOLE = "middle", "whole"
+"""How much of a recognizer teaches."""
 
 _SAMPLED_BATCHES = 8
 _AVERAGED_LOSSES = 100
@@ -69,6 +75,8 @@ class TrainingSettings:
     """Side to which the network downscales crops; that of the installed model has INPUT_SIZE_PX."""
     is_descriptor: bool = False
     """Whether the network is that of `annotate.training.models.descriptor_cnn`, of fixed width, not the one that ships."""
+    recognizer: str = ""
+    """If it is that of `annotate.training.models.recognizer_cnn` instead: whether up to its ``middle`` or ``whole``."""
     device: str = "cpu"
     """Where to train, as torch names it: on ``cuda``, the network computes in bfloat16."""
     seed: int = 0
@@ -126,10 +134,11 @@ def train(
 
     The best round has the highest mean accuracy and balanced accuracy over the validation sets, or is the last one if there
     are none. Training starts from the exported model ``initial``, if given, whose width then counts; a descriptor network
-    starts from dlib's weights.
+    starts from dlib's weights, a recognizer network from SFace's file ``initial``.
 
     Raises:
         TrainingError: ``initial`` contains another network, or the checkpoint in ``folder`` cannot be read.
+        ModelError: ``initial`` is not SFace's file, but should be.
         SettingsError: the package with dlib's weights is not installed.
         OutputError: ``folder`` cannot be written.
     """
@@ -159,6 +168,8 @@ def _new_network(settings: TrainingSettings, initial: Path | None, task: StillTa
     if settings.is_descriptor:
         check_descriptor()
         return load_descriptor_network(find_file(NETWORK).read_bytes(), task.sample().cpu())
+    if settings.recognizer and initial is not None:
+        return load_recognizer_network(initial, is_whole=settings.recognizer == _WHOLE)
     if initial is None:
         return FrameNetwork(width=settings.width, input_px=settings.input_px)
     return restore(initial, task.sample().cpu())
@@ -279,6 +290,12 @@ def _setting(name: str, text: str) -> Callable[[Command], Command]:
 @click.option("--opinion-weight-on", **_BY_SOURCE, help="The same on one source.")
 @click.option("--initial", type=_FILE, help="Exported model to start from.")
 @click.option("--descriptor", "is_descriptor", is_flag=True, help="Train a teacher that starts from dlib's face descriptor.")
+@click.option(
+    "--recognizer",
+    type=click.Choice((_MIDDLE, _WHOLE)),
+    default="",
+    help=f"Train a teacher that starts from SFace, up to its middle or all of it; --initial is {FILE_NAME}.",
+)
 @click.option("--cache", type=_FOLDER, help="Folder to keep framed faces in.  [default: that of the run]")
 @_setting("--steps", "Number of batches.")
 @_setting("--round-steps", "Batches between validations.")
@@ -312,10 +329,17 @@ def main(
     **settings: Any,
 ) -> LogRow:
     """Train the network of the installed model; export it with ``python -m annotate.training.models.export``."""
-    if settings["is_descriptor"]:
-        if initial is not None:
-            raise click.UsageError("--descriptor starts from the weights of dlib, not from --initial.")
-        settings["input_px"] = DescriptorNetwork.input_px
+    if settings["is_descriptor"] and initial is not None:
+        raise click.UsageError("--descriptor starts from the weights of dlib, not from --initial.")
+    if settings["recognizer"]:
+        if initial is None:
+            raise click.UsageError(f"--recognizer needs --initial, the file {FILE_NAME}.")
+        try:
+            read_recognizer(initial)
+        except AnnotateError as error:
+            raise click.ClickException(str(error)) from error
+    if settings["is_descriptor"] or settings["recognizer"]:
+        settings["input_px"] = CROP_SIZE_PX
     mixture = load_mixture(
         data,
         SHARES | dict(shares),

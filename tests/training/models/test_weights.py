@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,8 @@ from annotate.errors import TrainingError
 from annotate.training.models.descriptor_cnn import DescriptorNetwork
 from annotate.training.models.export import export
 from annotate.training.models.frame_cnn import BlockNetwork, FrameNetwork
-from annotate.training.models.weights import load_frames, load_network
+from annotate.training.models.recognizer_cnn import RecognizerNetwork
+from annotate.training.models.weights import StillNetwork, load_frames, load_network
 from tests.emotions.models import write_model
 
 
@@ -32,8 +35,11 @@ def test_a_network_is_loaded_with_its_width_and_side(tmp_path: Path, input_px: i
         assert torch.allclose(loaded.eval()(faces), network.eval()(faces), atol=1e-3)
 
 
-def test_a_descriptor_network_teaches_but_is_not_exported(tmp_path: Path) -> None:
-    network = DescriptorNetwork()
+@pytest.mark.parametrize(
+    "make", [DescriptorNetwork, partial(RecognizerNetwork, is_whole=False), partial(RecognizerNetwork, is_whole=True)]
+)
+def test_a_larger_network_teaches_but_is_not_exported(tmp_path: Path, make: Callable[[], StillNetwork]) -> None:
+    network = make()
     path = tmp_path / "teacher.pt"
     torch.save(network.state_dict(), path)
     faces = torch.rand(2, 1, 80, 80)

@@ -11,6 +11,7 @@ onnx = pytest.importorskip("onnx", reason="needs onnx")
 pytest.importorskip("torch", reason="needs torch")
 
 from annotate.errors import ModelError  # noqa: E402
+from annotate.training.models import recognizer_cnn  # noqa: E402
 from annotate.training.recipe import face_teacher  # noqa: E402
 from annotate.training.recipe.face_teacher import FaceFeatures, FaceTeacher, align_faces, fit_similarity  # noqa: E402
 from annotate.training.recipe.framing import frame_faces  # noqa: E402
@@ -29,7 +30,7 @@ def test_another_teacher_is_refused(tmp_path: Path) -> None:
 
 def test_features_are_means_of_the_middle_over_parts_of_the_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_network(tmp_path / "network.onnx")
-    monkeypatch.setattr(face_teacher, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setattr(recognizer_cnn, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
     monkeypatch.setattr(face_teacher, "find_landmarks", lambda crops: {})
     crops = np.zeros((40, 96, 96), np.uint8)
     crops[:, 48:] = 160

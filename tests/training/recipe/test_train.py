@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import torch
 
 from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import Contract
+from annotate.training.models import recognizer_cnn
 from annotate.training.models.descriptor_cnn import DescriptorNetwork
 from annotate.training.models.export import TOLERANCE, export
 from annotate.training.models.frame_cnn import VIEWS, BlockNetwork, FrameNetwork, view_matrix
+from annotate.training.models.recognizer_cnn import RecognizerNetwork
 from annotate.training.models.weights import load_frames, load_network
 from annotate.training.recipe.augmentation import augment
 from annotate.training.recipe.evaluate import classify_stills, report
@@ -20,7 +23,8 @@ from annotate.training.recipe.mixture import Mixture
 from annotate.training.recipe.opinions import Opinions
 from annotate.training.recipe.still_faces import CANVAS_PX, Stills
 from annotate.training.recipe.teaching import Teaching
-from annotate.training.recipe.train import FINAL_NAME, StillTask, TrainingSettings, train
+from annotate.training.recipe.train import FINAL_NAME, StillTask, TrainingRun, TrainingSettings, train
+from tests.training.models.recognizer_file import recognizer_file
 
 
 def two_classes(count: int, seed: int = 0) -> Stills:
@@ -122,13 +126,28 @@ def test_a_teacher_trains_from_the_face_descriptor(tmp_path: Path) -> None:
     run = train(Mixture({"own": (two_classes(64), 1.0)}, {"own": two_classes(16, seed=1)}, {}), tmp_path / "run", settings)
     assert isinstance(run.network, DescriptorNetwork)
     assert run.row["own_accuracy"] > 0.9
-    teacher = load_network(tmp_path / "run" / FINAL_NAME).eval()
+    check_teaching(run, tmp_path / "run" / FINAL_NAME, settings)
+
+
+def test_a_teacher_trains_from_the_face_recognizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "recognizer.onnx"
+    path.write_bytes(recognizer_file())
+    monkeypatch.setattr(recognizer_cnn, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    settings = TrainingSettings(steps=6, batch_size=16, round_steps=6, learning_rate=1e-3, average_decay=0.5)
+    settings = replace(settings, small_share=0, input_px=RecognizerNetwork.input_px, recognizer="middle")
+    mixture = Mixture({"own": (two_classes(64), 1.0)}, {"own": two_classes(16, seed=1)}, {})
+    run = train(mixture, tmp_path / "run", settings, path)
+    assert isinstance(run.network, RecognizerNetwork)
+    assert run.row["own_accuracy"] > 0.9
+    check_teaching(run, tmp_path / "run" / FINAL_NAME, settings)
+
+
+def check_teaching(run: TrainingRun, weights: Path, settings: TrainingSettings) -> None:
+    teacher = load_network(weights).eval()
     faces = torch.rand(2, 1, 80, 80)
     with torch.inference_mode():
         assert torch.allclose(teacher(faces), run.network.eval()(faces), atol=1e-5)
-    task = StillTask(
-        Mixture({"own": (two_classes(8), 1.0)}, {}, {}), settings, Teaching((tmp_path / "run" / FINAL_NAME,), 1.0)
-    )
+    task = StillTask(Mixture({"own": (two_classes(8), 1.0)}, {}, {}), settings, Teaching((weights,), 1.0))
     ((seen, targets),) = task.batches(1, range(1))
     with torch.inference_mode():
         assert torch.allclose(teacher(seen).softmax(1), targets, atol=1e-5)
