@@ -16,6 +16,15 @@ MAX_SHIFT = 0.08
 """Maximum shift as a fraction of the crop: about the jump of dlib's box between pyramid levels."""
 MIN_SCALE, MAX_SCALE = 0.82, 1.18
 
+MIN_RESOLUTION, MAX_RESOLUTION = 0.12, 0.5
+"""Pixels along a side of a degraded face, as a share of those that it has."""
+
+MIN_LIGHT = 0.4
+"""Factor on the light of the darkest of them."""
+
+_DEGREES = 4
+"""Number of resolutions in a batch."""
+
 _MIXUP_BETA = 0.4
 
 
@@ -37,6 +46,28 @@ def augment(faces: Tensor, random: torch.Generator, strength: float = 1.0, size_
         * _uniform(faces, random, 0, 1) ** 2
     )
     return (faces + noise).clamp(0, 1)
+
+
+def degrade(faces: Tensor, random: torch.Generator, share: float) -> Tensor:
+    """Return faces (N, 1, side, side) in 0..1, a share blurred, as faces of few pixels are, half of these darkened.
+
+    What teachers say of the faces before holds for them, so a network learns to see in poor pictures what is in good ones.
+    """
+    chosen = torch.randperm(len(faces), generator=random, device=faces.device)[: round(share * len(faces))]
+    if not len(chosen):
+        return faces
+    faces, side_px = faces.clone(), faces.shape[-1]
+    for number, part in enumerate(chosen.chunk(_DEGREES)):
+        resolution = MIN_RESOLUTION + (MAX_RESOLUTION - MIN_RESOLUTION) * float(
+            torch.rand(1, generator=random, device=faces.device)
+        )
+        small = resize(faces[part], round(resolution * side_px))
+        blurred = functional.interpolate(small, faces.shape[2:], mode="bicubic" if number % 2 else "bilinear")
+        if number < _DEGREES // 2:
+            blurred = blurred * _uniform(blurred, random, MIN_LIGHT, 1)
+        noise = torch.randn(blurred.shape, generator=random, device=faces.device)
+        faces[part] = (blurred + noise * 0.03 * _uniform(blurred, random, 0, 1) ** 2).clamp(0, 1)
+    return faces
 
 
 def resize(faces: Tensor, size_px: int) -> Tensor:

@@ -25,7 +25,7 @@ from annotate.training.models.frame_cnn import INPUT_SIZE_PX, FrameNetwork
 from annotate.training.models.recognizer_cnn import FILE_NAME, load_recognizer_network, read_recognizer
 from annotate.training.models.restore import restore
 from annotate.training.models.weights import StillNetwork
-from annotate.training.recipe.augmentation import augment, mix, resize, resize_to_crop
+from annotate.training.recipe.augmentation import augment, degrade, mix, resize, resize_to_crop
 from annotate.training.recipe.mixture import SHARES, STILL_PX, Mixture, load_mixture, sampling_weights
 from annotate.training.recipe.opinions import Opinions, load_opinions
 from annotate.training.recipe.sources import LABEL_SHARE, NAMES
@@ -69,6 +69,8 @@ class TrainingSettings:
     """Share of the steps, at the end, with half the augmentation."""
     mixup: float = 0.0
     """Share of the faces that are blended with another of the batch (Zhang et al., "mixup", ICLR 2018)."""
+    degraded: float = 0.0
+    """Share of the faces that are blurred, and half of these darkened, after teachers have seen them."""
     width: float = 1.0
     """Factor on the channels of the network, a multiple of one eighth."""
     input_px: int = INPUT_SIZE_PX
@@ -228,6 +230,7 @@ class StillTask:
             faces, targets = mix(faces, targets, sampler, self._settings.mixup)
             if self._teach is not None:
                 targets = self._teach(faces, targets)
+            faces = degrade(faces, random, self._settings.degraded)
             yield resize(faces, size_px).contiguous(memory_format=torch.channels_last), targets
 
     def validate(self, network: StillNetwork, summary: EpochSummary) -> LogRow:
@@ -304,6 +307,7 @@ def _setting(name: str, text: str) -> Callable[[Command], Command]:
 @_setting("--augmentation", "Strength, 0 to 1.")
 @_setting("--small-share", "Share of steps with small crops.")
 @_setting("--mixup", "Share of faces blended with another.")
+@_setting("--degraded", "Share of faces that are blurred or darkened after teachers have seen them.")
 @_setting("--batch-size", "Faces in a batch.")
 @_setting("--weight-decay", "Decay of the weights.")
 @_setting("--width", "Factor on the channels of the network.")

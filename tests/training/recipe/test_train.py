@@ -17,7 +17,7 @@ from annotate.training.models.export import TOLERANCE, export
 from annotate.training.models.frame_cnn import VIEWS, BlockNetwork, FrameNetwork, view_matrix
 from annotate.training.models.recognizer_cnn import RecognizerNetwork
 from annotate.training.models.weights import load_frames, load_network
-from annotate.training.recipe.augmentation import augment
+from annotate.training.recipe.augmentation import MIN_LIGHT, augment, degrade
 from annotate.training.recipe.evaluate import classify_stills, report
 from annotate.training.recipe.mixture import Mixture
 from annotate.training.recipe.opinions import Opinions
@@ -117,6 +117,31 @@ def test_opinions_go_into_targets_before_teachers_do(tmp_path: Path) -> None:
     teaching = Teaching((certain_of(2, tmp_path / "teacher.pt"),), 0.5, opinions=Opinions(said, 0.6))
     ((_, targets),) = StillTask(Mixture(training, {}, {}), settings, teaching).batches(1, range(1))
     assert targets[:6, 1:3].numpy() == pytest.approx(np.tile([0.3, 0.5], (6, 1)))
+
+
+def test_a_share_of_faces_is_degraded() -> None:
+    faces = torch.rand(16, 1, 80, 80, generator=torch.Generator().manual_seed(0)).round()
+    first, second = (degrade(faces, torch.Generator().manual_seed(1), 0.5) for _ in range(2))
+    assert torch.equal(first, second)
+    assert torch.equal(degrade(faces, torch.Generator(), 0), faces)
+    changed = (first != faces).any(3).any(2).flatten()
+    assert changed.sum() == 8
+    assert (first[changed].std((2, 3)) < 0.6 * faces[changed].std((2, 3))).all()
+    light = (first[changed].mean((2, 3)) / faces[changed].mean((2, 3))).flatten().sort().values
+    assert light[4:] == pytest.approx(1, abs=0.02)
+    assert (light[:4] < 0.98).all()
+    assert (light > MIN_LIGHT - 0.02).all()
+
+
+def test_teachers_see_faces_before_they_are_degraded(tmp_path: Path) -> None:
+    teacher = tmp_path / "teacher.pt"
+    torch.save(FrameNetwork().state_dict(), teacher)
+    mixture, teaching = Mixture({"own": (two_classes(8), 1.0)}, {}, {}), Teaching((teacher,), 1.0)
+    settings = TrainingSettings(batch_size=8, steps=1, small_share=0, augmentation=0)
+    ((good, seen),) = StillTask(mixture, settings, teaching).batches(1, range(1))
+    ((poor, kept),) = StillTask(mixture, replace(settings, degraded=1.0), teaching).batches(1, range(1))
+    assert torch.equal(seen, kept)
+    assert (poor.std((2, 3)) < good.std((2, 3))).all()
 
 
 def test_a_teacher_trains_from_the_face_descriptor(tmp_path: Path) -> None:
