@@ -77,7 +77,7 @@ class TrainingSettings:
     """Side to which the network downscales crops; that of the installed model has INPUT_SIZE_PX."""
     is_descriptor: bool = False
     """Whether the network is that of `annotate.training.models.descriptor_cnn`, of fixed width, not the one that ships."""
-    recognizer: str = ""
+    recognizer: str | None = None
     """If it is that of `annotate.training.models.recognizer_cnn` instead: whether up to its ``middle`` or ``whole``."""
     device: str = "cpu"
     """Where to train, as torch names it: on ``cuda``, the network computes in bfloat16."""
@@ -296,7 +296,6 @@ def _setting(name: str, text: str) -> Callable[[Command], Command]:
 @click.option(
     "--recognizer",
     type=click.Choice((_MIDDLE, _WHOLE)),
-    default="",
     help=f"Train a teacher that starts from SFace, up to its middle or all of it; --initial is {FILE_NAME}.",
 )
 @click.option("--cache", type=_FOLDER, help="Folder to keep framed faces in.  [default: that of the run]")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 
+from annotate.emotions.contract import CROP_SIZE_PX
+from annotate.training.models import recognizer_cnn
 from annotate.training.recipe import calibrate, evaluate, framing, leave_out, mixture, opinions, sources, train
 from annotate.training.recipe.framing import frame_faces
 from annotate.training.recipe.mixture import SHARES, load_mixture
@@ -179,6 +182,32 @@ def test_opinions_on_the_faces_of_a_run_are_written(data: Path, tmp_path: Path, 
     run = CliRunner().invoke(train.main, [*arguments, *weights, "--all", "--steps", "1", "--batch-size", "20"])
     assert run.exit_code == 0, run.output
     assert (tmp_path / "run" / train.FINAL_NAME).exists()
+
+
+def test_a_teacher_starts_from_the_file_of_the_recognizer(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recognizer = tmp_path / "recognizer.onnx"
+    recognizer.write_bytes(b"recognizer")
+    arguments = ["--data", str(data), "--cache", str(data / "cache"), "--recognizer", "whole", "-o", str(tmp_path / "run")]
+    assert CliRunner().invoke(train.main, arguments).exit_code == 2
+    refused = CliRunner().invoke(train.main, [*arguments, "--initial", str(recognizer)])
+    assert refused.exit_code == 1
+    assert str(recognizer) in refused.output
+
+    monkeypatch.setattr(recognizer_cnn, "SHA256", hashlib.sha256(b"recognizer").hexdigest())
+    runs = []
+
+    def fake(
+        mixture: mixture.Mixture, folder: Path, settings: train.TrainingSettings, initial: Path, teaching: None
+    ) -> train.TrainingRun:
+        runs.append((settings.recognizer, settings.input_px, initial))
+        return train.TrainingRun(train.FrameNetwork(width=0.25), {})
+
+    monkeypatch.setattr(train, "train", fake)
+    result = CliRunner().invoke(train.main, [*arguments, "--initial", str(recognizer)])
+    assert result.exit_code == 0, result.output
+    assert runs == [("whole", CROP_SIZE_PX, recognizer)]
 
 
 def test_commands_run_on_a_folder(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,7 +158,7 @@ def test_a_teacher_trains_from_the_face_recognizer(tmp_path: Path, monkeypatch: 
     path = tmp_path / "recognizer.onnx"
     path.write_bytes(recognizer_file())
     monkeypatch.setattr(recognizer_cnn, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
-    settings = TrainingSettings(steps=6, batch_size=16, round_steps=6, learning_rate=1e-3, average_decay=0.5)
+    settings = TrainingSettings(steps=12, batch_size=8, round_steps=12, learning_rate=3e-3, average_decay=0.5)
     settings = replace(settings, small_share=0, input_px=RecognizerNetwork.input_px, recognizer="middle")
     mixture = Mixture({"own": (two_classes(64), 1.0)}, {"own": two_classes(16, seed=1)}, {})
     run = train(mixture, tmp_path / "run", settings, path)
