@@ -52,7 +52,10 @@ _HIDDEN = 512
 
 
 class RecognizerNetwork(nn.Module):
-    """Map crops (N, 1, h, w) in 0..1 to logits (N, 7), by the network up to its middle or, if ``is_whole``, by all of it."""
+    """Map crops (N, 1, h, w) in 0..1 to logits (N, 7), by the network up to its middle or, if ``is_whole``, by all of it.
+
+    The former has 5.8 M parameters, most of them in its head, the latter 3.2 M.
+    """
 
     input_px = CROP_SIZE_PX
 
@@ -99,12 +102,7 @@ def load_recognizer_network(path: Path, *, is_whole: bool) -> RecognizerNetwork:
     Raises:
         ModelError: the file is missing or is another one.
     """
-    return restore_recognizer(read_recognizer(path), is_whole=is_whole)
-
-
-def restore_recognizer(content: bytes, *, is_whole: bool) -> RecognizerNetwork:
-    """Return the network in the ONNX model ``content``, whose layers follow each other from the input to the output."""
-    graph = onnx.load_from_string(content).graph
+    graph = onnx.load_from_string(read_recognizer(path)).graph
     values = {stored.name: torch.from_numpy(onnx.numpy_helper.to_array(stored).copy()) for stored in graph.initializer}
     stored = (
         [values[name] for name in node.input if name in values]

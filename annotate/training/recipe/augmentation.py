@@ -49,7 +49,7 @@ def augment(faces: Tensor, random: torch.Generator, strength: float = 1.0, size_
 
 
 def degrade(faces: Tensor, random: torch.Generator, share: float) -> Tensor:
-    """Return faces (N, 1, side, side) in 0..1, a share blurred, as faces of few pixels are, half of these darkened.
+    """Return faces (N, 1, side, side) in 0..1, a share blurred, as small faces are, and noisy, half of these darkened.
 
     What teachers say of the faces before holds for them, so a network learns to see in poor pictures what is in good ones.
     """
@@ -58,11 +58,9 @@ def degrade(faces: Tensor, random: torch.Generator, share: float) -> Tensor:
         return faces
     faces, side_px = faces.clone(), faces.shape[-1]
     for number, part in enumerate(chosen.chunk(_DEGREES)):
-        resolution = MIN_RESOLUTION + (MAX_RESOLUTION - MIN_RESOLUTION) * float(
-            torch.rand(1, generator=random, device=faces.device)
-        )
-        small = resize(faces[part], round(resolution * side_px))
-        blurred = functional.interpolate(small, faces.shape[2:], mode="bicubic" if number % 2 else "bilinear")
+        drawn = float(torch.rand(1, generator=random, device=faces.device))
+        resolution = MIN_RESOLUTION + (MAX_RESOLUTION - MIN_RESOLUTION) * drawn
+        blurred = _through(faces[part], round(resolution * side_px), "bicubic" if number % 2 else "bilinear")
         if number < _DEGREES // 2:
             blurred = blurred * _uniform(blurred, random, MIN_LIGHT, 1)
         noise = torch.randn(blurred.shape, generator=random, device=faces.device)
@@ -134,11 +132,14 @@ def _lower_resolution(faces: Tensor, random: torch.Generator, share: float) -> T
     if not selected.any():
         return faces
     scale = float(torch.rand(1, generator=random, device=faces.device)) * 0.55 + 0.25
-    side = round(scale * faces.shape[-1])
-    small = functional.interpolate(faces[selected], (side, side), mode="bilinear", antialias=True)
     faces = faces.clone()
-    faces[selected] = functional.interpolate(small, faces.shape[2:], mode="bilinear")
+    faces[selected] = _through(faces[selected], round(scale * faces.shape[-1]), "bilinear")
     return faces
+
+
+def _through(faces: Tensor, size_px: int, mode: str) -> Tensor:
+    """Return faces (N, 1, h, w) downscaled to a side of ``size_px`` and enlarged again."""
+    return functional.interpolate(resize(faces, size_px), faces.shape[2:], mode=mode)
 
 
 def _occlude(faces: Tensor, random: torch.Generator, share: float) -> Tensor:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from annotate.emotions.confusion import accuracy, balanced_accuracy, confusion_matrix, recall
 from annotate.emotions.contract import CROP_SIZE_PX
 from annotate.emotions.labels import EMOTIONS
-from annotate.errors import AnnotateError
+from annotate.errors import AnnotateError, TrainingError
 from annotate.persons.descriptor import NETWORK, check_descriptor, find_file
 from annotate.training.models.descriptor_cnn import load_descriptor_network
 from annotate.training.models.frame_cnn import INPUT_SIZE_PX, FrameNetwork
@@ -139,7 +139,7 @@ def train(
     starts from dlib's weights, a recognizer network from SFace's file ``initial``.
 
     Raises:
-        TrainingError: ``initial`` contains another network, or the checkpoint in ``folder`` cannot be read.
+        TrainingError: ``initial`` contains another network or is missing, or the checkpoint in ``folder`` cannot be read.
         ModelError: ``initial`` is not SFace's file, but should be.
         SettingsError: the package with dlib's weights is not installed.
         OutputError: ``folder`` cannot be written.
@@ -170,7 +170,9 @@ def _new_network(settings: TrainingSettings, initial: Path | None, task: StillTa
     if settings.is_descriptor:
         check_descriptor()
         return load_descriptor_network(find_file(NETWORK).read_bytes(), task.sample().cpu())
-    if settings.recognizer and initial is not None:
+    if settings.recognizer:
+        if initial is None:
+            raise TrainingError("a recognizer network starts from a file", f"give {FILE_NAME} as initial")
         return load_recognizer_network(initial, is_whole=settings.recognizer == _WHOLE)
     if initial is None:
         return FrameNetwork(width=settings.width, input_px=settings.input_px)

@@ -9,8 +9,8 @@ from torch import nn
 
 from annotate.training.models.recognizer_cnn import INPUT_PX, RecognizerNetwork
 
-MIDDLE_CONVOLUTIONS = 23
-"""Of the stem, and two of each step to the middle."""
+OUTPUTS = {23: "middle", 27: "end"}
+"""Names of outputs by the number of convolutions so far, one of the stem and two of each step."""
 
 
 def recognizer_file() -> bytes:
@@ -40,7 +40,7 @@ def _file_of(network: RecognizerNetwork) -> bytes:
 
     nodes.append(onnx.helper.make_node("Sub", ["data", keep(np.array([127.5]))], ["centered"]))
     nodes.append(onnx.helper.make_node("Mul", ["centered", keep(np.array([1 / 128]))], ["scaled"]))
-    for layer in [*network.stem.modules(), *network.steps.modules()]:
+    for layer in [*network.stem.modules(), *network.steps.modules(), network.pool[0]]:
         name = f"layer {len(nodes)}"
         if isinstance(layer, nn.Conv2d):
             convolutions += 1
@@ -56,21 +56,15 @@ def _file_of(network: RecognizerNetwork) -> bytes:
                 "BatchNormalization", [seen, *(keep(part.detach().numpy()) for part in parts)], [name], epsilon=layer.eps
             )
         elif isinstance(layer, nn.PReLU):
-            name = "middle" if convolutions == MIDDLE_CONVOLUTIONS else name
+            name = OUTPUTS.get(convolutions, name)
             made = onnx.helper.make_node("PRelu", [seen, keep(layer.weight.detach().numpy()[:, None, None])], [name])
         else:
             continue
         nodes.append(made)
         seen = name
-    last = network.pool[0]
-    parts = [last.weight, last.bias, last.running_mean, last.running_var]
-    nodes.append(onnx.helper.make_node("Identity", [seen], ["end"]))
-    nodes.append(
-        onnx.helper.make_node("BatchNormalization", [seen, *(keep(part.detach().numpy()) for part in parts)], ["normalized"])
-    )
     kind = onnx.TensorProto.FLOAT
     inputs = [onnx.helper.make_tensor_value_info("data", kind, [1, 3, INPUT_PX, INPUT_PX])]
-    outputs = [onnx.helper.make_tensor_value_info(name, kind, None) for name in ("middle", "end")]
+    outputs = [onnx.helper.make_tensor_value_info(name, kind, None) for name in OUTPUTS.values()]
     graph = onnx.helper.make_graph(nodes, "network", inputs, outputs, stored)
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
     content: bytes = model.SerializeToString()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import cv2
@@ -10,14 +11,19 @@ import torch
 
 from annotate.errors import ModelError
 from annotate.persons.descriptor import CROP_PX
-from annotate.training.models.recognizer_cnn import INPUT_PX, TO_INPUT, load_recognizer_network, restore_recognizer
+from annotate.training.models import recognizer_cnn
+from annotate.training.models.recognizer_cnn import INPUT_PX, TO_INPUT, load_recognizer_network
 from tests.training.models.recognizer_file import recognizer_file
 
 
 @pytest.mark.parametrize(("is_whole", "channels", "side_px"), [(False, 512, 14), (True, 1024, 7)])
-def test_maps_are_those_of_the_file(is_whole: bool, channels: int, side_px: int) -> None:
-    content = recognizer_file()
-    network = restore_recognizer(content, is_whole=is_whole)
+def test_maps_are_those_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_whole: bool, channels: int, side_px: int
+) -> None:
+    content, path = recognizer_file(), tmp_path / "network.onnx"
+    path.write_bytes(content)
+    monkeypatch.setattr(recognizer_cnn, "SHA256", hashlib.sha256(content).hexdigest())
+    network = load_recognizer_network(path, is_whole=is_whole)
     face = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (CROP_PX, CROP_PX)).astype(np.float32), (0, 0), 6)
     with torch.inference_mode():
         crops = torch.from_numpy(face)[None, None] / 255
