@@ -15,8 +15,19 @@ from tests.object_store import bucket, endpoint, fresh_client, store_url
 
 __all__ = ["bucket", "endpoint", "fresh_client", "store_url"]
 
+BROWSER = "browser"
+"""The fixture that opens Chromium, and the marker of the tests that use it."""
+
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that look at pages in a browser, before those of a marker are left out."""
+    for item in items:
+        if BROWSER in getattr(item, "fixturenames", ()):
+            item.add_marker(BROWSER)
 
 
 @pytest.fixture(scope="session", autouse=True)
