@@ -16,7 +16,9 @@ from tests.object_store import bucket, endpoint, fresh_client, store_url
 __all__ = ["bucket", "endpoint", "fresh_client", "store_url"]
 
 BROWSER = "browser"
-"""The fixture that opens Chromium, and the marker of the tests that use it."""
+"""The marker of the tests that look at pages in Chromium."""
+
+_PAGE_FIXTURES = {"browser", "page"}
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
@@ -26,7 +28,7 @@ settings.load_profile("steady")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that look at pages in a browser, before those of a marker are left out."""
     for item in items:
-        if BROWSER in getattr(item, "fixturenames", ()):
+        if _PAGE_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(BROWSER)
 
 
