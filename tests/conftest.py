@@ -15,9 +15,6 @@ from tests.object_store import bucket, endpoint, fresh_client, store_url
 
 __all__ = ["bucket", "endpoint", "fresh_client", "store_url"]
 
-BROWSER = "browser"
-"""The marker of the tests that look at pages in Chromium."""
-
 _PAGE_FIXTURES = {"browser", "page"}
 
 settings.register_profile("steady", deadline=None)
@@ -29,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that look at pages in a browser, before those of a marker are left out."""
     for item in items:
         if _PAGE_FIXTURES.intersection(getattr(item, "fixturenames", ())):
-            item.add_marker(BROWSER)
+            item.add_marker("browser")
 
 
 @pytest.fixture(scope="session", autouse=True)
