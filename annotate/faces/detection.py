@@ -47,8 +47,11 @@ class Detection:
 class Detector(Protocol):
     """Detects faces in frames; all methods return the detections from left to right."""
 
-    def search(self, frame: Frame) -> tuple[Detection, ...]:
-        """Return all faces in the frame; slow, called every few seconds and at both ends of a shot."""
+    def search(self, frame: Frame, known: Sequence[Detection] = ()) -> tuple[Detection, ...]:
+        """Return all faces in the frame; slow, called every few seconds and at both ends of a shot.
+
+        ``known`` are the faces of the pass before, if any.
+        """
 
     def look(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
         """Return at least the faces that continue ``known``, those of the pass before; fast, called between searches."""

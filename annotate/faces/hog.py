@@ -71,8 +71,8 @@ class HogDetector:
         self._short_side_px = detection_short_side_px(min_face)
         self._detector = dlib.get_frontal_face_detector() if detector is None else detector
 
-    def search(self, frame: Frame) -> tuple[Detection, ...]:
-        """Return the detections in the whole image, from left to right."""
+    def search(self, frame: Frame, known: Sequence[Detection] = ()) -> tuple[Detection, ...]:
+        """Return the detections in the whole image, from left to right; what is ``known`` changes nothing."""
         if min(frame.image.shape) < 2:
             return ()
         return _select(self._search(frame.image, self._factor(frame.image)))

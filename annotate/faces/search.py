@@ -165,7 +165,7 @@ class _Shot:
 
     def _search_whole(self, frame: Frame, begins_shot: bool) -> Iterator[Observation]:
         """Search the whole image; yield the buffered observations, which are final then, and that of this frame."""
-        detections = self._detector.search(frame)
+        detections = self._detector.search(frame, self._known)
         self._catch_up(detections)
         if missed := unmatched(self._known, detections):
             nearby = self._detector.look_near(frame, missed)

@@ -1,7 +1,8 @@
 """The default detector: YuNet finds faces in small color pictures, and dlib's shape predictor frames them.
 
 YuNet finds faces that lean up to about 45 degrees. So the slow search also goes over the picture in its three other
-orientations, and a known face that leans more is looked for in an upright view of its surroundings.
+orientations, and a known face that leans more is looked for in an upright view of its surroundings. A turned picture, or one
+in which no face is known, is first glanced at in half the size: most often it shows none.
 """
 
 from __future__ import annotations
@@ -53,6 +54,17 @@ SHORT_SIDE_STEP_PX = 32
 TURNED_PART = 2 / 3
 """Size of the turned pictures, in sizes of the upright one: faces that lean far are few, and each turn takes time."""
 
+GLANCED_PART = 1 / 2
+"""Size of pictures that are glanced at, in sizes of the upright one."""
+
+MIN_GLANCED_SCORE, MIN_GLANCED_TURNED_SCORE = 0.4, 0.5
+"""Minimum score of what may be a face at a glance, upright or in a turned picture. Of faces that score `MIN_TURNED_SCORE` in
+turned pictures, all reach it; of upright new ones, all of people before a camera and nine of ten in crowds, where the slow search
+finds the others."""
+
+MIN_GLANCED_PX = 16
+"""Minimum height of YuNet's rectangle of the smallest face to find at a glance; below it, there are no glances."""
+
 MIN_HEIGHT = 0.8
 """Minimum height of YuNet's rectangle, in heights of the smallest face to find: sizes are estimates, and none of that size
 must be missed."""
@@ -103,12 +115,16 @@ class YuNetDetector:
         self._align = Aligner() if aligner is None else aligner
         self._last: _SearchedFrame | None = None
 
-    def search(self, frame: Frame) -> tuple[Detection, ...]:
-        """Return all faces, from left to right."""
-        searched = self._searched(frame)
-        finds = np.concatenate([searched.finds(roll_deg, min(MIN_SCORES) - self._leniency) for roll_deg in _TURNS])
+    def search(self, frame: Frame, known: Sequence[Detection] = ()) -> tuple[Detection, ...]:
+        """Return all faces, from left to right; those that continue ``known`` ones need no other angles."""
+        searched, upright = self._searched(frame), [face for face in known if _is_upright(face)]
+        min_score = min(MIN_SCORES) - self._leniency
+        finds = np.concatenate([searched.finds(roll_deg, min_score, upright) for roll_deg in _TURNS])
         is_new, is_turned = self._is_new(finds), finds[:, 5] != 0
-        faces = [searched.best_angle(find) for find in without_overlaps(finds[is_new])]
+        faces = [
+            searched.framed(find, 0) if searched.is_known(find, upright) else searched.best_angle(find)
+            for find in without_overlaps(finds[is_new])
+        ]
         candidates = without_overlaps(finds[is_new | is_turned & (finds[:, 4] >= MIN_LEANING_SCORE - self._leniency)])
         leaning = map(searched.best_angle, candidates[~self._is_new(candidates)])
         return self._kept([*faces, *(face for face in leaning if face.score >= MIN_TURNED_SCORE - self._leniency)])
@@ -116,8 +132,10 @@ class YuNetDetector:
     def look(self, frame: Frame, known: Sequence[Detection]) -> tuple[Detection, ...]:
         """Return the faces that stand about upright and those that continue known ones, from left to right."""
         searched = self._searched(frame)
-        leaning = [face for face in known if abs(face.pose.roll_deg) > MAX_UPRIGHT_DEG]
-        upright = [face for face in known if abs(face.pose.roll_deg) <= MAX_UPRIGHT_DEG]
+        if not known and not searched.may_show_faces(0):
+            return ()
+        leaning = [face for face in known if not _is_upright(face)]
+        upright = [face for face in known if _is_upright(face)]
         found = [face for face in map(searched.again, leaning) if face is not None]
         finds = searched.finds(0, MIN_KNOWN_SCORE)
         for find, is_new in zip(finds, self._is_new(finds), strict=True):
@@ -184,19 +202,16 @@ class _SearchedFrame:
     _found: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     """For rolls in `_TURNS`, the finds of any size in the turned picture: (n, 5), the highest score first."""
 
-    def finds(self, roll_deg: int, min_score: float) -> NDArray[np.float64]:
+    _glances: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+    """The same for the picture that is glanced at."""
+
+    def finds(self, roll_deg: int, min_score: float, known: Sequence[Detection] = ()) -> NDArray[np.float64]:
         """Return the finds in the picture turned for faces of a roll in `_TURNS`: (n, 6), in pixels of the picture.
 
-        The columns are x, y, width, height, score and roll.
+        The columns are x, y, width, height, score and roll. Turned pictures need not be searched for ``known`` faces.
         """
-        rows = self._found_at(roll_deg)
-        rows = rows[(rows[:, 4] >= min_score) & (rows[:, 3] >= self.min_height_px)]
-        height, width = self.picture.shape[:2] if roll_deg % 180 == 0 else self.picture.shape[1::-1]
-        for _ in range(roll_deg // 90 % 4):  # turn the rectangles clockwise by 90 degrees
-            x, y, rectangle_width, rectangle_height, scores = rows.T
-            rows = np.column_stack([height - y - rectangle_height, x, rectangle_height, rectangle_width, scores])
-            height, width = width, height
-        return _with_roll(rows, roll_deg)
+        rows = self._found_at(roll_deg, known)
+        return self._placed(rows[(rows[:, 4] >= min_score) & (rows[:, 3] >= self.min_height_px)], roll_deg)
 
     def framed(self, find: NDArray[np.float64], roll_deg: float) -> Detection:
         """Return the detection of a find, whose roll is known roughly."""
@@ -207,6 +222,21 @@ class _SearchedFrame:
         side = _side(find)
         x, y = _center(find) - side / 2
         return Detection(Box(x, y, side, side).scaled(1 / self._factor), float(find[4]))
+
+    def is_known(self, find: NDArray[np.float64], upright: Sequence[Detection]) -> bool:
+        """Return whether a find continues one of the ``upright`` known faces, and was not found in a turned picture."""
+        return find[5] == 0 and _continued(self.unfitted(find), upright) is not None
+
+    def may_show_faces(self, roll_deg: int, known: Sequence[Detection] = ()) -> bool:
+        """Return whether there may be faces of a roll in `_TURNS` besides ``known`` ones, judged by a glance."""
+        if roll_deg in self._found or self.min_height_px * GLANCED_PART < MIN_GLANCED_PX:
+            return True
+        if roll_deg not in self._glances:
+            min_score = MIN_GLANCED_SCORE if roll_deg == 0 else MIN_GLANCED_TURNED_SCORE
+            self._glances[roll_deg] = self._seen(self.glanced_picture, roll_deg, min_score)
+        rows = self._glances[roll_deg]
+        finds = self._placed(rows[rows[:, 3] >= self.min_height_px], roll_deg)
+        return any(_continued(self.unfitted(find), known) is None for find in finds)
 
     def again(self, face: Detection) -> Detection | None:
         """Return a known face if it is still about where it was."""
@@ -243,20 +273,45 @@ class _SearchedFrame:
         """The picture in the size in which it is searched when turned."""
         return np.asarray(cv2.resize(self.picture, None, fx=TURNED_PART, fy=TURNED_PART), np.uint8)
 
+    @cached_property
+    def glanced_picture(self) -> NDArray[np.uint8]:
+        """The picture in the size in which it is glanced at."""
+        resized = cv2.resize(self.picture, None, fx=GLANCED_PART, fy=GLANCED_PART, interpolation=cv2.INTER_AREA)
+        return np.asarray(resized, np.uint8)
+
     @property
     def _factor(self) -> float:
         """Pixels of the picture for one of the frame."""
         return float(max(self.picture.shape) / max(self.frame.image.shape))
 
-    def _found_at(self, roll_deg: int) -> NDArray[np.float64]:
-        """Return the finds of any size in the picture turned for faces of a roll, which are computed once."""
+    def _found_at(self, roll_deg: int, known: Sequence[Detection] = ()) -> NDArray[np.float64]:
+        """Return the finds of any size in the picture turned for faces of a roll, which are computed once.
+
+        There are none in a turned picture if a glance shows none besides ``known`` ones.
+        """
+        if roll_deg != 0 and not self.may_show_faces(roll_deg, known):
+            return np.empty((0, 5))
         if roll_deg not in self._found:
-            turn = _TURNS[roll_deg]
-            turned = self.picture if turn is None else np.asarray(cv2.rotate(self.small_picture, turn), np.uint8)
-            rows = self.network(turned, MIN_KNOWN_SCORE)
-            rows[:, :4] *= max(self.picture.shape) / max(turned.shape)
-            self._found[roll_deg] = rows
+            picture = self.picture if roll_deg == 0 else self.small_picture
+            self._found[roll_deg] = self._seen(picture, roll_deg, MIN_KNOWN_SCORE)
         return self._found[roll_deg]
+
+    def _seen(self, picture: NDArray[np.uint8], roll_deg: int, min_score: float) -> NDArray[np.float64]:
+        """Return the finds (n, 5) in a picture, or one of it that is smaller, once it is turned: in pixels of the former."""
+        turn = _TURNS[roll_deg]
+        turned = picture if turn is None else np.asarray(cv2.rotate(picture, turn), np.uint8)
+        rows = self.network(turned, min_score)
+        rows[:, :4] *= max(self.picture.shape) / max(turned.shape)
+        return rows
+
+    def _placed(self, rows: NDArray[np.float64], roll_deg: int) -> NDArray[np.float64]:
+        """Return finds (n, 5) in the turned picture as finds (n, 6) in the picture: with their roll."""
+        height, width = self.picture.shape[:2] if roll_deg % 180 == 0 else self.picture.shape[1::-1]
+        for _ in range(roll_deg // 90 % 4):  # turn the rectangles clockwise by 90 degrees
+            x, y, rectangle_width, rectangle_height, scores = rows.T
+            rows = np.column_stack([height - y - rectangle_height, x, rectangle_height, rectangle_width, scores])
+            height, width = width, height
+        return _with_roll(rows, roll_deg)
 
     def _find_in(self, view: View) -> _Find | None:
         """Return the face at the center of a view of the picture, None if there is none."""
@@ -296,6 +351,11 @@ def _show_the_same(frame: Frame, other: Frame) -> bool:
     some, others = (each.image[::_COMPARED_STEP_PX, ::_COMPARED_STEP_PX] for each in (frame, other))
     planes = (some, others), (frame.image, other.image), (frame.chroma, other.chroma)
     return all(np.array_equal(first, second) for first, second in planes)
+
+
+def _is_upright(face: Detection) -> bool:
+    """Return whether a known face is found in the upright picture."""
+    return abs(face.pose.roll_deg) <= MAX_UPRIGHT_DEG
 
 
 def _with_roll(rows: NDArray[np.float64], roll_deg: int) -> NDArray[np.float64]:

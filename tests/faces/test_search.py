@@ -45,7 +45,7 @@ class Oracle:
         self.searches: list[int] = []
         self.looks: list[int] = []
 
-    def search(self, frame: Frame) -> tuple[Detection, ...]:
+    def search(self, frame: Frame, known: Sequence[Detection] = ()) -> tuple[Detection, ...]:
         self.searches.append(frame.span.start_ms)
         return self._detections(frame)
 
@@ -223,7 +223,7 @@ def test_a_weak_face_is_found_only_where_one_is_known() -> None:
     """The oracle finds RIGHT only in near searches, as the detector does with a face below its threshold."""
 
     class Weak(Oracle):
-        def search(self, frame: Frame) -> tuple[Detection, ...]:
+        def search(self, frame: Frame, known: Sequence[Detection] = ()) -> tuple[Detection, ...]:
             is_early = frame.span.start_ms < 200
             return tuple(detection for detection in super().search(frame) if is_early or detection.box != RIGHT)
 

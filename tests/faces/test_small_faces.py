@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ class Seeing:
         self._smaller = tuple(Detection(box, 0.9) for box in smaller)
         self.searches = 0
 
-    def search(self, frame: Frame) -> tuple[Detection, ...]:
+    def search(self, frame: Frame, known: Sequence[Detection] = ()) -> tuple[Detection, ...]:
         self.searches += 1
         return self.look_near(frame, ()) if self.searches == 1 else ()
 

@@ -13,7 +13,7 @@ from annotate.faces.align import Aligner
 from annotate.faces.box import Box
 from annotate.faces.detection import Detection
 from annotate.faces.pose import Pose, difference_deg
-from annotate.faces.yunet import MIN_KNOWN_SCORE, MIN_SCORES, YuNetDetector, searched_short_side_px
+from annotate.faces.yunet import MIN_KNOWN_SCORE, MIN_SCORES, SURE_SCORE, YuNetDetector, searched_short_side_px
 from annotate.faces.yunet_network import YuNet
 from annotate.media.decode import Frame, decode
 from annotate.media.probe import probe
@@ -170,15 +170,54 @@ def test_two_detectors_agree(yunet: YuNetDetector, portrait: Frame) -> None:
 
 
 class Counting(YuNet):
-    """YuNet that counts the pictures given to it."""
+    """YuNet that records the sizes of the pictures given to it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.pictures = 0
+        self.sizes_px: list[tuple[int, ...]] = []
+
+    @property
+    def pictures(self) -> int:
+        return len(self.sizes_px)
 
     def __call__(self, picture: NDArray[np.uint8], min_score: float) -> NDArray[np.float64]:
-        self.pictures += 1
+        self.sizes_px.append(picture.shape[:2])
         return super().__call__(picture, min_score)
+
+
+def test_where_no_face_is_known_a_look_is_a_glance_unless_there_may_be_one(portrait: Frame) -> None:
+    network = Counting()
+    detector = YuNetDetector(0.15, network)
+    (empty,) = sample_frames("no_face.mp4", count=1)
+    assert detector.look(empty, ()) == ()
+    assert network.sizes_px == [(144, 256)]
+    (found,) = detector.look(portrait, ())
+    assert center(found) == pytest.approx(FACE, abs=0.1 * FACE_PX)
+    assert (288, 512) in network.sizes_px[1:]
+
+
+def test_turned_pictures_without_faces_are_only_glanced_at(portrait: Frame) -> None:
+    network = Counting()
+    detector = YuNetDetector(0.15, network)
+    (empty,) = sample_frames("no_face.mp4", count=1)
+    assert detector.search(empty) == ()
+    assert network.sizes_px == [(288, 512), (256, 144), (144, 256), (256, 144)]
+    upside_down = replace(portrait, image=portrait.image[::-1, ::-1], chroma=portrait.chroma[:, ::-1, ::-1])
+    (found,) = detector.search(upside_down)
+    assert difference_deg(found.pose.roll_deg, 183) == pytest.approx(0, abs=8)
+
+
+def test_known_faces_are_searched_at_no_other_angles(portrait: Frame) -> None:
+    blurred = replace(portrait, image=cv2.GaussianBlur(portrait.image, (0, 0), 6))
+    network = Counting()
+    detector = YuNetDetector(0.15, network)
+    (found,) = detector.search(blurred)
+    assert found.score < SURE_SCORE
+    views = network.sizes_px.count((160, 160))
+    network.sizes_px.clear()
+    (again,) = YuNetDetector(0.15, network).search(blurred, [found])
+    assert [views, network.sizes_px.count((160, 160))] == [7, 0]
+    assert center(again) == pytest.approx(center(found), abs=5)
 
 
 def test_a_picture_is_searched_once_however_many_frames_show_it(portrait: Frame) -> None:
