@@ -59,7 +59,7 @@ GLANCED_PART = 1 / 2
 
 MIN_GLANCED_SCORE, MIN_GLANCED_TURNED_SCORE = 0.4, 0.5
 """Minimum score of what may be a face at a glance, upright or in a turned picture. Of faces that score `MIN_TURNED_SCORE` in
-turned pictures, all reach it; of upright new ones, all of people before a camera and nine of ten in crowds, where the slow search
+turned pictures, all reach it; of upright new ones, all of people before a camera and nine of ten in crowds: the slow search
 finds the others."""
 
 MIN_GLANCED_PX = 16
