@@ -23,6 +23,8 @@ from annotate.batch.run import annotate_task, run_jobs
 from tests.clips import make_from_images
 from tests.runs import annotate, job_for
 
+pytestmark = pytest.mark.processes
+
 CRASHES, CRASHES_ONCE = "crashes.mp4", "crashes_once.mp4"
 ENDS_WITHIN_S = 3.0
 """Maximum time to exit after a signal, as SECURITY.md promises."""

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.answers import names, run
 
-pytestmark = pytest.mark.skipif(shutil.which("sh") is None, reason="needs a shell")
+pytestmark = [pytest.mark.processes, pytest.mark.skipif(shutil.which("sh") is None, reason="needs a shell")]
 
 
 def in_shell(redirection: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

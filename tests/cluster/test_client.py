@@ -30,6 +30,8 @@ from annotate.storage.s3.lease import LEASE_S
 from tests.clips import H264, make_from_images
 from tests.runs import annotate, job_for
 
+pytestmark = pytest.mark.processes
+
 distributed = pytest.importorskip("distributed")
 cluster = pytest.importorskip("annotate.cluster.client")
 

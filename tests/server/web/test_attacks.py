@@ -28,7 +28,10 @@ from tests.reliability.processes import start
 from tests.server.helpers import ACTIVE, wait_until
 from tests.server.servers import TIMEOUT_S, Server, serving
 
-pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="reads the process table")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(not Path("/proc").exists(), reason="reads the process table"),
+]
 
 _MAX_LISTENERS = 32
 _ROUNDS_PER_CORE = 4
