@@ -62,7 +62,7 @@ class Limits:
     """Hardware decoding method of ffmpeg, tested to work (see `annotate.media.hwaccel.choose_hwaccel`)."""
 
     provider: str = CPU
-    """Device that runs the model, a key of `PROVIDERS`; probabilities may differ in the sixth digit between devices."""
+    """Device that runs the model, a key of `PROVIDERS`; probabilities may differ in the third digit between devices."""
 
 
 ONE_CORE = Limits()

@@ -81,6 +81,19 @@ def store_as_half(model: onnx.ModelProto) -> None:
     model.graph.node.extend([*casts, *nodes])
 
 
+def store_as_single(model: onnx.ModelProto) -> None:
+    """Undo `store_as_half`: store all weights of ``model`` as float32."""
+    stored = {weight.name: weight for weight in model.graph.initializer}
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    for node in nodes:
+        if node.op_type == "Cast" and node.input[0] in stored:
+            values = onnx.numpy_helper.to_array(stored[node.input[0]]).astype(np.float32)
+            stored[node.input[0]].CopyFrom(onnx.numpy_helper.from_array(values, node.output[0]))
+        else:
+            model.graph.node.append(node)
+
+
 def _parse_offsets(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, ...]:
     try:
         offsets = NO_OFFSETS if value is None else tuple(map(float, value.split(",")))

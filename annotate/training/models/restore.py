@@ -31,6 +31,11 @@ def restore(path: Path, crops: Tensor) -> FrameNetwork:
     graph = _read_graph(path)
     values = {stored.name: onnx.numpy_helper.to_array(stored) for stored in graph.initializer}
     values |= {node.output[0]: values[node.input[0]] for node in graph.node if node.op_type == "Cast"}
+    values |= {
+        node.output[0]: _dequantize(*(values[name] for name in node.input))
+        for node in graph.node
+        if node.op_type == "DequantizeLinear" and node.input[0] in values
+    }
     stored = [node.input[1:3] for node in graph.node if node.op_type in ("Conv", "Gemm")]
     stem = values.get(stored[0][0]) if stored else None
     network = FrameNetwork.of_stem(STEM_CHANNELS if stem is None else len(stem), crops.shape[-1]).eval()
@@ -68,6 +73,13 @@ def _read_graph(path: Path) -> onnx.GraphProto:
         return onnx.load(path).graph
     except Exception as error:
         raise TrainingError(f"not an ONNX model ({error})", "use an exported model", path=path) from error
+
+
+def _dequantize(values: NDArray[Any], scales: NDArray[np.float32], zero: NDArray[Any] | int = 0) -> NDArray[np.float32]:
+    """Return the weights or biases that integers (channels, ...) stand for, with a scale for each channel or for all."""
+    along = (-1, *[1] * (values.ndim - 1)) if scales.size > 1 else ()
+    weights: NDArray[np.float32] = (values - np.float32(np.max(zero))) * scales.reshape(along)
+    return weights
 
 
 def _set_parameter(parameter: Tensor | None, values: NDArray[Any]) -> None:

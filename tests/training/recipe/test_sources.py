@@ -11,9 +11,22 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 
+from annotate.emotions.classifier import Classifier
 from annotate.emotions.contract import CROP_SIZE_PX
 from annotate.training.models import recognizer_cnn
-from annotate.training.recipe import calibrate, evaluate, framing, leave_out, mixture, opinions, sources, train
+from annotate.training.models.export import export
+from annotate.training.models.frame_cnn import BlockNetwork
+from annotate.training.recipe import (
+    calibrate,
+    evaluate,
+    framing,
+    leave_out,
+    mixture,
+    opinions,
+    quantize,
+    sources,
+    train,
+)
 from annotate.training.recipe.framing import frame_faces
 from annotate.training.recipe.mixture import SHARES, load_mixture
 from annotate.training.recipe.sources import NAMES, load_small, load_source
@@ -243,3 +256,25 @@ def test_commands_run_on_a_folder(data: Path, tmp_path: Path, monkeypatch: pytes
     assert judged.exit_code == 0, judged.output
     assert "posed, all: 7 images" in judged.output
     assert judged.output.count("14 images") == 2
+
+
+def test_a_model_is_quantized_by_faces_that_trained_and_compared_on_others(data: Path, tmp_path: Path) -> None:
+    loaded = {name: load_source(name, data, cache=data / "cache") for name in NAMES}
+    blocks = quantize.draw_blocks(list(loaded.values()))
+    assert (blocks == blocks[:, :1]).all()
+    assert len(blocks) == sum(min(len(source.training), quantize.FACES_PER_SOURCE) for source in loaded.values())
+
+    single, integers = tmp_path / "single.onnx", tmp_path / "integers.onnx"
+    export(BlockNetwork(train.FrameNetwork()), single)
+    arguments = [str(single), "--data", str(data), "--cache", str(data / "cache"), "-o", str(integers)]
+    result = CliRunner().invoke(quantize.main, arguments)
+    assert result.exit_code == 0, result.output
+    rows = [line.split() for line in result.output.splitlines()[2:-1]]
+    assert [row[0] for row in rows] == list(NAMES)
+    models = [Classifier(path) for path in (single, integers)]
+    for name, *values in rows:
+        stills = loaded[name].validation
+        said = [evaluate.classify_stills(model, stills.pixels) for model in models]
+        right = [np.mean(each.argmax(1) == stills.labels) for each in said]
+        expected = [*right, np.mean(said[0].argmax(1) == said[1].argmax(1)), np.abs(said[0] - said[1]).mean()]
+        assert [float(value) for value in values] == pytest.approx(expected, abs=6e-4)
