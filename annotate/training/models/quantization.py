@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +17,16 @@ from annotate.training.models.export import store_as_single
 _FLOAT_LAYERS = ("squeeze", "excite")
 """Layers that are computed with floats: few of the multiply-adds. So is the first, whose input has a single channel."""
 
+_IS_PREPARED = "onnx.quant.pre_process"
+"""Property without which the library advises to fold normalizations, as exporting has done."""
+
 _BATCH_BLOCKS = 8
 _WHITE = np.float32(255)
 
 
 class _Blocks(CalibrationDataReader):  # type: ignore[misc]  # the library has no types
     def __init__(self, blocks: NDArray[np.uint8]) -> None:
-        self._batches: Iterator[NDArray[np.uint8]] = iter(
-            [blocks[start : start + _BATCH_BLOCKS] for start in range(0, len(blocks), _BATCH_BLOCKS)]
-        )
+        self._batches = (blocks[start : start + _BATCH_BLOCKS] for start in range(0, len(blocks), _BATCH_BLOCKS))
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         batch = next(self._batches, None)
@@ -55,6 +56,7 @@ def quantize(path: Path, output: Path, blocks: NDArray[np.uint8]) -> None:
     if not convolutions:
         raise TrainingError("a model without convolutions", "use a model exported by the recipe", path=path)
     properties = {prop.key: prop.value for prop in model.metadata_props}
+    onnx.helper.set_model_props(model, {_IS_PREPARED: "onnxruntime.quant"})
     quantize_static(
         model,
         output,
