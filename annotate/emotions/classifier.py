@@ -37,7 +37,7 @@ class Classifier:
         _check_available(provider)
         name, content = read_model(path)
         try:
-            self._session = onnxruntime.InferenceSession(content, one_thread(), providers=[PROVIDERS[provider]])
+            self._session = onnxruntime.InferenceSession(content, session_options(provider), providers=[PROVIDERS[provider]])
         except Exception as error:  # onnxruntime's exceptions have no common base class
             first_line = str(error).splitlines()[0]
             problem = f"onnxruntime cannot load the model ({first_line})"
@@ -78,6 +78,14 @@ def one_thread() -> onnxruntime.SessionOptions:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_cpu_mem_arena = False  # it keeps twice the memory, and is no faster
     options.log_severity_level = 4
+    return options
+
+
+def session_options(provider: str) -> onnxruntime.SessionOptions:
+    """Return options for a model on a provider: all but the CPU convert weights that are stored as integers to floats."""
+    options = one_thread()
+    if provider != CPU:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     return options
 
 

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
-from annotate.emotions.classifier import Classifier, load_classifier
+from annotate.emotions.classifier import Classifier, load_classifier, session_options
 from annotate.emotions.contract import Contract
 from annotate.emotions.labels import EMOTIONS
+from annotate.emotions.model_file import read_model
 from annotate.errors import ModelError, SettingsError
 from tests.emotions.models import write_model
 
@@ -23,6 +25,28 @@ def test_the_installed_model_follows_the_contract() -> None:
     probabilities = classifier(np.random.default_rng(0).integers(0, 256, (3, 20, 80, 80)).astype(np.uint8))
     assert probabilities.shape == (3, 7)
     assert probabilities.sum(1) == pytest.approx(1, abs=1e-5)
+
+
+def test_results_do_not_depend_on_how_many_blocks_are_computed_at_once() -> None:
+    classifier = load_classifier()
+    noise = np.random.default_rng(0).integers(0, 256, (5, 20, 80, 80)).astype(np.uint8)
+    one_by_one = [classifier(noise[number : number + 1]) for number in range(len(noise))]
+    assert (np.concatenate(one_by_one) == classifier(noise)).all()
+
+
+def test_pairs_of_products_of_the_installed_model_fit_into_16_bits() -> None:
+    """Processors without instructions for it sum products in pairs: larger ones would give other results there."""
+    stored = onnx.load_from_string(read_model(None)[1]).graph.initializer
+    integers = [value for value in map(onnx.numpy_helper.to_array, stored) if value.dtype == np.int8 and value.ndim == 4]
+    assert sum(value.size for value in integers) > 1e6
+    assert all(2 * 255 * np.abs(value.astype(int)).max() < 2**15 for value in integers)
+
+
+def test_a_device_that_computes_with_floats_differs_in_the_third_digit() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (5, 20, 80, 80)).astype(np.uint8)
+    session = onnxruntime.InferenceSession(read_model(None)[1], session_options("cuda"), providers=["CPUExecutionProvider"])
+    (floats,) = session.run(None, {"blocks": noise.astype(np.float32) / 255})
+    assert load_classifier()(noise) == pytest.approx(floats, abs=2e-3)
 
 
 def test_pixels_are_scaled_to_0_to_1(tmp_path: Path) -> None:
