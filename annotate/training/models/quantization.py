@@ -36,9 +36,9 @@ class _Blocks(CalibrationDataReader):  # type: ignore[misc]  # the library has n
 def quantize(path: Path, output: Path, blocks: NDArray[np.uint8]) -> None:
     """Write the model at ``path`` to ``output``, with its convolutions computed from 8-bit integers.
 
-    Each channel of a weight has a scale. Each picture of features has a range, from the least to the greatest value of a
-    batch of ``blocks`` (N, frames, size, size), in the mean over batches. See Jacob et al., "Quantization and Training of
-    Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018.
+    Each channel of a weight has a scale. The features before each convolution have a range: from the least to the greatest
+    value in a batch of ``blocks`` (N, frames, size, size), in the mean over batches. See Jacob et al., "Quantization
+    and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018.
 
     Weights have 7 bits: products are summed in pairs by processors without instructions for it, and would not fit into 16
     bits. So the sums are exact, and the same, on all processors.

@@ -32,7 +32,7 @@ def restore(path: Path, crops: Tensor) -> FrameNetwork:
     values = {stored.name: onnx.numpy_helper.to_array(stored) for stored in graph.initializer}
     values |= {node.output[0]: values[node.input[0]] for node in graph.node if node.op_type == "Cast"}
     values |= {
-        node.output[0]: _dequantize(*(values[name] for name in node.input))
+        node.output[0]: _dequantize(values[node.input[0]], values[node.input[1]])
         for node in graph.node
         if node.op_type == "DequantizeLinear" and node.input[0] in values
     }
@@ -75,10 +75,9 @@ def _read_graph(path: Path) -> onnx.GraphProto:
         raise TrainingError(f"not an ONNX model ({error})", "use an exported model", path=path) from error
 
 
-def _dequantize(values: NDArray[Any], scales: NDArray[np.float32], zero: NDArray[Any] | int = 0) -> NDArray[np.float32]:
-    """Return the weights or biases that integers (channels, ...) stand for, with a scale for each channel or for all."""
-    along = (-1, *[1] * (values.ndim - 1)) if scales.size > 1 else ()
-    weights: NDArray[np.float32] = (values - np.float32(np.max(zero))) * scales.reshape(along)
+def _dequantize(values: NDArray[Any], scales: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the weights or biases that integers (channels, ...) stand for, which are 0 where these are."""
+    weights: NDArray[np.float32] = values * scales.reshape(-1, *[1] * (values.ndim - 1))
     return weights
 
 
