@@ -46,7 +46,7 @@ def test_a_device_that_computes_with_floats_differs_in_the_third_digit() -> None
     noise = np.random.default_rng(0).integers(0, 256, (5, 20, 80, 80)).astype(np.uint8)
     session = onnxruntime.InferenceSession(read_model(None)[1], session_options("cuda"), providers=["CPUExecutionProvider"])
     (floats,) = session.run(None, {"blocks": noise.astype(np.float32) / 255})
-    assert load_classifier()(noise) == pytest.approx(floats, abs=2e-3)
+    assert 0 < np.abs(load_classifier()(noise) - floats).max() < 2e-3
 
 
 def test_pixels_are_scaled_to_0_to_1(tmp_path: Path) -> None:

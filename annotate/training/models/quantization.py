@@ -14,7 +14,7 @@ from annotate.emotions.contract import INPUT_NAME
 from annotate.errors import TrainingError
 from annotate.training.models.export import store_as_single
 
-_FLOAT_LAYERS = ("squeeze", "excite")
+_FLOAT_LAYERS = {"squeeze", "excite"}
 """Layers that are computed with floats: few of the multiply-adds. So is the first, whose input has a single channel."""
 
 _IS_PREPARED = "onnx.quant.pre_process"
@@ -57,23 +57,25 @@ def quantize(path: Path, output: Path, blocks: NDArray[np.uint8]) -> None:
         raise TrainingError("a model without convolutions", "use a model exported by the recipe", path=path)
     properties = {prop.key: prop.value for prop in model.metadata_props}
     onnx.helper.set_model_props(model, {_IS_PREPARED: "onnxruntime.quant"})
+    temporary = output.with_suffix(".tmp")
     quantize_static(
         model,
-        output,
+        temporary,
         _Blocks(blocks),
         quant_format=QuantFormat.QDQ,
         op_types_to_quantize=["Conv"],
-        nodes_to_exclude=[name for name in convolutions if name == convolutions[0] or name.split("/")[-2] in _FLOAT_LAYERS],
+        nodes_to_exclude=[convolutions[0], *(name for name in convolutions if _FLOAT_LAYERS & set(name.split("/")))],
         per_channel=True,
         reduce_range=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         extra_options={"CalibMovingAverage": True},
     )
-    quantized = onnx.load(output)
+    quantized = onnx.load(temporary)
     _sort_nodes(quantized.graph, order)
     onnx.helper.set_model_props(quantized, properties)
-    onnx.save(quantized, output)
+    onnx.save(quantized, temporary)
+    temporary.replace(output)
 
 
 def _sort_nodes(graph: onnx.GraphProto, order: Sequence[str]) -> None:
