@@ -176,11 +176,11 @@ class Analysis:
         """
         settings, contract = self.settings, self.classifier.contract
         start_s, end_s = first * settings.chunk_s, math.inf if end is None else end * settings.chunk_s
-        detector = self.tools.face_detector(settings.detector, settings.min_face)
         decoded = self._decode(report, start_s)
         try:
             frames = (frame for frame in report_progress(decoded, progress) if frame.span.start_s >= start_s)
             frame = next(frames, None)
+            detector = self.tools.face_detector(settings.detector, settings.min_face)  # loaded while ffmpeg decodes on
             while frame is not None and frame.span.start_s < end_s:
                 chunk = Chunk(frame, frames, settings.chunk_s, settings.gap_ms)
                 searches, tracks = SearchReport(), BlockReport()

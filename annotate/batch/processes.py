@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from annotate.batch.executor import RunProgress
 from annotate.batch.job import AnyJob, Outcome, Task, WorkContext, run_task
+from annotate.media.ffmpeg import find_ffmpeg
 
 if TYPE_CHECKING:
     from annotate.analysis.parallel import Cores
@@ -75,9 +76,10 @@ class _WorkerProcess(SpawnProcess):
 
     def load(self) -> None:
         """Load what a job needs, in advance; errors are left to the first job."""
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception), ThreadPoolExecutor(1) as pool:
+            found = pool.submit(find_ffmpeg)
             importlib.import_module("annotate.batch.annotate")
-            self.tools.ffmpeg  # noqa: B018  (the property searches for ffmpeg)
+            self.tools.ffmpeg = found.result()
 
     def run_job(self, task: Task[AnyJob], job: AnyJob) -> Outcome:
         """Run a job; on SIGTERM its stack is unwound first, which ends its decoder and deletes its temporary files."""
