@@ -37,7 +37,7 @@ WHOLE_BLOCK = 20
 """Value of --hop with which blocks follow each other: each begins where the one before ends."""
 
 AUTOMATIC_THREADS = 0
-"""One decoding thread per core."""
+"""Enough decoding threads to keep all cores busy."""
 
 
 def available_cores() -> int:

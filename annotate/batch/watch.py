@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from annotate.archive.scan import ArchiveItem, Scan
 from annotate.batch.job import AnnotateJob
 from annotate.batch.plan import Action
-from annotate.batch.run import Plan
 from annotate.errors import StorageError, read_error
 from annotate.storage.values import FileStat, PathOrUrl, SkippedPath
+
+if TYPE_CHECKING:
+    from annotate.batch.run import Plan
 
 _LEAST_PAUSE_S = 1.0
 _PAUSE_FACTOR = 10

@@ -57,7 +57,7 @@ class Classifier:
         Raises:
             ModelError: the model's output is not a probability distribution over its classes.
         """
-        (output,) = self._session.run([OUTPUT_NAME], {INPUT_NAME: blocks.astype(np.float32) / _WHITE})
+        (output,) = self._session.run([OUTPUT_NAME], model_input(blocks))
         probabilities: NDArray[np.float32] = output
         expected = (len(blocks), len(self.contract.class_names))
         if probabilities.shape != expected:
@@ -68,6 +68,11 @@ class Classifier:
             problem = f"wrong output of the model (expected probabilities that sum to 1, found {found})"
             raise ModelError(problem, _FIX_MODEL, path=self._name)
         return probabilities
+
+
+def model_input(blocks: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    """Return what a model is given for blocks (N, frames, size, size)."""
+    return {INPUT_NAME: blocks.astype(np.float32) / _WHITE}
 
 
 def one_thread() -> onnxruntime.SessionOptions:

@@ -13,7 +13,7 @@ from annotate.media.probe import Video
 from annotate.media.sampling import THUMBNAIL_PX, Sampling, print_times
 from annotate.media.sizing import Sizing, Stamp
 from annotate.media.skipping import SKIPPED_FRAMES, UNREFERENCED, leaves_out
-from annotate.settings import ALL_FRAMES, KEY, NO_HWACCEL, Limits
+from annotate.settings import ALL_FRAMES, KEY, NO_HWACCEL, Limits, available_cores
 
 _PIXEL_FORMAT = "yuv420p"
 _FULL_RANGE = "yuvj420p"
@@ -24,6 +24,9 @@ _STAMPS = {"format": "framecrc", "flush_packets": 1}
 
 _MIN_DEINTERLACED_PX = 16
 """Smaller frames are not deinterlaced, since the filter does not support them."""
+
+_MIN_AUTOMATIC_THREADS, _MAX_AUTOMATIC_THREADS = 8, 16
+"""Limits of the number of decoding threads on several cores, if it is automatic."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,17 @@ def deinterlace(stream: Any, video: Video) -> Any:
     return stream.filter("bwdif", mode="send_frame", deint="interlaced")
 
 
+def automatic_threads(cores: int) -> int:
+    """Return the number of decoding threads that keep ``cores`` busy.
+
+    They wait for each other: three keep two cores busy for 0.82 of the time, eight for 0.91. More than sixteen do not help.
+
+    >>> automatic_threads(1), automatic_threads(2), automatic_threads(11), automatic_threads(64)
+    (1, 8, 12, 16)
+    """
+    return 1 if cores == 1 else min(max(_MIN_AUTOMATIC_THREADS, cores + 1), _MAX_AUTOMATIC_THREADS)
+
+
 def decoding_command(
     video: Video,
     delivery: Delivery,
@@ -95,8 +109,8 @@ def decoding_command(
     not.
 
     With a sample, the rows as wide as the frame are those of the sample, and the times of all frames as decoded are written
-    by a filter: an output of every frame takes 4 % of the time that decoding 720p takes. Filters get as many threads as the
-    decoder: by default each scaler starts one for every core, and to wake them takes 3 % of ffmpeg's time.
+    by a filter: an output of every frame takes 4 % of the time that decoding 720p takes. Filters have one thread: by default
+    each scaler starts one for every core, and to wake them takes 3 % of ffmpeg's time. Only a deinterlacer gains by more.
     """
     options: dict[str, str | int] = {} if limits.hwaccel == NO_HWACCEL else {"hwaccel": limits.hwaccel}
     if delivery.sought_s:
@@ -106,7 +120,8 @@ def decoding_command(
     if not delivery.choice.is_smoothed:
         options["skip_loop_filter"] = UNREFERENCED
     threads = limits.threads if delivery.choice.mode != KEY else 1
-    source = restricted_input(threads=threads, max_pixels=limits.max_pixels, **options)
+    options["threads"] = threads or automatic_threads(available_cores())
+    source = restricted_input(max_pixels=limits.max_pixels, **options)
     as_decoded = shown_part(source, video)
     if delivery.sampling is None:
         both = as_decoded.split()
@@ -129,7 +144,8 @@ def decoding_command(
     if copied:
         streams = [source[str(number)] for number in copied]
         outputs.append(ffmpeg.output(*streams, targets[2], format="framecrc", codec="copy", copyinkf=None))
-    limited = ("-filter_complex_threads", str(threads), *memory_options(video.pixels))
+    filter_threads = threads if video.is_interlaced else 1
+    limited = ("-filter_complex_threads", str(filter_threads), *memory_options(video.pixels))
     global_options = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", LOG_LEVEL, "-y", *limited)
     return build_command(ffmpeg.merge_outputs(*outputs).global_args(*global_options), video.path, video.ffmpeg.path)
 

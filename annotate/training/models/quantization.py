@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from annotate.emotions.contract import INPUT_NAME
+from annotate.emotions.classifier import model_input
 from annotate.errors import TrainingError
 from annotate.training.models.export import store_as_single
 
@@ -21,7 +21,6 @@ _IS_PREPARED = "onnx.quant.pre_process"
 """Property without which the library advises to fold normalizations, as exporting has done."""
 
 _BATCH_BLOCKS = 8
-_WHITE = np.float32(255)
 
 
 class _Blocks(CalibrationDataReader):  # type: ignore[misc]  # the library has no types
@@ -30,7 +29,7 @@ class _Blocks(CalibrationDataReader):  # type: ignore[misc]  # the library has n
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         batch = next(self._batches, None)
-        return None if batch is None else {INPUT_NAME: batch.astype(np.float32) / _WHITE}
+        return None if batch is None else model_input(batch)
 
 
 def quantize(path: Path, output: Path, blocks: NDArray[np.uint8]) -> None:
