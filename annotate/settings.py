@@ -50,7 +50,7 @@ class Limits:
     """Options of decoding and classification that do not affect the annotations."""
 
     threads: int = 1
-    """Number of decoding threads."""
+    """Number of decoding threads, or `AUTOMATIC_THREADS`."""
 
     stall_timeout_s: float = 60.0
     """The decoder is killed after this time without output."""

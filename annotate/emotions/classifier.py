@@ -71,7 +71,7 @@ class Classifier:
 
 
 def model_input(blocks: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-    """Return what a model is given for blocks (N, frames, size, size)."""
+    """Return the model's input, by name, for blocks (N, frames, size, size) uint8: float32 of that shape, from 0 to 1."""
     return {INPUT_NAME: blocks.astype(np.float32) / _WHITE}
 
 

@@ -7,7 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from annotate.emotions.classifier import Classifier, load_classifier, session_options
+from annotate.emotions.classifier import Classifier, load_classifier, model_input, session_options
 from annotate.emotions.contract import Contract
 from annotate.emotions.labels import EMOTIONS
 from annotate.emotions.model_file import read_model
@@ -45,7 +45,7 @@ def test_pairs_of_products_of_the_installed_model_fit_into_16_bits() -> None:
 def test_a_device_that_computes_with_floats_differs_in_the_third_digit() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (5, 20, 80, 80)).astype(np.uint8)
     session = onnxruntime.InferenceSession(read_model(None)[1], session_options("cuda"), providers=["CPUExecutionProvider"])
-    (floats,) = session.run(None, {"blocks": noise.astype(np.float32) / 255})
+    (floats,) = session.run(None, model_input(noise))
     assert 0 < np.abs(load_classifier()(noise) - floats).max() < 2e-3
 
 
