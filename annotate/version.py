@@ -2,5 +2,5 @@
 
 VERSION = "0.1.0"
 
-ANALYSIS_VERSION = 11
+ANALYSIS_VERSION = 12
 """Raised whenever the same video, model and settings give other results than before."""

@@ -13,7 +13,8 @@ from annotate.faces.align import Aligner
 from annotate.faces.box import Box
 from annotate.faces.detection import Detection
 from annotate.faces.pose import Pose, difference_deg
-from annotate.faces.yunet import MIN_KNOWN_SCORE, MIN_SCORES, SURE_SCORE, YuNetDetector, searched_short_side_px
+from annotate.faces.searched_frame import MIN_KNOWN_SCORE, SURE_SCORE
+from annotate.faces.yunet import MIN_SCORES, YuNetDetector, searched_short_side_px
 from annotate.faces.yunet_network import YuNet
 from annotate.media.decode import Frame, decode
 from annotate.media.probe import probe
@@ -64,6 +65,17 @@ def test_faces_smaller_than_the_smallest_to_find_are_left_out(portrait: Frame, m
     small, large = (detector.search(turned(portrait, FACE, 0, size / FACE_PX)) for size in sizes)
     assert small == ()
     assert [found.box.width for found in large] == [pytest.approx(sizes[1], rel=0.12)]
+
+
+@pytest.mark.parametrize("part", [0.7, 0.9, 1.1, 1.25])
+def test_a_close_up_is_framed_beyond_the_edges_of_the_picture(yunet: YuNetDetector, portrait: Frame, part: float) -> None:
+    """The picture shows all of a face only if its box is less than about three quarters of its side."""
+    frame = turned(portrait, FACE, 0, part * SIDE_PX / FACE_PX)
+    (found,), (looked,) = yunet.search(frame), yunet.look(frame, [])
+    (followed,), (near,) = yunet.look(frame, [found]), yunet.look_near(frame, [found])
+    for face in (found, looked, followed, near):
+        assert center(face) == pytest.approx((SIDE_PX / 2, SIDE_PX / 2), abs=0.06 * part * SIDE_PX)
+        assert face.box.width == pytest.approx(part * SIDE_PX, rel=0.06)
 
 
 def test_the_searched_picture_grows_as_faces_to_find_get_smaller() -> None:
@@ -201,7 +213,7 @@ def test_turned_pictures_without_faces_are_only_glanced_at(portrait: Frame) -> N
     detector = YuNetDetector(0.15, network)
     (empty,) = sample_frames("no_face.mp4", count=1)
     assert detector.search(empty) == ()
-    assert network.sizes_px == [(288, 512), (256, 144), (144, 256), (256, 144)]
+    assert network.sizes_px == [(288, 512), (256, 144), (144, 256), (256, 144), (144, 256)]
     upside_down = replace(portrait, image=portrait.image[::-1, ::-1], chroma=portrait.chroma[:, ::-1, ::-1])
     (found,) = detector.search(upside_down)
     assert difference_deg(found.pose.roll_deg, 183) == pytest.approx(0, abs=8)
@@ -217,7 +229,7 @@ def test_known_faces_are_searched_at_no_other_angles(portrait: Frame) -> None:
     network.sizes_px.clear()
     (again,) = YuNetDetector(0.15, network).search(blurred, [found])
     assert views == 7
-    assert network.sizes_px == [(288, 512), (256, 144), (144, 256), (256, 144)]
+    assert network.sizes_px == [(288, 512), (256, 144), (144, 256), (256, 144), (144, 256)]
     assert center(again) == pytest.approx(center(found), abs=5)
 
 

@@ -14,8 +14,10 @@ One subject in five is held back to validate.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -122,12 +124,16 @@ def load_framed(path: Path, cache: Path | None = None, *, is_masked: bool = Fals
 def load_small(path: Path) -> tuple[Stills, list[str]]:
     """Return tight crops, with a border of repeated and blurred edges in place of what a crop shows more, and subjects."""
     with np.load(path) as archive:
-        pictures, labels, numbers = archive["pixels"], archive["label"], archive["subject"]
-    subjects = [
-        str(number) if number >= 0 else hashlib.sha256(picture.tobytes()).hexdigest()
-        for number, picture in zip(numbers.tolist(), pictures, strict=True)
-    ]
+        pictures, labels, subjects = archive["pixels"], archive["label"], small_subjects(archive)
     return one_hot(np.stack([_with_surroundings(picture) for picture in pictures]), labels), subjects
+
+
+def small_subjects(archive: Mapping[str, NDArray[Any]]) -> list[str]:
+    """Return who is on each of the tight crops; an unknown person is the crop itself."""
+    return [
+        str(number) if number >= 0 else hashlib.sha256(picture.tobytes()).hexdigest()
+        for number, picture in zip(archive["subject"].tolist(), archive["pixels"], strict=True)
+    ]
 
 
 def is_held_back(subject: str) -> bool:

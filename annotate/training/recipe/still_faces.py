@@ -133,7 +133,7 @@ def load_webfaces(path: Path, part: int, *, label_smoothing: float = 0.1, seed: 
     with np.load(path) as archive:
         stream, offset, labels = archive["jpeg"].tobytes(), archive["offset"], archive["label"]
     faces = [Image.fromarray(face) for face in decode_pictures(stream, offset)]
-    chosen = np.array([(_difference_hash(face) % 20 == 0) == (part == VALIDATION) for face in faces])
+    chosen = np.array([validates(face) == (part == VALIDATION) for face in faces])
     pixels = np.stack([_on_canvas(face) for face, is_chosen in zip(faces, chosen, strict=True) if is_chosen])
     classes = len(EMOTIONS)
     targets = np.full((len(pixels), classes), label_smoothing / classes, np.float32)
@@ -189,6 +189,11 @@ def _on_canvas(face: Image.Image) -> NDArray[np.uint8]:
     start = (CANVAS_PX - inner) // 2
     canvas[start : start + inner, start : start + inner] = np.asarray(face.resize((inner, inner), Image.Resampling.BOX))
     return canvas
+
+
+def validates(face: Image.Image) -> bool:
+    """Return whether a web face is one of those held back to validate."""
+    return _difference_hash(face) % 20 == 0
 
 
 def _difference_hash(face: Image.Image) -> int:
