@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,8 +27,15 @@ MAX_PITCH_PX = 2
 MAX_SAMPLES = 16
 """Maximum number of samples along each axis for a pixel of a view."""
 
+MIN_CONTRAST, CONTRAST, MAX_GAIN = 64, 160, 12
+"""Luma that spans less than the first, of 255, as in dark or faded videos, is stretched to the second, by no more than the
+third: below about 50, YuNet misses faces. Of 62 clips of people, none spans less than 120."""
+
+_ENDS = (0.01, 0.99)
+"""The quantiles of luma that it spans."""
+
 _LUMA_GAIN = FULL_RANGE / (WHITE - BLACK)
-_NEUTRAL_CHROMA = 128
+_MIDDLE = _NEUTRAL_CHROMA = 128
 
 
 def color_picture(frame: Frame, short_side_px: int) -> NDArray[np.uint8]:
@@ -36,7 +44,7 @@ def color_picture(frame: Frame, short_side_px: int) -> NDArray[np.uint8]:
     Extremely long pictures are scaled to `MAX_LONG_SIDE_PX` along the other side.
 
     The conversion is that of ITU-R BT.601 for every frame: what it makes of a picture in another standard differs in hue by
-    less than light does.
+    less than light does. If there is little contrast, it is stretched.
     """
     height, width = frame.image.shape
     factor = min(short_side_px / min(height, width), MAX_LONG_SIDE_PX / max(height, width))
@@ -44,8 +52,26 @@ def color_picture(frame: Frame, short_side_px: int) -> NDArray[np.uint8]:
     planes = [cv2.resize(plane, size) for plane in (frame.image, *frame.chroma)]
     luma = cv2.convertScaleAbs(np.maximum(planes[0], BLACK), alpha=_LUMA_GAIN, beta=-BLACK * _LUMA_GAIN)
     blue, red = planes[1:] if len(planes) == 3 else [np.full_like(luma, _NEUTRAL_CHROMA)] * 2
-    picture: NDArray[np.uint8] = cv2.cvtColor(cv2.merge([luma, red, blue]), cv2.COLOR_YCrCb2BGR)
-    return picture
+    planes = _stretched(luma, red, blue)
+    return np.asarray(cv2.cvtColor(cv2.merge(planes), cv2.COLOR_YCrCb2BGR), np.uint8)
+
+
+def _stretched(luma: NDArray[Any], *chroma: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return luma in full range, and chroma, stretched if luma spans little."""
+    shares = cv2.calcHist([luma], [0], None, [FULL_RANGE + 1], [0, FULL_RANGE + 1]).ravel().cumsum() / luma.size
+    low, high = np.searchsorted(shares, _ENDS).tolist()
+    if not 0 < high - low < MIN_CONTRAST:
+        return [luma, *chroma]
+    gain = min(CONTRAST / (high - low), MAX_GAIN)
+    planes = [(luma, (low + high) / 2), *((plane, _NEUTRAL_CHROMA) for plane in chroma)]
+    return [_scaled_around(middle, gain)[plane] for plane, middle in planes]
+
+
+def _scaled_around(middle: float, gain: float) -> NDArray[np.uint8]:
+    """Return new values of 0 to 255, whose distance from ``middle`` grows, and which have their middle at 128."""
+    scaled = _MIDDLE + gain * (np.arange(FULL_RANGE + 1) - middle)
+    values: NDArray[np.uint8] = np.clip(scaled, 0, FULL_RANGE).astype(np.uint8)
+    return values
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,9 @@ MAX_FALSE_IOU = 0.25
 _FOREHEAD, _WIDTH = 0.235, 0.93
 """A label includes the forehead: how much higher it is than a found box, and how wide, in sides of the box."""
 
+LIGHTS = {"": (1.0, 0.0), "faded, ": (0.15, 100.0), "dark, ": (0.06, 16.0)}
+"""What luma is multiplied by, and what is added to it."""
+
 ANGLES_DEG = tuple(range(0, 91, 15))
 _TURNED_S = 2
 _TIMED_S = 12
@@ -113,14 +116,7 @@ def main(boxes: Path | None, clips: Path | None, detectors: tuple[str, ...]) -> 
 
 def _figures(settings: Settings, boxes: Path | None, clips: Path | None, folder: Path) -> Iterator[tuple[str, str]]:
     if boxes is not None:
-        video, labels = crowd_video(boxes, folder)
-        for min_face, size in zip((0.06, Settings.min_face), SIZES, strict=True):
-            crowd = find_crowd(video, labels, replace(settings, min_face=min_face))
-            for minimum, (found, total) in crowd.found.items():
-                text = f"--min-face {min_face:g}: faces of {minimum:.0%} and more"
-                yield text, f"{found} of {total} ({found / total:.2f})" + ("" if minimum == size else " (for information)")
-            share = crowd.false_boxes / max(1, crowd.boxes)
-            yield f"--min-face {min_face:g}: boxes that are no face", f"{crowd.false_boxes} of {crowd.boxes} ({share:.3f})"
+        yield from _crowd_figures(settings, boxes, folder)
     upright, found = turned_faces(settings, folder)
     yield "turned faces found, with the emotion of the upright one", f"{found} ({upright} upright)"
     for name, count in empty_clips(settings, folder):
@@ -147,16 +143,35 @@ def _figures(settings: Settings, boxes: Path | None, clips: Path | None, folder:
         yield "found in addition", f"{total['added'] / MS_PER_S:.1f} s"
 
 
-def crowd_video(path: Path, folder: Path) -> tuple[Path, list[NDArray[np.float64]]]:
-    """Make a video of labeled pictures, a second each; return its path and the labels (n, 4) in pixels."""
+def _crowd_figures(settings: Settings, boxes: Path, folder: Path) -> Iterator[tuple[str, str]]:
+    for light, (gain, offset) in LIGHTS.items():
+        video, labels = crowd_video(boxes, folder, gain, offset)
+        for min_face, size in zip((0.06, Settings.min_face), SIZES, strict=True):
+            crowd = find_crowd(video, labels, replace(settings, min_face=min_face))
+            name = f"{light}--min-face {min_face:g}"
+            for minimum, (found, total) in crowd.found.items():
+                hint = "" if minimum == size else " (for information)"
+                yield f"{name}: faces of {minimum:.0%} and more", f"{found} of {total} ({found / total:.2f}){hint}"
+            share = crowd.false_boxes / max(1, crowd.boxes)
+            yield f"{name}: boxes that are no face", f"{crowd.false_boxes} of {crowd.boxes} ({share:.3f})"
+
+
+def crowd_video(path: Path, folder: Path, gain: float = 1.0, offset: float = 0.0) -> tuple[Path, list[NDArray[np.float64]]]:
+    """Make a video of labeled pictures, a second each; return its path and the labels (n, 4) in pixels.
+
+    Luma is multiplied by ``gain``, and then ``offset`` is added.
+    """
     data = np.load(path)
     files = [data["jpeg"][start:end] for start, end in zip(data["offset"], data["offset"][1:], strict=False)]
     for number, content in enumerate(files):
         (folder / f"{number:04}.jpg").write_bytes(content.tobytes())
     video = folder / "crowd.mp4"
     scale = f"scale={PICTURE_PX}:{PICTURE_PX},setsar=1,fps=10,format=yuv420p"
+    if (gain, offset) != (1, 0):
+        color = f"128+(val-128)*{gain}"
+        scale += f",lutyuv=y=val*{gain}+{offset}:u={color}:v={color}"
     source = ("-framerate", "1", "-i", file_url(folder / "%04d.jpg"))
-    run_ffmpeg(*source, "-vf", scale, "-c:v", "libx264", "-crf", "16", file_url(video), timeout_s=600)
+    run_ffmpeg("-y", *source, "-vf", scale, "-c:v", "libx264", "-crf", "16", file_url(video), timeout_s=600)
     boxes = data["box_xyxy"].astype(np.float64) * (PICTURE_PX / LABEL_UNIT)
     return video, [boxes[data["box_image"] == number] for number in range(len(files))]
 

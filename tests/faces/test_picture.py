@@ -45,6 +45,27 @@ def test_frames_without_chroma_are_gray() -> None:
     assert color_picture(uniform(40, 30, 126), 30)[5, 5].tolist() == [128, 128, 128]
 
 
+def ramp(low: float, high: float) -> Frame:
+    """A picture whose luma rises from left to right, in limited range, with a little blue."""
+    image = np.rint(np.linspace(low, high, 400)).astype(np.uint8)[None].repeat(300, 0)
+    chroma = np.stack([np.full((150, 200), 130, np.uint8), np.full((150, 200), 128, np.uint8)])
+    return Frame(0, 0, Span(0, 40), image, None, chroma)
+
+
+@pytest.mark.parametrize(
+    ("shown", "ends"), [((20, 40), (48, 208)), ((190, 230), (48, 208)), ((100, 104), (96, 144)), ((60, 120), (52, 120))]
+)
+def test_little_contrast_is_stretched(shown: tuple[float, float], ends: tuple[float, float]) -> None:
+    """To 160 of 255, but by no more than twelve times; 68 of 255 stay as they are."""
+    green = color_picture(ramp(*shown), 300)[..., 1]
+    assert np.percentile(green, [1, 99]).tolist() == pytest.approx(ends, abs=6)
+
+
+def test_color_is_stretched_with_contrast() -> None:
+    faded, usual = (color_picture(ramp(*ends), 300).astype(int) for ends in ((40, 60), (16, 235)))
+    assert (faded[..., 0] - faded[..., 2]).mean() > 5 * (usual[..., 0] - usual[..., 2]).mean() > 0
+
+
 VIEWS = st.builds(
     View, st.floats(-500, 500), st.floats(-500, 500), st.floats(5, 900), st.floats(-180, 180), st.integers(8, 300)
 )

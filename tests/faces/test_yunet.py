@@ -78,6 +78,18 @@ def test_a_close_up_is_framed_beyond_the_edges_of_the_picture(yunet: YuNetDetect
         assert face.box.width == pytest.approx(part * SIDE_PX, rel=0.06)
 
 
+@pytest.mark.parametrize(("gain", "offset"), [(0.06, 18), (0.1, 60), (0.15, 130), (0.1, 200)])
+def test_faces_in_dark_and_faded_pictures_are_found(
+    yunet: YuNetDetector, portrait: Frame, gain: float, offset: float
+) -> None:
+    image = np.rint(offset + gain * (portrait.image - 16.0)).astype(np.uint8)
+    chroma = np.rint(128 + gain * (portrait.chroma - 128.0)).astype(np.uint8)
+    frame = replace(portrait, image=image, chroma=chroma)
+    for (found,) in (yunet.search(frame), yunet.look(frame, [])):
+        assert center(found) == pytest.approx(FACE, abs=0.05 * FACE_PX)
+        assert found.box.width == pytest.approx(FACE_PX, rel=0.1)
+
+
 def test_the_searched_picture_grows_as_faces_to_find_get_smaller() -> None:
     sizes = [searched_short_side_px(min_face) for min_face in (0.9, 0.12, 0.08, 0.02)]
     assert sizes == [288, 352, 544, 704]
