@@ -27,9 +27,9 @@ MAX_PITCH_PX = 2
 MAX_SAMPLES = 16
 """Maximum number of samples along each axis for a pixel of a view."""
 
-MIN_CONTRAST, CONTRAST, MAX_GAIN = 64, 160, 12
+MIN_CONTRAST, CONTRAST, MAX_GAIN = 40, 110, 12
 """Luma that spans less than the first, of 255, as in dark or faded videos, is stretched to the second, by no more than the
-third: below about 50, YuNet misses faces. Of 62 clips of people, none spans less than 120."""
+third: below about 40, YuNet misses faces. Of 62 clips of people, none spans less than 120."""
 
 _ENDS = (0.01, 0.99)
 """The quantiles of luma that it spans."""

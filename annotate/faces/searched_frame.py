@@ -145,10 +145,18 @@ class SearchedFrame:
         return self.framed(find, find[5]) if best is None or best.score <= score + _MIN_GAIN else self._aligned(best)
 
     @property
-    def close_ups(self) -> NDArray[np.float64]:
-        """The finds (n, 6) at a glance that are close-ups: their scores are higher there."""
+    def glanced(self) -> NDArray[np.float64]:
+        """The finds (n, 6) at a glance: large, blurred and noisy faces score higher there."""
         rows = self._glanced(0)
-        return _with_roll(rows[self._are_close_ups(rows) & (rows[:, 3] >= self.min_height_px)], 0)
+        return _with_roll(rows[rows[:, 3] >= self.min_height_px], 0)
+
+    def are_close_ups(self, finds: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which finds (n, 5 or more) are of faces that nearly fill the picture and reach beyond it."""
+        starts, sides, (height, width) = finds[:, :2], finds[:, 2:4], self.picture.shape[:2]
+        is_large = sides.max(1, initial=0) >= CLOSE_UP_PART * min(height, width)
+        reaches_beyond = (starts < 0) | (starts + sides > (width, height))
+        are_close_ups: NDArray[np.bool_] = is_large & np.any(reaches_beyond, axis=1)
+        return are_close_ups
 
     @property
     def smaller(self) -> NDArray[np.float64]:
@@ -226,14 +234,6 @@ class SearchedFrame:
                 return _Find(view.to_image(center)[0], found_side, float(score), view.roll_deg)
         return None
 
-    def _are_close_ups(self, finds: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return which finds (n, 5 or more) are of faces that nearly fill the picture and reach beyond it."""
-        starts, sides, (height, width) = finds[:, :2], finds[:, 2:4], self.picture.shape[:2]
-        is_large = sides.max(1, initial=0) >= CLOSE_UP_PART * min(height, width)
-        reaches_beyond = (starts < 0) | (starts + sides > (width, height))
-        are_close_ups: NDArray[np.bool_] = is_large & np.any(reaches_beyond, axis=1)
-        return are_close_ups
-
     def _completed(self, find: NDArray[np.float64], roll_deg: float) -> _Find:
         """Return a find; if it is a close-up, with the whole extent of the face.
 
@@ -242,7 +242,7 @@ class SearchedFrame:
         """
         center, side = _center(find), _side(find)
         rough = _Find(center, side, float(find[4]), roll_deg)
-        if not self._are_close_ups(find[None])[0]:
+        if not self.are_close_ups(find[None])[0]:
             return rough
         (x, y), view_px = center.tolist(), side * _CUT_OFF_TIMES * _VIEW_TIMES
         whole = self._find_in(View(x, y, view_px, roll_deg, _VIEW_PX))

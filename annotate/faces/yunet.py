@@ -2,7 +2,8 @@
 
 YuNet finds faces that lean up to about 45 degrees. So the slow search also goes over the picture in its three other
 orientations, and a known face that leans more is looked for in an upright view of its surroundings. A turned picture, or one
-in which no face is known, is first glanced at in half the size: most often it shows none. Close-ups are found at a glance.
+in which no face is known, is first glanced at in half the size: most often it shows none. What is
+blurred, noisy or a close-up may only be found at a glance.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ from numpy.typing import NDArray
 from annotate.faces.align import Aligner
 from annotate.faces.detection import Detection, left_to_right
 from annotate.faces.picture import color_picture
-from annotate.faces.searched_frame import MIN_HEIGHT, MIN_KNOWN_SCORE, TURNS, SearchedFrame, continued, show_the_same
+from annotate.faces.searched_frame import (
+    GLANCED_PART,
+    MIN_HEIGHT,
+    MIN_KNOWN_SCORE,
+    TURNS,
+    SearchedFrame,
+    continued,
+    show_the_same,
+)
 from annotate.faces.yunet_network import YuNet, without_overlaps
 from annotate.media.decode import Frame
 
@@ -120,14 +129,17 @@ class YuNetDetector:
         return self._last
 
     def _new(self, finds: NDArray[np.float64], searched: SearchedFrame) -> NDArray[np.float64]:
-        """Return those of the finds (n, 6) that are sure enough to be a new face, and close-ups that are."""
-        close_ups = searched.close_ups
-        sure = close_ups[close_ups[:, 4] >= MIN_CLOSE_UP_SCORE - self._leniency]
-        return without_overlaps(np.concatenate([sure, finds[self._is_new(finds)]]))
+        """Return those of the finds (n, 6) that are sure enough to be a new face, then others that are so at a glance."""
+        new, glanced = without_overlaps(finds[self._is_new(finds)]), searched.glanced
+        is_sure = self._is_new(glanced, GLANCED_PART) & (glanced[:, 3] * GLANCED_PART >= MIN_HEIGHT * FACE_PX)
+        is_sure |= searched.are_close_ups(glanced) & (glanced[:, 4] >= MIN_CLOSE_UP_SCORE - self._leniency)
+        known = [searched.unfitted(find) for find in new]
+        others = [find for find in without_overlaps(glanced[is_sure]) if continued(searched.unfitted(find), known) is None]
+        return np.concatenate([new, np.reshape(others, (-1, new.shape[1]))])
 
-    def _is_new(self, finds: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return which finds (n, 6) in pictures of the full size are sure enough to be a new face."""
-        minima = np.interp(finds[:, 2:4].max(1, initial=0), HEIGHTS_PX, MIN_SCORES)
+    def _is_new(self, finds: NDArray[np.float64], part: float = 1.0) -> NDArray[np.bool_]:
+        """Return which finds (n, 6) in pictures of the full size, or a part of it, are sure enough to be a new face."""
+        minima = np.interp(finds[:, 2:4].max(1, initial=0) * part, HEIGHTS_PX, MIN_SCORES)
         minima = np.where(finds[:, 5] == 0, minima, MIN_TURNED_SCORE) - self._leniency
         is_new: NDArray[np.bool_] = finds[:, 4] >= minima
         return is_new

@@ -53,17 +53,17 @@ def ramp(low: float, high: float) -> Frame:
 
 
 @pytest.mark.parametrize(
-    ("shown", "ends"), [((20, 40), (48, 208)), ((190, 230), (48, 208)), ((100, 104), (96, 144)), ((60, 120), (52, 120))]
+    ("shown", "ends"), [((20, 40), (73, 183)), ((200, 230), (73, 183)), ((100, 104), (96, 144)), ((60, 100), (52, 97))]
 )
 def test_little_contrast_is_stretched(shown: tuple[float, float], ends: tuple[float, float]) -> None:
-    """To 160 of 255, but by no more than twelve times; 68 of 255 stay as they are."""
+    """To 110 of 255, but by no more than twelve times; 46 of 255 stay as they are."""
     green = color_picture(ramp(*shown), 300)[..., 1]
     assert np.percentile(green, [1, 99]).tolist() == pytest.approx(ends, abs=6)
 
 
 def test_color_is_stretched_with_contrast() -> None:
     faded, usual = (color_picture(ramp(*ends), 300).astype(int) for ends in ((40, 60), (16, 235)))
-    assert (faded[..., 0] - faded[..., 2]).mean() > 5 * (usual[..., 0] - usual[..., 2]).mean() > 0
+    assert (faded[..., 0] - faded[..., 2]).mean() > 3 * (usual[..., 0] - usual[..., 2]).mean() > 0
 
 
 VIEWS = st.builds(

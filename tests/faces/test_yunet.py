@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,6 +77,28 @@ def test_a_close_up_is_framed_beyond_the_edges_of_the_picture(yunet: YuNetDetect
     for face in (found, looked, followed, near):
         assert center(face) == pytest.approx((SIDE_PX / 2, SIDE_PX / 2), abs=0.06 * part * SIDE_PX)
         assert face.box.width == pytest.approx(part * SIDE_PX, rel=0.06)
+
+
+def noisy(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    noise = np.random.default_rng(0).normal(0, 36, image.shape)
+    return np.rint(np.clip(image + noise, 16, 235)).astype(np.uint8)
+
+
+def blurred(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), 9), np.uint8)
+
+
+@pytest.mark.parametrize("change", [noisy, blurred])
+def test_noisy_and_blurred_faces_are_found_at_a_glance(
+    yunet: YuNetDetector, portrait: Frame, change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+) -> None:
+    """Their landmarks may not be found; the box is then about that of the network, which lies higher."""
+    frame = replace(portrait, image=change(portrait.image))
+    (found,) = yunet.search(frame)
+    assert yunet.look(frame, []) == (found,)
+    for face in (found, *yunet.look(frame, [found]), *yunet.look_near(frame, [found])):
+        assert center(face) == pytest.approx(FACE, abs=0.2 * FACE_PX)
+        assert face.box.width == pytest.approx(FACE_PX, rel=0.3)
 
 
 @pytest.mark.parametrize(("gain", "offset"), [(0.06, 18), (0.1, 60), (0.15, 130), (0.1, 200)])
