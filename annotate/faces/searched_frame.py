@@ -57,11 +57,11 @@ BOX_PER_FIND = 0.817
 """Side of a face's box, in heights of YuNet's rectangle, which includes the forehead."""
 
 _VIEW_TIMES, _VIEW_PX = 2.4, 160
-_CUT_OFF_TIMES = 1.3
-"""How much larger than YuNet's rectangle a face that the picture cuts off may be, on average."""
-
 _FEATURES_TIMES, _FEATURES_PX = 1.4, 16
 _COMPARED_STEP_PX = 16
+_CUT_OFF_TIMES = 1.3
+"""How many times as large as YuNet's rectangle a close-up's face is looked for: such faces are 1 to 1.7 times as large."""
+
 TURNS = {0: None, 90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, -90: cv2.ROTATE_90_CLOCKWISE}
 """For the roll of a face, how the picture is turned to show it upright."""
 

@@ -2,8 +2,8 @@
 
 YuNet finds faces that lean up to about 45 degrees. So the slow search also goes over the picture in its three other
 orientations, and a known face that leans more is looked for in an upright view of its surroundings. A turned picture, or one
-in which no face is known, is first glanced at in half the size: most often it shows none. What is
-blurred, noisy or a close-up may only be found at a glance.
+in which no face is known, is first glanced at in half the size: most often it shows none. But some faces, blurred, noisy or
+in close-up, are only found there.
 """
 
 from __future__ import annotations
