@@ -123,9 +123,7 @@ class SearchedFrame:
         """Return whether there may be faces of a roll in `TURNS` besides ``known`` ones, judged by a glance."""
         if roll_deg in self._found or self.min_height_px * GLANCED_PART < MIN_GLANCED_PX:
             return True
-        rows = self._glanced(roll_deg)
-        finds = self._placed(rows[rows[:, 3] >= self.min_height_px], roll_deg)
-        return any(continued(self.unfitted(find), known) is None for find in finds)
+        return any(continued(self.unfitted(find), known) is None for find in self.glanced(roll_deg))
 
     def again(self, face: Detection) -> Detection | None:
         """Return a known face if it is still about where it was."""
@@ -144,11 +142,16 @@ class SearchedFrame:
         best = max(others, key=lambda other: other.score, default=None)
         return self.framed(find, find[5]) if best is None or best.score <= score + _MIN_GAIN else self._aligned(best)
 
-    @property
-    def glanced(self) -> NDArray[np.float64]:
-        """The finds (n, 6) at a glance: large, blurred and noisy faces score higher there."""
-        rows = self._glanced(0)
-        return _with_roll(rows[rows[:, 3] >= self.min_height_px], 0)
+    def glanced(self, roll_deg: int) -> NDArray[np.float64]:
+        """Return the finds (n, 6) of a roll in `TURNS` at a glance, in pixels of the picture; see `finds`.
+
+        Large, blurred and noisy faces score higher there.
+        """
+        if roll_deg not in self._glances:
+            min_score = MIN_GLANCED_SCORE if roll_deg == 0 else MIN_GLANCED_TURNED_SCORE
+            self._glances[roll_deg] = self._seen(self.glanced_picture, roll_deg, min_score)
+        rows = self._glances[roll_deg]
+        return self._placed(rows[rows[:, 3] >= self.min_height_px], roll_deg)
 
     def are_close_ups(self, finds: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which finds (n, 5 or more) are of faces that nearly fill the picture and reach beyond it."""
@@ -198,13 +201,6 @@ class SearchedFrame:
             picture = self.picture if roll_deg == 0 else self.small_picture
             self._found[roll_deg] = self._seen(picture, roll_deg, MIN_KNOWN_SCORE)
         return self._found[roll_deg]
-
-    def _glanced(self, roll_deg: int) -> NDArray[np.float64]:
-        """Return what may be faces (n, 5) of a roll at a glance, which is taken once."""
-        if roll_deg not in self._glances:
-            min_score = MIN_GLANCED_SCORE if roll_deg == 0 else MIN_GLANCED_TURNED_SCORE
-            self._glances[roll_deg] = self._seen(self.glanced_picture, roll_deg, min_score)
-        return self._glances[roll_deg]
 
     def _seen(self, picture: NDArray[np.uint8], roll_deg: int, min_score: float) -> NDArray[np.float64]:
         """Return the finds (n, 5) in a picture, or one of it that is smaller, once it is turned: in pixels of the former."""

@@ -130,7 +130,7 @@ class YuNetDetector:
 
     def _new(self, finds: NDArray[np.float64], searched: SearchedFrame) -> NDArray[np.float64]:
         """Return those of the finds (n, 6) that are sure enough to be a new face, then others that are so at a glance."""
-        new, glanced = without_overlaps(finds[self._is_new(finds)]), searched.glanced
+        new, glanced = without_overlaps(finds[self._is_new(finds)]), searched.glanced(0)
         is_sure = self._is_new(glanced, GLANCED_PART) & (glanced[:, 3] * GLANCED_PART >= MIN_HEIGHT * FACE_PX)
         is_sure |= searched.are_close_ups(glanced) & (glanced[:, 4] >= MIN_CLOSE_UP_SCORE - self._leniency)
         known = [searched.unfitted(find) for find in new]

@@ -121,7 +121,10 @@ def show(stills: LabeledStills, folder: Path) -> Path:
 
 
 def measure(stills: LabeledStills, annotations: Iterator[Annotation]) -> tuple[float, float, float, float | None]:
-    """Return the share of stills with a face, accuracy, balanced accuracy, and the median of the sides of boxes."""
+    """Return the share of stills with a face, accuracy, balanced accuracy, and the median side of boxes.
+
+    The latter is in sides of the true boxes, None if these are not known.
+    """
     best: dict[int, tuple[int, Annotation]] = {}
     for annotation in annotations:
         for second in range(annotation.span.start_ms // MS_PER_S, -(-annotation.span.end_ms // MS_PER_S)):
